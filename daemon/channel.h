@@ -1,0 +1,35 @@
+/*
+ * channel.h: a msg.h socket on an event base.  Sending never blocks: what the
+ * socket does not take waits in a queue, with duplicates of its descriptors.
+ */
+
+#ifndef SLUICE_CHANNEL_H
+#define SLUICE_CHANNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct channel;
+struct event_base;
+struct msg;
+
+#define CHANNEL_QUEUE_MAX 16384	/* messages; a reload of a thousand listeners fits several times */
+
+struct channel_ops {
+	/* One message; msg->fd is the callee's to keep or close.  The channel may be freed inside. */
+	void (*on_message)(void *arg, struct msg *msg);
+	/* The other side is gone, or broke the rules (errno then); no more calls follow. */
+	void (*on_close)(void *arg, int error);
+};
+
+/* Takes fd over (also on failure: it is closed then).  ops is borrowed.  NULL: errno. */
+struct channel *channel_new(struct event_base *base, int fd, const struct channel_ops *ops, void *arg);
+void channel_free(struct channel *channel); /* safe inside its callbacks */
+
+/* Deliver now what has already arrived: for the last words of a process that is gone. */
+void channel_pump(struct channel *channel);
+
+/* As msg_send(), but never EAGAIN.  -1: ENOMEM, EMFILE, ENOBUFS (queue of CHANNEL_QUEUE_MAX full), EPIPE. */
+int channel_send(struct channel *channel, uint32_t type, uint32_t generation, const uint32_t arg[4], const void *payload, size_t length, int fd);
+
+#endif

@@ -1,0 +1,17 @@
+/* elf_check.h: could the dynamic loader take this file without harm? */
+
+#ifndef SLUICE_ELF_CHECK_H
+#define SLUICE_ELF_CHECK_H
+
+#include <stdint.h>
+
+struct error;
+
+/*
+ * Is fd, of size bytes, a whole shared object for this machine that leaves the
+ * stack as it is?  path is for the sentence in err, which begins with it.
+ * Returns 0 or -1.
+ */
+int elf_check(const char *path, int fd, uint64_t size, struct error *err);
+
+#endif

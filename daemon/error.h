@@ -1,0 +1,20 @@
+/* error.h: what went wrong, in words, on its way up to whoever decides. */
+
+#ifndef SLUICE_ERROR_H
+#define SLUICE_ERROR_H
+
+#define ERROR_TEXT_MAX 512
+
+struct error {
+	char text[ERROR_TEXT_MAX]; /* one line, no newline */
+};
+
+/* Set the text.  Returns -1, so that a caller can `return error_set(...)`. */
+int error_set(struct error *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same, with ": " and the text of errno behind it.  Keeps errno. */
+int error_sys(struct error *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

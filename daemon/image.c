@@ -1,0 +1,183 @@
+/* image.c: copy, hash and seal a plugin file. */
+
+#include "image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "elf_check.h"
+#include "error.h"
+#include "memfd.h"
+
+#define COPY_SIZE (256 << 10)	/* few enough calls, little enough memory */
+
+static int
+check_file(const char *path, const struct stat *st, struct error *err)
+{
+	if (S_ISDIR(st->st_mode))
+		return error_set(err, "%s: is a directory, not a plugin", path);
+	if (!S_ISREG(st->st_mode))
+		return error_set(err, "%s: is not a regular file", path);
+	if (st->st_size == 0)
+		return error_set(err, "%s: is empty", path);
+	if (st->st_size > IMAGE_SIZE_MAX)
+		return error_set(err, "%s: has %lld bytes, and a plugin may "
+		    "have at most %u", path, (long long)st->st_size,
+		    IMAGE_SIZE_MAX);
+	return 0;
+}
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	    a->st_size == b->st_size &&
+	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	    a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	    a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Copy all of file to image->fd and hash it on the way. */
+static int
+copy(const char *path, int file, struct image *image, EVP_MD_CTX *hash,
+    struct error *err)
+{
+	char *buf = malloc(COPY_SIZE);
+	int result = -1;
+	ssize_t n;
+
+	if (buf == NULL)
+		return error_sys(err, "%s", path);
+	image->size = 0;
+	for (;;) {
+		n = read(file, buf, COPY_SIZE);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		image->size += (uint64_t)n;
+		if (image->size > IMAGE_SIZE_MAX) {
+			error_set(err, "%s: grew while it was read", path);
+			goto out;
+		}
+		if (EVP_DigestUpdate(hash, buf, (size_t)n) != 1) {
+			error_set(err, "%s: libcrypto cannot hash", path);
+			goto out;
+		}
+		if (memfd_append(image->fd, buf, (size_t)n) == -1) {
+			error_sys(err, "%s: cannot copy", path);
+			goto out;
+		}
+	}
+	if (n == -1)
+		error_sys(err, "%s: cannot read", path);
+	else
+		result = 0;
+out:
+	free(buf);
+	return result;
+}
+
+static int
+copy_and_hash(const char *path, int file, struct image *image,
+    struct error *err)
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	int result = -1;
+
+	if (hash == NULL || EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
+		error_set(err, "%s: libcrypto has no SHA-256", path);
+	else if (copy(path, file, image, hash, err) == -1)
+		;
+	else if (EVP_DigestFinal_ex(hash, image->hash, NULL) != 1)
+		error_set(err, "%s: libcrypto cannot hash", path);
+	else
+		result = 0;
+	EVP_MD_CTX_free(hash);
+	return result;
+}
+
+/* A copy that is half one version and half the next must not get past here. */
+static int
+copy_whole(const char *path, int file, struct image *image, struct error *err)
+{
+	struct stat before, after;
+
+	if (fstat(file, &before) == -1)
+		return error_sys(err, "%s", path);
+	if (check_file(path, &before, err) == -1 ||
+	    copy_and_hash(path, file, image, err) == -1)
+		return -1;
+	if (fstat(file, &after) == -1)
+		return error_sys(err, "%s", path);
+	if (!same_file(&before, &after) ||
+	    image->size != (uint64_t)before.st_size)
+		return error_set(err, "%s: changed while it was read; "
+		    "write a new file and rename it into place", path);
+	return 0;
+}
+
+static int
+new_memfd(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char name[200];	/* the kernel takes 249 */
+
+	/* This is what debuggers and /proc/PID/maps show. */
+	snprintf(name, sizeof(name), "%s", slash != NULL ? slash + 1 : path);
+	return memfd_new(name, true);
+}
+
+int
+image_open(const char *path, struct image *ret, struct error *err)
+{
+	struct image image = { .fd = -1 };
+	int file;
+
+	/* O_NONBLOCK: a FIFO must not hold us up. */
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (file == -1)
+		return error_sys(err, "%s", path);
+	image.fd = new_memfd(path);
+	if (image.fd == -1) {
+		error_sys(err, "%s: cannot make a memfd", path);
+		goto fail;
+	}
+	if (copy_whole(path, file, &image, err) == -1 ||
+	    elf_check(path, image.fd, image.size, err) == -1)
+		goto fail;
+	if (memfd_seal(image.fd) == -1) {
+		error_sys(err, "%s: cannot seal the copy", path);
+		goto fail;
+	}
+	close(file);
+	*ret = image;
+	return 0;
+fail:
+	image_close(&image);
+	close(file);
+	return -1;
+}
+
+void
+image_close(struct image *image)
+{
+	if (image->fd != -1)
+		close(image->fd);
+	image->fd = -1;
+}
+
+const char *
+image_short_hash(const uint8_t hash[IMAGE_HASH_SIZE], char text[9])
+{
+	snprintf(text, 9, "%02x%02x%02x%02x", hash[0], hash[1], hash[2],
+	    hash[3]);
+	return text;
+}

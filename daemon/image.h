@@ -1,0 +1,35 @@
+/*
+ * image.h: a plugin file as bytes: copied once into a sealed memfd, known by
+ * the SHA-256 of its content, and looked at as ELF before anything loads it.
+ * Runs no code of the file.
+ */
+
+#ifndef SLUICE_IMAGE_H
+#define SLUICE_IMAGE_H
+
+#include <stdint.h>
+
+#include "settings.h"
+
+struct error;
+
+#define IMAGE_SIZE_MAX (64u << 20)	/* a plugin larger than this is a mistake */
+
+struct image {
+	int fd;			/* sealed memfd, CLOEXEC */
+	uint64_t size;
+	uint8_t hash[IMAGE_HASH_SIZE];
+};
+
+/*
+ * Copy and check the file.  Refuses what is not a regular file, what changed
+ * while it was read, and what is not a whole ELF shared object of this
+ * machine.  Returns 0, or -1 with one sentence that begins with the path.
+ */
+int image_open(const char *path, struct image *ret, struct error *err);
+void image_close(struct image *image);
+
+/* The first 8 digits of the hash, for people. */
+const char *image_short_hash(const uint8_t hash[IMAGE_HASH_SIZE], char text[9]);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * log.h: one line at a time to stderr.  Levels are those of syslog(3).
+ * Formats: text for people, json for programs; "<N>" prefixes and no time
+ * when stderr is the journal.  Never blocks: a line that stderr cannot take
+ * is dropped, counted, and the count is logged when it can again.
+ */
+
+#ifndef SLUICE_LOG_H
+#define SLUICE_LOG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* role: "master", "reader", "probe", "worker 1": borrowed for ever. */
+void log_init(const char *role);
+void log_configure(enum log_level level, enum log_format format);
+void log_verbose(void); /* -v: debug lines, whatever is configured */
+bool log_enabled(enum log_level level);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with ": " strerror(errno) */
+void log_errorx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with ": " strerror(errno) */
+void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void log_vat(enum log_level level, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
+/*
+ * A line of named fields, such as the access log's: in text
+ *	PREFIX NAME=VALUE NAME=VALUE
+ * in json an object with the prefix as "message" and the fields as members.
+ */
+struct log_field {
+	const char *name;
+	const char *string; /* used when not NULL, else number */
+	uint64_t number;
+};
+void log_fields(enum log_level level, const char *prefix, const struct log_field *fields, unsigned int count);
+
+/*
+ * Rate limit for lines that a peer can cause: at most `burst` per second for
+ * each struct.  Returns true when the line may be logged; *ret_skipped is then
+ * how many were not since the last one that was.
+ */
+struct log_limit { uint64_t second; uint32_t count, skipped; };
+bool log_limit(struct log_limit *limit, uint32_t burst, uint32_t *ret_skipped);
+
+#endif

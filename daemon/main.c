@@ -1,0 +1,192 @@
+/* main.c: the command line, and which of the processes this is. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "master/master.h"
+#include "roles.h"
+#include "title.h"
+
+#define EXIT_USAGE 2
+
+enum { OPTION_DESCRIBE = 256, OPTION_JSON, OPTION_HELP };
+
+static const struct option long_options[] = {
+	{ "describe", required_argument, NULL, OPTION_DESCRIBE },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const struct role {
+	const char *name;
+	int (*run)(void);
+} roles[] = {
+	{ "reader", reader_main },
+	{ "probe", probe_main },
+	{ "worker", worker_main },
+	{ "describe", describe_main },
+};
+
+struct command {
+	const char *config;
+	const char *describe;
+	bool json, test, verbose;
+};
+
+static void
+print_usage(FILE *out)
+{
+	fprintf(out,
+	    "usage: sluiced [-c FILE] [-t] [-v]\n"
+	    "       sluiced --describe FILE.so [--json]\n"
+	    "       sluiced -V | --help\n");
+}
+
+static void
+print_help(void)
+{
+	print_usage(stdout);
+	printf("\n"
+	    "  -c FILE             read the configuration from FILE\n"
+	    "                      (default: %s)\n"
+	    "  -t                  test the configuration, then exit\n"
+	    "  -v                  log debug messages\n"
+	    "  -V                  print the version\n"
+	    "  --describe FILE.so  print what a plugin says of itself\n"
+	    "  --json              the same, as JSON\n",
+	    SLUICE_CONFIG);
+}
+
+/* A descriptor of ours must never become somebody's stderr. */
+static int
+open_standard_fds(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+			return -1;
+	return 0;
+}
+
+static int
+run_child(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		if (strcmp(roles[i].name, name) != 0)
+			continue;
+		log_init(roles[i].name);
+		title_set("%s", roles[i].name);
+		return roles[i].run();
+	}
+	fprintf(stderr, "sluiced: --child is for sluiced itself\n");
+	return EXIT_USAGE;
+}
+
+/* Whoever started us may have left signals blocked or ignored. */
+static void
+reset_signals(void)
+{
+	static const int defaults[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD };
+	struct sigaction action;
+	size_t i;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = SIG_DFL;
+	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+		sigaction(defaults[i], &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	sigprocmask(SIG_SETMASK, &action.sa_mask, NULL);
+}
+
+/* Returns true when there is something to run; else *ret_status is the end. */
+static bool
+parse(int argc, char **argv, struct command *ret, int *ret_status)
+{
+	int option;
+
+	*ret = (struct command){ .config = SLUICE_CONFIG };
+	*ret_status = EXIT_SUCCESS;
+	while ((option = getopt_long(argc, argv, "c:tvV", long_options,
+	    NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			ret->config = optarg;
+			break;
+		case 't':
+			ret->test = true;
+			break;
+		case 'v':
+			ret->verbose = true;
+			break;
+		case 'V':
+			puts("sluiced " PACKAGE_VERSION);
+			return false;
+		case OPTION_DESCRIBE:
+			ret->describe = optarg;
+			break;
+		case OPTION_JSON:
+			ret->json = true;
+			break;
+		case OPTION_HELP:
+			print_help();
+			return false;
+		default:
+			goto usage;
+		}
+	}
+	if (optind == argc && !(ret->json && ret->describe == NULL) &&
+	    !(ret->test && ret->describe != NULL))
+		return true;
+usage:
+	print_usage(stderr);
+	*ret_status = EXIT_USAGE;
+	return false;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command command;
+	char **args;
+	int status;
+
+	if (open_standard_fds() == -1)
+		return EXIT_FAILURE;
+	args = title_init(argc, argv);
+	if (args == NULL) {
+		fprintf(stderr, "sluiced: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	/* Children come out of spawn.c with their signals in order. */
+	if (argc >= 3 && strcmp(args[1], "--child") == 0) {
+		if (argc >= 4 && strcmp(args[3], "-v") == 0)
+			log_verbose();
+		return run_child(args[2]);
+	}
+	reset_signals();
+	if (!parse(argc, args, &command, &status))
+		return status;
+	log_init("master");
+	if (command.verbose)
+		log_verbose();
+	if (command.describe != NULL)
+		return describe_file(command.describe, command.json,
+		    command.verbose);
+	if (command.test)
+		return check_main(command.config, command.verbose);
+	return master_main(command.config, command.verbose);
+}

@@ -1,0 +1,245 @@
+/*
+ * bind.c: sockets up to bind(2).  TCP sockets are all members of SO_REUSEPORT
+ * groups, which would let a second daemon of the same user share our port in
+ * silence: so a bind without it comes first.
+ */
+
+#include "master/bind.h"
+
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "error.h"
+#include "settings.h"
+
+static int
+set_flag(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static int
+cannot_bind(const struct address *address, struct error *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	return error_sys(err, "cannot listen on %s", address_text(address, text));
+}
+
+static int
+bind_stream(const struct address *address, bool reuseport)
+{
+	int fd, saved;
+
+	fd = socket(address->u.sa.sa_family,
+	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return -1;
+	if (address->kind == ADDRESS_TCP &&
+	    set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
+		goto fail;
+	if (reuseport && set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1) == -1)
+		goto fail;
+	if (address->u.sa.sa_family == AF_INET6 &&
+	    set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address->dual) == -1)
+		goto fail;
+	if (bind(fd, &address->u.sa, address->len) == -1)
+		goto fail;
+	return fd;
+fail:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static void
+to_ipv4(const struct address *dual, struct address *ret)
+{
+	*ret = (struct address){ .kind = ADDRESS_TCP };
+	ret->u.in.sin_family = AF_INET;
+	ret->u.in.sin_port = dual->u.in6.sin6_port;
+	ret->u.in.sin_addr.s_addr = htonl(INADDR_ANY);
+	ret->len = sizeof(ret->u.in);
+}
+
+static bool
+no_ipv6(int error)
+{
+	return error == EAFNOSUPPORT || error == EPROTONOSUPPORT ||
+	    error == EADDRNOTAVAIL;
+}
+
+int
+bind_tcp(const struct address *address, bool joins, bool port_is_ours,
+    struct error *err)
+{
+	struct address ipv4;
+	int fd;
+
+	if (!joins && address_port(address) != 0) {
+		fd = bind_stream(address, false);
+		if (fd != -1)
+			close(fd);
+		else if (errno == EADDRINUSE && !port_is_ours)
+			return cannot_bind(address, err);
+	}
+	fd = bind_stream(address, true);
+	if (fd == -1 && address->dual && no_ipv6(errno)) {
+		to_ipv4(address, &ipv4);
+		return bind_tcp(&ipv4, joins, port_is_ours, err);
+	}
+	if (fd == -1)
+		return cannot_bind(address, err);
+	return fd;
+}
+
+int
+bind_abstract(const struct address *address, struct error *err)
+{
+	int fd = bind_stream(address, false);
+
+	return fd == -1 ? cannot_bind(address, err) : fd;
+}
+
+/* Does anybody listen there?  Leaves errno of the attempt to connect, 0 when it worked. */
+static int
+connect_error(const struct address *address)
+{
+	int fd, error = 0;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return errno;
+	if (connect(fd, &address->u.sa, address->len) == -1)
+		error = errno;
+	close(fd);
+	return error;
+}
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Make room for our socket: what is there may only be one that nobody listens at. */
+static int
+remove_stale(const struct address *address, struct error *err)
+{
+	const char *path = address->u.un.sun_path;
+	struct stat before, after;
+	int error;
+
+	if (lstat(path, &before) == -1)
+		return errno == ENOENT ? 0 : cannot_bind(address, err);
+	if (!S_ISSOCK(before.st_mode))
+		return error_set(err, "cannot listen on unix:%s: it exists and "
+		    "is not a socket", path);
+	error = connect_error(address);
+	if (error == ENOENT)
+		return 0;
+	if (error == 0 || error == EAGAIN || error == EPROTOTYPE)
+		return error_set(err, "cannot listen on unix:%s: another "
+		    "process listens there", path);
+	if (error != ECONNREFUSED) {
+		errno = error;
+		return error_sys(err, "cannot listen on unix:%s: cannot tell "
+		    "whether the socket there is in use", path);
+	}
+	if (lstat(path, &after) == -1)
+		return errno == ENOENT ? 0 : cannot_bind(address, err);
+	if (!same_file(&before, &after))
+		return error_set(err, "cannot listen on unix:%s: somebody else "
+		    "is just replacing it", path);
+	if (unlink(path) == -1 && errno != ENOENT)
+		return error_sys(err, "cannot remove the stale socket %s", path);
+	return 0;
+}
+
+int
+bind_unix_ours(const struct address *address, const struct stat *bound)
+{
+	struct stat now;
+	int fd;
+
+	fd = open(address->u.un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &now) == 0 && S_ISSOCK(now.st_mode) &&
+	    same_file(&now, bound))
+		return fd;
+	close(fd);
+	errno = ENOENT;
+	return -1;
+}
+
+int
+bind_unix_rights(int path_fd, const struct listener_settings *listener,
+    struct error *err)
+{
+	char path[32];
+	struct stat now;
+
+	if (fstat(path_fd, &now) == -1)
+		return error_sys(err, "cannot look at the socket");
+	if (((listener->unix_uid != (uid_t)-1 &&
+	    listener->unix_uid != now.st_uid) ||
+	    (listener->unix_gid != (gid_t)-1 &&
+	    listener->unix_gid != now.st_gid)) &&
+	    fchownat(path_fd, "", listener->unix_uid, listener->unix_gid,
+	    AT_EMPTY_PATH) == -1)
+		return error_sys(err, "cannot change the owner of the socket");
+	if (listener->unix_mode == (uint32_t)-1 ||
+	    listener->unix_mode == (now.st_mode & 07777))
+		return 0;
+	/* By its descriptor, so that no link put there meanwhile is followed. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	if (chmod(path, (mode_t)listener->unix_mode) == -1)
+		return error_sys(err, "cannot change the mode of the socket");
+	return 0;
+}
+
+int
+bind_unix(const struct address *address,
+    const struct listener_settings *listener, struct stat *ret_stat,
+    struct error *err)
+{
+	const char *path = address->u.un.sun_path;
+	struct error cause;
+	mode_t mask = 0;
+	int fd, path_fd = -1;
+
+	if (remove_stale(address, err) == -1)
+		return -1;
+	/* At no moment may it be open to more than it shall be. */
+	if (listener->unix_mode != (uint32_t)-1)
+		mask = umask(0777 & ~(mode_t)listener->unix_mode);
+	fd = bind_stream(address, false);
+	if (listener->unix_mode != (uint32_t)-1)
+		umask(mask);
+	if (fd == -1)
+		return cannot_bind(address, err);
+	path_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (path_fd == -1 || fstat(path_fd, ret_stat) == -1) {
+		cannot_bind(address, err);
+		goto fail;
+	}
+	if (bind_unix_rights(path_fd, listener, &cause) == -1) {
+		error_set(err, "cannot listen on unix:%s: %s", path, cause.text);
+		unlink(path);
+		goto fail;
+	}
+	close(path_fd);
+	return fd;
+fail:
+	if (path_fd != -1)
+		close(path_fd);
+	close(fd);
+	return -1;
+}

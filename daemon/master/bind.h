@@ -1,0 +1,43 @@
+/* bind.h: making one listening socket, of each kind, up to its bind(2). */
+
+#ifndef SLUICE_MASTER_BIND_H
+#define SLUICE_MASTER_BIND_H
+
+#include <sys/stat.h>
+#include <stdbool.h>
+
+struct address;
+struct error;
+struct listener_settings;
+
+/*
+ * All return a non-blocking CLOEXEC socket, owned by the caller, or -1 with a
+ * sentence.  Where IPv6 is off, *:port is IPv4 only.
+ */
+
+/*
+ * A member of the address's SO_REUSEPORT group.  joins: the others in it are
+ * ours; else the address must be nobody's.  port_is_ours: another address with
+ * that port is ours, so only the kernel can tell whether they may coexist.
+ */
+int bind_tcp(const struct address *address, bool joins, bool port_is_ours,
+    struct error *err);
+
+/* A path; a socket that nobody listens at is replaced.  *ret_stat is its own, for later. */
+int bind_unix(const struct address *address,
+    const struct listener_settings *listener, struct stat *ret_stat,
+    struct error *err);
+
+int bind_abstract(const struct address *address, struct error *err);
+
+/*
+ * The path, if it still is the socket that was bound: a descriptor for
+ * fstat(2) and the like, owned by the caller, or -1.
+ */
+int bind_unix_ours(const struct address *address, const struct stat *bound);
+
+/* Give it the mode and owner of the settings.  0 or -1. */
+int bind_unix_rights(int path_fd, const struct listener_settings *listener,
+    struct error *err);
+
+#endif

@@ -1,0 +1,274 @@
+/*
+ * build.c: reader, then probe.  Each says what is wrong, then PREPARED or
+ * REFUSED, then exits.  One that ends without an answer has refused, and we
+ * say where it was: a configuration library may exit on a strange file, and a
+ * plugin may do anything.
+ */
+
+#include "master/build.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/child.h"
+#include "master/gen.h"
+#include "msg.h"
+#include "settings.h"
+
+#define READ_MS 60000	/* names to resolve, perhaps by a resolver that is slow */
+#define PROBE_MS 5000	/* a plugin that needs longer would hold up every reload */
+#define PROBLEMS_MAX 1000 /* of one child; more help nobody */
+
+enum stage { STAGE_READ, STAGE_PROBE };
+enum answer { ANSWER_NONE, ANSWER_PREPARED, ANSWER_REFUSED };
+
+static const struct stage_row {
+	const char *role;
+	unsigned int limit_ms;
+	const char *late;
+} stages[] = {
+	[STAGE_READ] = { "reader", READ_MS, "took longer than 60 s" },
+	[STAGE_PROBE] = { "probe", PROBE_MS, "took longer than 5 s" },
+};
+
+struct build {
+	struct children *children;
+	const char *config;
+	const struct build_ops *ops;
+	void *arg;
+	enum stage stage;
+	struct child *child;
+	enum answer answer;
+	unsigned int problems;	/* errors it told us */
+	unsigned int told;	/* all it told us */
+	struct gen *gen;
+};
+
+static int start_stage(struct build *build, enum stage stage, bool check_only,
+    struct error *err);
+
+static void
+tell(struct build *build, int level, const char *file, uint32_t line,
+    const char *text)
+{
+	if (level <= LOG_LEVEL_ERROR)
+		build->problems++;
+	if (build->told++ < PROBLEMS_MAX)
+		build->ops->on_problem(build->arg, level, file, line, text);
+}
+
+static void
+finish(struct build *build, bool good)
+{
+	const struct build_ops *ops = build->ops;
+	struct gen *gen = build->gen;
+	void *arg = build->arg;
+
+	if (!good) {
+		gen_unref(gen);
+		gen = NULL;
+	}
+	child_free(build->child);
+	free(build);
+	ops->on_done(arg, gen);
+}
+
+/* It broke the rules: whatever it meant to say, it is a no. */
+static void
+misbehaved(struct build *build, const char *what)
+{
+	char text[ERROR_TEXT_MAX + 64];
+
+	if (build->answer != ANSWER_REFUSED) {
+		snprintf(text, sizeof(text), "the %s sent %s",
+		    stages[build->stage].role, what);
+		tell(build, LOG_LEVEL_ERROR, "", 0, text);
+	}
+	build->answer = ANSWER_REFUSED;
+	child_kill(build->child, "broke the rules");
+}
+
+static void
+on_problem(struct build *build, const struct msg *msg)
+{
+	int level = (int)msg->arg[0];
+
+	if (level < LOG_LEVEL_ERROR || level > LOG_LEVEL_DEBUG)
+		level = LOG_LEVEL_ERROR;
+	tell(build, level, msg_string(msg, 0), msg->arg[1], msg_string(msg, 1));
+}
+
+static void
+on_answer(struct build *build, const struct msg *msg)
+{
+	bool whole = build->stage == STAGE_READ ? gen_complete(build->gen) :
+	    gen_facts_known(build->gen) == build->gen->settings->image_count;
+
+	if (msg->type == MSG_PREPARED && !whole)
+		misbehaved(build, "an answer before it was through");
+	else if (msg->type == MSG_PREPARED)
+		build->answer = ANSWER_PREPARED;
+	else
+		build->answer = ANSWER_REFUSED;
+}
+
+static void
+on_message(void *arg, struct msg *msg)
+{
+	struct build *build = arg;
+	struct error err;
+	int result = 0;
+
+	if (build->answer != ANSWER_NONE)
+		result = error_set(&err, "more after its answer");
+	else if (msg->type == MSG_PROBLEM)
+		on_problem(build, msg);
+	else if (msg->type == MSG_PREPARED || msg->type == MSG_REFUSED)
+		on_answer(build, msg);
+	else if (msg->type == MSG_BUNDLE && build->stage == STAGE_READ)
+		result = gen_take_bundle(build->gen, msg, &err);
+	else if (msg->type == MSG_IMAGE && build->stage == STAGE_READ)
+		result = gen_take_image(build->gen, msg, &err);
+	else if (msg->type == MSG_FACTS && build->stage == STAGE_PROBE)
+		result = gen_take_facts(build->gen, msg, &err);
+	else
+		result = error_set(&err, "a message of a kind that is not its "
+		    "to send (%s)", msg_name(msg->type));
+	if (msg->fd != -1)
+		close(msg->fd);
+	if (result == -1)
+		misbehaved(build, err.text);
+}
+
+/* "reader was killed by SIGSEGV while reading /etc/sluice/sluice.conf" */
+static void
+tell_end(struct build *build, const char *how)
+{
+	char text[ERROR_TEXT_MAX];
+	const struct settings *settings = build->gen->settings;
+	uint32_t at;
+
+	if (build->stage == STAGE_READ) {
+		snprintf(text, sizeof(text), "reader %s while reading %s", how,
+		    build->config);
+	} else {
+		at = gen_facts_known(build->gen);
+		if (at < settings->image_count)
+			snprintf(text, sizeof(text),
+			    "probe %s while loading plugins (%s)", how,
+			    settings->images[at].path);
+		else
+			snprintf(text, sizeof(text),
+			    "probe %s while checking the options of plugins",
+			    how);
+	}
+	tell(build, LOG_LEVEL_ERROR, "", 0, text);
+}
+
+static void
+on_gone(void *arg, const char *how, bool clean)
+{
+	struct build *build = arg;
+	struct error err;
+
+	build->child = NULL;
+	if (build->answer == ANSWER_NONE)
+		tell_end(build, how);
+	else if (!clean && build->answer == ANSWER_PREPARED)
+		log_warnx("%s %s after it had said yes",
+		    stages[build->stage].role, how);
+	if (build->answer == ANSWER_REFUSED && build->problems == 0)
+		tell(build, LOG_LEVEL_ERROR, "", 0, build->stage == STAGE_READ ?
+		    "the reader refused it without a reason" :
+		    "the probe refused it without a reason");
+	if (build->answer != ANSWER_PREPARED) {
+		finish(build, false);
+	} else if (build->stage == STAGE_PROBE) {
+		finish(build, true);
+	} else if (start_stage(build, STAGE_PROBE, true, &err) == -1) {
+		tell(build, LOG_LEVEL_ERROR, "", 0, err.text);
+		finish(build, false);
+	}
+}
+
+static const struct child_ops child_ops = {
+	.on_message = on_message,
+	.on_gone = on_gone,
+};
+
+static int
+start_stage(struct build *build, enum stage stage, bool check_only,
+    struct error *err)
+{
+	const struct settings *settings = build->gen->settings;
+	struct hello hello = {
+		.uid = (uint32_t)-1,
+		.gid = (uint32_t)-1,
+		.check_only = check_only,
+	};
+
+	if (stage == STAGE_PROBE && settings->drop) {
+		hello.uid = (uint32_t)settings->uid;
+		hello.gid = (uint32_t)settings->gid;
+	}
+	if (stage == STAGE_PROBE)
+		hello.workers = (uint32_t)settings->workers;
+	build->stage = stage;
+	build->answer = ANSWER_NONE;
+	build->problems = build->told = 0;
+	log_debug("build: %s", stages[stage].role);
+	build->child = child_spawn(build->children, stages[stage].role, &hello,
+	    stage == STAGE_READ ? build->config : NULL, -1, &child_ops, build,
+	    err);
+	if (build->child == NULL)
+		return -1;
+	child_deadline(build->child, stages[stage].limit_ms,
+	    stages[stage].late);
+	if (stage == STAGE_PROBE &&
+	    (gen_send_images(build->gen, build->child) == -1 ||
+	    child_send(build->child, MSG_PREPARE, build->gen->number, NULL,
+	    NULL, 0, -1) == -1) && errno != EPIPE) {
+		error_sys(err, "cannot talk to the probe");
+		return -1;
+	}
+	/* EPIPE: it is dead already; its end will tell us more. */
+	return 0;
+}
+
+struct build *
+build_start(struct children *children, const char *config, uint32_t number,
+    bool check_only, const struct build_ops *ops, void *arg, struct error *err)
+{
+	struct build *build = calloc(1, sizeof(*build));
+
+	if (build == NULL || (build->gen = gen_new(number)) == NULL) {
+		free(build);
+		error_sys(err, "cannot begin");
+		return NULL;
+	}
+	build->children = children;
+	build->config = config;
+	build->ops = ops;
+	build->arg = arg;
+	if (start_stage(build, STAGE_READ, check_only, err) == -1) {
+		gen_unref(build->gen);
+		free(build);
+		return NULL;
+	}
+	return build;
+}
+
+void
+build_cancel(struct build *build)
+{
+	if (build == NULL)
+		return;
+	child_free(build->child);
+	gen_unref(build->gen);
+	free(build);
+}

@@ -1,0 +1,33 @@
+/*
+ * build.h: a generation from what lies on disk: the reader makes it, the probe
+ * tries it.  Changes nothing; -t is this and a verdict.
+ */
+
+#ifndef SLUICE_MASTER_BUILD_H
+#define SLUICE_MASTER_BUILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct build;
+struct children;
+struct error;
+struct gen;
+
+struct build_ops {
+	/* Something to tell the operator; level is enum log_level; file may be "". */
+	void (*on_problem)(void *arg, int level, const char *file,
+	    uint32_t line, const char *text);
+	/* The end, and the last call: a generation, owned by the callee, or NULL. */
+	void (*on_done)(void *arg, struct gen *gen);
+};
+
+/* number: what the generation will be called.  NULL: could not even begin. */
+struct build *build_start(struct children *children, const char *config,
+    uint32_t number, bool check_only, const struct build_ops *ops, void *arg,
+    struct error *err);
+
+/* Stop it: no calls follow.  NULL is fine; not inside its callbacks. */
+void build_cancel(struct build *build);
+
+#endif

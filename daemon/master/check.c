@@ -1,0 +1,116 @@
+/*
+ * check.c: `sluiced -t`: what a reload would do up to the point where it would
+ * change something.  Speaks to a person, so not in log lines.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/build.h"
+#include "master/child.h"
+#include "master/gen.h"
+#include "master/inherited.h"
+#include "master/master.h"
+#include "master/verdict.h"
+#include "title.h"
+
+struct check {
+	struct event_base *base;
+	unsigned int errors;
+	bool valid;
+};
+
+static void
+on_problem(void *arg, int level, const char *file, uint32_t line,
+    const char *text)
+{
+	struct check *check = arg;
+	const char *kind = "error";
+
+	if (level == LOG_LEVEL_WARN)
+		kind = "warning";
+	else if (level > LOG_LEVEL_WARN)
+		kind = "note";
+	else
+		check->errors++;
+	if (*file == '\0')
+		fprintf(stderr, "%s: %s\n", kind, text);
+	else if (line == 0)
+		fprintf(stderr, "%s: %s: %s\n", file, kind, text);
+	else
+		fprintf(stderr, "%s:%u: %s: %s\n", file, line, kind, text);
+}
+
+static void
+on_done(void *arg, struct gen *gen)
+{
+	struct check *check = arg;
+
+	check->valid = gen != NULL;
+	gen_unref(gen);
+	event_base_loopbreak(check->base);
+}
+
+static const struct build_ops build_ops = {
+	.on_problem = on_problem,
+	.on_done = on_done,
+};
+
+static void
+print_verdict(const struct check *check, const char *config)
+{
+	char text[64];
+
+	if (check->valid)
+		printf("sluiced: configuration %s is valid\n", config);
+	else
+		fprintf(stderr, "sluiced: configuration %s is NOT valid: %s\n",
+		    config, count_text(check->errors, "error", text));
+}
+
+static int
+run(struct check *check, struct children *children, const char *config)
+{
+	struct error err;
+
+	if (build_start(children, config, 1, true, &build_ops, check,
+	    &err) == NULL)
+		on_problem(check, LOG_LEVEL_ERROR, "", 0, err.text);
+	else
+		event_base_dispatch(check->base);
+	print_verdict(check, config);
+	return check->valid && fflush(stdout) == 0 ? EXIT_SUCCESS :
+	    EXIT_FAILURE;
+}
+
+int
+check_main(const char *config, bool verbose)
+{
+	struct children *children = NULL;
+	struct inherited inherited;
+	struct check check;
+	int status = EXIT_FAILURE;
+
+	memset(&check, 0, sizeof(check));
+	title_set("check %s", config);
+	if (inherited_take(&inherited) == -1)
+		return EXIT_FAILURE;
+	check.base = master_base();
+	if (check.base != NULL)
+		children = children_new(check.base);
+	if (children != NULL) {
+		if (verbose)
+			children_verbose(children);
+		status = run(&check, children, config);
+	}
+	children_free(children);
+	if (check.base != NULL)
+		event_base_free(check.base);
+	inherited_done(&inherited);
+	return status;
+}

@@ -1,0 +1,352 @@
+/*
+ * child.c: starting processes and seeing them end.  A child is gone when it
+ * was reaped and its channel has been read to the end.  One that cannot even
+ * be killed is given up, so nobody waits for ever.
+ */
+
+#include "master/child.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "channel.h"
+#include "error.h"
+#include "log.h"
+#include "master/spawn.h"
+#include "msg.h"
+
+#define EXIT_MS 5000	/* from the end of its channel: time for destructors of plugins */
+#define REAP_MS 5000	/* from SIGKILL: longer only when stuck in the kernel */
+
+struct child {
+	LIST_ENTRY(child) entry;
+	struct children *children;
+	struct channel *channel;	/* NULL: read to its end */
+	struct event *timer;
+	pid_t pid;
+	const struct child_ops *ops;	/* NULL: forgotten, only to be reaped */
+	void *arg;
+	const char *reason;		/* why we killed it, or would */
+	bool killed;			/* by us */
+};
+
+struct children {
+	struct event_base *base;
+	struct event *sigchld;
+	LIST_HEAD(, child) list;
+	bool verbose;
+};
+
+static void
+child_destroy(struct child *child)
+{
+	LIST_REMOVE(child, entry);
+	channel_free(child->channel);
+	if (child->timer != NULL)
+		event_free(child->timer);
+	free(child);
+}
+
+static void
+describe_exit(int status, char *text, size_t size)
+{
+	const char *name;
+
+	if (WIFSIGNALED(status)) {
+		name = sigabbrev_np(WTERMSIG(status));
+		if (name != NULL)
+			snprintf(text, size, "was killed by SIG%s%s", name,
+			    WCOREDUMP(status) ? " (core dumped)" : "");
+		else
+			snprintf(text, size, "was killed by signal %d",
+			    WTERMSIG(status));
+	} else if (WEXITSTATUS(status) == SPAWN_FAILED_STATUS) {
+		snprintf(text, size, "could not be executed");
+	} else {
+		snprintf(text, size, "exited with status %d",
+		    WEXITSTATUS(status));
+	}
+}
+
+/* Nobody shall hear from it again, but somebody has to reap it. */
+static void
+child_forget(struct child *child)
+{
+	child->ops = NULL;
+	channel_free(child->channel);
+	child->channel = NULL;
+	if (child->timer != NULL)
+		event_del(child->timer);
+}
+
+static void
+child_reaped(struct child *child, int status)
+{
+	char how[160], exit_text[80];
+	const struct child_ops *ops;
+	bool clean;
+
+	child->pid = -1;
+	if (child->channel != NULL)
+		channel_pump(child->channel);
+	/* Its last words may have made somebody forget it. */
+	ops = child->ops;
+	if (ops != NULL) {
+		describe_exit(status, exit_text, sizeof(exit_text));
+		if (child->killed)
+			snprintf(how, sizeof(how), "%s and was killed",
+			    child->reason);
+		else
+			snprintf(how, sizeof(how), "%s", exit_text);
+		clean = !child->killed && WIFEXITED(status) &&
+		    WEXITSTATUS(status) == 0;
+		child_forget(child);
+		ops->on_gone(child->arg, how, clean);
+	}
+	child_destroy(child);
+}
+
+static void
+children_reap_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct children *children = arg;
+	struct child *child;
+	pid_t pid;
+	int status;
+
+	(void)fd;
+	(void)what;
+	/* Any pid: as the first process of a container we inherit orphans. */
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		LIST_FOREACH(child, &children->list, entry)
+			if (child->pid == pid)
+				break;
+		if (child != NULL)
+			child_reaped(child, status);
+	}
+}
+
+static void
+child_set_timer(struct child *child, unsigned int ms)
+{
+	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
+
+	/* Without memory for a timer the deadline is now. */
+	if (event_add(child->timer, &when) == -1)
+		event_active(child->timer, EV_TIMEOUT, 0);
+}
+
+static void
+child_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *child = arg;
+	const struct child_ops *ops = child->ops;
+
+	(void)fd;
+	(void)what;
+	if (!child->killed) {
+		child_kill(child, child->reason);
+		return;
+	}
+	log_errorx("process %d cannot be killed; it is given up",
+	    (int)child->pid);
+	child_forget(child);
+	if (ops != NULL)
+		ops->on_gone(child->arg, "cannot be killed", false);
+}
+
+static void
+on_channel_message(void *arg, struct msg *msg)
+{
+	struct child *child = arg;
+
+	if (child->ops != NULL)
+		child->ops->on_message(child->arg, msg);
+	else if (msg->fd != -1)
+		close(msg->fd);
+}
+
+static void
+on_channel_close(void *arg, int error)
+{
+	struct child *child = arg;
+
+	channel_free(child->channel);
+	child->channel = NULL;
+	if (child->pid == -1 || child->killed)
+		return;
+	if (error != 0) {
+		child_kill(child, "sent what is not a message");
+		return;
+	}
+	child->reason = "did not exit";
+	child_set_timer(child, EXIT_MS);
+}
+
+static const struct channel_ops channel_ops = {
+	.on_message = on_channel_message,
+	.on_close = on_channel_close,
+};
+
+struct children *
+children_new(struct event_base *base)
+{
+	struct children *children = calloc(1, sizeof(*children));
+
+	if (children == NULL)
+		return NULL;
+	children->base = base;
+	LIST_INIT(&children->list);
+	children->sigchld = evsignal_new(base, SIGCHLD, children_reap_cb,
+	    children);
+	if (children->sigchld == NULL ||
+	    event_add(children->sigchld, NULL) == -1) {
+		children_free(children);
+		return NULL;
+	}
+	return children;
+}
+
+void
+children_free(struct children *children)
+{
+	struct child *child;
+
+	if (children == NULL)
+		return;
+	while ((child = LIST_FIRST(&children->list)) != NULL) {
+		if (child->pid > 0)
+			kill(child->pid, SIGKILL);
+		child_destroy(child);
+	}
+	if (children->sigchld != NULL)
+		event_free(children->sigchld);
+	free(children);
+}
+
+void
+children_verbose(struct children *children)
+{
+	children->verbose = true;
+}
+
+static int
+send_hello(struct child *child, const struct hello *hello, const char *config,
+    int fd)
+{
+	char payload[MSG_PAYLOAD_MAX];
+	struct hello copy = *hello;
+	size_t length = config == NULL ? 0 : strlen(config);
+
+	if (length > sizeof(payload) - sizeof(copy)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	copy.master_pid = (uint32_t)getpid();
+	copy.config_length = (uint32_t)length;
+	memcpy(payload, &copy, sizeof(copy));
+	if (length > 0)
+		memcpy(payload + sizeof(copy), config, length);
+	return channel_send(child->channel, MSG_HELLO, 0, NULL, payload,
+	    sizeof(copy) + length, fd);
+}
+
+struct child *
+child_spawn(struct children *children, const char *role,
+    const struct hello *hello, const char *config, int hello_fd,
+    const struct child_ops *ops, void *arg, struct error *err)
+{
+	struct child *child;
+	int pair[2];
+
+	child = calloc(1, sizeof(*child));
+	if (child == NULL) {
+		error_sys(err, "cannot start a %s", role);
+		return NULL;
+	}
+	child->children = children;
+	child->arg = arg;
+	child->pid = -1;
+	LIST_INSERT_HEAD(&children->list, child, entry);
+	child->timer = event_new(children->base, -1, 0, child_timer_cb, child);
+	if (child->timer == NULL ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		goto fail;
+	child->channel = channel_new(children->base, pair[0], &channel_ops,
+	    child);
+	if (child->channel == NULL ||
+	    send_hello(child, hello, config, hello_fd) == -1) {
+		close(pair[1]);
+		goto fail;
+	}
+	child->pid = spawn(role, children->verbose, pair[1]);
+	close(pair[1]);
+	if (child->pid == -1)
+		goto fail;
+	child->ops = ops;
+	return child;
+fail:
+	error_sys(err, "cannot start a %s", role);
+	child_destroy(child);
+	return NULL;
+}
+
+pid_t
+child_pid(const struct child *child)
+{
+	return child->pid;
+}
+
+int
+child_send(struct child *child, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length, int fd)
+{
+	if (child->channel == NULL) {
+		errno = EPIPE;
+		return -1;
+	}
+	return channel_send(child->channel, type, generation, arg, payload,
+	    length, fd);
+}
+
+void
+child_deadline(struct child *child, unsigned int ms, const char *reason)
+{
+	if (child->killed || child->channel == NULL)
+		return; /* a shorter one is running */
+	child->reason = reason;
+	if (ms == 0)
+		event_del(child->timer);
+	else
+		child_set_timer(child, ms);
+}
+
+void
+child_kill(struct child *child, const char *reason)
+{
+	if (child->killed || child->pid == -1)
+		return;
+	child->reason = reason;
+	child->killed = true;
+	kill(child->pid, SIGKILL);
+	child_set_timer(child, REAP_MS);
+}
+
+void
+child_free(struct child *child)
+{
+	if (child == NULL)
+		return;
+	if (child->pid > 0)
+		kill(child->pid, SIGKILL);
+	child_forget(child);
+}

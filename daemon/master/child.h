@@ -1,0 +1,63 @@
+/*
+ * child.h: the processes this one starts: each a fresh sluiced with a role, a
+ * channel, and an end that is told in words.
+ */
+
+#ifndef SLUICE_MASTER_CHILD_H
+#define SLUICE_MASTER_CHILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct child;
+struct children;
+struct error;
+struct event_base;
+struct hello;
+struct msg;
+
+struct child_ops {
+	/* One message; msg->fd is the callee's to keep or close. */
+	void (*on_message)(void *arg, struct msg *msg);
+	/*
+	 * It ended, and all it said was delivered.  The last call: the child
+	 * is freed afterwards.  how: "was killed by SIGSEGV", "exited with
+	 * status 1", borrowed; clean: it exited with status 0, by itself.
+	 */
+	void (*on_gone)(void *arg, const char *how, bool clean);
+};
+
+/* Reaps from now on.  NULL: no memory. */
+struct children *children_new(struct event_base *base);
+/* Kills and forgets what is left. */
+void children_free(struct children *children);
+
+/* Every child started from now on logs debug lines. */
+void children_verbose(struct children *children);
+
+/*
+ * Start one.  config may be NULL, hello_fd -1 (else borrowed).  Returns a
+ * child that is freed by its on_gone or by child_free(), or NULL.
+ */
+struct child *child_spawn(struct children *children, const char *role,
+    const struct hello *hello, const char *config, int hello_fd,
+    const struct child_ops *ops, void *arg, struct error *err);
+
+pid_t child_pid(const struct child *child);
+
+/* As channel_send(). */
+int child_send(struct child *child, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length, int fd);
+
+/* Kill it unless it ends, or this is called anew, within ms.  0: no deadline. */
+void child_deadline(struct child *child, unsigned int ms, const char *reason);
+
+/* Kill it now; on_gone follows from the loop.  reason: "broke the rules", borrowed for ever. */
+void child_kill(struct child *child, const char *reason);
+
+/* Kill and forget it: no calls follow.  NULL is fine; also inside its callbacks. */
+void child_free(struct child *child);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * describe.c: `sluiced --describe`.  The file is opened here, with the rights
+ * of who asks; what is in it runs in a child that has none.
+ */
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "error.h"
+#include "image.h"
+#include "log.h"
+#include "master/child.h"
+#include "master/inherited.h"
+#include "master/master.h"
+#include "msg.h"
+#include "title.h"
+
+#define DESCRIBE_MS 5000	/* to load it; the same as the probe has */
+
+struct describe {
+	struct event_base *base;
+	const char *path;
+	bool told;		/* it said itself what is wrong */
+	bool good;
+};
+
+static void
+on_message(void *arg, struct msg *msg)
+{
+	struct describe *describe = arg;
+
+	if (msg->fd != -1)
+		close(msg->fd);
+	if (msg->type == MSG_PREPARED) {
+		describe->good = true;
+	} else if (msg->type == MSG_PROBLEM) {
+		fprintf(stderr, "sluiced: %s\n", msg_string(msg, 1));
+		describe->told = true;
+	}
+}
+
+static void
+on_gone(void *arg, const char *how, bool clean)
+{
+	struct describe *describe = arg;
+
+	describe->good = describe->good && clean;
+	if (!describe->good && !describe->told)
+		fprintf(stderr, "sluiced: %s: the process that loaded it %s\n",
+		    describe->path, how);
+	event_base_loopbreak(describe->base);
+}
+
+static const struct child_ops child_ops = {
+	.on_message = on_message,
+	.on_gone = on_gone,
+};
+
+/* Whom the child becomes: a plugin that only shall be looked at needs no rights. */
+static int
+find_nobody(struct hello *hello, struct error *err)
+{
+	const struct passwd *nobody;
+
+	hello->uid = hello->gid = (uint32_t)-1;
+	if (geteuid() != 0)
+		return 0;
+	nobody = getpwnam("nobody");
+	if (nobody == NULL)
+		return error_set(err, "there is no user nobody to load it as");
+	hello->uid = nobody->pw_uid;
+	hello->gid = nobody->pw_gid;
+	return 0;
+}
+
+static int
+run(struct describe *describe, struct children *children, bool json,
+    struct error *err)
+{
+	struct hello hello = { .check_only = json };
+	struct child *child = NULL;
+	struct image image;
+	int result = -1;
+
+	if (image_open(describe->path, &image, err) == -1)
+		return -1;
+	if (find_nobody(&hello, err) == -1)
+		goto out;
+	child = child_spawn(children, "describe", &hello, NULL, -1, &child_ops,
+	    describe, err);
+	if (child == NULL)
+		goto out;
+	child_deadline(child, DESCRIBE_MS, "took longer than 5 s");
+	/* If that fails it is dead already, and its end says why. */
+	child_send(child, MSG_IMAGE, 0, NULL, describe->path,
+	    strnlen(describe->path, MSG_PAYLOAD_MAX - 1) + 1, image.fd);
+	event_base_dispatch(describe->base);
+	result = 0;
+out:
+	image_close(&image);
+	return result;
+}
+
+int
+describe_file(const char *path, bool json, bool verbose)
+{
+	struct describe describe = { .path = path };
+	struct children *children = NULL;
+	struct inherited inherited;
+	struct error err;
+
+	title_set("describe %s", path);
+	if (inherited_take(&inherited) == -1)
+		return EXIT_FAILURE;
+	describe.base = master_base();
+	if (describe.base != NULL)
+		children = children_new(describe.base);
+	if (children != NULL) {
+		if (verbose)
+			children_verbose(children);
+		if (run(&describe, children, json, &err) == -1)
+			fprintf(stderr, "sluiced: %s\n", err.text);
+	}
+	children_free(children);
+	if (describe.base != NULL)
+		event_base_free(describe.base);
+	inherited_done(&inherited);
+	return describe.good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,193 @@
+/* gen.c: a generation being put together, kept, handed on. */
+
+#include "master/gen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "error.h"
+#include "master/child.h"
+#include "master/slots.h"
+#include "master/sockets.h"
+#include "memfd.h"
+#include "msg.h"
+#include "settings.h"
+
+struct gen *
+gen_new(uint32_t number)
+{
+	struct gen *gen = calloc(1, sizeof(*gen));
+
+	if (gen == NULL)
+		return NULL;
+	gen->refs = 1;
+	gen->number = number;
+	gen->bundle_fd = -1;
+	return gen;
+}
+
+struct gen *
+gen_ref(struct gen *gen)
+{
+	gen->refs++;
+	return gen;
+}
+
+static void
+free_slots(struct gen *gen)
+{
+	uint32_t i;
+
+	if (gen->slots == NULL)
+		return;
+	for (i = 0; i < gen->settings->listener_count; i++)
+		slots_unref(gen->slot_table, gen->slots[i]);
+	free(gen->slots);
+}
+
+void
+gen_unref(struct gen *gen)
+{
+	uint32_t i;
+
+	if (gen == NULL || --gen->refs > 0)
+		return;
+	gen_drop_sockets(gen, NULL);
+	free(gen->sockets);
+	if (gen->settings != NULL) {
+		free_slots(gen);
+		for (i = 0; gen->images != NULL &&
+		    i < gen->settings->image_count; i++)
+			if (gen->images[i].fd != -1)
+				close(gen->images[i].fd);
+	}
+	free(gen->images);
+	if (gen->bundle_fd != -1)
+		close(gen->bundle_fd);
+	settings_free(gen->settings);
+	free(gen);
+}
+
+int
+gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err)
+{
+	uint32_t i;
+
+	if (msg->fd == -1 || gen->settings != NULL)
+		return error_set(err, "an unexpected bundle");
+	gen->bundle_fd = msg->fd;
+	msg->fd = -1;
+	if (!memfd_is_sealed(gen->bundle_fd))
+		return error_set(err, "a bundle that can still change");
+	gen->settings = bundle_read(gen->bundle_fd, err);
+	if (gen->settings == NULL)
+		return -1;
+	gen->images = calloc(gen->settings->image_count + 1,
+	    sizeof(*gen->images));
+	if (gen->images == NULL)
+		return error_sys(err, "cannot keep the images");
+	for (i = 0; i < gen->settings->image_count; i++)
+		gen->images[i].fd = -1;
+	return 0;
+}
+
+int
+gen_take_image(struct gen *gen, struct msg *msg, struct error *err)
+{
+	uint32_t index = msg->arg[0];
+
+	if (msg->fd == -1 || gen->images == NULL ||
+	    index >= gen->settings->image_count ||
+	    gen->images[index].fd != -1)
+		return error_set(err, "an unexpected image");
+	gen->images[index].fd = msg->fd;
+	msg->fd = -1;
+	/* Who could still write to it could crash every worker. */
+	if (!memfd_is_sealed(gen->images[index].fd))
+		return error_set(err, "an image that can still change");
+	return 0;
+}
+
+uint32_t
+gen_facts_known(const struct gen *gen)
+{
+	uint32_t i;
+
+	for (i = 0; i < gen->settings->image_count; i++)
+		if (!gen->images[i].facts.known)
+			break;
+	return i;
+}
+
+int
+gen_take_facts(struct gen *gen, const struct msg *msg, struct error *err)
+{
+	struct image_facts *facts;
+
+	if (msg->arg[0] >= gen->settings->image_count)
+		return error_set(err, "facts about an image that is not there");
+	facts = &gen->images[msg->arg[0]].facts;
+	facts->known = true;
+	facts->flags = msg->arg[1];
+	facts->state_version = msg->arg[2];
+	snprintf(facts->name, sizeof(facts->name), "%s", msg_string(msg, 0));
+	snprintf(facts->version, sizeof(facts->version), "%s",
+	    msg_string(msg, 1));
+	return 0;
+}
+
+bool
+gen_complete(const struct gen *gen)
+{
+	uint32_t i;
+
+	if (gen->settings == NULL)
+		return false;
+	for (i = 0; i < gen->settings->image_count; i++)
+		if (gen->images[i].fd == -1)
+			return false;
+	return true;
+}
+
+int
+gen_send_images(const struct gen *gen, struct child *child)
+{
+	uint32_t i, arg[4] = { 0, 0, 0, 0 };
+
+	if (child_send(child, MSG_BUNDLE, gen->number, NULL, NULL, 0,
+	    gen->bundle_fd) == -1)
+		return -1;
+	for (i = 0; i < gen->settings->image_count; i++) {
+		arg[0] = i;
+		if (child_send(child, MSG_IMAGE, gen->number, arg, NULL, 0,
+		    gen->images[i].fd) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
+{
+	const struct gen_socket *socket;
+	uint32_t i, arg[4];
+
+	for (i = 0; i < gen->socket_count; i++) {
+		socket = &gen->sockets[i];
+		if (socket->sock == NULL || (socket->worker != ALL_WORKERS &&
+		    socket->worker != worker))
+			continue;
+		arg[0] = socket->listener;
+		arg[1] = socket->address;
+		arg[2] = sock_id(socket->sock);
+		arg[3] = gen->slots[socket->listener];
+		if (child_send(child, MSG_SOCKET, gen->number, arg, NULL, 0,
+		    sock_fd(socket->sock)) == -1)
+			return -1;
+	}
+	return 0;
+}

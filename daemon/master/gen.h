@@ -1,0 +1,100 @@
+/*
+ * gen.h: one generation as the master holds it: the settings, what they travel
+ * in, the plugin images, what the probe learned about them, and the sockets.
+ */
+
+#ifndef SLUICE_MASTER_GEN_H
+#define SLUICE_MASTER_GEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct child;
+struct error;
+struct msg;
+struct origin;
+struct settings;
+struct slots;
+struct sock;
+struct sockets;
+
+#define FACT_TEXT_MAX 64
+
+struct image_facts {
+	bool known;
+	uint32_t flags;		/* SL_MANY_WORKERS and so on */
+	uint32_t state_version;
+	char name[FACT_TEXT_MAX], version[FACT_TEXT_MAX];
+};
+
+struct gen_image {
+	int fd;			/* -1: has not come yet */
+	struct image_facts facts;
+};
+
+#define ALL_WORKERS UINT32_MAX
+
+struct gen_socket {
+	uint32_t listener, address; /* indexes into the settings */
+	uint32_t worker;	/* the one it is for, or ALL_WORKERS */
+	struct sock *sock;	/* NULL: the listener was stopped by its plugin */
+};
+
+struct gen {
+	unsigned int refs;
+	uint32_t number;	/* as people and workers see it */
+	struct settings *settings;
+	int bundle_fd;
+	struct gen_image *images; /* settings->image_count */
+	uint32_t *slots;	/* settings->listener_count, once bound */
+	struct slots *slot_table;
+	struct gen_socket *sockets;
+	uint32_t socket_count, socket_room;
+};
+
+struct gen *gen_new(uint32_t number); /* NULL: no memory */
+struct gen *gen_ref(struct gen *gen);
+void gen_unref(struct gen *gen); /* NULL is fine */
+
+/* What the reader sends: MSG_BUNDLE, then a MSG_IMAGE for each.  Takes msg->fd over.  0 or -1. */
+int gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err);
+int gen_take_image(struct gen *gen, struct msg *msg, struct error *err);
+/* What the probe sends: MSG_FACTS for each image, in order. */
+int gen_take_facts(struct gen *gen, const struct msg *msg, struct error *err);
+
+/* How many images the probe has got through; all: image_count. */
+uint32_t gen_facts_known(const struct gen *gen);
+/* Has all of it come from the reader? */
+bool gen_complete(const struct gen *gen);
+
+/* Send what makes a generation: the bundle and the images.  0, or -1 with errno. */
+int gen_send_images(const struct gen *gen, struct child *child);
+/* The sockets that are for this worker. */
+int gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker);
+
+/* Who is told what stands in the way; origin NULL: nowhere in the files. */
+struct gen_teller {
+	void (*tell)(void *arg, const struct origin *origin, const char *text);
+	void *arg;
+};
+
+/*
+ * Give each listener its slot and open all sockets that are not open yet.
+ * Returns how many problems there were, each of which was told.
+ */
+unsigned int gen_bind(struct gen *gen, struct sockets *sockets,
+    struct slots *slots, uint32_t workers, const struct gen_teller *teller);
+
+/* Let those sockets listen that waited for it.  As gen_bind(). */
+unsigned int gen_listen(struct gen *gen, const struct gen_teller *teller);
+
+/* It is committed: make sockets that were open before what it says. */
+void gen_apply(const struct gen *gen);
+
+/* Log what is listened on that `before` (or NULL) did not, and what no longer is. */
+void gen_log_sockets(const struct gen *gen, const struct gen *before);
+
+/* Let go of the sockets of one listener, or with NULL of all.  Returns how many. */
+unsigned int gen_drop_sockets(struct gen *gen, const char *listener);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * gen_sockets.c: which sockets a generation needs.  A plugin that knows of
+ * processes gets one TCP socket per worker, of which the kernel picks; any
+ * other is served by one worker, chosen by the listener's slot, so that it
+ * stays with that worker over reloads.
+ */
+
+#include <sluice.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/gen.h"
+#include "master/slots.h"
+#include "master/sockets.h"
+#include "settings.h"
+
+static const struct image_facts *
+facts_of(const struct gen *gen, const struct listener_settings *listener)
+{
+	return &gen->images[listener->image].facts;
+}
+
+static struct gen_socket *
+new_row(struct gen *gen)
+{
+	struct gen_socket *more;
+	uint32_t room;
+
+	if (gen->socket_count == gen->socket_room) {
+		room = gen->socket_room == 0 ? 16 : 2 * gen->socket_room;
+		more = reallocarray(gen->sockets, room, sizeof(*more));
+		if (more == NULL)
+			return NULL;
+		gen->sockets = more;
+		gen->socket_room = room;
+	}
+	return &gen->sockets[gen->socket_count];
+}
+
+/* In this generation, by another listener or address? */
+static bool
+is_taken(const struct gen *gen, const struct sock *sock)
+{
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++)
+		if (gen->sockets[i].sock == sock)
+			return true;
+	return false;
+}
+
+/* owner: the worker whose socket it is, or SOCK_SHARED; serves: who accepts from it. */
+static int
+add_socket(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
+    uint32_t owner, uint32_t serves, unsigned int number, struct error *err)
+{
+	const struct listener_settings *listener = &gen->settings->listeners[l];
+	struct gen_socket *row = new_row(gen);
+	char text[ADDRESS_TEXT_MAX];
+	struct sock *sock;
+
+	if (row == NULL)
+		return error_sys(err, "cannot listen");
+	sock = sockets_open(sockets, listener, &listener->addresses[a].address,
+	    owner, number, err);
+	if (sock == NULL)
+		return -1;
+	if (is_taken(gen, sock)) {
+		error_set(err, "%s is listened on twice", sock_text(sock, text));
+		sock_unref(sock);
+		return -1;
+	}
+	row->listener = l;
+	row->address = a;
+	row->worker = serves;
+	row->sock = sock;
+	gen->socket_count++;
+	return 0;
+}
+
+static int
+bind_address(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
+    uint32_t workers, struct error *err)
+{
+	const struct listener_settings *listener = &gen->settings->listeners[l];
+	const struct address *address = &listener->addresses[a].address;
+	bool many = (facts_of(gen, listener)->flags & SL_MANY_WORKERS) != 0;
+	uint32_t one = gen->slots[l] % workers, i;
+	unsigned int number, count;
+
+	if (address->kind == ADDRESS_TCP && many) {
+		for (i = 0; i < workers; i++)
+			if (add_socket(gen, sockets, l, a, i, i, 0, err) == -1)
+				return -1;
+		return 0;
+	}
+	if (address->kind == ADDRESS_TCP)
+		return add_socket(gen, sockets, l, a, one, one, 0, err);
+	count = sockets_count(sockets, address);
+	for (number = 0; number < count; number++)
+		if (add_socket(gen, sockets, l, a, SOCK_SHARED,
+		    many ? ALL_WORKERS : one, number, err) == -1)
+			return -1;
+	return 0;
+}
+
+static unsigned int
+bind_listener(struct gen *gen, struct sockets *sockets, uint32_t l,
+    uint32_t workers, const struct gen_teller *teller)
+{
+	const struct listener_settings *listener = &gen->settings->listeners[l];
+	unsigned int problems = 0;
+	struct error err;
+	uint32_t a;
+
+	gen->slots[l] = slots_ref(gen->slot_table, listener->name);
+	if (gen->slots[l] == SLOT_NONE) {
+		teller->tell(teller->arg, &listener->origin,
+		    "no room to count this listener's connections");
+		return 1;
+	}
+	for (a = 0; a < listener->address_count; a++) {
+		if (bind_address(gen, sockets, l, a, workers, &err) == 0)
+			continue;
+		teller->tell(teller->arg, &listener->addresses[a].origin,
+		    err.text);
+		problems++;
+	}
+	return problems;
+}
+
+unsigned int
+gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
+    uint32_t workers, const struct gen_teller *teller)
+{
+	uint32_t i, count = gen->settings->listener_count;
+	unsigned int problems = 0;
+
+	gen->slots = calloc(count + 1, sizeof(*gen->slots));
+	if (gen->slots == NULL) {
+		teller->tell(teller->arg, NULL, "out of memory");
+		return 1;
+	}
+	gen->slot_table = slots;
+	for (i = 0; i < count; i++)
+		gen->slots[i] = SLOT_NONE;
+	for (i = 0; i < count; i++)
+		problems += bind_listener(gen, sockets, i, workers, teller);
+	return problems;
+}
+
+unsigned int
+gen_listen(struct gen *gen, const struct gen_teller *teller)
+{
+	const struct listener_settings *listener;
+	unsigned int problems = 0;
+	struct gen_socket *row;
+	struct error err;
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++) {
+		row = &gen->sockets[i];
+		listener = &gen->settings->listeners[row->listener];
+		if (sock_listen(row->sock, listener, &err) == 0)
+			continue;
+		teller->tell(teller->arg,
+		    &listener->addresses[row->address].origin, err.text);
+		problems++;
+	}
+	return problems;
+}
+
+void
+gen_apply(const struct gen *gen)
+{
+	const struct gen_socket *row;
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++) {
+		row = &gen->sockets[i];
+		if (row->sock != NULL)
+			sock_apply(row->sock,
+			    &gen->settings->listeners[row->listener]);
+	}
+}
+
+/* Is row the first of its address, and is that address not in `other`? */
+static bool
+is_news(const struct gen *gen, const struct gen_socket *row,
+    const struct gen *other)
+{
+	const struct listener_settings *listener =
+	    &gen->settings->listeners[row->listener], *other_listener;
+	const struct gen_socket *scan;
+	char text[ADDRESS_TEXT_MAX], other_text[ADDRESS_TEXT_MAX];
+	uint32_t i;
+
+	if (row->sock == NULL)
+		return false;
+	if (row > gen->sockets && row[-1].sock != NULL &&
+	    row[-1].listener == row->listener &&
+	    row[-1].address == row->address && row->worker != ALL_WORKERS)
+		return false;
+	sock_text(row->sock, text);
+	for (i = 0; other != NULL && i < other->socket_count; i++) {
+		scan = &other->sockets[i];
+		other_listener = &other->settings->listeners[scan->listener];
+		if (scan->sock != NULL &&
+		    strcmp(other_listener->name, listener->name) == 0 &&
+		    strcmp(sock_text(scan->sock, other_text), text) == 0)
+			return false;
+	}
+	return true;
+}
+
+void
+gen_log_sockets(const struct gen *gen, const struct gen *before)
+{
+	const struct listener_settings *listener;
+	const struct image_facts *facts;
+	char text[ADDRESS_TEXT_MAX];
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++) {
+		if (!is_news(gen, &gen->sockets[i], before))
+			continue;
+		listener = &gen->settings->listeners[gen->sockets[i].listener];
+		facts = facts_of(gen, listener);
+		log_info("listening on %s for %s (plugin %s %s)",
+		    sock_text(gen->sockets[i].sock, text), listener->name,
+		    facts->name, facts->version);
+	}
+	for (i = 0; before != NULL && i < before->socket_count; i++) {
+		if (!is_news(before, &before->sockets[i], gen))
+			continue;
+		listener =
+		    &before->settings->listeners[before->sockets[i].listener];
+		log_info("no longer listening on %s for %s",
+		    sock_text(before->sockets[i].sock, text), listener->name);
+	}
+}
+
+unsigned int
+gen_drop_sockets(struct gen *gen, const char *listener)
+{
+	struct gen_socket *row;
+	unsigned int dropped = 0;
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++) {
+		row = &gen->sockets[i];
+		if (row->sock == NULL || (listener != NULL &&
+		    strcmp(gen->settings->listeners[row->listener].name,
+		    listener) != 0))
+			continue;
+		sock_unref(row->sock);
+		row->sock = NULL;
+		dropped++;
+	}
+	return dropped;
+}

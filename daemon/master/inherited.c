@@ -1,0 +1,149 @@
+/*
+ * inherited.c: what sd_listen_fds(3) would do.  The sockets stay open for the
+ * life of the daemon: a later reload may name one that is not used today.
+ */
+
+#include "master/inherited.h"
+
+#include <sys/socket.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+
+#define FIRST_FD 3
+
+/* A whole number in the environment, or 0. */
+static unsigned long
+env_number(const char *name)
+{
+	const char *text = getenv(name);
+	unsigned long value;
+	char *end;
+
+	if (text == NULL || *text < '0' || *text > '9')
+		return 0;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	return *end == '\0' && errno == 0 ? value : 0;
+}
+
+/* The next name of the colon-separated list, "unknown" when there is none; as systemd says it. */
+static char *
+next_name(const char **list)
+{
+	const char *start = *list;
+	size_t length;
+
+	if (start == NULL)
+		return strdup("unknown");
+	length = strcspn(start, ":");
+	*list = start[length] == ':' ? start + length + 1 : NULL;
+	return length == 0 ? strdup("unknown") : strndup(start, length);
+}
+
+static int
+take_sockets(struct inherited *inherited, unsigned long count)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	struct inherited_socket *socket;
+	unsigned long i;
+	int flags;
+
+	inherited->sockets = calloc(count, sizeof(*inherited->sockets));
+	if (inherited->sockets == NULL)
+		return -1;
+	for (i = 0; i < count; i++) {
+		socket = &inherited->sockets[i];
+		socket->fd = FIRST_FD + (int)i;
+		socket->name = next_name(&names);
+		if (socket->name == NULL)
+			return -1;
+		inherited->count++;
+		flags = fcntl(socket->fd, F_GETFL);
+		fcntl(socket->fd, F_SETFD, FD_CLOEXEC);
+		if (flags != -1)
+			fcntl(socket->fd, F_SETFL, flags | O_NONBLOCK);
+	}
+	return 0;
+}
+
+int
+inherited_take(struct inherited *ret)
+{
+	unsigned long count = 0;
+	long most = sysconf(_SC_OPEN_MAX);
+	int result = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (env_number("LISTEN_PID") == (unsigned long)getpid())
+		count = env_number("LISTEN_FDS");
+	if (most > 0 && count > (unsigned long)most)
+		count = 0; /* nobody could have passed that many */
+	close_range(FIRST_FD + (unsigned int)count, ~0U, 0);
+	if (count > 0)
+		result = take_sockets(ret, count);
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (result == -1)
+		inherited_done(ret);
+	return result;
+}
+
+void
+inherited_done(struct inherited *inherited)
+{
+	unsigned int i;
+
+	for (i = 0; i < inherited->count; i++) {
+		close(inherited->sockets[i].fd);
+		free(inherited->sockets[i].name);
+	}
+	free(inherited->sockets);
+	memset(inherited, 0, sizeof(*inherited));
+}
+
+unsigned int
+inherited_count(const struct inherited *inherited, const char *name)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < inherited->count; i++)
+		if (strcmp(inherited->sockets[i].name, name) == 0)
+			count++;
+	return count;
+}
+
+static int
+check_socket(int fd, const char *name, struct error *err)
+{
+	int type = 0, listening = 0;
+	socklen_t length = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == -1)
+		return error_sys(err, "what systemd passed as \"%s\" is no socket",
+		    name);
+	length = sizeof(listening);
+	if (type != SOCK_STREAM || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN,
+	    &listening, &length) == -1 || listening == 0)
+		return error_set(err, "the socket \"%s\" from systemd is not a "
+		    "listening stream socket", name);
+	return fd;
+}
+
+int
+inherited_fd(const struct inherited *inherited, const char *name,
+    unsigned int number, struct error *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < inherited->count; i++)
+		if (strcmp(inherited->sockets[i].name, name) == 0 &&
+		    number-- == 0)
+			return check_socket(inherited->sockets[i].fd, name, err);
+	return error_set(err, "systemd passed no socket named \"%s\"", name);
+}

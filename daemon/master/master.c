@@ -1,0 +1,384 @@
+/*
+ * master.c: the life of the daemon: signals, the first generation, the end.
+ * Owns everything the master has; knows what to do when something happens, and
+ * leaves how to the others.  After the start nothing but a signal ends it.
+ */
+
+#include "master/master.h"
+
+#include <sys/resource.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/child.h"
+#include "master/gen.h"
+#include "master/inherited.h"
+#include "master/notify.h"
+#include "master/reload.h"
+#include "master/slots.h"
+#include "master/sockets.h"
+#include "master/workers.h"
+#include "settings.h"
+#include "shm.h"
+#include "title.h"
+
+#define DRAIN_GRACE_MS 1000	/* beyond drain_timeout, when workers end politely what is left */
+#define STOP_MS 3000		/* for a worker that was told to leave now */
+#define KILL_MS 6000		/* for the kernel to end one; longer than child.c tries */
+#define PLUGIN_RELOAD_MS 1000	/* at most one a second, however often plugins ask */
+
+enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP, PHASE_KILL };
+
+struct master {
+	struct event_base *base;
+	struct children *children;
+	struct inherited inherited;
+	struct sockets *sockets;
+	struct workers *workers;	/* NULL until the first settings are known */
+	struct slots *slots;
+	struct reload *reload;
+	struct event *sighup, *sigterm, *sigint;
+	struct event *phase_timer;
+	enum phase phase;
+	int exit_status;
+};
+
+static void
+leave(struct master *master, int status)
+{
+	master->exit_status = status;
+	event_base_loopbreak(master->base);
+}
+
+static void
+enter_phase(struct master *master, enum phase phase)
+{
+	uint64_t ms = KILL_MS;
+	struct timeval when;
+
+	master->phase = phase;
+	switch (phase) {
+	case PHASE_RUN:
+		return;
+	case PHASE_DRAIN:
+		ms = reload_committed(master->reload)->settings->drain_timeout_ms +
+		    DRAIN_GRACE_MS;
+		workers_stop(master->workers, false);
+		break;
+	case PHASE_STOP:
+		ms = STOP_MS;
+		workers_stop(master->workers, true);
+		break;
+	case PHASE_KILL:
+		workers_kill(master->workers);
+		break;
+	}
+	when.tv_sec = (time_t)(ms / 1000);
+	when.tv_usec = (suseconds_t)(ms % 1000) * 1000;
+	event_add(master->phase_timer, &when);
+}
+
+static void
+master_phase_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *master = arg;
+
+	(void)fd;
+	(void)what;
+	if (master->phase == PHASE_DRAIN) {
+		enter_phase(master, PHASE_STOP);
+	} else if (master->phase == PHASE_STOP) {
+		enter_phase(master, PHASE_KILL);
+	} else {
+		log_errorx("leaving %u workers that cannot be killed",
+		    workers_alive(master->workers));
+		leave(master, EXIT_SUCCESS);
+	}
+}
+
+static void
+stop(struct master *master, const char *signal_name)
+{
+	struct gen *gen = reload_committed(master->reload);
+	uint64_t ms;
+
+	notify_stopping();
+	reload_stop(master->reload);
+	if (gen == NULL || workers_alive(master->workers) == 0) {
+		log_info("stopping (%s)", signal_name);
+		leave(master, EXIT_SUCCESS);
+		return;
+	}
+	ms = gen->settings->drain_timeout_ms;
+	if (ms % 1000 == 0)
+		log_info("stopping (%s): draining for at most %llu s",
+		    signal_name, (unsigned long long)ms / 1000);
+	else
+		log_info("stopping (%s): draining for at most %llu ms",
+		    signal_name, (unsigned long long)ms);
+	notify_status("stopping: draining connections");
+	enter_phase(master, PHASE_DRAIN);
+	/* The workers hold them too, and empty their queues before they let go. */
+	gen_drop_sockets(gen, NULL);
+}
+
+static void
+master_stop_cb(evutil_socket_t number, short what, void *arg)
+{
+	const char *name = number == SIGTERM ? "SIGTERM" : "SIGINT";
+	struct master *master = arg;
+
+	(void)what;
+	if (master->phase == PHASE_RUN) {
+		stop(master, name);
+	} else if (master->phase == PHASE_DRAIN) {
+		log_info("stopping at once (%s)", name);
+		notify_status("stopping at once");
+		enter_phase(master, PHASE_STOP);
+	}
+}
+
+static void
+master_reload_cb(evutil_socket_t number, short what, void *arg)
+{
+	struct master *master = arg;
+
+	(void)number;
+	(void)what;
+	reload_request(master->reload, "SIGHUP", 0);
+}
+
+/* What the table of workers tells goes to the transaction, or is handled here. */
+
+static void
+on_prepared(void *arg, uint32_t worker)
+{
+	struct master *master = arg;
+
+	reload_on_prepared(master->reload, worker);
+}
+
+static void
+on_refused(void *arg, uint32_t worker)
+{
+	struct master *master = arg;
+
+	reload_on_refused(master->reload, worker);
+}
+
+static void
+on_committed(void *arg, uint32_t worker)
+{
+	struct master *master = arg;
+
+	reload_on_committed(master->reload, worker);
+}
+
+static void
+on_lost(void *arg, uint32_t worker, const char *how)
+{
+	struct master *master = arg;
+
+	reload_on_lost(master->reload, worker, how);
+}
+
+static void
+on_settled(void *arg)
+{
+	struct master *master = arg;
+
+	reload_on_settled(master->reload);
+}
+
+static void
+on_problem(void *arg, uint32_t worker, int level, const char *file,
+    uint32_t line, const char *text)
+{
+	struct master *master = arg;
+
+	reload_on_problem(master->reload, worker, level, file, line, text);
+}
+
+static void
+on_plugin_reload(void *arg, uint32_t worker)
+{
+	struct master *master = arg;
+	char who[64];
+
+	snprintf(who, sizeof(who), "asked for by a plugin in worker %u",
+	    worker + 1);
+	reload_request(master->reload, who, PLUGIN_RELOAD_MS);
+}
+
+static void
+on_stop_listener(void *arg, uint32_t worker, const char *name,
+    bool close_active)
+{
+	struct master *master = arg;
+	struct gen *gen = reload_committed(master->reload);
+
+	/* Of one that is not there, or was stopped before, nothing is left to do. */
+	if (gen == NULL || gen_drop_sockets(gen, name) == 0)
+		return;
+	log_info("listener %s was stopped by its plugin in worker %u", name,
+	    worker + 1);
+	workers_stop_listener(master->workers, name, close_active);
+}
+
+static void
+on_all_gone(void *arg)
+{
+	leave(arg, EXIT_SUCCESS);
+}
+
+static const struct workers_ops workers_ops = {
+	.on_prepared = on_prepared,
+	.on_refused = on_refused,
+	.on_committed = on_committed,
+	.on_lost = on_lost,
+	.on_settled = on_settled,
+	.on_problem = on_problem,
+	.on_reload = on_plugin_reload,
+	.on_stop_listener = on_stop_listener,
+	.on_all_gone = on_all_gone,
+};
+
+static int
+on_settings(void *arg, const struct settings *settings,
+    struct workers **ret_workers, struct slots **ret_slots)
+{
+	struct master *master = arg;
+	struct error err;
+
+	master->workers = workers_new(master->base, master->children, settings,
+	    &workers_ops, master);
+	if (master->workers != NULL)
+		master->slots = slots_new(workers_shm(master->workers));
+	if (master->slots == NULL) {
+		log_error("cannot set up %lld workers",
+		    (long long)settings->workers);
+		return -1;
+	}
+	if (workers_start(master->workers, &err) == -1) {
+		log_errorx("%s", err.text);
+		return -1;
+	}
+	*ret_workers = master->workers;
+	*ret_slots = master->slots;
+	return 0;
+}
+
+static void
+on_reload_done(void *arg, bool good)
+{
+	struct master *master = arg;
+
+	/* A start that fails ends us; a reload that fails changes nothing. */
+	if (!good && reload_committed(master->reload) == NULL)
+		leave(master, EXIT_FAILURE);
+}
+
+static const struct reload_ops reload_ops = {
+	.on_settings = on_settings,
+	.on_done = on_reload_done,
+};
+
+/* Every connection costs one, and children inherit the limit. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+		log_warn("cannot raise the limit of descriptors");
+}
+
+static int
+master_init(struct master *master, const char *config, bool verbose)
+{
+	if (inherited_take(&master->inherited) == -1)
+		return -1;
+	notify_init();
+	raise_descriptor_limit();
+	master->base = master_base();
+	if (master->base == NULL)
+		return -1;
+	master->children = children_new(master->base);
+	master->sockets = sockets_new(&master->inherited);
+	if (master->children == NULL || master->sockets == NULL)
+		return -1;
+	if (verbose)
+		children_verbose(master->children);
+	master->reload = reload_new(master->base, master->children,
+	    master->sockets, config, &reload_ops, master);
+	master->sighup = evsignal_new(master->base, SIGHUP, master_reload_cb,
+	    master);
+	master->sigterm = evsignal_new(master->base, SIGTERM, master_stop_cb,
+	    master);
+	master->sigint = evsignal_new(master->base, SIGINT, master_stop_cb,
+	    master);
+	master->phase_timer = event_new(master->base, -1, 0, master_phase_cb,
+	    master);
+	if (master->reload == NULL || master->phase_timer == NULL ||
+	    master->sighup == NULL || event_add(master->sighup, NULL) == -1 ||
+	    master->sigterm == NULL || event_add(master->sigterm, NULL) == -1 ||
+	    master->sigint == NULL || event_add(master->sigint, NULL) == -1)
+		return -1;
+	return 0;
+}
+
+static void
+free_event(struct event *event)
+{
+	if (event != NULL)
+		event_free(event);
+}
+
+static void
+master_done(struct master *master)
+{
+	/* Who refers to others goes first. */
+	reload_free(master->reload);
+	workers_free(master->workers);
+	slots_free(master->slots);
+	sockets_free(master->sockets);
+	children_free(master->children);
+	free_event(master->sighup);
+	free_event(master->sigterm);
+	free_event(master->sigint);
+	free_event(master->phase_timer);
+	if (master->base != NULL)
+		event_base_free(master->base);
+	inherited_done(&master->inherited);
+	notify_done();
+}
+
+int
+master_main(const char *config, bool verbose)
+{
+	struct master master;
+
+	memset(&master, 0, sizeof(master));
+	master.exit_status = EXIT_FAILURE;
+	title_set("master %s", config);
+	log_info("sluiced " PACKAGE_VERSION " starting, configuration %s",
+	    config);
+	if (master_init(&master, config, verbose) == -1) {
+		log_error("cannot start");
+	} else {
+		reload_request(master.reload, "start", 0);
+		event_base_dispatch(master.base);
+	}
+	master_done(&master);
+	log_info("stopped");
+	return master.exit_status;
+}

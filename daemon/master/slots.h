@@ -1,0 +1,25 @@
+/*
+ * slots.h: a listener's place in the counts that all workers share.  It goes
+ * with the name, and is not given to another one while a connection of the old
+ * one may still be counted there.
+ */
+
+#ifndef SLUICE_MASTER_SLOTS_H
+#define SLUICE_MASTER_SLOTS_H
+
+#include <stdint.h>
+
+struct shm;
+struct slots;
+
+#define SLOT_NONE UINT32_MAX
+
+/* shm is borrowed, and outlives it.  NULL: no memory. */
+struct slots *slots_new(struct shm *shm);
+void slots_free(struct slots *slots);
+
+/* A reference to the slot of that name; SLOT_NONE: no memory, or all are taken. */
+uint32_t slots_ref(struct slots *slots, const char *name);
+void slots_unref(struct slots *slots, uint32_t slot);
+
+#endif

@@ -1,0 +1,379 @@
+/*
+ * sockets.c: the sockets we hold, found again by what was asked for.  Counted
+ * references: every generation that serves a socket has one, and the last one
+ * closes it.
+ */
+
+#include "master/sockets.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/bind.h"
+#include "master/inherited.h"
+#include "settings.h"
+
+#define KEEPIDLE_MAX_S 32767	/* what Linux takes for TCP_KEEPIDLE */
+
+struct sock {
+	LIST_ENTRY(sock) entry;
+	unsigned int refs;
+	int fd;			/* of systemd's sockets: borrowed */
+	uint32_t id;
+	/* what it is known by */
+	struct address requested;
+	char *scope;		/* port 0: the listener's name; else NULL */
+	uint32_t worker;
+	unsigned int number;
+	/* what came of it */
+	union {
+		struct sockaddr sa;
+		struct sockaddr_storage storage;
+	} actual;
+	socklen_t actual_length;
+	struct stat bound;	/* of a unix path */
+	bool listening;
+};
+
+struct sockets {
+	const struct inherited *inherited;
+	uint32_t last_id;
+	LIST_HEAD(, sock) list;
+};
+
+struct sockets *
+sockets_new(const struct inherited *inherited)
+{
+	struct sockets *sockets = calloc(1, sizeof(*sockets));
+
+	if (sockets == NULL)
+		return NULL;
+	sockets->inherited = inherited;
+	LIST_INIT(&sockets->list);
+	return sockets;
+}
+
+void
+sockets_free(struct sockets *sockets)
+{
+	free(sockets);
+}
+
+unsigned int
+sockets_count(const struct sockets *sockets, const struct address *address)
+{
+	unsigned int count;
+
+	if (address->kind != ADDRESS_SYSTEMD)
+		return 1;
+	count = inherited_count(sockets->inherited, address->u.name);
+	return count == 0 ? 1 : count; /* one, that fails to open and says why */
+}
+
+/* Was it asked for in the same words? */
+static bool
+same_request(const struct sock *sock, const struct address *address,
+    const char *scope)
+{
+	if (!address_equal(&sock->requested, address))
+		return false;
+	return scope == NULL || strcmp(sock->scope, scope) == 0;
+}
+
+static struct sock *
+find(struct sockets *sockets, const struct address *address, const char *scope)
+{
+	struct sock *sock;
+
+	LIST_FOREACH(sock, &sockets->list, entry)
+		if (same_request(sock, address, scope))
+			return sock;
+	return NULL;
+}
+
+static bool
+port_is_ours(struct sockets *sockets, const struct address *address)
+{
+	struct sock *sock;
+
+	LIST_FOREACH(sock, &sockets->list, entry)
+		if (sock->requested.kind == ADDRESS_TCP &&
+		    address_port(&sock->requested) == address_port(address))
+			return true;
+	return false;
+}
+
+static int
+open_tcp(struct sockets *sockets, const struct address *address,
+    const struct sock *sibling, struct error *err)
+{
+	struct address exact = *address;
+
+	/* The others of a group follow the first to the port that was chosen. */
+	if (sibling != NULL && address_port(address) == 0) {
+		if (sibling->actual.sa.sa_family == AF_INET) {
+			exact = (struct address){ .kind = ADDRESS_TCP };
+			memcpy(&exact.u.in, &sibling->actual,
+			    sizeof(exact.u.in));
+			exact.len = sizeof(exact.u.in);
+		} else {
+			memcpy(&exact.u.in6, &sibling->actual,
+			    sizeof(exact.u.in6));
+		}
+	}
+	return bind_tcp(&exact, sibling != NULL,
+	    port_is_ours(sockets, address), err);
+}
+
+static int
+open_any(struct sockets *sockets, struct sock *sock,
+    const struct listener_settings *listener, const struct sock *sibling,
+    struct error *err)
+{
+	switch (sock->requested.kind) {
+	case ADDRESS_TCP:
+		return open_tcp(sockets, &sock->requested, sibling, err);
+	case ADDRESS_UNIX:
+		return bind_unix(&sock->requested, listener, &sock->bound, err);
+	case ADDRESS_ABSTRACT:
+		return bind_abstract(&sock->requested, err);
+	case ADDRESS_SYSTEMD:
+		break;
+	}
+	sock->listening = true;
+	return inherited_fd(sockets->inherited, sock->requested.u.name,
+	    sock->number, err);
+}
+
+static bool
+set_option(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+}
+
+/* What the kernel does by itself: only a fresh socket knows. */
+static int
+default_keepidle(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), value = 7200;
+	socklen_t length = sizeof(value);
+
+	if (fd == -1)
+		return value;
+	getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, &length);
+	close(fd);
+	return value;
+}
+
+/* Accepted sockets inherit these: no system call per connection. */
+static bool
+set_options(const struct sock *sock, const struct listener_settings *listener)
+{
+	uint64_t idle_s = (listener->keepalive_idle_ms + 999) / 1000;
+
+	if (sock->actual.sa.sa_family == AF_UNIX)
+		return true;
+	if (idle_s == 0)
+		idle_s = (uint64_t)default_keepidle(sock->actual.sa.sa_family);
+	if (idle_s > KEEPIDLE_MAX_S)
+		idle_s = KEEPIDLE_MAX_S;
+	return set_option(sock->fd, IPPROTO_TCP, TCP_NODELAY,
+	    listener->nodelay) &&
+	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE,
+	    listener->keepalive) &&
+	    set_option(sock->fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
+}
+
+static struct sock *
+sock_new(const struct address *address, const char *scope, uint32_t worker,
+    unsigned int number)
+{
+	struct sock *sock = calloc(1, sizeof(*sock));
+
+	if (sock == NULL)
+		return NULL;
+	sock->refs = 1;
+	sock->fd = -1;
+	sock->requested = *address;
+	sock->worker = worker;
+	sock->number = number;
+	if (scope != NULL && (sock->scope = strdup(scope)) == NULL) {
+		free(sock);
+		return NULL;
+	}
+	return sock;
+}
+
+/* Before the close: as long as our socket is open its inode number is not used again. */
+static void
+remove_path(const struct sock *sock)
+{
+	int path_fd;
+
+	if (sock->requested.kind != ADDRESS_UNIX || sock->fd == -1)
+		return;
+	path_fd = bind_unix_ours(&sock->requested, &sock->bound);
+	if (path_fd == -1)
+		return;
+	if (unlink(sock->requested.u.un.sun_path) == -1 && errno != ENOENT)
+		log_warn("cannot remove %s", sock->requested.u.un.sun_path);
+	close(path_fd);
+}
+
+static void
+sock_destroy(struct sock *sock)
+{
+	remove_path(sock);
+	if (sock->fd != -1 && sock->requested.kind != ADDRESS_SYSTEMD)
+		close(sock->fd);
+	free(sock->scope);
+	free(sock);
+}
+
+static int
+sock_make(struct sockets *sockets, struct sock *sock,
+    const struct listener_settings *listener, const struct sock *sibling,
+    struct error *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	sock->fd = open_any(sockets, sock, listener, sibling, err);
+	if (sock->fd == -1)
+		return -1;
+	sock->actual_length = sizeof(sock->actual);
+	if (getsockname(sock->fd, &sock->actual.sa, &sock->actual_length) == -1 ||
+	    !set_options(sock, listener))
+		return error_sys(err, "cannot prepare the socket for %s",
+		    address_text(&sock->requested, text));
+	if (sibling == NULL && sock_listen(sock, listener, err) == -1)
+		return -1;
+	sock->id = ++sockets->last_id;
+	return 0;
+}
+
+struct sock *
+sockets_open(struct sockets *sockets, const struct listener_settings *listener,
+    const struct address *address, uint32_t worker, unsigned int number,
+    struct error *err)
+{
+	const char *scope = NULL;
+	struct sock *sock, *sibling;
+
+	if (address->kind == ADDRESS_TCP && address_port(address) == 0)
+		scope = listener->name;
+	LIST_FOREACH(sock, &sockets->list, entry)
+		if (sock->worker == worker && sock->number == number &&
+		    same_request(sock, address, scope))
+			return sock_ref(sock);
+	/* Of systemd's sockets those with one name are no group. */
+	sibling = address->kind == ADDRESS_TCP ?
+	    find(sockets, address, scope) : NULL;
+	sock = sock_new(address, scope, worker, number);
+	if (sock == NULL) {
+		error_sys(err, "cannot listen");
+		return NULL;
+	}
+	if (sock_make(sockets, sock, listener, sibling, err) == -1) {
+		sock_destroy(sock);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&sockets->list, sock, entry);
+	return sock;
+}
+
+struct sock *
+sock_ref(struct sock *sock)
+{
+	sock->refs++;
+	return sock;
+}
+
+void
+sock_unref(struct sock *sock)
+{
+	if (sock == NULL || --sock->refs > 0)
+		return;
+	LIST_REMOVE(sock, entry);
+	sock_destroy(sock);
+}
+
+int
+sock_listen(struct sock *sock, const struct listener_settings *listener,
+    struct error *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	if (sock->listening)
+		return 0;
+	if (listen(sock->fd, (int)listener->backlog) == -1)
+		return error_sys(err, "cannot listen on %s",
+		    sock_text(sock, text));
+	sock->listening = true;
+	return 0;
+}
+
+void
+sock_apply(struct sock *sock, const struct listener_settings *listener)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct error err;
+	int path_fd;
+
+	if (!set_options(sock, listener))
+		log_warn("listener %s: cannot set the options of %s",
+		    listener->name, sock_text(sock, text));
+	/* The length of systemd's queues is said in the .socket unit. */
+	if (sock->requested.kind != ADDRESS_SYSTEMD && sock->listening &&
+	    listen(sock->fd, (int)listener->backlog) == -1)
+		log_warn("listener %s: cannot set the backlog of %s",
+		    listener->name, sock_text(sock, text));
+	if (sock->requested.kind != ADDRESS_UNIX)
+		return;
+	path_fd = bind_unix_ours(&sock->requested, &sock->bound);
+	if (path_fd == -1) {
+		log_warnx("listener %s: %s is gone or replaced by somebody "
+		    "else: no client can find it", listener->name,
+		    sock_text(sock, text));
+		return;
+	}
+	if (bind_unix_rights(path_fd, listener, &err) == -1)
+		log_warnx("listener %s: %s: %s", listener->name,
+		    sock_text(sock, text), err.text);
+	close(path_fd);
+}
+
+int
+sock_fd(const struct sock *sock)
+{
+	return sock->fd;
+}
+
+uint32_t
+sock_id(const struct sock *sock)
+{
+	return sock->id;
+}
+
+const char *
+sock_text(const struct sock *sock, char text[ADDRESS_TEXT_MAX])
+{
+	struct address address = sock->requested;
+
+	if (address.kind == ADDRESS_UNIX || address.kind == ADDRESS_ABSTRACT ||
+	    sock->actual_length == 0)
+		return address_text(&address, text);
+	/* "*:port" only when it really is both. */
+	if (address.dual && sock->actual.sa.sa_family == AF_INET6) {
+		memcpy(&address.u.in6, &sock->actual, sizeof(address.u.in6));
+		return address_text(&address, text);
+	}
+	return sockaddr_text(&sock->actual.sa, sock->actual_length, text);
+}

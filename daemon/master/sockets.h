@@ -1,0 +1,58 @@
+/*
+ * sockets.h: the listening sockets, which belong to the master for as long as
+ * any generation uses them.  A socket is known by the address that was asked
+ * for (for port 0: and by the listener's name) and by the worker it is for, so
+ * a reload finds again what is already open.
+ */
+
+#ifndef SLUICE_MASTER_SOCKETS_H
+#define SLUICE_MASTER_SOCKETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+
+struct error;
+struct inherited;
+struct listener_settings;
+struct sock;
+struct sockets;
+
+#define SOCK_SHARED UINT32_MAX	/* for all workers that serve the listener */
+
+/* inherited: what systemd gave us, borrowed; NULL: no memory. */
+struct sockets *sockets_new(const struct inherited *inherited);
+void sockets_free(struct sockets *sockets);
+
+/* How many sockets an address stands for: 1, but for systemd as many as have the name. */
+unsigned int sockets_count(const struct sockets *sockets,
+    const struct address *address);
+
+/*
+ * Find or make the socket number `number` of an address, bound.  A new one
+ * also listens, unless we serve the address already: then clients must not
+ * queue at it before it is sure to be served.  Returns a reference, or NULL.
+ */
+struct sock *sockets_open(struct sockets *sockets,
+    const struct listener_settings *listener, const struct address *address,
+    uint32_t worker, unsigned int number, struct error *err);
+
+struct sock *sock_ref(struct sock *sock);
+/* The last reference closes it, and removes a path that is still ours. */
+void sock_unref(struct sock *sock);
+
+/* Listen, if it does not yet.  0 or -1. */
+int sock_listen(struct sock *sock, const struct listener_settings *listener,
+    struct error *err);
+
+/* Make a socket that was open before what the settings say now.  Logs what fails. */
+void sock_apply(struct sock *sock, const struct listener_settings *listener);
+
+int sock_fd(const struct sock *sock);
+uint32_t sock_id(const struct sock *sock); /* from 1, never used twice */
+
+/* Where it really listens: with the port that was chosen. */
+const char *sock_text(const struct sock *sock, char text[ADDRESS_TEXT_MAX]);
+
+#endif

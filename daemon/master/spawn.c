@@ -1,0 +1,87 @@
+/*
+ * spawn.c: fork and exec.  Through exec a child gets an address layout of its
+ * own, none of our memory, and none of our descriptors.
+ */
+
+#include "master/spawn.h"
+
+#include <sys/prctl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "msg.h"
+
+/* A worker shall drain when the master dies; it asks for that anew after it changed its user. */
+static int
+death_signal(const char *role)
+{
+	return strcmp(role, "worker") == 0 ? SIGTERM : SIGKILL;
+}
+
+/* What the master handles is the default again; what concerns only the master is ignored. */
+static void
+reset_signals(void)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGPIPE };
+	struct sigaction action;
+	size_t i;
+	int number;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = SIG_DFL;
+	for (number = 1; number < NSIG; number++)
+		sigaction(number, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		sigaction(ignored[i], &action, NULL);
+	sigemptyset(&action.sa_mask);
+	sigprocmask(SIG_SETMASK, &action.sa_mask, NULL);
+}
+
+static void __attribute__((noreturn))
+become(const char *role, bool verbose, int channel, pid_t master)
+{
+	const char *argv[] = { "sluiced", "--child", role,
+	    verbose ? "-v" : NULL, NULL };
+	int null;
+
+	prctl(PR_SET_PDEATHSIG, death_signal(role));
+	if (getppid() != master)
+		_exit(0); /* it died before we asked */
+	reset_signals();
+	if (channel == CHILD_CHANNEL_FD)
+		fcntl(channel, F_SETFD, 0);
+	else if (dup2(channel, CHILD_CHANNEL_FD) == -1)
+		_exit(SPAWN_FAILED_STATUS);
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null != -1)
+		dup2(null, STDIN_FILENO);
+	/* All of ours are close-on-exec; this is for what a library opened. */
+	close_range(CHILD_CHANNEL_FD + 1, ~0U, 0);
+	/* The running program, also when its file was replaced. */
+	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+	_exit(SPAWN_FAILED_STATUS);
+}
+
+pid_t
+spawn(const char *role, bool verbose, int channel)
+{
+	sigset_t all, old;
+	pid_t master = getpid(), pid;
+	int saved;
+
+	/* Until exec the child shares libevent's signal pipe: it must catch nothing. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid == 0)
+		become(role, verbose, channel, master);
+	saved = errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
+	return pid;
+}

@@ -1,0 +1,33 @@
+/*
+ * verdict.h: what stands in the way of a generation, as it comes in: logged
+ * once, counted, and summed up at the end.  Several workers that say the same
+ * are one problem.
+ */
+
+#ifndef SLUICE_MASTER_VERDICT_H
+#define SLUICE_MASTER_VERDICT_H
+
+#include <stdint.h>
+
+#define VERDICT_REMEMBERED 256	/* problems known again; later ones may show twice */
+
+struct verdict {
+	unsigned int problems;	/* of level error */
+	unsigned int remembered;
+	uint64_t seen[VERDICT_REMEMBERED];
+};
+
+void verdict_clear(struct verdict *verdict);
+
+/* Log "FILE:LINE: text" and count it; level is enum log_level, file "" or NULL: nowhere. */
+void verdict_add(struct verdict *verdict, int level, const char *file,
+    uint32_t line, const char *text);
+
+/* The same for a problem of our own. */
+void verdict_say(struct verdict *verdict, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* "1 problem", "3 problems".  Returns text. */
+const char *count_text(unsigned int count, const char *noun, char text[64]);
+
+#endif

@@ -1,0 +1,244 @@
+/*
+ * worker_life.c: one worker, from its start over its way into service to its
+ * death and the next start.  One that comes back from the dead goes through
+ * PREPARE and COMMIT as in a transaction, but by itself, in the committed
+ * generation.
+ */
+
+#include <errno.h>
+#include <time.h>
+
+#include <event2/event.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/child.h"
+#include "master/gen.h"
+#include "master/worker_row.h"
+#include "master/workers.h"
+#include "msg.h"
+#include "shm.h"
+
+#define BACKOFF_FIRST_MS 100	/* the second time; the first is at once */
+#define BACKOFF_MAX_MS 10000
+#define BACKOFF_RESET_MS 30000	/* one that lived so long had a new reason to die */
+
+static const char *const state_names[] = {
+	[WORKER_DOWN] = "down",
+	[WORKER_IDLE] = "idle",
+	[WORKER_JOINING] = "joining",
+	[WORKER_ENTERING] = "entering",
+	[WORKER_SERVING] = "serving",
+	[WORKER_PREPARING] = "preparing",
+	[WORKER_PREPARED] = "prepared",
+	[WORKER_COMMITTING] = "committing",
+	[WORKER_LEAVING] = "leaving",
+};
+
+void
+worker_set_state(struct worker_row *worker, enum worker_state state)
+{
+	struct workers *workers = worker->workers;
+	bool was_settled = workers_settled(workers);
+
+	log_debug("worker %u: %s -> %s", worker->index + 1,
+	    state_names[worker->state], state_names[state]);
+	worker->state = state;
+	if (!was_settled && workers_settled(workers))
+		workers->ops->on_settled(workers->arg);
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void
+worker_send_generation(struct worker_row *worker, const struct gen *gen)
+{
+	if (gen_send_images(gen, worker->child) == -1 ||
+	    gen_send_sockets(gen, worker->child, worker->index) == -1 ||
+	    child_send(worker->child, MSG_PREPARE, gen->number, NULL, NULL, 0,
+	    -1) == -1) {
+		log_error("cannot send generation %u to worker %u",
+		    gen->number, worker->index + 1);
+		child_kill(worker->child, "could not be talked to");
+		return;
+	}
+	worker->owed++;
+}
+
+static void
+join(struct worker_row *worker)
+{
+	child_deadline(worker->child, WORKER_ANSWER_MS, "took longer than 5 s to start");
+	worker_set_state(worker, WORKER_JOINING);
+	worker_send_generation(worker, worker->workers->committed);
+}
+
+int
+worker_spawn(struct worker_row *worker, struct error *err)
+{
+	struct workers *workers = worker->workers;
+	struct hello hello = workers->hello;
+
+	hello.worker = worker->index;
+	worker->child = child_spawn(workers->children, "worker", &hello, NULL,
+	    workers->shm_fd, &worker_child_ops, worker, err);
+	if (worker->child == NULL)
+		return -1;
+	worker->pid = child_pid(worker->child);
+	worker->owed = 0;
+	worker->born_ms = now_ms();
+	log_info("worker %u (pid %d) started", worker->index + 1,
+	    (int)worker->pid);
+	worker_set_state(worker, WORKER_IDLE);
+	return 0;
+}
+
+void
+worker_schedule(struct worker_row *worker, unsigned int ms)
+{
+	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
+
+	event_add(worker->timer, &when);
+}
+
+static unsigned int
+next_backoff(struct worker_row *worker)
+{
+	unsigned int ms = worker->backoff_ms;
+
+	worker->backoff_ms = ms == 0 ? BACKOFF_FIRST_MS : 2 * ms;
+	if (worker->backoff_ms > BACKOFF_MAX_MS)
+		worker->backoff_ms = BACKOFF_MAX_MS;
+	return ms;
+}
+
+/* Start a dead one, unless a transaction is on: then when that is over. */
+static void
+worker_revive(struct worker_row *worker)
+{
+	struct workers *workers = worker->workers;
+	struct error err;
+	unsigned int ms;
+
+	if (worker->state != WORKER_DOWN || workers->stopping ||
+	    workers->committed == NULL)
+		return;
+	worker->due = true;
+	if (workers->in_transaction)
+		return;
+	worker->due = false;
+	if (worker_spawn(worker, &err) == 0) {
+		join(worker);
+		return;
+	}
+	ms = next_backoff(worker);
+	log_errorx("worker %u: %s; trying again in %u ms", worker->index + 1,
+	    err.text, ms);
+	worker_schedule(worker, ms);
+}
+
+void
+worker_revive_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	worker_revive(arg);
+}
+
+static void
+log_death(const struct worker_row *worker, const char *how, unsigned int ms)
+{
+	int pid = (int)worker->pid;
+	const char *lost = worker->served ? "; its connections are lost" : "";
+
+	if (worker->workers->committed == NULL)
+		log_errorx("worker %u (pid %d) %s", worker->index + 1, pid, how);
+	else if (ms == 0)
+		log_errorx("worker %u (pid %d) %s%s; starting it again",
+		    worker->index + 1, pid, how, lost);
+	else
+		log_errorx("worker %u (pid %d) %s%s; starting it again in %u ms",
+		    worker->index + 1, pid, how, lost, ms);
+}
+
+void
+worker_gone(struct worker_row *worker, const char *how, bool clean)
+{
+	struct workers *workers = worker->workers;
+	enum worker_state was = worker->state;
+	unsigned int ms;
+
+	worker->child = NULL;
+	shm_clear_worker(workers->shm, worker->index);
+	if (workers->stopping) {
+		if (!clean)
+			log_warnx("worker %u (pid %d) %s while stopping",
+			    worker->index + 1, (int)worker->pid, how);
+		worker_set_state(worker, WORKER_DOWN);
+		if (workers_alive(workers) == 0)
+			workers->ops->on_all_gone(workers->arg);
+		return;
+	}
+	if (now_ms() - worker->born_ms >= BACKOFF_RESET_MS)
+		worker->backoff_ms = 0;
+	ms = next_backoff(worker);
+	log_death(worker, how, ms);
+	worker->served = false;
+	/* Through the loop, also when at once: we may be deep in somebody's stack. */
+	worker_schedule(worker, ms);
+	worker_set_state(worker, WORKER_DOWN);
+	if (was == WORKER_COMMITTING)
+		workers->ops->on_committed(workers->arg, worker->index);
+	else if (was == WORKER_PREPARING || was == WORKER_PREPARED ||
+	    was == WORKER_IDLE)
+		workers->ops->on_lost(workers->arg, worker->index, how);
+}
+
+void
+worker_prepared(struct worker_row *worker)
+{
+	struct workers *workers = worker->workers;
+
+	if (worker->state == WORKER_PREPARING) {
+		worker_set_state(worker, WORKER_PREPARED);
+		workers->ops->on_prepared(workers->arg, worker->index);
+	} else if (worker->state == WORKER_JOINING) {
+		child_deadline(worker->child, WORKER_ANSWER_MS,
+		    "took longer than 5 s to begin its service");
+		child_send(worker->child, MSG_COMMIT,
+		    workers->committed->number, NULL, NULL, 0, -1);
+		worker_set_state(worker, WORKER_ENTERING);
+	}
+}
+
+void
+worker_refused(struct worker_row *worker)
+{
+	struct workers *workers = worker->workers;
+
+	if (worker->state == WORKER_PREPARING)
+		workers->ops->on_refused(workers->arg, worker->index);
+	else if (worker->state == WORKER_JOINING)
+		child_kill(worker->child, "refused the committed generation");
+}
+
+void
+worker_committed(struct worker_row *worker)
+{
+	struct workers *workers = worker->workers;
+	bool in_transaction = worker->state == WORKER_COMMITTING;
+
+	child_deadline(worker->child, 0, NULL);
+	worker->served = true;
+	worker_set_state(worker, WORKER_SERVING);
+	if (in_transaction)
+		workers->ops->on_committed(workers->arg, worker->index);
+}
+

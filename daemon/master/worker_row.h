@@ -1,0 +1,83 @@
+/* worker_row.h: inside the table of workers: for workers.c, worker_life.c and worker_talk.c. */
+
+#ifndef SLUICE_MASTER_WORKER_ROW_H
+#define SLUICE_MASTER_WORKER_ROW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "log.h"
+#include "msg.h"
+
+struct child;
+struct child_ops;
+struct children;
+struct error;
+struct event;
+struct gen;
+struct shm;
+struct workers_ops;
+
+enum worker_state {
+	WORKER_DOWN,		/* no process; a timer starts the next */
+	WORKER_IDLE,		/* started, serves nothing, was asked nothing */
+	WORKER_JOINING,		/* by itself: was asked to PREPARE */
+	WORKER_ENTERING,	/* by itself: was told to COMMIT */
+	WORKER_SERVING,
+	WORKER_PREPARING,	/* in a transaction: was asked to PREPARE */
+	WORKER_PREPARED,
+	WORKER_COMMITTING,	/* in a transaction: was told to COMMIT */
+	WORKER_LEAVING,		/* was told to STOP */
+};
+
+struct worker_row {
+	struct workers *workers;
+	uint32_t index;		/* from 0; people count from 1 */
+	enum worker_state state;
+	struct child *child;
+	pid_t pid;		/* of the child, or of the last one */
+	struct event *timer;	/* until it is started again */
+	bool due;		/* to be started when the transaction is over */
+	bool served;		/* may have connections */
+	unsigned int owed;	/* answers to PREPARE; all but the last are to one that was aborted */
+	unsigned int backoff_ms;
+	uint64_t born_ms;
+	struct log_limit problem_limit;
+};
+
+struct workers {
+	struct children *children;
+	const struct workers_ops *ops;
+	void *arg;
+	struct shm *shm;
+	int shm_fd;
+	struct hello hello;
+	struct gen *committed;
+	bool in_transaction, stopping;
+	uint32_t count;
+	struct worker_row row[];
+};
+
+#define WORKER_ANSWER_MS 5000	/* for PREPARE when it comes up, and for COMMIT */
+
+/* worker_talk.c: what it says. */
+extern const struct child_ops worker_child_ops;
+
+/* worker_life.c: what follows from it. */
+void worker_set_state(struct worker_row *worker, enum worker_state state);
+void worker_prepared(struct worker_row *worker);
+void worker_refused(struct worker_row *worker);
+void worker_committed(struct worker_row *worker);
+void worker_gone(struct worker_row *worker, const char *how, bool clean);
+
+/* Start its process.  0 or -1. */
+int worker_spawn(struct worker_row *worker, struct error *err);
+/* Start it (again) after ms, unless it is alive by then. */
+void worker_schedule(struct worker_row *worker, unsigned int ms);
+/* Of its timer. */
+void worker_revive_cb(int fd, short what, void *arg);
+/* All of a generation, and PREPARE.  What fails shows as its death. */
+void worker_send_generation(struct worker_row *worker, const struct gen *gen);
+
+#endif

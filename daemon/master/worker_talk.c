@@ -1,0 +1,125 @@
+/*
+ * worker_talk.c: what workers say, which is untrusted: plugins run there.  A
+ * message that is not due, or not whole, ends the worker.
+ */
+
+#include <string.h>
+#include <unistd.h>
+
+#include "master/child.h"
+#include "master/worker_row.h"
+#include "master/workers.h"
+#include "msg.h"
+
+#define PROBLEMS_PER_S 100	/* of one worker */
+#define LISTENER_NAME_MAX 64
+
+/* The last answer it owes is to what it was asked last; an older one is nobody's any more. */
+static bool
+take_answer(struct worker_row *worker)
+{
+	if (worker->owed == 0)
+		return false;
+	worker->owed--;
+	return true;
+}
+
+static bool
+take_problem(struct worker_row *worker, const struct msg *msg)
+{
+	struct workers *workers = worker->workers;
+	int level = (int)msg->arg[0];
+	uint32_t skipped;
+
+	if (level < LOG_LEVEL_ERROR || level > LOG_LEVEL_DEBUG)
+		return false;
+	/* Words about an aborted attempt would only confuse. */
+	if (worker->owed > 0 && worker->state != WORKER_PREPARING &&
+	    worker->state != WORKER_JOINING)
+		return true;
+	if (log_limit(&worker->problem_limit, PROBLEMS_PER_S, &skipped))
+		workers->ops->on_problem(workers->arg, worker->index, level,
+		    msg_string(msg, 0), msg->arg[1], msg_string(msg, 1));
+	return true;
+}
+
+static bool
+take_stop_listener(struct worker_row *worker, const struct msg *msg)
+{
+	const char *name = msg_string(msg, 0);
+	size_t length = strlen(name);
+
+	if (length == 0 || length > LISTENER_NAME_MAX)
+		return false;
+	if (!worker->workers->stopping)
+		worker->workers->ops->on_stop_listener(worker->workers->arg,
+		    worker->index, name, msg->arg[0] != 0);
+	return true;
+}
+
+/* Returns false when it broke the rules. */
+static bool
+take(struct worker_row *worker, const struct msg *msg)
+{
+	struct workers *workers = worker->workers;
+
+	switch (msg->type) {
+	case MSG_PROBLEM:
+		return take_problem(worker, msg);
+	case MSG_PREPARED:
+	case MSG_REFUSED:
+		if (!take_answer(worker))
+			return false;
+		if (worker->owed > 0)
+			return true;
+		if (msg->type == MSG_PREPARED)
+			worker_prepared(worker);
+		else
+			worker_refused(worker);
+		return true;
+	case MSG_COMMITTED:
+		if (worker->state == WORKER_LEAVING)
+			return true; /* it crossed our STOP */
+		if (worker->state != WORKER_COMMITTING &&
+		    worker->state != WORKER_ENTERING)
+			return false;
+		worker_committed(worker);
+		return true;
+	case MSG_RELOAD:
+		if (!workers->stopping)
+			workers->ops->on_reload(workers->arg, worker->index);
+		return true;
+	case MSG_STOP_LISTENER:
+		return take_stop_listener(worker, msg);
+	default:
+		return false;
+	}
+}
+
+static void
+on_message(void *arg, struct msg *msg)
+{
+	struct worker_row *worker = arg;
+	bool good = msg->fd == -1;
+
+	if (msg->fd != -1)
+		close(msg->fd);
+	if (worker->child == NULL)
+		return;
+	if (!good || !take(worker, msg))
+		if (worker->child != NULL)
+			child_kill(worker->child, "broke the rules");
+}
+
+static void
+on_gone(void *arg, const char *how, bool clean)
+{
+	struct worker_row *worker = arg;
+
+	worker_gone(worker, how, clean);
+}
+
+const struct child_ops worker_child_ops = {
+	.on_message = on_message,
+	.on_gone = on_gone,
+};

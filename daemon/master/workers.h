@@ -1,0 +1,78 @@
+/*
+ * workers.h: the table of workers: started, taken through generations, and
+ * started again when they die.  A worker that breaks the rules of msg.h is
+ * killed, which makes it one that died.
+ */
+
+#ifndef SLUICE_MASTER_WORKERS_H
+#define SLUICE_MASTER_WORKERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct children;
+struct error;
+struct event_base;
+struct gen;
+struct settings;
+struct shm;
+struct workers;
+
+struct workers_ops {
+	/* The answer of one that was asked by workers_prepare(). */
+	void (*on_prepared)(void *arg, uint32_t worker);
+	void (*on_refused)(void *arg, uint32_t worker);
+	/* One that was told by workers_commit() did, or is gone. */
+	void (*on_committed)(void *arg, uint32_t worker);
+	/* One that took part in a transaction is gone before the end of it. */
+	void (*on_lost)(void *arg, uint32_t worker, const char *how);
+	/* None is on its own way into service (again): see workers_settled(). */
+	void (*on_settled)(void *arg);
+	/* What a plugin said at PREPARE; file may be "". */
+	void (*on_problem)(void *arg, uint32_t worker, int level,
+	    const char *file, uint32_t line, const char *text);
+	/* What a plugin asks for. */
+	void (*on_reload)(void *arg, uint32_t worker);
+	void (*on_stop_listener)(void *arg, uint32_t worker, const char *name,
+	    bool close_active);
+	/* After workers_stop(): the last one is gone. */
+	void (*on_all_gone)(void *arg);
+};
+
+/* As many as the settings say.  Starts none.  NULL: errno. */
+struct workers *workers_new(struct event_base *base, struct children *children,
+    const struct settings *settings, const struct workers_ops *ops, void *arg);
+/* Kills those that are left. */
+void workers_free(struct workers *workers);
+
+uint32_t workers_count(const struct workers *workers);
+struct shm *workers_shm(const struct workers *workers); /* borrowed */
+
+/* Start all, serving nothing.  0 or -1. */
+int workers_start(struct workers *workers, struct error *err);
+
+/* Is none coming into service by itself?  on_settled follows when that changes. */
+bool workers_settled(const struct workers *workers);
+
+/*
+ * The transaction.  From prepare to commit or abort no worker is started.
+ * prepare and commit return how many were asked: those that are dead just now
+ * are not, and come up later with what is committed then.
+ */
+uint32_t workers_prepare(struct workers *workers, struct gen *gen);
+uint32_t workers_commit(struct workers *workers, struct gen *gen);
+void workers_abort(struct workers *workers, struct gen *gen);
+
+/* "worker 1, worker 3": those that have not answered yet. */
+void workers_list_late(const struct workers *workers, char *text, unsigned int size);
+
+/* Have all stop serving that listener, also those that are started later. */
+void workers_stop_listener(struct workers *workers, const char *name,
+    bool close_active);
+
+/* Start none any more, and have all leave: after draining, or now. */
+void workers_stop(struct workers *workers, bool now);
+void workers_kill(struct workers *workers);
+uint32_t workers_alive(const struct workers *workers);
+
+#endif

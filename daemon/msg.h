@@ -1,0 +1,85 @@
+/*
+ * msg.h: what the master and its children say to each other, over a
+ * SOCK_SEQPACKET pair: one message a packet, at most one descriptor with it.
+ */
+
+#ifndef SLUICE_MSG_H
+#define SLUICE_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+#define CHILD_CHANNEL_FD 3	/* the child's end, in every child */
+#define MSG_PAYLOAD_MAX 8192
+
+enum msg_type {
+	MSG_NONE = 0,
+	/* master to any child; payload: struct hello; fd: shm memfd (workers only).  The first message. */
+	MSG_HELLO,
+	/* master to probe and worker: what generation `generation` is made of */
+	MSG_BUNDLE,	/* fd: bundle */
+	MSG_IMAGE,	/* fd: sealed image; arg[0]: index in the bundle */
+	MSG_SOCKET,	/* fd: socket, bound now, listening by COMMIT; arg[0]: listener, arg[1]: address index, arg[2]: socket id, arg[3]: listener slot */
+	MSG_PREPARE,	/* all of it was sent: load, build, start */
+	MSG_COMMIT,
+	MSG_ABORT,
+	/* master to worker */
+	MSG_STOP,	/* arg[0]: 0 drain, then leave; 1 leave now */
+	/* both ways; payload: listener name; arg[0]: close its connections too */
+	MSG_STOP_LISTENER,
+	/* child to master */
+	MSG_PROBLEM,	/* arg[0]: enum log_level; arg[1]: line; payload: file NUL text NUL (file may be empty) */
+	MSG_FACTS,	/* probe: arg[0]: image, arg[1]: flags, arg[2]: state_version; payload: name NUL version NUL */
+	MSG_PREPARED,
+	MSG_REFUSED,	/* the MSG_PROBLEMs before it say why */
+	MSG_COMMITTED,
+	MSG_RELOAD,	/* a plugin asks for a reload */
+	MSG_TYPES
+};
+
+/* The table of names, for logs. */
+const char *msg_name(uint32_t type);
+
+struct msg {
+	uint32_t type;
+	uint32_t generation;
+	uint32_t arg[4];
+	uint32_t length;	/* of payload */
+	char payload[MSG_PAYLOAD_MAX];
+	int fd;			/* received: owned by the receiver; -1: none */
+};
+
+/*
+ * Send one message; payload may be NULL; fd -1: none, else borrowed.  A child
+ * gets its end blocking, so a simple child may just send and receive; on a
+ * non-blocking one -1 with EAGAIN means: try again when writable.  Returns 0,
+ * or -1 with errno (ETOOMANYREFS: too many descriptors are under way).
+ */
+int msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg[4], const void *payload, size_t length, int fd);
+
+/*
+ * Receive one message.  Returns 1; 0 at end of file; -1 with errno: EAGAIN, or
+ * EBADMSG for a packet that is not one of ours (already dropped, with its
+ * descriptors).
+ */
+int msg_recv(int channel, struct msg *ret);
+
+/* A MSG_PROBLEM: level is enum log_level; file may be NULL. */
+int msg_send_problem(int channel, uint32_t generation, int level, const char *file, uint32_t line, const char *text);
+
+/* Payload string number `index` (strings are NUL-terminated one after another), or "" when there is none. */
+const char *msg_string(const struct msg *msg, unsigned int index);
+
+/* The payload of MSG_HELLO. */
+struct hello {
+	uint32_t worker;	/* index, from 0; workers only */
+	uint32_t workers;	/* how many */
+	uint32_t uid, gid;	/* become this; (uint32_t)-1: stay */
+	uint32_t master_pid;
+	uint32_t check_only;	/* reader: this is -t, leave no trace */
+	uint32_t config_length;	/* reader: bytes of the config's path that follow */
+};
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * pack.h: numbers and strings to bytes and back.  Both directions remember
+ * their first failure, so that a caller may check once at the end; after it,
+ * the reader returns zeros.
+ */
+
+#ifndef SLUICE_PACK_H
+#define SLUICE_PACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct packer {
+	char *data;		/* owned by the user of the packer: free() it */
+	size_t len, room;
+	bool failed;		/* out of memory */
+};
+
+void pack_u32(struct packer *packer, uint32_t value);
+void pack_u64(struct packer *packer, uint64_t value);
+void pack_bytes(struct packer *packer, const void *data, size_t len);
+void pack_string(struct packer *packer, const char *string); /* or NULL */
+
+struct unpacker {
+	const char *data;	/* borrowed */
+	size_t len, at;
+	bool failed;
+};
+
+uint32_t unpack_u32(struct unpacker *unpacker);
+uint64_t unpack_u64(struct unpacker *unpacker);
+bool unpack_bool(struct unpacker *unpacker);
+void unpack_bytes(struct unpacker *unpacker, void *data, size_t len);
+
+/* NULL when NULL was packed, and on failure; owned by the caller. */
+char *unpack_string(struct unpacker *unpacker);
+
+/*
+ * How many follow, if what is left could hold them at item_size bytes each;
+ * else a failure and 0.  So no count can make the caller allocate much.
+ */
+uint32_t unpack_count(struct unpacker *unpacker, size_t item_size);
+
+#endif

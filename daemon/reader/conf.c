@@ -1,0 +1,134 @@
+/* conf.c: the main file. */
+
+#include "conf.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "conf_internal.h"
+#include "config_file.h"
+#include "keys.h"
+#include "problems.h"
+#include "settings.h"
+#include "shm.h"
+#include "tree.h"
+
+void
+conf_listeners(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node)
+{
+	struct origin at = conf_origin(file, node);
+	uint32_t i;
+
+	if (node->type != NODE_LIST) {
+		problem_error(conf->problems, &at, "%s: expected %s, such as "
+		    "%s; this is %s", key->name, key_expects(key),
+		    key->example, node_type_name(node));
+		return;
+	}
+	for (i = 0; i < node->count; i++)
+		conf_listener(conf, file, &node->children[i]);
+}
+
+static void
+top_special(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, void *base)
+{
+	(void)base;
+	if (key->type == KEY_LISTENERS)
+		conf_listeners(conf, file, key, node);
+	else if (key->type == KEY_INCLUDE)
+		conf_include(conf, file, key, node);
+}
+
+/* The CPUs that we may use are what counts, not those that there are. */
+static int64_t
+cpu_count(void)
+{
+	cpu_set_t cpus;
+	int count = 1;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		count = CPU_COUNT(&cpus);
+	if (count < 1)
+		count = 1;
+	return count > SHM_WORKERS_MAX ? SHM_WORKERS_MAX : count;
+}
+
+/* Directories, too, are relative to the main file's. */
+static void
+resolve_path(struct conf *conf, char **path)
+{
+	char *resolved;
+
+	if (*path == NULL)
+		return;
+	resolved = config_file_path(conf->path, *path);
+	if (resolved == NULL) {
+		problem_error(conf->problems, NULL, "out of memory");
+		return;
+	}
+	free(*path);
+	*path = resolved;
+}
+
+static void
+check_copies(struct conf *conf)
+{
+	const struct settings *settings = conf->settings;
+	struct stat st;
+
+	if (settings->plugin_copies != NULL &&
+	    (stat(settings->plugin_copies, &st) == -1 || !S_ISDIR(st.st_mode)))
+		problem_error(conf->problems, &settings->plugin_copies_origin,
+		    "plugin_copies: \"%s\" is not a directory",
+		    settings->plugin_copies);
+}
+
+static void
+finish(struct conf *conf, const struct origin *file)
+{
+	struct settings *settings = conf->settings;
+
+	if (settings->workers == 0)
+		settings->workers = cpu_count();
+	resolve_path(conf, &settings->plugin_dir);
+	resolve_path(conf, &settings->plugin_copies);
+	check_copies(conf);
+	conf_accounts(conf);
+	/* Files that could not be read have their own problem. */
+	if (settings->listener_count == 0 && conf->problems->errors == 0)
+		problem_error(conf->problems, file, "there are no listeners, "
+		    "so there is nothing to serve");
+}
+
+struct settings *
+conf_read(const char *path, struct problems *problems)
+{
+	struct conf conf = { .path = path, .problems = problems };
+	struct origin file = { .file = path };
+	struct node *root;
+
+	conf.settings = settings_new();
+	if (conf.settings == NULL)
+		goto no_memory;
+	file.file = settings_add_file(conf.settings, path);
+	if (file.file == NULL)
+		goto no_memory;
+	root = tree_read(file.file, problems);
+	if (root == NULL) {
+		settings_free(conf.settings);
+		return NULL;
+	}
+	conf_group(&conf, file.file, root, settings_keys, conf.settings, "",
+	    top_special);
+	tree_free(root);
+	finish(&conf, &file);
+	return conf.settings;
+
+no_memory:
+	problem_error(problems, NULL, "out of memory");
+	settings_free(conf.settings);
+	return NULL;
+}

@@ -1,0 +1,188 @@
+/* conf_group.c: a group of the file against a table of keys. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "conf_internal.h"
+#include "error.h"
+#include "keys.h"
+#include "problems.h"
+#include "settings.h"
+#include "tree.h"
+
+struct origin
+conf_origin(const char *file, const struct node *node)
+{
+	return (struct origin){ .file = file, .line = node->line };
+}
+
+static void
+unknown_key(struct conf *conf, const struct origin *at, const char *name,
+    const struct key *keys, const char *prefix)
+{
+	const char *nearest = key_nearest(keys, name);
+	const struct key *group;
+
+	if (nearest != NULL) {
+		problem_error(conf->problems, at, "unknown key \"%s%s\"; did "
+		    "you mean \"%s%s\"?", prefix, name, prefix, nearest);
+		return;
+	}
+	for (group = keys; group->name != NULL; group++) {
+		if (group->type == KEY_GROUP &&
+		    key_find(group->keys, name) != NULL) {
+			problem_error(conf->problems, at, "unknown key "
+			    "\"%s%s\"; it belongs into the group \"%s\"",
+			    prefix, name, group->name);
+			return;
+		}
+	}
+	problem_error(conf->problems, at, "unknown key \"%s%s\"", prefix,
+	    name);
+}
+
+static int
+wrong_type(const struct key *key, const struct node *node, struct error *err)
+{
+	return error_set(err, "expected %s, such as %s; this is %s",
+	    key_expects(key), key->example != NULL ? key->example : key->value,
+	    node_type_name(node));
+}
+
+static int
+set_value(const struct key *key, const struct node *node, void *base,
+    struct error *err)
+{
+	switch (node->type) {
+	case NODE_BOOL:
+		return key_set_bool(key, base, node->integer != 0, err);
+	case NODE_INT:
+		return key_set_int(key, base, node->integer, err);
+	case NODE_FLOAT:
+		return key_set_float(key, base, node->real, err);
+	case NODE_STRING:
+		return key_set_string(key, base, node->string, err);
+	case NODE_GROUP:
+	case NODE_LIST:
+		break;
+	}
+	return wrong_type(key, node, err);
+}
+
+static void
+plain_value(struct conf *conf, const struct origin *at, const struct key *key,
+    const struct node *node, void *base, const char *prefix)
+{
+	struct error err;
+
+	if (node->type == NODE_INT && node->refused)
+		return;
+	if (set_value(key, node, base, &err) == -1) {
+		problem_error(conf->problems, at, "%s%s: %s", prefix, key->name,
+		    err.text);
+		return;
+	}
+	if (key->origin != 0)
+		memcpy((char *)base + key->origin, at, sizeof(*at));
+	if (key->flags & KEY_INERT)
+		problem_warn(conf->problems, at, "%s%s has no effect in this "
+		    "version", prefix, key->name);
+}
+
+static void
+sub_group(struct conf *conf, const char *file, const struct origin *at,
+    const struct key *key, const struct node *node, void *base,
+    conf_special *special)
+{
+	struct error err;
+	char prefix[64];
+
+	if (node->type != NODE_GROUP) {
+		wrong_type(key, node, &err);
+		problem_error(conf->problems, at, "%s: %s", key->name,
+		    err.text);
+		return;
+	}
+	snprintf(prefix, sizeof(prefix), "%s.", key->name);
+	conf_group(conf, file, node, key->keys, base, prefix, special);
+}
+
+static void
+required_keys(struct conf *conf, const char *file, const struct node *group,
+    const struct key *keys)
+{
+	struct origin at = conf_origin(file, group);
+	const struct key *key;
+	uint32_t i;
+
+	for (key = keys; key->name != NULL; key++) {
+		/* The list may be in included files. */
+		if (!(key->flags & KEY_REQUIRED) || key->type == KEY_LISTENERS)
+			continue;
+		for (i = 0; i < group->count; i++)
+			if (strcmp(group->children[i].name, key->name) == 0)
+				break;
+		if (i == group->count)
+			problem_error(conf->problems, &at, "the key \"%s\" is "
+			    "missing, such as %s = %s", key->name, key->name,
+			    key->example);
+	}
+}
+
+void
+conf_group(struct conf *conf, const char *file, const struct node *group,
+    const struct key *keys, void *base, const char *prefix,
+    conf_special *special)
+{
+	const struct node *node;
+	const struct key *key;
+	struct origin at;
+	uint32_t i;
+
+	for (i = 0; i < group->count; i++) {
+		node = &group->children[i];
+		at = conf_origin(file, node);
+		key = key_find(keys, node->name);
+		if (key == NULL)
+			unknown_key(conf, &at, node->name, keys, prefix);
+		else if (key->type == KEY_REFUSED)
+			problem_error(conf->problems, &at, "%s%s: %s", prefix,
+			    key->name, key->help);
+		else if (key->type == KEY_GROUP)
+			sub_group(conf, file, &at, key, node, base, special);
+		else if (key->type > KEY_GROUP)
+			special(conf, file, key, node, base);
+		else
+			plain_value(conf, &at, key, node, base, prefix);
+	}
+	required_keys(conf, file, group, keys);
+}
+
+const struct node *
+conf_strings(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, uint32_t *ret_count)
+{
+	const struct node *wrong = NULL;
+	struct origin at;
+	struct error err;
+	uint32_t i;
+
+	*ret_count = 1;
+	if (node->type == NODE_STRING)
+		return node;
+	if (node->type != NODE_LIST || node->count == 0)
+		wrong = node;
+	for (i = 0; wrong == NULL && i < node->count; i++)
+		if (node->children[i].type != NODE_STRING)
+			wrong = &node->children[i];
+	if (wrong == NULL) {
+		*ret_count = node->count;
+		return node->children;
+	}
+	at = conf_origin(file, wrong);
+	wrong_type(key, wrong, &err);
+	if (wrong->type == NODE_LIST && wrong->count == 0)
+		error_set(&err, "the list is empty");
+	problem_error(conf->problems, &at, "%s: %s", key->name, err.text);
+	return NULL;
+}

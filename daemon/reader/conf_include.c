@@ -1,0 +1,138 @@
+/* conf_include.c: the files that the main one includes. */
+
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf_internal.h"
+#include "config_file.h"
+#include "keys.h"
+#include "problems.h"
+#include "settings.h"
+#include "tree.h"
+
+#define FILES_MAX 1024	/* a glob that matches more went wrong */
+
+static bool
+is_known(const struct settings *settings, const char *path)
+{
+	uint32_t i;
+
+	for (i = 0; i < settings->file_count; i++)
+		if (strcmp(settings->files[i], path) == 0)
+			return true;
+	return false;
+}
+
+static bool
+same_file(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	return stat(a, &sa) == 0 && stat(b, &sb) == 0 &&
+	    sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+/* An included file has listeners and nothing else. */
+static void
+top_level(struct conf *conf, const char *file, const struct node *root)
+{
+	const struct key *key;
+	struct origin at;
+	uint32_t i;
+
+	for (i = 0; i < root->count; i++) {
+		key = key_find(settings_keys, root->children[i].name);
+		at = conf_origin(file, &root->children[i]);
+		if (key != NULL && key->type == KEY_LISTENERS)
+			conf_listeners(conf, file, key, &root->children[i]);
+		else if (key != NULL && key->type == KEY_REFUSED)
+			problem_error(conf->problems, &at, "%s: %s", key->name,
+			    key->help);
+		else
+			problem_error(conf->problems, &at, "%s: an included "
+			    "file can have \"listeners\" and nothing else",
+			    root->children[i].name);
+	}
+}
+
+static void
+include_file(struct conf *conf, const struct origin *at, const char *path)
+{
+	struct node *root;
+	const char *file;
+
+	if (same_file(path, conf->path)) {
+		problem_error(conf->problems, at, "include: \"%s\" is this "
+		    "file itself", path);
+		return;
+	}
+	if (is_known(conf->settings, path))
+		return;	/* two globs match it */
+	if (conf->settings->file_count > FILES_MAX) {
+		problem_error(conf->problems, at, "include: \"%s\" is one file "
+		    "too many; there may be %d", path, FILES_MAX);
+		return;
+	}
+	file = settings_add_file(conf->settings, path);
+	if (file == NULL) {
+		problem_error(conf->problems, at, "out of memory");
+		return;
+	}
+	root = tree_read(file, conf->problems);
+	if (root != NULL)
+		top_level(conf, file, root);
+	tree_free(root);
+}
+
+/* An empty conf.d is nothing unusual; a file that was named and is missing is. */
+static void
+nothing_matches(struct conf *conf, const struct origin *at,
+    const char *pattern)
+{
+	if (strpbrk(pattern, "*?[") == NULL)
+		problem_error(conf->problems, at, "include: \"%s\": there is "
+		    "no such file", pattern);
+}
+
+static void
+include_glob(struct conf *conf, const struct origin *at, const char *text)
+{
+	char *pattern = config_file_path(conf->path, text);
+	glob_t files;
+	size_t i;
+	int error;
+
+	if (pattern == NULL) {
+		problem_error(conf->problems, at, "out of memory");
+		return;
+	}
+	memset(&files, 0, sizeof(files));
+	error = glob(pattern, 0, NULL, &files);
+	if (error == GLOB_NOMATCH)
+		nothing_matches(conf, at, pattern);
+	else if (error != 0)
+		problem_error(conf->problems, at, "include: \"%s\": cannot "
+		    "look for files", pattern);
+	else
+		for (i = 0; i < files.gl_pathc; i++)
+			include_file(conf, at, files.gl_pathv[i]);
+	globfree(&files);
+	free(pattern);
+}
+
+void
+conf_include(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node)
+{
+	const struct node *globs;
+	struct origin at;
+	uint32_t i, count;
+
+	globs = conf_strings(conf, file, key, node, &count);
+	for (i = 0; globs != NULL && i < count; i++) {
+		at = conf_origin(file, &globs[i]);
+		include_glob(conf, &at, globs[i].string);
+	}
+}

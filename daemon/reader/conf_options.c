@@ -1,0 +1,132 @@
+/*
+ * conf_options.c: the options of a listener.  What they mean, only the plugin
+ * knows; here they become a flat list of paths and values.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf_internal.h"
+#include "problems.h"
+#include "settings.h"
+#include "tree.h"
+
+#define PATH_LEN_MAX 256	/* "limits.burst": far above any sense */
+
+static bool
+set_strings(struct raw_option *option, const struct node *nodes,
+    uint32_t count)
+{
+	uint32_t i;
+
+	option->strings = calloc((size_t)count + 1, sizeof(*option->strings));
+	if (option->strings == NULL)
+		return false;
+	option->count = count;
+	for (i = 0; i < count; i++)
+		if ((option->strings[i] = strdup(nodes[i].string)) == NULL)
+			return false;
+	return true;
+}
+
+static bool
+set_value(struct raw_option *option, const struct node *node)
+{
+	switch (node->type) {
+	case NODE_INT:
+		option->type = RAW_INT;
+		option->integer = node->integer;
+		return true;
+	case NODE_BOOL:
+		option->type = RAW_BOOL;
+		option->integer = node->integer;
+		return true;
+	case NODE_FLOAT:
+		option->type = RAW_FLOAT;
+		option->real = node->real;
+		return true;
+	case NODE_STRING:
+		option->type = RAW_STRING;
+		return set_strings(option, node, 1);
+	default:
+		option->type = RAW_STRINGS;
+		return set_strings(option, node->children, node->count);
+	}
+}
+
+/* Can it be an option's value at all? */
+static bool
+check_value(struct conf *conf, const char *file, const char *path,
+    const struct node *node)
+{
+	struct origin at = conf_origin(file, node);
+	uint32_t i;
+
+	if (node->type == NODE_FLOAT && !isfinite(node->real)) {
+		problem_error(conf->problems, &at, "options.%s: the number is "
+		    "too large", path);
+		return false;
+	}
+	for (i = 0; i < node->count; i++) {
+		if (node->children[i].type == NODE_STRING)
+			continue;
+		at = conf_origin(file, &node->children[i]);
+		problem_error(conf->problems, &at, "options.%s: a list can "
+		    "have strings in it; this is %s", path,
+		    node_type_name(&node->children[i]));
+		return false;
+	}
+	return true;
+}
+
+static void
+add_option(struct conf *conf, const char *file, const char *path,
+    const struct node *node, struct listener_settings *listener)
+{
+	struct origin at = conf_origin(file, node);
+	struct raw_option *option;
+
+	if (!check_value(conf, file, path, node))
+		return;
+	option = listener_add_option(listener);
+	if (option == NULL || (option->path = strdup(path)) == NULL ||
+	    !set_value(option, node)) {
+		problem_error(conf->problems, &at, "out of memory");
+		return;
+	}
+	option->origin = at;
+}
+
+static void
+add_group(struct conf *conf, const char *file, const char *prefix,
+    const struct node *group, struct listener_settings *listener)
+{
+	const struct node *node;
+	struct origin at;
+	char path[PATH_LEN_MAX];
+	uint32_t i;
+	int len;
+
+	for (i = 0; i < group->count; i++) {
+		node = &group->children[i];
+		at = conf_origin(file, node);
+		len = snprintf(path, sizeof(path), "%s%s%s", prefix,
+		    *prefix != '\0' ? "." : "", node->name);
+		if (len >= (int)sizeof(path))
+			problem_error(conf->problems, &at, "options.%.40s...: "
+			    "the name is too long", path);
+		else if (node->type == NODE_GROUP)
+			add_group(conf, file, path, node, listener);
+		else
+			add_option(conf, file, path, node, listener);
+	}
+}
+
+void
+conf_options(struct conf *conf, const char *file, const struct node *group,
+    struct listener_settings *listener)
+{
+	add_group(conf, file, "", group, listener);
+}

@@ -1,0 +1,103 @@
+/* config_file.c: files are opened so that a FIFO or a device harms nothing. */
+
+#include "config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+
+static int
+check(int fd, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return error_sys(err, "cannot look at it");
+	if (S_ISDIR(st.st_mode))
+		return error_set(err, "is a directory, not a file");
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, "is not a regular file");
+	if (st.st_size > CONFIG_FILE_MAX)
+		return error_set(err, "has %lld bytes, and a configuration "
+		    "file may have at most %d", (long long)st.st_size,
+		    CONFIG_FILE_MAX);
+	return 0;
+}
+
+/* st_size is no more than a promise (/proc has files of size 0): read to the end. */
+static ssize_t
+read_all(int fd, char *buf, size_t room)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < room) {
+		n = read(fd, buf + len, room - len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+char *
+config_file_read(const char *path, size_t *ret_len, struct error *err)
+{
+	char *text = NULL;
+	ssize_t len;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd == -1) {
+		error_sys(err, "cannot open the file");
+		return NULL;
+	}
+	if (check(fd, err) == -1)
+		goto fail;
+	text = malloc(CONFIG_FILE_MAX + 2);
+	if (text == NULL) {
+		error_sys(err, "cannot read it");
+		goto fail;
+	}
+	len = read_all(fd, text, CONFIG_FILE_MAX + 1);
+	if (len == -1) {
+		error_sys(err, "cannot read it");
+		goto fail;
+	}
+	if (len > CONFIG_FILE_MAX) {
+		error_set(err, "has more than %d bytes", CONFIG_FILE_MAX);
+		goto fail;
+	}
+	close(fd);
+	text[len] = '\0';
+	*ret_len = (size_t)len;
+	return text;
+fail:
+	free(text);
+	close(fd);
+	return NULL;
+}
+
+char *
+config_file_path(const char *config, const char *path)
+{
+	const char *slash = strrchr(config, '/');
+	char *joined;
+
+	if (path[0] == '/' || slash == NULL)
+		return strdup(path);
+	if (asprintf(&joined, "%.*s/%s", (int)(slash - config), config,
+	    path) == -1)
+		return NULL;
+	return joined;
+}

@@ -1,0 +1,24 @@
+/* config_file.h: the bytes of a configuration file, and paths in it. */
+
+#ifndef SLUICE_CONFIG_FILE_H
+#define SLUICE_CONFIG_FILE_H
+
+#include <stddef.h>
+
+struct error;
+
+#define CONFIG_FILE_MAX (1 << 20) /* a larger one is a mistake */
+
+/*
+ * All of a regular file, with a NUL behind it; owned by the caller.  NULL: err
+ * has a sentence, which does not name the file.  Waits for nothing.
+ */
+char *config_file_read(const char *path, size_t *ret_len, struct error *err);
+
+/*
+ * path as it is meant in the file `config`: relative to the directory that is
+ * in.  Owned by the caller; NULL: ENOMEM.
+ */
+char *config_file_path(const char *config, const char *path);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * problems.h: what is wrong with a configuration: all of it, in the order in
+ * which it was found, each with its place.
+ */
+
+#ifndef SLUICE_PROBLEMS_H
+#define SLUICE_PROBLEMS_H
+
+#include <stdint.h>
+
+struct origin;
+
+struct problem {
+	int level;		/* LOG_LEVEL_ERROR or LOG_LEVEL_WARN */
+	char *file;		/* owned; "" when it is about no file */
+	uint32_t line;		/* 0: the file as a whole */
+	char *text;		/* owned; one sentence */
+};
+
+struct problems {
+	struct problem *list;	/* owned */
+	uint32_t count;
+	uint32_t errors;	/* of them; and those that found no place */
+	/* Called for each one at once, so that none is lost should the parser exit; or NULL. */
+	void (*on_problem)(void *arg, const struct problem *problem);
+	void *arg;
+};
+
+/* at may be NULL: about no file. */
+void problem_error(struct problems *problems, const struct origin *at,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void problem_warn(struct problems *problems, const struct origin *at,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+void problems_done(struct problems *problems);
+
+#endif

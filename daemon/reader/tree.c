@@ -1,0 +1,196 @@
+/*
+ * tree.c: libconfig 1.5, and what has to be done around it.  It may end the
+ * process on strange input, so problems leave through on_problem at once.
+ */
+
+#include "tree.h"
+
+#include <libconfig.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_file.h"
+#include "error.h"
+#include "problems.h"
+#include "scan.h"
+#include "settings.h"
+
+/* Walks the strings of the text along with those of the tree. */
+struct cursor {
+	const struct scan *scan;
+	uint32_t string, number;
+};
+
+/*
+ * libconfig gives a string in a list the line of whatever follows it.  The
+ * scan knows better, and both have the strings in the same order.
+ */
+static uint32_t
+string_line(struct cursor *cursor, uint32_t line)
+{
+	if (cursor->string < cursor->scan->string_count)
+		return cursor->scan->string_lines[cursor->string++];
+	return line;
+}
+
+static bool
+number_refused(struct cursor *cursor, uint32_t line)
+{
+	const struct scan *scan = cursor->scan;
+
+	while (cursor->number < scan->number_count &&
+	    scan->number_lines[cursor->number] < line)
+		cursor->number++;
+	return cursor->number < scan->number_count &&
+	    scan->number_lines[cursor->number] == line;
+}
+
+static int convert(const config_setting_t *setting, struct cursor *cursor,
+    struct node *ret);
+
+static int
+convert_children(const config_setting_t *setting, struct cursor *cursor,
+    struct node *ret)
+{
+	int i, count = config_setting_length(setting);
+
+	ret->children = calloc((size_t)count + 1, sizeof(*ret->children));
+	if (ret->children == NULL)
+		return -1;
+	for (i = 0; i < count; i++) {
+		ret->count++;	/* freed also when it is half built */
+		if (convert(config_setting_get_elem(setting, (unsigned int)i),
+		    cursor, &ret->children[i]) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+convert(const config_setting_t *setting, struct cursor *cursor,
+    struct node *ret)
+{
+	const char *name = config_setting_name(setting);
+
+	ret->line = config_setting_source_line(setting);
+	if (name != NULL && (ret->name = strdup(name)) == NULL)
+		return -1;
+	switch (config_setting_type(setting)) {
+	case CONFIG_TYPE_GROUP:
+		ret->type = NODE_GROUP;
+		return convert_children(setting, cursor, ret);
+	case CONFIG_TYPE_ARRAY:
+	case CONFIG_TYPE_LIST:
+		ret->type = NODE_LIST;
+		return convert_children(setting, cursor, ret);
+	case CONFIG_TYPE_INT:
+		ret->type = NODE_INT;
+		ret->integer = config_setting_get_int(setting);
+		ret->refused = number_refused(cursor, ret->line);
+		return 0;
+	case CONFIG_TYPE_INT64:
+		ret->type = NODE_INT;
+		ret->integer = config_setting_get_int64(setting);
+		ret->refused = number_refused(cursor, ret->line);
+		return 0;
+	case CONFIG_TYPE_FLOAT:
+		ret->type = NODE_FLOAT;
+		ret->real = config_setting_get_float(setting);
+		return 0;
+	case CONFIG_TYPE_BOOL:
+		ret->type = NODE_BOOL;
+		ret->integer = config_setting_get_bool(setting);
+		return 0;
+	default:
+		ret->type = NODE_STRING;
+		ret->line = string_line(cursor, ret->line);
+		name = config_setting_get_string(setting);
+		ret->string = strdup(name != NULL ? name : "");
+		return ret->string != NULL ? 0 : -1;
+	}
+}
+
+static struct node *
+parse(const char *file, const char *text, const struct scan *scan,
+    struct problems *problems)
+{
+	struct cursor cursor = { .scan = scan };
+	struct origin at = { .file = file };
+	struct node *root = NULL;
+	config_t config;
+
+	config_init(&config);
+	if (config_read_string(&config, text) != CONFIG_TRUE) {
+		at.line = (uint32_t)config_error_line(&config);
+		problem_error(problems, &at, "%s", config_error_text(&config));
+		goto out;
+	}
+	root = calloc(1, sizeof(*root));
+	if (root == NULL || convert(config_root_setting(&config), &cursor,
+	    root) == -1) {
+		problem_error(problems, &at, "out of memory");
+		tree_free(root);
+		root = NULL;
+	}
+out:
+	config_destroy(&config);
+	return root;
+}
+
+struct node *
+tree_read(const char *file, struct problems *problems)
+{
+	struct origin at = { .file = file };
+	struct node *root = NULL;
+	struct error err;
+	struct scan scan;
+	char *text;
+	size_t len;
+
+	text = config_file_read(file, &len, &err);
+	if (text == NULL) {
+		problem_error(problems, &at, "%s", err.text);
+		return NULL;
+	}
+	if (scan_text(file, text, len, problems, &scan) == 0)
+		root = parse(file, text, &scan, problems);
+	scan_done(&scan);
+	free(text);
+	return root;
+}
+
+static void
+node_done(struct node *node)
+{
+	uint32_t i;
+
+	for (i = 0; i < node->count; i++)
+		node_done(&node->children[i]);
+	free(node->children);
+	free(node->name);
+	free(node->string);
+}
+
+void
+tree_free(struct node *root)
+{
+	if (root == NULL)
+		return;
+	node_done(root);
+	free(root);
+}
+
+const char *
+node_type_name(const struct node *node)
+{
+	static const char *const names[] = {
+		[NODE_GROUP] = "a group",
+		[NODE_LIST] = "a list",
+		[NODE_INT] = "an integer",
+		[NODE_FLOAT] = "a number with a fraction",
+		[NODE_BOOL] = "true or false",
+		[NODE_STRING] = "a string",
+	};
+
+	return names[node->type];
+}

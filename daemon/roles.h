@@ -1,0 +1,16 @@
+/*
+ * roles.h: what a child does, by role.  main.c calls one of these after
+ * `sluiced --child ROLE`; each speaks msg.h on CHILD_CHANNEL_FD, returns the
+ * exit status, and never meets the others in one process.  The log is open
+ * and the title is set to the role; SIGHUP, SIGINT and SIGPIPE are ignored.
+ */
+
+#ifndef SLUICE_ROLES_H
+#define SLUICE_ROLES_H
+
+int reader_main(void);	 /* reads the configuration, with the master's rights */
+int probe_main(void);	 /* loads the plugins of a bundle, and exits */
+int worker_main(void);	 /* serves */
+int describe_main(void); /* prints what one plugin says of itself */
+
+#endif

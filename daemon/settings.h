@@ -1,0 +1,128 @@
+/*
+ * settings.h: one configuration, parsed, checked and resolved: plain data that
+ * the reader builds, the bundle carries, and the master and workers only read.
+ * The table that describes every key is in keys.c.
+ */
+
+#ifndef SLUICE_SETTINGS_H
+#define SLUICE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "address.h"
+
+/* Where a setting stands; line 0: nowhere, it is a default. */
+struct origin {
+	const char *file; /* owned by the settings */
+	uint32_t line;
+};
+
+/* One value out of a listener's `options` group, not yet held against the plugin's table. */
+enum raw_type { RAW_STRING, RAW_INT, RAW_FLOAT, RAW_BOOL, RAW_STRINGS };
+struct raw_option {
+	char *path;		/* "motd", "limits.burst" */
+	enum raw_type type;
+	int64_t integer;	/* INT, BOOL */
+	double real;		/* FLOAT */
+	char **strings;		/* STRING: one; STRINGS: count */
+	uint32_t count;
+	struct origin origin;
+};
+
+enum on_reload { ON_RELOAD_AUTO, ON_RELOAD_SWAP, ON_RELOAD_DRAIN, ON_RELOAD_CLOSE };
+
+struct listener_address {
+	struct address address;
+	struct origin origin;
+};
+
+struct timeout_settings {
+	uint64_t idle_ms, handshake_ms, linger_ms, write_ms; /* 0: none */
+};
+
+struct limit_settings {
+	uint64_t connections, per_address;	/* 0: none */
+	uint64_t read_buffer, write_buffer, write_queue; /* bytes */
+};
+
+struct listener_settings {
+	char *name;
+	char *plugin;		/* as written */
+	uint32_t image;		/* index into settings.images */
+	struct listener_address *addresses;
+	uint32_t address_count;
+	int64_t backlog;
+	bool nodelay;
+	bool keepalive;
+	uint64_t keepalive_idle_ms;	/* 0: the kernel's */
+	int64_t on_reload;		/* enum on_reload */
+	char *mode, *owner;		/* of unix paths, as written, or NULL */
+	uint32_t unix_mode;		/* resolved; (uint32_t)-1: leave */
+	uid_t unix_uid;			/* resolved; (uid_t)-1: leave */
+	gid_t unix_gid;
+	struct timeout_settings timeouts;
+	struct limit_settings limits;
+	struct raw_option *options;
+	uint32_t option_count;
+	struct origin origin;		/* of the listener's group */
+	struct origin plugin_origin;
+};
+
+#define IMAGE_HASH_SIZE 32	/* SHA-256 */
+struct image_settings {
+	char *path;		/* the operator's file, for messages */
+	uint8_t hash[IMAGE_HASH_SIZE];
+	uint64_t size;
+};
+
+struct settings {
+	int64_t workers;	/* 0 in the file becomes the number of CPUs */
+	char *user, *group;	/* as written, or NULL */
+	struct origin workers_origin, user_origin, group_origin; /* a reload that changes them is refused */
+	bool drop;		/* started as root: workers become uid:gid */
+	uid_t uid;
+	gid_t gid;
+	char *plugin_dir;
+	char *plugin_copies;	/* or NULL */
+	int64_t log_level;	/* enum log_level */
+	int64_t log_format;	/* enum log_format */
+	bool log_access;
+	uint64_t drain_timeout_ms, probation_ms, watchdog_ms;
+	struct listener_settings *listeners;
+	uint32_t listener_count;
+	struct image_settings *images;	/* one per different content */
+	uint32_t image_count;
+	struct origin plugin_copies_origin;
+	/* The files read, owned; origins point into this. */
+	char **files;
+	uint32_t file_count;
+};
+
+/* Settings with every default of the table and no listeners.  NULL: ENOMEM. */
+struct settings *settings_new(void);
+void settings_free(struct settings *settings); /* NULL is fine */
+
+/* Append a listener with every default; borrowed until the next one is added.  NULL: ENOMEM. */
+struct listener_settings *settings_add_listener(struct settings *settings);
+
+/* The same for the other arrays; what is returned is zeroed.  NULL: ENOMEM. */
+struct image_settings *settings_add_image(struct settings *settings);
+const char *settings_add_file(struct settings *settings, const char *path); /* the copy */
+struct listener_address *listener_add_address(struct listener_settings *listener);
+struct raw_option *listener_add_option(struct listener_settings *listener);
+
+/*
+ * The first key that differs and that a reload cannot change, or NULL; where
+ * it stands in `next` (line 0 when it was taken out of the file).
+ */
+const char *settings_restart_key(const struct settings *prev, const struct settings *next,
+    struct origin *ret_origin);
+
+/* Are they the same to the listener's plugin?  Image and options, nothing else. */
+bool listener_same_service(const struct settings *a, const struct listener_settings *la,
+    const struct settings *b, const struct listener_settings *lb);
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * accept.c: new connections: from the listening socket, past the limits, to
+ * conn_accept().
+ */
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "listener.h"
+#include "log.h"
+#include "shm.h"
+
+#define ACCEPT_MAX 64	    /* per turn and socket: others wait as well */
+#define ACCEPT_PAUSE_MS 100 /* out of descriptors: time for some to close */
+#define REFUSED_LOG_MAX 1   /* lines per second and listener */
+
+static LIST_HEAD(, acceptor) accepting = LIST_HEAD_INITIALIZER(accepting);
+static struct timer pause_timer;
+static int reserve_fd = -1; /* given up to turn a client away properly */
+static bool starved;	    /* out of descriptors; said once per spell */
+
+static void on_pause_over(struct timer *timer);
+
+static void
+open_reserve(void)
+{
+	if (reserve_fd == -1)
+		reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int
+accept_init(void)
+{
+	open_reserve();
+	return timers_attach(engine.timers, &pause_timer, on_pause_over);
+}
+
+void
+accept_done(void)
+{
+	timers_detach(engine.timers, &pause_timer);
+	if (reserve_fd != -1)
+		close(reserve_fd);
+	reserve_fd = -1;
+}
+
+static void
+watch(struct acceptor *acceptor)
+{
+	if (event_add(acceptor->event, NULL) == -1)
+		timers_set(engine.timers, &pause_timer,
+		    engine_now() + ACCEPT_PAUSE_MS);
+}
+
+static void
+on_pause_over(struct timer *timer)
+{
+	struct acceptor *acceptor;
+
+	(void)timer;
+	open_reserve();
+	LIST_FOREACH(acceptor, &accepting, all)
+		watch(acceptor);
+}
+
+/*
+ * No descriptors, or no memory for one.  The sockets stay readable, so they
+ * must go out of the event base; one client is told by being closed.
+ */
+static void
+pause_accepting(const struct acceptor *acceptor, int error)
+{
+	struct acceptor *a;
+
+	LIST_FOREACH(a, &accepting, all)
+		event_del(a->event);
+	timers_set(engine.timers, &pause_timer,
+	    engine_now() + ACCEPT_PAUSE_MS);
+	if (!starved) {
+		errno = error;
+		log_warn("%s: cannot accept on %s, %u connections are open; "
+			 "trying again every %d ms", acceptor->listener->name,
+		    acceptor->text, conn_count(), ACCEPT_PAUSE_MS);
+	}
+	starved = true;
+	if (reserve_fd != -1) {
+		int fd;
+
+		close(reserve_fd);
+		reserve_fd = -1;
+		fd = accept4(acceptor->fd, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd != -1)
+			close(fd);
+		open_reserve();
+	}
+}
+
+static void
+refuse(struct listener *listener, int fd, const struct sockaddr *peer,
+    socklen_t len, const char *limit, uint64_t most)
+{
+	char text[ADDRESS_TEXT_MAX];
+	uint32_t skipped;
+
+	close(fd);
+	if (log_limit(&listener->refused, REFUSED_LOG_MAX, &skipped))
+		log_warnx("%s: refused %s: limits.%s (%llu) is reached; "
+			  "%u more refused since the last such line",
+		    listener->name, sockaddr_text(peer, len, text), limit,
+		    (unsigned long long)most, skipped);
+}
+
+static void
+admit(struct listener *listener, int fd, const struct sockaddr *peer,
+    socklen_t len)
+{
+	const struct limit_settings *limits = &listener->settings->limits;
+	uint32_t entry = (uint32_t)-1;
+
+	if (limits->per_address != 0 &&
+	    !shm_address_in(engine.shm, engine.worker, listener->slot, peer,
+		limits->per_address, &entry)) {
+		refuse(listener, fd, peer, len, "per_address",
+		    limits->per_address);
+		return;
+	}
+	if (!shm_connection_in(engine.shm, engine.worker, listener->slot,
+		limits->connections)) {
+		shm_address_out(engine.shm, engine.worker, entry);
+		refuse(listener, fd, peer, len, "connections",
+		    limits->connections);
+		return;
+	}
+	conn_accept(listener, fd, peer, len, entry);
+}
+
+/* Accept one.  Returns false when there is none, or none can be had. */
+static bool
+accept_one(struct acceptor *acceptor)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_storage storage;
+	} peer;
+	socklen_t len = sizeof(peer);
+	int fd;
+
+	fd = accept4(acceptor->fd, &peer.sa, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd != -1) {
+		if (starved)
+			log_info("%s: accepting again",
+			    acceptor->listener->name);
+		starved = false;
+		admit(acceptor->listener, fd, &peer.sa, len);
+		return true;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		pause_accepting(acceptor, errno);
+		return false;
+	case EBADF:
+	case EINVAL: /* not listening, or no socket at all: it never will */
+	case ENOTSOCK:
+	case EOPNOTSUPP:
+		log_error("%s: cannot accept on %s", acceptor->listener->name,
+		    acceptor->text);
+		event_del(acceptor->event);
+		return false;
+	default: /* this client is gone already, or a firewall said no */
+		return true;
+	}
+}
+
+static void
+accept_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct acceptor *acceptor = arg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < ACCEPT_MAX; i++)
+		if (!accept_one(acceptor))
+			return;
+}
+
+static void
+fill_address(struct acceptor *acceptor)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(acceptor->fd, (struct sockaddr *)&sa, &len) == -1)
+		len = sizeof(sa_family_t);
+	acceptor->address.size = sizeof(acceptor->address);
+	acceptor->address.family = sa.ss_family;
+	acceptor->address.text =
+	    sockaddr_text((struct sockaddr *)&sa, len, acceptor->text);
+	if (sa.ss_family == AF_INET)
+		acceptor->address.port =
+		    ntohs(((struct sockaddr_in *)&sa)->sin_port);
+	else if (sa.ss_family == AF_INET6)
+		acceptor->address.port =
+		    ntohs(((struct sockaddr_in6 *)&sa)->sin6_port);
+}
+
+struct acceptor *
+acceptor_new(struct listener *listener, int fd, uint32_t id, uint32_t index)
+{
+	struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
+
+	if (acceptor == NULL) {
+		close(fd);
+		return NULL;
+	}
+	acceptor->listener = listener;
+	acceptor->fd = fd;
+	acceptor->id = id;
+	acceptor->index = index;
+	acceptor->event = event_new(engine.base, fd, EV_READ | EV_PERSIST,
+	    accept_cb, acceptor);
+	/* A socket from elsewhere may be blocking: never wait in accept4(). */
+	if (acceptor->event == NULL || evutil_make_socket_nonblocking(fd) ==
+	    -1) {
+		acceptor_free(acceptor);
+		return NULL;
+	}
+	fill_address(acceptor);
+	return acceptor;
+}
+
+void
+acceptor_start(struct acceptor *acceptor)
+{
+	if (acceptor->accepting)
+		return;
+	acceptor->accepting = true;
+	LIST_INSERT_HEAD(&accepting, acceptor, all);
+	watch(acceptor);
+}
+
+void
+acceptor_stop(struct acceptor *acceptor)
+{
+	/* Shared sockets are never empty for long: end at the backlog's size. */
+	int most = acceptor->listener->settings->backlog;
+
+	for (int i = 0; i < most; i++)
+		if (!accept_one(acceptor))
+			break;
+	TAILQ_REMOVE(&acceptor->listener->acceptors, acceptor, link);
+	acceptor_free(acceptor);
+}
+
+void
+acceptor_free(struct acceptor *acceptor)
+{
+	if (acceptor == NULL)
+		return;
+	if (acceptor->accepting)
+		LIST_REMOVE(acceptor, all);
+	if (acceptor->event != NULL)
+		event_free(acceptor->event); /* before close(): see epoll(7) */
+	close(acceptor->fd);
+	free(acceptor);
+}

@@ -1,0 +1,379 @@
+/*
+ * api_conn.c: the calls of sluice.h on connections: check the state, do the
+ * least, and leave what follows from it to conn_settle().
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+
+#include "callback.h"
+#include "conn.h"
+#include "listener.h"
+#include "service.h"
+
+/* As much as no honest caller writes at once. */
+#define LENGTH_MAX ((size_t)SSIZE_MAX)
+
+static int
+fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+static bool
+gone(const struct sl_conn *conn)
+{
+	return conn == NULL || conn->dead;
+}
+
+/* Something was decided or queued: see to it when it is safe to. */
+static void
+touch(struct sl_conn *conn)
+{
+	if (!callback_running_for(conn))
+		conn_pend(conn);
+}
+
+/* May output be taken?  0, or -1 with errno. */
+static int
+check_output(const struct sl_conn *conn, const void *buf, size_t len)
+{
+	if (gone(conn))
+		return fail(ENOTCONN);
+	if (len > LENGTH_MAX || (buf == NULL && len > 0))
+		return fail(EINVAL);
+	if (conn->out != HALF_OPEN)
+		return fail(EPIPE);
+	return 0;
+}
+
+ssize_t
+sl_write(struct sl_conn *c, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (check_output(c, buf, len) == -1)
+		return -1;
+	if (len == 0)
+		return 0;
+	n = conn_write(c, buf, len);
+	touch(c);
+	return n;
+}
+
+ssize_t
+sl_writev(struct sl_conn *c, const struct iovec *iov, int count)
+{
+	size_t total = 0, done = 0;
+
+	if (gone(c))
+		return fail(ENOTCONN);
+	if (count < 0 || count > IOV_MAX || (iov == NULL && count > 0))
+		return fail(EINVAL);
+	for (int i = 0; i < count; i++) {
+		if (iov[i].iov_len > LENGTH_MAX - total ||
+		    (iov[i].iov_base == NULL && iov[i].iov_len > 0))
+			return fail(EINVAL);
+		total += iov[i].iov_len;
+	}
+	if (c->out != HALF_OPEN)
+		return fail(EPIPE);
+	for (int i = 0; i < count; i++) {
+		ssize_t n;
+
+		if (iov[i].iov_len == 0)
+			continue;
+		n = conn_write(c, iov[i].iov_base, iov[i].iov_len);
+		if (n == -1 && done == 0) {
+			touch(c);
+			return -1;
+		}
+		if (n == -1)
+			break;
+		done += n;
+		if ((size_t)n < iov[i].iov_len)
+			break;
+	}
+	touch(c);
+	return done;
+}
+
+int
+sl_send(struct sl_conn *c, const void *buf, size_t len)
+{
+	int rc;
+
+	if (check_output(c, buf, len) == -1)
+		return -1;
+	if (len == 0)
+		return 0;
+	rc = conn_send(c, buf, len);
+	touch(c);
+	return rc;
+}
+
+int
+sl_flush(struct sl_conn *c)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	conn_flush(c);
+	touch(c);
+	return 0;
+}
+
+int
+sl_end(struct sl_conn *c, const void *buf, size_t len)
+{
+	if (check_output(c, buf, len) == -1)
+		return -1;
+	if (len > 0 && conn_send(c, buf, len) == -1) {
+		touch(c);
+		return -1;
+	}
+	/* A failing send may have ended it meanwhile. */
+	if (c->out == HALF_OPEN)
+		conn_set_out(c, HALF_DRAIN);
+	c->lingers = true;
+	c->local_first = !c->eof;
+	touch(c);
+	return 0;
+}
+
+int
+sl_close(struct sl_conn *c)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	conn_close(c, SL_WHY_LOCAL);
+	touch(c);
+	return 0;
+}
+
+int
+sl_terminate(struct sl_conn *c)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	c->reset = true;
+	conn_fail(c, SL_WHY_LOCAL, 0, SL_STAGE_NONE);
+	touch(c);
+	return 0;
+}
+
+int
+sl_shutdown(struct sl_conn *c, unsigned int how)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	if (how == 0 || (how & ~(SL_SHUT_READ | SL_SHUT_WRITE)) != 0)
+		return fail(EINVAL);
+	if ((how & SL_SHUT_READ) && c->in == HALF_OPEN)
+		conn_set_in(c, c->eof ? HALF_CLOSED : HALF_DRAIN);
+	if ((how & SL_SHUT_WRITE) && c->out == HALF_OPEN) {
+		conn_set_out(c, HALF_DRAIN);
+		c->local_first = !c->eof;
+	}
+	/* Neither half is the plugin's any more: that is a close. */
+	if (c->in != HALF_OPEN && c->out != HALF_OPEN)
+		conn_close(c, SL_WHY_LOCAL);
+	touch(c);
+	return 0;
+}
+
+int
+sl_pause(struct sl_conn *c)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	c->paused = true;
+	touch(c);
+	return 0;
+}
+
+int
+sl_resume(struct sl_conn *c)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	if (!c->paused)
+		return 0;
+	c->paused = false;
+	c->represent = true;
+	touch(c);
+	return 0;
+}
+
+int
+sl_timeout(struct sl_conn *c, uint64_t ms)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	c->own_idle = true;
+	c->idle_ms = ms;
+	conn_restart_idle(c);
+	touch(c);
+	return 0;
+}
+
+static int
+set_option(struct sl_conn *c, int level, int name, int value)
+{
+	return setsockopt(c->stream.fd, level, name, &value, sizeof(value));
+}
+
+static bool
+is_unix(const struct sl_conn *c)
+{
+	return c->peer.sa.sa_family == AF_UNIX;
+}
+
+int
+sl_set_nodelay(struct sl_conn *c, int on)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	if (is_unix(c))
+		return fail(EOPNOTSUPP);
+	return set_option(c, IPPROTO_TCP, TCP_NODELAY, on != 0);
+}
+
+int
+sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms)
+{
+	/* Whole seconds, rounded up; the kernel takes 1 to 32767. */
+	uint64_t idle_s = idle_ms / 1000 + (idle_ms % 1000 != 0);
+
+	if (gone(c))
+		return fail(ENOTCONN);
+	if (is_unix(c))
+		return fail(EOPNOTSUPP);
+	if (on && idle_s > 32767)
+		return fail(EINVAL);
+	if (on && idle_s > 0 &&
+	    set_option(c, IPPROTO_TCP, TCP_KEEPIDLE, idle_s) == -1)
+		return -1;
+	return set_option(c, SOL_SOCKET, SO_KEEPALIVE, on != 0);
+}
+
+int
+sl_set_tos(struct sl_conn *c, int tos)
+{
+	if (gone(c))
+		return fail(ENOTCONN);
+	if (tos < 0 || tos > 255)
+		return fail(EINVAL);
+	if (is_unix(c))
+		return fail(EOPNOTSUPP);
+	if (c->peer.sa.sa_family == AF_INET)
+		return set_option(c, IPPROTO_IP, IP_TOS, tos);
+	if (set_option(c, IPPROTO_IPV6, IPV6_TCLASS, tos) == -1)
+		return -1;
+	/* A mapped IPv4 peer listens to the other one. */
+	if (IN6_IS_ADDR_V4MAPPED(&c->peer.in6.sin6_addr))
+		return set_option(c, IPPROTO_IP, IP_TOS, tos);
+	return 0;
+}
+
+int
+sl_fd(const struct sl_conn *c)
+{
+	return gone(c) ? fail(ENOTCONN) : c->stream.fd;
+}
+
+uint64_t
+sl_id(const struct sl_conn *c)
+{
+	return c != NULL ? c->id.id : 0;
+}
+
+int
+sl_state(const struct sl_conn *c)
+{
+	if (gone(c))
+		return SL_STATE_CLOSED;
+	if (conn_closing(c))
+		return SL_STATE_CLOSING;
+	if (c->in != HALF_OPEN)
+		return SL_STATE_READ_CLOSED;
+	if (c->out != HALF_OPEN)
+		return SL_STATE_WRITE_CLOSED;
+	return SL_STATE_OPEN;
+}
+
+static const struct sl_address nowhere = {
+	.size = sizeof(nowhere),
+	.text = "",
+};
+
+const struct sl_address *
+sl_local(struct sl_conn *c)
+{
+	return c != NULL ? conn_local(c) : &nowhere;
+}
+
+const struct sl_address *
+sl_remote(struct sl_conn *c)
+{
+	return c != NULL ? conn_remote(c) : &nowhere;
+}
+
+uint64_t
+sl_bytes_read(const struct sl_conn *c)
+{
+	return c != NULL ? c->bytes_in : 0;
+}
+
+uint64_t
+sl_bytes_written(const struct sl_conn *c)
+{
+	return c != NULL ? c->bytes_out : 0;
+}
+
+size_t
+sl_queued(const struct sl_conn *c)
+{
+	return c != NULL ? c->queue.bytes : 0;
+}
+
+void *
+sl_data(const struct sl_conn *c)
+{
+	return c != NULL ? c->data : NULL;
+}
+
+void
+sl_set_data(struct sl_conn *c, void *data)
+{
+	if (c != NULL)
+		c->data = data;
+}
+
+struct sl_service *
+sl_service(struct sl_conn *c)
+{
+	return c != NULL ? c->service : NULL;
+}
+
+int
+sl_is_client(const struct sl_conn *c)
+{
+	return c != NULL && c->is_client;
+}
+
+void
+sl_ref(struct sl_conn *c)
+{
+	if (c != NULL)
+		conn_set_hold(c, true);
+}
+
+void
+sl_unref(struct sl_conn *c)
+{
+	if (c != NULL)
+		conn_set_hold(c, false);
+}

@@ -1,0 +1,241 @@
+/* api_service.c: the calls of sluice.h on services, timers, logs and time. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "callback.h"
+#include "conn.h"
+#include "engine.h"
+#include "listener.h"
+#include "log.h"
+#include "options.h"
+#include "plugin.h"
+#include "service.h"
+#include "worker.h"
+
+#define PLUGIN_LINE_MAX 1024 /* of what a plugin may log at once */
+
+static int
+fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+const char *
+sl_service_name(const struct sl_service *service)
+{
+	return service != NULL ? service->listener->name : "";
+}
+
+void *
+sl_service_data(const struct sl_service *service)
+{
+	return service != NULL ? service->state->data : NULL;
+}
+
+void
+sl_set_service_data(struct sl_service *service, void *data)
+{
+	if (service != NULL)
+		service->state->data = data;
+}
+
+const struct sl_options *
+sl_options(const struct sl_service *service)
+{
+	return service != NULL ? service->options : NULL;
+}
+
+const struct sl_address *
+sl_listen_address(const struct sl_service *service, unsigned int index)
+{
+	const struct acceptor *acceptor;
+
+	if (service == NULL)
+		return NULL;
+	TAILQ_FOREACH(acceptor, &service->listener->acceptors, link)
+		if (index-- == 0)
+			return &acceptor->address;
+	return NULL;
+}
+
+/* Does the plugin code behind `service` look after this connection? */
+static bool
+serves(const struct sl_service *service, struct sl_conn *conn)
+{
+	if (conn->service->listener != service->listener)
+		return false;
+	/* One that is on its way to current code counts as there. */
+	conn_follow_quietly(conn);
+	return conn->service == service && conn->opened && !conn_closing(conn);
+}
+
+struct sl_conn *
+sl_find(struct sl_service *service, uint64_t id)
+{
+	struct sl_conn *conn;
+
+	if (service == NULL)
+		return NULL;
+	conn = conn_find(id);
+	return conn != NULL && serves(service, conn) ? conn : NULL;
+}
+
+/* The first one from `conn` on that `service` serves. */
+static struct sl_conn *
+next_served(const struct sl_service *service, struct sl_conn *conn)
+{
+	while (conn != NULL && !serves(service, conn))
+		conn = TAILQ_NEXT(conn, link);
+	return conn;
+}
+
+struct sl_conn *
+sl_first(struct sl_service *service)
+{
+	if (service == NULL)
+		return NULL;
+	return next_served(service, TAILQ_FIRST(&service->listener->conns));
+}
+
+struct sl_conn *
+sl_next(struct sl_conn *c)
+{
+	if (c == NULL || c->dead)
+		return NULL; /* it has left the list already */
+	return next_served(c->service, TAILQ_NEXT(c, link));
+}
+
+/* A plugin's timer ran out. */
+static void
+on_plugin_timer(struct timer *expired)
+{
+	struct plugin_timer *timer = (struct plugin_timer *)expired;
+	struct sl_service *service = timer->service;
+	struct sl_conn *conn = timer->conn;
+	uint32_t id = timer->id;
+
+	plugin_timer_free(timer);
+	if (conn == NULL) {
+		callback_timer(service, NULL, id);
+		return;
+	}
+	conn_follow(conn);
+	if (!conn_closing(conn))
+		callback_timer(conn->service, conn, id);
+	conn_settle(conn);
+}
+
+int
+sl_timer(struct sl_service *service, struct sl_conn *c, uint32_t id,
+    uint64_t ms)
+{
+	if (service == NULL)
+		return fail(EINVAL);
+	if (c == NULL)
+		return plugin_timer_set(&service->timers, service, NULL, id,
+		    ms, on_plugin_timer);
+	if (c->dead)
+		return fail(ENOTCONN);
+	if (c->service->listener != service->listener)
+		return fail(EINVAL);
+	return plugin_timer_set(&c->timers, NULL, c, id, ms, on_plugin_timer);
+}
+
+int
+sl_stop(struct sl_service *service, int close_active)
+{
+	if (service == NULL)
+		return fail(EINVAL);
+	return worker_ask_stop_listener(service->listener->name,
+	    close_active != 0);
+}
+
+int
+sl_reload(void)
+{
+	return worker_ask_reload();
+}
+
+int
+sl_refuse(struct sl_error *err, const char *option, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	callback_refuse(err, option, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static enum log_level
+log_level(int level)
+{
+	if (level <= SL_LOG_ERROR)
+		return LOG_LEVEL_ERROR;
+	if (level == SL_LOG_WARN)
+		return LOG_LEVEL_WARN;
+	return level >= SL_LOG_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+}
+
+void
+sl_log(const struct sl_service *service, int level, const char *fmt, ...)
+{
+	char text[PLUGIN_LINE_MAX];
+	va_list ap;
+
+	if (!log_enabled(log_level(level)))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (service != NULL)
+		log_at(log_level(level), "%s: %s", service->listener->name,
+		    text);
+	else
+		log_at(log_level(level), "%s", text);
+}
+
+void
+sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
+{
+	char text[PLUGIN_LINE_MAX], label[CONN_LABEL_MAX];
+	va_list ap;
+
+	if (c == NULL || !log_enabled(log_level(level)))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_at(log_level(level), "%s: %s", conn_label(c, label), text);
+}
+
+int
+sl_count(struct sl_service *service, const char *name, uint64_t n)
+{
+	struct listener *listener;
+
+	if (service == NULL || name == NULL || name[0] == '\0' ||
+	    strlen(name) >= COUNTER_NAME_MAX)
+		return fail(EINVAL);
+	listener = service->listener;
+	for (unsigned int i = 0; i < listener->counter_count; i++) {
+		if (strcmp(listener->counters[i].name, name) == 0) {
+			listener->counters[i].value += n;
+			return 0;
+		}
+	}
+	if (listener->counter_count == COUNTERS_MAX)
+		return fail(ENOSPC);
+	strcpy(listener->counters[listener->counter_count].name, name);
+	listener->counters[listener->counter_count++].value = n;
+	return 0;
+}
+
+uint64_t
+sl_now_ms(void)
+{
+	return engine_now();
+}

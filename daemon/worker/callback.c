@@ -1,0 +1,257 @@
+/* callback.c: the one door to plugin code. */
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "callback.h"
+#include "conn.h"
+#include "error.h"
+#include "plugin.h"
+#include "service.h"
+#include "why.h"
+
+/* What is on the stack; name is NULL when nothing is. */
+static struct {
+	const char *name;
+	const struct sl_conn *conn;
+} running;
+
+static void
+enter(const char *name, const struct sl_conn *conn)
+{
+	assert(running.name == NULL); /* callbacks never nest */
+	running.name = name;
+	running.conn = conn;
+}
+
+static void
+leave(void)
+{
+	running.name = NULL;
+	running.conn = NULL;
+}
+
+bool
+callback_running(void)
+{
+	return running.name != NULL;
+}
+
+bool
+callback_running_for(const struct sl_conn *conn)
+{
+	return running.name != NULL && running.conn == conn;
+}
+
+/* A struct sl_error with room for text of the host's own. */
+struct own_error {
+	struct sl_error public;
+	char text[ERROR_TEXT_MAX];
+	char option[OPTION_PATH_MAX];
+};
+
+int
+callback_check(const struct plugin *plugin, const struct sl_options *options,
+    struct error *err, char ret_option[OPTION_PATH_MAX])
+{
+	struct own_error own = { .public.size = sizeof(own.public) };
+	int rc;
+
+	ret_option[0] = '\0';
+	if (plugin->descriptor.check == NULL)
+		return 0;
+	enter("check", NULL);
+	rc = plugin->descriptor.check(options, &own.public);
+	leave();
+	if (rc >= 0)
+		return 0;
+	memcpy(ret_option, own.option, OPTION_PATH_MAX);
+	return error_set(err, "%s", own.public.text != NULL ?
+		own.public.text : "the plugin refuses the options");
+}
+
+int
+callback_refuse(struct sl_error *err, const char *option, const char *fmt,
+    va_list ap)
+{
+	/* Made in callback_check(), nowhere else. */
+	struct own_error *own = (struct own_error *)err;
+
+	if (err == NULL || running.name == NULL ||
+	    strcmp(running.name, "check") != 0)
+		return -1;
+	vsnprintf(own->text, sizeof(own->text), fmt, ap);
+	own->public.text = own->text;
+	snprintf(own->option, sizeof(own->option), "%s",
+	    option != NULL ? option : "");
+	return -1;
+}
+
+int
+callback_start(struct sl_service *service)
+{
+	int rc;
+
+	if (service->plugin->descriptor.start == NULL)
+		return 0;
+	enter("start", NULL);
+	rc = service->plugin->descriptor.start(service);
+	leave();
+	return rc;
+}
+
+int
+callback_reload(struct sl_service *next, struct sl_service *prev)
+{
+	int rc;
+
+	enter("reload", NULL);
+	rc = next->plugin->descriptor.reload(next, prev);
+	leave();
+	return rc;
+}
+
+void
+callback_stop(struct sl_service *service)
+{
+	if (service->plugin->descriptor.stop == NULL)
+		return;
+	enter("stop", NULL);
+	service->plugin->descriptor.stop(service);
+	leave();
+}
+
+int
+callback_migrate(struct sl_conn *conn, struct sl_service *to,
+    uint32_t from_version)
+{
+	int rc;
+
+	enter("migrate", conn);
+	rc = to->plugin->descriptor.migrate(conn, from_version);
+	leave();
+	return rc;
+}
+
+void
+callback_timer(struct sl_service *service, struct sl_conn *conn, uint32_t id)
+{
+	if (service->plugin->descriptor.timer == NULL)
+		return;
+	enter("timer", conn);
+	service->plugin->descriptor.timer(service, conn, id);
+	leave();
+}
+
+static const struct sl_handlers *
+handlers(const struct sl_conn *conn)
+{
+	const struct plugin *plugin = conn->service->plugin;
+
+	return conn->is_client ? &plugin->client : &plugin->server;
+}
+
+int
+callback_open(struct sl_conn *conn)
+{
+	int rc;
+
+	if (handlers(conn)->open == NULL)
+		return 0;
+	enter("open", conn);
+	rc = handlers(conn)->open(conn);
+	leave();
+	return rc;
+}
+
+ssize_t
+callback_data(struct sl_conn *conn, const void *buf, size_t len)
+{
+	ssize_t used;
+
+	if (handlers(conn)->data == NULL)
+		return len; /* a plugin that only writes */
+	enter("data", conn);
+	used = handlers(conn)->data(conn, buf, len);
+	leave();
+	return used;
+}
+
+void
+callback_drain(struct sl_conn *conn)
+{
+	if (handlers(conn)->drain == NULL)
+		return;
+	enter("drain", conn);
+	handlers(conn)->drain(conn);
+	leave();
+}
+
+bool
+callback_end(struct sl_conn *conn)
+{
+	if (handlers(conn)->end == NULL)
+		return false;
+	enter("end", conn);
+	handlers(conn)->end(conn);
+	leave();
+	return true;
+}
+
+bool
+callback_timeout(struct sl_conn *conn)
+{
+	if (handlers(conn)->timeout == NULL)
+		return false;
+	enter("timeout", conn);
+	handlers(conn)->timeout(conn);
+	leave();
+	return true;
+}
+
+/* For the plugin's eyes; valid until the callback returns. */
+static struct sl_error
+explain(const struct ending *why, char text[ERROR_TEXT_MAX])
+{
+	if (why->sys_errno != 0)
+		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
+		    strerror(why->sys_errno));
+	else
+		snprintf(text, ERROR_TEXT_MAX, "%s", why_text(why->why));
+	return (struct sl_error){
+		.size = sizeof(struct sl_error),
+		.why = why->why,
+		.sys_errno = why->sys_errno,
+		.stage = why->stage,
+		.text = text,
+	};
+}
+
+void
+callback_error(struct sl_conn *conn, const struct ending *why)
+{
+	char text[ERROR_TEXT_MAX];
+	struct sl_error error;
+
+	if (handlers(conn)->error == NULL)
+		return;
+	error = explain(why, text);
+	enter("error", conn);
+	handlers(conn)->error(conn, &error);
+	leave();
+}
+
+void
+callback_close(struct sl_conn *conn, const struct ending *why)
+{
+	char text[ERROR_TEXT_MAX];
+	struct sl_error error;
+
+	if (handlers(conn)->close == NULL)
+		return;
+	error = explain(why, text);
+	enter("close", conn);
+	handlers(conn)->close(conn, &error);
+	leave();
+}

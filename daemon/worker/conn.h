@@ -1,0 +1,202 @@
+/*
+ * conn.h: one connection.  It owns its socket, its queue and the input a
+ * plugin has not consumed yet, and borrows its service.
+ *
+ * A connection is two halves, in and out.  Calls and events move a half
+ * (conn_set_in, conn_set_out); what follows from the move is done by
+ * conn_settle(), which never runs under a callback.
+ */
+
+#ifndef SLUICE_CONN_H
+#define SLUICE_CONN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <sluice.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "ids.h"
+#include "plugin_timer.h"
+#include "queue.h"
+#include "timers.h"
+#include "transport.h"
+
+struct listener;
+
+enum half {
+	HALF_OPEN,   /* in: the plugin reads; out: the plugin may write */
+	HALF_DRAIN,  /* in: what comes is dropped; out: flush, then finish */
+	HALF_CLOSED, /* end of file, either way */
+};
+
+/* Bytes the plugin left unconsumed. */
+struct input {
+	uint32_t start, end; /* the bytes are data[start..end) */
+	uint32_t size;	     /* of data */
+	unsigned char data[];
+};
+
+/* Both addresses as text, made when first asked for. */
+struct conn_names;
+
+/* Why it ended; the first one stands. */
+struct ending {
+	uint32_t why; /* enum sl_why; SL_WHY_NONE: not ending */
+	int32_t sys_errno;
+	uint32_t stage;
+};
+
+union peer {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+struct sl_conn {
+	struct event event;
+	struct stream stream;
+	struct sl_service *service; /* the version that serves it */
+	TAILQ_ENTRY(sl_conn) link;  /* all of its listener */
+	STAILQ_ENTRY(sl_conn) next; /* pending or dead */
+	struct id_entry id;
+	void *data; /* the plugin's */
+	struct queue queue;
+	struct input *input; /* NULL: nothing kept */
+	uint64_t bytes_in, bytes_out;
+	uint64_t idle_ms;     /* when own_idle; 0: no idle timeout */
+	uint64_t opened_ms;
+	uint64_t active_ms;   /* last byte either way */
+	uint64_t progress_ms; /* output last moved, or began to wait */
+	struct timer timer;   /* the earliest of idle, stall and linger */
+	struct conn_names *names;
+	struct plugin_timers timers;
+	struct ending ending;
+	struct ending fault; /* what `error` will be told, if anything */
+	union peer peer;
+	uint32_t address_entry; /* in the per-address table */
+	enum half in : 8, out : 8;
+	unsigned int wants : 8;	    /* events armed: EV_READ, EV_WRITE */
+	bool opened : 1;	    /* `open` said yes: `close` is owed */
+	bool dead : 1;		    /* ended; freed after the pass */
+	bool pending : 1;	    /* to be settled after this pass */
+	bool eof : 1;		    /* the peer finished */
+	bool paused : 1;
+	bool blocked : 1;	    /* the kernel took less than offered */
+	bool drain_owed : 1;	    /* a write came up short */
+	bool represent : 1;	    /* show the kept input again */
+	bool lingers : 1;	    /* once out is closed, only for so long */
+	bool salvage : 1;	    /* output failed: read what is left, end */
+	bool local_first : 1;	    /* we finished before the peer did */
+	bool reset : 1;		    /* end with RST */
+	bool own_idle : 1;	    /* idle_ms was set by sl_timeout() */
+	bool no_hold : 1;	    /* sl_unref(): does not hold up a drain */
+	bool stays : 1;		    /* refused to migrate */
+	bool is_client : 1;
+};
+
+/*
+ * A new connection on fd, which it takes over (also on failure, when it is
+ * closed).  Calls `open`.  peer may be NULL.  Not for use under a callback.
+ */
+void conn_accept(struct listener *listener, int fd,
+    const struct sockaddr *peer, socklen_t peer_len, uint32_t address_entry);
+
+/* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
+void conn_settle(struct sl_conn *conn);
+/* Settle after this pass. */
+void conn_pend(struct sl_conn *conn);
+
+/* After a pass: settle what is pending, then free what has ended. */
+void conn_after_pass(void);
+/* Is there anything for it to do? */
+bool conn_work_left(void);
+
+/* The idle time counts from now. */
+void conn_restart_idle(struct sl_conn *conn);
+
+/* The open or ending connection with this id, or NULL. */
+struct sl_conn *conn_find(uint64_t id);
+
+/* For the end of the process. */
+void conn_done(void);
+
+/* Connections of this worker, and how many of them hold up a drain. */
+unsigned int conn_count(void);
+unsigned int conn_holding(void);
+/* Does this one?  As sl_ref() and sl_unref(). */
+void conn_set_hold(struct sl_conn *conn, bool hold);
+
+/* The one way to move a half; also traces the move. */
+void conn_set_in(struct sl_conn *conn, enum half to);
+void conn_set_out(struct sl_conn *conn, enum half to);
+
+/*
+ * Ending.  Both only decide; conn_settle() does it, so the caller settles or
+ * pends.  Safe under a callback and on a connection that ends already: the
+ * first reason stands.
+ */
+
+/* Flush what is queued, drop what comes, then end. */
+void conn_close(struct sl_conn *conn, enum sl_why why);
+/* End without flushing. */
+void conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
+    enum sl_stage stage);
+
+/* Has an end been decided? */
+static inline bool
+conn_closing(const struct sl_conn *conn)
+{
+	return conn->dead ||
+	    (conn->in != HALF_OPEN && conn->out != HALF_OPEN);
+}
+
+/* conn_follow.c */
+
+/*
+ * Take the connection to the newest version of its service that takes it.
+ * Cheap when it is there.  May call `migrate` (not under a callback, then), or
+ * begin to close the connection.
+ */
+void conn_follow(struct sl_conn *conn);
+/* The same under a callback: stops where `migrate` would have to be called. */
+void conn_follow_quietly(struct sl_conn *conn);
+
+/* conn_read.c */
+
+/*
+ * Read what is there, up to the budget of a pass.  Not under a callback.
+ * Returns true when the budget, not the socket, was exhausted.
+ */
+bool conn_read(struct sl_conn *conn);
+/* Show the plugin its kept input again.  Not under a callback. */
+void conn_represent(struct sl_conn *conn);
+/* Bytes kept for the plugin. */
+static inline size_t
+conn_kept(const struct sl_conn *conn)
+{
+	return conn->input != NULL ? conn->input->end - conn->input->start : 0;
+}
+void conn_drop_input(struct sl_conn *conn);
+
+/* conn_write.c */
+
+/* The queue is below the mark at which `drain` is due. */
+bool conn_below_low_mark(const struct sl_conn *conn);
+
+/* As sl_write() and sl_send(), on a connection whose out half is open. */
+ssize_t conn_write(struct sl_conn *conn, const void *buf, size_t len);
+int conn_send(struct sl_conn *conn, const void *buf, size_t len);
+/* Offer the queue to the kernel.  Causes no callback. */
+void conn_flush(struct sl_conn *conn);
+
+/* conn_name.c */
+const struct sl_address *conn_remote(struct sl_conn *conn);
+const struct sl_address *conn_local(struct sl_conn *conn);
+/* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
+#define CONN_LABEL_MAX 256
+const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);
+void conn_names_free(struct sl_conn *conn);
+
+#endif

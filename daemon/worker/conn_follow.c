@@ -1,0 +1,69 @@
+/*
+ * conn_follow.c: how connections come to new code.  COMMIT changes one pointer
+ * per listener; each connection walks along the chain of versions before its
+ * next event, and a sweep takes the quiet ones.
+ */
+
+#include "callback.h"
+#include "conn.h"
+#include "listener.h"
+#include "log.h"
+#include "plugin.h"
+#include "service.h"
+
+/* Does the connection need `migrate` to come to `to`? */
+static bool
+needs_migrate(const struct sl_conn *conn, const struct sl_service *to)
+{
+	return to->carry == CARRY_MIGRATE && conn->opened;
+}
+
+static int
+migrate(struct sl_conn *conn, struct sl_service *to)
+{
+	uint32_t from = conn->service->plugin->descriptor.state_version;
+	char label[CONN_LABEL_MAX];
+
+	if (callback_migrate(conn, to, from) >= 0)
+		return 0;
+	conn->stays = true;
+	log_warnx("%s: migrate refused it; it stays on generation %u",
+	    conn_label(conn, label), conn->service->generation);
+	return -1;
+}
+
+static void
+follow(struct sl_conn *conn, bool may_call)
+{
+	struct sl_service *from, *to;
+
+	while ((to = conn->service->successor) != NULL && !conn->stays) {
+		if (to->carry == CARRY_DRAIN)
+			return;
+		if (to->carry == CARRY_CLOSE) {
+			conn_close(conn, SL_WHY_RELOAD);
+			return;
+		}
+		if (needs_migrate(conn, to) &&
+		    (!may_call || migrate(conn, to) == -1))
+			return;
+		from = conn->service;
+		service_ref(to);
+		conn->service = to;
+		service_unref(from);
+	}
+}
+
+void
+conn_follow(struct sl_conn *conn)
+{
+	if (conn->service->successor != NULL && !conn->dead)
+		follow(conn, true);
+}
+
+void
+conn_follow_quietly(struct sl_conn *conn)
+{
+	if (conn->service->successor != NULL && !conn->dead)
+		follow(conn, false);
+}

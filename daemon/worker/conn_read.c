@@ -1,0 +1,202 @@
+/*
+ * conn_read.c: input, from the socket to the plugin.  All connections read
+ * into one buffer of the worker; only what a plugin leaves unconsumed is kept
+ * with the connection, and what follows is then read in behind it.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "callback.h"
+#include "conn.h"
+#include "engine.h"
+#include "listener.h"
+#include "log.h"
+#include "service.h"
+
+#define READ_BUDGET (256u << 10) /* bytes per pass: others want their turn */
+#define INPUT_GROW_MIN 1024	 /* bytes of room to read into at least */
+
+void
+conn_drop_input(struct sl_conn *conn)
+{
+	free(conn->input);
+	conn->input = NULL;
+}
+
+/* Keep `len` bytes that lie in the shared buffer.  Returns 0 or -1. */
+static int
+keep(struct sl_conn *conn, const unsigned char *from, size_t len)
+{
+	struct input *input = malloc(sizeof(*input) + len);
+
+	if (input == NULL)
+		return -1;
+	input->start = 0;
+	input->end = input->size = len;
+	memcpy(input->data, from, len);
+	conn->input = input;
+	return 0;
+}
+
+/*
+ * Room behind the kept input for more, so that it all lies in one piece.
+ * At most `most` bytes.  Returns where to read to, or NULL for lack of memory.
+ */
+static unsigned char *
+room_behind(struct sl_conn *conn, size_t most, size_t *ret_room)
+{
+	struct input *input = conn->input;
+	size_t kept = conn_kept(conn), want = kept;
+
+	if (input->start > 0) {
+		memmove(input->data, input->data + input->start, kept);
+		input->start = 0;
+		input->end = kept;
+	}
+	if (want < INPUT_GROW_MIN)
+		want = INPUT_GROW_MIN; /* else twice as much as there is */
+	if (want > most)
+		want = most;
+	if (input->size - input->end < want) {
+		input = realloc(input, sizeof(*input) + kept + want);
+		if (input == NULL)
+			return NULL;
+		input->size = kept + want;
+		conn->input = input;
+	}
+	*ret_room = input->size - input->end;
+	if (*ret_room > most)
+		*ret_room = most;
+	return input->data + input->end;
+}
+
+/*
+ * Show the plugin `len` bytes; they lie in conn->input (kept) or in the shared
+ * buffer, and what it leaves is kept.
+ */
+static void
+present(struct sl_conn *conn, const unsigned char *buf, size_t len, bool kept)
+{
+	char label[CONN_LABEL_MAX];
+	ssize_t used = callback_data(conn, buf, len);
+
+	if (used < 0) {
+		conn_close(conn, SL_WHY_PLUGIN);
+		return;
+	}
+	if ((size_t)used > len) {
+		log_errorx("%s: data returned %zd of %zu bytes; closing",
+		    conn_label(conn, label), used, len);
+		conn_fail(conn, SL_WHY_PLUGIN, 0, SL_STAGE_NONE);
+		return;
+	}
+	if (conn->in != HALF_OPEN)
+		return; /* closed meanwhile; conn_settle() drops the rest */
+	if (kept) {
+		conn->input->start += used;
+		if (conn_kept(conn) == 0)
+			conn_drop_input(conn);
+	} else if ((size_t)used < len &&
+	    keep(conn, buf + used, len - used) == -1) {
+		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
+		return;
+	}
+	/* Full, and nothing that could make the plugin take more of it. */
+	if (conn_kept(conn) >=
+		conn->service->listener->settings->limits.read_buffer &&
+	    !conn->drain_owed && !conn->paused && !conn->represent)
+		conn_close(conn, SL_WHY_INPUT_LIMIT);
+}
+
+void
+conn_represent(struct sl_conn *conn)
+{
+	size_t kept = conn_kept(conn);
+
+	if (kept > 0)
+		present(conn, conn->input->data + conn->input->start, kept,
+		    true);
+}
+
+/* recv() said no. */
+static void
+read_failed(struct sl_conn *conn, int error)
+{
+	/*
+	 * Everything is out and we only wait for the peer to hang up: that it
+	 * does so with a reset is no loss.
+	 */
+	if (conn->in == HALF_DRAIN && conn->out == HALF_CLOSED)
+		conn_set_in(conn, HALF_CLOSED);
+	else
+		conn_fail(conn, SL_WHY_RESET, error, SL_STAGE_READ);
+}
+
+static void
+at_eof(struct sl_conn *conn)
+{
+	conn->eof = true;
+	if (conn->in == HALF_DRAIN)
+		conn_set_in(conn, HALF_CLOSED);
+	/* else conn_settle() goes on once the plugin has seen everything */
+}
+
+bool
+conn_read(struct sl_conn *conn)
+{
+	const struct limit_settings *limits =
+	    &conn->service->listener->settings->limits;
+	size_t budget = READ_BUDGET;
+
+	while (conn->in != HALF_CLOSED && !conn->eof) {
+		unsigned char *buf = engine.recv_buffer;
+		size_t room = engine.recv_size, kept = conn_kept(conn);
+		ssize_t n;
+
+		if (conn->in == HALF_OPEN) {
+			if (conn->paused || kept >= limits->read_buffer)
+				return false;
+			if (limits->read_buffer - kept < room)
+				room = limits->read_buffer - kept;
+			if (kept > 0 &&
+			    (buf = room_behind(conn, room, &room)) == NULL) {
+				conn_fail(conn, SL_WHY_MEMORY, ENOMEM,
+				    SL_STAGE_READ);
+				return false;
+			}
+		}
+		n = conn->stream.transport->recv(&conn->stream, buf, room);
+		if (n == -1) {
+			if (errno == EINTR)
+				continue;
+			if (errno != EAGAIN && errno != ENOMEM &&
+			    errno != ENOBUFS)
+				read_failed(conn, errno);
+			return false;
+		}
+		if (n == 0) {
+			at_eof(conn);
+			return false;
+		}
+		conn->bytes_in += n;
+		conn->active_ms = engine_now();
+		if (conn->in == HALF_OPEN) {
+			if (kept > 0) {
+				conn->input->end += n;
+				conn_represent(conn);
+			} else {
+				present(conn, buf, n, false);
+			}
+			if (conn->queue.bytes > 0 && !conn->blocked)
+				conn_flush(conn);
+		}
+		if ((size_t)n < room)
+			return false;
+		if ((size_t)n >= budget)
+			return true;
+		budget -= n;
+	}
+	return false;
+}

@@ -1,0 +1,215 @@
+/* describe.c: `sluiced --describe`: what a plugin says of itself. */
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "hello.h"
+#include "log.h"
+#include "msg.h"
+#include "options.h"
+#include "plugin.h"
+#include "privileges.h"
+#include "roles.h"
+
+struct named {
+	const char *name;
+	bool present;
+};
+
+static void
+list_callbacks(const struct sl_plugin *d, struct named names[8])
+{
+	const struct named callbacks[] = {
+		{ "check", d->check != NULL },
+		{ "start", d->start != NULL },
+		{ "reload", d->reload != NULL },
+		{ "stop", d->stop != NULL },
+		{ "migrate", d->migrate != NULL },
+		{ "timer", d->timer != NULL },
+		{ NULL, false },
+	};
+
+	memcpy(names, callbacks, sizeof(callbacks));
+}
+
+static void
+list_handlers(const struct sl_handlers *h, struct named names[10])
+{
+	const struct named handlers[] = {
+		{ "open", h->open != NULL },
+		{ "data", h->data != NULL },
+		{ "drain", h->drain != NULL },
+		{ "end", h->end != NULL },
+		{ "timeout", h->timeout != NULL },
+		{ "handshake", h->handshake != NULL },
+		{ "error", h->error != NULL },
+		{ "connect_error", h->connect_error != NULL },
+		{ "close", h->close != NULL },
+		{ NULL, false },
+	};
+
+	memcpy(names, handlers, sizeof(handlers));
+}
+
+static void
+list_flags(const struct sl_plugin *d, struct named names[3])
+{
+	names[0] = (struct named){ "many-workers",
+		d->flags & SL_MANY_WORKERS };
+	names[1] = (struct named){ "unloadable", d->flags & SL_UNLOADABLE };
+	names[2] = (struct named){ NULL, false };
+}
+
+static void
+print_names(const char *title, const struct named *names)
+{
+	bool any = false;
+
+	printf("%-15s", title);
+	for (; names->name != NULL; names++) {
+		if (names->present)
+			printf(" %s", names->name);
+		any |= names->present;
+	}
+	printf("%s\n", any ? "" : " none");
+}
+
+static void
+print_text(const struct plugin *plugin)
+{
+	const struct sl_plugin *d = &plugin->descriptor;
+	struct named names[10];
+
+	printf("%-15s %s\n", "name:", d->name);
+	printf("%-15s %s\n", "version:", d->version);
+	if (d->summary != NULL)
+		printf("%-15s %s\n", "summary:", d->summary);
+	printf("%-15s %u\n", "abi:", d->abi);
+	printf("%-15s %u\n", "state version:", d->state_version);
+	list_flags(d, names);
+	print_names("flags:", names);
+	list_callbacks(d, names);
+	print_names("callbacks:", names);
+	list_handlers(&plugin->server, names);
+	print_names("server:", names);
+	if (d->client != NULL) {
+		list_handlers(&plugin->client, names);
+		print_names("client:", names);
+	}
+	if (d->options == NULL || d->options->name == NULL) {
+		printf("%-15s none\n", "options:");
+		return;
+	}
+	printf("options:\n");
+	for (const struct sl_option *o = d->options; o->name != NULL; o++)
+		printf("  %s (%s, default: %s)%s%s\n", o->name,
+		    options_type_name(o->type),
+		    o->value != NULL ? o->value : "none",
+		    o->help != NULL ? ": " : "", o->help != NULL ? o->help : "");
+}
+
+/* Plugins may write their texts in any encoding; JSON may not. */
+static json_t *
+json_text(const char *text)
+{
+	json_t *json;
+
+	if (text == NULL)
+		return json_null();
+	json = json_string(text);
+	return json != NULL ? json : json_string("(not UTF-8)");
+}
+
+static json_t *
+json_names(const struct named *names)
+{
+	json_t *array = json_array();
+
+	for (; names->name != NULL; names++)
+		if (names->present)
+			json_array_append_new(array, json_string(names->name));
+	return array;
+}
+
+static int
+print_json(const struct plugin *plugin)
+{
+	const struct sl_plugin *d = &plugin->descriptor;
+	json_t *root = json_object(), *options = json_array();
+	struct named names[10];
+	int rc;
+
+	json_object_set_new(root, "name", json_text(d->name));
+	json_object_set_new(root, "version", json_text(d->version));
+	json_object_set_new(root, "summary", json_text(d->summary));
+	json_object_set_new(root, "abi", json_integer(d->abi));
+	json_object_set_new(root, "state_version",
+	    json_integer(d->state_version));
+	list_flags(d, names);
+	json_object_set_new(root, "flags", json_names(names));
+	list_callbacks(d, names);
+	json_object_set_new(root, "callbacks", json_names(names));
+	list_handlers(&plugin->server, names);
+	json_object_set_new(root, "server", json_names(names));
+	list_handlers(&plugin->client, names);
+	json_object_set_new(root, "client",
+	    d->client != NULL ? json_names(names) : json_null());
+	for (const struct sl_option *o = d->options;
+	     o != NULL && o->name != NULL; o++) {
+		json_t *option = json_object();
+
+		json_object_set_new(option, "name", json_text(o->name));
+		json_object_set_new(option, "type",
+		    json_string(options_type_name(o->type)));
+		json_object_set_new(option, "default", json_text(o->value));
+		json_object_set_new(option, "help", json_text(o->help));
+		json_array_append_new(options, option);
+	}
+	json_object_set_new(root, "options", options);
+	rc = json_dumpf(root, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(root);
+	return rc;
+}
+
+int
+describe_main(void)
+{
+	uint8_t no_hash[IMAGE_HASH_SIZE] = { 0 };
+	struct plugin *plugin;
+	struct hello hello;
+	struct error err;
+	struct msg msg;
+	int rc = 0;
+
+	if (hello_receive(&hello, NULL) == -1)
+		return EXIT_FAILURE;
+	if (privileges_drop(&hello, SIGKILL, &err) == -1) {
+		log_errorx("%s", err.text);
+		return EXIT_FAILURE;
+	}
+	/* The image, with the path for messages behind it. */
+	if (msg_recv(CHILD_CHANNEL_FD, &msg) != 1 || msg.type != MSG_IMAGE ||
+	    msg.fd == -1)
+		return EXIT_FAILURE;
+	plugin = plugin_load(msg.fd, no_hash, msg_string(&msg, 0), &err);
+	if (plugin == NULL) {
+		msg_send_problem(CHILD_CHANNEL_FD, 0, LOG_LEVEL_ERROR, NULL, 0,
+		    err.text);
+		msg_send(CHILD_CHANNEL_FD, MSG_REFUSED, 0, NULL, NULL, 0, -1);
+		return EXIT_FAILURE;
+	}
+	if (hello.check_only)
+		rc = print_json(plugin);
+	else
+		print_text(plugin);
+	if (rc == -1 || fflush(stdout) == EOF)
+		return EXIT_FAILURE;
+	msg_send(CHILD_CHANNEL_FD, MSG_PREPARED, 0, NULL, NULL, 0, -1);
+	return EXIT_SUCCESS;
+}

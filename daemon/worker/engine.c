@@ -1,0 +1,84 @@
+/* engine.c: the event loop of a worker and what its connections share. */
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "engine.h"
+#include "timers.h"
+
+struct engine engine;
+
+uint64_t
+engine_read_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	engine.now_ms = (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return engine.now_ms;
+}
+
+int
+engine_init(struct shm *shm, unsigned int worker)
+{
+	struct event_config *config;
+
+	engine.shm = shm;
+	engine.worker = worker;
+	config = event_config_new();
+	if (config == NULL)
+		return -1;
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	/* What stands in our environment is not for libevent to obey. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+	engine.base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (engine.base == NULL)
+		return -1;
+	engine.timers = timers_new(engine.base, engine_now);
+	if (engine.timers == NULL)
+		return -1;
+	return engine_reserve_recv(RECV_BUFFER_MIN);
+}
+
+void
+engine_done(void)
+{
+	timers_free(engine.timers);
+	if (engine.base != NULL)
+		event_base_free(engine.base);
+	free(engine.recv_buffer);
+	engine = (struct engine){ 0 };
+}
+
+int
+engine_reserve_recv(size_t size)
+{
+	unsigned char *buffer;
+
+	if (size <= engine.recv_size)
+		return 0;
+	buffer = malloc(size);
+	if (buffer == NULL)
+		return -1;
+	free(engine.recv_buffer);
+	engine.recv_buffer = buffer;
+	engine.recv_size = size;
+	return 0;
+}
+
+int
+engine_run(bool (*after_pass)(void), const bool *stop)
+{
+	bool more = false;
+
+	while (!*stop) {
+		if (event_base_loop(engine.base,
+		    more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) == -1)
+			return -1;
+		more = after_pass();
+		engine.now_ms = 0;
+	}
+	return 0;
+}

@@ -1,0 +1,54 @@
+/*
+ * engine.h: what all connections of a worker share: the event base, the clock,
+ * the receive buffer and the timers.  A worker has one thread and one engine.
+ */
+
+#ifndef SLUICE_ENGINE_H
+#define SLUICE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct shm;
+struct timers;
+
+struct engine {
+	struct event_base *base;
+	struct timers *timers;
+	struct shm *shm;     /* borrowed */
+	unsigned int worker; /* index, from 0 */
+	uint64_t now_ms;     /* 0: not read yet in this pass */
+	unsigned char *recv_buffer;
+	size_t recv_size;
+	bool log_access;
+};
+
+extern struct engine engine;
+
+#define RECV_BUFFER_MIN (256u << 10) /* bytes, shared by all connections */
+
+/* Returns 0, or -1 with errno; engine_done() cleans up either way. */
+int engine_init(struct shm *shm, unsigned int worker);
+void engine_done(void);
+
+/* Make the shared receive buffer hold at least `size`.  0, or -1 ENOMEM. */
+int engine_reserve_recv(size_t size);
+
+/* Monotonic milliseconds, read once per pass. */
+uint64_t engine_read_clock(void);
+static inline uint64_t
+engine_now(void)
+{
+	return engine.now_ms != 0 ? engine.now_ms : engine_read_clock();
+}
+
+/*
+ * Run passes until *stop: wait for events, deliver them, call after_pass.
+ * after_pass returns true when it has more to do, so that the next pass does
+ * not wait.  Returns 0, or -1 when the event base fails.
+ */
+int engine_run(bool (*after_pass)(void), const bool *stop);
+
+#endif

@@ -1,0 +1,360 @@
+/* generation.c: PREPARE, COMMIT and ABORT in a worker. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "error.h"
+#include "generation.h"
+#include "log.h"
+#include "material.h"
+#include "options.h"
+#include "plugin.h"
+#include "service.h"
+
+#define SWEEP_MAX 256 /* connections per pass: others want to be served */
+
+/* What will become of one listener of the next generation. */
+struct plan {
+	struct listener *listener; /* existing, or new and not in the list */
+	bool is_new;
+	const struct listener_settings *settings;
+	struct sl_service *service; /* a new version; NULL: it did not change */
+	struct acceptors acceptors; /* new sockets of an existing listener */
+	uint32_t *sockets;	    /* ids of all that it is going to have */
+	uint32_t socket_count;
+};
+
+static struct {
+	struct generation *generation;
+	struct plan *plans;
+	uint32_t count;
+} prepared;
+
+struct listeners listeners = LIST_HEAD_INITIALIZER(listeners);
+static struct generation *current;
+
+static void
+generation_unref(struct generation *generation)
+{
+	if (generation == NULL || --generation->refs > 0)
+		return;
+	settings_free(generation->settings);
+	free(generation);
+}
+
+const struct generation *
+generation_current(void)
+{
+	return current;
+}
+
+struct listener *
+generation_find(const char *name)
+{
+	struct listener *listener;
+
+	LIST_FOREACH(listener, &listeners, link)
+		if (!listener->gone && strcmp(listener->name, name) == 0)
+			return listener;
+	return NULL;
+}
+
+static void
+plan_drop(struct plan *plan)
+{
+	struct acceptor *acceptor;
+
+	while ((acceptor = TAILQ_FIRST(&plan->acceptors)) != NULL) {
+		TAILQ_REMOVE(&plan->acceptors, acceptor, link);
+		acceptor_free(acceptor);
+	}
+	service_unref(plan->service);
+	free(plan->sockets);
+	if (plan->is_new) {
+		service_end_unused(); /* `stop` still knows the listener */
+		listener_free(plan->listener);
+	}
+}
+
+void
+generation_abort(void)
+{
+	for (uint32_t i = 0; i < prepared.count; i++)
+		plan_drop(&prepared.plans[i]);
+	free(prepared.plans);
+	generation_unref(prepared.generation);
+	memset(&prepared, 0, sizeof(prepared));
+	service_end_unused();
+}
+
+static const struct acceptor *
+find_acceptor(const struct listener *listener, uint32_t id)
+{
+	const struct acceptor *acceptor;
+
+	TAILQ_FOREACH(acceptor, &listener->acceptors, link)
+		if (acceptor->id == id)
+			return acceptor;
+	return NULL;
+}
+
+/*
+ * Sort out the sockets: those we have, and those that are new.  A new listener
+ * gets its own at once, so that `start` can ask for them.
+ */
+static int
+plan_sockets(struct plan *plan, struct material *material, uint32_t index)
+{
+	plan->sockets =
+	    calloc(material->socket_count + 1, sizeof(*plan->sockets));
+	if (plan->sockets == NULL)
+		return -1;
+	for (uint32_t i = 0; i < material->socket_count; i++) {
+		struct material_socket *socket = &material->sockets[i];
+		struct acceptor *acceptor;
+
+		if (socket->listener != index)
+			continue;
+		plan->sockets[plan->socket_count++] = socket->id;
+		if (find_acceptor(plan->listener, socket->id) != NULL)
+			continue; /* a duplicate, closed with the material */
+		acceptor = acceptor_new(plan->listener, socket->fd, socket->id,
+		    socket->index);
+		socket->fd = -1;
+		if (acceptor == NULL)
+			return -1;
+		TAILQ_INSERT_TAIL(plan->is_new ? &plan->listener->acceptors :
+						 &plan->acceptors,
+		    acceptor, link);
+	}
+	return 0;
+}
+
+/* A new version of the service, unless plugin and options are as they were. */
+static int
+plan_service(struct plan *plan, struct material *material, int64_t on_reload)
+{
+	struct listener *listener = plan->listener;
+	const struct listener_settings *settings = plan->settings;
+	struct plugin *plugin;
+	struct sl_options *options;
+	struct error err;
+
+	if (!plan->is_new &&
+	    listener_same_service(listener->generation->settings,
+		listener->settings, material->settings, settings))
+		return 0;
+	plugin = material_plugin(material, settings->image, &err);
+	if (plugin == NULL)
+		return material_problem(material, &settings->plugin_origin,
+		    "%s", err.text);
+	options = material_options(material, settings, plugin);
+	if (options == NULL)
+		return -1;
+	plugin->refs++;
+	plan->service = service_new(listener, plugin, options,
+	    material->generation, listener->current, on_reload, &err);
+	if (plan->service == NULL)
+		return material_problem(material, &settings->plugin_origin,
+		    "listener \"%s\": plugin \"%s\": %s", settings->name,
+		    settings->plugin, err.text);
+	return 0;
+}
+
+static uint32_t
+slot_of(const struct material *material, uint32_t index)
+{
+	for (uint32_t i = 0; i < material->socket_count; i++)
+		if (material->sockets[i].listener == index)
+			return material->sockets[i].slot;
+	return 0;
+}
+
+static int
+plan_listener(struct material *material, uint32_t index)
+{
+	const struct listener_settings *settings =
+	    &material->settings->listeners[index];
+	struct plan *plan = &prepared.plans[prepared.count];
+
+	plan->settings = settings;
+	TAILQ_INIT(&plan->acceptors);
+	plan->listener = generation_find(settings->name);
+	if (plan->listener == NULL) {
+		plan->is_new = true;
+		plan->listener =
+		    listener_new(settings->name, slot_of(material, index));
+		if (plan->listener == NULL)
+			return material_problem(material, &settings->origin,
+			    "listener \"%s\": out of memory", settings->name);
+	}
+	if (plan->is_new) /* `start` may ask for them */
+		plan->listener->settings = settings;
+	prepared.count++; /* generation_abort() cleans up from here */
+	if (engine_reserve_recv(settings->limits.read_buffer) == -1 ||
+	    plan_sockets(plan, material, index) == -1)
+		return material_problem(material, &settings->origin,
+		    "listener \"%s\": %s", settings->name, strerror(errno));
+	return plan_service(plan, material, settings->on_reload);
+}
+
+int
+generation_prepare(struct material *material)
+{
+	struct error err;
+	int rc = 0;
+
+	generation_abort();
+	if (material_read(material, &err) == -1)
+		return material_problem(material, NULL, "%s", err.text);
+	prepared.plans = calloc(material->settings->listener_count + 1,
+	    sizeof(*prepared.plans));
+	prepared.generation = calloc(1, sizeof(*prepared.generation));
+	if (prepared.plans == NULL || prepared.generation == NULL) {
+		generation_abort();
+		return material_problem(material, NULL, "out of memory");
+	}
+	prepared.generation->refs = 1;
+	prepared.generation->number = material->generation;
+	for (uint32_t i = 0; i < material->settings->listener_count; i++)
+		if (material_serves(material, i) &&
+		    plan_listener(material, i) == -1)
+			rc = -1; /* go on: all problems are worth knowing */
+	if (rc == -1) {
+		generation_abort();
+		return -1;
+	}
+	prepared.generation->settings = material->settings;
+	material->settings = NULL;
+	return 0;
+}
+
+static bool
+keeps(const struct plan *plan, uint32_t id)
+{
+	for (uint32_t i = 0; i < plan->socket_count; i++)
+		if (plan->sockets[i] == id)
+			return true;
+	return false;
+}
+
+static void
+commit_sockets(struct plan *plan)
+{
+	struct listener *listener = plan->listener;
+	struct acceptor *acceptor, *next;
+
+	for (acceptor = TAILQ_FIRST(&listener->acceptors); acceptor != NULL;
+	     acceptor = next) {
+		next = TAILQ_NEXT(acceptor, link);
+		if (!keeps(plan, acceptor->id))
+			acceptor_stop(acceptor);
+	}
+	TAILQ_CONCAT(&listener->acceptors, &plan->acceptors, link);
+	TAILQ_FOREACH(acceptor, &listener->acceptors, link)
+		acceptor_start(acceptor);
+}
+
+static void
+commit_listener(struct plan *plan, struct generation *generation)
+{
+	struct listener *listener = plan->listener;
+	struct sl_service *prev = listener->current;
+
+	if (plan->is_new)
+		LIST_INSERT_HEAD(&listeners, listener, link);
+	generation->refs++;
+	generation_unref(listener->generation);
+	listener->generation = generation;
+	listener->settings = plan->settings;
+	if (plan->service != NULL) {
+		listener->current = plan->service;
+		if (prev != NULL)
+			service_succeed(prev, plan->service);
+		service_unref(prev);
+	}
+	commit_sockets(plan);
+	listener_begin_sweep(listener);
+	free(plan->sockets);
+}
+
+int
+generation_commit(uint32_t number)
+{
+	struct generation *generation = prepared.generation;
+	const struct settings *settings;
+	struct listener *listener;
+
+	if (generation == NULL || generation->number != number)
+		return -1;
+	settings = generation->settings;
+	/* Gone is whatever the new generation did not plan for. */
+	LIST_FOREACH(listener, &listeners, link) {
+		bool planned = false;
+
+		for (uint32_t i = 0; i < prepared.count && !planned; i++)
+			planned = prepared.plans[i].listener == listener;
+		if (!planned && !listener->gone)
+			listener_drain(listener, settings->drain_timeout_ms);
+	}
+	for (uint32_t i = 0; i < prepared.count; i++)
+		commit_listener(&prepared.plans[i], generation);
+	generation_unref(current);
+	current = generation;
+	free(prepared.plans);
+	memset(&prepared, 0, sizeof(prepared));
+	log_configure(settings->log_level, settings->log_format);
+	engine.log_access = settings->log_access;
+	return 0;
+}
+
+bool
+generation_sweep(void)
+{
+	struct listener *listener;
+	unsigned int left = SWEEP_MAX;
+
+	LIST_FOREACH(listener, &listeners, link) {
+		left -= listener_sweep(listener, left);
+		if (left == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+free_listener(struct listener *listener)
+{
+	struct generation *generation = listener->generation;
+
+	LIST_REMOVE(listener, link);
+	listener_free(listener);
+	generation_unref(generation);
+}
+
+void
+generation_reap(void)
+{
+	struct listener *listener, *next;
+
+	service_end_unused();
+	for (listener = LIST_FIRST(&listeners); listener != NULL;
+	     listener = next) {
+		next = LIST_NEXT(listener, link);
+		if (listener->gone && TAILQ_EMPTY(&listener->conns))
+			free_listener(listener);
+	}
+}
+
+void
+generation_done(void)
+{
+	generation_abort();
+	while (!LIST_EMPTY(&listeners))
+		free_listener(LIST_FIRST(&listeners));
+	generation_unref(current);
+	current = NULL;
+}

@@ -1,0 +1,36 @@
+/* hello.c: the first thing a child hears. */
+
+#include <string.h>
+#include <unistd.h>
+
+#include "hello.h"
+#include "log.h"
+#include "msg.h"
+
+int
+hello_receive(struct hello *ret, int *ret_fd)
+{
+	struct msg msg;
+	int rc = msg_recv(CHILD_CHANNEL_FD, &msg);
+
+	if (rc == 0)
+		return -1;
+	if (rc == -1) {
+		log_error("cannot hear the master; sluiced starts its "
+			  "children itself");
+		return -1;
+	}
+	if (msg.type != MSG_HELLO || msg.length < sizeof(*ret)) {
+		log_errorx("the master said %s instead of hello",
+		    msg_name(msg.type));
+		if (msg.fd != -1)
+			close(msg.fd);
+		return -1;
+	}
+	memcpy(ret, msg.payload, sizeof(*ret));
+	if (ret_fd != NULL)
+		*ret_fd = msg.fd;
+	else if (msg.fd != -1)
+		close(msg.fd);
+	return 0;
+}

@@ -1,0 +1,144 @@
+/*
+ * listener.c: what stays of a listener.  Accepting is in accept.c.
+ */
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "engine.h"
+#include "listener.h"
+#include "log.h"
+#include "service.h"
+
+static void on_drain_timer(struct timer *timer);
+
+struct listener *
+listener_new(const char *name, uint32_t slot)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+
+	if (listener == NULL)
+		return NULL;
+	listener->slot = slot;
+	TAILQ_INIT(&listener->acceptors);
+	TAILQ_INIT(&listener->conns);
+	listener->name = strdup(name);
+	if (listener->name == NULL ||
+	    timers_attach(engine.timers, &listener->drain_timer,
+		on_drain_timer) == -1) {
+		free(listener->name);
+		free(listener);
+		return NULL;
+	}
+	return listener;
+}
+
+static void
+log_counters(const struct listener *listener)
+{
+	struct log_field fields[COUNTERS_MAX];
+	char prefix[ADDRESS_TEXT_MAX];
+
+	if (listener->counter_count == 0)
+		return;
+	for (unsigned int i = 0; i < listener->counter_count; i++)
+		fields[i] = (struct log_field){ listener->counters[i].name,
+			NULL, listener->counters[i].value };
+	snprintf(prefix, sizeof(prefix), "%s counters", listener->name);
+	log_fields(LOG_LEVEL_INFO, prefix, fields, listener->counter_count);
+}
+
+void
+listener_free(struct listener *listener)
+{
+	struct acceptor *acceptor;
+
+	if (listener == NULL)
+		return;
+	while ((acceptor = TAILQ_FIRST(&listener->acceptors)) != NULL) {
+		TAILQ_REMOVE(&listener->acceptors, acceptor, link);
+		acceptor_free(acceptor);
+	}
+	service_unref(listener->current);
+	service_end_unused(); /* `stop` still knows the listener */
+	log_counters(listener);
+	timers_detach(engine.timers, &listener->drain_timer);
+	free(listener->name);
+	free(listener);
+}
+
+void
+listener_stop_accepting(struct listener *listener)
+{
+	while (!TAILQ_EMPTY(&listener->acceptors))
+		acceptor_stop(TAILQ_FIRST(&listener->acceptors));
+}
+
+void
+listener_drain(struct listener *listener, uint64_t drain_ms)
+{
+	listener->gone = true;
+	listener_stop_accepting(listener);
+	timers_set(engine.timers, &listener->drain_timer,
+	    engine_now() + drain_ms);
+}
+
+static void
+on_drain_timer(struct timer *timer)
+{
+	struct listener *listener = (struct listener *)((char *)timer -
+	    offsetof(struct listener, drain_timer));
+
+	log_info("%s: %u connections are still open after drain_timeout; "
+		 "closing them", listener->name, listener->conn_count);
+	listener_close_all(listener, SL_WHY_RELOAD);
+}
+
+void
+listener_close_all(struct listener *listener, enum sl_why why)
+{
+	struct sl_conn *conn;
+
+	TAILQ_FOREACH(conn, &listener->conns, link) {
+		conn_close(conn, why);
+		conn_pend(conn);
+	}
+}
+
+void
+listener_kill_all(struct listener *listener, enum sl_why why)
+{
+	struct sl_conn *conn, *next;
+
+	for (conn = TAILQ_FIRST(&listener->conns); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		if (!conn->blocked)
+			conn_flush(conn);
+		conn_fail(conn, why, 0, SL_STAGE_NONE);
+		conn_settle(conn);
+	}
+}
+
+void
+listener_begin_sweep(struct listener *listener)
+{
+	listener->sweep = TAILQ_FIRST(&listener->conns);
+}
+
+unsigned int
+listener_sweep(struct listener *listener, unsigned int most)
+{
+	unsigned int n;
+
+	for (n = 0; n < most && listener->sweep != NULL; n++) {
+		struct sl_conn *conn = listener->sweep;
+
+		listener->sweep = TAILQ_NEXT(conn, link);
+		conn_settle(conn);
+	}
+	return n;
+}

@@ -1,0 +1,111 @@
+/*
+ * listener.h: what stays of a listener while its code, options and settings
+ * are replaced: its sockets, its connections and its place in the shared
+ * counts.
+ */
+
+#ifndef SLUICE_LISTENER_H
+#define SLUICE_LISTENER_H
+
+#include <sluice.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "address.h"
+#include "conn.h"
+#include "log.h"
+#include "settings.h"
+#include "timers.h"
+
+struct event;
+struct generation;
+
+#define COUNTERS_MAX 32
+#define COUNTER_NAME_MAX 32
+
+struct counter {
+	char name[COUNTER_NAME_MAX];
+	uint64_t value;
+};
+
+/* One listening socket. */
+struct acceptor {
+	TAILQ_ENTRY(acceptor) link; /* of its listener */
+	LIST_ENTRY(acceptor) all;   /* of this worker, while it accepts */
+	struct listener *listener;
+	struct event *event;
+	int fd;		/* owned */
+	uint32_t id;	/* the master's number for the socket */
+	uint32_t index; /* of the address in the settings */
+	bool accepting;
+	struct sl_address address;
+	char text[ADDRESS_TEXT_MAX];
+};
+TAILQ_HEAD(acceptors, acceptor);
+TAILQ_HEAD(conn_list, sl_conn);
+
+struct listener {
+	LIST_ENTRY(listener) link;
+	char *name;
+	uint32_t slot; /* in the shared counts */
+	struct sl_service *current;
+	/* Of the committed generation, which it keeps alive. */
+	struct generation *generation;
+	const struct listener_settings *settings;
+	struct acceptors acceptors;
+	struct conn_list conns;
+	unsigned int conn_count;
+	struct sl_conn *sweep; /* next to be taken to the current version */
+	bool gone;	       /* no longer configured */
+	struct timer drain_timer;
+	struct log_limit refused;
+	struct counter counters[COUNTERS_MAX];
+	unsigned int counter_count;
+};
+LIST_HEAD(listeners, listener);
+
+/* Without service, settings and sockets.  NULL: ENOMEM. */
+struct listener *listener_new(const char *name, uint32_t slot);
+/* With no connection left.  Ends its service, logs its counters. */
+void listener_free(struct listener *listener);
+
+/*
+ * Take fd over (also on failure, when it is closed).  Whoever calls links it
+ * to the listener's list, and unlinks it before it is freed.  NULL: errno.
+ */
+struct acceptor *acceptor_new(struct listener *listener, int fd, uint32_t id,
+    uint32_t index);
+void acceptor_free(struct acceptor *acceptor);
+
+/* Accept from now on, if it does not yet. */
+void acceptor_start(struct acceptor *acceptor);
+/* Accept what waits, then unlink, close and free it. */
+void acceptor_stop(struct acceptor *acceptor);
+
+/* acceptor_stop() for all of its sockets. */
+void listener_stop_accepting(struct listener *listener);
+
+/*
+ * It is no longer configured: stop accepting, let its connections finish, and
+ * close those that are left after drain_ms.
+ */
+void listener_drain(struct listener *listener, uint64_t drain_ms);
+
+/* Begin to close all connections. */
+void listener_close_all(struct listener *listener, enum sl_why why);
+/* End all connections now. */
+void listener_kill_all(struct listener *listener, enum sl_why why);
+
+/*
+ * Settle up to `most` connections anew, which takes them to current code and
+ * settings.  Returns how many it looked at: less than `most` when through.
+ */
+void listener_begin_sweep(struct listener *listener);
+unsigned int listener_sweep(struct listener *listener, unsigned int most);
+
+/* Keep a descriptor for the time when there are none.  0, or -1. */
+int accept_init(void);
+void accept_done(void);
+
+#endif

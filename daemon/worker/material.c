@@ -1,0 +1,211 @@
+/* material.c: what a generation is made of. */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "error.h"
+#include "material.h"
+#include "log.h"
+#include "msg.h"
+#include "options.h"
+#include "plugin.h"
+
+#define IMAGES_MAX 4096 /* a message that says more is wrong */
+
+void
+material_init(struct material *material, material_report *report)
+{
+	*material = (struct material){ .report = report, .bundle_fd = -1 };
+}
+
+static void
+close_fd(int fd)
+{
+	if (fd != -1)
+		close(fd);
+}
+
+void
+material_clear(struct material *material)
+{
+	close_fd(material->bundle_fd);
+	for (uint32_t i = 0; i < material->image_count; i++) {
+		close_fd(material->images[i]);
+		plugin_unref(material->plugins[i]);
+	}
+	for (uint32_t i = 0; i < material->socket_count; i++)
+		close_fd(material->sockets[i].fd);
+	free(material->images);
+	free(material->plugins);
+	free(material->sockets);
+	settings_free(material->settings);
+	material_init(material, material->report);
+}
+
+static int
+add_image(struct material *material, uint32_t index, int fd,
+    struct error *err)
+{
+	uint32_t count = material->image_count;
+	struct plugin **plugins;
+	int *images;
+
+	if (index >= IMAGES_MAX) {
+		close_fd(fd);
+		return error_set(err, "image %u is one too many", index);
+	}
+	if (index >= count) {
+		images = realloc(material->images,
+		    (index + 1) * sizeof(*images));
+		if (images != NULL)
+			material->images = images;
+		plugins = realloc(material->plugins,
+		    (index + 1) * sizeof(struct plugin *));
+		if (plugins != NULL)
+			material->plugins = plugins;
+		if (images == NULL || plugins == NULL) {
+			close_fd(fd);
+			return error_set(err, "out of memory");
+		}
+		for (; count <= index; count++) {
+			images[count] = -1;
+			plugins[count] = NULL;
+		}
+		material->image_count = count;
+	}
+	close_fd(material->images[index]);
+	material->images[index] = fd;
+	return 0;
+}
+
+static int
+add_socket(struct material *material, const struct msg *msg,
+    struct error *err)
+{
+	struct material_socket *more = realloc(material->sockets,
+	    (material->socket_count + 1) * sizeof(*more));
+
+	if (more == NULL) {
+		close_fd(msg->fd);
+		return error_set(err, "out of memory");
+	}
+	material->sockets = more;
+	more[material->socket_count++] = (struct material_socket){
+		.listener = msg->arg[0],
+		.index = msg->arg[1],
+		.id = msg->arg[2],
+		.slot = msg->arg[3],
+		.fd = msg->fd,
+	};
+	return 0;
+}
+
+int
+material_add(struct material *material, struct msg *msg, struct error *err)
+{
+	if (msg->fd == -1)
+		return error_set(err, "%s without a descriptor",
+		    msg_name(msg->type));
+	if (msg->generation != material->generation) {
+		material_clear(material);
+		material->generation = msg->generation;
+	}
+	switch (msg->type) {
+	case MSG_BUNDLE:
+		close_fd(material->bundle_fd);
+		material->bundle_fd = msg->fd;
+		return 0;
+	case MSG_IMAGE:
+		return add_image(material, msg->arg[0], msg->fd, err);
+	case MSG_SOCKET:
+		return add_socket(material, msg, err);
+	default:
+		close_fd(msg->fd);
+		return error_set(err, "%s is not part of a generation",
+		    msg_name(msg->type));
+	}
+}
+
+int
+material_read(struct material *material, struct error *err)
+{
+	if (material->bundle_fd == -1)
+		return error_set(err, "no bundle was sent");
+	material->settings = bundle_read(material->bundle_fd, err);
+	if (material->settings == NULL)
+		return -1;
+	if (material->settings->image_count != material->image_count)
+		return error_set(err, "%u images were sent of %u",
+		    material->image_count, material->settings->image_count);
+	for (uint32_t i = 0; i < material->socket_count; i++)
+		if (material->sockets[i].listener >=
+		    material->settings->listener_count)
+			return error_set(err, "a socket of no listener");
+	return 0;
+}
+
+int
+material_problem(const struct material *material, const struct origin *origin,
+    const char *fmt, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	material->report(material->generation, LOG_LEVEL_ERROR, origin, text);
+	return -1;
+}
+
+struct plugin *
+material_plugin(struct material *material, uint32_t index, struct error *err)
+{
+	const struct image_settings *image;
+	int fd;
+
+	if (index >= material->image_count) {
+		error_set(err, "there is no image %u", index);
+		return NULL;
+	}
+	if (material->plugins[index] != NULL)
+		return material->plugins[index];
+	image = &material->settings->images[index];
+	fd = material->images[index];
+	material->images[index] = -1;
+	if (fd == -1) {
+		error_set(err, "%s: its image was not sent, or did not load",
+		    image->path);
+		return NULL;
+	}
+	material->plugins[index] =
+	    plugin_load(fd, image->hash, image->path, err);
+	return material->plugins[index];
+}
+
+static void
+on_option_problem(void *arg, const struct origin *origin, const char *text)
+{
+	material_problem(arg, origin, "%s", text);
+}
+
+struct sl_options *
+material_options(struct material *material,
+    const struct listener_settings *listener, const struct plugin *plugin)
+{
+	return options_build(plugin->descriptor.options, listener,
+	    on_option_problem, material);
+}
+
+bool
+material_serves(const struct material *material, uint32_t listener)
+{
+	for (uint32_t i = 0; i < material->socket_count; i++)
+		if (material->sockets[i].listener == listener)
+			return true;
+	return false;
+}

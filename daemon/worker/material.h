@@ -1,0 +1,74 @@
+/*
+ * material.h: what a generation is made of, as it arrives message by message,
+ * and the loading of it: settings, plugins, options.  Probe and worker both
+ * begin here.
+ */
+
+#ifndef SLUICE_MATERIAL_H
+#define SLUICE_MATERIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "settings.h"
+
+struct error;
+struct msg;
+struct plugin;
+struct sl_options;
+
+struct material_socket {
+	uint32_t listener, index, id, slot;
+	int fd; /* owned; -1 once taken */
+};
+
+/* Takes a problem to the master; level is enum log_level. */
+typedef void material_report(uint32_t generation, int level,
+    const struct origin *origin, const char *text);
+
+struct material {
+	material_report *report;
+	uint32_t generation;
+	int bundle_fd; /* owned; -1: none yet */
+	struct settings *settings;
+	int *images; /* owned descriptors, by index; -1: none */
+	uint32_t image_count;
+	struct plugin **plugins; /* references, by index; NULL: not loaded */
+	struct material_socket *sockets;
+	uint32_t socket_count;
+};
+
+void material_init(struct material *material, material_report *report);
+/* Give up what it holds; it can be filled again. */
+void material_clear(struct material *material);
+
+/*
+ * MSG_BUNDLE, MSG_IMAGE or MSG_SOCKET.  Takes its descriptor.  The first of
+ * another generation drops what was there.  0, or -1 with err.
+ */
+int material_add(struct material *material, struct msg *msg,
+    struct error *err);
+
+/* Decode the bundle.  0, or -1 with err. */
+int material_read(struct material *material, struct error *err);
+
+/* Report a problem, at error level.  Returns -1. */
+int material_problem(const struct material *material,
+    const struct origin *origin, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Load the plugin of image `index`, once.  Returns it, borrowed, or NULL with
+ * err.  Runs the image's constructors.
+ */
+struct plugin *material_plugin(struct material *material, uint32_t index,
+    struct error *err);
+
+/* The listener's options.  NULL: the problems have been reported. */
+struct sl_options *material_options(struct material *material,
+    const struct listener_settings *listener, const struct plugin *plugin);
+
+/* Does this process get a socket for the listener with this index? */
+bool material_serves(const struct material *material, uint32_t listener);
+
+#endif

@@ -1,0 +1,400 @@
+/* options.c: a listener's options, held against its plugin's table. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "error.h"
+#include "options.h"
+#include "value.h"
+
+/* One option, in the order of the plugin's table. */
+struct option {
+	char *name;
+	uint32_t type;
+	union {
+		int64_t integer; /* INT, BOOL */
+		double real;
+		uint64_t amount; /* DURATION, SIZE */
+	} value;
+	char **strings; /* of STRING, ADDRESS (one) and STRINGS */
+	uint32_t count;
+	bool set; /* by the config or by its default */
+};
+
+struct sl_options {
+	struct option *options;
+	uint32_t count;
+};
+
+static const struct {
+	const char *name;
+	const char *expected;
+} types[] = {
+	[SL_OPTION_STRING] = { "string", "a string, such as \"text\"" },
+	[SL_OPTION_INT] = { "integer", "an integer, such as 7" },
+	[SL_OPTION_FLOAT] = { "number", "a number, such as 0.5" },
+	[SL_OPTION_BOOL] = { "boolean", "true or false" },
+	[SL_OPTION_DURATION] = { "duration", "a duration, such as \"10s\"" },
+	[SL_OPTION_SIZE] = { "size", "a size, such as \"64KiB\"" },
+	[SL_OPTION_ADDRESS] = { "address",
+	    "an address, such as \"127.0.0.1:7007\"" },
+	[SL_OPTION_STRINGS] = { "list of strings",
+	    "a list of strings, such as [ \"a\", \"b\" ]" },
+};
+
+const char *
+options_type_name(uint32_t type)
+{
+	return type >= SL_OPTION_STRING && type <= SL_OPTION_STRINGS ?
+	    types[type].name :
+	    "unknown";
+}
+
+static int
+wrong_type(uint32_t type, struct error *err)
+{
+	return error_set(err, "expected %s", types[type].expected);
+}
+
+static int
+out_of_memory(struct error *err)
+{
+	return error_set(err, "out of memory");
+}
+
+static int
+add_string(struct option *option, const char *text, struct error *err)
+{
+	char **more = realloc(option->strings,
+	    (option->count + 1) * sizeof(*more));
+
+	if (more == NULL)
+		return out_of_memory(err);
+	option->strings = more;
+	more[option->count] = strdup(text);
+	if (more[option->count] == NULL)
+		return out_of_memory(err);
+	option->count++;
+	return 0;
+}
+
+static int
+set_int(struct option *option, int64_t value, struct error *err)
+{
+	if (option->type == SL_OPTION_DURATION)
+		return value_duration_seconds((double)value,
+		    &option->value.amount, err);
+	if (option->type == SL_OPTION_SIZE && value >= 0) {
+		option->value.amount = value;
+		return 0;
+	}
+	if (option->type == SL_OPTION_SIZE)
+		return error_set(err, "a size cannot be negative");
+	if (option->type == SL_OPTION_FLOAT) {
+		option->value.real = value;
+		return 0;
+	}
+	if (option->type != SL_OPTION_INT)
+		return wrong_type(option->type, err);
+	option->value.integer = value;
+	return 0;
+}
+
+static int
+set_string(struct option *option, const char *text, struct error *err)
+{
+	switch (option->type) {
+	case SL_OPTION_DURATION:
+		return value_duration(text, &option->value.amount, err);
+	case SL_OPTION_SIZE:
+		return value_size(text, &option->value.amount, err);
+	case SL_OPTION_ADDRESS:
+		if (address_check(text, err) == -1)
+			return -1;
+		return add_string(option, text, err);
+	case SL_OPTION_STRING:
+	case SL_OPTION_STRINGS: /* a list of one may be written without [] */
+		return add_string(option, text, err);
+	default:
+		return wrong_type(option->type, err);
+	}
+}
+
+static int
+set_raw(struct option *option, const struct raw_option *raw,
+    struct error *err)
+{
+	switch (raw->type) {
+	case RAW_INT:
+		return set_int(option, raw->integer, err);
+	case RAW_BOOL:
+		if (option->type != SL_OPTION_BOOL)
+			return wrong_type(option->type, err);
+		option->value.integer = raw->integer;
+		return 0;
+	case RAW_FLOAT:
+		if (option->type == SL_OPTION_DURATION)
+			return value_duration_seconds(raw->real,
+			    &option->value.amount, err);
+		if (option->type != SL_OPTION_FLOAT)
+			return wrong_type(option->type, err);
+		option->value.real = raw->real;
+		return 0;
+	case RAW_STRING:
+		return set_string(option, raw->strings[0], err);
+	case RAW_STRINGS:
+		if (option->type != SL_OPTION_STRINGS)
+			return wrong_type(option->type, err);
+		for (uint32_t i = 0; i < raw->count; i++)
+			if (add_string(option, raw->strings[i], err) == -1)
+				return -1;
+		return 0;
+	}
+	return wrong_type(option->type, err);
+}
+
+/* The default, as text: the plugin's author wrote it as in a config. */
+static int
+set_default(struct option *option, const char *text, struct error *err)
+{
+	char *end;
+
+	errno = 0;
+	switch (option->type) {
+	case SL_OPTION_INT:
+		option->value.integer = strtoll(text, &end, 0);
+		if (*text == '\0' || *end != '\0' || errno != 0)
+			return wrong_type(option->type, err);
+		return 0;
+	case SL_OPTION_FLOAT:
+		option->value.real = strtod(text, &end);
+		if (*text == '\0' || *end != '\0')
+			return wrong_type(option->type, err);
+		return 0;
+	case SL_OPTION_BOOL:
+		option->value.integer = strcmp(text, "true") == 0;
+		if (!option->value.integer && strcmp(text, "false") != 0)
+			return wrong_type(option->type, err);
+		return 0;
+	default:
+		return set_string(option, text, err);
+	}
+}
+
+static struct option *
+find(const struct sl_options *options, const char *path)
+{
+	if (options == NULL || path == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < options->count; i++)
+		if (strcmp(options->options[i].name, path) == 0)
+			return &options->options[i];
+	return NULL;
+}
+
+static const struct raw_option *
+find_raw(const struct listener_settings *listener, const char *path)
+{
+	for (uint32_t i = 0; i < listener->option_count; i++)
+		if (strcmp(listener->options[i].path, path) == 0)
+			return &listener->options[i];
+	return NULL;
+}
+
+const struct origin *
+options_origin(const struct listener_settings *listener, const char *path)
+{
+	const struct raw_option *raw = find_raw(listener, path);
+
+	return raw != NULL ? &raw->origin : &listener->origin;
+}
+
+static void __attribute__((format(printf, 4, 5)))
+report(options_problem *problem, void *arg, const struct origin *origin,
+    const char *fmt, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	problem(arg, origin, text);
+}
+
+/* Options of the config that the plugin does not have. */
+static bool
+check_unknown(const struct sl_options *options,
+    const struct listener_settings *listener, options_problem *problem,
+    void *arg)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; i < listener->option_count; i++) {
+		const struct raw_option *raw = &listener->options[i];
+
+		if (find(options, raw->path) != NULL)
+			continue;
+		report(problem, arg, &raw->origin,
+		    "plugin \"%s\" has no option \"%s\"", listener->plugin,
+		    raw->path);
+		ok = false;
+	}
+	return ok;
+}
+
+struct sl_options *
+options_build(const struct sl_option *table,
+    const struct listener_settings *listener, options_problem *problem,
+    void *arg)
+{
+	struct sl_options *options = calloc(1, sizeof(*options));
+	bool ok = options != NULL;
+	uint32_t count = 0;
+
+	while (table != NULL && table[count].name != NULL)
+		count++;
+	if (ok && count > 0) {
+		options->options = calloc(count, sizeof(*options->options));
+		ok = options->options != NULL;
+	}
+	if (!ok) {
+		report(problem, arg, &listener->origin, "out of memory");
+		options_free(options);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		struct option *option = &options->options[options->count++];
+		const struct raw_option *raw;
+		struct error err;
+		int rc = 0;
+
+		option->type = table[i].type;
+		option->name = strdup(table[i].name);
+		if (option->name == NULL) {
+			options->count--;
+			report(problem, arg, &listener->origin,
+			    "out of memory");
+			ok = false;
+			break;
+		}
+		raw = find_raw(listener, option->name);
+		option->set = raw != NULL || table[i].value != NULL;
+		if (raw != NULL)
+			rc = set_raw(option, raw, &err);
+		else if (table[i].value != NULL)
+			rc = set_default(option, table[i].value, &err);
+		if (rc == -1) {
+			report(problem, arg,
+			    options_origin(listener, option->name),
+			    raw != NULL ? "option \"%s\": %s" :
+					  "default of option \"%s\": %s",
+			    option->name, err.text);
+			ok = false;
+		}
+	}
+	if (ok || options->count == count)
+		ok = check_unknown(options, listener, problem, arg) && ok;
+	if (!ok) {
+		options_free(options);
+		return NULL;
+	}
+	return options;
+}
+
+void
+options_free(struct sl_options *options)
+{
+	if (options == NULL)
+		return;
+	for (uint32_t i = 0; i < options->count; i++) {
+		struct option *option = &options->options[i];
+
+		for (uint32_t j = 0; j < option->count; j++)
+			free(option->strings[j]);
+		free(option->strings);
+		free(option->name);
+	}
+	free(options->options);
+	free(options);
+}
+
+/* The public readers.  A wrong name or type reads as absent. */
+
+static const struct option *
+typed(const struct sl_options *options, const char *path, uint32_t type)
+{
+	const struct option *option = find(options, path);
+
+	return option != NULL && option->type == type ? option : NULL;
+}
+
+const char *
+sl_option_string(const struct sl_options *options, const char *path)
+{
+	return sl_option_at(options, path, 0);
+}
+
+int64_t
+sl_option_int(const struct sl_options *options, const char *path)
+{
+	const struct option *option = typed(options, path, SL_OPTION_INT);
+
+	return option != NULL ? option->value.integer : 0;
+}
+
+double
+sl_option_float(const struct sl_options *options, const char *path)
+{
+	const struct option *option = typed(options, path, SL_OPTION_FLOAT);
+
+	return option != NULL ? option->value.real : 0;
+}
+
+int
+sl_option_bool(const struct sl_options *options, const char *path)
+{
+	const struct option *option = typed(options, path, SL_OPTION_BOOL);
+
+	return option != NULL && option->value.integer != 0;
+}
+
+uint64_t
+sl_option_ms(const struct sl_options *options, const char *path)
+{
+	const struct option *option = typed(options, path, SL_OPTION_DURATION);
+
+	return option != NULL ? option->value.amount : 0;
+}
+
+uint64_t
+sl_option_size(const struct sl_options *options, const char *path)
+{
+	const struct option *option = typed(options, path, SL_OPTION_SIZE);
+
+	return option != NULL ? option->value.amount : 0;
+}
+
+size_t
+sl_option_count(const struct sl_options *options, const char *path)
+{
+	const struct option *option = find(options, path);
+
+	if (option == NULL)
+		return 0;
+	return option->type == SL_OPTION_STRINGS ? option->count : option->set;
+}
+
+const char *
+sl_option_at(const struct sl_options *options, const char *path, size_t index)
+{
+	const struct option *option = find(options, path);
+
+	return option != NULL && index < option->count ?
+	    option->strings[index] :
+	    NULL;
+}

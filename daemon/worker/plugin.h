@@ -1,0 +1,45 @@
+/*
+ * plugin.h: plugin images in this process: loaded once for each content,
+ * shared by the services that use it.  The one home of dlfcn.
+ */
+
+#ifndef SLUICE_PLUGIN_H
+#define SLUICE_PLUGIN_H
+
+#include <sluice.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "settings.h"
+
+struct error;
+
+struct plugin {
+	LIST_ENTRY(plugin) link;
+	uint8_t hash[IMAGE_HASH_SIZE];
+	int fd; /* kept open while the image is mapped */
+	void *handle;
+	const struct sl_plugin *exported; /* in the image */
+	/* Copies of the image's, whole whatever size it knew. */
+	struct sl_plugin descriptor;
+	struct sl_handlers server, client;
+	unsigned int refs;
+};
+
+/*
+ * Load the image behind fd, or find it loaded already.  path is the operator's
+ * file, for messages.  fd is taken over, also on failure.  Runs the image's
+ * constructors.  Returns a reference, or NULL with one sentence.
+ */
+struct plugin *plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE],
+    const char *path, struct error *err);
+void plugin_unref(struct plugin *plugin);
+
+/*
+ * Unload what nothing refers to and what may be unloaded.  Called from the
+ * loop only, never under a callback.
+ */
+void plugin_unload_unused(void);
+
+#endif

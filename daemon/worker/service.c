@@ -1,0 +1,163 @@
+/* service.c: versions of a listener: how they begin, follow and end. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "callback.h"
+#include "error.h"
+#include "options.h"
+#include "plugin.h"
+#include "service.h"
+
+static SLIST_HEAD(, sl_service) ended = SLIST_HEAD_INITIALIZER(ended);
+
+static bool
+same_plugin(const struct sl_service *a, const struct sl_service *b)
+{
+	return strcmp(a->plugin->descriptor.name,
+	    b->plugin->descriptor.name) == 0;
+}
+
+/* Can `next` work with what user pointers of `prev` point at? */
+static bool
+same_state(const struct sl_service *next, const struct sl_service *prev)
+{
+	return same_plugin(next, prev) &&
+	    next->plugin->descriptor.state_version ==
+		prev->plugin->descriptor.state_version;
+}
+
+static enum carry
+decide_carry(const struct sl_service *next, const struct sl_service *prev,
+    int64_t on_reload)
+{
+	if (on_reload == ON_RELOAD_CLOSE)
+		return CARRY_CLOSE;
+	if (on_reload == ON_RELOAD_DRAIN)
+		return CARRY_DRAIN;
+	if (same_state(next, prev))
+		return CARRY_SWAP;
+	/* Another plugin's pointers are nothing to experiment with. */
+	if (!same_plugin(next, prev))
+		return CARRY_DRAIN;
+	if (next->plugin->descriptor.migrate != NULL)
+		return CARRY_MIGRATE;
+	return on_reload == ON_RELOAD_SWAP ? CARRY_SWAP : CARRY_DRAIN;
+}
+
+static void
+state_adopt(struct sl_service *service, struct service_state *state)
+{
+	free(service->state);
+	service->state = state;
+	state->refs++;
+}
+
+static int
+start(struct sl_service *service, struct sl_service *prev, struct error *err)
+{
+	if (prev != NULL && same_plugin(service, prev) &&
+	    service->plugin->descriptor.reload != NULL) {
+		if (callback_reload(service, prev) < 0)
+			return error_set(err, "its reload callback refused");
+		/* It took the state over, or it made one of its own. */
+		if (service->state->data != NULL &&
+		    service->state->data == prev->state->data)
+			state_adopt(service, prev->state);
+		return 0;
+	}
+	if (prev != NULL && same_state(service, prev)) {
+		state_adopt(service, prev->state);
+		return 0;
+	}
+	if (callback_start(service) < 0)
+		return error_set(err, "its start callback refused");
+	return 0;
+}
+
+struct sl_service *
+service_new(struct listener *listener, struct plugin *plugin,
+    struct sl_options *options, uint32_t generation,
+    struct sl_service *predecessor, int64_t on_reload, struct error *err)
+{
+	struct sl_service *service = calloc(1, sizeof(*service));
+	struct service_state *state = calloc(1, sizeof(*state));
+
+	if (service == NULL || state == NULL) {
+		error_set(err, "out of memory");
+		plugin_unref(plugin);
+		options_free(options);
+		free(service);
+		free(state);
+		return NULL;
+	}
+	state->refs = 1;
+	service->listener = listener;
+	service->plugin = plugin;
+	service->options = options;
+	service->state = state;
+	service->generation = generation;
+	service->refs = 1;
+	LIST_INIT(&service->timers);
+	if (predecessor != NULL)
+		service->carry =
+		    decide_carry(service, predecessor, on_reload);
+	if (start(service, predecessor, err) == -1) {
+		service_unref(service); /* not started: `stop` is not owed */
+		return NULL;
+	}
+	service->started = true;
+	return service;
+}
+
+void
+service_ref(struct sl_service *service)
+{
+	service->refs++;
+}
+
+void
+service_unref(struct sl_service *service)
+{
+	if (service != NULL && --service->refs == 0)
+		SLIST_INSERT_HEAD(&ended, service, unused);
+}
+
+static void
+service_end(struct sl_service *service)
+{
+	plugin_timers_clear(&service->timers);
+	if (--service->state->refs == 0) {
+		if (service->started)
+			callback_stop(service);
+		/* `stop` may have set timers, for nobody now. */
+		plugin_timers_clear(&service->timers);
+		free(service->state);
+	}
+	service_unref(service->successor);
+	plugin_unref(service->plugin);
+	options_free(service->options);
+	free(service);
+}
+
+void
+service_end_unused(void)
+{
+	struct sl_service *service;
+
+	/* Ending one may end its successor. */
+	while ((service = SLIST_FIRST(&ended)) != NULL) {
+		SLIST_REMOVE_HEAD(&ended, unused);
+		service_end(service);
+	}
+}
+
+void
+service_succeed(struct sl_service *prev, struct sl_service *next)
+{
+	service_ref(next);
+	prev->successor = next;
+	/* Where connections carry on in new code, so does the service. */
+	if (next->carry == CARRY_SWAP || next->carry == CARRY_MIGRATE)
+		plugin_timers_move(&prev->timers, &next->timers, next);
+}

@@ -1,0 +1,76 @@
+/*
+ * service.h: a service is one version of a listener as this worker serves it:
+ * plugin code, options and the plugin's state, made by one generation.  It is
+ * immutable once committed, but for its user pointer and its timers.
+ *
+ * Versions of a listener form a chain, old to new.  Connections walk along it
+ * as far as each successor takes them (conn_follow), and a version ends when
+ * nothing refers to it any more.
+ */
+
+#ifndef SLUICE_SERVICE_H
+#define SLUICE_SERVICE_H
+
+#include <sluice.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "plugin_timer.h"
+
+struct error;
+struct listener;
+struct listener_settings;
+struct plugin;
+struct sl_conn;
+
+/* What becomes of the predecessor's connections. */
+enum carry {
+	CARRY_SWAP,    /* they carry on in the new code */
+	CARRY_MIGRATE, /* the same, through `migrate` */
+	CARRY_DRAIN,   /* they stay on the old code until they close */
+	CARRY_CLOSE,   /* they are closed politely */
+};
+
+/* The plugin's state: what its user pointer points at. */
+struct service_state {
+	unsigned int refs; /* versions that share it */
+	void *data;
+};
+
+struct sl_service {
+	struct listener *listener; /* outlives it */
+	struct plugin *plugin;	   /* a reference */
+	struct sl_options *options;
+	struct service_state *state;
+	struct sl_service *successor; /* a reference; NULL: current or last */
+	enum carry carry;	      /* for the predecessor's connections */
+	uint32_t generation;	      /* the one that made it */
+	unsigned int refs;
+	bool started; /* `stop` is owed, unless the state goes on */
+	struct plugin_timers timers;
+	SLIST_ENTRY(sl_service) unused;
+};
+
+/*
+ * Build one and start it: `reload` or a carried pointer where there is a
+ * predecessor, else `start`.  Runs plugin code.  plugin and options are taken
+ * over, also on failure.  Returns it with one reference, or NULL with err.
+ */
+struct sl_service *service_new(struct listener *listener,
+    struct plugin *plugin, struct sl_options *options, uint32_t generation,
+    struct sl_service *predecessor, int64_t on_reload, struct error *err);
+void service_ref(struct sl_service *service);
+/* Safe under a callback: a version that ends waits for service_end_unused(). */
+void service_unref(struct sl_service *service);
+
+/*
+ * End the versions that nothing refers to: `stop`, unless another version
+ * shares the state.  Not under a callback.
+ */
+void service_end_unused(void);
+
+/* Make `next` the successor of `prev` (COMMIT). */
+void service_succeed(struct sl_service *prev, struct sl_service *next);
+
+#endif

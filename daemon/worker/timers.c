@@ -1,0 +1,190 @@
+/*
+ * timers.c: a binary heap of deadlines under one libevent timer.  An idle
+ * timeout that traffic pushes back is not moved each time: its owner remembers
+ * the last activity and sets it anew when it runs out, once per timeout.
+ */
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "timers.h"
+
+struct timers {
+	struct event *event;
+	uint64_t (*clock)(void);
+	struct timer **heap; /* 1..count */
+	uint32_t count;
+	uint32_t attached;
+	uint32_t capacity;
+	uint64_t armed_ms; /* what the event is set for; 0: not */
+};
+
+static void timers_cb(evutil_socket_t fd, short what, void *arg);
+
+struct timers *
+timers_new(struct event_base *base, uint64_t (*clock)(void))
+{
+	struct timers *timers = calloc(1, sizeof(*timers));
+
+	if (timers == NULL)
+		return NULL;
+	timers->clock = clock;
+	timers->event = evtimer_new(base, timers_cb, timers);
+	if (timers->event == NULL) {
+		free(timers);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return timers;
+}
+
+void
+timers_free(struct timers *timers)
+{
+	if (timers == NULL)
+		return;
+	event_free(timers->event);
+	free(timers->heap);
+	free(timers);
+}
+
+int
+timers_attach(struct timers *timers, struct timer *timer,
+    void (*on_expire)(struct timer *timer))
+{
+	if (timers->attached + 1 >= timers->capacity) {
+		uint32_t capacity = timers->capacity * 2 + 64;
+		struct timer **heap =
+		    realloc(timers->heap, capacity * sizeof(*heap));
+
+		if (heap == NULL)
+			return -1;
+		timers->heap = heap;
+		timers->capacity = capacity;
+	}
+	timers->attached++;
+	timer->on_expire = on_expire;
+	timer->index = 0;
+	return 0;
+}
+
+void
+timers_detach(struct timers *timers, struct timer *timer)
+{
+	if (timer->on_expire == NULL)
+		return;
+	timers_cancel(timers, timer);
+	timer->on_expire = NULL;
+	timers->attached--;
+}
+
+static void
+put(struct timers *timers, uint32_t i, struct timer *timer)
+{
+	timers->heap[i] = timer;
+	timer->index = i;
+}
+
+/* Let `timer` find its place from the hole at i, upwards then downwards. */
+static void
+settle(struct timers *timers, uint32_t i, struct timer *timer)
+{
+	struct timer **heap = timers->heap;
+
+	while (i > 1 && heap[i / 2]->at_ms > timer->at_ms) {
+		put(timers, i, heap[i / 2]);
+		i /= 2;
+	}
+	for (;;) {
+		uint32_t child = 2 * i;
+
+		if (child > timers->count)
+			break;
+		if (child < timers->count &&
+		    heap[child + 1]->at_ms < heap[child]->at_ms)
+			child++;
+		if (heap[child]->at_ms >= timer->at_ms)
+			break;
+		put(timers, i, heap[child]);
+		i = child;
+	}
+	put(timers, i, timer);
+}
+
+static void
+arm(struct timers *timers)
+{
+	struct timeval tv;
+	uint64_t now, wait_ms;
+
+	if (timers->count == 0) {
+		if (timers->armed_ms != 0)
+			event_del(timers->event);
+		timers->armed_ms = 0;
+		return;
+	}
+	/* Too early costs one empty call; too late would be wrong. */
+	if (timers->armed_ms != 0 &&
+	    timers->armed_ms <= timers->heap[1]->at_ms)
+		return;
+	now = timers->clock();
+	timers->armed_ms = timers->heap[1]->at_ms;
+	wait_ms = timers->armed_ms > now ? timers->armed_ms - now : 0;
+	tv.tv_sec = wait_ms / 1000;
+	tv.tv_usec = wait_ms % 1000 * 1000;
+	event_add(timers->event, &tv);
+}
+
+void
+timers_set(struct timers *timers, struct timer *timer, uint64_t at_ms)
+{
+	uint32_t i = timer->index;
+
+	if (i == 0)
+		i = ++timers->count;
+	timer->at_ms = at_ms;
+	settle(timers, i, timer);
+	arm(timers);
+}
+
+static void
+take_out(struct timers *timers, struct timer *timer)
+{
+	struct timer *last = timers->heap[timers->count--];
+	uint32_t i = timer->index;
+
+	timer->index = 0;
+	if (last != timer)
+		settle(timers, i, last);
+}
+
+void
+timers_cancel(struct timers *timers, struct timer *timer)
+{
+	if (timer->index == 0)
+		return;
+	take_out(timers, timer);
+	arm(timers);
+}
+
+static void
+timers_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct timers *timers = arg;
+	uint64_t now = timers->clock();
+	uint32_t most = timers->count;
+
+	(void)fd;
+	(void)what;
+	timers->armed_ms = 0;
+	/* At most as many as there were: a timer set to now waits its turn. */
+	while (most-- > 0 && timers->count > 0 &&
+	    timers->heap[1]->at_ms <= now) {
+		struct timer *timer = timers->heap[1];
+
+		take_out(timers, timer);
+		timer->on_expire(timer);
+	}
+	arm(timers);
+}

@@ -1,0 +1,33 @@
+/*
+ * transport.h: how bytes get in and out of a socket.  Plain sockets today; TLS
+ * and a simulated one fit the same table.
+ */
+
+#ifndef SLUICE_TRANSPORT_H
+#define SLUICE_TRANSPORT_H
+
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct transport;
+
+/* One socket with its way of moving bytes. */
+struct stream {
+	const struct transport *transport;
+	int fd; /* owned; -1 when closed */
+};
+
+struct transport {
+	const char *name;
+	/* Both as recv(2) and sendmsg(2): bytes, 0 at end of file, or -1. */
+	ssize_t (*recv)(struct stream *stream, void *buf, size_t len);
+	ssize_t (*sendv)(struct stream *stream, const struct iovec *iov,
+	    int count);
+	/* No more output: the peer reads to the end and sees end of file. */
+	int (*finish)(struct stream *stream);
+};
+
+extern const struct transport transport_plain;
+
+#endif

@@ -1,0 +1,52 @@
+/* why.c: the table of reasons for which connections end. */
+
+#include <sluice.h>
+
+#include "why.h"
+
+static const struct {
+	const char *word;
+	const char *text;
+	bool error;
+} reasons[] = {
+	[SL_WHY_NONE] = { "none", "no reason", false },
+	[SL_WHY_PEER] = { "peer", "the peer finished", false },
+	[SL_WHY_LOCAL] = { "local", "closed by the plugin", false },
+	[SL_WHY_RESET] = { "reset", "the connection broke", true },
+	[SL_WHY_IDLE] = { "idle", "no traffic for the idle timeout", false },
+	[SL_WHY_WRITE_STALL] = { "write-stall",
+	    "the peer took no output for the write timeout", true },
+	[SL_WHY_INPUT_LIMIT] = { "input-limit",
+	    "a frame does not fit limits.read_buffer", true },
+	[SL_WHY_HANDSHAKE] = { "handshake", "the TLS handshake failed", true },
+	[SL_WHY_TLS] = { "tls", "a TLS error", true },
+	[SL_WHY_TRUNCATED] = { "truncated",
+	    "end of file without a TLS close_notify", true },
+	[SL_WHY_PLUGIN] = { "plugin", "a callback returned an error", false },
+	[SL_WHY_RELOAD] = { "reload", "closed by a reload", false },
+	[SL_WHY_SHUTDOWN] = { "shutdown", "the daemon is ending", false },
+	[SL_WHY_RESOLVE] = { "resolve", "the name has no address", true },
+	[SL_WHY_CONNECT] = { "connect", "could not connect", true },
+	[SL_WHY_MEMORY] = { "memory", "out of memory", true },
+	[SL_WHY_STOP] = { "stop", "the listener was stopped", false },
+};
+
+#define REASONS (sizeof(reasons) / sizeof(reasons[0]))
+
+const char *
+why_word(unsigned int why)
+{
+	return reasons[why < REASONS ? why : SL_WHY_NONE].word;
+}
+
+const char *
+why_text(unsigned int why)
+{
+	return reasons[why < REASONS ? why : SL_WHY_NONE].text;
+}
+
+bool
+why_is_error(unsigned int why)
+{
+	return reasons[why < REASONS ? why : SL_WHY_NONE].error;
+}

@@ -1,0 +1,13 @@
+/* why.h: the table of reasons for which connections end. */
+
+#ifndef SLUICE_WHY_H
+#define SLUICE_WHY_H
+
+#include <stdbool.h>
+
+/* One row; `why` is an enum sl_why, out of range reads as SL_WHY_NONE. */
+const char *why_word(unsigned int why); /* for logs: "input-limit" */
+const char *why_text(unsigned int why); /* for people: a short sentence */
+bool why_is_error(unsigned int why);	/* `error` comes before `close` */
+
+#endif

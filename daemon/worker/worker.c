@@ -1,0 +1,357 @@
+/*
+ * worker.c: a worker process: hears the master, runs the event loop, and does
+ * what waits for the end of a pass.
+ */
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "conn.h"
+#include "engine.h"
+#include "error.h"
+#include "generation.h"
+#include "hello.h"
+#include "log.h"
+#include "material.h"
+#include "msg.h"
+#include "plugin.h"
+#include "privileges.h"
+#include "queue.h"
+#include "roles.h"
+#include "service.h"
+#include "shm.h"
+#include "title.h"
+#include "worker.h"
+
+#define ORPHAN_GRACE_S 5 /* beyond drain_timeout, when the master died */
+
+static struct {
+	struct channel *channel; /* NULL: the master is gone */
+	struct material material;
+	uint32_t commit; /* the generation to commit after this pass; 0: none */
+	bool draining;	 /* no new connections; leave when all are through */
+	bool closing;	 /* the rest was asked to close */
+	bool stop;
+	struct timer drain_timer;
+} worker;
+
+/* For the signal handler. */
+static volatile sig_atomic_t master_pid;
+static volatile sig_atomic_t orphan_s = 30 + ORPHAN_GRACE_S;
+
+static void
+send_simple(uint32_t type, uint32_t generation)
+{
+	if (worker.channel != NULL &&
+	    channel_send(worker.channel, type, generation, NULL, NULL, 0, -1) ==
+		-1)
+		log_warn("cannot tell the master %s", msg_name(type));
+}
+
+static void
+report(uint32_t generation, int level, const struct origin *origin,
+    const char *text)
+{
+	uint32_t arg[4] = { level, origin != NULL ? origin->line : 0 };
+	char payload[MSG_PAYLOAD_MAX];
+	const char *file = arg[1] != 0 ? origin->file : "";
+	int n;
+
+	n = snprintf(payload, sizeof(payload), "%s%c%s", file, '\0', text);
+	if (n < 0 || (size_t)n >= sizeof(payload))
+		n = sizeof(payload) - 1;
+	if (worker.channel != NULL)
+		channel_send(worker.channel, MSG_PROBLEM, generation, arg,
+		    payload, n + 1, -1);
+}
+
+int
+worker_ask_reload(void)
+{
+	if (worker.channel == NULL) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	return channel_send(worker.channel, MSG_RELOAD, 0, NULL, NULL, 0, -1);
+}
+
+int
+worker_ask_stop_listener(const char *name, bool close_active)
+{
+	const uint32_t arg[4] = { close_active };
+
+	if (worker.channel == NULL) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	return channel_send(worker.channel, MSG_STOP_LISTENER, 0, arg, name,
+	    strlen(name) + 1, -1);
+}
+
+static void
+close_all(enum sl_why why)
+{
+	struct listener *listener;
+
+	worker.closing = true;
+	LIST_FOREACH(listener, &listeners, link)
+		listener_close_all(listener, why);
+}
+
+static void
+on_drain_timeout(struct timer *timer)
+{
+	(void)timer;
+	if (conn_count() > 0)
+		log_info("%u connections are still open after drain_timeout; "
+			 "closing them", conn_count());
+	close_all(SL_WHY_SHUTDOWN);
+}
+
+/* Take nothing new, and leave when the connections have finished. */
+static void
+drain(void)
+{
+	const struct generation *generation = generation_current();
+	struct listener *listener;
+
+	if (worker.draining)
+		return;
+	worker.draining = true;
+	LIST_FOREACH(listener, &listeners, link)
+		listener_stop_accepting(listener);
+	timers_set(engine.timers, &worker.drain_timer,
+	    engine_now() + (generation != NULL ?
+		    generation->settings->drain_timeout_ms : 0));
+}
+
+static void
+kill_all(void)
+{
+	struct listener *listener;
+
+	LIST_FOREACH(listener, &listeners, link)
+		listener_kill_all(listener, SL_WHY_SHUTDOWN);
+}
+
+/* Leave now. */
+static void
+quit(void)
+{
+	drain();
+	kill_all();
+	worker.stop = true;
+}
+
+static void
+stop_listener(const char *name, bool close_active)
+{
+	struct listener *listener = generation_find(name);
+
+	if (listener == NULL)
+		return;
+	listener_stop_accepting(listener);
+	if (close_active)
+		listener_close_all(listener, SL_WHY_STOP);
+}
+
+static void
+prepare(uint32_t number)
+{
+	int rc;
+
+	if (worker.draining || number != worker.material.generation)
+		rc = material_problem(&worker.material, NULL,
+		    "the worker is leaving");
+	else
+		rc = generation_prepare(&worker.material);
+	material_clear(&worker.material);
+	send_simple(rc == 0 ? MSG_PREPARED : MSG_REFUSED, number);
+}
+
+static void
+commit(void)
+{
+	const struct generation *generation;
+	uint32_t number = worker.commit;
+
+	worker.commit = 0;
+	if (generation_commit(number) == -1) {
+		log_errorx("asked to commit generation %u, which was not "
+			   "prepared; leaving", number);
+		worker.stop = true;
+		return;
+	}
+	generation = generation_current();
+	orphan_s = generation->settings->drain_timeout_ms / 1000 +
+	    ORPHAN_GRACE_S;
+	log_debug("generation %u committed", number);
+	send_simple(MSG_COMMITTED, number);
+}
+
+static void
+on_message(void *arg, struct msg *msg)
+{
+	struct error err;
+
+	(void)arg;
+	switch (msg->type) {
+	case MSG_BUNDLE:
+	case MSG_IMAGE:
+	case MSG_SOCKET:
+		if (material_add(&worker.material, msg, &err) == -1)
+			log_errorx("%s", err.text);
+		return; /* the descriptor is taken */
+	case MSG_PREPARE:
+		prepare(msg->generation);
+		break;
+	case MSG_COMMIT:
+		worker.commit = msg->generation; /* after this pass */
+		break;
+	case MSG_ABORT:
+		generation_abort();
+		break;
+	case MSG_STOP:
+		if (msg->arg[0] == 0)
+			drain();
+		else
+			quit();
+		break;
+	case MSG_STOP_LISTENER:
+		stop_listener(msg_string(msg, 0), msg->arg[0] != 0);
+		break;
+	default:
+		log_warnx("the master said %s, which is not for workers",
+		    msg_name(msg->type));
+		break;
+	}
+	if (msg->fd != -1)
+		close(msg->fd);
+}
+
+static void
+on_channel_close(void *arg, int error)
+{
+	(void)arg;
+	channel_free(worker.channel);
+	worker.channel = NULL;
+	if (error != 0) {
+		errno = error;
+		log_warn("lost the master");
+	} else if (!worker.stop) {
+		log_warnx("the master is gone; draining, then leaving");
+	}
+	drain();
+}
+
+static const struct channel_ops channel_ops = {
+	.on_message = on_message,
+	.on_close = on_channel_close,
+};
+
+/* Also SIGTERM from the master's death: end even if the loop does not run. */
+static void
+on_sigterm(int sig)
+{
+	(void)sig;
+	if (getppid() != master_pid)
+		alarm(orphan_s);
+}
+
+/* What waits for the end of a pass.  Returns true when there is more. */
+static bool
+after_pass(void)
+{
+	bool more;
+
+	conn_after_pass();
+	if (worker.commit != 0)
+		commit();
+	more = generation_sweep();
+	generation_reap();
+	plugin_unload_unused();
+	if (worker.draining) {
+		if (!worker.closing && conn_holding() == 0)
+			close_all(SL_WHY_SHUTDOWN);
+		if (conn_count() == 0)
+			worker.stop = true;
+	}
+	return more || conn_work_left();
+}
+
+static int
+init(const struct hello *hello, int shm_fd)
+{
+	struct sigaction action = { .sa_handler = on_sigterm };
+	struct shm *shm;
+
+	master_pid = hello->master_pid;
+	sigaction(SIGTERM, &action, NULL);
+	shm = shm_map(shm_fd, hello->workers);
+	close(shm_fd);
+	if (shm == NULL || engine_init(shm, hello->worker) == -1 ||
+	    accept_init() == -1 ||
+	    timers_attach(engine.timers, &worker.drain_timer,
+		on_drain_timeout) == -1)
+		return -1;
+	worker.channel = channel_new(engine.base, CHILD_CHANNEL_FD,
+	    &channel_ops, NULL);
+	return worker.channel != NULL ? 0 : -1;
+}
+
+static void
+done(void)
+{
+	struct shm *shm = engine.shm;
+
+	kill_all();
+	while (conn_work_left())
+		conn_after_pass();
+	generation_done();
+	material_clear(&worker.material);
+	plugin_unload_unused();
+	conn_done();
+	accept_done();
+	timers_detach(engine.timers, &worker.drain_timer);
+	channel_free(worker.channel);
+	worker.channel = NULL;
+	engine_done();
+	queue_pool_done();
+	shm_unmap(shm);
+}
+
+int
+worker_main(void)
+{
+	static char role[32];
+	struct hello hello;
+	struct error err;
+	int shm_fd;
+
+	material_init(&worker.material, report);
+	if (hello_receive(&hello, &shm_fd) == -1)
+		return EXIT_FAILURE;
+	snprintf(role, sizeof(role), "worker %u", hello.worker + 1);
+	title_set("%s", role);
+	log_init(role);
+	if (privileges_drop(&hello, SIGTERM, &err) == -1) {
+		log_errorx("%s", err.text);
+		return EXIT_FAILURE;
+	}
+	if (init(&hello, shm_fd) == -1) {
+		log_error("cannot start");
+		return EXIT_FAILURE;
+	}
+	if (engine_run(after_pass, &worker.stop) == -1) {
+		log_error("the event loop failed");
+		return EXIT_FAILURE;
+	}
+	done();
+	return EXIT_SUCCESS;
+}
