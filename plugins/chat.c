@@ -1,0 +1,254 @@
+/*
+ * chat.c: one room.  Shows state of a connection (its nick) and of a service
+ * (the room), and a broadcast in which a slow member holds nobody up: it
+ * misses messages, and is told how many.
+ *
+ * Without SL_MANY_WORKERS one worker serves the whole room.
+ */
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice.h>
+
+#define NICK_MAX 20
+#define TEXT_MAX 400 /* longer messages are cut */
+#define LINE_BYTES (TEXT_MAX + NICK_MAX + 96)
+
+struct room {
+	unsigned int guests; /* so far: the next one's number */
+	unsigned int members;
+};
+
+struct member {
+	char nick[NICK_MAX + 1];
+	unsigned int missed; /* messages since it fell behind */
+};
+
+static const struct sl_option options[] = {
+	{ "motd", SL_OPTION_STRING, "welcome", "said to each who joins" },
+	{ "backlog", SL_OPTION_SIZE, "64KiB",
+	    "how far a member may fall behind before it misses messages" },
+	{ 0 },
+};
+
+static int
+chat_check(const struct sl_options *o, struct sl_error *err)
+{
+	if (strlen(sl_option_string(o, "motd")) > TEXT_MAX)
+		return sl_refuse(err, "motd", "longer than %d bytes", TEXT_MAX);
+	return 0;
+}
+
+static int
+chat_start(struct sl_service *service)
+{
+	struct room *room = calloc(1, sizeof(*room));
+
+	if (room == NULL)
+		return -1;
+	sl_set_service_data(service, room);
+	return 0;
+}
+
+static void
+chat_stop(struct sl_service *service)
+{
+	free(sl_service_data(service));
+}
+
+/* Send a line to one member, unless that member is too far behind. */
+static void
+tell(struct sl_conn *c, const char *line, size_t len)
+{
+	uint64_t backlog = sl_option_size(sl_options(sl_service(c)), "backlog");
+	struct member *m = sl_data(c);
+	char note[64];
+	int n;
+
+	/* The queue may be waiting for nothing but this callback's end. */
+	if (sl_queued(c) + len > backlog)
+		sl_flush(c);
+	if (sl_queued(c) + len > backlog) {
+		m->missed++;
+		return;
+	}
+	if (m->missed > 0) {
+		n = snprintf(note, sizeof(note), "* you missed %u messages\n",
+		    m->missed);
+		m->missed = 0;
+		sl_send(c, note, (size_t)n);
+	}
+	sl_send(c, line, len);
+}
+
+SL_PRINTF(2, 3)
+static void
+tellf(struct sl_conn *c, const char *fmt, ...)
+{
+	char line[LINE_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	tell(c, line, strlen(line));
+}
+
+/* The same to everybody else in the room. */
+SL_PRINTF(2, 3)
+static void
+tell_others(struct sl_conn *from, const char *fmt, ...)
+{
+	char line[LINE_BYTES];
+	struct sl_conn *c;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	for (c = sl_first(sl_service(from)); c != NULL; c = sl_next(c))
+		if (c != from && sl_data(c) != NULL)
+			tell(c, line, strlen(line));
+}
+
+static struct sl_conn *
+find_nick(struct sl_service *service, const char *nick)
+{
+	struct sl_conn *c;
+	struct member *m;
+
+	for (c = sl_first(service); c != NULL; c = sl_next(c)) {
+		m = sl_data(c);
+		if (m != NULL && strcmp(m->nick, nick) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+static int
+chat_open(struct sl_conn *c)
+{
+	struct sl_service *service = sl_service(c);
+	struct room *room = sl_service_data(service);
+	struct member *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return -1;
+	do
+		snprintf(m->nick, sizeof(m->nick), "guest%u", ++room->guests);
+	while (find_nick(service, m->nick) != NULL);
+	room->members++;
+	sl_set_data(c, m);
+	tellf(c, "* %s\n* you are %s, one of %u; /nick NAME, /who, /quit\n",
+	    sl_option_string(sl_options(service), "motd"), m->nick,
+	    room->members);
+	tell_others(c, "* %s joined\n", m->nick);
+	return 0;
+}
+
+static void
+take_nick(struct sl_conn *c, const char *nick)
+{
+	struct member *m = sl_data(c);
+	size_t len = strlen(nick);
+
+	if (len == 0 || len > NICK_MAX || strchr(nick, ' ') != NULL) {
+		tellf(c, "* a nick is 1 to %d characters, no spaces\n", NICK_MAX);
+		return;
+	}
+	if (find_nick(sl_service(c), nick) != NULL) {
+		tellf(c, "* %s is taken\n", nick);
+		return;
+	}
+	tell_others(c, "* %s is now %s\n", m->nick, nick);
+	memcpy(m->nick, nick, len + 1);
+	tellf(c, "* you are %s\n", m->nick);
+}
+
+static void
+list_members(struct sl_conn *c)
+{
+	struct sl_conn *who = sl_first(sl_service(c));
+	struct member *m;
+
+	for (; who != NULL; who = sl_next(who))
+		if ((m = sl_data(who)) != NULL)
+			tellf(c, "* %s\n", m->nick);
+}
+
+static void
+leave(struct sl_conn *c)
+{
+	struct room *room = sl_service_data(sl_service(c));
+	struct member *m = sl_data(c);
+
+	if (m == NULL)
+		return; /* said goodbye before */
+	tell_others(c, "* %s left\n", m->nick);
+	room->members--;
+	sl_set_data(c, NULL);
+	free(m);
+}
+
+/* Returns whether there may be another. */
+static bool
+take_line(struct sl_conn *c, const char *text)
+{
+	struct member *m = sl_data(c);
+
+	if (strcmp(text, "/quit") == 0) {
+		/* The room need not wait until the peer has closed, too. */
+		leave(c);
+		sl_close(c);
+		return false;
+	}
+	if (strncmp(text, "/nick ", 6) == 0)
+		take_nick(c, text + 6);
+	else if (strcmp(text, "/who") == 0)
+		list_members(c);
+	else if (text[0] == '/')
+		tellf(c, "* /nick NAME, /who, /quit\n");
+	else if (text[0] != '\0')
+		tell_others(c, "<%s> %s\n", m->nick, text);
+	return true;
+}
+
+/* A line that never ends is the daemon's business: limits.read_buffer. */
+static ssize_t
+chat_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	const char *line = buf, *stop = line + len, *newline;
+	char text[TEXT_MAX + 1];
+
+	while ((newline = memchr(line, '\n', (size_t)(stop - line))) != NULL) {
+		size_t n = 0;
+
+		/* No control characters on other people's terminals. */
+		for (; line < newline; line++)
+			if (n < TEXT_MAX && (unsigned char)*line >= ' ' &&
+			    *line != 127)
+				text[n++] = *line;
+		text[n] = '\0';
+		line = newline + 1;
+		if (!take_line(c, text))
+			return (ssize_t)len;
+	}
+	return line - (const char *)buf;
+}
+
+static void
+chat_close(struct sl_conn *c, const struct sl_error *why)
+{
+	(void)why;
+	leave(c);
+}
+
+SL_PLUGIN(.name = "chat", .version = "1.0", .summary = "one room to talk in",
+    .flags = SL_UNLOADABLE, .state_version = 1, .options = options,
+    .check = chat_check, .start = chat_start, .stop = chat_stop,
+    .server = SL_HANDLERS(.open = chat_open, .data = chat_data,
+	.close = chat_close));

@@ -1,0 +1,116 @@
+/*
+ * lines.c: answers each line with its number and its length.  Shows framing:
+ * `data` consumes whole lines only, and the daemon keeps the rest in front of
+ * what arrives next.
+ */
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice.h>
+
+#define ANSWER_MAX 64 /* two 64-bit numbers and the words around them */
+
+struct reader {
+	uint64_t number; /* of lines so far */
+};
+
+static const struct sl_option options[] = {
+	{ "max_length", SL_OPTION_SIZE, "4KiB",
+	    "longest line, without its end; keep it below limits.read_buffer" },
+	{ 0 },
+};
+
+static int
+lines_check(const struct sl_options *o, struct sl_error *err)
+{
+	if (sl_option_size(o, "max_length") == 0)
+		return sl_refuse(err, "max_length", "must be at least 1");
+	return 0;
+}
+
+static int
+lines_open(struct sl_conn *c)
+{
+	struct reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader == NULL)
+		return -1;
+	sl_set_data(c, reader);
+	return 0;
+}
+
+/* Send a whole answer.  Returns whether there is room for another. */
+static bool
+answer(struct sl_conn *c, const char *text, size_t len)
+{
+	ssize_t taken = sl_write(c, text, len);
+
+	if (taken == (ssize_t)len)
+		return true;
+	/*
+	 * The rest goes above the high mark, so that no half answer has to be
+	 * remembered.  The write was short: the daemon comes again once there
+	 * is room, with the lines that are left.
+	 */
+	if (taken >= 0)
+		sl_send(c, text + taken, len - (size_t)taken);
+	return false;
+}
+
+static bool
+answer_line(struct sl_conn *c, const char *line, size_t len)
+{
+	struct reader *reader = sl_data(c);
+	char text[ANSWER_MAX];
+	int n;
+
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
+	n = snprintf(text, sizeof(text), "%" PRIu64 ": %zu\n", ++reader->number,
+	    len);
+	return answer(c, text, (size_t)n);
+}
+
+static ssize_t
+lines_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	const char *line = buf, *stop = line + len, *newline;
+	uint64_t max = sl_option_size(sl_options(sl_service(c)), "max_length");
+	static const char too_long[] = "error: line too long\n";
+	bool more;
+
+	while ((newline = memchr(line, '\n', (size_t)(stop - line))) != NULL) {
+		size_t n = (size_t)(newline - line);
+
+		if (n > max)
+			break;
+		more = answer_line(c, line, n);
+		line = newline + 1;
+		if (!more)
+			return line - (const char *)buf;
+	}
+	if ((size_t)(stop - line) > max) {
+		sl_send(c, too_long, sizeof(too_long) - 1);
+		sl_close(c);
+		return (ssize_t)len;
+	}
+	return line - (const char *)buf;
+}
+
+static void
+lines_close(struct sl_conn *c, const struct sl_error *why)
+{
+	(void)why;
+	free(sl_data(c));
+}
+
+SL_PLUGIN(.name = "lines", .version = "1.0",
+    .summary = "answers each line with its number and length",
+    .flags = SL_MANY_WORKERS | SL_UNLOADABLE, .state_version = 1,
+    .options = options, .check = lines_check,
+    .server = SL_HANDLERS(.open = lines_open, .data = lines_data,
+	.close = lines_close));
