@@ -1,0 +1,333 @@
+/* check_bundle.c: settings survive the way through a memfd; nothing else does. */
+
+#include "fixture.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "bundle.h"
+#include "error.h"
+#include "memfd.h"
+#include "reader/conf.h"
+#include "reader/problems.h"
+#include "settings.h"
+
+/* Something of everything. */
+static struct settings *
+sample(void)
+{
+	struct problems problems = { 0 };
+	struct image_settings *image;
+	struct settings *settings;
+
+	mkdir(fixture_path("conf.d"), 0755);
+	fixture_text("conf.d/b.conf", "listeners = ( { name = \"b\"; "
+	    "plugin = \"./b.so\"; listen = [ \"*:2\", \"unix:/tmp/x\","
+	    "\"unix:@x\", \"systemd:x\", \"[::1]:0\" ]; mode = \"0600\";"
+	    "owner = \"root\"; keepalive = 45; on_reload = \"drain\"; } );");
+	settings = conf_read(fixture_text("sluice.conf",
+	    "workers = 2; include = \"conf.d/*.conf\"; user = \"root\";\n"
+	    "log : { level = \"warn\"; access = false; };\n"
+	    "listeners = ( { name = \"a\"; plugin = \"a\";\n"
+	    "  listen = \"127.0.0.1:1\"; limits : { connections = 9; };\n"
+	    "  options : { s = \"x\"; i = -5; f = 0.5; b = true;\n"
+	    "    l = [ \"x\", \"\", \"z\" ]; e = ( ); }; } );\n"), &problems);
+	ck_assert_uint_eq(problems.errors, 0);
+	problems_done(&problems);
+	ck_assert_ptr_nonnull(settings);
+	image = settings_add_image(settings);
+	image->path = strdup("/a.so");
+	memset(image->hash, 0xab, sizeof(image->hash));
+	image->size = 1234;
+	image = settings_add_image(settings);
+	image->path = strdup("/b.so");
+	settings->listeners[1].image = 1;
+	return settings;
+}
+
+static char *
+contents(int fd, size_t *ret_len)
+{
+	struct stat st;
+	char *data;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	data = malloc((size_t)st.st_size);
+	ck_assert_ptr_nonnull(data);
+	ck_assert_int_eq(memfd_read(fd, data, (size_t)st.st_size, 0), 0);
+	*ret_len = (size_t)st.st_size;
+	return data;
+}
+
+/* Read bytes as a bundle. */
+static struct settings *
+read_bytes(const char *data, size_t len, struct error *err)
+{
+	struct settings *settings;
+	int fd = memfd_new("test", false);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(memfd_append(fd, data, len), 0);
+	ck_assert_int_eq(memfd_seal(fd), 0);
+	settings = bundle_read(fd, err);
+	close(fd);
+	return settings;
+}
+
+static void
+same_origin(const struct origin *a, const struct origin *b)
+{
+	ck_assert_uint_eq(a->line, b->line);
+	ck_assert_pstr_eq(a->file, b->file);
+}
+
+static void
+same_listener(const struct listener_settings *a,
+    const struct listener_settings *b)
+{
+	uint32_t i, j;
+
+	ck_assert_str_eq(a->name, b->name);
+	ck_assert_str_eq(a->plugin, b->plugin);
+	ck_assert_uint_eq(a->image, b->image);
+	ck_assert_int_eq(a->backlog, b->backlog);
+	ck_assert_int_eq(a->nodelay, b->nodelay);
+	ck_assert_int_eq(a->keepalive, b->keepalive);
+	ck_assert_uint_eq(a->keepalive_idle_ms, b->keepalive_idle_ms);
+	ck_assert_int_eq(a->on_reload, b->on_reload);
+	ck_assert_pstr_eq(a->mode, b->mode);
+	ck_assert_pstr_eq(a->owner, b->owner);
+	ck_assert_uint_eq(a->unix_mode, b->unix_mode);
+	ck_assert_uint_eq(a->unix_uid, b->unix_uid);
+	ck_assert_uint_eq(a->unix_gid, b->unix_gid);
+	ck_assert_mem_eq(&a->timeouts, &b->timeouts, sizeof(a->timeouts));
+	ck_assert_mem_eq(&a->limits, &b->limits, sizeof(a->limits));
+	same_origin(&a->origin, &b->origin);
+	same_origin(&a->plugin_origin, &b->plugin_origin);
+	ck_assert_uint_eq(a->address_count, b->address_count);
+	for (i = 0; i < a->address_count; i++) {
+		ck_assert(address_equal(&a->addresses[i].address,
+		    &b->addresses[i].address));
+		same_origin(&a->addresses[i].origin, &b->addresses[i].origin);
+	}
+	ck_assert_uint_eq(a->option_count, b->option_count);
+	for (i = 0; i < a->option_count; i++) {
+		ck_assert_str_eq(a->options[i].path, b->options[i].path);
+		ck_assert_int_eq(a->options[i].type, b->options[i].type);
+		ck_assert_int_eq(a->options[i].integer, b->options[i].integer);
+		ck_assert(a->options[i].real == b->options[i].real);
+		ck_assert_uint_eq(a->options[i].count, b->options[i].count);
+		for (j = 0; j < a->options[i].count; j++)
+			ck_assert_str_eq(a->options[i].strings[j],
+			    b->options[i].strings[j]);
+		same_origin(&a->options[i].origin, &b->options[i].origin);
+	}
+}
+
+START_TEST(settings_come_back_as_they_were)
+{
+	struct settings *a = sample(), *b;
+	struct error err = { "" };
+	int fd = bundle_write(a, &err);
+	uint32_t i;
+
+	ck_assert_msg(fd != -1, "%s", err.text);
+	b = bundle_read(fd, &err);
+	ck_assert_msg(b != NULL, "%s", err.text);
+	close(fd);
+	ck_assert_int_eq(a->workers, b->workers);
+	ck_assert_pstr_eq(a->user, b->user);
+	ck_assert_pstr_eq(a->group, b->group);
+	ck_assert_int_eq(a->drop, b->drop);
+	ck_assert_uint_eq(a->uid, b->uid);
+	ck_assert_uint_eq(a->gid, b->gid);
+	ck_assert_pstr_eq(a->plugin_dir, b->plugin_dir);
+	ck_assert_pstr_eq(a->plugin_copies, b->plugin_copies);
+	ck_assert_int_eq(a->log_level, b->log_level);
+	ck_assert_int_eq(a->log_format, b->log_format);
+	ck_assert_int_eq(a->log_access, b->log_access);
+	ck_assert_uint_eq(a->drain_timeout_ms, b->drain_timeout_ms);
+	same_origin(&a->workers_origin, &b->workers_origin);
+	same_origin(&a->group_origin, &b->group_origin);
+	ck_assert_uint_eq(a->file_count, b->file_count);
+	for (i = 0; i < a->file_count; i++)
+		ck_assert_str_eq(a->files[i], b->files[i]);
+	ck_assert_uint_eq(a->image_count, b->image_count);
+	for (i = 0; i < a->image_count; i++) {
+		ck_assert_str_eq(a->images[i].path, b->images[i].path);
+		ck_assert_mem_eq(a->images[i].hash, b->images[i].hash,
+		    IMAGE_HASH_SIZE);
+		ck_assert_uint_eq(a->images[i].size, b->images[i].size);
+	}
+	ck_assert_uint_eq(a->listener_count, b->listener_count);
+	for (i = 0; i < a->listener_count; i++)
+		same_listener(&a->listeners[i], &b->listeners[i]);
+	settings_free(a);
+	settings_free(b);
+}
+END_TEST
+
+START_TEST(a_bundle_cannot_be_changed)
+{
+	struct settings *settings = sample();
+	struct error err;
+	int fd = bundle_write(settings, &err);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert(memfd_is_sealed(fd));
+	ck_assert_int_eq(write(fd, "x", 1), -1);
+	ck_assert_int_eq(ftruncate(fd, 0), -1);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(what_can_still_change_is_refused)
+{
+	struct settings *settings = sample();
+	struct error err;
+	size_t len;
+	char *data;
+	int fd = bundle_write(settings, &err), open_fd;
+
+	data = contents(fd, &len);
+	open_fd = memfd_new("test", false);
+	ck_assert_int_eq(memfd_append(open_fd, data, len), 0);
+	ck_assert_ptr_null(bundle_read(open_fd, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "sealed"));
+	close(open_fd);
+	open_fd = open(fixture_file("bundle", data, len), O_RDONLY);
+	ck_assert_ptr_null(bundle_read(open_fd, &err));
+	close(open_fd);
+	ck_assert_ptr_null(bundle_read(-1, &err));
+	ck_assert_ptr_null(read_bytes("", 0, &err));
+	close(fd);
+	free(data);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(every_truncation_is_refused)
+{
+	struct settings *settings = sample(), *got;
+	struct error err;
+	size_t len, i;
+	char *data;
+	int fd = bundle_write(settings, &err);
+
+	data = contents(fd, &len);
+	for (i = 0; i < len; i++) {
+		got = read_bytes(data, i, &err);
+		ck_assert_msg(got == NULL, "%zu of %zu", i, len);
+	}
+	/* And so is one byte too many. */
+	data = realloc(data, len + 1);
+	data[len] = 0;
+	ck_assert_ptr_null(read_bytes(data, len + 1, &err));
+	close(fd);
+	free(data);
+	settings_free(settings);
+}
+END_TEST
+
+/* What was accepted has no hole that a reader of the settings could fall into. */
+static void
+walk(const struct settings *settings)
+{
+	const struct listener_settings *l;
+	char text[ADDRESS_TEXT_MAX];
+	uint32_t i, j, k;
+
+	ck_assert_int_ge(settings->workers, 1);
+	ck_assert_int_le(settings->workers, 256);
+	ck_assert_ptr_nonnull(settings->plugin_dir);
+	for (i = 0; i < settings->listener_count; i++) {
+		l = &settings->listeners[i];
+		ck_assert_ptr_nonnull(l->name);
+		ck_assert_uint_lt(l->image, settings->image_count);
+		ck_assert_ptr_nonnull(settings->images[l->image].path);
+		ck_assert_uint_ge(l->limits.read_buffer, 512);
+		for (j = 0; j < l->address_count; j++)
+			address_text(&l->addresses[j].address, text);
+		for (j = 0; j < l->option_count; j++) {
+			ck_assert_uint_ge(strlen(l->options[j].path), 0);
+			for (k = 0; k < l->options[j].count; k++)
+				ck_assert_uint_ge(strlen(
+				    l->options[j].strings[k]), 0);
+		}
+	}
+	ck_assert(settings->listener_count == 0 || listener_same_service(
+	    settings, settings->listeners, settings, settings->listeners));
+}
+
+START_TEST(flipped_bytes_do_no_harm)
+{
+	struct settings *settings = sample(), *got;
+	struct error err;
+	size_t len, at;
+	char *data, *bad;
+	int fd = bundle_write(settings, &err), i, flips;
+
+	data = contents(fd, &len);
+	bad = malloc(len);
+	srandom(1);
+	for (i = 0; i < 20000; i++) {
+		memcpy(bad, data, len);
+		for (flips = 1 + (int)(random() % 3); flips > 0; flips--) {
+			at = (size_t)random() % len;
+			bad[at] = (char)(random() % 2 ? random() :
+			    bad[at] ^ (1 << random() % 8));
+		}
+		got = read_bytes(bad, len, &err);
+		if (got != NULL)
+			walk(got);
+		settings_free(got);
+	}
+	close(fd);
+	free(bad);
+	free(data);
+	settings_free(settings);
+}
+END_TEST
+
+/* Each aligned or unaligned 32-bit number in it, as large as it can be. */
+START_TEST(huge_counts_allocate_nothing)
+{
+	struct settings *settings = sample(), *got;
+	struct error err;
+	size_t len, at;
+	char *data, saved[4];
+	int fd = bundle_write(settings, &err);
+
+	data = contents(fd, &len);
+	for (at = 0; at + 4 <= len; at++) {
+		memcpy(saved, data + at, 4);
+		memcpy(data + at, "\xfe\xff\xff\xff", 4);
+		got = read_bytes(data, len, &err);
+		if (got != NULL)
+			walk(got);
+		settings_free(got);
+		memcpy(data + at, saved, 4);
+	}
+	close(fd);
+	free(data);
+	settings_free(settings);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		settings_come_back_as_they_were,
+		a_bundle_cannot_be_changed,
+		what_can_still_change_is_refused,
+		every_truncation_is_refused,
+		flipped_bytes_do_no_harm,
+		huge_counts_allocate_nothing,
+		NULL,
+	};
+
+	return fixture_run("bundle", tests);
+}

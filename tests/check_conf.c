@@ -1,0 +1,878 @@
+/*
+ * check_conf.c: the configuration: what a good one becomes, and that each
+ * mistake is told with its file and line.
+ */
+
+#include "fixture.h"
+
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/socket.h>
+
+#include "log.h"
+#include "reader/conf.h"
+#include "reader/problems.h"
+#include "settings.h"
+
+#define LISTENERS "listeners = ( { name = \"a\"; plugin = \"echo\"; " \
+	"listen = \"127.0.0.1:7007\"; } );\n"
+
+static struct problems problems;
+
+static void
+dump(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < problems.count; i++)
+		fprintf(stderr, "%s:%u: %d %s\n", problems.list[i].file,
+		    problems.list[i].line, problems.list[i].level,
+		    problems.list[i].text);
+}
+
+static struct settings *
+read_text(const char *text)
+{
+	return conf_read(fixture_text("sluice.conf", text), &problems);
+}
+
+/* Read what must be good. */
+static struct settings *
+good(const char *text)
+{
+	struct settings *settings = read_text(text);
+
+	if (problems.errors > 0)
+		dump();
+	ck_assert_uint_eq(problems.errors, 0);
+	ck_assert_ptr_nonnull(settings);
+	return settings;
+}
+
+static void
+done(struct settings *settings)
+{
+	settings_free(settings);
+	problems_done(&problems);
+}
+
+static const struct problem *
+find_problem(int level, const char *file, uint32_t line, const char *part)
+{
+	uint32_t i;
+
+	for (i = 0; i < problems.count; i++)
+		if (problems.list[i].level == level &&
+		    strstr(problems.list[i].file, file) != NULL &&
+		    problems.list[i].line == line &&
+		    strstr(problems.list[i].text, part) != NULL)
+			return &problems.list[i];
+	return NULL;
+}
+
+static void
+expect(int level, const char *file, uint32_t line, const char *part)
+{
+	if (find_problem(level, file, line, part) == NULL) {
+		dump();
+		ck_abort_msg("no problem at %s:%u with \"%s\"", file, line,
+		    part);
+	}
+}
+
+/* Exactly one mistake, at this line, with these words. */
+static void
+one_mistake(const char *text, uint32_t line, const char *part)
+{
+	struct settings *settings = read_text(text);
+
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", line, part);
+	if (problems.errors != 1)
+		dump();
+	ck_assert_uint_eq(problems.errors, 1);
+	done(settings);
+}
+
+/* The same for a line in a listener, which stands on line 4. */
+static void
+one_listener_mistake(const char *text, const char *part)
+{
+	char file[4096];
+
+	snprintf(file, sizeof(file), "listeners = (\n"
+	    "  { name = \"a\"; plugin = \"echo\";\n"
+	    "    listen = [ \"127.0.0.1:7007\" ];\n"
+	    "%s\n"
+	    "  }\n);\n", text);
+	one_mistake(file, 4, part);
+}
+
+START_TEST(defaults_are_those_of_the_manual)
+{
+	struct settings *settings = good(LISTENERS);
+	const struct listener_settings *l = &settings->listeners[0];
+
+	ck_assert_int_ge(settings->workers, 1);
+	ck_assert_int_eq(settings->log_level, LOG_LEVEL_INFO);
+	ck_assert_int_eq(settings->log_format, LOG_FORMAT_TEXT);
+	ck_assert(settings->log_access);
+	ck_assert_uint_eq(settings->drain_timeout_ms, 30000);
+	ck_assert_uint_eq(settings->probation_ms, 30000);
+	ck_assert_uint_eq(settings->watchdog_ms, 2000);
+	ck_assert_ptr_null(settings->plugin_copies);
+	ck_assert_uint_eq(settings->listener_count, 1);
+	ck_assert_str_eq(l->name, "a");
+	ck_assert_str_eq(l->plugin, "echo");
+	ck_assert_int_eq(l->backlog, 4096);
+	ck_assert(l->nodelay);
+	ck_assert(l->keepalive);
+	ck_assert_uint_eq(l->keepalive_idle_ms, 0);
+	ck_assert_int_eq(l->on_reload, ON_RELOAD_AUTO);
+	ck_assert_uint_eq(l->unix_mode, (uint32_t)-1);
+	ck_assert_uint_eq(l->timeouts.idle_ms, 0);
+	ck_assert_uint_eq(l->timeouts.handshake_ms, 10000);
+	ck_assert_uint_eq(l->timeouts.linger_ms, 2000);
+	ck_assert_uint_eq(l->timeouts.write_ms, 30000);
+	ck_assert_uint_eq(l->limits.connections, 0);
+	ck_assert_uint_eq(l->limits.per_address, 0);
+	ck_assert_uint_eq(l->limits.read_buffer, 64 << 10);
+	ck_assert_uint_eq(l->limits.write_buffer, 256 << 10);
+	ck_assert_uint_eq(l->limits.write_queue, 16 << 20);
+	ck_assert_uint_eq(problems.count, 0);
+	done(settings);
+}
+END_TEST
+
+START_TEST(every_key_is_read)
+{
+	struct settings *settings;
+	const struct listener_settings *l;
+
+	settings = good("workers = 3; user = \"root\"; group = \"root\";\n"
+	    "plugin_dir = \"plugins\"; plugin_copies = \".\";\n"
+	    "log : { level = \"debug\"; format = \"json\"; access = false; };\n"
+	    "drain_timeout = 5; probation = 0; watchdog = 0.5;\n"
+	    "listeners = ( { name = \"a-b_c.1\"; plugin = \"./x.so\";\n"
+	    "  listen = ( \"127.0.0.1:1\", \"[::1]:2\", \"unix:/tmp/x\" );\n"
+	    "  backlog = 5; nodelay = false; keepalive = \"45s\";\n"
+	    "  on_reload = \"close\"; mode = \"0660\"; owner = \"root:root\";\n"
+	    "  timeouts : { idle = 1.5; handshake = \"1m\"; linger = 0;\n"
+	    "    write = \"0\"; };\n"
+	    "  limits = { connections = 7; per_address = 2;\n"
+	    "    read_buffer = 512; write_buffer = \"1KiB\";\n"
+	    "    write_queue = 4294967296L; };\n"
+	    "} );\n");
+	l = &settings->listeners[0];
+	ck_assert_int_eq(settings->workers, 3);
+	ck_assert_uint_eq(settings->workers_origin.line, 1);
+	ck_assert_str_eq(settings->user, "root");
+	ck_assert_str_eq(settings->plugin_dir, fixture_path("plugins"));
+	ck_assert_int_eq(settings->log_level, LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(settings->log_format, LOG_FORMAT_JSON);
+	ck_assert(!settings->log_access);
+	ck_assert_uint_eq(settings->drain_timeout_ms, 5000);
+	ck_assert_uint_eq(settings->probation_ms, 0);
+	ck_assert_uint_eq(settings->watchdog_ms, 500);
+	ck_assert_uint_eq(l->address_count, 3);
+	ck_assert_int_eq(l->addresses[2].address.kind, ADDRESS_UNIX);
+	ck_assert_uint_eq(l->addresses[0].origin.line, 6);
+	ck_assert_int_eq(l->backlog, 5);
+	ck_assert(!l->nodelay);
+	ck_assert(l->keepalive);
+	ck_assert_uint_eq(l->keepalive_idle_ms, 45000);
+	ck_assert_int_eq(l->on_reload, ON_RELOAD_CLOSE);
+	ck_assert_uint_eq(l->unix_mode, 0660);
+	ck_assert_uint_eq(l->unix_uid, 0);
+	ck_assert_uint_eq(l->unix_gid, 0);
+	ck_assert_uint_eq(l->timeouts.idle_ms, 1500);
+	ck_assert_uint_eq(l->timeouts.handshake_ms, 60000);
+	ck_assert_uint_eq(l->timeouts.linger_ms, 0);
+	ck_assert_uint_eq(l->timeouts.write_ms, 0);
+	ck_assert_uint_eq(l->limits.connections, 7);
+	ck_assert_uint_eq(l->limits.read_buffer, 512);
+	ck_assert_uint_eq(l->limits.write_buffer, 1024);
+	ck_assert_uint_eq(l->limits.write_queue, 4294967296);
+	ck_assert_uint_eq(l->plugin_origin.line, 5);
+	done(settings);
+}
+END_TEST
+
+START_TEST(keepalive_is_a_switch_or_a_time)
+{
+	static const struct {
+		const char *text;
+		bool on;
+		uint64_t idle_ms;
+	} rows[] = { { "true", true, 0 }, { "false", false, 0 },
+	    { "0", false, 0 }, { "\"0\"", false, 0 }, { "60", true, 60000 },
+	    { "\"2m\"", true, 120000 }, { "1.5", true, 1500 } };
+	struct settings *settings;
+	char text[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		snprintf(text, sizeof(text), "listeners = ( { name = \"a\";"
+		    "plugin = \"p\"; listen = \"*:1\"; keepalive = %s; } );",
+		    rows[i].text);
+		settings = good(text);
+		ck_assert_int_eq(settings->listeners[0].keepalive, rows[i].on);
+		ck_assert_uint_eq(settings->listeners[0].keepalive_idle_ms,
+		    rows[i].idle_ms);
+		done(settings);
+	}
+	one_listener_mistake("keepalive = \"10h\";", "out of range");
+	one_listener_mistake("keepalive = \"1ms\";", "out of range");
+	one_listener_mistake("keepalive = [ 1 ];", "true, false or a duration");
+}
+END_TEST
+
+START_TEST(wrong_type_names_file_and_line)
+{
+	one_mistake("\n\nworkers = \"four\";\n" LISTENERS, 3,
+	    "workers: expected an integer, such as 4; this is a string");
+	one_mistake("\nworkers = true;\n" LISTENERS, 2, "this is true");
+	one_mistake("\nworkers = 1.5;\n" LISTENERS, 2, "expected an integer");
+	one_mistake("user = 5;\n" LISTENERS, 1, "user: expected a string, "
+	    "such as \"sluice\"; this is an integer");
+	one_mistake("user = [ \"a\" ];\n" LISTENERS, 1, "this is a list");
+	one_mistake("log = 5;\n" LISTENERS, 1, "log: expected a group");
+	one_mistake("log : {\n access = \"yes\"; };\n" LISTENERS, 2,
+	    "log.access: expected true or false");
+	one_mistake("drain_timeout = true;\n" LISTENERS, 1,
+	    "expected a duration, such as \"30s\"");
+	one_listener_mistake("backlog = \"5\";", "expected an integer");
+	one_listener_mistake("mode = 0660;", "such as \"0660\"");
+	one_listener_mistake("nodelay = 1;", "expected true or false");
+	one_listener_mistake("timeouts = \"5s\";", "expected a group");
+	one_listener_mistake("options = 5;", "options: expected a group");
+	one_listener_mistake("limits : { read_buffer = 1.5; };",
+	    "limits.read_buffer: expected a size");
+	one_mistake("listeners = 5;\n", 1, "listeners: expected a list");
+	one_mistake("listeners = {\n};\n", 1, "listeners: expected a list");
+	one_mistake("listeners = ( 5 );\n", 1, "listeners: expected groups");
+}
+END_TEST
+
+START_TEST(out_of_range_says_the_range)
+{
+	one_mistake("workers = 257;\n" LISTENERS, 1,
+	    "workers: 257 is out of range, which is 0 to 256");
+	one_mistake("workers = -1;\n" LISTENERS, 1, "workers: -1");
+	one_mistake("drain_timeout = -5;\n" LISTENERS, 1, "negative");
+	one_mistake("drain_timeout = \"4000d\";\n" LISTENERS, 1, "ten years");
+	one_listener_mistake("backlog = 0;", "1 to 65535");
+	one_listener_mistake("backlog = 65536;", "1 to 65535");
+	one_listener_mistake("limits : { read_buffer = 511; };",
+	    "limits.read_buffer: 511B is out of range, which is 512B to 16MiB");
+	one_listener_mistake("limits : { read_buffer = \"17MiB\"; };",
+	    "out of range");
+	one_listener_mistake("limits : { read_buffer = -1; };", "negative");
+	one_listener_mistake("limits : { connections = -1; };", "out of range");
+	one_listener_mistake("limits : { write_queue = \"128KiB\"; };",
+	    "less than limits.write_buffer");
+	one_listener_mistake("limits : { write_queue = \"5GiB\"; };",
+	    "out of range");
+}
+END_TEST
+
+START_TEST(unknown_keys_are_told_what_was_meant)
+{
+	one_mistake("worker = 4;\n" LISTENERS, 1,
+	    "unknown key \"worker\"; did you mean \"workers\"?");
+	one_mistake("\nfrobnicate = 4;\n" LISTENERS, 2,
+	    "unknown key \"frobnicate\"");
+	one_mistake("log : {\n\n levle = \"info\"; };\n" LISTENERS, 3,
+	    "unknown key \"log.levle\"; did you mean \"log.level\"?");
+	one_listener_mistake("liten = \"x\";", "did you mean \"listen\"?");
+	one_listener_mistake("idle = 5;", "belongs into the group \"timeouts\"");
+	one_listener_mistake("timeouts : { idel = 5; };",
+	    "did you mean \"timeouts.idle\"?");
+}
+END_TEST
+
+START_TEST(words_that_are_none_are_listed)
+{
+	one_mistake("log : { level = \"loud\"; };\n" LISTENERS, 1,
+	    "log.level: \"loud\" is not one of error, warn, info, debug");
+	one_mistake("log : { format = \"xml\"; };\n" LISTENERS, 1,
+	    "not one of text, json");
+	one_listener_mistake("on_reload = \"auto\";",
+	    "not one of swap, drain, close");
+}
+END_TEST
+
+START_TEST(missing_keys_are_named)
+{
+	struct settings *settings;
+
+	settings = read_text("listeners = (\n {\n }\n);\n");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 2, "\"name\" is missing");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 2, "\"listen\" is missing");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 2, "\"plugin\" is missing");
+	ck_assert_uint_eq(problems.errors, 3);
+	done(settings);
+	one_mistake("workers = 1;\n", 0, "no listeners");
+	one_mistake("listeners = ( );\n", 0, "no listeners");
+	one_mistake("", 0, "no listeners");
+}
+END_TEST
+
+START_TEST(integers_that_would_wrap_are_refused)
+{
+	one_mistake("workers = 4294967297;\n" LISTENERS, 1,
+	    "4294967297 does not fit 32 bits");
+	one_mistake("workers = 2147483648;\n" LISTENERS, 1, "32 bits");
+	one_mistake("workers = -2147483649;\n" LISTENERS, 1, "32 bits");
+	one_mistake("workers = 0x100000001;\n" LISTENERS, 1, "32 bits");
+	one_mistake("workers = 0xFFFFFFFF;\n" LISTENERS, 1, "32 bits");
+	one_mistake("\nworkers = 99999999999999999999;\n" LISTENERS, 2, "32 bits");
+	one_mistake("workers = 9223372036854775808L;\n" LISTENERS, 1, "64 bits");
+	one_mistake("workers = 0xFFFFFFFFFFFFFFFFL;\n" LISTENERS, 1, "64 bits");
+	one_listener_mistake("options : { n = 18446744073709551617; };",
+	    "32 bits");
+	done(good("// 4294967297\n# 4294967297\n/* 4294967297 */\n"
+	    "user = \"root\" /* 4294967297 */;\n"
+	    "listeners = ( { name = \"a\"; plugin = \"p\"; listen = \"*:1\";"
+	    "options : { a = \"4294967297\"; b4294967297 = 1;\n"
+	    "c = 4294967297L; d = 2147483647; e = -2147483648;\n"
+	    "f = 0x7FFFFFFF; g = 4294967297.0; h = 0x1FFFFFFFFL;\n"
+	    "i = 9223372036854775807L; j = 3e99; k = 4294967296LL; }; } );\n"));
+}
+END_TEST
+
+START_TEST(strings_keep_their_lines)
+{
+	struct settings *settings;
+
+	settings = read_text("/* a\n comment */ user = \"root\"\n\n;\n"
+	    "listeners = (\n"
+	    "  {\n"
+	    "    name = \"a\"; plugin\n"
+	    "      = \"p\";\n"
+	    "    listen = [\n"
+	    "      \"bad1\",\n"
+	    "      // \"no\"\n"
+	    "      \"bad\"\n"
+	    "      \"2\"\n"
+	    "      ,\n"
+	    "      \"bad3\"\n"
+	    "\n"
+	    "    ];\n"
+	    "    options : { text = \"two\nlines \\\" \\\\\"; list = ( \"a\",\n"
+	    "      \"b\" ); };\n"
+	    "  }\n"
+	    "\n"
+	    "  ,\n"
+	    "  { }\n"
+	    ");\n");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 10, "\"bad1\"");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 12, "\"bad2\"");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 15, "\"bad3\"");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 24, "\"name\" is missing");
+	ck_assert_uint_eq(settings->user_origin.line, 2);
+	ck_assert_uint_eq(settings->listeners[0].origin.line, 6);
+	done(settings);
+}
+END_TEST
+
+START_TEST(broken_syntax_names_the_line)
+{
+	one_mistake("workers = 1;\nuser \"x\";\n", 2, "syntax error");
+	one_mistake("workers = 1;\n\nworkers = 2;\n", 3, "duplicate");
+	one_mistake("workers = 1;\nuser = \"x;\nlog = 5;\n", 2,
+	    "this string has no end");
+	one_mistake("workers = 1;\n/* no end\n\n", 2, "this comment has no end");
+	one_mistake("\nlisteners = (\n { name = \"x\"; \n\n", 3,
+	    "this \"{\" is never closed");
+	one_mistake("listeners = (\n { name = \"x\"; )\n;", 2,
+	    "\")\" does not close the \"{\" of line 2");
+	one_mistake("workers = 1;\n}\n", 2, "closes nothing");
+	one_mistake("workers = yes;\n", 1, "syntax error");
+	one_mistake("\xef\xbb\xbfworkers = 1;\n", 1, "syntax error");
+	one_listener_mistake("options : { a = [ 1, \"x\" ]; };", "mismatched");
+	one_listener_mistake("options : { a = \"x\\x00y\"; };", "\\x00");
+}
+END_TEST
+
+START_TEST(a_binary_file_is_told_from_a_text_file)
+{
+	struct settings *settings;
+
+	settings = conf_read(fixture_file("sluice.conf", "a = 1;\nb\0c", 10),
+	    &problems);
+	ck_assert_ptr_null(settings);
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 2, "NUL");
+	done(settings);
+}
+END_TEST
+
+START_TEST(at_include_points_at_include)
+{
+	one_mistake("workers = 1;\n@include \"/etc\"\n", 2,
+	    "@include is not supported; write include =");
+	one_mistake("workers = 1;\n  \t@include \"/etc\"\n", 2, "@include");
+	done(good("// @include \"/etc\"\n/* @include \"/etc\" */\n" LISTENERS));
+}
+END_TEST
+
+START_TEST(depth_and_width_have_limits)
+{
+	char *text = calloc(1, 1 << 20);
+	size_t len = 0;
+	int i;
+
+	ck_assert_ptr_nonnull(text);
+	for (i = 0; i < 100; i++)
+		len += (size_t)sprintf(text + len, "a = (");
+	one_mistake(text, 1, "brackets in each other");
+	for (i = 0, len = 0; i < 50000; i++)
+		len += (size_t)sprintf(text + len, "k%d=1;\n", i);
+	one_mistake(text, 1025, "more than 1024 settings");
+	free(text);
+}
+END_TEST
+
+START_TEST(every_mistake_is_reported)
+{
+	struct settings *settings;
+
+	settings = read_text("workers = 1000;\n"
+	    "usr = \"x\";\n"
+	    "drain_timeout = \"soon\";\n"
+	    "log : { level = \"loud\"; };\n"
+	    "connectors = ( );\n"
+	    "listeners = (\n"
+	    "  { name = \"a b\"; plugin = \"p\"; listen = \"nowhere\";\n"
+	    "    tls : { };\n"
+	    "    backlog = 4294967297;\n"
+	    "  },\n"
+	    "  { name = \"a\"; plugin = 5; },\n"
+	    "  7\n"
+	    ");\n");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 1, "workers: ");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 2, "unknown key \"usr\"; did you mean \"user\"?");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 3, "drain_timeout: \"soon\"");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 4, "log.level");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 5,
+	    "outgoing connections are not supported by this version");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 7, "name: \"a b\"");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 7, "listen: \"nowhere\"");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 8,
+	    "TLS is not supported by this version");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 9, "does not fit 32 bits");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11, "plugin: expected a string");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11, "\"listen\" is missing");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 12, "expected groups");
+	ck_assert_uint_eq(problems.errors, 12);
+	done(settings);
+}
+END_TEST
+
+START_TEST(many_mistakes_have_an_end)
+{
+	char *text = malloc(1 << 20);
+	struct settings *settings;
+	size_t len = 0;
+	int i;
+
+	ck_assert_ptr_nonnull(text);
+	len += (size_t)sprintf(text, "listeners = (\n");
+	for (i = 0; i < 50000; i++)
+		len += (size_t)sprintf(text + len, "1,\n");
+	sprintf(text + len, "1);\n");
+	settings = read_text(text);
+	ck_assert_uint_eq(problems.errors, 50001);
+	ck_assert_uint_le(problems.count, 1000);
+	free(text);
+	done(settings);
+}
+END_TEST
+
+START_TEST(keys_without_effect_warn)
+{
+	struct settings *settings;
+
+	settings = good("probation = \"1s\";\nwatchdog = \"1s\";\n" LISTENERS);
+	expect(LOG_LEVEL_WARN, "/sluice.conf", 1,
+	    "probation has no effect in this version");
+	expect(LOG_LEVEL_WARN, "/sluice.conf", 2,
+	    "watchdog has no effect in this version");
+	done(settings);
+}
+END_TEST
+
+START_TEST(names_and_addresses_are_unique)
+{
+	one_mistake("listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; },\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:2\"; } );\n", 3,
+	    "name: \"a\" is the name of the listener in ");
+	one_mistake("listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:1\"; },\n"
+	    "{ name = \"b\"; plugin = \"p\"; listen = [ \"127.0.0.1:2\",\n"
+	    "  \"127.0.0.1:1\" ]; } );\n", 4,
+	    "listen: 127.0.0.1:1 is taken by \"a\" in ");
+	one_mistake("listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = [ \"unix:/x\",\n"
+	    "  \"unix:/x\" ]; } );\n", 3, "taken by \"a\"");
+	one_mistake("listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = [ \"*:1\",\n"
+	    "  \"0.0.0.0:1\" ]; } );\n", 3, "taken by \"a\"");
+	done(good("listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:0\"; },\n"
+	    "{ name = \"b\"; plugin = \"p\"; listen = \"127.0.0.1:0\"; } );\n"));
+}
+END_TEST
+
+START_TEST(unix_keys_need_a_unix_path)
+{
+	one_listener_mistake("mode = \"0660\";", "no unix:/path");
+	one_listener_mistake("owner = \"root\";", "no unix:/path");
+#define UNIX(key) "listeners = ( { name = \"a\"; plugin = \"p\";" \
+	" listen = \"unix:/tmp/x\";\n" key " } );\n"
+	one_mistake(UNIX("mode = \"rw-rw----\";"), 2, "octal");
+	one_mistake(UNIX("mode = \"0668\";"), 2, "octal");
+	one_mistake(UNIX("mode = \"7777\";"), 2, "octal");
+	one_mistake(UNIX("mode = \"\";"), 2, "must not be empty");
+	one_mistake(UNIX("owner = \"no-such-user-here\";"), 2, "no user");
+	one_mistake(UNIX("owner = \"root:no-such-group\";"), 2, "no group");
+	one_mistake(UNIX("owner = \"root:\";"), 2, "user:group");
+	done(good(UNIX("mode = \"660\"; owner = \":root\";")));
+	done(good(UNIX("owner = \"12345:54321\";")));
+}
+END_TEST
+
+START_TEST(accounts_are_looked_up)
+{
+	struct settings *settings;
+
+	one_mistake("\nuser = \"no-such-user-here\";\n" LISTENERS, 2,
+	    "user: there is no user \"no-such-user-here\"");
+	one_mistake("group = \"no-such-group\";\n" LISTENERS, 1,
+	    "group: there is no group");
+	one_mistake("user = \"\";\n" LISTENERS, 1, "must not be empty");
+	settings = good("user = \"nobody\";\n" LISTENERS);
+	ck_assert_int_eq(settings->drop, geteuid() == 0);
+	if (geteuid() == 0)
+		ck_assert_uint_ne(settings->uid, 0);
+	else
+		expect(LOG_LEVEL_WARN, "/sluice.conf", 1, "no effect");
+	done(settings);
+	settings = good(LISTENERS);
+	if (geteuid() == 0) {
+		ck_assert(settings->drop);
+		ck_assert_uint_ne(settings->uid, (uid_t)-1);
+		ck_assert_uint_ne(settings->gid, (gid_t)-1);
+	} else {
+		ck_assert(!settings->drop);
+		ck_assert_uint_eq(settings->uid, (uid_t)-1);
+	}
+	done(settings);
+}
+END_TEST
+
+static const struct raw_option *
+option(const struct settings *settings, const char *path)
+{
+	const struct listener_settings *l = &settings->listeners[0];
+	uint32_t i;
+
+	for (i = 0; i < l->option_count; i++)
+		if (strcmp(l->options[i].path, path) == 0)
+			return &l->options[i];
+	ck_abort_msg("no option %s", path);
+	return NULL;
+}
+
+START_TEST(options_are_flattened)
+{
+	struct settings *settings;
+
+	settings = good("listeners = ( { name = \"a\"; plugin = \"p\";\n"
+	    "listen = \"*:1\"; options : { motd = \"hi\";\n"
+	    "  limits : { burst = 5; deep : { rate = 0.5; }; };\n"
+	    "  on = true; list = [ \"x\", \"y\" ]; none = ( ); big = 5L; }; } );\n");
+	ck_assert_uint_eq(settings->listeners[0].option_count, 7);
+	ck_assert_int_eq(option(settings, "motd")->type, RAW_STRING);
+	ck_assert_str_eq(option(settings, "motd")->strings[0], "hi");
+	ck_assert_uint_eq(option(settings, "motd")->origin.line, 2);
+	ck_assert_int_eq(option(settings, "limits.burst")->type, RAW_INT);
+	ck_assert_int_eq(option(settings, "limits.burst")->integer, 5);
+	ck_assert_uint_eq(option(settings, "limits.burst")->origin.line, 3);
+	ck_assert_int_eq(option(settings, "limits.deep.rate")->type, RAW_FLOAT);
+	ck_assert(option(settings, "limits.deep.rate")->real == 0.5);
+	ck_assert_int_eq(option(settings, "on")->type, RAW_BOOL);
+	ck_assert_int_eq(option(settings, "on")->integer, 1);
+	ck_assert_int_eq(option(settings, "list")->type, RAW_STRINGS);
+	ck_assert_uint_eq(option(settings, "list")->count, 2);
+	ck_assert_str_eq(option(settings, "list")->strings[1], "y");
+	ck_assert_uint_eq(option(settings, "none")->count, 0);
+	ck_assert_int_eq(option(settings, "big")->integer, 5);
+	done(settings);
+	one_listener_mistake("options : { a = ( 1, 2 ); };",
+	    "options.a: a list can have strings in it; this is an integer");
+	one_listener_mistake("options : { a = ( { } ); };", "this is a group");
+	one_listener_mistake("options : { a = 1.0e+999; };", "too large");
+}
+END_TEST
+
+START_TEST(includes_are_globs_in_order)
+{
+	struct settings *settings;
+
+	mkdir(fixture_path("conf.d"), 0755);
+	fixture_text("conf.d/b.conf", "listeners = ( { name = \"b\"; "
+	    "plugin = \"p\"; listen = \"*:2\"; } );");
+	fixture_text("conf.d/a.conf", "listeners = ( { name = \"a\"; "
+	    "plugin = \"p\"; listen = \"*:1\"; } );");
+	fixture_text("conf.d/ignored", "syntax error");
+	settings = good("include = \"conf.d/*.conf\";");
+	ck_assert_uint_eq(settings->listener_count, 2);
+	ck_assert_str_eq(settings->listeners[0].name, "a");
+	ck_assert_str_eq(settings->listeners[1].name, "b");
+	ck_assert_str_eq(settings->listeners[1].origin.file,
+	    fixture_path("conf.d/b.conf"));
+	done(settings);
+	/* Twice the same file is one file. */
+	settings = good("include = [ \"conf.d/b.conf\", \"conf.d/*.conf\","
+	    " \"nothing.d/*.conf\" ];");
+	ck_assert_uint_eq(settings->listener_count, 2);
+	ck_assert_str_eq(settings->listeners[0].name, "b");
+	done(settings);
+}
+END_TEST
+
+START_TEST(mistakes_in_included_files_name_them)
+{
+	struct settings *settings;
+
+	mkdir(fixture_path("conf.d"), 0755);
+	fixture_text("conf.d/a.conf", "\nworkers = 5;\n"
+	    "listeners = ( { name = \"a\"; plugin = \"p\";\n"
+	    "listen = \"*:1\"; frob = 1; } );");
+	fixture_text("conf.d/b.conf", "listeners = (\n\n;\n");
+	fixture_text("conf.d/c.conf", "listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; } );"
+	    "connectors = ( );\n");
+	mkdir(fixture_path("conf.d/d.conf"), 0755);
+	settings = read_text("workers = -1;\ninclude = (\n\"conf.d/*.conf\",\n"
+	    "\"missing.conf\" );\n");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 1, "workers");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 4, "no such file");
+	expect(LOG_LEVEL_ERROR, "/a.conf", 2, "workers: an included file");
+	expect(LOG_LEVEL_ERROR, "/a.conf", 4, "unknown key \"frob\"");
+	expect(LOG_LEVEL_ERROR, "/b.conf", 1, "never closed");
+	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "name: \"a\" is the name");
+	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "*:1 is taken by \"a\"");
+	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "connectors: ");
+	expect(LOG_LEVEL_ERROR, "/d.conf", 0, "is a directory");
+	ck_assert_uint_eq(problems.errors, 9);
+	done(settings);
+	fixture_text("other.conf", "include = \"x\";");
+	one_mistake(LISTENERS "\ninclude = \"sluice.conf\";", 3, "itself");
+	one_mistake(LISTENERS "include = 5;", 2, "include: expected a string");
+	one_mistake(LISTENERS "include = ( );", 2, "include: the list is empty");
+	settings = read_text(LISTENERS "include = \"other.conf\";");
+	expect(LOG_LEVEL_ERROR, "/other.conf", 1, "include: an included file");
+	done(settings);
+}
+END_TEST
+
+START_TEST(files_that_are_no_files_are_refused_at_once)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	char *large = malloc((1 << 20) + 1);
+	int fd;
+
+	ck_assert_ptr_nonnull(large);
+	ck_assert_ptr_null(conf_read(fixture_path("missing"), &problems));
+	expect(LOG_LEVEL_ERROR, "/missing", 0, "No such file");
+	done(NULL);
+	ck_assert_ptr_null(conf_read(fixture_dir, &problems));
+	expect(LOG_LEVEL_ERROR, fixture_dir, 0, "is a directory");
+	done(NULL);
+	ck_assert_int_eq(mkfifo(fixture_path("fifo"), 0644), 0);
+	ck_assert_ptr_null(conf_read(fixture_path("fifo"), &problems));
+	expect(LOG_LEVEL_ERROR, "/fifo", 0, "not a regular file");
+	done(NULL);
+	ck_assert_ptr_null(conf_read("/dev/zero", &problems));
+	expect(LOG_LEVEL_ERROR, "/dev/zero", 0, "not a regular file");
+	done(NULL);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	strcpy(un.sun_path, fixture_path("socket"));
+	ck_assert_int_eq(bind(fd, (void *)&un, sizeof(un)), 0);
+	ck_assert_ptr_null(conf_read(fixture_path("socket"), &problems));
+	expect(LOG_LEVEL_ERROR, "/socket", 0, "cannot open");
+	close(fd);
+	done(NULL);
+	memset(large, ' ', (1 << 20) + 1);
+	ck_assert_ptr_null(conf_read(fixture_file("large", large,
+	    (1 << 20) + 1), &problems));
+	expect(LOG_LEVEL_ERROR, "/large", 0, "at most 1048576");
+	done(NULL);
+	memcpy(large, LISTENERS, strlen(LISTENERS));
+	done(conf_read(fixture_file("fits", large, 1 << 20), &problems));
+	ck_assert_int_eq(symlink("loop", fixture_path("loop")), 0);
+	ck_assert_ptr_null(conf_read(fixture_path("loop"), &problems));
+	expect(LOG_LEVEL_ERROR, "/loop", 0, "symbolic links");
+	done(NULL);
+	free(large);
+}
+END_TEST
+
+START_TEST(copies_need_a_directory)
+{
+	one_mistake("plugin_copies = \"missing\";\n" LISTENERS, 1,
+	    "plugin_copies: ");
+}
+END_TEST
+
+/* Nothing that can stand in a file may crash, hang or loop the reader. */
+START_TEST(mutated_files_do_no_harm)
+{
+	static const char base[] = "workers = 3; user = \"root\";\n"
+	    "log : { level = \"debug\"; access = false; };\n"
+	    "drain_timeout = 5.5; /* c */ // d\n"
+	    "listeners = ( { name = \"a\"; plugin = \"./x.so\";\n"
+	    "  listen = ( \"127.0.0.1:1\", \"[::1]:2\", \"unix:/tmp/x\" );\n"
+	    "  limits = { connections = 7; write_queue = 4294967296L; };\n"
+	    "  options : { a = [ \"x\", \"y\" ]; b : { c = 0x1F; }; };\n"
+	    "} );\n";
+	static const char bytes[] = "\"\\(){}[]=:;,/*#@L0x9-+. \nax\0\xff";
+	char text[sizeof(base)];
+	int i, j, edits;
+
+	srandom(1);
+	for (i = 0; i < 3000; i++) {
+		memcpy(text, base, sizeof(base));
+		edits = 1 + (int)(random() % 4);
+		for (j = 0; j < edits; j++)
+			text[(size_t)random() % (sizeof(base) - 1)] =
+			    bytes[(size_t)random() % (sizeof(bytes) - 1)];
+		done(conf_read(fixture_file("f", text, sizeof(text) - 1),
+		    &problems));
+	}
+	for (i = 0; i < (int)sizeof(base); i++)
+		done(conf_read(fixture_file("f", base, (size_t)i), &problems));
+}
+END_TEST
+
+static uint32_t seen;
+
+static void
+count_problem(void *arg, const struct problem *problem)
+{
+	ck_assert_ptr_eq(arg, &seen);
+	ck_assert_ptr_nonnull(problem->text);
+	seen++;
+}
+
+START_TEST(problems_are_told_when_they_are_found)
+{
+	problems.on_problem = count_problem;
+	problems.arg = &seen;
+	settings_free(read_text("workers = 1000;\nuser = 5;\n" LISTENERS));
+	ck_assert_uint_eq(seen, 2);
+	problems_done(&problems);
+}
+END_TEST
+
+START_TEST(keys_that_need_a_restart_are_named)
+{
+	struct settings *a = good("workers = 1;\n" LISTENERS), *b;
+	struct origin origin;
+
+	problems_done(&problems);
+	b = good("drain_timeout = 1;\n\nworkers = 2;\n" LISTENERS);
+	ck_assert_ptr_null(settings_restart_key(a, a, &origin));
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "workers");
+	ck_assert_uint_eq(origin.line, 3);
+	ck_assert_ptr_nonnull(strstr(origin.file, "sluice.conf"));
+	b->workers = 1;
+	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
+	b->uid = a->uid + 1;
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "user");
+	b->uid = a->uid;
+	b->gid = a->gid + 1;
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "group");
+	ck_assert_uint_eq(origin.line, 0);
+	settings_free(a);
+	done(b);
+}
+END_TEST
+
+START_TEST(a_service_is_its_image_and_options)
+{
+#define WITH(rest) "listeners = ( { name = \"a\"; plugin = \"p\";" \
+	"listen = \"*:1\"; " rest " } );"
+	static const char *const same[] = {
+	    WITH("options : { a = 1; b = \"x\"; };"),
+	    WITH("options : { b = \"x\"; a = 1; }; backlog = 5;") };
+	static const char *const other[] = { WITH(""),
+	    WITH("options : { a = 1; };"),
+	    WITH("options : { a = 1; b = \"y\"; };"),
+	    WITH("options : { a = 2; b = \"x\"; };"),
+	    WITH("options : { a = 1; b = [ \"x\" ]; };"),
+	    WITH("options : { a = 1L; c = \"x\"; };") };
+	struct settings *a, *b;
+	size_t i;
+
+	a = good(same[0]);
+	problems_done(&problems);
+	ck_assert_ptr_nonnull(settings_add_image(a));
+	b = good(same[1]);
+	ck_assert_ptr_nonnull(settings_add_image(b));
+	ck_assert(listener_same_service(a, a->listeners, b, b->listeners));
+	b->images[0].hash[31] = 1;
+	ck_assert(!listener_same_service(a, a->listeners, b, b->listeners));
+	done(b);
+	for (i = 0; i < sizeof(other) / sizeof(*other); i++) {
+		b = good(other[i]);
+		ck_assert_ptr_nonnull(settings_add_image(b));
+		ck_assert(!listener_same_service(a, a->listeners, b,
+		    b->listeners));
+		done(b);
+	}
+	settings_free(a);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		defaults_are_those_of_the_manual,
+		every_key_is_read,
+		keepalive_is_a_switch_or_a_time,
+		wrong_type_names_file_and_line,
+		out_of_range_says_the_range,
+		unknown_keys_are_told_what_was_meant,
+		words_that_are_none_are_listed,
+		missing_keys_are_named,
+		integers_that_would_wrap_are_refused,
+		strings_keep_their_lines,
+		broken_syntax_names_the_line,
+		a_binary_file_is_told_from_a_text_file,
+		at_include_points_at_include,
+		depth_and_width_have_limits,
+		every_mistake_is_reported,
+		many_mistakes_have_an_end,
+		keys_without_effect_warn,
+		names_and_addresses_are_unique,
+		unix_keys_need_a_unix_path,
+		accounts_are_looked_up,
+		options_are_flattened,
+		includes_are_globs_in_order,
+		mistakes_in_included_files_name_them,
+		files_that_are_no_files_are_refused_at_once,
+		copies_need_a_directory,
+		mutated_files_do_no_harm,
+		problems_are_told_when_they_are_found,
+		keys_that_need_a_restart_are_named,
+		a_service_is_its_image_and_options,
+		NULL,
+	};
+
+	return fixture_run("conf", tests);
+}

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""What README.md, the manuals and the sample configurations show is true.
+
+Manuals must be lint-free.  Their C examples must compile without a warning
+and load, their configurations must pass `sluiced -t`, their commands must run.
+The commands of README.md are run in a directory that looks like a fresh clone
+after a build, and each must say what its comment says.
+
+In a manual, a block that begins with a comment `example: c NAME`, `example:
+conf NAME` or `example: sh` is such an example.
+
+From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_INCLUDE, SLUICE_SRCDIR,
+CC.
+"""
+
+import glob
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def place(variable, default):
+    return os.path.abspath(os.environ.get(variable) or default)
+
+
+SOURCE = place("SLUICE_SRCDIR", os.path.dirname(HERE))
+SLUICED = place("SLUICED", os.path.join(SOURCE, "build/daemon/sluiced"))
+PLUGINS = place("SLUICE_PLUGINS", os.path.join(SOURCE, "build/plugins"))
+INCLUDE = place("SLUICE_INCLUDE", os.path.join(SOURCE, "include"))
+CC = shlex.split(os.environ.get("CC") or "cc")
+
+SKIPPED = 77		# automake: this test could not run here
+DEADLINE = 120		# seconds; reaching it is a failure
+
+# Runs in front of the README's commands.  They sleep so that the daemon has
+# its verdict; here that is what is waited for.
+PRELUDE = r"""
+set -e
+verdicts=0
+sleep() {
+	verdicts=$((verdicts + 1))
+	for try in {1..3000}; do
+		found=$(grep -cE 'generation [0-9]+ ready|reload refused' log) || :
+		if [ "$found" -ge $verdicts ]; then return; fi
+		command sleep 0.02
+	done
+	echo "verdict $verdicts is not in the log"
+	exit 1
+}
+trap 'kill $(jobs -p) 2> /dev/null || :; wait' EXIT
+"""
+
+failures = 0
+
+
+def check(condition, what, detail=""):
+    global failures
+    print("%s - %s" % ("ok" if condition else "NOT OK", what))
+    if not condition:
+        failures += 1
+        if detail:
+            print("\t" + detail.rstrip().replace("\n", "\n\t"))
+    sys.stdout.flush()
+    return condition
+
+
+def run(command, **settings):
+    """Exit status and everything it said; None: it had to be killed."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        **settings)
+    try:
+        output = process.communicate(timeout=DEADLINE)[0]
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return None, process.communicate()[0] + "\n(killed: too slow)\n"
+
+
+def read(*names):
+    with open(os.path.join(SOURCE, *names)) as file:
+        return file.read()
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+# Manuals.
+
+def manual_examples(text):
+    """(kind, name, text) of each example."""
+    for match in re.finditer(
+            r'^\.\\" example: (\w+) ?(\w*)\n\.Bd .*\n((?s:.*?))^\.Ed$', text,
+            re.MULTILINE):
+        block = match.group(3).replace("\\&", "").replace("\\e", "\\")
+        yield match.group(1), match.group(2), block
+
+
+def with_plugin_dir(text):
+    """The configuration, with the plugins of this build."""
+    line = 'plugin_dir = "%s";' % PLUGINS
+    text, count = re.subn(r'^plugin_dir = "[^"]*";', line, text,
+                          flags=re.MULTILINE)
+    return text if count else line + "\n" + text
+
+
+def check_config(path, what):
+    status, output = run([SLUICED, "-t", "-c", path])
+    check(status == 0 and "is valid" in output,
+          "sluiced -t takes %s" % what, output)
+
+
+def check_plugin(source, name, what):
+    target = source[:-2] + ".so"
+    status, output = run(CC + [
+        "-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
+        "-fvisibility=hidden", "-I" + INCLUDE, "-o", target, source])
+    if check(status == 0, "%s compiles" % what, output):
+        status, output = run([SLUICED, "--describe", target])
+        check(status == 0 and name in output, "%s loads" % what, output)
+
+
+def check_manuals(directory):
+    tools = os.path.join(directory, "bin")
+    os.mkdir(tools)
+    os.symlink(SLUICED, os.path.join(tools, "sluiced"))
+    path = dict(os.environ, PATH=tools + ":" + os.environ["PATH"])
+    for page in sorted(glob.glob(os.path.join(SOURCE, "man", "*.[0-9]"))):
+        name = os.path.basename(page)
+        status, output = run(["mandoc", "-T", "lint", "-W", "warning", page])
+        check(status == 0 and not output, "%s is lint-free" % name, output)
+        for kind, what, text in manual_examples(read(page)):
+            title = "the example %s in %s" % (what or kind, name)
+            file = os.path.join(directory, "%s.%s" % (what or "it", kind))
+            if kind == "c":
+                check_plugin(write(file, text), what, title)
+            elif kind == "conf":
+                check_config(write(file, with_plugin_dir(text)), title)
+            else:
+                status, output = run(["bash", "-ec", text], env=path,
+                                     cwd=PLUGINS)
+                check(status == 0, "%s runs" % title, output)
+
+
+# Configurations.
+
+def check_samples(directory):
+    file = os.path.join(directory, "sample.conf")
+    for name in ("sluice.conf", "sluice.conf.full"):
+        text = read("conf", name)
+        check_config(write(file, with_plugin_dir(text)), "conf/" + name)
+    # And with everything in it that is commented out, but for users that
+    # need not exist here.
+    live = re.sub(r"^(\s*)# (\w+ = [^;]*;)", r"\1\2", text,
+                  flags=re.MULTILINE)
+    live = re.sub(r"^\s*(user|group|owner|mode|plugin_copies) = [^;]*;", "",
+                  live, flags=re.MULTILINE)
+    check_config(write(file, with_plugin_dir(live)),
+                 "conf/sluice.conf.full with every default written out")
+
+
+# README.md.
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def check_readme(directory):
+    text = read("README.md")
+    sample = re.findall(r'name = "(\w+)";\s*listen = "127.0.0.1:(\d+)"',
+                        read("conf", "sluice.conf"))
+    for port, name in re.findall(r"nc 127\.0\.0\.1 (\d+) +# (\w+)", text):
+        check((name, port) in sample,
+              "conf/sluice.conf has %s at %s, as README.md says"
+              % (name, port))
+    for name in re.findall(r"[` ]((?:man|plugins|conf|include|bench|systemd)/"
+                           r"[\w./*-]*|[A-Z]+\.md)(?=[`;])", text):
+        check(glob.glob(os.path.join(SOURCE, name)),
+              "README.md names %s, which exists" % name)
+
+    clone = os.path.join(directory, "clone")
+    os.makedirs(os.path.join(clone, "build/daemon"))
+    os.symlink(INCLUDE, os.path.join(clone, "include"))
+    os.symlink(SLUICED, os.path.join(clone, "build/daemon/sluiced"))
+    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```$", text,
+                                  re.MULTILINE | re.DOTALL))
+    script = PRELUDE + blocks.replace("7020", str(free_port()))
+    with open(os.path.join(clone, "log"), "w+") as log:
+        script = script.replace("sluiced -c hello.conf",
+                                "sluiced -c hello.conf 2> log")
+        status, output = run(["bash", "-c", script], cwd=clone)
+        said = log.read()
+    detail = "output:\n%s\nlog:\n%s" % (output, said)
+    if not check(status == 0, "the commands of README.md run", detail):
+        return
+    expected = re.findall(r"<&5 +# (.*)$", blocks, re.MULTILINE)
+    check(output.splitlines() == expected,
+          "they say what README.md says", detail)
+    for line in re.findall(r"# the log says: (.*)$", blocks, re.MULTILINE):
+        check(line in said, "the log says: " + line, detail)
+
+
+def main():
+    for program in ("mandoc", "bash", "cc", CC[0]):
+        if shutil.which(program) is None:
+            print("%s is not installed: the examples were not tried"
+                  % program)
+            return SKIPPED
+    directory = tempfile.mkdtemp(prefix="sluice-examples-")
+    try:
+        os.chmod(directory, 0o755)  # workers are somebody else
+        check_manuals(directory)
+        check_samples(directory)
+        check_readme(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return 1 if failures else 0
+
+
+sys.exit(main())

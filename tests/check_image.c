@@ -1,0 +1,247 @@
+/* check_image.c: what may become a plugin image, and what may not. */
+
+#include "fixture.h"
+#include "tiny_elf.h"
+
+#include <link.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "error.h"
+#include "image.h"
+#include "memfd.h"
+
+static void
+refused(const void *data, size_t len, const char *part)
+{
+	struct image image = { .fd = -1 };
+	struct error err = { "" };
+	const char *path = fixture_file("bad.so", data, len);
+
+	ck_assert_msg(image_open(path, &image, &err) == -1, "accepted: %s",
+	    part);
+	ck_assert_int_eq(image.fd, -1);
+	ck_assert_msg(strstr(err.text, part) != NULL, "%s", err.text);
+	ck_assert_msg(strncmp(err.text, path, strlen(path)) == 0, "%s",
+	    err.text);
+}
+
+START_TEST(an_image_is_sealed_and_known_by_its_hash)
+{
+	static const uint8_t abc[IMAGE_HASH_SIZE] = { 0xba, 0x78, 0x16, 0xbf };
+	struct image a = { .fd = -1 }, b = { .fd = -1 };
+	struct tiny t = tiny();
+	struct error err = { "" };
+	char hash[9];
+
+	ck_assert_msg(image_open(fixture_file("a.so", &t, sizeof(t)), &a,
+	    &err) == 0, "%s", err.text);
+	ck_assert(memfd_is_sealed(a.fd));
+	ck_assert_int_eq(fcntl(a.fd, F_GETFD), FD_CLOEXEC);
+	ck_assert_uint_eq(a.size, sizeof(t));
+	ck_assert_int_eq(write(a.fd, "x", 1), -1);
+	ck_assert_int_eq(ftruncate(a.fd, 1), -1);
+	ck_assert_int_eq(image_open(fixture_file("b.so", &t, sizeof(t)), &b,
+	    &err), 0);
+	ck_assert_mem_eq(a.hash, b.hash, IMAGE_HASH_SIZE);
+	image_close(&b);
+	image_close(&b);
+	t.names[0] = 'x';
+	ck_assert_int_eq(image_open(fixture_file("b.so", &t, sizeof(t)), &b,
+	    &err), 0);
+	ck_assert_mem_ne(a.hash, b.hash, IMAGE_HASH_SIZE);
+	image_close(&a);
+	image_close(&b);
+	ck_assert_str_eq(image_short_hash(abc, hash), "ba7816bf");
+}
+END_TEST
+
+START_TEST(an_image_can_be_mapped_for_execution)
+{
+	struct image image = { .fd = -1 };
+	struct tiny t = tiny();
+	struct error err = { "" };
+	void *map;
+
+	ck_assert_int_eq(image_open(fixture_file("a.so", &t, sizeof(t)),
+	    &image, &err), 0);
+	map = mmap(NULL, sizeof(t), PROT_READ | PROT_EXEC, MAP_PRIVATE,
+	    image.fd, 0);
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	ck_assert_mem_eq(map, &t, sizeof(t));
+	munmap(map, sizeof(t));
+	image_close(&image);
+}
+END_TEST
+
+START_TEST(a_real_shared_object_passes)
+{
+	struct image image = { .fd = -1 };
+	struct link_map *map;
+	struct error err = { "" };
+
+	/* The C library that this test runs with. */
+	for (map = _r_debug.r_map; map != NULL; map = map->l_next)
+		if (strstr(map->l_name, "libc.so") != NULL)
+			break;
+	if (map == NULL)
+		return;
+	ck_assert_msg(image_open(map->l_name, &image, &err) == 0, "%s",
+	    err.text);
+	image_close(&image);
+}
+END_TEST
+
+START_TEST(files_that_are_no_files_are_refused_at_once)
+{
+	struct image image = { .fd = -1 };
+	struct error err;
+
+	ck_assert_int_eq(image_open(fixture_path("missing"), &image, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "missing: No such file"));
+	ck_assert_int_eq(image_open(fixture_dir, &image, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "directory"));
+	ck_assert_int_eq(image_open("/dev/zero", &image, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "not a regular file"));
+	ck_assert_int_eq(mkfifo(fixture_path("fifo"), 0644), 0);
+	ck_assert_int_eq(image_open(fixture_path("fifo"), &image, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "not a regular file"));
+	ck_assert_int_eq(truncate(fixture_text("large", ""),
+	    (off_t)IMAGE_SIZE_MAX + 1), 0);
+	ck_assert_int_eq(image_open(fixture_path("large"), &image, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "at most"));
+	ck_assert_int_eq(image.fd, -1);
+}
+END_TEST
+
+START_TEST(text_and_empty_files_are_told_apart)
+{
+	refused("", 0, "is empty");
+	refused("#!/bin/sh\n", 10, "not a shared object");
+	refused("\x7f", 1, "not a shared object");
+	refused("\x7f" "ELF", 4, "is cut short");
+}
+END_TEST
+
+START_TEST(other_kinds_of_elf_are_refused)
+{
+	struct tiny t = tiny();
+
+	t.head.e_machine = EM_S390;
+	refused(&t, sizeof(t), "another machine");
+	t = tiny();
+	t.head.e_ident[EI_CLASS] ^= 3;
+	refused(&t, sizeof(t), "another machine");
+	t = tiny();
+	t.head.e_ident[EI_DATA] ^= 3;
+	refused(&t, sizeof(t), "another machine");
+	t = tiny();
+	t.head.e_type = ET_REL;
+	refused(&t, sizeof(t), "object file");
+	t = tiny();
+	t.head.e_type = ET_EXEC;
+	refused(&t, sizeof(t), "-shared");
+	t = tiny();
+	t.segments[1].p_type = PT_NOTE;
+	refused(&t, sizeof(t), "nothing to load");
+}
+END_TEST
+
+START_TEST(an_executable_stack_is_refused)
+{
+	struct tiny t = tiny();
+
+	t.segments[2].p_flags |= PF_X;
+	refused(&t, sizeof(t), "executable stack");
+	t = tiny();
+	t.segments[2].p_type = PT_NULL;
+	refused(&t, sizeof(t), "executable stack");
+}
+END_TEST
+
+START_TEST(every_truncation_is_refused)
+{
+	struct tiny t = tiny();
+	size_t len;
+
+	for (len = 4; len < sizeof(t); len++)
+		refused(&t, len, "cut short");
+}
+END_TEST
+
+START_TEST(a_file_with_a_hole_at_its_end_is_refused)
+{
+	struct tiny t = tiny();
+
+	memset(t.sections, 0, sizeof(t.sections));
+	refused(&t, sizeof(t), "not whole");
+}
+END_TEST
+
+START_TEST(offsets_beyond_all_bounds_are_refused)
+{
+	struct tiny t = tiny();
+
+	t.head.e_phoff = (ElfW(Off))-1;
+	refused(&t, sizeof(t), "cut short");
+	t = tiny();
+	t.head.e_shoff = (ElfW(Off))-64;
+	refused(&t, sizeof(t), "cut short");
+	t = tiny();
+	t.segments[0].p_offset = (ElfW(Off))-1;
+	refused(&t, sizeof(t), "cut short");
+	t = tiny();
+	t.segments[0].p_filesz = (ElfW(Off))-1;
+	refused(&t, sizeof(t), "cut short");
+	t = tiny();
+	t.head.e_phnum = 0xffff;
+	refused(&t, sizeof(t), "cut short");
+	t = tiny();
+	t.head.e_phentsize = 1;
+	refused(&t, sizeof(t), "damaged");
+	t = tiny();
+	t.sections[1].sh_size = (ElfW(Off))-1;
+	refused(&t, sizeof(t), "not whole");
+}
+END_TEST
+
+START_TEST(mutated_files_do_no_harm)
+{
+	struct image image = { .fd = -1 };
+	struct tiny t;
+	struct error err;
+	int i, edits;
+
+	srandom(1);
+	for (i = 0; i < 3000; i++) {
+		t = tiny();
+		for (edits = 1 + (int)(random() % 8); edits > 0; edits--)
+			((char *)&t)[(size_t)random() % sizeof(t)] =
+			    (char)random();
+		if (image_open(fixture_file("x.so", &t, sizeof(t)), &image,
+		    &err) == 0)
+			image_close(&image);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		an_image_is_sealed_and_known_by_its_hash,
+		an_image_can_be_mapped_for_execution,
+		a_real_shared_object_passes,
+		files_that_are_no_files_are_refused_at_once,
+		text_and_empty_files_are_told_apart,
+		other_kinds_of_elf_are_refused,
+		an_executable_stack_is_refused,
+		every_truncation_is_refused,
+		a_file_with_a_hole_at_its_end_is_refused,
+		offsets_beyond_all_bounds_are_refused,
+		mutated_files_do_no_harm,
+		NULL,
+	};
+
+	return fixture_run("image", tests);
+}

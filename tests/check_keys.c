@@ -1,0 +1,291 @@
+/*
+ * check_keys.c: holds man/sluice.conf.5 and conf/sluice.conf.full to the table
+ * in daemon/keys.c.  The rules, for whoever writes them:
+ *
+ * conf/sluice.conf.full: each key of the table has a line
+ *	KEY = VALUE;
+ * live or commented out with `//` or `#`, with any indentation, and VALUE is
+ * the table's default exactly as written there (with its quotes).  After the
+ * semicolon anything may follow.  A key without a default, or with one that
+ * is chosen at build time (plugin_dir), may have any VALUE, which may go on
+ * over several lines; `options`, `listen`, `include` and `listeners` too.  The
+ * keys of a group stand between a line `GROUP : {` (or `GROUP = {`) and the
+ * next line that begins with `}`.  A key that this version refuses (tls,
+ * connectors) must not appear.
+ *
+ * man/sluice.conf.5: each key has a line
+ *	.It Ic KEY
+ * (more may follow on it), where the key of a group is written with it:
+ * `.It Ic timeouts.idle`, `.It Ic log.level`.  A group itself needs none.
+ * Before the next `.It` or `.Sh` line, a key with a default has the two lines
+ *	Default:
+ *	.Li VALUE
+ * where VALUE is the default without quotes, and may be followed by ` .` or
+ * ` ;` or ` ,`.  Text may stand before `Default:` on its line.  plugin_dir
+ * may have any VALUE.  A key with KEY_RESTART has the word "restart" in its
+ * entry.
+ */
+
+#include "fixture.h"
+
+#include <ctype.h>
+#include <limits.h>
+
+#include "keys.h"
+#include "settings.h"
+
+#ifndef SRCDIR
+#define SRCDIR "."	/* make says where the sources are in srcdir */
+#endif
+
+static char *full, *manual;
+
+/* The file out of the source tree, which is where `make check` says, or here. */
+static char *
+source_file(const char *name)
+{
+	const char *dir = getenv("srcdir");
+	char path[PATH_MAX], *text = calloc(1, 1 << 20);
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir != NULL ? dir : SRCDIR,
+	    name);
+	file = fopen(path, "r");
+	ck_assert_msg(file != NULL && text != NULL, "cannot read %s", path);
+	ck_assert_uint_lt(fread(text, 1, (1 << 20) - 1, file), (1 << 20) - 1);
+	fclose(file);
+	return text;
+}
+
+/* The next line of *text without its end; false at the end of the file. */
+static bool
+next_line(const char **text, char *line, size_t room)
+{
+	size_t len = strcspn(*text, "\n");
+
+	if (**text == '\0')
+		return false;
+	snprintf(line, room, "%.*s", (int)len, *text);
+	*text += len + ((*text)[len] == '\n');
+	return true;
+}
+
+/* Past indentation and comment signs. */
+static const char *
+uncommented(const char *line)
+{
+	return line + strspn(line, " \t/#");
+}
+
+static void
+compare_full(const struct key *key, const char *value, const char *path)
+{
+	size_t len;
+
+	if (key->value == NULL || key->flags & KEY_BUILD)
+		return;
+	len = strlen(key->value);
+	ck_assert_msg(strncmp(value, key->value, len) == 0 &&
+	    value[len] == ';', "sluice.conf.full: %s: the default is %s, "
+	    "not %s", path, key->value, value);
+}
+
+/* A line `KEY = VALUE;` in the group, or in none. */
+static void
+find_in_full(const struct key *key, const char *group, const char *path)
+{
+	char line[512], inside[64] = "";
+	const char *text = full, *p;
+	size_t len = strlen(key->name);
+
+	while (next_line(&text, line, sizeof(line))) {
+		p = uncommented(line);
+		if (*p == '}') {
+			inside[0] = '\0';
+			continue;
+		}
+		if (strcmp(inside, group) == 0 &&
+		    strncmp(p, key->name, len) == 0) {
+			p += len;
+			p += strspn(p, " \t");
+			if (*p == '=' || *p == ':') {
+				p++;
+				p += strspn(p, " \t");
+				compare_full(key, p, path);
+				return;
+			}
+		}
+		p = uncommented(line);
+		if (strchr(p, '{') != NULL && strchr(p, '}') == NULL)
+			sscanf(p, "%63[a-z_]", inside);
+	}
+	ck_abort_msg("sluice.conf.full: no line for %s", path);
+}
+
+static void
+compare_default(const struct key *key, const char *value, const char *path)
+{
+	char bare[256], end;
+	size_t len = 0;
+	const char *p;
+
+	for (p = key->value; *p != '\0'; p++)
+		if (*p != '"')
+			bare[len++] = *p;
+	bare[len] = '\0';
+	end = strncmp(value, bare, len) == 0 ? value[len] : 'x';
+	ck_assert_msg(end == '\0' || end == ' ', "sluice.conf.5: %s: the "
+	    "default is %s, not %s", path, bare, value);
+}
+
+static void
+find_in_manual(const struct key *key, const char *path)
+{
+	char line[512], head[128];
+	const char *text = manual;
+	bool default_next = false, in = false, found = false, has_default = false,
+	    restart = false;
+	size_t len;
+
+	len = (size_t)snprintf(head, sizeof(head), ".It Ic %s", path);
+	while (next_line(&text, line, sizeof(line))) {
+		if (strncmp(line, ".It", 3) == 0 ||
+		    strncmp(line, ".Sh", 3) == 0)
+			in = strncmp(line, head, len) == 0 &&
+			    (line[len] == '\0' || line[len] == ' ');
+		if (!in)
+			continue;
+		found = true;
+		if (strstr(line, "restart") != NULL)
+			restart = true;
+		if (default_next && strncmp(line, ".Li ", 4) == 0) {
+			has_default = true;
+			if (key->value != NULL && !(key->flags & KEY_BUILD))
+				compare_default(key, line + 4, path);
+		}
+		len = strlen(line);
+		default_next = len >= 8 &&
+		    strcmp(line + len - 8, "Default:") == 0;
+		len = strlen(head);
+	}
+	ck_assert_msg(found, "sluice.conf.5: no entry for %s", path);
+	ck_assert_msg(has_default || key->value == NULL || key->flags & KEY_BUILD,
+	    "sluice.conf.5: %s: no default", path);
+	ck_assert_msg(restart || !(key->flags & KEY_RESTART),
+	    "sluice.conf.5: %s: the word \"restart\" is missing", path);
+}
+
+static void
+each_key(const struct key *keys, const char *group,
+    void (*visit)(const struct key *key, const char *group, const char *path))
+{
+	char path[128];
+
+	for (; keys->name != NULL; keys++) {
+		snprintf(path, sizeof(path), "%s%s%s", group,
+		    *group != '\0' ? "." : "", keys->name);
+		if (keys->type == KEY_GROUP)
+			each_key(keys->keys, keys->name, visit);
+		else
+			visit(keys, group, path);
+	}
+}
+
+static void
+visit_full(const struct key *key, const char *group, const char *path)
+{
+	if (key->type != KEY_REFUSED)
+		find_in_full(key, group, path);
+}
+
+static void
+visit_manual(const struct key *key, const char *group, const char *path)
+{
+	(void)group;
+	if (key->type != KEY_REFUSED)
+		find_in_manual(key, path);
+}
+
+/* Each row is complete, and its default is a value it would accept. */
+static void
+visit_row(const struct key *key, const char *group, const char *path)
+{
+	(void)group;
+	ck_assert_msg(key->help != NULL && strlen(key->help) > 10, "%s", path);
+	ck_assert_msg(key->value != NULL || key->example != NULL ||
+	    key->type == KEY_REFUSED, "%s", path);
+	ck_assert_msg(key->type != KEY_WORD || key->words != NULL, "%s", path);
+	ck_assert_msg(key->type != KEY_INT || key->max > key->min, "%s", path);
+	ck_assert_msg(!(key->flags & KEY_RESTART) || key->origin != 0, "%s",
+	    path);
+}
+
+START_TEST(the_table_is_complete)
+{
+	each_key(settings_keys, "", visit_row);
+	each_key(listener_keys, "", visit_row);
+}
+END_TEST
+
+START_TEST(the_sample_shows_every_key_with_its_default)
+{
+	full = source_file("conf/sluice.conf.full");
+	each_key(settings_keys, "", visit_full);
+	each_key(listener_keys, "", visit_full);
+	free(full);
+}
+END_TEST
+
+START_TEST(the_sample_shows_no_refused_key)
+{
+	char line[512];
+	const char *text, *p;
+
+	full = source_file("conf/sluice.conf.full");
+	text = full;
+	while (next_line(&text, line, sizeof(line))) {
+		p = uncommented(line);
+		ck_assert_msg(strncmp(p, "tls :", 5) != 0 &&
+		    strncmp(p, "tls =", 5) != 0 &&
+		    strncmp(p, "connectors =", 12) != 0, "%s", line);
+	}
+	free(full);
+}
+END_TEST
+
+START_TEST(the_manual_describes_every_key_with_its_default)
+{
+	manual = source_file("man/sluice.conf.5");
+	each_key(settings_keys, "", visit_manual);
+	each_key(listener_keys, "", visit_manual);
+	free(manual);
+}
+END_TEST
+
+START_TEST(typos_find_the_key_and_strangers_do_not)
+{
+	ck_assert_str_eq(key_nearest(settings_keys, "worker"), "workers");
+	ck_assert_str_eq(key_nearest(settings_keys, "plugindir"), "plugin_dir");
+	ck_assert_str_eq(key_nearest(listener_keys, "Name"), "name");
+	ck_assert_ptr_null(key_nearest(settings_keys, "x"));
+	ck_assert_ptr_null(key_nearest(settings_keys, "frobnicate"));
+	ck_assert_ptr_null(key_nearest(settings_keys, ""));
+	ck_assert_ptr_null(key_nearest(settings_keys, "a-name-that-is-far-longer"
+	    "-than-any-key-of-ours-could-ever-be"));
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		the_table_is_complete,
+		the_sample_shows_every_key_with_its_default,
+		the_sample_shows_no_refused_key,
+		the_manual_describes_every_key_with_its_default,
+		typos_find_the_key_and_strangers_do_not,
+		NULL,
+	};
+
+	return fixture_run("keys", tests);
+}

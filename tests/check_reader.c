@@ -1,0 +1,298 @@
+/* check_reader.c: the reader as the master sees it: what it answers to what. */
+
+#include "fixture.h"
+#include "tiny_elf.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "bundle.h"
+#include "error.h"
+#include "image.h"
+#include "log.h"
+#include "memfd.h"
+#include "msg.h"
+#include "roles.h"
+#include "settings.h"
+
+#define PROBLEMS_MAX 64
+
+static struct {
+	struct {
+		uint32_t level, line;
+		char file[256], text[512];
+	} problems[PROBLEMS_MAX];
+	uint32_t problem_count;
+	uint32_t verdict;		/* PREPARED or REFUSED */
+	uint32_t images;
+	int image_fds[16];
+	int bundle;
+	int status;			/* of the process */
+} answer;
+
+static pid_t
+start(int *ret_channel)
+{
+	int pair[2];
+	pid_t pid;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+	    pair), 0);
+	pid = fork();
+	ck_assert_int_ne(pid, -1);
+	if (pid == 0) {
+		if (pair[0] != CHILD_CHANNEL_FD)
+			close(pair[0]);
+		if (pair[1] == CHILD_CHANNEL_FD)
+			fcntl(pair[1], F_SETFD, 0);
+		else
+			dup2(pair[1], CHILD_CHANNEL_FD);
+		_exit(reader_main());
+	}
+	close(pair[1]);
+	*ret_channel = pair[0];
+	return pid;
+}
+
+static void
+hello(int channel, const char *config, bool check_only)
+{
+	char payload[512];
+	struct hello head = { .uid = (uint32_t)-1, .gid = (uint32_t)-1,
+	    .master_pid = (uint32_t)getpid(), .check_only = check_only,
+	    .config_length = (uint32_t)strlen(config) };
+
+	memcpy(payload, &head, sizeof(head));
+	memcpy(payload + sizeof(head), config, strlen(config));
+	ck_assert_int_eq(msg_send(channel, MSG_HELLO, 7, NULL, payload,
+	    sizeof(head) + strlen(config), -1), 0);
+}
+
+static void
+take(struct msg *msg)
+{
+	ck_assert_uint_eq(msg->generation, 7);
+	ck_assert_uint_eq(answer.verdict, 0);
+	switch (msg->type) {
+	case MSG_PROBLEM:
+		ck_assert_uint_lt(answer.problem_count, PROBLEMS_MAX);
+#define P answer.problems[answer.problem_count]
+		P.level = msg->arg[0];
+		P.line = msg->arg[1];
+		snprintf(P.file, sizeof(P.file), "%s", msg_string(msg, 0));
+		snprintf(P.text, sizeof(P.text), "%s", msg_string(msg, 1));
+		answer.problem_count++;
+		break;
+	case MSG_BUNDLE:
+		answer.bundle = msg->fd;
+		break;
+	case MSG_IMAGE:
+		ck_assert_int_ne(answer.bundle, -1);
+		ck_assert_uint_eq(msg->arg[0], answer.images);
+		answer.image_fds[answer.images++] = msg->fd;
+		break;
+	case MSG_PREPARED:
+	case MSG_REFUSED:
+		answer.verdict = msg->type;
+		break;
+	default:
+		ck_abort_msg("message %s", msg_name(msg->type));
+	}
+}
+
+static void
+read_config(const char *config, bool check_only)
+{
+	struct msg *msg = malloc(sizeof(*msg));
+	int channel;
+	pid_t pid;
+
+	memset(&answer, 0, sizeof(answer));
+	answer.bundle = -1;
+	pid = start(&channel);
+	hello(channel, config, check_only);
+	while (msg_recv(channel, msg) == 1)
+		take(msg);
+	ck_assert_int_eq(waitpid(pid, &answer.status, 0), pid);
+	close(channel);
+	free(msg);
+}
+
+static void
+expect(uint32_t level, uint32_t line, const char *part)
+{
+	uint32_t i;
+
+	for (i = 0; i < answer.problem_count; i++)
+		if (answer.problems[i].level == level &&
+		    answer.problems[i].line == line &&
+		    strstr(answer.problems[i].text, part) != NULL)
+			return;
+	for (i = 0; i < answer.problem_count; i++)
+		fprintf(stderr, "%s:%u: %s\n", answer.problems[i].file,
+		    answer.problems[i].line, answer.problems[i].text);
+	ck_abort_msg("no problem in line %u with \"%s\"", line, part);
+}
+
+START_TEST(a_good_file_becomes_a_bundle_and_images)
+{
+	struct settings *settings;
+	struct tiny t = tiny();
+	struct error err = { "" };
+	uint32_t i;
+
+	mkdir(fixture_path("plugins"), 0755);
+	fixture_file("plugins/a.so", &t, sizeof(t));
+	fixture_file("plugins/same.so", &t, sizeof(t));
+	t.names[0] = 'x';
+	fixture_file("plugins/b.so", &t, sizeof(t));
+	read_config(fixture_text("sluice.conf", "plugin_dir = \"plugins\";\n"
+	    "watchdog = 1;\n"
+	    "listeners = ( { name = \"1\"; listen = \"*:1\"; plugin = \"a\"; },\n"
+	    "{ name = \"2\"; listen = \"*:2\"; plugin = \"same\"; },\n"
+	    "{ name = \"3\"; listen = \"*:3\"; plugin = \"plugins/b.so\"; },\n"
+	    "{ name = \"4\"; listen = \"*:4\"; plugin = \"a\"; } );\n"), false);
+	ck_assert_uint_eq(answer.verdict, MSG_PREPARED);
+	ck_assert(WIFEXITED(answer.status) && WEXITSTATUS(answer.status) == 0);
+	expect(LOG_LEVEL_WARN, 2, "watchdog");
+	ck_assert_uint_eq(answer.problem_count, 1);
+	ck_assert_uint_eq(answer.images, 2);
+	settings = bundle_read(answer.bundle, &err);
+	ck_assert_msg(settings != NULL, "%s", err.text);
+	ck_assert_uint_eq(settings->image_count, 2);
+	ck_assert_uint_eq(settings->listeners[0].image, 0);
+	ck_assert_uint_eq(settings->listeners[1].image, 0);
+	ck_assert_uint_eq(settings->listeners[2].image, 1);
+	ck_assert_uint_eq(settings->listeners[3].image, 0);
+	ck_assert_str_eq(settings->images[0].path,
+	    fixture_path("plugins/a.so"));
+	for (i = 0; i < 2; i++)
+		ck_assert(memfd_is_sealed(answer.image_fds[i]));
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(each_bad_plugin_is_named_at_its_line)
+{
+	struct tiny t = tiny();
+
+	mkdir(fixture_path("dir.so"), 0755);
+	fixture_text("text.so", "hello\n");
+	fixture_file("short.so", &t, sizeof(t) / 2);
+	t.head.e_machine ^= 1;
+	fixture_file("machine.so", &t, sizeof(t));
+	read_config(fixture_text("sluice.conf", "backlog = 5;\n"
+	    "plugin_dir = \"/nowhere\"; listeners = (\n"
+	    "{ name = \"1\"; listen = \"*:1\"; plugin = \"missing\"; },\n"
+	    "{ name = \"2\"; listen = \"*:2\"; plugin = \"./text.so\"; },\n"
+	    "{ name = \"3\"; listen = \"*:3\"; plugin = \"./short.so\"; },\n"
+	    "{ name = \"4\"; listen = \"*:4\";\n plugin = \"./machine.so\"; },\n"
+	    "{ name = \"5\"; listen = \"*:5\"; plugin = \"./dir.so\"; } );\n"),
+	    false);
+	ck_assert_uint_eq(answer.verdict, MSG_REFUSED);
+	ck_assert(WIFEXITED(answer.status) && WEXITSTATUS(answer.status) == 0);
+	expect(LOG_LEVEL_ERROR, 1, "unknown key \"backlog\"");
+	expect(LOG_LEVEL_ERROR, 3, "plugin: /nowhere/missing.so: No such file");
+	expect(LOG_LEVEL_ERROR, 4, "not a shared object");
+	expect(LOG_LEVEL_ERROR, 5, "cut short");
+	expect(LOG_LEVEL_ERROR, 7, "another machine");
+	expect(LOG_LEVEL_ERROR, 8, "is a directory");
+	ck_assert_uint_eq(answer.problem_count, 6);
+	ck_assert_uint_eq(answer.images, 0);
+	ck_assert_int_eq(answer.bundle, -1);
+}
+END_TEST
+
+START_TEST(a_missing_file_is_refused)
+{
+	read_config(fixture_path("missing.conf"), true);
+	ck_assert_uint_eq(answer.verdict, MSG_REFUSED);
+	expect(LOG_LEVEL_ERROR, 0, "No such file");
+	ck_assert_uint_eq(answer.problem_count, 1);
+}
+END_TEST
+
+START_TEST(copies_are_kept_for_debuggers)
+{
+	static const char text[] = "plugin_copies = \"copies\";\n"
+	    "listeners = ( { name = \"1\"; listen = \"*:1\";"
+	    "plugin = \"./a.so\"; } );\n";
+	struct image image;
+	struct tiny t = tiny();
+	struct error err;
+	struct stat st;
+	char name[64], hash[9];
+
+	mkdir(fixture_path("copies"), 0755);
+	ck_assert_int_eq(image_open(fixture_file("a.so", &t, sizeof(t)),
+	    &image, &err), 0);
+	snprintf(name, sizeof(name), "copies/a.%s.so",
+	    image_short_hash(image.hash, hash));
+	image_close(&image);
+	/* A check leaves no trace. */
+	read_config(fixture_text("sluice.conf", text), true);
+	ck_assert_uint_eq(answer.verdict, MSG_PREPARED);
+	ck_assert_int_eq(rmdir(fixture_path("copies")), 0);
+	mkdir(fixture_path("copies"), 0755);
+	read_config(fixture_path("sluice.conf"), false);
+	ck_assert_uint_eq(answer.verdict, MSG_PREPARED);
+	ck_assert_int_eq(stat(fixture_path(name), &st), 0);
+	ck_assert_int_eq(st.st_size, sizeof(t));
+	ck_assert_uint_eq(st.st_mode & 0777, 0644);
+	ck_assert_uint_eq(answer.problem_count, 0);
+	/* Nothing but that is there. */
+	unlink(fixture_path(name));
+	ck_assert_int_eq(rmdir(fixture_path("copies")), 0);
+}
+END_TEST
+
+START_TEST(many_mistakes_all_arrive)
+{
+	char *text = calloc(1, 64 << 10);
+	size_t len;
+	int i;
+
+	len = (size_t)sprintf(text, "listeners = (\n");
+	for (i = 0; i < 59; i++)
+		len += (size_t)sprintf(text + len, "1,\n");
+	sprintf(text + len, "1 );\n");
+	read_config(fixture_text("sluice.conf", text), false);
+	ck_assert_uint_eq(answer.verdict, MSG_REFUSED);
+	ck_assert_uint_eq(answer.problem_count, 60);
+	free(text);
+}
+END_TEST
+
+START_TEST(a_master_that_says_nonsense_or_leaves_is_left)
+{
+	int channel, status;
+	pid_t pid = start(&channel);
+
+	ck_assert_int_eq(msg_send(channel, MSG_COMMIT, 1, NULL, NULL, 0, -1), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	close(channel);
+	pid = start(&channel);
+	close(channel);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		a_good_file_becomes_a_bundle_and_images,
+		each_bad_plugin_is_named_at_its_line,
+		a_missing_file_is_refused,
+		copies_are_kept_for_debuggers,
+		many_mistakes_all_arrive,
+		a_master_that_says_nonsense_or_leaves_is_left,
+		NULL,
+	};
+
+	return fixture_run("reader", tests);
+}

@@ -1,0 +1,97 @@
+"""sluiced --describe: what a plugin is, or one clear sentence why not."""
+
+import json
+import os
+
+from sluice_test import (Daemon, check, equal, listener, main, plugin,
+                         receive, run_sluiced, scratch, test_plugin)
+
+
+def refused(path, *words):
+    for arguments in ([], ["--json"]):
+        result = run_sluiced("--describe", path, *arguments)
+        equal(result.returncode, 1, "exit status for " + path)
+        equal(result.stdout if not arguments else "", "", "output")
+        said = result.stderr.strip()
+        equal(len(said.splitlines()), 1, "sentences: %r" % said)
+        check(os.path.basename(path) in said, said)
+        check(any(word.lower() in said.lower() for word in words), said)
+
+
+def test_text():
+    result = run_sluiced("--describe", plugin("lines"))
+    equal(result.returncode, 0, result.stderr)
+    for text in ("lines", "1.0", "answers each line", "max_length", "4KiB",
+                 "size", "SL_MANY_WORKERS|many workers|many_workers",
+                 "data", "close", "open", "check"):
+        check(any(word in result.stdout for word in text.split("|")),
+              "no", text, "in:\n" + result.stdout)
+    check("drain" not in result.stdout, result.stdout)
+
+
+def test_json():
+    result = run_sluiced("--describe", test_plugin("options"), "--json")
+    equal(result.returncode, 0, result.stderr)
+    facts = json.loads(result.stdout)
+    equal(facts["name"], "options")
+    equal(facts["version"], "1.0")
+    equal(facts["abi"], 1)
+    equal(facts["summary"], "tells its options")
+    options = {o["name"]: o for o in facts["options"]}
+    equal(options["size"]["type"], "size")
+    equal(options["size"]["default"], "64KiB")
+    equal(options["size"]["help"], "bytes")
+    equal(options["none"]["default"], None)
+    equal(options["group.inner"]["type"], "int")
+    equal(len(options), 10)
+    check("string" in options["strings"]["type"], options["strings"])
+    text = json.dumps(facts)
+    for word in ("open", "data", "many"):
+        check(word in text.lower(), word, text)
+
+
+def test_every_sample():
+    for name in ("echo", "discard", "chargen", "lines", "chat"):
+        result = run_sluiced("--describe", plugin(name), "--json")
+        equal(result.returncode, 0, result.stderr)
+        equal(json.loads(result.stdout)["name"], name)
+
+
+def test_an_older_header():
+    """A shorter descriptor and shorter handlers; the rest is not read."""
+    result = run_sluiced("--describe", test_plugin("small"), "--json")
+    equal(result.returncode, 0, result.stderr)
+    equal(json.loads(result.stdout)["version"], "0.1")
+    with Daemon(listener("small", test_plugin("small"))) as d:
+        s = d.connect()
+        s.sendall(b"hello")
+        equal(receive(s, 5), b"hello")
+
+
+def test_refusals():
+    refused(test_plugin("badabi"), "ABI")
+    refused(test_plugin("nodescriptor"), "sl_plugin")
+    refused(test_plugin("unresolved"), "sl_no_such_call")
+    refused(test_plugin("nohandlers"), "data")
+    refused(test_plugin("crash"), "SIGSEGV")
+    refused(test_plugin("leaves"), "exit", "status")
+    refused("/nonexistent.so", "No such file")
+    refused(scratch(), "regular", "directory")
+    text = os.path.join(scratch(), "text.so")
+    with open(text, "w") as file:
+        file.write("#!/bin/sh\necho I am no plugin\n" * 100)
+    refused(text, "ELF", "shared object")
+    empty = os.path.join(scratch(), "empty.so")
+    open(empty, "w").close()
+    refused(empty, "ELF", "shared object", "empty")
+    with open(plugin("echo"), "rb") as file:
+        whole = file.read()
+    part = os.path.join(scratch(), "part.so")
+    for percent in (1, 25, 50, 75, 99):
+        with open(part, "wb") as file:
+            file.write(whole[:len(whole) * percent // 100])
+        refused(part, "truncated", "whole", "ELF", "short", "complete",
+                "cut", "end")
+
+
+main()

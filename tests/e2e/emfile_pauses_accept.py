@@ -1,0 +1,72 @@
+"""Out of descriptors: no spinning, one line, and service afterwards."""
+
+import resource
+
+from sluice_test import (Daemon, check, cpu_seconds, descriptors, equal,
+                         listener, main, plugin, receive, wait_until)
+
+import select
+import time
+
+SPARE = 8
+
+
+def test_emfile():
+    with Daemon(listener("echo", plugin("echo"))) as d:
+        worker = d.workers()[0]
+        held = descriptors(worker)
+        highest = max(held) if held else 30
+        resource.prlimit(worker, resource.RLIMIT_NOFILE,
+                         (highest + 1 + SPARE, highest + 1 + SPARE))
+        clients = [d.connect() for _ in range(40)]
+        for s in clients:
+            s.sendall(b"hello")
+        d.wait_log("(?i)descriptor|too many open files|EMFILE")
+        begun, cpu = time.monotonic(), cpu_seconds(worker)
+
+        # Each turn closes one that waits, so that it knows.  Wait for five.
+        gone, waiting = set(), set(clients)
+        served = set()
+        while len(gone) < 5:
+            ready = select.select(list(waiting), [], [], 15)[0]
+            check(ready, "nobody was told; %d served" % len(served))
+            for s in ready:
+                try:
+                    data = s.recv(5)
+                except ConnectionResetError:
+                    data = b""
+                if data == b"hello":
+                    served.add(s)
+                else:
+                    gone.add(s)
+                waiting.discard(s)
+        spent, passed = cpu_seconds(worker) - cpu, time.monotonic() - begun
+        check(spent < 0.05 + passed / 2, "%.2f s of CPU in %.2f s"
+              % (spent, passed))
+        check(served, "nobody is served")
+        lines = d.log_lines("(?i)descriptor|too many open files|EMFILE")
+        check(len(lines) <= 3, len(lines), "lines about it")
+
+        # Those that were accepted go on.
+        for s in served:
+            s.sendall(b"again")
+            equal(receive(s, 5), b"again")
+
+        # And when there is room again, so does everybody.
+        for s in clients:
+            s.close()
+
+        def serves():
+            try:
+                s = d.connect()
+                s.sendall(b"hello")
+                good = s.recv(5) == b"hello"
+                s.close()
+                return good
+            except OSError:
+                return False
+
+        wait_until(serves, "service")
+
+
+main()

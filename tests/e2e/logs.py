@@ -1,0 +1,191 @@
+"""The log: a line for each connection, as text, JSON or for the journal."""
+
+import json
+import re
+import signal
+
+from sluice_test import (Daemon, check, equal, listener, main, plugin,
+                         receive, receive_line, reset, test_plugin,
+                         wait_until)
+
+
+def test_text_line():
+    with Daemon(listener("echo", plugin("echo"))) as d:
+        s = d.connect()
+        s.sendall(b"hello")
+        equal(receive(s, 5), b"hello")
+        port = s.getsockname()[1]
+        s.close()
+        d.wait_log("conn 1 ")
+        line = d.log_lines("conn 1 ")[0]
+        check(re.match(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info +worker 1: "
+            r"conn 1 echo 127\.0\.0\.1:%d closed why=peer in=5 out=5 "
+            r"ms=\d+ gen=1$" % port, line), line)
+
+
+def test_generation_in_the_line():
+    with Daemon(listener("echo", plugin("echo"))) as d:
+        d.reload_ready()
+        d.connect().close()
+        d.wait_log("conn 1 echo .* gen=2$")
+
+
+def test_reasons():
+    with Daemon(listener("c", test_plugin("command"))) as d:
+        for number, (command, why) in enumerate(
+                ((b"close\n", "local"), (b"terminate\n", "local"),
+                 (b"fail\n", "plugin"), (b"end\n", "local"))):
+            s = d.connect()
+            s.sendall(command)
+            try:
+                while s.recv(100):
+                    pass
+            except ConnectionResetError:
+                pass
+            s.close()
+            d.wait_log("conn %d c .* closed why=%s " % (number + 1, why))
+        s = d.connect()
+        s.sendall(b"say x\n")
+        receive_line(s)
+        reset(s)
+        d.wait_log("conn 5 c .* closed why=reset ")
+
+
+def test_start_up():
+    with Daemon(listener("one", plugin("echo")),
+                listener("two", plugin("chat")), workers=2) as d:
+        d.wait_log(r"sluiced \S+ starting, configuration %s" % d.config)
+        d.wait_log(r"listening on 127\.0\.0\.1:\d+ for one "
+                   r"\(plugin echo 1\.0\)")
+        d.wait_log(r"listening on 127\.0\.0\.1:\d+ for two "
+                   r"\(plugin chat 1\.0\)")
+        d.wait_log(r"generation 1 ready: 2 listeners, 2 workers")
+        order = [d.lines.index(d.log_lines(text)[0]) for text in
+                 ("starting, conf", "listening on", "generation 1 ready")]
+        equal(order, sorted(order))
+
+
+def test_json():
+    with Daemon(listener("c", test_plugin("command"),
+                         options={"trace": False}),
+                log={"format": "json", "access": True}) as d:
+        s = d.connect()
+        s.sendall(b'say "quoted\\\n')
+        receive_line(s)
+        port = s.getsockname()[1]
+        s.close()
+        d.wait_log("why")
+        d.stop()
+        found = []
+        begun = False
+        for line in d.lines:
+            if not begun and not line.startswith("{"):
+                continue        # said before the config was known
+            begun = True
+            found.append(json.loads(line))
+        check(all("message" in entry for entry in found), found)
+        lines = [entry for entry in found if "why" in entry]
+        equal(len(lines), 1, "access lines")
+        one = lines[0]
+        equal(one["why"], "peer")
+        equal((one["in"], one["out"], one["gen"]), (13, 9, 1))
+        check("127.0.0.1:%d" % port in json.dumps(one), one)
+        check("conn 1 c" in one["message"], one)
+        check("level" in json.dumps(one) or "priority" in one, one)
+
+
+def test_journal():
+    d = Daemon(listener("echo", plugin("echo")))
+    d.journal = True
+    with d:
+        d.connect().close()
+        d.wait_log("closed why=peer")
+        d.write("nonsense")
+        d.reload_refused()
+        for line in d.lines:
+            check(re.match(r"<\d>\D", line), line)
+        check(d.log_lines(r"^<6>.*generation 1 ready"))
+        check(d.log_lines(r"^<6>.*conn 1 echo .*closed"))
+        check(d.log_lines(r"^<3>.*sluice\.conf:1: "))
+
+
+def test_another_journal_is_none():
+    """JOURNAL_STREAM that is not our stderr means nothing."""
+    with Daemon(listener("echo", plugin("echo")),
+                env={"JOURNAL_STREAM": "1:1"}) as d:
+        check(not d.log_lines("^<"))
+
+
+def test_access_off():
+    with Daemon(listener("c", test_plugin("command")),
+                log={"access": False}) as d:
+        d.connect().close()
+        d.wait_trace("close", 1)
+        d.stop()
+        equal(d.log_lines("conn 1 .*closed"), [])
+
+
+def test_level():
+    with Daemon(listener("s", test_plugin("stamp"))) as d:
+        def ask():
+            s = d.connect()
+            s.sendall(b"x\n")
+            said = receive_line(s)
+            s.close()
+            return said
+
+        d.settings["log"] = {"level": "error"}
+        d.listener("s")["options"] = {"greeting": "-2"}
+        d.write_config()
+        d.signal(signal.SIGHUP)     # its verdict may be below the level
+        wait_until(lambda: ask() == "v1-2 1 x", "the reload")
+        since = d.mark()
+        ask()
+        d.write("nonsense")
+        d.signal(signal.SIGHUP)
+        d.wait_log("sluice.conf:1: ", since)
+        d.stop()
+        check(not d.log_lines(" info ", since), d.log_lines(" info "))
+
+
+def test_plugin_lines():
+    with Daemon(listener("b", test_plugin("badcalls"))) as d:
+        s = d.connect()
+        s.sendall(b"null")
+        equal(receive_line(s), "done")
+        # One line each, whatever is in them.
+        equal(len(d.log_lines("bad line with a ")), 1)
+        check("\x1b" not in "\n".join(d.lines), "raw escapes in the log")
+        check(not d.log_lines("^ ?newline"), "a plugin can forge lines")
+        s.sendall(b"sockets")
+        receive_line(s)
+
+
+def test_plugin_lines_about_a_connection():
+    with Daemon(listener("b", test_plugin("badcalls"))) as d:
+        s = d.connect()
+        s.sendall(b"ended")
+        s.close()
+        d.wait_log(r"conn 1 b 127\.0\.0\.1:\d+ bad ended line")
+
+
+def test_flood_is_limited():
+    """Refused connections are a peer's to make; their lines are not."""
+    with Daemon(listener("echo", plugin("echo"),
+                         limits={"connections": 1})) as d:
+        kept = d.connect()
+        kept.sendall(b"x")
+        receive(kept, 1)
+        for _ in range(500):
+            s = d.connect()
+            try:
+                s.recv(1)
+            except OSError:
+                pass
+            s.close()
+        check(len(d.log_lines("limit|refus|too many")) < 100,
+              "a line for each")
+
+
+main()

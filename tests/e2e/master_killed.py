@@ -1,0 +1,66 @@
+"""Without the master the workers drain and leave; no orphan stays."""
+
+import os
+import signal
+
+from sluice_test import (Daemon, SLOW, check, equal, expect_gone, in_session,
+                         listener, main, plugin, receive, receive_line,
+                         test_plugin, wait_until)
+
+
+def kill_master(d):
+    session = d.pid
+    os.kill(session, signal.SIGKILL)
+    d.process.wait()
+    return session
+
+
+def finish(d, session):
+    wait_until(lambda: not in_session(session), "the workers to leave")
+    d.reader.join(15)
+    d.process = None
+    d.check_log()
+
+
+def test_idle_workers_leave():
+    with Daemon(listener("echo", plugin("echo")), workers=2,
+                drain_timeout="60s") as d:
+        finish(d, kill_master(d))
+
+
+def test_connections_are_drained():
+    with Daemon(listener("echo", plugin("echo")), drain_timeout="60s") as d:
+        s = d.connect()
+        s.sendall(b"x")
+        receive(s, 1)
+        session = kill_master(d)
+        for _ in range(20):
+            s.sendall(b"still here")
+            equal(receive(s, 10), b"still here")
+        check(in_session(session), "the worker left its connection")
+        s.close()
+        finish(d, session)
+
+
+def test_drain_timeout():
+    with Daemon(listener("c", test_plugin("command")),
+                drain_timeout="%dms" % (300 * SLOW)) as d:
+        s = d.connect()
+        s.sendall(b"say x\n")
+        receive_line(s)
+        session = kill_master(d)
+        expect_gone(s)
+        finish(d, session)
+        equal(d.trace(1)[-1].split()[:2], ["close", "12"])
+
+
+def test_in_the_middle_of_a_reload():
+    with Daemon(listener("echo", plugin("echo")), workers=2) as d:
+        d.listeners.append(listener("hang", test_plugin("hang")))
+        d.write_config()
+        d.signal(signal.SIGHUP)
+        d.wait_log("reloading")
+        finish(d, kill_master(d))
+
+
+main()

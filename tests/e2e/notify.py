@@ -1,0 +1,117 @@
+"""What systemd is told, over NOTIFY_SOCKET."""
+
+import re
+import signal
+import socket
+import time
+
+from sluice_test import (DEADLINE, SLOW, Daemon, check, equal, listener,
+                         main, plugin, test_plugin)
+
+
+class Notified(Daemon):
+    """A daemon with a NOTIFY_SOCKET to read."""
+
+    def __init__(self, *listeners, abstract=False, **settings):
+        super().__init__(*listeners, start=False, **settings)
+        path = self.path("notify")
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind("\0" + path if abstract else path)
+        self.notify.settimeout(DEADLINE * SLOW)
+        self.env["NOTIFY_SOCKET"] = "@" + path if abstract else path
+        self.wants_start = True
+        self.told = []
+
+    def next(self, key):
+        """The next message with this key, as a dict."""
+        while True:
+            text = self.notify.recv(4096).decode()
+            self.told.append(text)
+            message = dict(line.split("=", 1) for line in
+                           text.strip().split("\n"))
+            if key in message:
+                return message
+
+
+def life(**settings):
+    with Notified(listener("echo", plugin("echo")), **settings) as d:
+        message = d.next("READY")
+        equal(message["READY"], "1")
+        if "STATUS" not in message:
+            message = d.next("STATUS")
+        check("1" in message["STATUS"], message)
+
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        d.reload_ready()
+        after = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        message = d.next("RELOADING")
+        equal(message["RELOADING"], "1")
+        check(before <= int(message["MONOTONIC_USEC"]) <= after, message)
+        message = d.next("READY")
+        if "STATUS" not in message:
+            message = d.next("STATUS")
+        check("2" in message["STATUS"], message)
+
+        d.write("nonsense")
+        d.reload_refused()
+        d.next("RELOADING")
+        message = d.next("READY")   # the old one serves on
+        if "STATUS" not in message:
+            message = d.next("STATUS")
+        check(re.search("refused|keeping", message["STATUS"]), message)
+
+        d.stop()
+        equal(d.next("STOPPING")["STOPPING"], "1")
+
+
+def test_life():
+    life()
+
+
+def test_abstract_socket():
+    life(abstract=True)
+
+
+def test_not_ready_before_it_serves():
+    with Notified(listener("echo", plugin("echo"))) as d:
+        d.next("READY")
+        ready = [line for line in d.told if "READY=1" in line]
+        equal(len(ready), 1)
+        s = d.connect()
+        s.sendall(b"x")
+        equal(s.recv(1), b"x")
+
+
+def test_not_ready_when_it_cannot_start():
+    d = Notified(listener("bad", test_plugin("badabi")))
+    d.wants_start = False
+    with d:
+        d.start(wait=False)
+        d.wait_log("badabi")
+        d.wait_exit(1)
+        d.notify.setblocking(False)
+        try:
+            while True:
+                text = d.notify.recv(4096)
+                check(b"READY=1" not in text, text)
+        except BlockingIOError:
+            pass
+
+
+def test_children_do_not_know_of_it():
+    with Notified(listener("echo", plugin("echo")), workers=2) as d:
+        d.next("READY")
+        for pid in d.workers():
+            with open("/proc/%d/environ" % pid, "rb") as file:
+                check(b"NOTIFY_SOCKET" not in file.read())
+
+
+def test_socket_that_is_gone_harms_nothing():
+    with Daemon(listener("echo", plugin("echo")),
+                env={"NOTIFY_SOCKET": "/nonexistent/notify"}) as d:
+        d.reload_ready()
+        d.signal(signal.SIGTERM)
+        d.wait_exit()
+
+
+main()

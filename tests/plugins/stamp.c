@@ -1,0 +1,76 @@
+/*
+ * stamp.c: answers each line with its own version, how many lines this
+ * connection has sent, and the line.  The count lives in the connection's user
+ * pointer, so it shows whether state came through a reload.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice.h>
+
+#ifndef VERSION
+#define VERSION "v1"
+#endif
+#ifndef STATE_VERSION
+#define STATE_VERSION 1
+#endif
+#ifndef FLAGS
+#define FLAGS (SL_MANY_WORKERS | SL_UNLOADABLE)
+#endif
+
+#define ANSWER_MAX 256
+
+struct count {
+	uint64_t lines;
+};
+
+static const struct sl_option options[] = {
+	{"greeting", SL_OPTION_STRING, "", "said behind the version"},
+	{0},
+};
+
+static int
+stamp_open(struct sl_conn *c)
+{
+	struct count *count = calloc(1, sizeof(*count));
+
+	if (count == NULL)
+		return -1;
+	sl_set_data(c, count);
+	return 0;
+}
+
+static ssize_t
+stamp_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	const char *line = buf, *stop = line + len, *newline;
+	struct count *count = sl_data(c);
+	char text[ANSWER_MAX];
+	int n;
+
+	while ((newline = memchr(line, '\n', (size_t)(stop - line))) != NULL) {
+		n = snprintf(text, sizeof(text), "%s%s %" PRIu64 " %.*s\n",
+		    VERSION,
+		    sl_option_string(sl_options(sl_service(c)), "greeting"),
+		    ++count->lines, (int)(newline - line), line);
+		sl_send(c, text, (size_t)n);
+		line = newline + 1;
+	}
+	return line - (const char *)buf;
+}
+
+static void
+stamp_close(struct sl_conn *c, const struct sl_error *why)
+{
+	(void)why;
+	free(sl_data(c));
+}
+
+SL_PLUGIN(.name = "stamp", .version = VERSION,
+    .summary = "says which code answered", .flags = FLAGS,
+    .state_version = STATE_VERSION, .options = options,
+    .server = SL_HANDLERS(.open = stamp_open, .data = stamp_data,
+	.close = stamp_close));

@@ -1,0 +1,50 @@
+/* tiny_elf.h: a file that the checks of image.h accept, made on the spot. */
+
+#ifndef SLUICE_TESTS_TINY_ELF_H
+#define SLUICE_TESTS_TINY_ELF_H
+
+#include <elf.h>
+#include <link.h>
+#include <stddef.h>
+#include <string.h>
+
+/*
+ * The smallest file that passes: a segment, a dynamic one, a stack, and a
+ * section table at the end.  No compiler is needed, and each field can be bent.
+ */
+struct tiny {
+	ElfW(Ehdr) head;
+	ElfW(Phdr) segments[3];
+	char names[16];
+	ElfW(Shdr) sections[2];
+};
+
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+static inline struct tiny
+tiny(void)
+{
+	struct tiny t;
+
+	memset(&t, 0, sizeof(t));
+	t.head = __ehdr_start;
+	t.head.e_type = ET_DYN;
+	t.head.e_phoff = offsetof(struct tiny, segments);
+	t.head.e_phentsize = sizeof(t.segments[0]);
+	t.head.e_phnum = 3;
+	t.head.e_shoff = offsetof(struct tiny, sections);
+	t.head.e_shentsize = sizeof(t.sections[0]);
+	t.head.e_shnum = 2;
+	t.head.e_shstrndx = 1;
+	t.segments[0].p_type = PT_LOAD;
+	t.segments[0].p_filesz = sizeof(t);
+	t.segments[1].p_type = PT_DYNAMIC;
+	t.segments[2].p_type = PT_GNU_STACK;
+	t.segments[2].p_flags = PF_R | PF_W;
+	t.sections[1].sh_type = SHT_STRTAB;
+	t.sections[1].sh_offset = offsetof(struct tiny, names);
+	t.sections[1].sh_size = sizeof(t.names);
+	return t;
+}
+
+#endif

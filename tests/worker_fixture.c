@@ -1,0 +1,182 @@
+/* worker_fixture.c: a worker without processes. */
+
+#include <check.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "settings.h"
+#include "shm.h"
+#include "worker/conn.h"
+#include "worker/engine.h"
+#include "worker/generation.h"
+#include "worker/listener.h"
+#include "worker/plugin.h"
+#include "worker/service.h"
+#include "worker_fixture.h"
+
+static struct shm *shm;
+static struct settings *settings;
+static struct listener *listener;
+static struct plugin plugin;
+
+void
+worker_begin(const struct sl_handlers *handlers)
+{
+	struct error *no_error = NULL;
+	int fd;
+
+	shm = shm_new(1, &fd);
+	ck_assert_ptr_nonnull(shm);
+	close(fd);
+	ck_assert_int_eq(engine_init(shm, 0), 0);
+	ck_assert_int_eq(accept_init(), 0);
+	settings = settings_new();
+	ck_assert_ptr_nonnull(settings);
+	ck_assert_ptr_nonnull(settings_add_listener(settings));
+
+	memset(&plugin, 0, sizeof(plugin));
+	plugin.descriptor.name = "test";
+	plugin.descriptor.version = "1";
+	plugin.server = plugin.client = *handlers;
+	plugin.refs = 1;
+
+	listener = listener_new("test", 0);
+	ck_assert_ptr_nonnull(listener);
+	listener->settings = &settings->listeners[0];
+	listener->current = service_new(listener, &plugin, NULL, 1, NULL,
+	    ON_RELOAD_AUTO, (void *)no_error);
+	ck_assert_ptr_nonnull(listener->current);
+	plugin.refs++;
+}
+
+void
+worker_end(void)
+{
+	listener_kill_all(listener, SL_WHY_SHUTDOWN);
+	worker_idle();
+	ck_assert_uint_eq(conn_count(), 0);
+	listener_free(listener);
+	conn_done();
+	accept_done();
+	engine_done();
+	settings_free(settings);
+	shm_unmap(shm);
+}
+
+struct listener *
+worker_listener(void)
+{
+	return listener;
+}
+
+struct listener_settings *
+worker_settings(void)
+{
+	return &settings->listeners[0];
+}
+
+struct plugin *
+worker_plugin(void)
+{
+	return &plugin;
+}
+
+int
+worker_connect(void)
+{
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert(shm_connection_in(shm, 0, 0, 0));
+	conn_accept(listener, pair[0], NULL, 0, (uint32_t)-1);
+	return pair[1];
+}
+
+void
+worker_pass(bool wait)
+{
+	event_base_loop(engine.base,
+	    wait && !conn_work_left() ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	conn_after_pass();
+	service_end_unused();
+	engine.now_ms = 0;
+}
+
+void
+worker_idle(void)
+{
+	do
+		worker_pass(false);
+	while (conn_work_left());
+	worker_pass(false);
+}
+
+void
+worker_skip_ms(unsigned int ms)
+{
+	engine_read_clock();
+	engine.now_ms += ms;
+}
+
+void
+peer_write(int fd, const void *buf, size_t len)
+{
+	const char *from = buf;
+
+	while (len > 0) {
+		ssize_t n = send(fd, from, len, MSG_NOSIGNAL);
+
+		if (n == -1) {
+			ck_assert_int_eq(errno, EAGAIN);
+			worker_pass(false);
+			continue;
+		}
+		from += n;
+		len -= n;
+	}
+	worker_idle();
+}
+
+void
+peer_read(int fd, void *buf, size_t len)
+{
+	char *to = buf;
+
+	while (len > 0) {
+		ssize_t n = recv(fd, to, len, 0);
+
+		ck_assert_int_ne(n, 0);
+		if (n == -1) {
+			ck_assert_int_eq(errno, EAGAIN);
+			worker_pass(false);
+			continue;
+		}
+		to += n;
+		len -= n;
+	}
+}
+
+ssize_t
+peer_read_to_end(int fd, void *buf, size_t size)
+{
+	size_t done = 0;
+
+	for (;;) {
+		ssize_t n = recv(fd, (char *)buf + done, size - done, 0);
+
+		if (n == 0)
+			return done;
+		if (n == -1 && errno != EAGAIN)
+			return -1;
+		if (n == -1)
+			worker_pass(false);
+		else
+			done += n;
+	}
+}
