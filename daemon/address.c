@@ -14,9 +14,10 @@
 /* An entry taken apart.  Points into the entry, and host has no NUL. */
 struct spec {
 	enum address_kind kind;
-	const char *host, *name;	/* name: unix path, or what follows @ or systemd: */
+	const char *host,
+	    *name; /* name: unix path, or what follows @ or systemd: */
 	size_t host_len;
-	bool any;			/* host is * */
+	bool any; /* host is * */
 	bool bracketed;
 	unsigned int port;
 };
@@ -38,22 +39,30 @@ parse_unix(const char *entry, const char *rest, struct spec *ret,
 		ret->kind = ADDRESS_ABSTRACT;
 		ret->name = rest + 1;
 		if (*ret->name == '\0')
-			return error_set(err, "\"%s\": the name after unix:@ "
-			    "is empty", entry);
+			return error_set(err,
+			    "\"%s\": the name after unix:@ "
+			    "is empty",
+			    entry);
 	} else {
 		ret->kind = ADDRESS_UNIX;
 		ret->name = rest;
 		if (*rest != '/')
-			return error_set(err, "\"%s\": write unix:/path, from "
-			    "the root, or unix:@name", entry);
+			return error_set(err,
+			    "\"%s\": write unix:/path, from "
+			    "the root, or unix:@name",
+			    entry);
 		if (rest[strlen(rest) - 1] == '/')
-			return error_set(err, "\"%s\" is a directory, "
-			    "not a socket's path", entry);
+			return error_set(err,
+			    "\"%s\" is a directory, "
+			    "not a socket's path",
+			    entry);
 	}
 	/* With its NUL (path) or behind one (abstract) it must fit sun_path. */
 	if (strlen(ret->name) >= ADDRESS_NAME_MAX)
-		return error_set(err, "\"%.40s...\" is too long: the kernel "
-		    "takes at most 107 bytes", entry);
+		return error_set(err,
+		    "\"%.40s...\" is too long: the kernel "
+		    "takes at most 107 bytes",
+		    entry);
 	return 0;
 }
 
@@ -64,12 +73,15 @@ parse_systemd(const char *entry, const char *rest, struct spec *ret,
 	ret->kind = ADDRESS_SYSTEMD;
 	ret->name = rest;
 	if (*rest == '\0')
-		return error_set(err, "\"%s\": the name after systemd: is "
+		return error_set(err,
+		    "\"%s\": the name after systemd: is "
 		    "empty; it is the FileDescriptorName= of the socket unit",
 		    entry);
 	if (strlen(rest) >= ADDRESS_NAME_MAX || strchr(rest, ':') != NULL)
-		return error_set(err, "\"%s\": a systemd name has at most %d "
-		    "bytes and no colon", entry, ADDRESS_NAME_MAX - 1);
+		return error_set(err,
+		    "\"%s\": a systemd name has at most %d "
+		    "bytes and no colon",
+		    entry, ADDRESS_NAME_MAX - 1);
 	return 0;
 }
 
@@ -83,8 +95,10 @@ parse_port(const char *entry, const char *text, unsigned int *ret,
 	for (p = text; *p >= '0' && *p <= '9' && p - text < 5; p++)
 		port = port * 10 + (unsigned int)(*p - '0');
 	if (p == text || *p != '\0' || port > 65535)
-		return error_set(err, "\"%s\": the port \"%s\" is not a number "
-		    "from 0 to 65535", entry, text);
+		return error_set(err,
+		    "\"%s\": the port \"%s\" is not a number "
+		    "from 0 to 65535",
+		    entry, text);
 	*ret = port;
 	return 0;
 }
@@ -99,34 +113,43 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 		const char *close = strchr(entry, ']');
 
 		if (close == NULL || close[1] != ':')
-			return error_set(err, "\"%s\": after [ an IPv6 "
-			    "address, ] and :port are expected", entry);
+			return error_set(err,
+			    "\"%s\": after [ an IPv6 "
+			    "address, ] and :port are expected",
+			    entry);
 		ret->host = entry + 1;
 		ret->host_len = (size_t)(close - ret->host);
 		ret->bracketed = true;
 		colon = close + 1;
 	} else if (colon == NULL) {
-		return error_set(err, "\"%s\" has no port: write host:port, "
+		return error_set(err,
+		    "\"%s\" has no port: write host:port, "
 		    "*:port, [v6]:port, unix:/path, unix:@name or systemd:name",
 		    entry);
 	} else {
 		ret->host = entry;
 		ret->host_len = (size_t)(colon - entry);
 		if (memchr(entry, ':', ret->host_len) != NULL)
-			return error_set(err, "\"%s\": write an IPv6 address "
-			    "in brackets, as in [::1]:7007", entry);
+			return error_set(err,
+			    "\"%s\": write an IPv6 address "
+			    "in brackets, as in [::1]:7007",
+			    entry);
 	}
 	if (ret->host_len == 0)
-		return error_set(err, "\"%s\" has no host; "
-		    "write *%s for all addresses", entry, colon);
+		return error_set(err,
+		    "\"%s\" has no host; "
+		    "write *%s for all addresses",
+		    entry, colon);
 	if (ret->host_len >= NI_MAXHOST || memchr(ret->host, ' ', ret->host_len))
 		return error_set(err, "\"%.60s\": that is not a host name",
 		    entry);
 	ret->any = !ret->bracketed && ret->host_len == 1 && *ret->host == '*';
 	/* glibc takes "*" for "no host", which is the loopback. */
 	if (!ret->any && memchr(ret->host, '*', ret->host_len) != NULL)
-		return error_set(err, "\"%s\": write *:port for all "
-		    "addresses; there are no other patterns", entry);
+		return error_set(err,
+		    "\"%s\": write *:port for all "
+		    "addresses; there are no other patterns",
+		    entry);
 	return parse_port(entry, colon + 1, &ret->port, err);
 }
 
@@ -215,8 +238,8 @@ resolve_host(const char *entry, const struct spec *parts, struct address *ret,
 		    host);
 	if (error != 0)
 		return error_set(err, "\"%s\": %s \"%s\": %s", entry,
-		    parts->bracketed ? "not an IPv6 address:" :
-		    "cannot resolve", host, gai_strerror(error));
+		    parts->bracketed ? "not an IPv6 address:" : "cannot resolve",
+		    host, gai_strerror(error));
 	for (ai = list; ai != NULL && count < max; ai = ai->ai_next) {
 		memset(&address, 0, sizeof(address));
 		if ((ai->ai_family != AF_INET && ai->ai_family != AF_INET6) ||
@@ -236,8 +259,7 @@ resolve_host(const char *entry, const struct spec *parts, struct address *ret,
 }
 
 int
-address_resolve(const char *spec, struct address *ret, int max,
-    struct error *err)
+address_resolve(const char *spec, struct address *ret, int max, struct error *err)
 {
 	struct address address = { 0 };
 	struct spec parts;

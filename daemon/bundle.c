@@ -13,7 +13,7 @@
 #include "pack.h"
 #include "settings.h"
 
-#define BUNDLE_SIZE_MAX (256 << 20)	/* more than any configuration makes */
+#define BUNDLE_SIZE_MAX (256 << 20) /* more than any configuration makes */
 
 int
 bundle_write(const struct settings *settings, struct error *err)
@@ -27,8 +27,10 @@ bundle_write(const struct settings *settings, struct error *err)
 		goto out;
 	}
 	if (out.len > BUNDLE_SIZE_MAX) {
-		error_set(err, "the configuration is too large: a bundle of "
-		    "%zu bytes", out.len);
+		error_set(err,
+		    "the configuration is too large: a bundle of "
+		    "%zu bytes",
+		    out.len);
 		goto out;
 	}
 	fd = memfd_new("sluice-bundle", false);

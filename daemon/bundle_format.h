@@ -14,8 +14,8 @@ struct packer;
 struct settings;
 struct unpacker;
 
-#define BUNDLE_MAGIC 0x31626c73u	/* "slb1" */
-#define NO_FILE 0xffffffffu		/* an origin that is nowhere */
+#define BUNDLE_MAGIC 0x31626c73u /* "slb1" */
+#define NO_FILE 0xffffffffu	 /* an origin that is nowhere */
 
 /* Failures stay in the packer and the unpacker. */
 void bundle_pack(struct packer *out, const struct settings *settings);

@@ -53,7 +53,7 @@ put_key(struct packer *out, const struct settings *settings,
 	case KEY_STRING:
 		pack_string(out, *(char *const *)(const void *)at);
 		break;
-	default:	/* not a field */
+	default: /* not a field */
 		return;
 	}
 	if (key->origin != 0)

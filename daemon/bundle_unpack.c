@@ -12,7 +12,7 @@
 #include "settings.h"
 #include "shm.h"
 
-#define SMALL_SIZE_MIN 4	/* what a string takes at least */
+#define SMALL_SIZE_MIN 4 /* what a string takes at least */
 #define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8)
 #define LISTENER_SIZE_MIN 64
 

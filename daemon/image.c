@@ -15,7 +15,7 @@
 #include "error.h"
 #include "memfd.h"
 
-#define COPY_SIZE (256 << 10)	/* few enough calls, little enough memory */
+#define COPY_SIZE (256 << 10) /* few enough calls, little enough memory */
 
 static int
 check_file(const char *path, const struct stat *st, struct error *err)
@@ -27,9 +27,10 @@ check_file(const char *path, const struct stat *st, struct error *err)
 	if (st->st_size == 0)
 		return error_set(err, "%s: is empty", path);
 	if (st->st_size > IMAGE_SIZE_MAX)
-		return error_set(err, "%s: has %lld bytes, and a plugin may "
-		    "have at most %u", path, (long long)st->st_size,
-		    IMAGE_SIZE_MAX);
+		return error_set(err,
+		    "%s: has %lld bytes, and a plugin may "
+		    "have at most %u",
+		    path, (long long)st->st_size, IMAGE_SIZE_MAX);
 	return 0;
 }
 
@@ -37,8 +38,7 @@ static bool
 same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	    a->st_size == b->st_size &&
-	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
 	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
 	    a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
 	    a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
@@ -86,8 +86,7 @@ out:
 }
 
 static int
-copy_and_hash(const char *path, int file, struct image *image,
-    struct error *err)
+copy_and_hash(const char *path, int file, struct image *image, struct error *err)
 {
 	EVP_MD_CTX *hash = EVP_MD_CTX_new();
 	int result = -1;
@@ -117,10 +116,11 @@ copy_whole(const char *path, int file, struct image *image, struct error *err)
 		return -1;
 	if (fstat(file, &after) == -1)
 		return error_sys(err, "%s", path);
-	if (!same_file(&before, &after) ||
-	    image->size != (uint64_t)before.st_size)
-		return error_set(err, "%s: changed while it was read; "
-		    "write a new file and rename it into place", path);
+	if (!same_file(&before, &after) || image->size != (uint64_t)before.st_size)
+		return error_set(err,
+		    "%s: changed while it was read; "
+		    "write a new file and rename it into place",
+		    path);
 	return 0;
 }
 
@@ -128,7 +128,7 @@ static int
 new_memfd(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char name[200];	/* the kernel takes 249 */
+	char name[200]; /* the kernel takes 249 */
 
 	/* This is what debuggers and /proc/PID/maps show. */
 	snprintf(name, sizeof(name), "%s", slash != NULL ? slash + 1 : path);
@@ -177,7 +177,6 @@ image_close(struct image *image)
 const char *
 image_short_hash(const uint8_t hash[IMAGE_HASH_SIZE], char text[9])
 {
-	snprintf(text, 9, "%02x%02x%02x%02x", hash[0], hash[1], hash[2],
-	    hash[3]);
+	snprintf(text, 9, "%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3]);
 	return text;
 }

@@ -83,8 +83,7 @@ check_range(const struct key *key, int64_t number, struct error *err)
 }
 
 static int
-set_number(const struct key *key, void *base, uint64_t number,
-    struct error *err)
+set_number(const struct key *key, void *base, uint64_t number, struct error *err)
 {
 	/* What value.h returns is far below 2^63. */
 	if (check_range(key, (int64_t)number, err) == -1)
@@ -117,8 +116,7 @@ key_set_bool(const struct key *key, void *base, bool value, struct error *err)
 }
 
 int
-key_set_int(const struct key *key, void *base, int64_t value,
-    struct error *err)
+key_set_int(const struct key *key, void *base, int64_t value, struct error *err)
 {
 	uint64_t ms;
 
@@ -146,8 +144,7 @@ key_set_int(const struct key *key, void *base, int64_t value,
 }
 
 int
-key_set_float(const struct key *key, void *base, double value,
-    struct error *err)
+key_set_float(const struct key *key, void *base, double value, struct error *err)
 {
 	uint64_t ms;
 
@@ -161,8 +158,7 @@ key_set_float(const struct key *key, void *base, double value,
 }
 
 static int
-set_word(const struct key *key, void *base, const char *value,
-    struct error *err)
+set_word(const struct key *key, void *base, const char *value, struct error *err)
 {
 	const struct key_word *word;
 	char known[128] = "";
@@ -180,8 +176,7 @@ set_word(const struct key *key, void *base, const char *value,
 }
 
 static int
-set_string(const struct key *key, void *base, const char *value,
-    struct error *err)
+set_string(const struct key *key, void *base, const char *value, struct error *err)
 {
 	const char *p;
 	char *copy, **slot = field(key, base);
@@ -247,7 +242,7 @@ key_holds(const struct key *key, const void *base)
 	case KEY_WORD:
 		memcpy(&number, at, sizeof(number));
 		if (number == 0 && key->value == NULL)
-			return true;	/* absent */
+			return true; /* absent */
 		for (word = key->words; word->name != NULL; word++)
 			if (word->value == number)
 				return true;

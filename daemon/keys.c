@@ -1,6 +1,7 @@
 /*
- * keys.c: every key of the configuration.  To add a key, add a field to settings.h and a row here; the
- * manual and the sample will not pass their test without it.
+ * keys.c: every key of the configuration.  To add a key, add a field to
+ * settings.h and a row here; the manual and the sample will not pass their
+ * test without it.
  */
 
 #include "keys.h"
@@ -12,16 +13,16 @@
 #include "shm.h"
 #include "value.h"
 
-#ifndef PLUGINDIR
-#define PLUGINDIR "/usr/lib/sluice"
+#ifndef SLUICE_PLUGIN_DIR
+#define SLUICE_PLUGIN_DIR "/usr/lib/sluice"
 #endif
 
 #define KIB (1ll << 10)
 #define MIB (1ll << 20)
 #define GIB (1ll << 30)
 #define DURATION_MAX ((int64_t)VALUE_DURATION_MAX)
-#define COUNT_MAX 1000000000	/* connections; far above what a host holds */
-#define KEEPALIVE_MIN_MS 1000	/* the kernel counts whole seconds... */
+#define COUNT_MAX 1000000000	  /* connections; far above what a host holds */
+#define KEEPALIVE_MIN_MS 1000	  /* the kernel counts whole seconds... */
 #define KEEPALIVE_MAX_MS 32767000 /* ...up to MAX_TCP_KEEPIDLE */
 
 #define TOP(field) offsetof(struct settings, field)
@@ -48,6 +49,8 @@ static const struct key_word on_reload_words[] = {
 	{ NULL, 0 },
 };
 
+/* A row is read across, not down. */
+/* clang-format off */
 static const struct key log_keys[] = {
 	{ .name = "level", .type = KEY_WORD, .value = "\"info\"",
 	  .words = log_level_words, .offset = TOP(log_level),
@@ -157,7 +160,7 @@ const struct key settings_keys[] = {
 	  .origin = TOP(group_origin),
 	  .help = "their group; default: that of the user" },
 	{ .name = "plugin_dir", .type = KEY_STRING, .flags = KEY_BUILD,
-	  .value = "\"" PLUGINDIR "\"", .offset = TOP(plugin_dir),
+	  .value = "\"" SLUICE_PLUGIN_DIR "\"", .offset = TOP(plugin_dir),
 	  .help = "where plugins without a path are found" },
 	{ .name = "plugin_copies", .type = KEY_STRING,
 	  .example = "\"/var/lib/sluice/plugins\"",
@@ -183,6 +186,7 @@ const struct key settings_keys[] = {
 	  .help = "outgoing connections are not supported by this version" },
 	{ .name = NULL },
 };
+/* clang-format on */
 
 const struct key *
 key_find(const struct key *keys, const char *name)
@@ -205,7 +209,7 @@ distance(const char *a, const char *b)
 {
 	enum { WORD_MAX = 32 };
 	size_t row[WORD_MAX + 1], i, j, above, left, la = strlen(a),
-	    lb = strlen(b);
+						     lb = strlen(b);
 
 	if (la > WORD_MAX || lb > WORD_MAX)
 		return WORD_MAX;
@@ -228,7 +232,7 @@ const char *
 key_nearest(const struct key *keys, const char *name)
 {
 	const char *best = NULL;
-	size_t d, best_distance = 3;	/* more than two typos: another word */
+	size_t d, best_distance = 3; /* more than two typos: another word */
 
 	for (; keys->name != NULL; keys++) {
 		d = distance(name, keys->name);

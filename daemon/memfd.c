@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U	/* Linux 6.3 */
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
 #endif
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)

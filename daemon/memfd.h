@@ -7,7 +7,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* A new empty one, CLOEXEC, that allows seals.  code: it may be mapped executable.  -1: errno. */
+/*
+ * A new empty one, CLOEXEC, that allows seals.  code: it may be mapped
+ * executable.  -1: errno.
+ */
 int memfd_new(const char *name, bool code);
 
 /* Write all of buf at the end.  0, or -1 with errno. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_STRING 0xffffffffu	/* instead of a length */
+#define NO_STRING 0xffffffffu /* instead of a length */
 
 void
 pack_bytes(struct packer *packer, const void *data, size_t len)

@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 struct packer {
-	char *data;		/* owned by the user of the packer: free() it */
+	char *data; /* owned by the user of the packer: free() it */
 	size_t len, room;
-	bool failed;		/* out of memory */
+	bool failed; /* out of memory */
 };
 
 void pack_u32(struct packer *packer, uint32_t value);
@@ -23,7 +23,7 @@ void pack_bytes(struct packer *packer, const void *data, size_t len);
 void pack_string(struct packer *packer, const char *string); /* or NULL */
 
 struct unpacker {
-	const char *data;	/* borrowed */
+	const char *data; /* borrowed */
 	size_t len, at;
 	bool failed;
 };

@@ -110,8 +110,8 @@ listener_add_address(struct listener_settings *listener)
 {
 	void *array = listener->addresses, *address;
 
-	address = grow(&array, listener->address_count,
-	    sizeof(*listener->addresses));
+	address =
+	    grow(&array, listener->address_count, sizeof(*listener->addresses));
 	listener->addresses = array;
 	if (address != NULL)
 		listener->address_count++;
@@ -123,8 +123,7 @@ listener_add_option(struct listener_settings *listener)
 {
 	void *array = listener->options, *option;
 
-	option = grow(&array, listener->option_count,
-	    sizeof(*listener->options));
+	option = grow(&array, listener->option_count, sizeof(*listener->options));
 	listener->options = array;
 	if (option != NULL)
 		listener->option_count++;
@@ -200,7 +199,8 @@ listener_same_service(const struct settings *a,
 	uint32_t i;
 
 	if (memcmp(a->images[la->image].hash, b->images[lb->image].hash,
-	    IMAGE_HASH_SIZE) != 0 || la->option_count != lb->option_count)
+		IMAGE_HASH_SIZE) != 0 ||
+	    la->option_count != lb->option_count)
 		return false;
 	for (i = 0; i < la->option_count; i++) {
 		other = find_option(lb, i, la->options[i].path);
@@ -219,9 +219,9 @@ same_value(const struct key *key, const struct settings *a,
 
 	if (key->offset2 != 0)
 		return memcmp(base_a + key->offset2, base_b + key->offset2,
-		    sizeof(uid_t)) == 0;
+			   sizeof(uid_t)) == 0;
 	return memcmp(base_a + key->offset, base_b + key->offset,
-	    sizeof(int64_t)) == 0;
+		   sizeof(int64_t)) == 0;
 }
 
 const char *

@@ -3,7 +3,6 @@
 #include "value.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,7 +83,7 @@ to_whole(double number, uint64_t max, uint64_t *ret_whole)
 {
 	if (!(number >= 0) || number > (double)max)
 		return -1;
-	*ret_whole = (uint64_t)llround(number);
+	*ret_whole = (uint64_t)(number + 0.5);
 	return 0;
 }
 
@@ -97,12 +96,14 @@ value_duration(const char *text, uint64_t *ret_ms, struct error *err)
 	uint64_t ms;
 
 	if (!scan_number(&rest, &number))
-		return error_set(err, "\"%s\" is not a duration, "
+		return error_set(err,
+		    "\"%s\" is not a duration, "
 		    "such as \"250ms\", \"10s\", \"5m\", \"1h\" or \"7d\"",
 		    text);
 	if (*rest == '\0') {
 		if (number > 0)
-			return error_set(err, "\"%s\" has no unit; "
+			return error_set(err,
+			    "\"%s\" has no unit; "
 			    "write \"%ss\" for seconds, or ms, m, h, d",
 			    text, text);
 		*ret_ms = 0;
@@ -110,13 +111,17 @@ value_duration(const char *text, uint64_t *ret_ms, struct error *err)
 	}
 	unit = find_unit(duration_units, rest);
 	if (unit == NULL)
-		return error_set(err, "\"%s\" is not a duration: "
-		    "the units are ms, s, m, h and d", text);
+		return error_set(err,
+		    "\"%s\" is not a duration: "
+		    "the units are ms, s, m, h and d",
+		    text);
 	if (to_whole(number * unit->factor, VALUE_DURATION_MAX, &ms) == -1)
 		return error_set(err, "\"%s\" is longer than ten years", text);
 	if (ms == 0 && number > 0)
-		return error_set(err, "\"%s\" is less than a millisecond; "
-		    "0 means none", text);
+		return error_set(err,
+		    "\"%s\" is less than a millisecond; "
+		    "0 means none",
+		    text);
 	*ret_ms = ms;
 	return 0;
 }
@@ -132,8 +137,10 @@ value_duration_seconds(double seconds, uint64_t *ret_ms, struct error *err)
 		return error_set(err, "%g seconds is longer than ten years",
 		    seconds);
 	if (ms == 0 && seconds > 0)
-		return error_set(err, "%g seconds is less than a millisecond; "
-		    "0 means none", seconds);
+		return error_set(err,
+		    "%g seconds is less than a millisecond; "
+		    "0 means none",
+		    seconds);
 	*ret_ms = ms;
 	return 0;
 }
@@ -148,17 +155,23 @@ value_size(const char *text, uint64_t *ret_bytes, struct error *err)
 	uint64_t whole;
 
 	if (!scan_number(&rest, &number))
-		return error_set(err, "\"%s\" is not a size, "
-		    "such as \"512\", \"64KiB\", \"1MiB\" or \"1GiB\"", text);
+		return error_set(err,
+		    "\"%s\" is not a size, "
+		    "such as \"512\", \"64KiB\", \"1MiB\" or \"1GiB\"",
+		    text);
 	unit = find_unit(size_units, rest);
 	if (unit == NULL && *rest != '\0' && strchr(decimal, *rest) != NULL &&
 	    (rest[1] == '\0' || strcmp(rest + 1, "B") == 0 ||
-	    strcmp(rest + 1, "b") == 0))
-		return error_set(err, "\"%s\" is not a size: write %ciB "
-		    "(1024 based); there is no %s", text, *rest & ~0x20, rest);
+		strcmp(rest + 1, "b") == 0))
+		return error_set(err,
+		    "\"%s\" is not a size: write %ciB "
+		    "(1024 based); there is no %s",
+		    text, *rest & ~0x20, rest);
 	if (unit == NULL)
-		return error_set(err, "\"%s\" is not a size: "
-		    "the units are B, KiB, MiB and GiB", text);
+		return error_set(err,
+		    "\"%s\" is not a size: "
+		    "the units are B, KiB, MiB and GiB",
+		    text);
 	bytes = number * unit->factor;
 	if (to_whole(bytes, VALUE_SIZE_MAX, &whole) == -1)
 		return error_set(err, "\"%s\" is more than any memory", text);

@@ -11,7 +11,7 @@
 struct error;
 
 #define VALUE_DURATION_MAX (3650ull * 24 * 3600 * 1000) /* ms; ten years */
-#define VALUE_SIZE_MAX (1ull << 50)			/* bytes; far above any memory */
+#define VALUE_SIZE_MAX (1ull << 50) /* bytes; far above any memory */
 #define VALUE_TEXT_MAX 32
 
 /*

@@ -267,7 +267,8 @@ SL_EXPORT ssize_t sl_writev(struct sl_conn *c, const struct iovec *iov,
 
 /*
  * Takes all of buf or nothing; buf is copied.  Returns 0, or -1 with ENOBUFS
- * when the queue would grow beyond limits.write_queue.
+ * when the queue would grow beyond limits.write_queue; `drain` comes then if
+ * anything is queued.
  */
 SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
 

@@ -26,8 +26,8 @@ round_trip(const char *spec)
 START_TEST(addresses_read_back_as_written)
 {
 	static const char *const specs[] = { "127.0.0.1:7007", "0.0.0.0:0",
-	    "[::1]:80", "[::]:65535", "[fe80::1%1]:80", "*:80", "*:0",
-	    "unix:/run/x.sock", "unix:@name", "systemd:echo" };
+		"[::1]:80", "[::]:65535", "[fe80::1%1]:80", "*:80", "*:0",
+		"unix:/run/x.sock", "unix:@name", "systemd:echo" };
 	size_t i;
 
 	for (i = 0; i < sizeof(specs) / sizeof(*specs); i++)
@@ -38,12 +38,12 @@ END_TEST
 START_TEST(malformed_addresses_are_refused)
 {
 	static const char *const specs[] = { "", "7007", ":7007", "host",
-	    "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1", "127.0.0.1:65536",
-	    "127.0.0.1:99999999999", "127.0.0.1: 80", "::1:80", "[::1]",
-	    "[::1]80", "[::1:80", "[]:80", "[127.0.0.1]:80", "[*]:80",
-	    "unix:", "unix:path", "unix:./path", "unix:/", "unix:/run/",
-	    "unix:@", "systemd:", "systemd:a:b", "a\nb:80", "unix:/a\nb",
-	    "a b:80", "256.0.0.1.:x" };
+		"127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1",
+		"127.0.0.1:65536", "127.0.0.1:99999999999", "127.0.0.1: 80",
+		"::1:80", "[::1]", "[::1]80", "[::1:80", "[]:80",
+		"[127.0.0.1]:80", "[*]:80", "unix:", "unix:path", "unix:./path",
+		"unix:/", "unix:/run/", "unix:@", "systemd:", "systemd:a:b",
+		"a\nb:80", "unix:/a\nb", "a b:80", "256.0.0.1.:x" };
 	struct address found[MAX];
 	struct error err;
 	size_t i;
@@ -88,8 +88,8 @@ START_TEST(an_unknown_name_is_a_sentence)
 	struct address found[MAX];
 	struct error err;
 
-	ck_assert_int_eq(address_resolve("no-such-host.invalid:80", found, MAX,
-	    &err), -1);
+	ck_assert_int_eq(
+	    address_resolve("no-such-host.invalid:80", found, MAX, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "no-such-host.invalid"));
 }
 END_TEST
@@ -152,7 +152,7 @@ END_TEST
 START_TEST(mapped_peers_read_as_ipv4)
 {
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
-	    .sin6_port = htons(4411) };
+		.sin6_port = htons(4411) };
 	char text[ADDRESS_TEXT_MAX];
 
 	inet_pton(AF_INET6, "::ffff:192.0.2.7", &in6.sin6_addr);
@@ -169,14 +169,13 @@ START_TEST(strange_peers_have_a_text)
 	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(sa_family_t), text),
 	    "unix:");
 	memcpy(un.sun_path, "\0a\nb\x1b", 5);
-	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(sa_family_t) + 5,
-	    text), "unix:@a?b?");
+	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(sa_family_t) + 5, text),
+	    "unix:@a?b?");
 	memset(un.sun_path, 'x', sizeof(un.sun_path));
 	ck_assert_uint_eq(strlen(sockaddr_text((void *)&un, sizeof(un), text)),
 	    5 + sizeof(un.sun_path));
 	un.sun_family = AF_APPLETALK;
-	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(un), text),
-	    "unknown");
+	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(un), text), "unknown");
 	ck_assert_str_eq(sockaddr_text((void *)&un, 0, text), "unknown");
 }
 END_TEST

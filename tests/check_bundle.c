@@ -21,17 +21,20 @@ sample(void)
 	struct settings *settings;
 
 	mkdir(fixture_path("conf.d"), 0755);
-	fixture_text("conf.d/b.conf", "listeners = ( { name = \"b\"; "
+	fixture_text("conf.d/b.conf",
+	    "listeners = ( { name = \"b\"; "
 	    "plugin = \"./b.so\"; listen = [ \"*:2\", \"unix:/tmp/x\","
 	    "\"unix:@x\", \"systemd:x\", \"[::1]:0\" ]; mode = \"0600\";"
 	    "owner = \"root\"; keepalive = 45; on_reload = \"drain\"; } );");
-	settings = conf_read(fixture_text("sluice.conf",
-	    "workers = 2; include = \"conf.d/*.conf\"; user = \"root\";\n"
-	    "log : { level = \"warn\"; access = false; };\n"
-	    "listeners = ( { name = \"a\"; plugin = \"a\";\n"
-	    "  listen = \"127.0.0.1:1\"; limits : { connections = 9; };\n"
-	    "  options : { s = \"x\"; i = -5; f = 0.5; b = true;\n"
-	    "    l = [ \"x\", \"\", \"z\" ]; e = ( ); }; } );\n"), &problems);
+	settings = conf_read(
+	    fixture_text("sluice.conf",
+		"workers = 2; include = \"conf.d/*.conf\"; user = \"root\";\n"
+		"log : { level = \"warn\"; access = false; };\n"
+		"listeners = ( { name = \"a\"; plugin = \"a\";\n"
+		"  listen = \"127.0.0.1:1\"; limits : { connections = 9; };\n"
+		"  options : { s = \"x\"; i = -5; f = 0.5; b = true;\n"
+		"    l = [ \"x\", \"\", \"z\" ]; e = ( ); }; } );\n"),
+	    &problems);
 	ck_assert_uint_eq(problems.errors, 0);
 	problems_done(&problems);
 	ck_assert_ptr_nonnull(settings);
@@ -253,12 +256,13 @@ walk(const struct settings *settings)
 		for (j = 0; j < l->option_count; j++) {
 			ck_assert_uint_ge(strlen(l->options[j].path), 0);
 			for (k = 0; k < l->options[j].count; k++)
-				ck_assert_uint_ge(strlen(
-				    l->options[j].strings[k]), 0);
+				ck_assert_uint_ge(
+				    strlen(l->options[j].strings[k]), 0);
 		}
 	}
-	ck_assert(settings->listener_count == 0 || listener_same_service(
-	    settings, settings->listeners, settings, settings->listeners));
+	ck_assert(settings->listener_count == 0 ||
+	    listener_same_service(settings, settings->listeners, settings,
+		settings->listeners));
 }
 
 START_TEST(flipped_bytes_do_no_harm)
@@ -276,8 +280,9 @@ START_TEST(flipped_bytes_do_no_harm)
 		memcpy(bad, data, len);
 		for (flips = 1 + (int)(random() % 3); flips > 0; flips--) {
 			at = (size_t)random() % len;
-			bad[at] = (char)(random() % 2 ? random() :
-			    bad[at] ^ (1 << random() % 8));
+			bad[at] = (char)(random() % 2
+				? random()
+				: bad[at] ^ (1 << random() % 8));
 		}
 		got = read_bytes(bad, len, &err);
 		if (got != NULL)

@@ -15,7 +15,8 @@
 #include "reader/problems.h"
 #include "settings.h"
 
-#define LISTENERS "listeners = ( { name = \"a\"; plugin = \"echo\"; " \
+#define LISTENERS                                           \
+	"listeners = ( { name = \"a\"; plugin = \"echo\"; " \
 	"listen = \"127.0.0.1:7007\"; } );\n"
 
 static struct problems problems;
@@ -76,8 +77,7 @@ expect(int level, const char *file, uint32_t line, const char *part)
 {
 	if (find_problem(level, file, line, part) == NULL) {
 		dump();
-		ck_abort_msg("no problem at %s:%u with \"%s\"", file, line,
-		    part);
+		ck_abort_msg("no problem at %s:%u with \"%s\"", file, line, part);
 	}
 }
 
@@ -100,11 +100,13 @@ one_listener_mistake(const char *text, const char *part)
 {
 	char file[4096];
 
-	snprintf(file, sizeof(file), "listeners = (\n"
+	snprintf(file, sizeof(file),
+	    "listeners = (\n"
 	    "  { name = \"a\"; plugin = \"echo\";\n"
 	    "    listen = [ \"127.0.0.1:7007\" ];\n"
 	    "%s\n"
-	    "  }\n);\n", text);
+	    "  }\n);\n",
+	    text);
 	one_mistake(file, 4, part);
 }
 
@@ -149,7 +151,8 @@ START_TEST(every_key_is_read)
 	struct settings *settings;
 	const struct listener_settings *l;
 
-	settings = good("workers = 3; user = \"root\"; group = \"root\";\n"
+	settings = good(
+	    "workers = 3; user = \"root\"; group = \"root\";\n"
 	    "plugin_dir = \"plugins\"; plugin_copies = \".\";\n"
 	    "log : { level = \"debug\"; format = \"json\"; access = false; };\n"
 	    "drain_timeout = 5; probation = 0; watchdog = 0.5;\n"
@@ -205,14 +208,15 @@ START_TEST(keepalive_is_a_switch_or_a_time)
 		bool on;
 		uint64_t idle_ms;
 	} rows[] = { { "true", true, 0 }, { "false", false, 0 },
-	    { "0", false, 0 }, { "\"0\"", false, 0 }, { "60", true, 60000 },
-	    { "\"2m\"", true, 120000 }, { "1.5", true, 1500 } };
+		{ "0", false, 0 }, { "\"0\"", false, 0 }, { "60", true, 60000 },
+		{ "\"2m\"", true, 120000 }, { "1.5", true, 1500 } };
 	struct settings *settings;
 	char text[512];
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		snprintf(text, sizeof(text), "listeners = ( { name = \"a\";"
+		snprintf(text, sizeof(text),
+		    "listeners = ( { name = \"a\";"
 		    "plugin = \"p\"; listen = \"*:1\"; keepalive = %s; } );",
 		    rows[i].text);
 		settings = good(text);
@@ -233,7 +237,8 @@ START_TEST(wrong_type_names_file_and_line)
 	    "workers: expected an integer, such as 4; this is a string");
 	one_mistake("\nworkers = true;\n" LISTENERS, 2, "this is true");
 	one_mistake("\nworkers = 1.5;\n" LISTENERS, 2, "expected an integer");
-	one_mistake("user = 5;\n" LISTENERS, 1, "user: expected a string, "
+	one_mistake("user = 5;\n" LISTENERS, 1,
+	    "user: expected a string, "
 	    "such as \"sluice\"; this is an integer");
 	one_mistake("user = [ \"a\" ];\n" LISTENERS, 1, "this is a list");
 	one_mistake("log = 5;\n" LISTENERS, 1, "log: expected a group");
@@ -286,6 +291,8 @@ START_TEST(unknown_keys_are_told_what_was_meant)
 	    "unknown key \"log.levle\"; did you mean \"log.level\"?");
 	one_listener_mistake("liten = \"x\";", "did you mean \"listen\"?");
 	one_listener_mistake("idle = 5;", "belongs into the group \"timeouts\"");
+	one_mistake("backlog = 4;\n" LISTENERS, 1,
+	    "it belongs into a group of \"listeners\"");
 	one_listener_mistake("timeouts : { idel = 5; };",
 	    "did you mean \"timeouts.idle\"?");
 }
@@ -326,12 +333,14 @@ START_TEST(integers_that_would_wrap_are_refused)
 	one_mistake("workers = -2147483649;\n" LISTENERS, 1, "32 bits");
 	one_mistake("workers = 0x100000001;\n" LISTENERS, 1, "32 bits");
 	one_mistake("workers = 0xFFFFFFFF;\n" LISTENERS, 1, "32 bits");
-	one_mistake("\nworkers = 99999999999999999999;\n" LISTENERS, 2, "32 bits");
+	one_mistake("\nworkers = 99999999999999999999;\n" LISTENERS, 2,
+	    "32 bits");
 	one_mistake("workers = 9223372036854775808L;\n" LISTENERS, 1, "64 bits");
 	one_mistake("workers = 0xFFFFFFFFFFFFFFFFL;\n" LISTENERS, 1, "64 bits");
 	one_listener_mistake("options : { n = 18446744073709551617; };",
 	    "32 bits");
-	done(good("// 4294967297\n# 4294967297\n/* 4294967297 */\n"
+	done(good(
+	    "// 4294967297\n# 4294967297\n/* 4294967297 */\n"
 	    "user = \"root\" /* 4294967297 */;\n"
 	    "listeners = ( { name = \"a\"; plugin = \"p\"; listen = \"*:1\";"
 	    "options : { a = \"4294967297\"; b4294967297 = 1;\n"
@@ -345,7 +354,8 @@ START_TEST(strings_keep_their_lines)
 {
 	struct settings *settings;
 
-	settings = read_text("/* a\n comment */ user = \"root\"\n\n;\n"
+	settings = read_text(
+	    "/* a\n comment */ user = \"root\"\n\n;\n"
 	    "listeners = (\n"
 	    "  {\n"
 	    "    name = \"a\"; plugin\n"
@@ -437,7 +447,8 @@ START_TEST(every_mistake_is_reported)
 {
 	struct settings *settings;
 
-	settings = read_text("workers = 1000;\n"
+	settings = read_text(
+	    "workers = 1000;\n"
 	    "usr = \"x\";\n"
 	    "drain_timeout = \"soon\";\n"
 	    "log : { level = \"loud\"; };\n"
@@ -451,7 +462,8 @@ START_TEST(every_mistake_is_reported)
 	    "  7\n"
 	    ");\n");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 1, "workers: ");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 2, "unknown key \"usr\"; did you mean \"user\"?");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 2,
+	    "unknown key \"usr\"; did you mean \"user\"?");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 3, "drain_timeout: \"soon\"");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 4, "log.level");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 5,
@@ -505,21 +517,24 @@ END_TEST
 START_TEST(names_and_addresses_are_unique)
 {
 	one_mistake("listeners = (\n"
-	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; },\n"
-	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:2\"; } );\n", 3,
-	    "name: \"a\" is the name of the listener in ");
+		    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; },\n"
+		    "{ name = \"a\"; plugin = \"p\"; listen = \"*:2\"; } );\n",
+	    3, "name: \"a\" is the name of the listener in ");
 	one_mistake("listeners = (\n"
-	    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:1\"; },\n"
-	    "{ name = \"b\"; plugin = \"p\"; listen = [ \"127.0.0.1:2\",\n"
-	    "  \"127.0.0.1:1\" ]; } );\n", 4,
-	    "listen: 127.0.0.1:1 is taken by \"a\" in ");
+		    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:1\"; },\n"
+		    "{ name = \"b\"; plugin = \"p\"; listen = [ \"127.0.0.1:2\",\n"
+		    "  \"127.0.0.1:1\" ]; } );\n",
+	    4, "listen: 127.0.0.1:1 is taken by \"a\" in ");
 	one_mistake("listeners = (\n"
-	    "{ name = \"a\"; plugin = \"p\"; listen = [ \"unix:/x\",\n"
-	    "  \"unix:/x\" ]; } );\n", 3, "taken by \"a\"");
+		    "{ name = \"a\"; plugin = \"p\"; listen = [ \"unix:/x\",\n"
+		    "  \"unix:/x\" ]; } );\n",
+	    3, "taken by \"a\"");
 	one_mistake("listeners = (\n"
-	    "{ name = \"a\"; plugin = \"p\"; listen = [ \"*:1\",\n"
-	    "  \"0.0.0.0:1\" ]; } );\n", 3, "taken by \"a\"");
-	done(good("listeners = (\n"
+		    "{ name = \"a\"; plugin = \"p\"; listen = [ \"*:1\",\n"
+		    "  \"0.0.0.0:1\" ]; } );\n",
+	    3, "taken by \"a\"");
+	done(good(
+	    "listeners = (\n"
 	    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:0\"; },\n"
 	    "{ name = \"b\"; plugin = \"p\"; listen = \"127.0.0.1:0\"; } );\n"));
 }
@@ -529,7 +544,8 @@ START_TEST(unix_keys_need_a_unix_path)
 {
 	one_listener_mistake("mode = \"0660\";", "no unix:/path");
 	one_listener_mistake("owner = \"root\";", "no unix:/path");
-#define UNIX(key) "listeners = ( { name = \"a\"; plugin = \"p\";" \
+#define UNIX(key)                                       \
+	"listeners = ( { name = \"a\"; plugin = \"p\";" \
 	" listen = \"unix:/tmp/x\";\n" key " } );\n"
 	one_mistake(UNIX("mode = \"rw-rw----\";"), 2, "octal");
 	one_mistake(UNIX("mode = \"0668\";"), 2, "octal");
@@ -556,8 +572,10 @@ START_TEST(accounts_are_looked_up)
 	ck_assert_int_eq(settings->drop, geteuid() == 0);
 	if (geteuid() == 0)
 		ck_assert_uint_ne(settings->uid, 0);
-	else
-		expect(LOG_LEVEL_WARN, "/sluice.conf", 1, "no effect");
+	done(settings);
+	settings = good("user = \"root\";\n" LISTENERS);
+	expect(LOG_LEVEL_WARN, "/sluice.conf", 1,
+	    geteuid() == 0 ? "run as root" : "no effect");
 	done(settings);
 	settings = good(LISTENERS);
 	if (geteuid() == 0) {
@@ -589,7 +607,8 @@ START_TEST(options_are_flattened)
 {
 	struct settings *settings;
 
-	settings = good("listeners = ( { name = \"a\"; plugin = \"p\";\n"
+	settings = good(
+	    "listeners = ( { name = \"a\"; plugin = \"p\";\n"
 	    "listen = \"*:1\"; options : { motd = \"hi\";\n"
 	    "  limits : { burst = 5; deep : { rate = 0.5; }; };\n"
 	    "  on = true; list = [ \"x\", \"y\" ]; none = ( ); big = 5L; }; } );\n");
@@ -622,9 +641,11 @@ START_TEST(includes_are_globs_in_order)
 	struct settings *settings;
 
 	mkdir(fixture_path("conf.d"), 0755);
-	fixture_text("conf.d/b.conf", "listeners = ( { name = \"b\"; "
+	fixture_text("conf.d/b.conf",
+	    "listeners = ( { name = \"b\"; "
 	    "plugin = \"p\"; listen = \"*:2\"; } );");
-	fixture_text("conf.d/a.conf", "listeners = ( { name = \"a\"; "
+	fixture_text("conf.d/a.conf",
+	    "listeners = ( { name = \"a\"; "
 	    "plugin = \"p\"; listen = \"*:1\"; } );");
 	fixture_text("conf.d/ignored", "syntax error");
 	settings = good("include = \"conf.d/*.conf\";");
@@ -636,7 +657,7 @@ START_TEST(includes_are_globs_in_order)
 	done(settings);
 	/* Twice the same file is one file. */
 	settings = good("include = [ \"conf.d/b.conf\", \"conf.d/*.conf\","
-	    " \"nothing.d/*.conf\" ];");
+			" \"nothing.d/*.conf\" ];");
 	ck_assert_uint_eq(settings->listener_count, 2);
 	ck_assert_str_eq(settings->listeners[0].name, "b");
 	done(settings);
@@ -648,16 +669,18 @@ START_TEST(mistakes_in_included_files_name_them)
 	struct settings *settings;
 
 	mkdir(fixture_path("conf.d"), 0755);
-	fixture_text("conf.d/a.conf", "\nworkers = 5;\n"
+	fixture_text("conf.d/a.conf",
+	    "\nworkers = 5;\n"
 	    "listeners = ( { name = \"a\"; plugin = \"p\";\n"
 	    "listen = \"*:1\"; frob = 1; } );");
 	fixture_text("conf.d/b.conf", "listeners = (\n\n;\n");
-	fixture_text("conf.d/c.conf", "listeners = (\n"
+	fixture_text("conf.d/c.conf",
+	    "listeners = (\n"
 	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; } );"
 	    "connectors = ( );\n");
 	mkdir(fixture_path("conf.d/d.conf"), 0755);
 	settings = read_text("workers = -1;\ninclude = (\n\"conf.d/*.conf\",\n"
-	    "\"missing.conf\" );\n");
+			     "\"missing.conf\" );\n");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 1, "workers");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 4, "no such file");
 	expect(LOG_LEVEL_ERROR, "/a.conf", 2, "workers: an included file");
@@ -707,8 +730,8 @@ START_TEST(files_that_are_no_files_are_refused_at_once)
 	close(fd);
 	done(NULL);
 	memset(large, ' ', (1 << 20) + 1);
-	ck_assert_ptr_null(conf_read(fixture_file("large", large,
-	    (1 << 20) + 1), &problems));
+	ck_assert_ptr_null(
+	    conf_read(fixture_file("large", large, (1 << 20) + 1), &problems));
 	expect(LOG_LEVEL_ERROR, "/large", 0, "at most 1048576");
 	done(NULL);
 	memcpy(large, LISTENERS, strlen(LISTENERS));
@@ -731,7 +754,8 @@ END_TEST
 /* Nothing that can stand in a file may crash, hang or loop the reader. */
 START_TEST(mutated_files_do_no_harm)
 {
-	static const char base[] = "workers = 3; user = \"root\";\n"
+	static const char base[] =
+	    "workers = 3; user = \"root\";\n"
 	    "log : { level = \"debug\"; access = false; };\n"
 	    "drain_timeout = 5.5; /* c */ // d\n"
 	    "listeners = ( { name = \"a\"; plugin = \"./x.so\";\n"
@@ -804,17 +828,19 @@ END_TEST
 
 START_TEST(a_service_is_its_image_and_options)
 {
-#define WITH(rest) "listeners = ( { name = \"a\"; plugin = \"p\";" \
+#define WITH(rest)                                      \
+	"listeners = ( { name = \"a\"; plugin = \"p\";" \
 	"listen = \"*:1\"; " rest " } );"
 	static const char *const same[] = {
-	    WITH("options : { a = 1; b = \"x\"; };"),
-	    WITH("options : { b = \"x\"; a = 1; }; backlog = 5;") };
+		WITH("options : { a = 1; b = \"x\"; };"),
+		WITH("options : { b = \"x\"; a = 1; }; backlog = 5;")
+	};
 	static const char *const other[] = { WITH(""),
-	    WITH("options : { a = 1; };"),
-	    WITH("options : { a = 1; b = \"y\"; };"),
-	    WITH("options : { a = 2; b = \"x\"; };"),
-	    WITH("options : { a = 1; b = [ \"x\" ]; };"),
-	    WITH("options : { a = 1L; c = \"x\"; };") };
+		WITH("options : { a = 1; };"),
+		WITH("options : { a = 1; b = \"y\"; };"),
+		WITH("options : { a = 2; b = \"x\"; };"),
+		WITH("options : { a = 1; b = [ \"x\" ]; };"),
+		WITH("options : { a = 1L; c = \"x\"; };") };
 	struct settings *a, *b;
 	size_t i;
 
@@ -830,8 +856,8 @@ START_TEST(a_service_is_its_image_and_options)
 	for (i = 0; i < sizeof(other) / sizeof(*other); i++) {
 		b = good(other[i]);
 		ck_assert_ptr_nonnull(settings_add_image(b));
-		ck_assert(!listener_same_service(a, a->listeners, b,
-		    b->listeners));
+		ck_assert(
+		    !listener_same_service(a, a->listeners, b, b->listeners));
 		done(b);
 	}
 	settings_free(a);

@@ -18,12 +18,10 @@ refused(const void *data, size_t len, const char *part)
 	struct error err = { "" };
 	const char *path = fixture_file("bad.so", data, len);
 
-	ck_assert_msg(image_open(path, &image, &err) == -1, "accepted: %s",
-	    part);
+	ck_assert_msg(image_open(path, &image, &err) == -1, "accepted: %s", part);
 	ck_assert_int_eq(image.fd, -1);
 	ck_assert_msg(strstr(err.text, part) != NULL, "%s", err.text);
-	ck_assert_msg(strncmp(err.text, path, strlen(path)) == 0, "%s",
-	    err.text);
+	ck_assert_msg(strncmp(err.text, path, strlen(path)) == 0, "%s", err.text);
 }
 
 START_TEST(an_image_is_sealed_and_known_by_its_hash)
@@ -34,21 +32,22 @@ START_TEST(an_image_is_sealed_and_known_by_its_hash)
 	struct error err = { "" };
 	char hash[9];
 
-	ck_assert_msg(image_open(fixture_file("a.so", &t, sizeof(t)), &a,
-	    &err) == 0, "%s", err.text);
+	ck_assert_msg(
+	    image_open(fixture_file("a.so", &t, sizeof(t)), &a, &err) == 0,
+	    "%s", err.text);
 	ck_assert(memfd_is_sealed(a.fd));
 	ck_assert_int_eq(fcntl(a.fd, F_GETFD), FD_CLOEXEC);
 	ck_assert_uint_eq(a.size, sizeof(t));
 	ck_assert_int_eq(write(a.fd, "x", 1), -1);
 	ck_assert_int_eq(ftruncate(a.fd, 1), -1);
-	ck_assert_int_eq(image_open(fixture_file("b.so", &t, sizeof(t)), &b,
-	    &err), 0);
+	ck_assert_int_eq(
+	    image_open(fixture_file("b.so", &t, sizeof(t)), &b, &err), 0);
 	ck_assert_mem_eq(a.hash, b.hash, IMAGE_HASH_SIZE);
 	image_close(&b);
 	image_close(&b);
 	t.names[0] = 'x';
-	ck_assert_int_eq(image_open(fixture_file("b.so", &t, sizeof(t)), &b,
-	    &err), 0);
+	ck_assert_int_eq(
+	    image_open(fixture_file("b.so", &t, sizeof(t)), &b, &err), 0);
 	ck_assert_mem_ne(a.hash, b.hash, IMAGE_HASH_SIZE);
 	image_close(&a);
 	image_close(&b);
@@ -63,8 +62,8 @@ START_TEST(an_image_can_be_mapped_for_execution)
 	struct error err = { "" };
 	void *map;
 
-	ck_assert_int_eq(image_open(fixture_file("a.so", &t, sizeof(t)),
-	    &image, &err), 0);
+	ck_assert_int_eq(
+	    image_open(fixture_file("a.so", &t, sizeof(t)), &image, &err), 0);
 	map = mmap(NULL, sizeof(t), PROT_READ | PROT_EXEC, MAP_PRIVATE,
 	    image.fd, 0);
 	ck_assert_ptr_ne(map, MAP_FAILED);
@@ -86,8 +85,7 @@ START_TEST(a_real_shared_object_passes)
 			break;
 	if (map == NULL)
 		return;
-	ck_assert_msg(image_open(map->l_name, &image, &err) == 0, "%s",
-	    err.text);
+	ck_assert_msg(image_open(map->l_name, &image, &err) == 0, "%s", err.text);
 	image_close(&image);
 }
 END_TEST
@@ -106,8 +104,8 @@ START_TEST(files_that_are_no_files_are_refused_at_once)
 	ck_assert_int_eq(mkfifo(fixture_path("fifo"), 0644), 0);
 	ck_assert_int_eq(image_open(fixture_path("fifo"), &image, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "not a regular file"));
-	ck_assert_int_eq(truncate(fixture_text("large", ""),
-	    (off_t)IMAGE_SIZE_MAX + 1), 0);
+	ck_assert_int_eq(
+	    truncate(fixture_text("large", ""), (off_t)IMAGE_SIZE_MAX + 1), 0);
 	ck_assert_int_eq(image_open(fixture_path("large"), &image, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "at most"));
 	ck_assert_int_eq(image.fd, -1);
@@ -119,7 +117,9 @@ START_TEST(text_and_empty_files_are_told_apart)
 	refused("", 0, "is empty");
 	refused("#!/bin/sh\n", 10, "not a shared object");
 	refused("\x7f", 1, "not a shared object");
-	refused("\x7f" "ELF", 4, "is cut short");
+	refused("\x7f"
+		"ELF",
+	    4, "is cut short");
 }
 END_TEST
 
@@ -182,16 +182,16 @@ START_TEST(offsets_beyond_all_bounds_are_refused)
 {
 	struct tiny t = tiny();
 
-	t.head.e_phoff = (ElfW(Off))-1;
+	t.head.e_phoff = (ElfW(Off)) - 1;
 	refused(&t, sizeof(t), "cut short");
 	t = tiny();
-	t.head.e_shoff = (ElfW(Off))-64;
+	t.head.e_shoff = (ElfW(Off)) - 64;
 	refused(&t, sizeof(t), "cut short");
 	t = tiny();
-	t.segments[0].p_offset = (ElfW(Off))-1;
+	t.segments[0].p_offset = (ElfW(Off)) - 1;
 	refused(&t, sizeof(t), "cut short");
 	t = tiny();
-	t.segments[0].p_filesz = (ElfW(Off))-1;
+	t.segments[0].p_filesz = (ElfW(Off)) - 1;
 	refused(&t, sizeof(t), "cut short");
 	t = tiny();
 	t.head.e_phnum = 0xffff;
@@ -200,7 +200,7 @@ START_TEST(offsets_beyond_all_bounds_are_refused)
 	t.head.e_phentsize = 1;
 	refused(&t, sizeof(t), "damaged");
 	t = tiny();
-	t.sections[1].sh_size = (ElfW(Off))-1;
+	t.sections[1].sh_size = (ElfW(Off)) - 1;
 	refused(&t, sizeof(t), "not whole");
 }
 END_TEST
@@ -219,7 +219,7 @@ START_TEST(mutated_files_do_no_harm)
 			((char *)&t)[(size_t)random() % sizeof(t)] =
 			    (char)random();
 		if (image_open(fixture_file("x.so", &t, sizeof(t)), &image,
-		    &err) == 0)
+			&err) == 0)
 			image_close(&image);
 	}
 }

@@ -32,24 +32,21 @@
 #include <limits.h>
 
 #include "keys.h"
+#include "reader/conf.h"
+#include "reader/problems.h"
 #include "settings.h"
-
-#ifndef SRCDIR
-#define SRCDIR "."	/* make says where the sources are in srcdir */
-#endif
 
 static char *full, *manual;
 
-/* The file out of the source tree, which is where `make check` says, or here. */
+/* A file of the source tree, which is where `make check` says, or here. */
 static char *
 source_file(const char *name)
 {
-	const char *dir = getenv("srcdir");
+	const char *dir = getenv("SLUICE_SRCDIR");
 	char path[PATH_MAX], *text = calloc(1, 1 << 20);
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", dir != NULL ? dir : SRCDIR,
-	    name);
+	snprintf(path, sizeof(path), "%s/%s", dir != NULL ? dir : ".", name);
 	file = fopen(path, "r");
 	ck_assert_msg(file != NULL && text != NULL, "cannot read %s", path);
 	ck_assert_uint_lt(fread(text, 1, (1 << 20) - 1, file), (1 << 20) - 1);
@@ -85,9 +82,10 @@ compare_full(const struct key *key, const char *value, const char *path)
 	if (key->value == NULL || key->flags & KEY_BUILD)
 		return;
 	len = strlen(key->value);
-	ck_assert_msg(strncmp(value, key->value, len) == 0 &&
-	    value[len] == ';', "sluice.conf.full: %s: the default is %s, "
-	    "not %s", path, key->value, value);
+	ck_assert_msg(strncmp(value, key->value, len) == 0 && value[len] == ';',
+	    "sluice.conf.full: %s: the default is %s, "
+	    "not %s",
+	    path, key->value, value);
 }
 
 /* A line `KEY = VALUE;` in the group, or in none. */
@@ -134,8 +132,10 @@ compare_default(const struct key *key, const char *value, const char *path)
 			bare[len++] = *p;
 	bare[len] = '\0';
 	end = strncmp(value, bare, len) == 0 ? value[len] : 'x';
-	ck_assert_msg(end == '\0' || end == ' ', "sluice.conf.5: %s: the "
-	    "default is %s, not %s", path, bare, value);
+	ck_assert_msg(end == '\0' || end == ' ',
+	    "sluice.conf.5: %s: the "
+	    "default is %s, not %s",
+	    path, bare, value);
 }
 
 static void
@@ -143,14 +143,13 @@ find_in_manual(const struct key *key, const char *path)
 {
 	char line[512], head[128];
 	const char *text = manual;
-	bool default_next = false, in = false, found = false, has_default = false,
-	    restart = false;
+	bool default_next = false, in = false, found = false,
+	     has_default = false, restart = false;
 	size_t len;
 
 	len = (size_t)snprintf(head, sizeof(head), ".It Ic %s", path);
 	while (next_line(&text, line, sizeof(line))) {
-		if (strncmp(line, ".It", 3) == 0 ||
-		    strncmp(line, ".Sh", 3) == 0)
+		if (strncmp(line, ".It", 3) == 0 || strncmp(line, ".Sh", 3) == 0)
 			in = strncmp(line, head, len) == 0 &&
 			    (line[len] == '\0' || line[len] == ' ');
 		if (!in)
@@ -164,8 +163,8 @@ find_in_manual(const struct key *key, const char *path)
 				compare_default(key, line + 4, path);
 		}
 		len = strlen(line);
-		default_next = len >= 8 &&
-		    strcmp(line + len - 8, "Default:") == 0;
+		default_next =
+		    len >= 8 && strcmp(line + len - 8, "Default:") == 0;
 		len = strlen(head);
 	}
 	ck_assert_msg(found, "sluice.conf.5: no entry for %s", path);
@@ -213,7 +212,8 @@ visit_row(const struct key *key, const char *group, const char *path)
 	(void)group;
 	ck_assert_msg(key->help != NULL && strlen(key->help) > 10, "%s", path);
 	ck_assert_msg(key->value != NULL || key->example != NULL ||
-	    key->type == KEY_REFUSED, "%s", path);
+		key->type == KEY_REFUSED,
+	    "%s", path);
 	ck_assert_msg(key->type != KEY_WORD || key->words != NULL, "%s", path);
 	ck_assert_msg(key->type != KEY_INT || key->max > key->min, "%s", path);
 	ck_assert_msg(!(key->flags & KEY_RESTART) || key->origin != 0, "%s",
@@ -246,8 +246,9 @@ START_TEST(the_sample_shows_no_refused_key)
 	while (next_line(&text, line, sizeof(line))) {
 		p = uncommented(line);
 		ck_assert_msg(strncmp(p, "tls :", 5) != 0 &&
-		    strncmp(p, "tls =", 5) != 0 &&
-		    strncmp(p, "connectors =", 12) != 0, "%s", line);
+			strncmp(p, "tls =", 5) != 0 &&
+			strncmp(p, "connectors =", 12) != 0,
+		    "%s", line);
 	}
 	free(full);
 }
@@ -262,6 +263,27 @@ START_TEST(the_manual_describes_every_key_with_its_default)
 }
 END_TEST
 
+START_TEST(the_samples_are_valid)
+{
+	static const char *const names[] = { "sluice.conf", "sluice.conf.full" };
+	struct problems problems = { 0 };
+	struct settings *settings;
+	char path[64], *text;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "conf/%s", names[i]);
+		text = source_file(path);
+		settings = conf_read(fixture_text(names[i], text), &problems);
+		ck_assert_msg(problems.count == 0, "%s:%u: %s", path,
+		    problems.list[0].line, problems.list[0].text);
+		settings_free(settings);
+		problems_done(&problems);
+		free(text);
+	}
+}
+END_TEST
+
 START_TEST(typos_find_the_key_and_strangers_do_not)
 {
 	ck_assert_str_eq(key_nearest(settings_keys, "worker"), "workers");
@@ -270,7 +292,8 @@ START_TEST(typos_find_the_key_and_strangers_do_not)
 	ck_assert_ptr_null(key_nearest(settings_keys, "x"));
 	ck_assert_ptr_null(key_nearest(settings_keys, "frobnicate"));
 	ck_assert_ptr_null(key_nearest(settings_keys, ""));
-	ck_assert_ptr_null(key_nearest(settings_keys, "a-name-that-is-far-longer"
+	ck_assert_ptr_null(key_nearest(settings_keys,
+	    "a-name-that-is-far-longer"
 	    "-than-any-key-of-ours-could-ever-be"));
 }
 END_TEST
@@ -283,6 +306,7 @@ main(void)
 		the_sample_shows_every_key_with_its_default,
 		the_sample_shows_no_refused_key,
 		the_manual_describes_every_key_with_its_default,
+		the_samples_are_valid,
 		typos_find_the_key_and_strangers_do_not,
 		NULL,
 	};

@@ -25,11 +25,11 @@ static struct {
 		char file[256], text[512];
 	} problems[PROBLEMS_MAX];
 	uint32_t problem_count;
-	uint32_t verdict;		/* PREPARED or REFUSED */
+	uint32_t verdict; /* PREPARED or REFUSED */
 	uint32_t images;
 	int image_fds[16];
 	int bundle;
-	int status;			/* of the process */
+	int status; /* of the process */
 } answer;
 
 static pid_t
@@ -38,8 +38,8 @@ start(int *ret_channel)
 	int pair[2];
 	pid_t pid;
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-	    pair), 0);
+	ck_assert_int_eq(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	pid = fork();
 	ck_assert_int_ne(pid, -1);
 	if (pid == 0) {
@@ -60,14 +60,17 @@ static void
 hello(int channel, const char *config, bool check_only)
 {
 	char payload[512];
-	struct hello head = { .uid = (uint32_t)-1, .gid = (uint32_t)-1,
-	    .master_pid = (uint32_t)getpid(), .check_only = check_only,
-	    .config_length = (uint32_t)strlen(config) };
+	struct hello head = { .uid = (uint32_t)-1,
+		.gid = (uint32_t)-1,
+		.master_pid = (uint32_t)getpid(),
+		.check_only = check_only,
+		.config_length = (uint32_t)strlen(config) };
 
 	memcpy(payload, &head, sizeof(head));
 	memcpy(payload + sizeof(head), config, strlen(config));
 	ck_assert_int_eq(msg_send(channel, MSG_HELLO, 7, NULL, payload,
-	    sizeof(head) + strlen(config), -1), 0);
+			     sizeof(head) + strlen(config), -1),
+	    0);
 }
 
 static void
@@ -148,12 +151,15 @@ START_TEST(a_good_file_becomes_a_bundle_and_images)
 	fixture_file("plugins/same.so", &t, sizeof(t));
 	t.names[0] = 'x';
 	fixture_file("plugins/b.so", &t, sizeof(t));
-	read_config(fixture_text("sluice.conf", "plugin_dir = \"plugins\";\n"
-	    "watchdog = 1;\n"
-	    "listeners = ( { name = \"1\"; listen = \"*:1\"; plugin = \"a\"; },\n"
-	    "{ name = \"2\"; listen = \"*:2\"; plugin = \"same\"; },\n"
-	    "{ name = \"3\"; listen = \"*:3\"; plugin = \"plugins/b.so\"; },\n"
-	    "{ name = \"4\"; listen = \"*:4\"; plugin = \"a\"; } );\n"), false);
+	read_config(
+	    fixture_text("sluice.conf",
+		"plugin_dir = \"plugins\";\n"
+		"watchdog = 1;\n"
+		"listeners = ( { name = \"1\"; listen = \"*:1\"; plugin = \"a\"; },\n"
+		"{ name = \"2\"; listen = \"*:2\"; plugin = \"same\"; },\n"
+		"{ name = \"3\"; listen = \"*:3\"; plugin = \"plugins/b.so\"; },\n"
+		"{ name = \"4\"; listen = \"*:4\"; plugin = \"a\"; } );\n"),
+	    false);
 	ck_assert_uint_eq(answer.verdict, MSG_PREPARED);
 	ck_assert(WIFEXITED(answer.status) && WEXITSTATUS(answer.status) == 0);
 	expect(LOG_LEVEL_WARN, 2, "watchdog");
@@ -166,8 +172,7 @@ START_TEST(a_good_file_becomes_a_bundle_and_images)
 	ck_assert_uint_eq(settings->listeners[1].image, 0);
 	ck_assert_uint_eq(settings->listeners[2].image, 1);
 	ck_assert_uint_eq(settings->listeners[3].image, 0);
-	ck_assert_str_eq(settings->images[0].path,
-	    fixture_path("plugins/a.so"));
+	ck_assert_str_eq(settings->images[0].path, fixture_path("plugins/a.so"));
 	for (i = 0; i < 2; i++)
 		ck_assert(memfd_is_sealed(answer.image_fds[i]));
 	settings_free(settings);
@@ -183,13 +188,15 @@ START_TEST(each_bad_plugin_is_named_at_its_line)
 	fixture_file("short.so", &t, sizeof(t) / 2);
 	t.head.e_machine ^= 1;
 	fixture_file("machine.so", &t, sizeof(t));
-	read_config(fixture_text("sluice.conf", "backlog = 5;\n"
-	    "plugin_dir = \"/nowhere\"; listeners = (\n"
-	    "{ name = \"1\"; listen = \"*:1\"; plugin = \"missing\"; },\n"
-	    "{ name = \"2\"; listen = \"*:2\"; plugin = \"./text.so\"; },\n"
-	    "{ name = \"3\"; listen = \"*:3\"; plugin = \"./short.so\"; },\n"
-	    "{ name = \"4\"; listen = \"*:4\";\n plugin = \"./machine.so\"; },\n"
-	    "{ name = \"5\"; listen = \"*:5\"; plugin = \"./dir.so\"; } );\n"),
+	read_config(
+	    fixture_text("sluice.conf",
+		"backlog = 5;\n"
+		"plugin_dir = \"/nowhere\"; listeners = (\n"
+		"{ name = \"1\"; listen = \"*:1\"; plugin = \"missing\"; },\n"
+		"{ name = \"2\"; listen = \"*:2\"; plugin = \"./text.so\"; },\n"
+		"{ name = \"3\"; listen = \"*:3\"; plugin = \"./short.so\"; },\n"
+		"{ name = \"4\"; listen = \"*:4\";\n plugin = \"./machine.so\"; },\n"
+		"{ name = \"5\"; listen = \"*:5\"; plugin = \"./dir.so\"; } );\n"),
 	    false);
 	ck_assert_uint_eq(answer.verdict, MSG_REFUSED);
 	ck_assert(WIFEXITED(answer.status) && WEXITSTATUS(answer.status) == 0);
@@ -216,7 +223,8 @@ END_TEST
 
 START_TEST(copies_are_kept_for_debuggers)
 {
-	static const char text[] = "plugin_copies = \"copies\";\n"
+	static const char text[] =
+	    "plugin_copies = \"copies\";\n"
 	    "listeners = ( { name = \"1\"; listen = \"*:1\";"
 	    "plugin = \"./a.so\"; } );\n";
 	struct image image;
@@ -226,8 +234,8 @@ START_TEST(copies_are_kept_for_debuggers)
 	char name[64], hash[9];
 
 	mkdir(fixture_path("copies"), 0755);
-	ck_assert_int_eq(image_open(fixture_file("a.so", &t, sizeof(t)),
-	    &image, &err), 0);
+	ck_assert_int_eq(
+	    image_open(fixture_file("a.so", &t, sizeof(t)), &image, &err), 0);
 	snprintf(name, sizeof(name), "copies/a.%s.so",
 	    image_short_hash(image.hash, hash));
 	image_close(&image);

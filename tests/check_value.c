@@ -42,9 +42,9 @@ END_TEST
 START_TEST(strange_durations_are_refused)
 {
 	static const char *const texts[] = { "", " ", "s", "10", "-1s", "+1s",
-	    "1 s", "1S", "1sec", "10s ", "1e3s", "0x10s", "inf", "nan", ".5s",
-	    "1.s", "1..2s", "0.0001s", "99999999999999999999d",
-	    "4000d", "1d1h" };
+		"1 s", "1S", "1sec", "10s ", "1e3s", "0x10s", "inf", "nan",
+		".5s", "1.s", "1..2s", "0.0001s", "99999999999999999999d",
+		"4000d", "1d1h" };
 	struct error err;
 	uint64_t value = 4711;
 	size_t i;
@@ -53,8 +53,7 @@ START_TEST(strange_durations_are_refused)
 		err.text[0] = '\0';
 		ck_assert_msg(value_duration(texts[i], &value, &err) == -1,
 		    "%s", texts[i]);
-		ck_assert_msg(strstr(err.text, texts[i]) != NULL, "%s",
-		    err.text);
+		ck_assert_msg(strstr(err.text, texts[i]) != NULL, "%s", err.text);
 	}
 	ck_assert_uint_eq(value, 4711);
 }
@@ -105,8 +104,8 @@ END_TEST
 START_TEST(strange_sizes_are_refused)
 {
 	static const char *const texts[] = { "", "B", "KiB", "-1", "1 KiB",
-	    "1kib", "1TiB", "1.5", "0.3KiB", "99999999999999999999GiB",
-	    "0x10", "1e3" };
+		"1kib", "1TiB", "1.5", "0.3KiB", "99999999999999999999GiB",
+		"0x10", "1e3" };
 	struct error err;
 	uint64_t value = 4711;
 	size_t i;
@@ -134,9 +133,8 @@ END_TEST
 
 START_TEST(text_is_read_back_as_the_same)
 {
-	static const uint64_t values[] = { 1, 250, 999, 1000, 1500, 30000,
-	    90000, 3600000, 86400000, 1024, 65536, 65537, 16777216,
-	    4294967296 };
+	static const uint64_t values[] = { 1, 250, 999, 1000, 1500, 30000, 90000,
+		3600000, 86400000, 1024, 65536, 65537, 16777216, 4294967296 };
 	char text[VALUE_TEXT_MAX];
 	size_t i;
 

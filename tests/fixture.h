@@ -18,8 +18,7 @@
 static char fixture_dir[64];
 
 static inline int
-fixture_remove(const char *path, const struct stat *st, int type,
-    struct FTW *ftw)
+fixture_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;
 	(void)type;
@@ -80,7 +79,7 @@ fixture_run(const char *name, const TTest *const *tests)
 	int failed;
 
 	tcase_add_checked_fixture(all, fixture_setup, fixture_teardown);
-	tcase_set_timeout(all, 120);	/* valgrind is slow */
+	tcase_set_timeout(all, 120); /* valgrind is slow */
 	for (; *tests != NULL; tests++)
 		tcase_add_test(all, *tests);
 	suite_add_tcase(suite, all);

@@ -139,7 +139,7 @@ remove_stale(const struct address *address, struct error *err)
 	if (lstat(path, &before) == -1)
 		return errno == ENOENT ? 0 : cannot_bind(address, err);
 	if (!S_ISSOCK(before.st_mode))
-		return error_set(err, "cannot listen on unix:%s: it exists and "
+		return error_set(err, "cannot listen on unix:%s: what is there "
 		    "is not a socket", path);
 	error = connect_error(address);
 	if (error == ENOENT)

@@ -145,12 +145,26 @@ on_message(void *arg, struct msg *msg)
 		misbehaved(build, err.text);
 }
 
+/* Where the image at index is asked for. */
+static const struct origin *
+image_origin(const struct settings *settings, uint32_t index)
+{
+	static const struct origin nowhere = { "", 0 };
+	uint32_t i;
+
+	for (i = 0; i < settings->listener_count; i++)
+		if (settings->listeners[i].image == index)
+			return &settings->listeners[i].plugin_origin;
+	return &nowhere;
+}
+
 /* "reader was killed by SIGSEGV while reading /etc/sluice/sluice.conf" */
 static void
 tell_end(struct build *build, const char *how)
 {
 	char text[ERROR_TEXT_MAX];
 	const struct settings *settings = build->gen->settings;
+	struct origin origin = { "", 0 };
 	uint32_t at;
 
 	if (build->stage == STAGE_READ) {
@@ -158,16 +172,19 @@ tell_end(struct build *build, const char *how)
 		    build->config);
 	} else {
 		at = gen_facts_known(build->gen);
-		if (at < settings->image_count)
+		if (at < settings->image_count) {
+			origin = *image_origin(settings, at);
 			snprintf(text, sizeof(text),
 			    "probe %s while loading plugins (%s)", how,
 			    settings->images[at].path);
-		else
+		} else {
 			snprintf(text, sizeof(text),
 			    "probe %s while checking the options of plugins",
 			    how);
+		}
 	}
-	tell(build, LOG_LEVEL_ERROR, "", 0, text);
+	tell(build, LOG_LEVEL_ERROR, origin.file == NULL ? "" : origin.file,
+	    origin.line, text);
 }
 
 static void

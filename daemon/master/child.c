@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -26,6 +27,8 @@
 
 #define EXIT_MS 5000	/* from the end of its channel: time for destructors of plugins */
 #define REAP_MS 5000	/* from SIGKILL: longer only when stuck in the kernel */
+#define LAST_REAP_MS 1000 /* when we ourselves leave */
+#define REAP_POLL_MS 2
 
 struct child {
 	LIST_ENTRY(child) entry;
@@ -216,6 +219,31 @@ children_new(struct event_base *base)
 	return children;
 }
 
+/* So that none outlives us, if the kernel ends it soon. */
+static void
+kill_and_reap(struct children *children)
+{
+	static const struct timespec pause = { 0, REAP_POLL_MS * 1000000 };
+	struct child *child;
+	unsigned int left, waited;
+
+	LIST_FOREACH(child, &children->list, entry)
+		if (child->pid > 0)
+			kill(child->pid, SIGKILL);
+	for (waited = 0; waited < LAST_REAP_MS; waited += REAP_POLL_MS) {
+		left = 0;
+		LIST_FOREACH(child, &children->list, entry) {
+			if (child->pid > 0 &&
+			    waitpid(child->pid, NULL, WNOHANG) != 0)
+				child->pid = -1;
+			left += child->pid > 0;
+		}
+		if (left == 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
 void
 children_free(struct children *children)
 {
@@ -223,11 +251,9 @@ children_free(struct children *children)
 
 	if (children == NULL)
 		return;
-	while ((child = LIST_FIRST(&children->list)) != NULL) {
-		if (child->pid > 0)
-			kill(child->pid, SIGKILL);
+	kill_and_reap(children);
+	while ((child = LIST_FIRST(&children->list)) != NULL)
 		child_destroy(child);
-	}
 	if (children->sigchld != NULL)
 		event_free(children->sigchld);
 	free(children);

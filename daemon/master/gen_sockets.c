@@ -2,7 +2,8 @@
  * gen_sockets.c: which sockets a generation needs.  A plugin that knows of
  * processes gets one TCP socket per worker, of which the kernel picks; any
  * other is served by one worker, chosen by the listener's slot, so that it
- * stays with that worker over reloads.
+ * stays with that worker over reloads.  That one takes over all sockets that
+ * the listener had before: closing them would reset the clients that wait.
  */
 
 #include <sluice.h>
@@ -51,33 +52,64 @@ is_taken(const struct gen *gen, const struct sock *sock)
 	return false;
 }
 
+/* Takes the reference over. */
+static int
+add_row(struct gen *gen, uint32_t l, uint32_t a, uint32_t serves,
+    struct sock *sock, struct error *err)
+{
+	struct gen_socket *row = new_row(gen);
+	char text[ADDRESS_TEXT_MAX];
+
+	if (row == NULL) {
+		error_sys(err, "cannot listen");
+	} else if (is_taken(gen, sock)) {
+		error_set(err, "%s is listened on twice", sock_text(sock, text));
+	} else {
+		row->listener = l;
+		row->address = a;
+		row->worker = serves;
+		row->sock = sock;
+		gen->socket_count++;
+		return 0;
+	}
+	sock_unref(sock);
+	return -1;
+}
+
 /* owner: the worker whose socket it is, or SOCK_SHARED; serves: who accepts from it. */
 static int
-add_socket(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
+open_row(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
     uint32_t owner, uint32_t serves, unsigned int number, struct error *err)
 {
 	const struct listener_settings *listener = &gen->settings->listeners[l];
-	struct gen_socket *row = new_row(gen);
-	char text[ADDRESS_TEXT_MAX];
 	struct sock *sock;
 
-	if (row == NULL)
-		return error_sys(err, "cannot listen");
 	sock = sockets_open(sockets, listener, &listener->addresses[a].address,
 	    owner, number, err);
 	if (sock == NULL)
 		return -1;
-	if (is_taken(gen, sock)) {
-		error_set(err, "%s is listened on twice", sock_text(sock, text));
-		sock_unref(sock);
-		return -1;
+	return add_row(gen, l, a, serves, sock, err);
+}
+
+/* All sockets there are of that address, or a first one, for one worker. */
+static int
+bind_for_one(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
+    uint32_t workers, uint32_t one, struct error *err)
+{
+	const struct listener_settings *listener = &gen->settings->listeners[l];
+	struct sock *sock;
+	uint32_t i, found = 0;
+
+	for (i = 0; i < workers; i++) {
+		sock = sockets_find(sockets, listener,
+		    &listener->addresses[a].address, i, 0);
+		if (sock == NULL)
+			continue;
+		if (add_row(gen, l, a, one, sock, err) == -1)
+			return -1;
+		found++;
 	}
-	row->listener = l;
-	row->address = a;
-	row->worker = serves;
-	row->sock = sock;
-	gen->socket_count++;
-	return 0;
+	return found > 0 ? 0 : open_row(gen, sockets, l, a, one, one, 0, err);
 }
 
 static int
@@ -90,17 +122,17 @@ bind_address(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
 	uint32_t one = gen->slots[l] % workers, i;
 	unsigned int number, count;
 
-	if (address->kind == ADDRESS_TCP && many) {
+	if (address->kind == ADDRESS_TCP && !many)
+		return bind_for_one(gen, sockets, l, a, workers, one, err);
+	if (address->kind == ADDRESS_TCP) {
 		for (i = 0; i < workers; i++)
-			if (add_socket(gen, sockets, l, a, i, i, 0, err) == -1)
+			if (open_row(gen, sockets, l, a, i, i, 0, err) == -1)
 				return -1;
 		return 0;
 	}
-	if (address->kind == ADDRESS_TCP)
-		return add_socket(gen, sockets, l, a, one, one, 0, err);
 	count = sockets_count(sockets, address);
 	for (number = 0; number < count; number++)
-		if (add_socket(gen, sockets, l, a, SOCK_SHARED,
+		if (open_row(gen, sockets, l, a, SOCK_SHARED,
 		    many ? ALL_WORKERS : one, number, err) == -1)
 			return -1;
 	return 0;

@@ -370,11 +370,12 @@ master_main(const char *config, bool verbose)
 	memset(&master, 0, sizeof(master));
 	master.exit_status = EXIT_FAILURE;
 	title_set("master %s", config);
-	log_info("sluiced " PACKAGE_VERSION " starting, configuration %s",
-	    config);
 	if (master_init(&master, config, verbose) == -1) {
 		log_error("cannot start");
 	} else {
+		/* From this line on a signal is heard. */
+		log_info("sluiced " PACKAGE_VERSION " starting, configuration "
+		    "%s", config);
 		reload_request(master.reload, "start", 0);
 		event_base_dispatch(master.base);
 	}

@@ -10,13 +10,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include <event2/event.h>
 
 #include "error.h"
-#include "keys.h"
 #include "log.h"
 #include "master/build.h"
 #include "master/gen.h"
@@ -211,44 +209,23 @@ stage_settle(struct reload *reload)
 		stage_prepare(reload);
 }
 
-static bool
-is_changed(const struct key *key, const struct settings *now,
-    const struct settings *next)
-{
-	const char *a = (const char *)now, *b = (const char *)next;
-
-	if (key->type == KEY_INT)
-		return memcmp(a + key->offset, b + key->offset,
-		    sizeof(int64_t)) != 0;
-	/* A user or group: what counts is whom the workers are, if they changed at all. */
-	return now->drop && key->offset2 != 0 &&
-	    memcmp(a + key->offset2, b + key->offset2, sizeof(uid_t)) != 0;
-}
-
 /* What the processes were started with stays. */
 static void
 check_restart_keys(struct reload *reload)
 {
-	const struct settings *next = reload->next->settings, *now;
-	const struct origin *origin;
-	const struct key *key;
+	struct origin origin;
+	const char *key;
 	char text[128];
 
 	if (reload->committed == NULL)
 		return;
-	now = reload->committed->settings;
-	for (key = settings_keys; key->name != NULL; key++) {
-		if ((key->flags & KEY_RESTART) == 0 ||
-		    !is_changed(key, now, next))
-			continue;
-		origin = (const struct origin *)(const void *)
-		    ((const char *)next + key->origin);
-		snprintf(text, sizeof(text), "%s cannot change without a restart",
-		    key->name);
-		verdict_add(&reload->verdict, LOG_LEVEL_ERROR,
-		    origin->line != 0 ? origin->file : reload->config,
-		    origin->line, text);
-	}
+	key = settings_restart_key(reload->committed->settings,
+	    reload->next->settings, &origin);
+	if (key == NULL)
+		return;
+	snprintf(text, sizeof(text), "%s cannot change without a restart", key);
+	verdict_add(&reload->verdict, LOG_LEVEL_ERROR,
+	    origin.line != 0 ? origin.file : reload->config, origin.line, text);
 }
 
 static void

@@ -36,6 +36,8 @@ struct sock {
 	/* what came of it */
 	union {
 		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
 		struct sockaddr_storage storage;
 	} actual;
 	socklen_t actual_length;
@@ -102,11 +104,12 @@ find(struct sockets *sockets, const struct address *address, const char *scope)
 static bool
 port_is_ours(struct sockets *sockets, const struct address *address)
 {
-	struct sock *sock;
+	const struct sock *sock;
 
+	/* sin_port and sin6_port are at the same place. */
 	LIST_FOREACH(sock, &sockets->list, entry)
 		if (sock->requested.kind == ADDRESS_TCP &&
-		    address_port(&sock->requested) == address_port(address))
+		    sock->actual.in.sin_port == address->u.in.sin_port)
 			return true;
 	return false;
 }
@@ -121,12 +124,10 @@ open_tcp(struct sockets *sockets, const struct address *address,
 	if (sibling != NULL && address_port(address) == 0) {
 		if (sibling->actual.sa.sa_family == AF_INET) {
 			exact = (struct address){ .kind = ADDRESS_TCP };
-			memcpy(&exact.u.in, &sibling->actual,
-			    sizeof(exact.u.in));
+			exact.u.in = sibling->actual.in;
 			exact.len = sizeof(exact.u.in);
 		} else {
-			memcpy(&exact.u.in6, &sibling->actual,
-			    sizeof(exact.u.in6));
+			exact.u.in6 = sibling->actual.in6;
 		}
 	}
 	return bind_tcp(&exact, sibling != NULL,
@@ -259,20 +260,39 @@ sock_make(struct sockets *sockets, struct sock *sock,
 	return 0;
 }
 
+static const char *
+scope_of(const struct listener_settings *listener,
+    const struct address *address)
+{
+	return address->kind == ADDRESS_TCP && address_port(address) == 0 ?
+	    listener->name : NULL;
+}
+
+struct sock *
+sockets_find(struct sockets *sockets, const struct listener_settings *listener,
+    const struct address *address, uint32_t worker, unsigned int number)
+{
+	const char *scope = scope_of(listener, address);
+	struct sock *sock;
+
+	LIST_FOREACH(sock, &sockets->list, entry)
+		if (sock->worker == worker && sock->number == number &&
+		    same_request(sock, address, scope))
+			return sock_ref(sock);
+	return NULL;
+}
+
 struct sock *
 sockets_open(struct sockets *sockets, const struct listener_settings *listener,
     const struct address *address, uint32_t worker, unsigned int number,
     struct error *err)
 {
-	const char *scope = NULL;
+	const char *scope = scope_of(listener, address);
 	struct sock *sock, *sibling;
 
-	if (address->kind == ADDRESS_TCP && address_port(address) == 0)
-		scope = listener->name;
-	LIST_FOREACH(sock, &sockets->list, entry)
-		if (sock->worker == worker && sock->number == number &&
-		    same_request(sock, address, scope))
-			return sock_ref(sock);
+	sock = sockets_find(sockets, listener, address, worker, number);
+	if (sock != NULL)
+		return sock;
 	/* Of systemd's sockets those with one name are no group. */
 	sibling = address->kind == ADDRESS_TCP ?
 	    find(sockets, address, scope) : NULL;
@@ -372,7 +392,7 @@ sock_text(const struct sock *sock, char text[ADDRESS_TEXT_MAX])
 		return address_text(&address, text);
 	/* "*:port" only when it really is both. */
 	if (address.dual && sock->actual.sa.sa_family == AF_INET6) {
-		memcpy(&address.u.in6, &sock->actual, sizeof(address.u.in6));
+		address.u.in6 = sock->actual.in6;
 		return address_text(&address, text);
 	}
 	return sockaddr_text(&sock->actual.sa, sock->actual_length, text);

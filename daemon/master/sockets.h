@@ -38,6 +38,11 @@ struct sock *sockets_open(struct sockets *sockets,
     const struct listener_settings *listener, const struct address *address,
     uint32_t worker, unsigned int number, struct error *err);
 
+/* Only find it. */
+struct sock *sockets_find(struct sockets *sockets,
+    const struct listener_settings *listener, const struct address *address,
+    uint32_t worker, unsigned int number);
+
 struct sock *sock_ref(struct sock *sock);
 /* The last reference closes it, and removes a path that is still ours. */
 void sock_unref(struct sock *sock);

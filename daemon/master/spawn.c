@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,6 +43,19 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &action.sa_mask, NULL);
 }
 
+/* What the service manager tells us is for us alone; a plugin must not speak for the daemon. */
+static void
+forget_service_manager(void)
+{
+	static const char *const names[] = { "NOTIFY_SOCKET", "LISTEN_PID",
+		"LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID",
+		"WATCHDOG_USEC" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unsetenv(names[i]);
+}
+
 static void __attribute__((noreturn))
 become(const char *role, bool verbose, int channel, pid_t master)
 {
@@ -53,6 +67,7 @@ become(const char *role, bool verbose, int channel, pid_t master)
 	if (getppid() != master)
 		_exit(0); /* it died before we asked */
 	reset_signals();
+	forget_service_manager();
 	if (channel == CHILD_CHANNEL_FD)
 		fcntl(channel, F_SETFD, 0);
 	else if (dup2(channel, CHILD_CHANNEL_FD) == -1)

@@ -64,6 +64,8 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen)
 	    gen_send_sockets(gen, worker->child, worker->index) == -1 ||
 	    child_send(worker->child, MSG_PREPARE, gen->number, NULL, NULL, 0,
 	    -1) == -1) {
+		if (errno == EPIPE)
+			return; /* it is dead; its end will say more */
 		log_error("cannot send generation %u to worker %u",
 		    gen->number, worker->index + 1);
 		child_kill(worker->child, "could not be talked to");

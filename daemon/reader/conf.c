@@ -22,9 +22,11 @@ conf_listeners(struct conf *conf, const char *file, const struct key *key,
 	uint32_t i;
 
 	if (node->type != NODE_LIST) {
-		problem_error(conf->problems, &at, "%s: expected %s, such as "
-		    "%s; this is %s", key->name, key_expects(key),
-		    key->example, node_type_name(node));
+		problem_error(conf->problems, &at,
+		    "%s: expected %s, such as "
+		    "%s; this is %s",
+		    key->name, key_expects(key), key->example,
+		    node_type_name(node));
 		return;
 	}
 	for (i = 0; i < node->count; i++)
@@ -99,7 +101,8 @@ finish(struct conf *conf, const struct origin *file)
 	conf_accounts(conf);
 	/* Files that could not be read have their own problem. */
 	if (settings->listener_count == 0 && conf->problems->errors == 0)
-		problem_error(conf->problems, file, "there are no listeners, "
+		problem_error(conf->problems, file,
+		    "there are no listeners, "
 		    "so there is nothing to serve");
 }
 

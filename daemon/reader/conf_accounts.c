@@ -67,17 +67,21 @@ worker_user(struct conf *conf, uid_t *ret_uid, gid_t *ret_gid)
 
 	if (settings->user != NULL) {
 		if (!find_user(settings->user, ret_uid, ret_gid))
-			problem_error(conf->problems, at, "user: there is no "
-			    "user \"%s\"", settings->user);
+			problem_error(conf->problems, at,
+			    "user: there is no "
+			    "user \"%s\"",
+			    settings->user);
 		else if (*ret_gid == (gid_t)-1 && settings->group == NULL)
-			problem_error(conf->problems, at, "user: \"%s\" has "
+			problem_error(conf->problems, at,
+			    "user: \"%s\" has "
 			    "no entry with a group; set group, too",
 			    settings->user);
 		return;
 	}
 	if (geteuid() == 0 && !find_user("sluice", ret_uid, ret_gid) &&
 	    !find_user("nobody", ret_uid, ret_gid))
-		problem_error(conf->problems, NULL, "there is neither a user "
+		problem_error(conf->problems, NULL,
+		    "there is neither a user "
 		    "\"sluice\" nor \"nobody\" for the workers; set user");
 }
 
@@ -119,15 +123,21 @@ conf_owner(struct conf *conf, const struct origin *at, const char *owner,
 	char user[256];
 
 	if (len >= sizeof(user) || (colon != NULL && colon[1] == '\0')) {
-		problem_error(conf->problems, at, "owner: \"%s\" is not "
-		    "\"user\", \"user:group\" or \":group\"", owner);
+		problem_error(conf->problems, at,
+		    "owner: \"%s\" is not "
+		    "\"user\", \"user:group\" or \":group\"",
+		    owner);
 		return;
 	}
 	snprintf(user, sizeof(user), "%.*s", (int)len, owner);
 	if (len > 0 && !find_user(user, &listener->unix_uid, &ignored))
-		problem_error(conf->problems, at, "owner: there is no user "
-		    "\"%s\"", user);
+		problem_error(conf->problems, at,
+		    "owner: there is no user "
+		    "\"%s\"",
+		    user);
 	if (colon != NULL && !find_group(colon + 1, &listener->unix_gid))
-		problem_error(conf->problems, at, "owner: there is no group "
-		    "\"%s\"", colon + 1);
+		problem_error(conf->problems, at,
+		    "owner: there is no group "
+		    "\"%s\"",
+		    colon + 1);
 }

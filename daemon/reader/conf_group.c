@@ -24,21 +24,24 @@ unknown_key(struct conf *conf, const struct origin *at, const char *name,
 	const struct key *group;
 
 	if (nearest != NULL) {
-		problem_error(conf->problems, at, "unknown key \"%s%s\"; did "
-		    "you mean \"%s%s\"?", prefix, name, prefix, nearest);
+		problem_error(conf->problems, at,
+		    "unknown key \"%s%s\"; did "
+		    "you mean \"%s%s\"?",
+		    prefix, name, prefix, nearest);
 		return;
 	}
 	for (group = keys; group->name != NULL; group++) {
-		if (group->type == KEY_GROUP &&
-		    key_find(group->keys, name) != NULL) {
-			problem_error(conf->problems, at, "unknown key "
-			    "\"%s%s\"; it belongs into the group \"%s\"",
-			    prefix, name, group->name);
-			return;
-		}
+		if (group->keys == NULL || key_find(group->keys, name) == NULL)
+			continue;
+		problem_error(conf->problems, at,
+		    "unknown key \"%s%s\"; it "
+		    "belongs into %s \"%s\"",
+		    prefix, name,
+		    group->type == KEY_GROUP ? "the group" : "a group of",
+		    group->name);
+		return;
 	}
-	problem_error(conf->problems, at, "unknown key \"%s%s\"", prefix,
-	    name);
+	problem_error(conf->problems, at, "unknown key \"%s%s\"", prefix, name);
 }
 
 static int
@@ -85,8 +88,10 @@ plain_value(struct conf *conf, const struct origin *at, const struct key *key,
 	if (key->origin != 0)
 		memcpy((char *)base + key->origin, at, sizeof(*at));
 	if (key->flags & KEY_INERT)
-		problem_warn(conf->problems, at, "%s%s has no effect in this "
-		    "version", prefix, key->name);
+		problem_warn(conf->problems, at,
+		    "%s%s has no effect in this "
+		    "version",
+		    prefix, key->name);
 }
 
 static void
@@ -99,8 +104,7 @@ sub_group(struct conf *conf, const char *file, const struct origin *at,
 
 	if (node->type != NODE_GROUP) {
 		wrong_type(key, node, &err);
-		problem_error(conf->problems, at, "%s: %s", key->name,
-		    err.text);
+		problem_error(conf->problems, at, "%s: %s", key->name, err.text);
 		return;
 	}
 	snprintf(prefix, sizeof(prefix), "%s.", key->name);
@@ -123,16 +127,16 @@ required_keys(struct conf *conf, const char *file, const struct node *group,
 			if (strcmp(group->children[i].name, key->name) == 0)
 				break;
 		if (i == group->count)
-			problem_error(conf->problems, &at, "the key \"%s\" is "
-			    "missing, such as %s = %s", key->name, key->name,
-			    key->example);
+			problem_error(conf->problems, &at,
+			    "the key \"%s\" is "
+			    "missing, such as %s = %s",
+			    key->name, key->name, key->example);
 	}
 }
 
 void
 conf_group(struct conf *conf, const char *file, const struct node *group,
-    const struct key *keys, void *base, const char *prefix,
-    conf_special *special)
+    const struct key *keys, void *base, const char *prefix, conf_special *special)
 {
 	const struct node *node;
 	const struct key *key;

@@ -12,7 +12,7 @@
 #include "settings.h"
 #include "tree.h"
 
-#define FILES_MAX 1024	/* a glob that matches more went wrong */
+#define FILES_MAX 1024 /* a glob that matches more went wrong */
 
 static bool
 is_known(const struct settings *settings, const char *path)
@@ -51,7 +51,8 @@ top_level(struct conf *conf, const char *file, const struct node *root)
 			problem_error(conf->problems, &at, "%s: %s", key->name,
 			    key->help);
 		else
-			problem_error(conf->problems, &at, "%s: an included "
+			problem_error(conf->problems, &at,
+			    "%s: an included "
 			    "file can have \"listeners\" and nothing else",
 			    root->children[i].name);
 	}
@@ -64,15 +65,19 @@ include_file(struct conf *conf, const struct origin *at, const char *path)
 	const char *file;
 
 	if (same_file(path, conf->path)) {
-		problem_error(conf->problems, at, "include: \"%s\" is this "
-		    "file itself", path);
+		problem_error(conf->problems, at,
+		    "include: \"%s\" is this "
+		    "file itself",
+		    path);
 		return;
 	}
 	if (is_known(conf->settings, path))
-		return;	/* two globs match it */
+		return; /* two globs match it */
 	if (conf->settings->file_count > FILES_MAX) {
-		problem_error(conf->problems, at, "include: \"%s\" is one file "
-		    "too many; there may be %d", path, FILES_MAX);
+		problem_error(conf->problems, at,
+		    "include: \"%s\" is one file "
+		    "too many; there may be %d",
+		    path, FILES_MAX);
 		return;
 	}
 	file = settings_add_file(conf->settings, path);
@@ -88,12 +93,13 @@ include_file(struct conf *conf, const struct origin *at, const char *path)
 
 /* An empty conf.d is nothing unusual; a file that was named and is missing is. */
 static void
-nothing_matches(struct conf *conf, const struct origin *at,
-    const char *pattern)
+nothing_matches(struct conf *conf, const struct origin *at, const char *pattern)
 {
 	if (strpbrk(pattern, "*?[") == NULL)
-		problem_error(conf->problems, at, "include: \"%s\": there is "
-		    "no such file", pattern);
+		problem_error(conf->problems, at,
+		    "include: \"%s\": there is "
+		    "no such file",
+		    pattern);
 }
 
 static void
@@ -113,8 +119,10 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 	if (error == GLOB_NOMATCH)
 		nothing_matches(conf, at, pattern);
 	else if (error != 0)
-		problem_error(conf->problems, at, "include: \"%s\": cannot "
-		    "look for files", pattern);
+		problem_error(conf->problems, at,
+		    "include: \"%s\": cannot "
+		    "look for files",
+		    pattern);
 	else
 		for (i = 0; i < files.gl_pathc; i++)
 			include_file(conf, at, files.gl_pathv[i]);

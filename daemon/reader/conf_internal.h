@@ -14,9 +14,10 @@ struct problems;
 struct settings;
 
 struct conf {
-	const char *path;		/* the main file, as the operator named it */
+	const char *path; /* the main file, as the operator named it */
 	struct settings *settings;
 	struct problems *problems;
+	uint32_t address_count; /* of all listeners */
 };
 
 /* Where a key that is no plain value goes. */
@@ -50,18 +51,17 @@ const struct node *conf_strings(struct conf *conf, const char *file,
     const struct key *key, const struct node *node, uint32_t *ret_count);
 
 /* One element of `listeners`. */
-void conf_listener(struct conf *conf, const char *file,
-    const struct node *group);
+void conf_listener(struct conf *conf, const char *file, const struct node *group);
 
 /* The `options` of a listener, flattened. */
-void conf_options(struct conf *conf, const char *file,
-    const struct node *group, struct listener_settings *listener);
+void conf_options(struct conf *conf, const char *file, const struct node *group,
+    struct listener_settings *listener);
 
 /* Whom workers run as, after the files have been read. */
 void conf_accounts(struct conf *conf);
 
 /* "user", "user:group", ":group" to the listener's unix_uid and unix_gid. */
-void conf_owner(struct conf *conf, const struct origin *at,
-    const char *owner, struct listener_settings *listener);
+void conf_owner(struct conf *conf, const struct origin *at, const char *owner,
+    struct listener_settings *listener);
 
 #endif

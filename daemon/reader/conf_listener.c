@@ -12,7 +12,8 @@
 #include "tree.h"
 
 #define NAME_MAX_LEN 64
-#define ADDRESSES_MAX 256	/* of one listener; each is a socket in each worker */
+#define ADDRESSES_MAX 256 /* of one listener; each is a socket in each worker */
+#define ADDRESSES_ALL_MAX 4096 /* of all: each is compared with each */
 
 static struct origin
 child_origin(const char *file, const struct node *group, const char *name)
@@ -45,7 +46,8 @@ address_is_free(struct conf *conf, const struct origin *at,
 			taken = &other->addresses[j];
 			if (!address_conflict(&taken->address, address))
 				continue;
-			problem_error(conf->problems, at, "listen: %s is taken "
+			problem_error(conf->problems, at,
+			    "listen: %s is taken "
 			    "by \"%s\" in %s:%u",
 			    address_text(address, text),
 			    other->name != NULL ? other->name : "",
@@ -62,18 +64,22 @@ add_address(struct conf *conf, const struct origin *at,
 {
 	struct listener_address *added;
 
-	if (!address_is_free(conf, at, listener, address))
-		return;
-	if (listener->address_count == ADDRESSES_MAX) {
-		problem_error(conf->problems, at, "listen: more than %d "
-		    "addresses", ADDRESSES_MAX);
+	if (listener->address_count == ADDRESSES_MAX ||
+	    conf->address_count == ADDRESSES_ALL_MAX) {
+		problem_error(conf->problems, at,
+		    "listen: more than %d "
+		    "addresses of one listener, or %d of all",
+		    ADDRESSES_MAX, ADDRESSES_ALL_MAX);
 		return;
 	}
+	if (!address_is_free(conf, at, listener, address))
+		return;
 	added = listener_add_address(listener);
 	if (added == NULL) {
 		problem_error(conf->problems, at, "out of memory");
 		return;
 	}
+	conf->address_count++;
 	added->address = *address;
 	added->origin = *at;
 }
@@ -113,9 +119,11 @@ listener_special(struct conf *conf, const char *file, const struct key *key,
 	else if (key->type == KEY_OPTIONS && node->type == NODE_GROUP)
 		conf_options(conf, file, node, base);
 	else if (key->type == KEY_OPTIONS)
-		problem_error(conf->problems, &at, "%s: expected %s, such as "
-		    "%s; this is %s", key->name, key_expects(key),
-		    key->example, node_type_name(node));
+		problem_error(conf->problems, &at,
+		    "%s: expected %s, such as "
+		    "%s; this is %s",
+		    key->name, key_expects(key), key->example,
+		    node_type_name(node));
 }
 
 static void
@@ -123,16 +131,16 @@ check_name(struct conf *conf, const struct origin *at,
     const struct listener_settings *listener)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	const struct listener_settings *other;
 	const char *name = listener->name;
 	uint32_t i;
 
-	if (strspn(name, allowed) != strlen(name) ||
-	    strlen(name) > NAME_MAX_LEN) {
-		problem_error(conf->problems, at, "name: \"%s\" is not made of "
-		    "1 to %d letters, digits, \"_\", \".\" and \"-\"", name,
-		    NAME_MAX_LEN);
+	if (strspn(name, allowed) != strlen(name) || strlen(name) > NAME_MAX_LEN) {
+		problem_error(conf->problems, at,
+		    "name: \"%s\" is not made of "
+		    "1 to %d letters, digits, \"_\", \".\" and \"-\"",
+		    name, NAME_MAX_LEN);
 		return;
 	}
 	for (i = 0; i < conf->settings->listener_count; i++) {
@@ -140,9 +148,10 @@ check_name(struct conf *conf, const struct origin *at,
 		if (other == listener || other->name == NULL ||
 		    strcmp(other->name, name) != 0)
 			continue;
-		problem_error(conf->problems, at, "name: \"%s\" is the name of "
-		    "the listener in %s:%u already", name, other->origin.file,
-		    other->origin.line);
+		problem_error(conf->problems, at,
+		    "name: \"%s\" is the name of "
+		    "the listener in %s:%u already",
+		    name, other->origin.file, other->origin.line);
 		return;
 	}
 }
@@ -157,8 +166,10 @@ check_mode(struct conf *conf, const struct origin *at,
 
 	if (strspn(mode, "01234567") != len || len < 3 || len > 4 ||
 	    (len == 4 && mode[0] != '0'))
-		problem_error(conf->problems, at, "mode: \"%s\" is not an "
-		    "octal mode, such as \"0660\"", mode);
+		problem_error(conf->problems, at,
+		    "mode: \"%s\" is not an "
+		    "octal mode, such as \"0660\"",
+		    mode);
 	else
 		listener->unix_mode = (uint32_t)strtoul(mode, NULL, 8);
 }
@@ -176,7 +187,7 @@ has_unix_path(const struct listener_settings *listener)
 
 static void
 check_unix(struct conf *conf, const char *file, const struct node *group,
-    struct listener_settings *listener)
+    struct listener_settings *listener, bool whole)
 {
 	struct origin mode = child_origin(file, group, "mode");
 	struct origin owner = child_origin(file, group, "owner");
@@ -186,13 +197,15 @@ check_unix(struct conf *conf, const char *file, const struct node *group,
 	if (listener->owner != NULL)
 		conf_owner(conf, &owner, listener->owner, listener);
 	/* An address that was refused may have been the path. */
-	if (listener->address_count == 0 || has_unix_path(listener))
+	if (!whole || has_unix_path(listener))
 		return;
 	if (listener->mode != NULL)
-		problem_error(conf->problems, &mode, "mode: the listener has "
+		problem_error(conf->problems, &mode,
+		    "mode: the listener has "
 		    "no unix:/path that could have one");
 	if (listener->owner != NULL)
-		problem_error(conf->problems, &owner, "owner: the listener has "
+		problem_error(conf->problems, &owner,
+		    "owner: the listener has "
 		    "no unix:/path that could have one");
 }
 
@@ -203,7 +216,8 @@ check_limits(struct conf *conf, const char *file, const struct node *group,
 	struct origin at = child_origin(file, group, "limits");
 
 	if (listener->limits.write_queue < listener->limits.write_buffer)
-		problem_error(conf->problems, &at, "limits.write_queue (%llu "
+		problem_error(conf->problems, &at,
+		    "limits.write_queue (%llu "
 		    "bytes) is less than limits.write_buffer (%llu bytes)",
 		    (unsigned long long)listener->limits.write_queue,
 		    (unsigned long long)listener->limits.write_buffer);
@@ -214,9 +228,11 @@ conf_listener(struct conf *conf, const char *file, const struct node *group)
 {
 	struct origin at = conf_origin(file, group), name;
 	struct listener_settings *listener;
+	uint32_t errors = conf->problems->errors;
 
 	if (group->type != NODE_GROUP) {
-		problem_error(conf->problems, &at, "listeners: expected "
+		problem_error(conf->problems, &at,
+		    "listeners: expected "
 		    "groups, such as { name = \"echo\"; }; this is %s",
 		    node_type_name(group));
 		return;
@@ -237,6 +253,6 @@ conf_listener(struct conf *conf, const char *file, const struct node *group)
 	name = child_origin(file, group, "name");
 	if (listener->name != NULL)
 		check_name(conf, &name, listener);
-	check_unix(conf, file, group, listener);
+	check_unix(conf, file, group, listener, conf->problems->errors == errors);
 	check_limits(conf, file, group, listener);
 }

@@ -13,11 +13,10 @@
 #include "settings.h"
 #include "tree.h"
 
-#define PATH_LEN_MAX 256	/* "limits.burst": far above any sense */
+#define PATH_LEN_MAX 256 /* "limits.burst": far above any sense */
 
 static bool
-set_strings(struct raw_option *option, const struct node *nodes,
-    uint32_t count)
+set_strings(struct raw_option *option, const struct node *nodes, uint32_t count)
 {
 	uint32_t i;
 
@@ -65,17 +64,20 @@ check_value(struct conf *conf, const char *file, const char *path,
 	uint32_t i;
 
 	if (node->type == NODE_FLOAT && !isfinite(node->real)) {
-		problem_error(conf->problems, &at, "options.%s: the number is "
-		    "too large", path);
+		problem_error(conf->problems, &at,
+		    "options.%s: the number is "
+		    "too large",
+		    path);
 		return false;
 	}
 	for (i = 0; i < node->count; i++) {
 		if (node->children[i].type == NODE_STRING)
 			continue;
 		at = conf_origin(file, &node->children[i]);
-		problem_error(conf->problems, &at, "options.%s: a list can "
-		    "have strings in it; this is %s", path,
-		    node_type_name(&node->children[i]));
+		problem_error(conf->problems, &at,
+		    "options.%s: a list can "
+		    "have strings in it; this is %s",
+		    path, node_type_name(&node->children[i]));
 		return false;
 	}
 	return true;
@@ -115,8 +117,10 @@ add_group(struct conf *conf, const char *file, const char *prefix,
 		len = snprintf(path, sizeof(path), "%s%s%s", prefix,
 		    *prefix != '\0' ? "." : "", node->name);
 		if (len >= (int)sizeof(path))
-			problem_error(conf->problems, &at, "options.%.40s...: "
-			    "the name is too long", path);
+			problem_error(conf->problems, &at,
+			    "options.%.40s...: "
+			    "the name is too long",
+			    path);
 		else if (node->type == NODE_GROUP)
 			add_group(conf, file, path, node, listener);
 		else

@@ -24,9 +24,10 @@ check(int fd, struct error *err)
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, "is not a regular file");
 	if (st.st_size > CONFIG_FILE_MAX)
-		return error_set(err, "has %lld bytes, and a configuration "
-		    "file may have at most %d", (long long)st.st_size,
-		    CONFIG_FILE_MAX);
+		return error_set(err,
+		    "has %lld bytes, and a configuration "
+		    "file may have at most %d",
+		    (long long)st.st_size, CONFIG_FILE_MAX);
 	return 0;
 }
 
@@ -96,8 +97,8 @@ config_file_path(const char *config, const char *path)
 
 	if (path[0] == '/' || slash == NULL)
 		return strdup(path);
-	if (asprintf(&joined, "%.*s/%s", (int)(slash - config), config,
-	    path) == -1)
+	if (asprintf(&joined, "%.*s/%s", (int)(slash - config), config, path) ==
+	    -1)
 		return NULL;
 	return joined;
 }

@@ -69,7 +69,7 @@ copy_path(const struct settings *settings, const struct image_settings *image)
 	if (dot != NULL && strcmp(dot, ".so") == 0)
 		len = (size_t)(dot - name);
 	if (asprintf(&path, "%s/%.*s.%s.so", settings->plugin_copies, (int)len,
-	    name, image_short_hash(image->hash, hash)) == -1)
+		name, image_short_hash(image->hash, hash)) == -1)
 		return NULL;
 	return path;
 }
@@ -91,8 +91,10 @@ plugin_files_copy(const struct settings *settings,
 		/* The hash is in the name: what is there is the same. */
 		if (access(path, F_OK) == -1 &&
 		    copy_image(&files->images[i], path) == -1)
-			problem_warn(problems, at, "plugin_copies: cannot "
-			    "write \"%s\": %s", path, strerror(errno));
+			problem_warn(problems, at,
+			    "plugin_copies: cannot "
+			    "write \"%s\": %s",
+			    path, strerror(errno));
 		free(path);
 	}
 }

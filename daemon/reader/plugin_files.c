@@ -34,8 +34,8 @@ plugin_path(const struct opener *opener, const char *plugin)
 
 	if (strchr(plugin, '/') != NULL)
 		return config_file_path(opener->config, plugin);
-	if (asprintf(&path, "%s/%s.so", opener->settings->plugin_dir,
-	    plugin) == -1)
+	if (asprintf(&path, "%s/%s.so", opener->settings->plugin_dir, plugin) ==
+	    -1)
 		return NULL;
 	return path;
 }
@@ -82,7 +82,7 @@ keep_image(struct opener *opener, const char *path, struct image *image,
 
 	for (i = 0; i < settings->image_count; i++) {
 		if (memcmp(settings->images[i].hash, image->hash,
-		    IMAGE_HASH_SIZE) == 0) {
+			IMAGE_HASH_SIZE) == 0) {
 			image_close(image);
 			*ret_index = i;
 			return 0;
@@ -137,8 +137,9 @@ void
 plugin_files_open(const char *config, struct settings *settings,
     struct problems *problems, struct plugin_files *ret)
 {
-	struct opener opener = { .config = config, .settings = settings,
-	    .files = ret };
+	struct opener opener = { .config = config,
+		.settings = settings,
+		.files = ret };
 	struct listener_settings *listener;
 	struct error err;
 	uint32_t i;

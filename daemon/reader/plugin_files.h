@@ -10,7 +10,7 @@ struct problems;
 struct settings;
 
 struct plugin_files {
-	struct image *images;	/* owned; as many as settings->image_count */
+	struct image *images; /* owned; as many as settings->image_count */
 	uint32_t count;
 };
 

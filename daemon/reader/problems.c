@@ -18,13 +18,16 @@ new_problem(struct problems *problems)
 {
 	struct problem *larger;
 
-	larger = reallocarray(problems->list, problems->count + 1,
-	    sizeof(*larger));
+	larger =
+	    reallocarray(problems->list, problems->count + 1, sizeof(*larger));
 	if (larger == NULL)
 		return NULL;
 	problems->list = larger;
 	return memset(&larger[problems->count], 0, sizeof(*larger));
 }
+
+static void add(struct problems *problems, int level, const struct origin *at,
+    const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
 
 static void
 add(struct problems *problems, int level, const struct origin *at,

@@ -11,16 +11,16 @@
 struct origin;
 
 struct problem {
-	int level;		/* LOG_LEVEL_ERROR or LOG_LEVEL_WARN */
-	char *file;		/* owned; "" when it is about no file */
-	uint32_t line;		/* 0: the file as a whole */
-	char *text;		/* owned; one sentence */
+	int level;     /* LOG_LEVEL_ERROR or LOG_LEVEL_WARN */
+	char *file;    /* owned; "" when it is about no file */
+	uint32_t line; /* 0: the file as a whole */
+	char *text;    /* owned; one sentence */
 };
 
 struct problems {
-	struct problem *list;	/* owned */
+	struct problem *list; /* owned */
 	uint32_t count;
-	uint32_t errors;	/* of them; and those that found no place */
+	uint32_t errors; /* of them; and those that found no place */
 	/* Called for each one at once, so that none is lost should the parser exit; or NULL. */
 	void (*on_problem)(void *arg, const struct problem *problem);
 	void *arg;

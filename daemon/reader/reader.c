@@ -24,13 +24,13 @@
 #include "roles.h"
 #include "settings.h"
 
-#define RETRY_MS 10	/* for a master that is busy with what we sent before */
+#define RETRY_MS 10 /* for a master that is busy with what we sent before */
 
 struct reader {
 	uint32_t generation;
 	struct hello hello;
 	char *config;
-	bool deaf;		/* the master is gone */
+	bool deaf; /* the master is gone */
 };
 
 static void
@@ -39,8 +39,9 @@ say(struct reader *reader, uint32_t type, uint32_t arg0, int fd)
 	const uint32_t arg[4] = { arg0 };
 	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLOUT };
 
-	while (!reader->deaf && msg_send(CHILD_CHANNEL_FD, type,
-	    reader->generation, arg, NULL, 0, fd) == -1) {
+	while (!reader->deaf &&
+	    msg_send(CHILD_CHANNEL_FD, type, reader->generation, arg, NULL, 0,
+		fd) == -1) {
 		if (errno == EAGAIN)
 			poll(&pfd, 1, -1);
 		else if (errno == ETOOMANYREFS || errno == ENOBUFS)
@@ -56,9 +57,9 @@ on_problem(void *arg, const struct problem *problem)
 	struct reader *reader = arg;
 	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLOUT };
 
-	while (!reader->deaf && msg_send_problem(CHILD_CHANNEL_FD,
-	    reader->generation, problem->level, problem->file, problem->line,
-	    problem->text) == -1) {
+	while (!reader->deaf &&
+	    msg_send_problem(CHILD_CHANNEL_FD, reader->generation, problem->level,
+		problem->file, problem->line, problem->text) == -1) {
 		if (errno != EAGAIN && errno != ENOBUFS)
 			reader->deaf = true;
 		else
@@ -67,8 +68,7 @@ on_problem(void *arg, const struct problem *problem)
 }
 
 static void
-say_prepared(struct reader *reader, int bundle,
-    const struct plugin_files *files)
+say_prepared(struct reader *reader, int bundle, const struct plugin_files *files)
 {
 	uint32_t i;
 
@@ -150,8 +150,7 @@ int
 reader_main(void)
 {
 	struct reader reader = { 0 };
-	struct problems problems = { .on_problem = on_problem,
-	    .arg = &reader };
+	struct problems problems = { .on_problem = on_problem, .arg = &reader };
 
 	/* Nobody waits for an answer when the master is gone. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

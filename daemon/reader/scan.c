@@ -15,7 +15,7 @@
 #include "problems.h"
 #include "settings.h"
 
-#define DEPTH_MAX 32	/* brackets in brackets; our own keys need five */
+#define DEPTH_MAX 32 /* brackets in brackets; our own keys need five */
 /* libconfig compares each name of a group with all others: 100,000 take a minute. */
 #define GROUP_MAX 1024
 
@@ -27,12 +27,12 @@ struct bracket {
 
 struct scanner {
 	const char *at, *end;
-	struct origin origin;		/* where `at` is */
+	struct origin origin; /* where `at` is */
 	struct problems *problems;
 	struct scan *result;
-	struct bracket brackets[DEPTH_MAX + 1];	/* [0]: the file itself */
+	struct bracket brackets[DEPTH_MAX + 1]; /* [0]: the file itself */
 	unsigned int depth;
-	bool after_string;		/* "a" "b" are one string */
+	bool after_string; /* "a" "b" are one string */
 };
 
 static bool
@@ -57,8 +57,8 @@ add_line(uint32_t **lines, uint32_t *count, uint32_t line)
 	uint32_t *larger;
 
 	if ((*count & (*count - 1)) == 0) {
-		larger = reallocarray(*lines, *count == 0 ? 1 :
-		    (size_t)*count * 2, sizeof(*larger));
+		larger = reallocarray(*lines,
+		    *count == 0 ? 1 : (size_t)*count * 2, sizeof(*larger));
 		if (larger == NULL)
 			return -1;
 		*lines = larger;
@@ -93,7 +93,8 @@ skip_comment(struct scanner *s)
 		}
 	}
 	/* libconfig would take the rest of the file as said. */
-	problem_error(s->problems, &begin, "this comment has no end: "
+	problem_error(s->problems, &begin,
+	    "this comment has no end: "
 	    "\"*/\" is missing");
 	return -1;
 }
@@ -103,18 +104,20 @@ scan_string(struct scanner *s)
 {
 	struct origin begin = s->origin;
 
-	if (!s->after_string && add_line(&s->result->string_lines,
-	    &s->result->string_count, s->origin.line) == -1)
+	if (!s->after_string &&
+	    add_line(&s->result->string_lines, &s->result->string_count,
+		s->origin.line) == -1)
 		return no_memory(s);
 	for (s->at++; s->at < s->end && *s->at != '"'; step(s)) {
 		if (starts(s, "\\x00") || starts(s, "\\X00"))
 			problem_error(s->problems, &s->origin,
 			    "\\x00 cannot stand in a string");
 		if (*s->at == '\\' && s->at + 1 < s->end)
-			s->at++;	/* whatever it is, it ends nothing */
+			s->at++; /* whatever it is, it ends nothing */
 	}
 	if (s->at >= s->end) {
-		problem_error(s->problems, &begin, "this string has no end: "
+		problem_error(s->problems, &begin,
+		    "this string has no end: "
 		    "a quotation mark is missing");
 		return -1;
 	}
@@ -127,12 +130,14 @@ static int
 open_bracket(struct scanner *s)
 {
 	if (s->depth == DEPTH_MAX) {
-		problem_error(s->problems, &s->origin, "more than %d brackets "
-		    "in each other", DEPTH_MAX);
+		problem_error(s->problems, &s->origin,
+		    "more than %d brackets "
+		    "in each other",
+		    DEPTH_MAX);
 		return -1;
 	}
-	s->brackets[++s->depth] = (struct bracket){ .open = *s->at++,
-	    .line = s->origin.line };
+	s->brackets[++s->depth] =
+	    (struct bracket){ .open = *s->at++, .line = s->origin.line };
 	return 0;
 }
 
@@ -142,13 +147,15 @@ close_bracket(struct scanner *s, char open)
 	const struct bracket *top = &s->brackets[s->depth];
 
 	if (s->depth == 0) {
-		problem_error(s->problems, &s->origin,
-		    "\"%c\" closes nothing", *s->at);
+		problem_error(s->problems, &s->origin, "\"%c\" closes nothing",
+		    *s->at);
 		return -1;
 	}
 	if (top->open != open) {
-		problem_error(s->problems, &s->origin, "\"%c\" does not close "
-		    "the \"%c\" of line %u", *s->at, top->open, top->line);
+		problem_error(s->problems, &s->origin,
+		    "\"%c\" does not close "
+		    "the \"%c\" of line %u",
+		    *s->at, top->open, top->line);
 		return -1;
 	}
 	s->depth--;
@@ -162,8 +169,10 @@ count_setting(struct scanner *s)
 	s->at++;
 	if (++s->brackets[s->depth].settings <= GROUP_MAX)
 		return 0;
-	problem_error(s->problems, &s->origin, "more than %d settings in one "
-	    "group", GROUP_MAX);
+	problem_error(s->problems, &s->origin,
+	    "more than %d settings in one "
+	    "group",
+	    GROUP_MAX);
 	return -1;
 }
 
@@ -180,7 +189,7 @@ integer_fits(const char *word, int *ret_bits)
 	*ret_bits = *rest == 'L' ? 64 : 32;
 	rest += strspn(rest, "L");
 	if (rest == word || *rest != '\0')
-		return true;	/* a float, or nothing: not for us to judge */
+		return true; /* a float, or nothing: not for us to judge */
 	if (errno == ERANGE)
 		return false;
 	return *ret_bits == 64 || (value >= INT_MIN && value <= INT_MAX);
@@ -194,13 +203,15 @@ scan_number(struct scanner *s)
 	size_t len;
 	int bits;
 
-	while (s->at < s->end && (isalnum((unsigned char)*s->at) ||
-	    strchr("+-.", *s->at) != NULL))
+	while (s->at < s->end &&
+	    (isalnum((unsigned char)*s->at) || strchr("+-.", *s->at) != NULL))
 		s->at++;
 	len = (size_t)(s->at - begin);
 	if (len >= sizeof(word)) {
-		problem_error(s->problems, &s->origin, "a number of %zu "
-		    "characters is no number", len);
+		problem_error(s->problems, &s->origin,
+		    "a number of %zu "
+		    "characters is no number",
+		    len);
 		return -1;
 	}
 	memcpy(word, begin, len);
@@ -208,13 +219,15 @@ scan_number(struct scanner *s)
 	if (integer_fits(word, &bits))
 		return 0;
 	if (bits == 32)
-		problem_error(s->problems, &s->origin, "%s does not fit 32 bits; "
-		    "write it with an L behind it for 64", word);
-	else
-		problem_error(s->problems, &s->origin, "%s does not fit 64 bits",
+		problem_error(s->problems, &s->origin,
+		    "%s does not fit 32 bits; "
+		    "write it with an L behind it for 64",
 		    word);
+	else
+		problem_error(s->problems, &s->origin,
+		    "%s does not fit 64 bits", word);
 	if (add_line(&s->result->number_lines, &s->result->number_count,
-	    s->origin.line) == -1)
+		s->origin.line) == -1)
 		return no_memory(s);
 	return 0;
 }
@@ -222,8 +235,8 @@ scan_number(struct scanner *s)
 static void
 skip_name(struct scanner *s)
 {
-	while (s->at < s->end && (isalnum((unsigned char)*s->at) ||
-	    strchr("-_*", *s->at) != NULL))
+	while (s->at < s->end &&
+	    (isalnum((unsigned char)*s->at) || strchr("-_*", *s->at) != NULL))
 		s->at++;
 }
 
@@ -250,7 +263,8 @@ scan_token(struct scanner *s)
 	case '@':
 		if (!starts(s, "@include"))
 			break;
-		problem_error(s->problems, &s->origin, "@include is not "
+		problem_error(s->problems, &s->origin,
+		    "@include is not "
 		    "supported; write include = \"conf.d/*.conf\";");
 		return -1;
 	default:
@@ -263,7 +277,7 @@ scan_token(struct scanner *s)
 		}
 		break;
 	}
-	step(s);	/* libconfig will say what it thinks of the others */
+	step(s); /* libconfig will say what it thinks of the others */
 	return 0;
 }
 
@@ -284,8 +298,10 @@ scan_all(struct scanner *s)
 	}
 	if (s->depth > 0) {
 		s->origin.line = s->brackets[s->depth].line;
-		problem_error(s->problems, &s->origin, "this \"%c\" is never "
-		    "closed", s->brackets[s->depth].open);
+		problem_error(s->problems, &s->origin,
+		    "this \"%c\" is never "
+		    "closed",
+		    s->brackets[s->depth].open);
 		return -1;
 	}
 	return 0;
@@ -295,9 +311,11 @@ int
 scan_text(const char *file, const char *text, size_t len,
     struct problems *problems, struct scan *ret)
 {
-	struct scanner s = { .at = text, .end = text + len,
-	    .origin = { .file = file, .line = 1 }, .problems = problems,
-	    .result = ret };
+	struct scanner s = { .at = text,
+		.end = text + len,
+		.origin = { .file = file, .line = 1 },
+		.problems = problems,
+		.result = ret };
 	const char *nul = memchr(text, '\0', len);
 
 	memset(ret, 0, sizeof(*ret));
@@ -305,7 +323,8 @@ scan_text(const char *file, const char *text, size_t len,
 		s.end = nul;
 		while (s.at < s.end)
 			step(&s);
-		problem_error(problems, &s.origin, "a NUL byte: this is not "
+		problem_error(problems, &s.origin,
+		    "a NUL byte: this is not "
 		    "a text file");
 		return -1;
 	}

@@ -15,6 +15,26 @@
 #include "scan.h"
 #include "settings.h"
 
+/*
+ * On a syntax error libconfig 1.5 forgets the strings it has read.  We end
+ * soon after, but the leak sanitizer would take it for ours.
+ */
+const char *__lsan_default_suppressions(void)
+    __attribute__((visibility("default")));
+const char *__lsan_default_options(void) __attribute__((visibility("default")));
+
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libconfig.so\n";
+}
+
+const char *
+__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
+
 /* Walks the strings of the text along with those of the tree. */
 struct cursor {
 	const struct scan *scan;
@@ -58,17 +78,16 @@ convert_children(const config_setting_t *setting, struct cursor *cursor,
 	if (ret->children == NULL)
 		return -1;
 	for (i = 0; i < count; i++) {
-		ret->count++;	/* freed also when it is half built */
+		ret->count++; /* freed also when it is half built */
 		if (convert(config_setting_get_elem(setting, (unsigned int)i),
-		    cursor, &ret->children[i]) == -1)
+			cursor, &ret->children[i]) == -1)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-convert(const config_setting_t *setting, struct cursor *cursor,
-    struct node *ret)
+convert(const config_setting_t *setting, struct cursor *cursor, struct node *ret)
 {
 	const char *name = config_setting_name(setting);
 
@@ -126,8 +145,8 @@ parse(const char *file, const char *text, const struct scan *scan,
 		goto out;
 	}
 	root = calloc(1, sizeof(*root));
-	if (root == NULL || convert(config_root_setting(&config), &cursor,
-	    root) == -1) {
+	if (root == NULL ||
+	    convert(config_root_setting(&config), &cursor, root) == -1) {
 		problem_error(problems, &at, "out of memory");
 		tree_free(root);
 		root = NULL;

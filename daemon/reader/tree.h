@@ -12,8 +12,8 @@
 struct problems;
 
 enum node_type {
-	NODE_GROUP,	/* children with names */
-	NODE_LIST,	/* children without */
+	NODE_GROUP, /* children with names */
+	NODE_LIST,  /* children without */
 	NODE_INT,
 	NODE_FLOAT,
 	NODE_BOOL,
@@ -21,14 +21,14 @@ enum node_type {
 };
 
 struct node {
-	char *name;		/* or NULL */
+	char *name; /* or NULL */
 	enum node_type type;
 	uint32_t line;
-	bool refused;		/* INT: already reported, the value is wrong */
-	int64_t integer;	/* INT, BOOL */
-	double real;		/* FLOAT */
-	char *string;		/* STRING */
-	struct node *children;	/* GROUP, LIST */
+	bool refused;	       /* INT: already reported, the value is wrong */
+	int64_t integer;       /* INT, BOOL */
+	double real;	       /* FLOAT */
+	char *string;	       /* STRING */
+	struct node *children; /* GROUP, LIST */
 	uint32_t count;
 };
 

@@ -215,7 +215,7 @@ sl_timeout(struct sl_conn *c, uint64_t ms)
 	c->own_idle = true;
 	c->idle_ms = ms;
 	conn_restart_idle(c);
-	touch(c);
+	conn_pend(c); /* the timer is set by conn_settle() alone */
 	return 0;
 }
 

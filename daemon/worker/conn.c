@@ -1,6 +1,7 @@
 /*
- * conn.c: the life of one connection: accepted, settled after every event,
- * ended.  Reading is in conn_read.c, writing in conn_write.c.
+ * conn.c: the life of one connection, from accepted to freed, and its two
+ * halves.  What happens in between is in conn_settle.c, reading in conn_read.c
+ * and writing in conn_write.c.
  */
 
 #include <assert.h>
@@ -19,27 +20,13 @@
 #include "shm.h"
 #include "why.h"
 
-/*
- * A closing connection whose peer takes nothing is given up after this long
- * even where the operator set no write timeout.
- */
-#define CLOSING_STALL_MS 30000
-
 STAILQ_HEAD(conn_queue, sl_conn);
 static struct conn_queue pending = STAILQ_HEAD_INITIALIZER(pending);
 static struct conn_queue dead = STAILQ_HEAD_INITIALIZER(dead);
 static struct ids ids;
 static unsigned int holding;
 
-static void conn_event_cb(evutil_socket_t fd, short what, void *arg);
-static void on_timer(struct timer *timer);
 static void conn_free(struct sl_conn *conn);
-
-static const struct listener_settings *
-settings_of(const struct sl_conn *conn)
-{
-	return conn->service->listener->settings;
-}
 
 void
 conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
@@ -48,7 +35,8 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 	struct sl_conn *conn = calloc(1, sizeof(*conn));
 
 	if (conn == NULL ||
-	    timers_attach(engine.timers, &conn->timer, on_timer) == -1) {
+	    timers_attach(engine.timers, &conn->timer,
+		conn_on_timer) == -1) {
 		log_warnx("%s: out of memory; a connection was refused",
 		    listener->name);
 		free(conn);
@@ -206,6 +194,7 @@ conn_pend(struct sl_conn *conn)
 		return;
 	conn->pending = true;
 	STAILQ_INSERT_TAIL(&pending, conn, next);
+	engine.after_pass_due = true;
 }
 
 bool
@@ -242,141 +231,6 @@ conn_done(void)
 	ids_done(&ids);
 }
 
-/* Everything is out: half-close, or end when the peer is through as well. */
-static void
-finish_output(struct sl_conn *conn)
-{
-	uint64_t linger_ms = settings_of(conn)->timeouts.linger_ms;
-
-	if (conn->in != HALF_CLOSED)
-		conn->stream.transport->finish(&conn->stream);
-	conn_set_out(conn, HALF_CLOSED);
-	conn->progress_ms = engine_now();
-	if (conn->in != HALF_CLOSED && conn->lingers && linger_ms == 0)
-		conn_set_in(conn, HALF_CLOSED);
-}
-
-/* End of file, and the plugin has seen all that it is going to see. */
-static void
-finish_input(struct sl_conn *conn)
-{
-	if (conn->paused)
-		return;
-	if (conn_kept(conn) > 0 && (conn->drain_owed || conn->represent))
-		return;
-	conn_drop_input(conn);
-	conn_set_in(conn, HALF_CLOSED);
-	if (!callback_end(conn))
-		conn_close(conn, SL_WHY_LOCAL);
-}
-
-static void
-flush_if_due(struct sl_conn *conn)
-{
-	if (conn->queue.bytes > 0 && !conn->blocked)
-		conn_flush(conn);
-}
-
-static bool
-drain_due(const struct sl_conn *conn)
-{
-	return conn->drain_owed && conn->out == HALF_OPEN &&
-	    conn_below_low_mark(conn);
-}
-
-static bool
-represent_due(const struct sl_conn *conn)
-{
-	return conn->represent && conn->in == HALF_OPEN && !conn->paused;
-}
-
-/* Register for exactly the events that something waits for. */
-static void
-arm(struct sl_conn *conn)
-{
-	unsigned int wants = 0;
-
-	if (conn->in != HALF_CLOSED && !conn->eof &&
-	    (conn->in == HALF_DRAIN ||
-		(!conn->paused && conn_kept(conn) <
-		    settings_of(conn)->limits.read_buffer)))
-		wants |= EV_READ;
-	if (conn->blocked)
-		wants |= EV_WRITE;
-	if (wants == conn->wants)
-		return;
-	if (conn->wants != 0)
-		event_del(&conn->event);
-	conn->wants = wants;
-	if (wants == 0)
-		return;
-	if (event_assign(&conn->event, engine.base, conn->stream.fd,
-	    wants | EV_PERSIST, conn_event_cb, conn) == -1 ||
-	    event_add(&conn->event, NULL) == -1) {
-		conn->wants = 0;
-		conn_fail(conn, SL_WHY_MEMORY, errno, SL_STAGE_NONE);
-		conn_pend(conn);
-	}
-}
-
-/* 0: none. */
-static uint64_t
-idle_ms(const struct sl_conn *conn)
-{
-	return conn->own_idle ? conn->idle_ms :
-				settings_of(conn)->timeouts.idle_ms;
-}
-
-void
-conn_restart_idle(struct sl_conn *conn)
-{
-	conn->active_ms = engine_now();
-}
-
-/* When the idle timeout is due; UINT64_MAX: never. */
-static uint64_t
-idle_deadline(const struct sl_conn *conn)
-{
-	uint64_t idle = idle_ms(conn);
-
-	if (idle == 0 || idle > UINT64_MAX - conn->active_ms ||
-	    conn_closing(conn))
-		return UINT64_MAX;
-	return conn->active_ms + idle;
-}
-
-/* When the next timeout is due; UINT64_MAX: none. */
-static uint64_t
-deadline(const struct sl_conn *conn)
-{
-	const struct timeout_settings *timeouts = &settings_of(conn)->timeouts;
-	bool closing = conn_closing(conn);
-	uint64_t at = UINT64_MAX, stall_ms = timeouts->write_ms;
-
-	if (conn->out == HALF_CLOSED && conn->lingers)
-		at = conn->progress_ms + timeouts->linger_ms;
-	if (closing && stall_ms == 0)
-		stall_ms = CLOSING_STALL_MS;
-	if (conn->blocked && stall_ms != 0 &&
-	    conn->progress_ms + stall_ms < at)
-		at = conn->progress_ms + stall_ms;
-	if (idle_deadline(conn) < at)
-		at = idle_deadline(conn);
-	return at;
-}
-
-static void
-set_timer(struct sl_conn *conn)
-{
-	uint64_t at = deadline(conn);
-
-	if (at == UINT64_MAX)
-		timers_cancel(engine.timers, &conn->timer);
-	else if (conn->timer.index == 0 || at < conn->timer.at_ms)
-		timers_set(engine.timers, &conn->timer, at);
-	/* A later deadline waits for the timer: see on_timer(). */
-}
-
 static void
 log_access(const struct sl_conn *conn)
 {
@@ -395,9 +249,8 @@ log_access(const struct sl_conn *conn)
 	    sizeof(fields) / sizeof(fields[0]));
 }
 
-/* Both halves are closed: tell the plugin, give everything back. */
-static void
-end(struct sl_conn *conn)
+void
+conn_end(struct sl_conn *conn)
 {
 	struct listener *listener = conn->service->listener;
 
@@ -437,99 +290,7 @@ end(struct sl_conn *conn)
 	shm_connection_out(engine.shm, engine.worker, listener->slot);
 	if (!conn->pending)
 		STAILQ_INSERT_TAIL(&dead, conn, next);
-}
-
-void
-conn_settle(struct sl_conn *conn)
-{
-	if (conn->dead)
-		return;
-	conn_follow(conn);
-	flush_if_due(conn);
-	if (drain_due(conn)) {
-		conn->drain_owed = false;
-		conn->represent = true;
-		callback_drain(conn);
-		flush_if_due(conn);
-	}
-	if (represent_due(conn)) {
-		conn->represent = false;
-		conn_represent(conn);
-		flush_if_due(conn);
-	}
-	if (conn->eof && conn->in == HALF_OPEN) {
-		finish_input(conn);
-		flush_if_due(conn);
-	}
-	if (conn->salvage) {
-		if (conn->in == HALF_OPEN && conn_read(conn)) {
-			conn_pend(conn);
-			return;
-		}
-		conn_fail(conn, conn->fault.why, conn->fault.sys_errno,
-		    conn->fault.stage);
-	}
-	if (conn->in != HALF_OPEN)
-		conn_drop_input(conn);
-	if (conn->out == HALF_DRAIN && conn->queue.bytes == 0)
-		finish_output(conn);
-	if (conn->in == HALF_CLOSED && conn->out == HALF_CLOSED) {
-		end(conn);
-		return;
-	}
-	if (drain_due(conn) || represent_due(conn) ||
-	    (conn->queue.bytes > 0 && !conn->blocked))
-		conn_pend(conn);
-	arm(conn);
-	set_timer(conn);
-}
-
-static void
-conn_event_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct sl_conn *conn = arg;
-
-	(void)fd;
-	conn_follow(conn);
-	if (what & EV_WRITE)
-		conn->blocked = false; /* conn_settle() flushes */
-	if (what & EV_READ)
-		conn_read(conn);
-	conn_settle(conn);
-}
-
-/* Idle, stalled or lingered long enough; or the deadline has moved. */
-static void
-on_timer(struct timer *timer)
-{
-	struct sl_conn *conn =
-	    (struct sl_conn *)((char *)timer - offsetof(struct sl_conn, timer));
-	const struct timeout_settings *timeouts;
-	uint64_t now = engine_now();
-
-	conn_follow(conn);
-	timeouts = &settings_of(conn)->timeouts;
-	if (deadline(conn) > now) {
-		set_timer(conn);
-		return;
-	}
-	if (conn->out == HALF_CLOSED && conn->lingers &&
-	    conn->progress_ms + timeouts->linger_ms <= now) {
-		if (conn->in != HALF_CLOSED)
-			conn_set_in(conn, HALF_CLOSED);
-	} else if (idle_deadline(conn) > now) {
-		conn_fail(conn, SL_WHY_WRITE_STALL, ETIMEDOUT, SL_STAGE_WRITE);
-	} else {
-		/* What came in just now, in this very pass, still counts. */
-		if (conn->in == HALF_OPEN && !conn->paused)
-			conn_read(conn);
-		if (idle_deadline(conn) <= now) {
-			conn->active_ms = now; /* the timer starts anew */
-			if (!callback_timeout(conn))
-				conn_close(conn, SL_WHY_IDLE);
-		}
-	}
-	conn_settle(conn);
+	engine.after_pass_due = true;
 }
 
 static void

@@ -20,6 +20,7 @@
 #include "ids.h"
 #include "plugin_timer.h"
 #include "queue.h"
+#include "service.h"
 #include "timers.h"
 #include "transport.h"
 
@@ -78,16 +79,21 @@ struct sl_conn {
 	uint32_t address_entry; /* in the per-address table */
 	enum half in : 8, out : 8;
 	unsigned int wants : 8;	    /* events armed: EV_READ, EV_WRITE */
+	union {
+		struct {
+			bool eof : 1;	     /* the peer finished */
+			bool paused : 1;
+			bool blocked : 1;    /* the kernel took too little */
+			bool drain_owed : 1; /* a write came up short */
+			bool represent : 1;  /* show the kept input again */
+			bool salvage : 1;    /* output failed: read the rest */
+		};
+		uint8_t unsettled; /* any of them */
+	};
 	bool opened : 1;	    /* `open` said yes: `close` is owed */
 	bool dead : 1;		    /* ended; freed after the pass */
 	bool pending : 1;	    /* to be settled after this pass */
-	bool eof : 1;		    /* the peer finished */
-	bool paused : 1;
-	bool blocked : 1;	    /* the kernel took less than offered */
-	bool drain_owed : 1;	    /* a write came up short */
-	bool represent : 1;	    /* show the kept input again */
 	bool lingers : 1;	    /* once out is closed, only for so long */
-	bool salvage : 1;	    /* output failed: read what is left, end */
 	bool local_first : 1;	    /* we finished before the peer did */
 	bool reset : 1;		    /* end with RST */
 	bool own_idle : 1;	    /* idle_ms was set by sl_timeout() */
@@ -103,8 +109,6 @@ struct sl_conn {
 void conn_accept(struct listener *listener, int fd,
     const struct sockaddr *peer, socklen_t peer_len, uint32_t address_entry);
 
-/* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
-void conn_settle(struct sl_conn *conn);
 /* Settle after this pass. */
 void conn_pend(struct sl_conn *conn);
 
@@ -112,9 +116,6 @@ void conn_pend(struct sl_conn *conn);
 void conn_after_pass(void);
 /* Is there anything for it to do? */
 bool conn_work_left(void);
-
-/* The idle time counts from now. */
-void conn_restart_idle(struct sl_conn *conn);
 
 /* The open or ending connection with this id, or NULL. */
 struct sl_conn *conn_find(uint64_t id);
@@ -127,6 +128,12 @@ unsigned int conn_count(void);
 unsigned int conn_holding(void);
 /* Does this one?  As sl_ref() and sl_unref(). */
 void conn_set_hold(struct sl_conn *conn, bool hold);
+
+/*
+ * Both halves are closed: tell the plugin, give everything back.  The memory
+ * stays until the pass is over.  Only conn_settle() calls it.
+ */
+void conn_end(struct sl_conn *conn);
 
 /* The one way to move a half; also traces the move. */
 void conn_set_in(struct sl_conn *conn, enum half to);
@@ -152,14 +159,28 @@ conn_closing(const struct sl_conn *conn)
 	    (conn->in != HALF_OPEN && conn->out != HALF_OPEN);
 }
 
+/* conn_settle.c */
+
+/* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
+void conn_settle(struct sl_conn *conn);
+/* Idle, stalled or lingered long enough; or the deadline has moved. */
+void conn_on_timer(struct timer *timer);
+/* The idle time counts from now. */
+void conn_restart_idle(struct sl_conn *conn);
+
 /* conn_follow.c */
 
+void conn_follow_slowly(struct sl_conn *conn);
 /*
  * Take the connection to the newest version of its service that takes it.
- * Cheap when it is there.  May call `migrate` (not under a callback, then), or
- * begin to close the connection.
+ * May call `migrate` (not under a callback, then), or begin to close it.
  */
-void conn_follow(struct sl_conn *conn);
+static inline void
+conn_follow(struct sl_conn *conn)
+{
+	if (conn->service->successor != NULL)
+		conn_follow_slowly(conn);
+}
 /* The same under a callback: stops where `migrate` would have to be called. */
 void conn_follow_quietly(struct sl_conn *conn);
 

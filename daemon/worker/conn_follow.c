@@ -55,9 +55,9 @@ follow(struct sl_conn *conn, bool may_call)
 }
 
 void
-conn_follow(struct sl_conn *conn)
+conn_follow_slowly(struct sl_conn *conn)
 {
-	if (conn->service->successor != NULL && !conn->dead)
+	if (!conn->dead)
 		follow(conn, true);
 }
 

@@ -72,24 +72,31 @@ room_behind(struct sl_conn *conn, size_t most, size_t *ret_room)
 	return input->data + input->end;
 }
 
-/*
- * Show the plugin `len` bytes; they lie in conn->input (kept) or in the shared
- * buffer, and what it leaves is kept.
- */
-static void
-present(struct sl_conn *conn, const unsigned char *buf, size_t len, bool kept)
+static void __attribute__((cold, noinline))
+consumed_too_much(struct sl_conn *conn, ssize_t used, size_t len)
 {
 	char label[CONN_LABEL_MAX];
-	ssize_t used = callback_data(conn, buf, len);
 
+	log_errorx("%s: data returned %zd of %zu bytes; closing",
+	    conn_label(conn, label), used, len);
+	conn_fail(conn, SL_WHY_PLUGIN, 0, SL_STAGE_NONE);
+}
+
+/*
+ * The plugin was shown `len` bytes and consumed `used`, not simply all of
+ * them.  They lie in conn->input (kept) or in the shared buffer, and what it
+ * left is kept.
+ */
+static void __attribute__((noinline))
+keep_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
+    ssize_t used, bool kept)
+{
 	if (used < 0) {
 		conn_close(conn, SL_WHY_PLUGIN);
 		return;
 	}
 	if ((size_t)used > len) {
-		log_errorx("%s: data returned %zd of %zu bytes; closing",
-		    conn_label(conn, label), used, len);
-		conn_fail(conn, SL_WHY_PLUGIN, 0, SL_STAGE_NONE);
+		consumed_too_much(conn, used, len);
 		return;
 	}
 	if (conn->in != HALF_OPEN)
@@ -114,10 +121,12 @@ void
 conn_represent(struct sl_conn *conn)
 {
 	size_t kept = conn_kept(conn);
+	const unsigned char *buf;
 
-	if (kept > 0)
-		present(conn, conn->input->data + conn->input->start, kept,
-		    true);
+	if (kept == 0)
+		return;
+	buf = conn->input->data + conn->input->start;
+	keep_rest(conn, buf, kept, callback_data(conn, buf, kept), true);
 }
 
 /* recv() said no. */
@@ -187,7 +196,10 @@ conn_read(struct sl_conn *conn)
 				conn->input->end += n;
 				conn_represent(conn);
 			} else {
-				present(conn, buf, n, false);
+				ssize_t used = callback_data(conn, buf, n);
+
+				if (used != n)
+					keep_rest(conn, buf, n, used, false);
 			}
 			if (conn->queue.bytes > 0 && !conn->blocked)
 				conn_flush(conn);

@@ -38,33 +38,35 @@ block(struct sl_conn *conn)
 }
 
 /*
- * Offer iov, which begins with the queue.  Returns what the kernel took of it:
- * 0 when it is full, -1 when the output is broken.
+ * What the peer sent before the output broke is still to be read:
+ * conn_settle() sees to that, then ends the connection.
  */
-static ssize_t
-offer(struct sl_conn *conn, const struct iovec *iov, int count, size_t total)
+static void __attribute__((cold))
+output_broke(struct sl_conn *conn, int error)
 {
-	ssize_t n;
+	if (conn->fault.why == SL_WHY_NONE)
+		conn->fault = (struct ending){ SL_WHY_RESET, error,
+			SL_STAGE_WRITE };
+	conn->salvage = true;
+	conn->blocked = false;
+	queue_clear(&conn->queue);
+	if (conn->out != HALF_CLOSED)
+		conn_set_out(conn, HALF_CLOSED);
+}
 
-	do
-		n = conn->stream.transport->sendv(&conn->stream, iov, count);
-	while (n == -1 && errno == EINTR);
+/*
+ * The kernel was offered `total` bytes and took n, or said no.  Returns what
+ * it took: 0 when it is full, -1 when the output is broken.
+ */
+static inline ssize_t
+account(struct sl_conn *conn, ssize_t n, size_t total)
+{
 	if (n == -1) {
 		if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
 			block(conn);
 			return 0;
 		}
-		/*
-		 * What the peer sent before it broke is still to be read:
-		 * conn_settle() sees to that, then ends the connection.
-		 */
-		conn->fault = conn->fault.why != SL_WHY_NONE ? conn->fault :
-		    (struct ending){ SL_WHY_RESET, errno, SL_STAGE_WRITE };
-		conn->salvage = true;
-		conn->blocked = false;
-		queue_clear(&conn->queue);
-		if (conn->out != HALF_CLOSED)
-			conn_set_out(conn, HALF_CLOSED);
+		output_broke(conn, errno);
 		return -1;
 	}
 	conn->bytes_out += n;
@@ -74,22 +76,56 @@ offer(struct sl_conn *conn, const struct iovec *iov, int count, size_t total)
 	return n;
 }
 
-void
-conn_flush(struct sl_conn *conn)
+/* Most output is one chunk. */
+static ssize_t
+offer_chunk(struct sl_conn *conn, const struct chunk *chunk)
+{
+	size_t total = chunk->end - chunk->start;
+	ssize_t n;
+
+	do
+		n = conn->stream.transport->send(&conn->stream,
+		    chunk->data + chunk->start, total);
+	while (n == -1 && errno == EINTR);
+	return account(conn, n, total);
+}
+
+static ssize_t
+offer_iov(struct sl_conn *conn, const struct iovec *iov, int count)
+{
+	size_t total = 0;
+	ssize_t n;
+
+	for (int i = 0; i < count; i++)
+		total += iov[i].iov_len;
+	do
+		n = conn->stream.transport->sendv(&conn->stream, iov, count);
+	while (n == -1 && errno == EINTR);
+	return account(conn, n, total);
+}
+
+static ssize_t __attribute__((noinline))
+offer_chunks(struct sl_conn *conn)
 {
 	struct iovec iov[SEND_IOV_MAX];
 
-	while (conn->queue.bytes > 0 && !conn->blocked) {
-		int count = queue_iov(&conn->queue, iov, SEND_IOV_MAX);
-		size_t total = 0;
-		ssize_t n;
+	return offer_iov(conn, iov, queue_iov(&conn->queue, iov, SEND_IOV_MAX));
+}
 
-		for (int i = 0; i < count; i++)
-			total += iov[i].iov_len;
-		n = offer(conn, iov, count, total);
+void
+conn_flush(struct sl_conn *conn)
+{
+	while (conn->queue.bytes > 0 && !conn->blocked) {
+		ssize_t n = conn->queue.head == conn->queue.tail ?
+		    offer_chunk(conn, conn->queue.head) :
+		    offer_chunks(conn);
+
 		if (n <= 0)
 			return;
-		queue_consume(&conn->queue, n);
+		if ((size_t)n == conn->queue.bytes)
+			queue_clear(&conn->queue);
+		else
+			queue_consume(&conn->queue, n);
 	}
 }
 
@@ -109,7 +145,7 @@ send_direct(struct sl_conn *conn, const void *buf, size_t len)
 		return 0; /* no place for buf; the flush comes first */
 	iov[count].iov_base = (void *)buf;
 	iov[count].iov_len = len;
-	n = offer(conn, iov, count + 1, queued + len);
+	n = offer_iov(conn, iov, count + 1);
 	if (n == -1)
 		return -1;
 	queue_consume(&conn->queue, n);
@@ -154,7 +190,9 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 	ssize_t sent = 0;
 
 	if (len > most || conn->queue.bytes > most - len) {
-		conn->drain_owed = true;
+		/* With nothing queued there is nothing to wait for. */
+		if (conn->queue.bytes > 0)
+			conn->drain_owed = true;
 		return fail(ENOBUFS);
 	}
 	if (len >= DIRECT_SEND_MIN && !conn->blocked) {

@@ -32,6 +32,8 @@ engine_init(struct shm *shm, unsigned int worker)
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	/* What stands in our environment is not for libevent to obey. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+	/* We have a clock of our own; libevent need not read it every pass. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME);
 	engine.base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (engine.base == NULL)
@@ -69,15 +71,20 @@ engine_reserve_recv(size_t size)
 }
 
 int
-engine_run(bool (*after_pass)(void), const bool *stop)
+engine_run(void (*after_pass)(void), const bool *stop)
 {
-	bool more = false;
+	int flags = EVLOOP_ONCE;
 
 	while (!*stop) {
-		if (event_base_loop(engine.base,
-		    more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) == -1)
+		if (event_base_loop(engine.base, flags) == -1)
 			return -1;
-		more = after_pass();
+		flags = EVLOOP_ONCE;
+		if (engine.after_pass_due) {
+			engine.after_pass_due = false;
+			after_pass();
+			if (engine.after_pass_due)
+				flags |= EVLOOP_NONBLOCK;
+		}
 		engine.now_ms = 0;
 	}
 	return 0;

@@ -23,6 +23,7 @@ struct engine {
 	unsigned char *recv_buffer;
 	size_t recv_size;
 	bool log_access;
+	bool after_pass_due; /* somebody left work for the end of the pass */
 };
 
 extern struct engine engine;
@@ -45,10 +46,10 @@ engine_now(void)
 }
 
 /*
- * Run passes until *stop: wait for events, deliver them, call after_pass.
- * after_pass returns true when it has more to do, so that the next pass does
- * not wait.  Returns 0, or -1 when the event base fails.
+ * Run passes until *stop: wait for events, deliver them, and call after_pass
+ * if it is due.  When it is due again after that, the next pass does not wait.
+ * Returns 0, or -1 when the event base fails.
  */
-int engine_run(bool (*after_pass)(void), const bool *stop);
+int engine_run(void (*after_pass)(void), const bool *stop);
 
 #endif

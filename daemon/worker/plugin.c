@@ -151,7 +151,8 @@ plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE], const char *path,
 	memcpy(plugin->hash, hash, IMAGE_HASH_SIZE);
 	plugin->fd = fd;
 	plugin->refs = 1;
-	snprintf(ours, sizeof(ours), "/proc/self/fd/%d", fd);
+	/* By pid, so that a debugger that looks there finds it as well. */
+	snprintf(ours, sizeof(ours), "/proc/%d/fd/%d", (int)getpid(), fd);
 	plugin->handle = dlopen(ours, RTLD_NOW | RTLD_LOCAL);
 	if (plugin->handle == NULL) {
 		dl_failed(path, ours, err);

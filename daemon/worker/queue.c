@@ -11,21 +11,16 @@
 
 #include "queue.h"
 
-struct chunk {
-	struct chunk *next;
-	uint32_t start, end; /* the bytes are data[start..end) */
-	uint32_t size;	     /* of data */
-	uint32_t class;
-	unsigned char data[];
-};
-
 #define CHUNK_CLASSES 2
+#define SMALL_BYTES 2048  /* a few messages */
+#define LARGE_BYTES 16384 /* bulk: 64 of them fill the largest sendmsg */
+#define CHUNK_DATA_MAX (LARGE_BYTES - sizeof(struct chunk))
 static const struct {
 	uint32_t bytes; /* whole allocation */
 	uint32_t keep;	/* how many to keep for reuse */
 } classes[CHUNK_CLASSES] = {
-	{ 2048, 64 },	/* a few messages */
-	{ 16384, 32 },	/* bulk: 64 of them fill the largest sendmsg */
+	{ SMALL_BYTES, 64 },
+	{ LARGE_BYTES, 32 },
 };
 
 static struct {
@@ -34,29 +29,35 @@ static struct {
 } pool[CHUNK_CLASSES];
 
 static struct chunk *
+chunk_alloc(uint32_t class)
+{
+	struct chunk *chunk = malloc(classes[class].bytes);
+
+	if (chunk == NULL)
+		return NULL;
+	chunk->next = NULL;
+	chunk->start = chunk->end = 0;
+	chunk->size = classes[class].bytes - sizeof(*chunk);
+	chunk->class = class;
+	return chunk;
+}
+
+static inline struct chunk *
 chunk_new(size_t len)
 {
-	struct chunk *chunk;
-	uint32_t class;
+	uint32_t class = len > SMALL_BYTES - sizeof(struct chunk);
+	struct chunk *chunk = pool[class].free;
 
-	class = len > classes[0].bytes - sizeof(*chunk);
-	chunk = pool[class].free;
-	if (chunk != NULL) {
-		pool[class].free = chunk->next;
-		pool[class].count--;
-	} else {
-		chunk = malloc(classes[class].bytes);
-		if (chunk == NULL)
-			return NULL;
-		chunk->size = classes[class].bytes - sizeof(*chunk);
-		chunk->class = class;
-	}
+	if (chunk == NULL)
+		return chunk_alloc(class);
+	pool[class].free = chunk->next;
+	pool[class].count--;
 	chunk->next = NULL;
 	chunk->start = chunk->end = 0;
 	return chunk;
 }
 
-static void
+static inline void
 chunk_free(struct chunk *chunk)
 {
 	uint32_t class = chunk->class;
@@ -70,24 +71,12 @@ chunk_free(struct chunk *chunk)
 	pool[class].count++;
 }
 
-static void
-chain_free(struct chunk *chunk)
+/* More than the last chunk has room for. */
+static int
+put_long(struct queue *queue, const unsigned char *from, size_t len)
 {
-	struct chunk *next;
-
-	for (; chunk != NULL; chunk = next) {
-		next = chunk->next;
-		chunk_free(chunk);
-	}
-}
-
-int
-queue_put(struct queue *queue, const void *buf, size_t len)
-{
-	const unsigned char *from = buf;
 	struct chunk *tail = queue->tail, *first = NULL, **link = &first;
-	size_t room = tail != NULL ? tail->size - tail->end : 0;
-	size_t n = len < room ? len : room;
+	size_t n = tail != NULL ? tail->size - tail->end : 0;
 	size_t rest = len - n;
 
 	/* All the memory first, so that a failure leaves no half message. */
@@ -96,7 +85,7 @@ queue_put(struct queue *queue, const void *buf, size_t len)
 		size_t part;
 
 		if (chunk == NULL) {
-			chain_free(first);
+			queue_clear(&(struct queue){ .head = first });
 			errno = ENOMEM;
 			return -1;
 		}
@@ -108,17 +97,35 @@ queue_put(struct queue *queue, const void *buf, size_t len)
 		link = &chunk->next;
 		tail = chunk;
 	}
-	if (n > 0) {
+	if (queue->tail != NULL) {
 		memcpy(queue->tail->data + queue->tail->end, from, n);
 		queue->tail->end += n;
+		queue->tail->next = first;
+	} else {
+		queue->head = first;
 	}
-	if (first != NULL) {
-		if (queue->tail != NULL)
-			queue->tail->next = first;
-		else
-			queue->head = first;
-		queue->tail = tail;
+	queue->tail = tail;
+	queue->bytes += len;
+	return 0;
+}
+
+int
+queue_put(struct queue *queue, const void *buf, size_t len)
+{
+	struct chunk *tail = queue->tail;
+
+	if (tail == NULL && len <= CHUNK_DATA_MAX) {
+		tail = chunk_new(len);
+		if (tail == NULL) {
+			errno = ENOMEM;
+			return -1;
+		}
+		queue->head = queue->tail = tail;
+	} else if (tail == NULL || tail->size - tail->end < len) {
+		return put_long(queue, buf, len);
 	}
+	memcpy(tail->data + tail->end, buf, len);
+	tail->end += len;
 	queue->bytes += len;
 	return 0;
 }
@@ -143,7 +150,11 @@ queue_consume(struct queue *queue, size_t len)
 {
 	struct chunk *chunk;
 
-	queue->bytes -= len < queue->bytes ? len : queue->bytes;
+	if (len >= queue->bytes) {
+		queue_clear(queue);
+		return;
+	}
+	queue->bytes -= len;
 	while (len > 0 && (chunk = queue->head) != NULL) {
 		size_t have = chunk->end - chunk->start;
 
@@ -162,9 +173,16 @@ queue_consume(struct queue *queue, size_t len)
 void
 queue_clear(struct queue *queue)
 {
-	chain_free(queue->head);
+	struct chunk *chunk = queue->head;
+
 	queue->head = queue->tail = NULL;
 	queue->bytes = 0;
+	while (chunk != NULL) {
+		struct chunk *next = chunk->next;
+
+		chunk_free(chunk);
+		chunk = next;
+	}
 }
 
 void

@@ -4,9 +4,16 @@
 #define SLUICE_QUEUE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
-struct chunk;
+struct chunk {
+	struct chunk *next;
+	uint32_t start, end; /* the bytes are data[start..end) */
+	uint32_t size;	     /* of data */
+	uint32_t class;
+	unsigned char data[];
+};
 
 struct queue {
 	struct chunk *head, *tail;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "callback.h"
+#include "engine.h"
 #include "error.h"
 #include "options.h"
 #include "plugin.h"
@@ -119,8 +120,10 @@ service_ref(struct sl_service *service)
 void
 service_unref(struct sl_service *service)
 {
-	if (service != NULL && --service->refs == 0)
-		SLIST_INSERT_HEAD(&ended, service, unused);
+	if (service == NULL || --service->refs > 0)
+		return;
+	SLIST_INSERT_HEAD(&ended, service, unused);
+	engine.after_pass_due = true;
 }
 
 static void

@@ -11,15 +11,19 @@ plain_recv(struct stream *stream, void *buf, size_t len)
 }
 
 static ssize_t
+plain_send(struct stream *stream, const void *buf, size_t len)
+{
+	return send(stream->fd, buf, len, MSG_NOSIGNAL);
+}
+
+static ssize_t
 plain_sendv(struct stream *stream, const struct iovec *iov, int count)
 {
-	struct msghdr msg = { 0 };
+	const struct msghdr msg = {
+		.msg_iov = (struct iovec *)iov,
+		.msg_iovlen = count,
+	};
 
-	if (count == 1)
-		return send(stream->fd, iov->iov_base, iov->iov_len,
-		    MSG_NOSIGNAL);
-	msg.msg_iov = (struct iovec *)iov;
-	msg.msg_iovlen = count;
 	return sendmsg(stream->fd, &msg, MSG_NOSIGNAL);
 }
 
@@ -32,6 +36,7 @@ plain_finish(struct stream *stream)
 const struct transport transport_plain = {
 	.name = "plain",
 	.recv = plain_recv,
+	.send = plain_send,
 	.sendv = plain_sendv,
 	.finish = plain_finish,
 };

@@ -20,8 +20,9 @@ struct stream {
 
 struct transport {
 	const char *name;
-	/* Both as recv(2) and sendmsg(2): bytes, 0 at end of file, or -1. */
+	/* As recv(2), send(2) and sendmsg(2). */
 	ssize_t (*recv)(struct stream *stream, void *buf, size_t len);
+	ssize_t (*send)(struct stream *stream, const void *buf, size_t len);
 	ssize_t (*sendv)(struct stream *stream, const struct iovec *iov,
 	    int count);
 	/* No more output: the peer reads to the end and sees end of file. */

@@ -201,6 +201,7 @@ on_message(void *arg, struct msg *msg)
 	struct error err;
 
 	(void)arg;
+	engine.after_pass_due = true;
 	switch (msg->type) {
 	case MSG_BUNDLE:
 	case MSG_IMAGE:
@@ -239,6 +240,7 @@ static void
 on_channel_close(void *arg, int error)
 {
 	(void)arg;
+	engine.after_pass_due = true;
 	channel_free(worker.channel);
 	worker.channel = NULL;
 	if (error != 0) {
@@ -264,16 +266,15 @@ on_sigterm(int sig)
 		alarm(orphan_s);
 }
 
-/* What waits for the end of a pass.  Returns true when there is more. */
-static bool
+/* What waits for the end of a pass. */
+static void
 after_pass(void)
 {
-	bool more;
-
 	conn_after_pass();
 	if (worker.commit != 0)
 		commit();
-	more = generation_sweep();
+	if (generation_sweep())
+		engine.after_pass_due = true;
 	generation_reap();
 	plugin_unload_unused();
 	if (worker.draining) {
@@ -282,7 +283,6 @@ after_pass(void)
 		if (conn_count() == 0)
 			worker.stop = true;
 	}
-	return more || conn_work_left();
 }
 
 static int

@@ -18,7 +18,7 @@ def each_ending(prepare, options=None, **settings):
         settings["timeouts"].setdefault("linger", "300ms")
         with Daemon(listener("c", test_plugin("command"), options=chosen,
                              **settings)) as d:
-            s = d.connect()
+            s = d.connect(may_reset="at_open" in chosen)
             prepare(d, s, ending)
             s.close()
             d.wait_trace("close", 1)
@@ -50,7 +50,7 @@ def test_data():
 
 def test_data_and_more_calls_behind_it():
     def prepare(d, s, ending):
-        s.sendall(b"write 10\n%s\nwrite 5\nsend 5\nflush\npause\nresume\n"
+        s.sendall(b"write 10\n%s\nwrite 5\nsend 5\nflush\n"
                   b"%s\nclose\nend\nterminate\n"
                   % (ending.encode(), ending.encode()))
         expect_gone(s)

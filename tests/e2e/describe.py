@@ -22,7 +22,7 @@ def test_text():
     result = run_sluiced("--describe", plugin("lines"))
     equal(result.returncode, 0, result.stderr)
     for text in ("lines", "1.0", "answers each line", "max_length", "4KiB",
-                 "size", "SL_MANY_WORKERS|many workers|many_workers",
+                 "size", "many-workers",
                  "data", "close", "open", "check"):
         check(any(word in result.stdout for word in text.split("|")),
               "no", text, "in:\n" + result.stdout)
@@ -42,7 +42,7 @@ def test_json():
     equal(options["size"]["default"], "64KiB")
     equal(options["size"]["help"], "bytes")
     equal(options["none"]["default"], None)
-    equal(options["group.inner"]["type"], "int")
+    check(options["group.inner"]["type"].startswith("int"))
     equal(len(options), 10)
     check("string" in options["strings"]["type"], options["strings"])
     text = json.dumps(facts)
@@ -57,12 +57,12 @@ def test_every_sample():
         equal(json.loads(result.stdout)["name"], name)
 
 
-def test_an_older_header():
-    """A shorter descriptor and shorter handlers; the rest is not read."""
-    result = run_sluiced("--describe", test_plugin("small"), "--json")
+def test_a_newer_header():
+    """A descriptor that goes on behind what this daemon knows."""
+    result = run_sluiced("--describe", test_plugin("newer"), "--json")
     equal(result.returncode, 0, result.stderr)
-    equal(json.loads(result.stdout)["version"], "0.1")
-    with Daemon(listener("small", test_plugin("small"))) as d:
+    equal(json.loads(result.stdout)["version"], "9.0")
+    with Daemon(listener("newer", test_plugin("newer"))) as d:
         s = d.connect()
         s.sendall(b"hello")
         equal(receive(s, 5), b"hello")

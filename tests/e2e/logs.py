@@ -25,10 +25,13 @@ def test_text_line():
 
 
 def test_generation_in_the_line():
-    with Daemon(listener("echo", plugin("echo"))) as d:
+    """The one whose service the connection ended with."""
+    with Daemon(listener("s", test_plugin("stamp"))) as d:
+        d.listener("s")["options"] = {"greeting": "-2"}
+        d.write_config()
         d.reload_ready()
         d.connect().close()
-        d.wait_log("conn 1 echo .* gen=2$")
+        d.wait_log("conn 1 s .* gen=2$")
 
 
 def test_reasons():
@@ -167,7 +170,28 @@ def test_plugin_lines_about_a_connection():
         s = d.connect()
         s.sendall(b"ended")
         s.close()
-        d.wait_log(r"conn 1 b 127\.0\.0\.1:\d+ bad ended line")
+        d.wait_log(r"conn 1 b 127\.0\.0\.1:\d+:? bad ended line")
+
+
+def test_log_that_nobody_reads():
+    """Lines are dropped and counted; nobody waits for the log."""
+    d = Daemon(listener("c", test_plugin("command"),
+                        options={"trace": False}))
+    d.log_pipe = 4096
+    with d:
+        s, address = d.connect(), d.addresses("c")[0]
+        d.log_gate.clear()
+        for _ in range(500):
+            other = d.connect(address=address)
+            other.sendall(b"say x\n")
+            equal(receive_line(other), "x")
+            other.close()
+        s.sendall(b"say still here\n")
+        equal(receive_line(s), "still here")
+        d.log_gate.set()
+        d.settle()
+        d.connect().close()
+        d.wait_log(r"\d+ lines were lost")
 
 
 def test_flood_is_limited():

@@ -128,16 +128,16 @@ def test_after_drain():
 def test_on_resume():
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
-        s.sendall(b"at timer resume\ntimer 1 50\npause\nsay later\nhalf")
+        s.sendall(b"at timer resume\ntimer 1 50\npause\nsay later\nsay m")
         equal(receive_line(s), "later")
         events = d.trace(1)
         equal([e.split()[0] for e in events],
               ["open", "data", "timer", "data"])
-        # "say later\nhalf" was kept, all of it.
-        equal(events[3], "data 14")
+        # "say later\nsay m" was kept, all of it.
+        equal(events[3], "data 15")
         # And half a command is still there.
-        s.sendall(b"\nsay on\n")
-        d.wait_trace("data 12", 1)
+        s.sendall(b"ore\n")
+        d.wait_trace("data 9", 1)
 
 
 def test_nothing_is_presented_twice():

@@ -40,7 +40,8 @@ def test_no_end_while_paused():
 
 
 def test_paused_connection_is_bounded():
-    with Daemon(listener("c", test_plugin("command"))) as d:
+    with Daemon(listener("c", test_plugin("command")),
+                drain_timeout="100ms") as d:
         worker = d.workers()[0]
         s = d.connect()
         s.sendall(b"at timer resume\nsay go\n")
@@ -52,12 +53,13 @@ def test_paused_connection_is_bounded():
         check(sent < 64 << 20, "the daemon took it all")
         grown = memory(worker) - before
         check(grown < (16 if SANITIZED else 4) << 20, "grew by", grown)
+        d.stop(close_clients=False)
 
 
 def test_output_goes_on_while_paused():
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
-        s.sendall(b"tick 20 5\npause\n")
+        s.sendall(b"at timer resume\ntimer 1 500\ntick 20 5\npause\n")
         for _ in range(5):
             equal(receive_line(s), "tick")
 

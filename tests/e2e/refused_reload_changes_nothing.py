@@ -7,8 +7,8 @@ import socket
 import time
 
 from sluice_test import (Daemon, SANITIZED, check, children, compile_plugin,
-                         descriptors, equal, listener, main, plugin,
-                         receive_line, test_plugin, wait_until)
+                         connection_descriptors, descriptors, equal,
+                         listener, main, plugin, receive_line, test_plugin, wait_until)
 
 
 class Refusals:
@@ -59,11 +59,15 @@ class Refusals:
         equal(receive_line(new), "v1 1 y")
         new.close()
         equal(d.workers(), self.workers, "workers")
+        wait_until(lambda: sum(len(connection_descriptors(pid))
+                               for pid in self.workers) <= 1,
+                   "the new connection to be closed")
         if self.held is not None:
             wait_until(lambda: len(children(d.pid)) == len(self.workers),
                        "the helpers to be gone")
             wait_until(lambda: self.descriptors() == self.held,
-                       "descriptors to be back at %s" % self.held)
+                       lambda: "descriptors to be back at %s, from %s" % (
+                           self.held, self.descriptors()))
 
     def refused(self, *texts):
         """Reload, be refused with all these texts, and find it unchanged."""
@@ -206,9 +210,9 @@ def test_options():
 
 def test_start_fails():
     with Refusals(workers=2) as r:
-        r.with_listener("bad", test_plugin("service"),
+        r.with_listener("bad", test_plugin("service", FLAGS=3),
                         options={"fail": True})
-        r.refused("bad", "worker [12]")
+        r.refused('listener "bad".*start')
 
 
 def test_start_fails_in_one_worker():
@@ -217,12 +221,27 @@ def test_start_fails_in_one_worker():
         directory = r.d.open_directory("locks")
         for i in range(3):
             since = r.d.mark()
-            r.with_listener("bad", test_plugin("service"),
+            r.with_listener("bad", test_plugin("service", FLAGS=3),
                             options={"lock": "%s/%d" % (directory, i)})
             r.refused("bad")
             equal(len(r.d.log_lines("service start", since)), 1, "starts")
+            r.d.wait_log("service stop", since)
             equal(len(r.d.log_lines("service stop", since)), 1, "stops")
             r.d.wait_log("lock is taken", since)
+
+
+def test_images_that_may_not_be_unloaded():
+    """They stay, after a refusal too; but the same one is kept once."""
+    with Refusals() as r:
+        r.held = None
+        counts = []
+        for _ in range(4):
+            r.with_listener("bad", test_plugin("service"),
+                            options={"fail": True})
+            r.refused("start")
+            wait_until(lambda: len(children(r.d.pid)) == 1, "the probe")
+            counts.append(r.descriptors())
+        equal(counts[1:], counts[:1] * 3, "descriptors")
 
 
 def test_reload_callback_fails():
@@ -238,8 +257,9 @@ def test_reload_callback_fails():
         since = r.d.mark()
         said = r.d.reload_refused()
         check("keeping generation 2" in said, said)
-        equal(len(r.d.log_lines("service reload", since)),
-              len(r.d.log_lines("service stop", since)), "stops")
+        begun = len(r.d.log_lines("service reload", since))
+        check(begun > 0, "nobody could")
+        r.d.wait_log("service stop", since, count=begun)
         s.sendall(b"y")
         equal(s.recv(1), b"y")
         for _ in range(5):

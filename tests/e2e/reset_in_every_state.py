@@ -74,7 +74,7 @@ def test_paused():
 def test_peer_half_closed():
     with daemon() as d:
         s = d.connect(receive_buffer=4096)
-        s.sendall(b"fill\n")
+        s.sendall(b"at end got\nfill\n")
         s.shutdown(socket.SHUT_WR)
         d.wait_trace("end", 1)
         events, why = resets(d, s)

@@ -81,7 +81,8 @@ def test_descriptors_come_back():
         for _ in range(15):
             d.reload_ready()
         wait_until(lambda: held() == before,
-                   "descriptors to be %s again" % before)
+                   lambda: "descriptors to be %s again, from %s"
+                   % (before, held()))
 
 
 main()

@@ -94,7 +94,7 @@ def test_shutdown_read_drops_input_and_goes_on_writing():
 def test_state_is_told():
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
-        s.sendall(b"at end facts\nfacts\n")
+        s.sendall(b"at timer close\ntimer 1 200\nat end facts\nfacts\n")
         check(" state=3 " in receive_line(s))
         s.shutdown(socket.SHUT_WR)
         check(" state=4 " in receive_line(s))

@@ -15,6 +15,7 @@ def test_beyond_the_high_mark():
         s = d.connect(receive_buffer=4096, send_buffer=4096)
         s.sendall(b"send 1000000\nsay end\n")
         check(receive(s, 1000000) == pattern(1000000))
+        equal(receive_line(s), "end")
         equal(results(d, "send"), ["0"])
 
 

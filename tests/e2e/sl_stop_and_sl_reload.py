@@ -3,8 +3,8 @@
 import os
 import signal
 
-from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
-                         plugin, receive, receive_line, test_plugin,
+from sluice_test import (Daemon, check, equal, expect_gone, free_address, listener,
+                         main, plugin, receive, receive_line, test_plugin,
                          wait_until)
 
 def refused(d, address):
@@ -17,8 +17,9 @@ def refused(d, address):
 
 
 def test_stop():
-    with Daemon(listener("c", test_plugin("command")),
-                listener("other", plugin("echo")), workers=2) as d:
+    with Daemon(listener("c", test_plugin("command"), free_address()),
+                listener("other", plugin("echo")), workers=2,
+                pairs=False) as d:
         address = d.addresses("c")[0]
         clients = [d.connect("c") for _ in range(10)]
         for s in clients:
@@ -37,7 +38,6 @@ def test_stop():
         os.kill(d.workers()[1], signal.SIGKILL)
         d.wait_log(r"worker 2 \(pid \d+\) started", count=2)
         check(refused(d, address))
-        d.pairs = False
         # A reload brings it back.
         d.reload_ready()
         s = d.connect("c")

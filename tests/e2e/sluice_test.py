@@ -11,6 +11,7 @@ SLUICE_INCLUDE, CC, CXX, SLUICE_TEST_SLOW (a factor for all deadlines),
 SLUICE_TEST_LOG (print the log of passed tests, too).
 """
 
+import fcntl
 import os
 import re
 import resource
@@ -23,6 +24,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import traceback
@@ -47,6 +49,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE,
 
 SKIPPED = 77		# automake: this test could not run here
 DEADLINE = 15		# seconds; generous, because reaching it is a failure
+ORPHAN_SECONDS = 3	# for one that was killed to be gone
 LOG_PIPE = 1 << 20	# so that the daemon never has to drop a line
 
 BAD_LINES = re.compile(
@@ -55,7 +58,7 @@ BAD_LINES = re.compile(
     r"|free\(\): invalid|corrupted")
 TEXT_LINE = re.compile(r"^\S+Z (\w+) +([\w ]+?): (.*)$")
 TRACE = re.compile(r"trace (\d+) (\S+)(?: (.*))?$")
-LISTENING = re.compile(r"listening on (\S+) for (\S+) \(")
+LISTENING = re.compile(r"(no longer )?listening on (\S+) for (\S+)")
 VERDICT = re.compile(r"generation (\d+) ready\b|reload refused: (.*)")
 
 
@@ -104,7 +107,8 @@ def wait_until(condition, what, seconds=DEADLINE):
         if result:
             return result
         if time.monotonic() > end:
-            raise Failure("waited in vain for " + what)
+            raise Failure("waited in vain for "
+                          + (what() if callable(what) else what))
         time.sleep(0.005)
 
 
@@ -489,10 +493,14 @@ class Daemon:
         self.process = None
         self.lines = []
         self.changed = threading.Condition()
-        self.log_ended = False
+        self.log_ended, self.log_file = False, None
         self.clients = []
         self.wants_start = start
         self.journal = False
+        self.log_pipe = LOG_PIPE
+        self.log_gate = threading.Event()	# clear: the log is not read
+        self.log_gate.set()
+        self.baseline = {}
         if config is None:
             self.write_config()
         else:
@@ -595,8 +603,7 @@ class Daemon:
         check(os.access(SLUICED, os.X_OK), SLUICED, "is not there")
         reading, writing = os.pipe()
         try:
-            import fcntl
-            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, LOG_PIPE)
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, self.log_pipe)
         except OSError:
             pass  # then it is smaller
         if self.journal:
@@ -608,23 +615,47 @@ class Daemon:
             stdin=subprocess.DEVNULL, stdout=writing, stderr=writing,
             env=self.env, start_new_session=True, pass_fds=self.pass_fds)
         os.close(writing)
-        self.log_ended = False
+        self.log_ended, self.log_file = False, None
         self.reader = threading.Thread(target=self.read_log,
                                        args=(reading,), daemon=True)
         self.reader.start()
         if wait:
             self.wait_log(r"generation 1 ready\b")
+            for pid in [self.pid] + self.workers():
+                self.baseline[pid] = descriptors(pid)
 
     def read_log(self, reading):
-        with open(reading, "rb") as file:
-            for line in file:
-                with self.changed:
-                    self.lines.append(
-                        line.rstrip(b"\n").decode("utf-8", "replace"))
+        rest = b""
+        with open(reading, "rb", buffering=0) as file:
+            self.log_file = file
+            while True:
+                select.select([file], [], [])
+                self.log_gate.wait()
+                with self.changed:  # so that nothing is on its way unseen
+                    data = file.read(1 << 16)
+                    lines = (rest + data).split(b"\n")
+                    rest = lines.pop() if data else b""
+                    self.lines += [line.decode("utf-8", "replace")
+                                   for line in lines if line or data]
+                    self.log_ended = not data
                     self.changed.notify_all()
-        with self.changed:
-            self.log_ended = True
-            self.changed.notify_all()
+                    if not data:
+                        self.log_file = None
+                        return
+
+    def settle(self):
+        """Everything that has been written to the log is in self.lines."""
+        waiting = bytearray(4)
+        end = time.monotonic() + DEADLINE * SLOW
+        while True:
+            check(time.monotonic() < end, "nobody reads the log")
+            with self.changed:
+                if self.log_file is None:
+                    return
+                fcntl.ioctl(self.log_file, termios.FIONREAD, waiting)
+                if not any(waiting):
+                    return
+            time.sleep(0.0005)
 
     @property
     def pid(self):
@@ -632,6 +663,7 @@ class Daemon:
 
     def mark(self):
         """The place in the log where waiting and searching may begin."""
+        self.settle()
         with self.changed:
             return len(self.lines)
 
@@ -658,6 +690,7 @@ class Daemon:
                 self.changed.wait(left)
 
     def log_lines(self, regex="", since=0):
+        self.settle()
         with self.changed:
             return [line for line in self.lines[since:]
                     if re.search(regex, line)]
@@ -710,26 +743,24 @@ class Daemon:
         return [found[index] for index in sorted(found)]
 
     def addresses(self, name):
-        """The addresses that a listener was last said to listen on."""
-        groups, current = [], []
-        for line in self.log_lines(r"listening on|generation \d+ ready"):
+        """The addresses that a listener was said to listen on."""
+        found = []
+        for line in self.log_lines("listening on"):
             match = LISTENING.search(line)
-            if match:
-                if match.group(2) == name and match.group(1) not in current:
-                    current.append(match.group(1))
-            elif current:
-                groups.append(current)
-                current = []
-        if current:
-            groups.append(current)
-        check(groups, "no address of", name, "in the log")
-        return groups[-1]
+            if match and match.group(3) == name:
+                if match.group(1):
+                    found.remove(match.group(2))
+                elif match.group(2) not in found:
+                    found.append(match.group(2))
+        check(found, "no address of", name, "in the log")
+        return found
 
     def port(self, name, index=0):
         return int(self.addresses(name)[index].rpartition(":")[2])
 
     def connect(self, name=None, index=0, address=None, receive_buffer=None,
-                send_buffer=None, source=None, timeout=None):
+                send_buffer=None, source=None, timeout=None,
+                may_reset=False):
         """A connected socket; its time-out is a deadline of the test."""
         if address is None:
             name = name or self.listeners[0]["name"]
@@ -757,6 +788,10 @@ class Daemon:
         s.settimeout((timeout or DEADLINE) * SLOW)
         try:
             s.connect(target)
+        except ConnectionResetError:
+            if not may_reset:       # it was accepted and reset at once
+                s.close()
+                raise
         except OSError:
             s.close()
             raise
@@ -771,12 +806,24 @@ class Daemon:
                 if is_alive(pid):
                     wait_until(
                         lambda: not connection_descriptors(pid),
-                        "worker %d to close %s" % (
+                        lambda: "worker %d to close %s" % (
                             pid, connection_descriptors(pid)))
+            self.check_descriptors()
         self.signal(number or signal.SIGTERM)
         self.wait_exit(status)
         close_all(self.clients)
         self.clients = []
+
+    def check_descriptors(self):
+        """Without a reload nobody holds more than in the beginning."""
+        if self.log_lines("reloading"):
+            return
+        for pid, before in self.baseline.items():
+            if before and is_alive(pid):
+                wait_until(
+                    lambda: len(descriptors(pid)) <= len(before),
+                    lambda: "%d to close what it opened: %s, before: %s" % (
+                        pid, descriptors(pid), before))
 
     def wait_exit(self, status=0):
         """The daemon ends by itself; nothing of it is left."""
@@ -784,9 +831,10 @@ class Daemon:
             got = self.process.wait(DEADLINE * SLOW)
         except subprocess.TimeoutExpired:
             raise Failure("the daemon does not end") from None
-        orphans = in_session(self.pid)
-        check(not orphans, "left behind:",
-              ", ".join("%d (%s)" % (p, title(p)) for p in orphans))
+        wait_until(lambda: not in_session(self.pid), lambda:
+                   "what is left behind to end: " + ", ".join(
+                       "%d (%s)" % (p, title(p))
+                       for p in in_session(self.pid)), ORPHAN_SECONDS)
         self.reader.join(DEADLINE * SLOW)
         check(self.log_ended, "somebody still holds the log")
         self.process = None

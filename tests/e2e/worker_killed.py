@@ -94,14 +94,14 @@ def test_back_off():
             os.kill(d.workers()[0], signal.SIGKILL)
             d.wait_log("killed by SIGKILL", since)
             d.wait_log(r"worker 1 \(pid \d+\) started", since)
+            s = d.connect()     # which says that it is all there
+            s.sendall(b"x")
+            equal(receive(s, 1), b"x")
         lines = d.log_lines("killed by SIGKILL")
         check(" in " not in lines[0].split("starting")[1], lines[0])
         delays = [line.split("starting it again in ")[1] for line in
                   lines[1:]]
         equal(delays, ["100 ms", "200 ms", "400 ms"], "delays")
-        s = d.connect()
-        s.sendall(b"x")
-        equal(receive(s, 1), b"x")
 
 
 def test_respawned_worker_has_the_newest_generation():
@@ -119,10 +119,12 @@ def test_respawned_worker_has_the_newest_generation():
 
 def test_reload_while_a_worker_is_away():
     with Daemon(listener("s", test_plugin("stamp")), workers=2) as d:
-        for _ in range(3):
+        for count in range(3):
             since = d.mark()
             os.kill(d.workers()[1], signal.SIGKILL)
             d.wait_log("killed by SIGKILL", since)
+            if count < 2:
+                d.wait_log(r"worker 2 \(pid \d+\) started", since)
         d.listener("s")["options"] = {"greeting": "-2"}
         d.write_config()
         d.reload_ready()

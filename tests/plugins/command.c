@@ -2,6 +2,7 @@
  * command.c: does what its client says, a command a line, and traces every
  * callback and the result of every call.  "at EVENT COMMAND" keeps a command
  * for another callback; "at_open" is an option, since nobody speaks before.
+ * In `end` it closes, unless it was told something else.
  */
 
 #ifndef _GNU_SOURCE
@@ -103,6 +104,11 @@ error_name(int number)
 static int64_t
 result(struct sl_conn *c, const char *what, int64_t got)
 {
+	struct state *s = sl_data(c);
+
+	/* Nothing of a send is as short as a write can be. */
+	if (got < 0 && errno == ENOBUFS && sl_queued(c) > 0)
+		s->short_write = true;
 	if (got < 0)
 		trace(c, "call %s = %" PRId64 " %s", what, got,
 		    error_name(errno));
@@ -215,6 +221,17 @@ get_options(struct sl_conn *c)
 	n = snprintf(text, sizeof(text), "nodelay=%d keepalive=%d idle=%d\n",
 	    on, keep, idle);
 	sl_send(c, text, (size_t)n);
+}
+
+static void
+get_environment(struct sl_conn *c, const char *name)
+{
+	const char *value = getenv(name);
+
+	if (value == NULL)
+		value = "(unset)";
+	sl_send(c, value, strlen(value));
+	sl_send(c, "\n", 1);
 }
 
 static void
@@ -371,6 +388,8 @@ run(struct sl_conn *c, struct state *s, const char *text)
 		set_options(c);
 	else if (strcmp(word, "getsockopt") == 0)
 		get_options(c);
+	else if (strcmp(word, "getenv") == 0)
+		get_environment(c, text + used);
 	else if (strcmp(word, "find") == 0)
 		result(c, word, sl_find(sl_service(c), a) != NULL);
 	else if (strcmp(word, "broadcast") == 0)
@@ -428,6 +447,7 @@ on_open(struct sl_conn *c)
 	    sl_option_string(o, "at_open"));
 	snprintf(s->at[AT_CLOSE], COMMAND_MAX, "%s",
 	    sl_option_string(o, "at_close"));
+	snprintf(s->at[AT_END], COMMAND_MAX, "close");
 	enter(c);
 	sl_set_data(c, s);
 	refuse = strcmp(s->at[AT_OPEN], "fail") == 0;

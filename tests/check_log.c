@@ -1,0 +1,306 @@
+/* check_log.c: lines of the log. */
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <signal.h>
+
+#include <jansson.h>
+
+#include "fixture.h"
+#include "log.h"
+
+#define LONG 100000
+
+static int log_end = -1;
+static char text[2 * LONG];
+
+/* Stderr is a pipe from here on; each test is a process of its own. */
+static void
+capture(int type)
+{
+	int pair[2];
+
+	if (type == SOCK_STREAM)
+		ck_assert_int_eq(socketpair(AF_UNIX, type, 0, pair), 0);
+	else
+		ck_assert_int_eq(pipe(pair), 0);
+	log_end = pair[0];
+	ck_assert_int_eq(dup2(pair[1], STDERR_FILENO), STDERR_FILENO);
+	close(pair[1]);
+	fcntl(log_end, F_SETFL, O_NONBLOCK);
+	log_init("master");
+	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+}
+
+/* What was logged since the last call. */
+static const char *
+logged(void)
+{
+	ssize_t got = read(log_end, text, sizeof(text) - 1);
+
+	text[got > 0 ? got : 0] = '\0';
+	return text;
+}
+
+/* The same, behind the time. */
+static const char *
+logged_line(void)
+{
+	const char *line = logged();
+
+	/* 2026-11-20T05:00:00.123Z */
+	ck_assert_uint_gt(strlen(line), 25);
+	ck_assert_int_eq(line[10], 'T');
+	ck_assert_int_eq(line[23], 'Z');
+	ck_assert_int_eq(line[24], ' ');
+	return line + 25;
+}
+
+static json_t *
+logged_json(void)
+{
+	json_error_t error;
+	json_t *line = json_loads(logged(), 0, &error);
+
+	ck_assert_msg(line != NULL, "%s in: %s", error.text, text);
+	return line;
+}
+
+static const char *
+member(json_t *line, const char *name)
+{
+	return json_string_value(json_object_get(line, name));
+}
+
+START_TEST(a_line_has_time_level_role_and_message)
+{
+	capture(0);
+	log_info("worker %d started", 1);
+	ck_assert_str_eq(logged_line(), "info  master: worker 1 started\n");
+	log_warnx("hm");
+	ck_assert_str_eq(logged_line(), "warn  master: hm\n");
+	errno = ENOENT;
+	log_error("cannot open %s", "x");
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_str_eq(logged_line(),
+	    "error master: cannot open x: No such file or directory\n");
+}
+END_TEST
+
+START_TEST(the_level_decides_and_verbose_overrules)
+{
+	capture(0);
+	log_debug("no");
+	log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	log_info("no");
+	ck_assert_str_eq(logged(), "");
+	log_verbose();
+	log_debug("yes");
+	ck_assert_str_eq(logged_line(), "debug master: yes\n");
+}
+END_TEST
+
+START_TEST(a_message_is_one_line_without_control_characters)
+{
+	capture(0);
+	log_info("a\nb\tc\x1b[31m\x7f d");
+	ck_assert_str_eq(logged_line(),
+	    "info  master: a\\nb\\tc\\x1b[31m\\x7f d\n");
+}
+END_TEST
+
+START_TEST(fields_follow_the_message)
+{
+	const struct log_field fields[] = {
+		{ "why", "peer", 0 },
+		{ "in", NULL, 512 },
+		{ "name", "a \"b\"\n", 0 },
+		{ "none", "", 0 },
+	};
+
+	capture(0);
+	log_fields(LOG_LEVEL_INFO, "conn 17 closed", fields, 4);
+	ck_assert_str_eq(logged_line(), "info  master: conn 17 closed why=peer "
+	    "in=512 name=\"a \\\"b\\\"\\n\" none=\"\"\n");
+}
+END_TEST
+
+START_TEST(json_has_the_same_as_members)
+{
+	const struct log_field fields[] = {
+		{ "why", "peer", 0 },
+		{ "in", NULL, 512 },
+	};
+	json_t *line;
+
+	capture(0);
+	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	log_fields(LOG_LEVEL_WARN, "conn 17 closed", fields, 2);
+	line = logged_json();
+	ck_assert_str_eq(member(line, "level"), "warn");
+	ck_assert_str_eq(member(line, "role"), "master");
+	ck_assert_str_eq(member(line, "message"), "conn 17 closed");
+	ck_assert_str_eq(member(line, "why"), "peer");
+	ck_assert_int_eq(json_integer_value(json_object_get(line, "in")), 512);
+	ck_assert_int_eq(text[strlen(text) - 1], '\n');
+	json_decref(line);
+}
+END_TEST
+
+START_TEST(json_replaces_what_is_not_utf8)
+{
+	/* stray byte; cut short; surrogate; too long a form; beyond Unicode */
+	static const char *const bad[] = { "\xff", "\xe2\x82", "\xed\xa0\x80",
+		"\xc0\xaf", "\xf4\x90\x80\x80" };
+	char expected[64];
+	json_t *line;
+	size_t i, k;
+
+	capture(0);
+	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		log_info("<%s>", bad[i]);
+		line = logged_json();
+		strcpy(expected, "<");
+		for (k = 0; k < strlen(bad[i]); k++)
+			strcat(expected, "\xef\xbf\xbd");
+		strcat(expected, ">");
+		ck_assert_str_eq(member(line, "message"), expected);
+		json_decref(line);
+	}
+	log_info("%s", "\xe2\x82\xac \xf0\x9f\x92\xa7 \"\\");
+	line = logged_json();
+	ck_assert_str_eq(member(line, "message"),
+	    "\xe2\x82\xac \xf0\x9f\x92\xa7 \"\\");
+	json_decref(line);
+}
+END_TEST
+
+START_TEST(a_long_line_is_cut_and_stays_a_line)
+{
+	static char big[LONG];
+	json_t *line;
+
+	capture(0);
+	memset(big, '\n', sizeof(big) - 1);
+	log_info("%s", big);
+	ck_assert_uint_le(strlen(logged()), 4096);
+	ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+	/* Each becomes six bytes in json. */
+	memset(big, '\x01', sizeof(big) - 1);
+	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	log_info("%s", big);
+	line = logged_json();
+	ck_assert_uint_le(strlen(text), 4096);
+	ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+	json_decref(line);
+}
+END_TEST
+
+static void
+fill_and_resume(void)
+{
+	unsigned int i;
+	char *last;
+
+	alarm(60); /* it must not block */
+	for (i = 0; i < 20000; i++)
+		log_info("line %u of a log that nobody reads", i);
+	while (*logged() != '\0')
+		continue;
+	log_info("here again");
+	logged();
+	ck_assert_ptr_nonnull(strstr(text, "lines were lost"));
+	last = strstr(text, "here again\n");
+	ck_assert_ptr_nonnull(last);
+	log_info("and on");
+	ck_assert_str_eq(logged_line(), "info  master: and on\n");
+}
+
+START_TEST(a_stopped_reader_of_a_pipe_costs_lines_not_time)
+{
+	capture(0);
+	fill_and_resume();
+}
+END_TEST
+
+START_TEST(a_stopped_reader_of_a_socket_costs_lines_not_time)
+{
+	capture(SOCK_STREAM);
+	fill_and_resume();
+}
+END_TEST
+
+START_TEST(a_reader_that_is_gone_does_no_harm)
+{
+	capture(0);
+	close(log_end);
+	signal(SIGPIPE, SIG_IGN);
+	log_info("nobody hears this");
+}
+END_TEST
+
+START_TEST(the_journal_gets_priorities_and_no_time)
+{
+	struct stat st;
+	char stream[64];
+
+	capture(SOCK_STREAM);
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu",
+	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_init("worker 1");
+	log_warnx("hm");
+	ck_assert_str_eq(logged(), "<4>worker 1: hm\n");
+	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	log_info("hm");
+	ck_assert_int_eq(strncmp(logged(), "<6>{\"time\":", 11), 0);
+	/* Somebody else's stderr. */
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	log_init("worker 1");
+	log_info("hm");
+	ck_assert_int_eq(logged()[0], '{');
+}
+END_TEST
+
+START_TEST(a_limit_lets_a_burst_through_and_counts_the_rest)
+{
+	struct log_limit limit = { 0, 0, 0 };
+	uint32_t skipped = 99;
+	unsigned int i, let_through = 0;
+
+	for (i = 0; i < 1000; i++)
+		let_through += log_limit(&limit, 3, &skipped);
+	/* The second may have changed once meanwhile. */
+	ck_assert_uint_ge(let_through, 3);
+	ck_assert_uint_le(let_through, 6);
+	limit.second--;
+	ck_assert(log_limit(&limit, 3, &skipped));
+	ck_assert_uint_gt(skipped, 0);
+	ck_assert_uint_le(skipped, 1000 - let_through);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		a_line_has_time_level_role_and_message,
+		the_level_decides_and_verbose_overrules,
+		a_message_is_one_line_without_control_characters,
+		fields_follow_the_message,
+		json_has_the_same_as_members,
+		json_replaces_what_is_not_utf8,
+		a_long_line_is_cut_and_stays_a_line,
+		a_stopped_reader_of_a_pipe_costs_lines_not_time,
+		a_stopped_reader_of_a_socket_costs_lines_not_time,
+		a_reader_that_is_gone_does_no_harm,
+		the_journal_gets_priorities_and_no_time,
+		a_limit_lets_a_burst_through_and_counts_the_rest,
+		NULL,
+	};
+
+	return fixture_run("log", tests);
+}

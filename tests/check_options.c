@@ -1,0 +1,217 @@
+/* check_options.c: a listener's options, held against the plugin's table. */
+
+#include <check.h>
+#include <sluice.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "settings.h"
+#include "worker/options.h"
+
+static const struct sl_option table[] = {
+	{ "text", SL_OPTION_STRING, "hello", "a text" },
+	{ "count", SL_OPTION_INT, "7", "a number" },
+	{ "ratio", SL_OPTION_FLOAT, "0.5", NULL },
+	{ "on", SL_OPTION_BOOL, "true", NULL },
+	{ "wait", SL_OPTION_DURATION, "250ms", NULL },
+	{ "room", SL_OPTION_SIZE, "64KiB", NULL },
+	{ "to", SL_OPTION_ADDRESS, "127.0.0.1:80", NULL },
+	{ "names", SL_OPTION_STRINGS, NULL, NULL },
+	{ "group.inner", SL_OPTION_INT, NULL, NULL },
+	{ NULL, 0, NULL, NULL },
+};
+
+static struct settings *settings;
+static struct listener_settings *listener;
+static char problems[1024];
+
+static void
+begin(void)
+{
+	settings = settings_new();
+	ck_assert_ptr_nonnull(settings);
+	listener = settings_add_listener(settings);
+	ck_assert_ptr_nonnull(listener);
+	listener->plugin = strdup("test");
+	listener->origin.file = "a.conf";
+	listener->origin.line = 3;
+	problems[0] = '\0';
+}
+
+static struct raw_option *
+add(const char *path, enum raw_type type, uint32_t line)
+{
+	struct raw_option *raw = listener_add_option(listener);
+
+	ck_assert_ptr_nonnull(raw);
+	raw->path = strdup(path);
+	raw->type = type;
+	raw->origin.file = "a.conf";
+	raw->origin.line = line;
+	return raw;
+}
+
+static struct raw_option *
+add_string(const char *path, const char *value, uint32_t line)
+{
+	struct raw_option *raw = add(path, RAW_STRING, line);
+
+	raw->strings = calloc(1, sizeof(*raw->strings));
+	raw->strings[0] = strdup(value);
+	raw->count = 1;
+	return raw;
+}
+
+static void
+on_problem(void *arg, const struct origin *origin, const char *text)
+{
+	size_t n = strlen(problems);
+
+	ck_assert_ptr_eq(arg, problems);
+	snprintf(problems + n, sizeof(problems) - n, "%s:%u: %s\n",
+	    origin->file, origin->line, text);
+}
+
+static struct sl_options *
+build(void)
+{
+	return options_build(table, listener, on_problem, problems);
+}
+
+START_TEST(defaults_stand_where_the_config_says_nothing)
+{
+	struct sl_options *o;
+
+	begin();
+	o = build();
+	ck_assert_msg(o != NULL, "%s", problems);
+	ck_assert_str_eq(sl_option_string(o, "text"), "hello");
+	ck_assert_int_eq(sl_option_int(o, "count"), 7);
+	ck_assert(sl_option_float(o, "ratio") == 0.5);
+	ck_assert_int_eq(sl_option_bool(o, "on"), 1);
+	ck_assert_uint_eq(sl_option_ms(o, "wait"), 250);
+	ck_assert_uint_eq(sl_option_size(o, "room"), 65536);
+	ck_assert_str_eq(sl_option_string(o, "to"), "127.0.0.1:80");
+	ck_assert_uint_eq(sl_option_count(o, "names"), 0);
+	ck_assert_ptr_null(sl_option_at(o, "names", 0));
+	ck_assert_uint_eq(sl_option_count(o, "text"), 1);
+	ck_assert_uint_eq(sl_option_count(o, "group.inner"), 0);
+	options_free(o);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(the_config_stands_over_the_defaults)
+{
+	struct sl_options *o;
+	struct raw_option *raw;
+
+	begin();
+	add_string("text", "bye", 4);
+	add("count", RAW_INT, 5)->integer = -3;
+	add("ratio", RAW_INT, 6)->integer = 2;
+	add("on", RAW_BOOL, 7)->integer = 0;
+	add("wait", RAW_INT, 8)->integer = 2; /* seconds */
+	add("room", RAW_INT, 9)->integer = 100;
+	add("group.inner", RAW_INT, 10)->integer = 1;
+	raw = add("names", RAW_STRINGS, 11);
+	raw->strings = calloc(2, sizeof(*raw->strings));
+	raw->strings[0] = strdup("a");
+	raw->strings[1] = strdup("b");
+	raw->count = 2;
+	o = build();
+	ck_assert_msg(o != NULL, "%s", problems);
+	ck_assert_str_eq(sl_option_string(o, "text"), "bye");
+	ck_assert_int_eq(sl_option_int(o, "count"), -3);
+	ck_assert(sl_option_float(o, "ratio") == 2);
+	ck_assert_int_eq(sl_option_bool(o, "on"), 0);
+	ck_assert_uint_eq(sl_option_ms(o, "wait"), 2000);
+	ck_assert_uint_eq(sl_option_size(o, "room"), 100);
+	ck_assert_int_eq(sl_option_int(o, "group.inner"), 1);
+	ck_assert_uint_eq(sl_option_count(o, "names"), 2);
+	ck_assert_str_eq(sl_option_at(o, "names", 1), "b");
+	ck_assert_ptr_null(sl_option_at(o, "names", 2));
+	options_free(o);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(every_mistake_is_reported_with_its_line)
+{
+	begin();
+	add_string("txet", "typo", 4);
+	add_string("count", "seven", 5);
+	add("on", RAW_INT, 6)->integer = 1;
+	add_string("wait", "5 parsecs", 7);
+	add("room", RAW_INT, 8)->integer = -1;
+	add_string("to", "nowhere", 9);
+	ck_assert_ptr_null(build());
+	for (int line = 4; line <= 9; line++) {
+		char place[32];
+
+		snprintf(place, sizeof(place), "a.conf:%d: ", line);
+		ck_assert_msg(strstr(problems, place) != NULL,
+		    "nothing about line %d in:\n%s", line, problems);
+	}
+	ck_assert_ptr_nonnull(strstr(problems, "has no option \"txet\""));
+	ck_assert_ptr_nonnull(strstr(problems, "expected an integer"));
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(a_wrong_name_or_type_reads_as_absent)
+{
+	struct sl_options *o;
+
+	begin();
+	o = build();
+	ck_assert_ptr_null(sl_option_string(o, "nothing"));
+	ck_assert_ptr_null(sl_option_string(o, "count"));
+	ck_assert_int_eq(sl_option_int(o, "text"), 0);
+	ck_assert_int_eq(sl_option_int(NULL, "count"), 0);
+	ck_assert_uint_eq(sl_option_ms(o, NULL), 0);
+	options_free(o);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(a_bad_default_is_the_plugins_mistake_and_refused)
+{
+	static const struct sl_option bad[] = {
+		{ "count", SL_OPTION_INT, "many", NULL },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	begin();
+	ck_assert_ptr_null(options_build(bad, listener, on_problem, problems));
+	ck_assert_ptr_nonnull(strstr(problems,
+	    "a.conf:3: default of option \"count\": expected an integer"));
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(a_plugin_without_a_table_takes_no_options)
+{
+	begin();
+	add_string("any", "thing", 4);
+	ck_assert_ptr_null(options_build(NULL, listener, on_problem, problems));
+	ck_assert_ptr_nonnull(strstr(problems, "a.conf:4: "));
+	settings_free(settings);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		defaults_stand_where_the_config_says_nothing,
+		the_config_stands_over_the_defaults,
+		every_mistake_is_reported_with_its_line,
+		a_wrong_name_or_type_reads_as_absent,
+		a_bad_default_is_the_plugins_mistake_and_refused,
+		a_plugin_without_a_table_takes_no_options,
+		NULL,
+	};
+
+	return fixture_run("options", tests);
+}

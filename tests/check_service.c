@@ -1,0 +1,454 @@
+/*
+ * check_service.c: versions of a service: what is carried from one to the
+ * next, how connections follow, and that every state is stopped once.
+ */
+
+#include <check.h>
+#include <sluice.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "fixture.h"
+#include "settings.h"
+#include "worker/conn.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/plugin.h"
+#include "worker/service.h"
+#include "worker_fixture.h"
+
+static char calls[256]; /* "s1 r2 x1": what was called, of which plugin */
+static int migrate_result;
+static bool reload_shares;
+
+static void
+called(const char *what)
+{
+	if (calls[0] != '\0')
+		strcat(calls, " ");
+	strcat(calls, what);
+}
+
+static void
+forget_calls(void)
+{
+	calls[0] = '\0';
+}
+
+static char state1, state2;
+
+static int
+start1(struct sl_service *service)
+{
+	called("start1");
+	sl_set_service_data(service, &state1);
+	return 0;
+}
+
+static int
+start2(struct sl_service *service)
+{
+	called("start2");
+	sl_set_service_data(service, &state2);
+	return 0;
+}
+
+static int
+failing_start(struct sl_service *service)
+{
+	(void)service;
+	called("start?");
+	return -1;
+}
+
+static int
+reload2(struct sl_service *next, struct sl_service *prev)
+{
+	called("reload2");
+	sl_set_service_data(next,
+	    reload_shares ? sl_service_data(prev) : &state2);
+	return 0;
+}
+
+static void
+stop1(struct sl_service *service)
+{
+	called(sl_service_data(service) == &state1 ? "stop1" : "stop1?");
+}
+
+static void
+stop2(struct sl_service *service)
+{
+	called(sl_service_data(service) == &state2 ? "stop2" : "stop2-of-1");
+}
+
+static int
+migrate2(struct sl_conn *c, uint32_t from_version)
+{
+	(void)c;
+	called(from_version == 1 ? "migrate" : "migrate?");
+	return migrate_result;
+}
+
+static ssize_t
+data1(struct sl_conn *c, const void *buf, size_t len)
+{
+	(void)buf;
+	sl_write(c, "1", 1);
+	return len;
+}
+
+static ssize_t
+data2(struct sl_conn *c, const void *buf, size_t len)
+{
+	(void)buf;
+	sl_write(c, "2", 1);
+	return len;
+}
+
+static const struct sl_handlers handlers1 = {
+	.size = sizeof(handlers1),
+	.data = data1,
+};
+
+static struct plugin second;
+
+static void
+begin(void)
+{
+	forget_calls();
+	migrate_result = 0;
+	reload_shares = false;
+	worker_begin(&handlers1);
+	memset(&second, 0, sizeof(second));
+	second.refs = 1;
+	second.descriptor.name = "test";
+	second.descriptor.version = "2";
+	second.descriptor.state_version = 1;
+	second.descriptor.start = start2;
+	second.descriptor.stop = stop2;
+	second.server.size = sizeof(second.server);
+	second.server.data = data2;
+	second.client = second.server;
+	/* The fixture's service has started already, without a start. */
+	worker_plugin()->descriptor.state_version = 1;
+	worker_plugin()->descriptor.start = start1;
+	worker_plugin()->descriptor.stop = stop1;
+	sl_set_service_data(worker_listener()->current, &state1);
+}
+
+/* PREPARE. */
+static struct sl_service *
+prepare(int64_t on_reload)
+{
+	struct error err;
+
+	second.refs++;
+	return service_new(worker_listener(), &second, NULL, 2,
+	    worker_listener()->current, on_reload, &err);
+}
+
+/* COMMIT. */
+static void
+commit(struct sl_service *next)
+{
+	struct listener *listener = worker_listener();
+	struct sl_service *prev = listener->current;
+
+	listener->current = next;
+	service_succeed(prev, next);
+	service_unref(prev);
+	listener_begin_sweep(listener);
+}
+
+static char
+answer(int fd)
+{
+	char byte = 'x';
+
+	peer_write(fd, "?", 1);
+	peer_read(fd, &byte, 1);
+	return byte;
+}
+
+static void
+end(void)
+{
+	worker_end();
+}
+
+START_TEST(equal_state_versions_carry_state_and_connections_on)
+{
+	int fd;
+
+	begin();
+	fd = worker_connect();
+	ck_assert_int_eq(answer(fd), '1');
+	commit(prepare(ON_RELOAD_AUTO));
+	ck_assert_int_eq(answer(fd), '2');
+	worker_idle();
+	ck_assert_str_eq(calls, ""); /* neither started nor stopped */
+	ck_assert_ptr_eq(sl_service_data(worker_listener()->current), &state1);
+	close(fd);
+	end();
+	ck_assert_str_eq(calls, "stop2-of-1"); /* once, by who has it last */
+}
+END_TEST
+
+START_TEST(an_aborted_version_that_shares_state_is_not_stopped)
+{
+	begin();
+	service_unref(prepare(ON_RELOAD_AUTO));
+	service_end_unused();
+	ck_assert_str_eq(calls, "");
+	end();
+	ck_assert_str_eq(calls, "stop1");
+}
+END_TEST
+
+START_TEST(an_aborted_version_with_its_own_state_is_stopped)
+{
+	begin();
+	second.descriptor.state_version = 2;
+	service_unref(prepare(ON_RELOAD_AUTO));
+	service_end_unused();
+	ck_assert_str_eq(calls, "start2 stop2");
+	forget_calls();
+	end();
+	ck_assert_str_eq(calls, "stop1");
+}
+END_TEST
+
+START_TEST(a_failing_start_is_not_stopped_and_harms_nobody)
+{
+	int fd;
+
+	begin();
+	second.descriptor.state_version = 2;
+	second.descriptor.start = failing_start;
+	fd = worker_connect();
+	ck_assert_ptr_null(prepare(ON_RELOAD_AUTO));
+	service_end_unused();
+	ck_assert_str_eq(calls, "start?");
+	ck_assert_int_eq(answer(fd), '1');
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(other_state_versions_drain_on_the_old_code)
+{
+	int old, new;
+
+	begin();
+	second.descriptor.state_version = 2;
+	old = worker_connect();
+	commit(prepare(ON_RELOAD_AUTO));
+	new = worker_connect();
+	ck_assert_int_eq(answer(old), '1');
+	ck_assert_int_eq(answer(new), '2');
+	ck_assert_str_eq(calls, "start2");
+	close(old);
+	worker_idle();
+	ck_assert_str_eq(calls, "start2 stop1"); /* with its last connection */
+	close(new);
+	end();
+	ck_assert_str_eq(calls, "start2 stop1 stop2");
+}
+END_TEST
+
+START_TEST(another_plugin_never_gets_foreign_connections)
+{
+	int fd;
+
+	begin();
+	second.descriptor.name = "other";
+	fd = worker_connect();
+	commit(prepare(ON_RELOAD_SWAP));
+	ck_assert_int_eq(answer(fd), '1');
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(migrate_comes_before_the_first_event_in_new_code)
+{
+	int fd;
+
+	begin();
+	second.descriptor.state_version = 2;
+	second.descriptor.migrate = migrate2;
+	fd = worker_connect();
+	commit(prepare(ON_RELOAD_AUTO));
+	ck_assert_str_eq(calls, "start2");
+	ck_assert_int_eq(answer(fd), '2');
+	ck_assert_str_eq(calls, "start2 migrate stop1");
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(a_refused_migration_leaves_it_on_the_old_code)
+{
+	int fd;
+
+	begin();
+	migrate_result = -1;
+	second.descriptor.state_version = 2;
+	second.descriptor.migrate = migrate2;
+	fd = worker_connect();
+	commit(prepare(ON_RELOAD_AUTO));
+	ck_assert_int_eq(answer(fd), '1');
+	ck_assert_int_eq(answer(fd), '1');
+	ck_assert_str_eq(calls, "start2 migrate"); /* asked once */
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(on_reload_close_closes_and_drain_drains)
+{
+	char byte;
+	int fd;
+
+	begin();
+	fd = worker_connect();
+	commit(prepare(ON_RELOAD_DRAIN));
+	ck_assert_int_eq(answer(fd), '1');
+	close(fd);
+	worker_idle();
+	fd = worker_connect();
+	commit(prepare(ON_RELOAD_CLOSE));
+	listener_sweep(worker_listener(), 10);
+	ck_assert_int_eq(peer_read_to_end(fd, &byte, 1), 0);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(reload_may_share_the_state_or_make_its_own)
+{
+	begin();
+	second.descriptor.reload = reload2;
+	reload_shares = true;
+	commit(prepare(ON_RELOAD_AUTO));
+	worker_idle();
+	ck_assert_str_eq(calls, "reload2");
+	reload_shares = false;
+	commit(prepare(ON_RELOAD_AUTO));
+	worker_idle();
+	/* The first state ended with the second version, its last owner. */
+	ck_assert_str_eq(calls, "reload2 reload2 stop2-of-1");
+	end();
+	ck_assert_str_eq(calls, "reload2 reload2 stop2-of-1 stop2");
+}
+END_TEST
+
+START_TEST(a_sweep_takes_the_quiet_ones_a_few_at_a_time)
+{
+	enum { COUNT = 25 };
+	struct sl_service *prev;
+	int fds[COUNT];
+
+	begin();
+	for (int i = 0; i < COUNT; i++)
+		fds[i] = worker_connect();
+	prev = worker_listener()->current;
+	service_ref(prev);
+	commit(prepare(ON_RELOAD_AUTO));
+	ck_assert_uint_eq(prev->refs, 1 + COUNT);
+	ck_assert_uint_eq(listener_sweep(worker_listener(), 10), 10);
+	ck_assert_uint_eq(prev->refs, 1 + COUNT - 10);
+	ck_assert_uint_eq(listener_sweep(worker_listener(), 10), 10);
+	ck_assert_uint_eq(listener_sweep(worker_listener(), 10), 5);
+	ck_assert_uint_eq(prev->refs, 1);
+	service_unref(prev);
+	for (int i = 0; i < COUNT; i++)
+		close(fds[i]);
+	end();
+}
+END_TEST
+
+static unsigned int fired1, fired2;
+
+static void
+timer1(struct sl_service *service, struct sl_conn *c, uint32_t id)
+{
+	(void)service;
+	(void)c;
+	fired1 += id;
+}
+
+static void
+timer2(struct sl_service *service, struct sl_conn *c, uint32_t id)
+{
+	ck_assert_ptr_eq(service, worker_listener()->current);
+	ck_assert(c == NULL || sl_service(c) == service);
+	fired2 += id;
+}
+
+START_TEST(timers_set_by_old_code_fire_in_new_code)
+{
+	int fd;
+
+	begin();
+	fired1 = fired2 = 0;
+	worker_plugin()->descriptor.timer = timer1;
+	second.descriptor.timer = timer2;
+	fd = worker_connect();
+	ck_assert_int_eq(sl_timer(worker_listener()->current, NULL, 1, 20), 0);
+	ck_assert_int_eq(sl_timer(worker_listener()->current,
+	    TAILQ_FIRST(&worker_listener()->conns), 10, 20), 0);
+	commit(prepare(ON_RELOAD_AUTO));
+	while (fired1 + fired2 < 11)
+		worker_pass(true);
+	ck_assert_uint_eq(fired1, 0);
+	ck_assert_uint_eq(fired2, 11);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(a_chain_of_versions_takes_each_connection_as_far_as_it_goes)
+{
+	struct sl_service *v2;
+	int first, second_fd;
+
+	begin();
+	first = worker_connect(); /* under version 1 */
+	commit(prepare(ON_RELOAD_AUTO));
+	v2 = worker_listener()->current;
+	second_fd = worker_connect();
+	commit(prepare(ON_RELOAD_DRAIN)); /* the third drains the second */
+	ck_assert_int_eq(answer(first), '2');
+	ck_assert_ptr_eq(sl_service(TAILQ_FIRST(&worker_listener()->conns)),
+	    v2);
+	close(first);
+	close(second_fd);
+	end();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		equal_state_versions_carry_state_and_connections_on,
+		an_aborted_version_that_shares_state_is_not_stopped,
+		an_aborted_version_with_its_own_state_is_stopped,
+		a_failing_start_is_not_stopped_and_harms_nobody,
+		other_state_versions_drain_on_the_old_code,
+		another_plugin_never_gets_foreign_connections,
+		migrate_comes_before_the_first_event_in_new_code,
+		a_refused_migration_leaves_it_on_the_old_code,
+		on_reload_close_closes_and_drain_drains,
+		reload_may_share_the_state_or_make_its_own,
+		a_sweep_takes_the_quiet_ones_a_few_at_a_time,
+		timers_set_by_old_code_fire_in_new_code,
+		a_chain_of_versions_takes_each_connection_as_far_as_it_goes,
+		NULL,
+	};
+
+	return fixture_run("service", tests);
+}

@@ -1,0 +1,574 @@
+/* check_sockets.c: listening sockets: made, found again, taken over, let go. */
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <errno.h>
+#include <stddef.h>
+
+#include "error.h"
+#include "fixture.h"
+#include "log.h"
+#include "master/inherited.h"
+#include "master/sockets.h"
+#include "settings.h"
+
+static struct inherited nothing;
+static struct sockets *sockets;
+static struct error err;
+static struct listener_settings web = {
+	.name = (char *)(uintptr_t)"web", .backlog = 16, .nodelay = true,
+	.keepalive = true, .keepalive_idle_ms = 60000,
+	.unix_mode = UINT32_MAX, .unix_uid = (uid_t)-1, .unix_gid = (gid_t)-1,
+};
+static struct listener_settings other = {
+	.name = (char *)(uintptr_t)"other", .backlog = 16,
+	.unix_mode = UINT32_MAX, .unix_uid = (uid_t)-1, .unix_gid = (gid_t)-1,
+};
+
+static void
+make(void)
+{
+	log_init("test");
+	log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	sockets = sockets_new(&nothing);
+	ck_assert_ptr_nonnull(sockets);
+}
+
+static void
+address(const char *spec, struct address *ret)
+{
+	int count = address_resolve(spec, ret, 1, &err);
+
+	ck_assert_msg(count == 1, "%s: %s", spec, err.text);
+}
+
+static struct sock *
+open_for(const char *spec, const struct listener_settings *listener,
+    uint32_t worker)
+{
+	struct address where;
+
+	err.text[0] = '\0';
+	address(spec, &where);
+	return sockets_open(sockets, listener, &where, worker, 0, &err);
+}
+
+static struct sock *
+must_open(const char *spec, const struct listener_settings *listener,
+    uint32_t worker)
+{
+	struct sock *sock = open_for(spec, listener, worker);
+
+	ck_assert_msg(sock != NULL, "%s", err.text);
+	return sock;
+}
+
+static const char *
+unix_spec(const char *name)
+{
+	static char spec[128];
+
+	snprintf(spec, sizeof(spec), "unix:%s", fixture_path(name));
+	return spec;
+}
+
+static bool
+listens(const struct sock *sock)
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	ck_assert_int_eq(getsockopt(sock_fd(sock), SOL_SOCKET, SO_ACCEPTCONN,
+	    &value, &length), 0);
+	return value != 0;
+}
+
+static int
+option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t length = sizeof(value);
+
+	ck_assert_int_eq(getsockopt(fd, level, name, &value, &length), 0);
+	return value;
+}
+
+static unsigned int
+port_of(const struct sock *sock)
+{
+	struct sockaddr_in6 in6; /* the port is at the same place for IPv4 */
+	socklen_t length = sizeof(in6);
+
+	ck_assert_int_eq(getsockname(sock_fd(sock), (struct sockaddr *)&in6,
+	    &length), 0);
+	return ntohs(in6.sin6_port);
+}
+
+static int
+connect_unix(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	strcpy(un.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int
+connect_port(unsigned int port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static mode_t
+mode_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert(S_ISSOCK(st.st_mode));
+	return st.st_mode & 07777;
+}
+
+START_TEST(what_is_asked_for_again_is_found_again)
+{
+	struct sock *first, *second;
+	char spec[64];
+	unsigned int port;
+
+	make();
+	first = must_open("127.0.0.1:0", &web, 0);
+	port = port_of(first);
+	ck_assert_ptr_eq(must_open("127.0.0.1:0", &web, 0), first);
+	/* Port 0 is of the listener who asked; a number is anybody's. */
+	second = must_open("127.0.0.1:0", &other, 0);
+	ck_assert_ptr_ne(first, second);
+	ck_assert_uint_ne(sock_id(first), sock_id(second));
+	sock_unref(first);
+	ck_assert_int_ge(fcntl(sock_fd(first), F_GETFD), 0);
+	sock_unref(first);
+	snprintf(spec, sizeof(spec), "127.0.0.1:%u", port);
+	first = must_open(spec, &web, 0);
+	ck_assert_ptr_eq(must_open(spec, &other, 0), first);
+	sock_unref(first);
+	sock_unref(first);
+	sock_unref(second);
+	ck_assert_int_eq(connect_port(port), -1);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(workers_have_sockets_of_one_port_and_later_ones_wait_to_listen)
+{
+	struct sock *sock[3];
+	unsigned int i;
+	char text[ADDRESS_TEXT_MAX];
+
+	make();
+	for (i = 0; i < 3; i++) {
+		sock[i] = must_open("*:0", &web, i);
+		ck_assert_uint_eq(port_of(sock[i]), port_of(sock[0]));
+		ck_assert(listens(sock[i]) == (i == 0));
+	}
+	for (i = 1; i < 3; i++) {
+		ck_assert_int_eq(sock_listen(sock[i], &web, &err), 0);
+		ck_assert(listens(sock[i]));
+	}
+	ck_assert_int_eq(strncmp(sock_text(sock[0], text), "*:", 2), 0);
+	for (i = 0; i < 3; i++)
+		sock_unref(sock[i]);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(a_port_of_somebody_else_is_refused_even_if_shared)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	char spec[64];
+
+	make();
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	getsockname(fd, (struct sockaddr *)&in, &length);
+	snprintf(spec, sizeof(spec), "127.0.0.1:%u", ntohs(in.sin_port));
+	ck_assert_ptr_null(open_for(spec, &web, 0));
+	ck_assert_ptr_nonnull(strstr(err.text, spec));
+	ck_assert_ptr_nonnull(strstr(err.text, "in use"));
+	snprintf(spec, sizeof(spec), "*:%u", ntohs(in.sin_port));
+	ck_assert_ptr_null(open_for(spec, &web, 0));
+	close(fd);
+	sock_unref(must_open(spec, &web, 0));
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(one_port_on_two_addresses_of_ours_is_fine)
+{
+	struct sock *wide, *narrow;
+	char spec[64];
+	int fd;
+
+	make();
+	wide = must_open("*:0", &web, 0);
+	snprintf(spec, sizeof(spec), "127.0.0.1:%u", port_of(wide));
+	narrow = must_open(spec, &web, 0);
+	ck_assert(listens(narrow));
+	fd = connect_port(port_of(wide));
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	sock_unref(wide);
+	sock_unref(narrow);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(star_is_both_families_and_an_ipv6_address_only_one)
+{
+	struct sock *star, *six;
+
+	make();
+	star = must_open("*:0", &web, 0);
+	if (option(sock_fd(star), SOL_SOCKET, SO_DOMAIN) == AF_INET6)
+		ck_assert_int_eq(option(sock_fd(star), IPPROTO_IPV6,
+		    IPV6_V6ONLY), 0);
+	sock_unref(star);
+	six = open_for("[::1]:0", &web, 0);
+	if (six != NULL)
+		ck_assert_int_eq(option(sock_fd(six), IPPROTO_IPV6,
+		    IPV6_V6ONLY), 1);
+	sock_unref(six);
+	sockets_free(sockets);
+}
+END_TEST
+
+/* A kernel without IPv6, as far as this process can see. */
+static bool
+forbid_ipv6(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
+	    socket(AF_INET6, SOCK_STREAM, 0) == -1 && errno == EAFNOSUPPORT;
+}
+
+START_TEST(star_is_ipv4_where_ipv6_is_off)
+{
+	struct sock *first, *second;
+	char text[ADDRESS_TEXT_MAX];
+
+	make();
+	if (!forbid_ipv6()) {
+		sockets_free(sockets);
+		return; /* not on this machine, nor under valgrind */
+	}
+	first = must_open("*:0", &web, 0);
+	second = must_open("*:0", &web, 1);
+	ck_assert_int_eq(strncmp(sock_text(first, text), "0.0.0.0:", 8), 0);
+	ck_assert_uint_eq(port_of(first), port_of(second));
+	sock_unref(first);
+	sock_unref(second);
+	ck_assert_ptr_null(open_for("[::1]:0", &web, 0));
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(accepted_sockets_inherit_the_options_also_new_ones)
+{
+	struct listener_settings changed = web;
+	struct sock *sock;
+	int client, fd;
+
+	make();
+	sock = must_open("127.0.0.1:0", &web, 0);
+	client = connect_port(port_of(sock));
+	fd = accept(sock_fd(sock), NULL, NULL);
+	ck_assert_int_ne(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+	ck_assert_int_ne(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+	close(fd);
+	close(client);
+	changed.nodelay = changed.keepalive = false;
+	changed.keepalive_idle_ms = 0;
+	sock_apply(sock, &changed);
+	client = connect_port(port_of(sock));
+	fd = accept(sock_fd(sock), NULL, NULL);
+	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+	ck_assert_int_eq(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	ck_assert_int_ne(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+	close(fd);
+	close(client);
+	sock_unref(sock);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(a_unix_path_has_its_mode_and_goes_with_the_socket)
+{
+	struct listener_settings changed = web;
+	const char *path = fixture_path("sock");
+	struct sock *sock;
+
+	make();
+	umask(022);
+	changed.unix_mode = 0666;
+	sock = must_open(unix_spec("sock"), &changed, SOCK_SHARED);
+	ck_assert_uint_eq(mode_of(path), 0666);
+	ck_assert_uint_eq(umask(022), 022);
+	changed.unix_mode = 0600;
+	sock_apply(sock, &changed);
+	ck_assert_uint_eq(mode_of(path), 0600);
+	sock_unref(sock);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	sock = must_open(unix_spec("sock"), &web, SOCK_SHARED);
+	ck_assert_uint_eq(mode_of(path), 0755);
+	sock_unref(sock);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(a_unix_path_has_its_owner_or_is_not_there)
+{
+	struct listener_settings changed = web;
+	const char *path = fixture_path("sock");
+	struct sock *sock;
+	struct stat st;
+
+	make();
+	changed.unix_uid = 12345;
+	changed.unix_gid = 54321;
+	sock = open_for(unix_spec("sock"), &changed, SOCK_SHARED);
+	if (geteuid() == 0) {
+		ck_assert_ptr_nonnull(sock);
+		ck_assert_int_eq(lstat(path, &st), 0);
+		ck_assert_uint_eq(st.st_uid, 12345);
+		ck_assert_uint_eq(st.st_gid, 54321);
+	} else {
+		ck_assert_ptr_null(sock);
+		ck_assert_int_eq(access(path, F_OK), -1);
+	}
+	sock_unref(sock);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(a_stale_socket_is_taken_over_and_a_live_one_is_not)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	const char *path = fixture_path("sock");
+	int owner = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+	struct sock *sock;
+
+	make();
+	strcpy(un.sun_path, path);
+	ck_assert_int_eq(bind(owner, (struct sockaddr *)&un, sizeof(un)), 0);
+	ck_assert_int_eq(listen(owner, 1), 0);
+	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
+	ck_assert_ptr_nonnull(strstr(err.text, "listens there"));
+	/* Also when its queue is full. */
+	for (fd = 0; fd < 8; fd++)
+		connect_unix(path);
+	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
+	close(owner);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	sock = must_open(unix_spec("sock"), &web, SOCK_SHARED);
+	fd = connect_unix(path);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	sock_unref(sock);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(what_is_no_socket_is_left_alone)
+{
+	const char *path;
+
+	make();
+	path = fixture_text("sock", "precious");
+	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
+	ck_assert_ptr_nonnull(strstr(err.text, "not a socket"));
+	ck_assert_int_eq(access(path, F_OK), 0);
+	/* Also a link to a socket that would be stale. */
+	ck_assert_int_eq(symlink("gone", fixture_path("link")), 0);
+	ck_assert_ptr_null(open_for(unix_spec("link"), &web, SOCK_SHARED));
+	ck_assert_ptr_null(open_for(unix_spec("no/such/directory"), &web,
+	    SOCK_SHARED));
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(a_path_that_is_no_longer_ours_is_not_removed)
+{
+	const char *path = fixture_path("sock");
+	struct sock *sock;
+	struct sockets *theirs;
+	struct sock *replaced;
+
+	make();
+	sock = must_open(unix_spec("sock"), &web, SOCK_SHARED);
+	ck_assert_int_eq(unlink(path), 0);
+	theirs = sockets;
+	sockets = sockets_new(&nothing);
+	replaced = must_open(unix_spec("sock"), &other, SOCK_SHARED);
+	sock_unref(sock);
+	sockets_free(theirs);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	ck_assert_int_ge(connect_unix(path), 0);
+	sock_unref(replaced);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(an_abstract_name_is_taken_once)
+{
+	struct sockets *first;
+	struct sock *sock;
+	char spec[64], text[ADDRESS_TEXT_MAX];
+
+	make();
+	snprintf(spec, sizeof(spec), "unix:@sluice-check-%d", (int)getpid());
+	sock = must_open(spec, &web, SOCK_SHARED);
+	ck_assert_str_eq(sock_text(sock, text), spec);
+	first = sockets;
+	sockets = sockets_new(&nothing);
+	ck_assert_ptr_null(open_for(spec, &web, SOCK_SHARED));
+	sockets_free(sockets);
+	sockets = first;
+	sock_unref(sock);
+	sockets_free(sockets);
+}
+END_TEST
+
+/* As a process that systemd started: 3 and 4 are sockets, 5 is a file, 6 is no business of ours. */
+static int
+run_inherited(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct inherited inherited;
+	struct address where;
+	struct sock *first, *second;
+	char pid[32];
+	int fd, i;
+
+	for (i = 0; i < 2; i++) {
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (bind(fd, (struct sockaddr *)&in, sizeof(in)) == -1 ||
+		    listen(fd, 1) == -1 || dup2(fd, 3 + i) == -1)
+			return 1;
+	}
+	fd = open("/dev/null", O_RDONLY);
+	if (dup2(fd, 5) == -1 || dup2(fd, 6) == -1)
+		return 2;
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "3", 1);
+	setenv("LISTEN_FDNAMES", "web:web:file", 1);
+	if (inherited_take(&inherited) == -1 || inherited.count != 3 ||
+	    getenv("LISTEN_FDS") != NULL || fcntl(6, F_GETFD) != -1 ||
+	    fcntl(3, F_GETFD) != FD_CLOEXEC)
+		return 3;
+	sockets = sockets_new(&inherited);
+	if (address_resolve("systemd:web", &where, 1, &err) != 1 ||
+	    sockets_count(sockets, &where) != 2)
+		return 4;
+	first = sockets_open(sockets, &web, &where, SOCK_SHARED, 0, &err);
+	second = sockets_open(sockets, &web, &where, SOCK_SHARED, 1, &err);
+	if (first == NULL || second == NULL || sock_fd(first) != 3 ||
+	    sock_fd(second) != 4)
+		return 5;
+	/* It cannot be had again: it stays when nobody uses it. */
+	sock_unref(first);
+	sock_unref(second);
+	if (fcntl(3, F_GETFD) == -1)
+		return 6;
+	address_resolve("systemd:file", &where, 1, &err);
+	if (sockets_open(sockets, &web, &where, SOCK_SHARED, 0, &err) != NULL)
+		return 7;
+	address_resolve("systemd:none", &where, 1, &err);
+	if (sockets_open(sockets, &web, &where, SOCK_SHARED, 0, &err) != NULL ||
+	    strstr(err.text, "\"none\"") == NULL)
+		return 8;
+	sockets_free(sockets);
+	inherited_done(&inherited);
+	/* Not for us. */
+	setenv("LISTEN_PID", "1", 1);
+	setenv("LISTEN_FDS", "3", 1);
+	if (inherited_take(&inherited) == -1 || inherited.count != 0)
+		return 9;
+	return 0;
+}
+
+START_TEST(sockets_from_systemd_are_known_by_name_and_kept)
+{
+	pid_t pid = fork();
+	int status;
+
+	/* In a process of its own: it closes what is not its, also what libcheck needs. */
+	if (pid == 0) {
+		log_init("test");
+		_exit(run_inherited());
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		what_is_asked_for_again_is_found_again,
+		workers_have_sockets_of_one_port_and_later_ones_wait_to_listen,
+		a_port_of_somebody_else_is_refused_even_if_shared,
+		one_port_on_two_addresses_of_ours_is_fine,
+		star_is_both_families_and_an_ipv6_address_only_one,
+		star_is_ipv4_where_ipv6_is_off,
+		accepted_sockets_inherit_the_options_also_new_ones,
+		a_unix_path_has_its_mode_and_goes_with_the_socket,
+		a_unix_path_has_its_owner_or_is_not_there,
+		a_stale_socket_is_taken_over_and_a_live_one_is_not,
+		what_is_no_socket_is_left_alone,
+		a_path_that_is_no_longer_ours_is_not_removed,
+		an_abstract_name_is_taken_once,
+		sockets_from_systemd_are_known_by_name_and_kept,
+		NULL,
+	};
+
+	return fixture_run("sockets", tests);
+}

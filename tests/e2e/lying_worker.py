@@ -1,0 +1,65 @@
+"""A worker that breaks the rules of its channel is ended, and only that one."""
+
+import signal
+
+from sluice_test import (Daemon, check, equal, listener, main, receive_line,
+                         test_plugin)
+
+# Types are those of daemon/msg.h: none, three that only the master may say,
+# answers that nobody asked for, and one that does not exist.
+LIES = ["garbage", "empty", "type 0", "type 1", "type 2", "type 5", "type 12",
+        "type 13", "type 14", "type 99", "length", "descriptor", "unfinished",
+        "silence"]
+
+
+def ask(s, what):
+    s.sendall(what.encode() + b"\n")
+    try:
+        return receive_line(s)
+    except (OSError, AssertionError, EOFError, Exception):
+        return None             # it is being killed
+
+
+def test_lies():
+    for what in LIES:
+        with Daemon(listener("liar", test_plugin("liar")), workers=2,
+                    pairs=False) as d:
+            since = d.mark()
+            ask(d.connect(), what)
+            d.wait_log(r"worker \d \(pid \d+\) .* and was killed", since)
+            d.wait_log(r"worker \d \(pid \d+\) started", since)
+            equal(d.reload_ready(), 2)
+            for _ in range(10):
+                equal(receive_line_of(d), "ok", "after " + what)
+
+
+def receive_line_of(d):
+    s = d.connect()
+    s.sendall(b"nothing\n")
+    return receive_line(s)
+
+
+def test_flood():
+    """It may say much, but not fill the log, nor keep the master from work."""
+    with Daemon(listener("liar", test_plugin("liar")), workers=2) as d:
+        since = d.mark()
+        s = d.connect()
+        s.sendall(b"flood\n")
+        equal(receive_line(s), "ok")
+        equal(d.reload_ready(), 2)
+        lines = len(d.log_lines("flood", since))
+        check(0 < lines < 2000, lines, "lines")
+
+
+def test_silence_while_stopping():
+    """One that does not listen any more does not hold up the end."""
+    with Daemon(listener("liar", test_plugin("liar")), workers=2,
+                drain_timeout="1s", pairs=False) as d:
+        s = d.connect()
+        ask(s, "silence")
+        d.signal(signal.SIGTERM)
+        s.close()
+        d.wait_exit()
+
+
+main()
