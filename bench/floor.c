@@ -18,9 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 512	      /* per epoll_wait: more than a turn ever brings */
+#define EVENTS_MAX 512 /* per epoll_wait: more than a turn ever brings */
 #define INPUT_MAX (256 * 1024) /* bytes; as sluiced's receive buffer */
-#define BACKLOG 4096	      /* as sluiced's default */
+#define BACKLOG 4096	       /* as sluiced's default */
 
 struct peer {
 	int fd;
@@ -34,7 +34,7 @@ static char input[INPUT_MAX];
 static void
 watch(int op, int fd, uint32_t events, void *ptr)
 {
-	struct epoll_event ev = {.events = events, .data.ptr = ptr};
+	struct epoll_event ev = { .events = events, .data.ptr = ptr };
 
 	if (epoll_ctl(epfd, op, fd, &ev) == -1)
 		err(1, "epoll_ctl");
@@ -125,7 +125,7 @@ peer_accept(int listener)
 int
 main(int argc, char **argv)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in in = { .sin_family = AF_INET };
 	socklen_t in_len = sizeof(in);
 	struct epoll_event events[EVENTS_MAX];
 	struct peer *peer;
@@ -135,11 +135,10 @@ main(int argc, char **argv)
 		errx(2, "usage: floor [port]");
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	in.sin_port = htons(argc == 2 ? (uint16_t)atoi(argv[1]) : 0);
-	listener = socket(AF_INET,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener == -1 ||
-	    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one,
-		sizeof(one)) == -1 ||
+	    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ==
+		-1 ||
 	    bind(listener, (struct sockaddr *)&in, sizeof(in)) == -1 ||
 	    listen(listener, BACKLOG) == -1 ||
 	    getsockname(listener, (struct sockaddr *)&in, &in_len) == -1)

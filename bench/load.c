@@ -70,12 +70,12 @@ static struct options {
 	double seconds, warm_up;
 	uint64_t messages; /* instead of seconds, when not 0 */
 	uint64_t slow_ns;  /* print every message slower than this */
-} opt = {.mode = "echo",
-    .connections = 50,
-    .depth = 1,
-    .size = 64,
-    .seconds = 3,
-    .warm_up = 0.5};
+} opt = { .mode = "echo",
+	.connections = 50,
+	.depth = 1,
+	.size = 64,
+	.seconds = 3,
+	.warm_up = 0.5 };
 
 static struct sockaddr_storage server;
 static socklen_t server_len;
@@ -180,7 +180,7 @@ result_add(struct result *res, uint64_t now, uint64_t begun)
 static void
 server_set(const char *text)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
 	struct sockaddr_un *un = (struct sockaddr_un *)&server;
 	char host[256];
 	const char *colon = strrchr(text, ':');
@@ -227,7 +227,7 @@ open_socket(int flags)
 static void
 watch(int op, int fd, uint32_t events, void *ptr)
 {
-	struct epoll_event ev = {.events = events, .data.ptr = ptr};
+	struct epoll_event ev = { .events = events, .data.ptr = ptr };
 
 	if (epoll_ctl(epfd, op, fd, &ev) == -1)
 		err(1, "epoll_ctl");
@@ -237,7 +237,7 @@ watch(int op, int fd, uint32_t events, void *ptr)
 static void
 exchange(int fd)
 {
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	char byte = 'x';
 
 	if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
@@ -265,11 +265,9 @@ connect_all(unsigned int talk_every)
 		if (cl->begun == NULL)
 			err(1, NULL);
 		cl->fd = open_socket(0);
-		if (connect(cl->fd, (struct sockaddr *)&server, server_len) ==
-		    -1)
+		if (connect(cl->fd, (struct sockaddr *)&server, server_len) == -1)
 			err(1, "connect, after %u connections", i);
-		if (i % talk_every == talk_every - 1 ||
-		    i == opt.connections - 1)
+		if (i % talk_every == talk_every - 1 || i == opt.connections - 1)
 			exchange(cl->fd);
 	}
 	return clients;
@@ -332,8 +330,7 @@ client_read(struct client *cl)
 		errx(1, "the server closed a connection");
 	now = now_ns();
 	if (cl->received + (uint64_t)n > cl->sent ||
-	    memcmp(input,
-		pattern + (cl->place + cl->received) % PATTERN_PERIOD,
+	    memcmp(input, pattern + (cl->place + cl->received) % PATTERN_PERIOD,
 		(size_t)n) != 0)
 		errx(1, "wrong echo after %llu bytes",
 		    (unsigned long long)cl->received);
@@ -371,8 +368,7 @@ run_echo(void)
 	}
 	/* When it is over, what is still under way must come back too. */
 	while (!stopping || answered < issued) {
-		n = epoll_wait(epfd, events, EVENTS_MAX,
-		    ANSWER_TIMEOUT_S * 1000);
+		n = epoll_wait(epfd, events, EVENTS_MAX, ANSWER_TIMEOUT_S * 1000);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -420,7 +416,7 @@ static void
 accept_begin(struct client *cl)
 {
 	static unsigned int turn;
-	struct sockaddr_in *in = (struct sockaddr_in *)&server, from = {0};
+	struct sockaddr_in *in = (struct sockaddr_in *)&server, from = { 0 };
 	int one = 1;
 
 	cl->fd = open_socket(SOCK_NONBLOCK);
@@ -483,8 +479,7 @@ run_accept(void)
 		accept_begin(&clients[i]);
 	}
 	do {
-		n = epoll_wait(epfd, events, EVENTS_MAX,
-		    ANSWER_TIMEOUT_S * 1000);
+		n = epoll_wait(epfd, events, EVENTS_MAX, ANSWER_TIMEOUT_S * 1000);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -496,8 +491,8 @@ run_accept(void)
 			result_begin(&result, now);
 			warm = true;
 		}
-	} while (opt.messages != 0 ? result.messages < opt.messages
-				   : now < stop_at);
+	} while (
+	    opt.messages != 0 ? result.messages < opt.messages : now < stop_at);
 	result.end_ns = now;
 	result_print(&result);
 }

@@ -24,8 +24,7 @@ execv(const char *path, char *const argv[])
 	int n = 0, i;
 
 	if (words == NULL || exe == NULL || argv[0] == NULL ||
-	    argv[1] == NULL || argv[2] == NULL ||
-	    strcmp(argv[2], "worker") != 0)
+	    argv[1] == NULL || argv[2] == NULL || strcmp(argv[2], "worker") != 0)
 		return execve(path, argv, environ);
 	unsetenv("LD_PRELOAD");
 	for (word = strtok_r(words, " ", &rest); word != NULL;
