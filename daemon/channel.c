@@ -17,8 +17,8 @@
 
 #include "msg.h"
 
-#define MESSAGES_PER_PASS 64	/* then others have their turn */
-#define RETRY_MS 10		/* the kernel was short of something no event tells about */
+#define MESSAGES_PER_PASS 64 /* then others have their turn */
+#define RETRY_MS 10 /* the kernel was short of something no event tells about */
 
 struct waiting {
 	STAILQ_ENTRY(waiting) entry;
@@ -35,9 +35,9 @@ struct channel {
 	struct event *readable, *writable, *retry;
 	STAILQ_HEAD(, waiting) queue;
 	unsigned int queued;
-	bool out_broken;	/* nobody will read what we send */
-	bool closed;		/* on_close was called */
-	unsigned int depth;	/* of our callbacks on the stack */
+	bool out_broken;    /* nobody will read what we send */
+	bool closed;	    /* on_close was called */
+	unsigned int depth; /* of our callbacks on the stack */
 	bool freed;
 };
 
@@ -137,8 +137,8 @@ channel_write_cb(evutil_socket_t fd, short what, void *arg)
 	while ((waiting = STAILQ_FIRST(&channel->queue)) != NULL) {
 		if (!channel->out_broken &&
 		    msg_send(channel->fd, waiting->type, waiting->generation,
-		    waiting->arg, waiting->payload, waiting->length,
-		    waiting->fd) == -1) {
+			waiting->arg, waiting->payload, waiting->length,
+			waiting->fd) == -1) {
 			if (send_later(channel, errno))
 				return;
 			/* The reading half will see the end, and say so. */
@@ -174,10 +174,10 @@ channel_new(struct event_base *base, int fd, const struct channel_ops *ops,
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
 		goto fail;
 	errno = ENOMEM;
-	channel->readable = event_new(base, fd, EV_READ | EV_PERSIST,
-	    channel_read_cb, channel);
-	channel->writable = event_new(base, fd, EV_WRITE, channel_write_cb,
-	    channel);
+	channel->readable =
+	    event_new(base, fd, EV_READ | EV_PERSIST, channel_read_cb, channel);
+	channel->writable =
+	    event_new(base, fd, EV_WRITE, channel_write_cb, channel);
 	channel->retry = event_new(base, -1, 0, channel_write_cb, channel);
 	if (channel->readable == NULL || channel->writable == NULL ||
 	    channel->retry == NULL || event_add(channel->readable, NULL) == -1)
@@ -259,7 +259,7 @@ channel_send(struct channel *channel, uint32_t type, uint32_t generation,
 	}
 	if (STAILQ_EMPTY(&channel->queue)) {
 		if (msg_send(channel->fd, type, generation, arg, payload,
-		    length, fd) == 0)
+			length, fd) == 0)
 			return 0;
 		if (!send_later(channel, errno))
 			return -1;

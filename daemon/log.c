@@ -119,7 +119,8 @@ emit(enum log_level level, const char *message, const struct log_field *fields,
 		snprintf(text, sizeof(text),
 		    "%llu lines were lost: nobody read the log",
 		    (unsigned long long)log_state.lost);
-		log_line_build(&line, &log_state.style, LOG_LEVEL_WARN, text, NULL, 0);
+		log_line_build(&line, &log_state.style, LOG_LEVEL_WARN, text,
+		    NULL, 0);
 		if (!line_write(&line)) {
 			log_state.lost++;
 			errno = saved;
@@ -172,16 +173,15 @@ emit_errno(enum log_level level, const char *fmt, va_list ap)
 	emit(level, message, NULL, 0);
 }
 
-#define LOGGER(name, how, level)					\
-void									\
-name(const char *fmt, ...)						\
-{									\
-	va_list ap;							\
-									\
-	va_start(ap, fmt);						\
-	how(level, fmt, ap);						\
-	va_end(ap);							\
-}
+#define LOGGER(name, how, level)        \
+	void name(const char *fmt, ...) \
+	{                               \
+		va_list ap;             \
+                                        \
+		va_start(ap, fmt);      \
+		how(level, fmt, ap);    \
+		va_end(ap);             \
+	}
 
 LOGGER(log_error, emit_errno, LOG_LEVEL_ERROR)
 LOGGER(log_errorx, log_vat, LOG_LEVEL_ERROR)

@@ -132,8 +132,8 @@ line_field(struct log_line *line, const struct log_field *field)
 
 static void
 build_text(struct log_line *line, const struct log_style *style,
-    enum log_level level, const char *message,
-    const struct log_field *fields, unsigned int count)
+    enum log_level level, const char *message, const struct log_field *fields,
+    unsigned int count)
 {
 	unsigned int i;
 
@@ -200,8 +200,8 @@ json_text(const char *text, size_t max)
 
 static size_t
 dump_json(struct log_line *line, const struct log_style *style,
-    enum log_level level, const char *message,
-    const struct log_field *fields, unsigned int count, size_t max)
+    enum log_level level, const char *message, const struct log_field *fields,
+    unsigned int count, size_t max)
 {
 	json_t *object = json_object();
 	char when[32];
@@ -215,8 +215,9 @@ dump_json(struct log_line *line, const struct log_style *style,
 	json_object_set_new(object, "message", json_text(message, max));
 	for (i = 0; i < count; i++)
 		json_object_set_new(object, fields[i].name,
-		    fields[i].string != NULL ? json_text(fields[i].string, max) :
-		    json_integer((json_int_t)fields[i].number));
+		    fields[i].string != NULL
+			? json_text(fields[i].string, max)
+			: json_integer((json_int_t)fields[i].number));
 	line->length = 0;
 	if (style->journal)
 		line_printf(line, "<%d>", (int)level);
@@ -230,14 +231,15 @@ dump_json(struct log_line *line, const struct log_style *style,
 
 static void
 build_json(struct log_line *line, const struct log_style *style,
-    enum log_level level, const char *message,
-    const struct log_field *fields, unsigned int count)
+    enum log_level level, const char *message, const struct log_field *fields,
+    unsigned int count)
 {
 	size_t length, max = LOG_MESSAGE_MAX;
 
 	/* Escapes make a text up to six times as long: shorten until it fits. */
 	do {
-		length = dump_json(line, style, level, message, fields, count, max);
+		length =
+		    dump_json(line, style, level, message, fields, count, max);
 		if (length != 0 && length < sizeof(line->text)) {
 			line->length = length;
 			return;
@@ -258,4 +260,3 @@ log_line_build(struct log_line *line, const struct log_style *style,
 	else
 		build_text(line, style, level, message, fields, count);
 }
-

@@ -8,19 +8,20 @@
 
 #include "log.h"
 
-#define LOG_LINE_MAX 4096	/* PIPE_BUF: a line is never mixed with another process's */
-#define LOG_MESSAGE_MAX 2048	/* before escaping */
+#define LOG_LINE_MAX \
+	4096 /* PIPE_BUF: a line is never mixed with another process's */
+#define LOG_MESSAGE_MAX 2048 /* before escaping */
 
 struct log_line {
 	char text[LOG_LINE_MAX];
-	size_t length;		/* without the newline, for which there is room */
+	size_t length; /* without the newline, for which there is room */
 };
 
 /* How this process logs. */
 struct log_style {
 	const char *role;
 	enum log_format format;
-	bool journal;		/* stderr is the journal: "<N>" in front, no time */
+	bool journal; /* stderr is the journal: "<N>" in front, no time */
 };
 
 /* Never fails: what does not fit is cut off. */

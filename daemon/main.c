@@ -56,13 +56,13 @@ print_help(void)
 {
 	print_usage(stdout);
 	printf("\n"
-	    "  -c FILE             read the configuration from FILE\n"
-	    "                      (default: %s)\n"
-	    "  -t                  test the configuration, then exit\n"
-	    "  -v                  log debug messages\n"
-	    "  -V                  print the version\n"
-	    "  --describe FILE.so  print what a plugin says of itself\n"
-	    "  --json              the same, as JSON\n",
+	       "  -c FILE             read the configuration from FILE\n"
+	       "                      (default: %s)\n"
+	       "  -t                  test the configuration, then exit\n"
+	       "  -v                  log debug messages\n"
+	       "  -V                  print the version\n"
+	       "  --describe FILE.so  print what a plugin says of itself\n"
+	       "  --json              the same, as JSON\n",
 	    SLUICE_CONFIG);
 }
 
@@ -120,8 +120,8 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 
 	*ret = (struct command){ .config = SLUICE_CONFIG };
 	*ret_status = EXIT_SUCCESS;
-	while ((option = getopt_long(argc, argv, "c:tvV", long_options,
-	    NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:tvV", long_options, NULL)) !=
+	    -1) {
 		switch (option) {
 		case 'c':
 			ret->config = optarg;

@@ -50,8 +50,8 @@ msg_name(uint32_t type)
 }
 
 int
-msg_send(int channel, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd)
+msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg[4],
+    const void *payload, size_t length, int fd)
 {
 	union {
 		struct cmsghdr align;
@@ -107,13 +107,14 @@ take_fds(struct msghdr *mh, int *ret_fd)
 	int fd;
 
 	for (cmsg = CMSG_FIRSTHDR(mh); cmsg != NULL;
-	    cmsg = CMSG_NXTHDR(mh, cmsg)) {
+	     cmsg = CMSG_NXTHDR(mh, cmsg)) {
 		if (cmsg->cmsg_level != SOL_SOCKET ||
 		    cmsg->cmsg_type != SCM_RIGHTS)
 			continue;
 		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (i = 0; i < count; i++) {
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int),
+			    sizeof(int));
 			if (seen++ == 0)
 				*ret_fd = fd;
 			else
@@ -176,8 +177,8 @@ msg_recv(int channel, struct msg *ret)
 }
 
 int
-msg_send_problem(int channel, uint32_t generation, int level,
-    const char *file, uint32_t line, const char *text)
+msg_send_problem(int channel, uint32_t generation, int level, const char *file,
+    uint32_t line, const char *text)
 {
 	char payload[MSG_PAYLOAD_MAX];
 	uint32_t arg[4] = { (uint32_t)level, line, 0, 0 };

@@ -23,8 +23,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUCKETS 4096		/* per worker */
-#define BUCKET_SIZE 64		/* entries looked at per worker and connection: 1 KiB */
+#define BUCKETS 4096   /* per worker */
+#define BUCKET_SIZE 64 /* entries looked at per worker and connection: 1 KiB */
 #define NOT_COUNTED UINT32_MAX
 
 struct address_entry {
@@ -40,7 +40,7 @@ struct shm_worker {
 
 struct shm_head {
 	_Atomic uint64_t next_id;
-	uint64_t secret[2];	/* of the hash: peers shall not choose their bucket */
+	uint64_t secret[2]; /* of the hash: peers shall not choose their bucket */
 	char pad[4096 - 24];
 };
 
@@ -95,17 +95,18 @@ shm_new(unsigned int workers, int *ret_fd)
 	if (fd == -1)
 		return NULL;
 	/* Sealed in size: a worker that cut it short would kill the master. */
-	if (ftruncate(fd, (off_t)(sizeof(struct shm_head) +
-	    workers * sizeof(struct shm_worker))) == -1 ||
-	    fcntl(fd, F_ADD_SEALS,
-	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1)
+	if (ftruncate(fd,
+		(off_t)(sizeof(struct shm_head) +
+		    workers * sizeof(struct shm_worker))) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ==
+		-1)
 		goto fail;
 	shm = shm_map(fd, workers);
 	if (shm == NULL)
 		goto fail;
 	atomic_store(&shm->head->next_id, 1);
-	if (getrandom(shm->head->secret, sizeof(shm->head->secret),
-	    0) != (ssize_t)sizeof(shm->head->secret))
+	if (getrandom(shm->head->secret, sizeof(shm->head->secret), 0) !=
+	    (ssize_t)sizeof(shm->head->secret))
 		goto fail;
 	*ret_fd = fd;
 	return shm;
@@ -218,8 +219,8 @@ find_entry(struct shm_worker *worker, uint64_t key)
 	unsigned int i;
 
 	for (i = 0; i < BUCKET_SIZE; i++)
-		if (atomic_load_explicit(&bucket[i].key,
-		    memory_order_relaxed) == key)
+		if (atomic_load_explicit(&bucket[i].key, memory_order_relaxed) ==
+		    key)
 			return &bucket[i];
 	return NULL;
 }
@@ -277,8 +278,11 @@ void
 shm_address_out(struct shm *shm, unsigned int worker, uint32_t entry)
 {
 	if (worker < shm->workers && entry < BUCKETS * BUCKET_SIZE)
-		atomic_fetch_sub(&shm->worker[worker].addresses
-		    [entry / BUCKET_SIZE][entry % BUCKET_SIZE].count, 1);
+		atomic_fetch_sub(
+		    &shm->worker[worker]
+			 .addresses[entry / BUCKET_SIZE][entry % BUCKET_SIZE]
+			 .count,
+		    1);
 }
 
 void

@@ -13,7 +13,7 @@
 #include "msg.h"
 
 static struct event_base *base;
-static struct channel *channel;	/* our end, on the base */
+static struct channel *channel; /* our end, on the base */
 static int other = -1;		/* the other end, blocking */
 
 static struct {
@@ -132,8 +132,8 @@ START_TEST(a_message_arrives_whole_with_its_descriptor)
 
 	make();
 	fd = open("/dev/null", O_RDONLY);
-	ck_assert_int_eq(channel_send(channel, MSG_SOCKET, 7, arg, "hello", 6,
-	    fd), 0);
+	ck_assert_int_eq(
+	    channel_send(channel, MSG_SOCKET, 7, arg, "hello", 6, fd), 0);
 	ck_assert_int_eq(msg_recv(other, &msg), 1);
 	ck_assert_uint_eq(msg.type, MSG_SOCKET);
 	ck_assert_uint_eq(msg.generation, 7);
@@ -143,8 +143,7 @@ START_TEST(a_message_arrives_whole_with_its_descriptor)
 	ck_assert(same_file(msg.fd, fd));
 	ck_assert_int_eq(fcntl(msg.fd, F_GETFD), FD_CLOEXEC);
 	close(msg.fd);
-	ck_assert_int_eq(msg_send(other, MSG_COMMITTED, 8, NULL, NULL, 0, -1),
-	    0);
+	ck_assert_int_eq(msg_send(other, MSG_COMMITTED, 8, NULL, NULL, 0, -1), 0);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1);
 	ck_assert_uint_eq(seen.last.type, MSG_COMMITTED);
@@ -164,12 +163,14 @@ START_TEST(a_payload_of_the_greatest_size_fits_and_no_more)
 	make();
 	memset(payload, 'x', sizeof(payload));
 	ck_assert_int_eq(channel_send(channel, MSG_PROBLEM, 1, NULL, payload,
-	    MSG_PAYLOAD_MAX, -1), 0);
+			     MSG_PAYLOAD_MAX, -1),
+	    0);
 	ck_assert_int_eq(msg_recv(other, &msg), 1);
 	ck_assert_uint_eq(msg.length, MSG_PAYLOAD_MAX);
 	ck_assert_mem_eq(msg.payload, payload, MSG_PAYLOAD_MAX);
 	ck_assert_int_eq(channel_send(channel, MSG_PROBLEM, 1, NULL, payload,
-	    MSG_PAYLOAD_MAX + 1, -1), -1);
+			     MSG_PAYLOAD_MAX + 1, -1),
+	    -1);
 	ck_assert_int_eq(errno, EMSGSIZE);
 	unmake();
 }
@@ -181,8 +182,8 @@ START_TEST(the_end_is_told_once_after_the_last_words)
 
 	make();
 	for (i = 0; i < 100; i++)
-		ck_assert_int_eq(msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0,
-		    -1), 0);
+		ck_assert_int_eq(
+		    msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0, -1), 0);
 	/* What we sent and it never read must not eat its words. */
 	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
 	    0);
@@ -206,8 +207,8 @@ START_TEST(pump_delivers_what_is_there_without_the_loop)
 
 	make();
 	for (i = 0; i < 200; i++)
-		ck_assert_int_eq(msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0,
-		    -1), 0);
+		ck_assert_int_eq(
+		    msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0, -1), 0);
 	channel_pump(channel);
 	ck_assert_uint_eq(seen.messages, 200);
 	ck_assert_uint_eq(seen.closes, 0);
@@ -216,11 +217,16 @@ START_TEST(pump_delivers_what_is_there_without_the_loop)
 END_TEST
 
 /* The same seven numbers that msg.c sends in front of a payload. */
-struct head { uint32_t type, generation, arg[4], length; };
+struct head {
+	uint32_t type, generation, arg[4], length;
+};
 
 START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 {
-	struct { struct head head; char payload[16]; } packet;
+	struct {
+		struct head head;
+		char payload[16];
+	} packet;
 	static char big[2 * MSG_PAYLOAD_MAX];
 	unsigned int before, i;
 	int fds[12];
@@ -297,7 +303,8 @@ START_TEST(what_the_socket_does_not_take_waits_in_order)
 	for (i = 0; i < count; i++) {
 		memcpy(text, &i, sizeof(i));
 		ck_assert_int_eq(channel_send(channel, MSG_PROBLEM, i, NULL,
-		    text, sizeof(text), i % 100 == 0 ? fd : -1), 0);
+				     text, sizeof(text), i % 100 == 0 ? fd : -1),
+		    0);
 	}
 	/* It has duplicates of the descriptors that wait. */
 	close(fd);
@@ -332,7 +339,7 @@ START_TEST(a_full_queue_says_so_and_goes_away_with_its_descriptors)
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	while (channel_send(channel, MSG_PREPARE, 1, NULL, NULL, 0,
-	    sent % 100 == 0 ? other : -1) == 0)
+		   sent % 100 == 0 ? other : -1) == 0)
 		ck_assert_uint_le(++sent, 2 * CHANNEL_QUEUE_MAX);
 	ck_assert_int_eq(errno, ENOBUFS);
 	ck_assert_uint_ge(sent, CHANNEL_QUEUE_MAX);

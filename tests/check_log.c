@@ -121,7 +121,8 @@ START_TEST(fields_follow_the_message)
 
 	capture(0);
 	log_fields(LOG_LEVEL_INFO, "conn 17 closed", fields, 4);
-	ck_assert_str_eq(logged_line(), "info  master: conn 17 closed why=peer "
+	ck_assert_str_eq(logged_line(),
+	    "info  master: conn 17 closed why=peer "
 	    "in=512 name=\"a \\\"b\\\"\\n\" none=\"\"\n");
 }
 END_TEST

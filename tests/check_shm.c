@@ -39,7 +39,8 @@ peer(const char *address)
 	if (inet_pton(AF_INET, address, &in->sin_addr) == 1) {
 		in->sin_family = AF_INET;
 	} else {
-		ck_assert_int_eq(inet_pton(AF_INET6, address, &in6->sin6_addr), 1);
+		ck_assert_int_eq(inet_pton(AF_INET6, address, &in6->sin6_addr),
+		    1);
 		in6->sin6_family = AF_INET6;
 	}
 	return (const struct sockaddr *)&storage;
@@ -124,10 +125,9 @@ START_TEST(ipv6_counts_by_64_and_mapped_ipv4_is_ipv4)
 	ck_assert(!shm_address_in(shm, 1, 7, peer("2001:db8::2:3"), 1, &entry));
 	ck_assert(shm_address_in(shm, 1, 7, peer("2001:db8:0:1::1"), 1, &entry));
 	ck_assert(shm_address_in(shm, 0, 7, peer("192.0.2.1"), 1, &entry));
-	ck_assert(!shm_address_in(shm, 0, 7, peer("::ffff:192.0.2.1"), 1,
-	    &entry));
-	ck_assert(shm_address_in(shm, 0, 7, peer("::ffff:192.0.2.2"), 1,
-	    &entry));
+	ck_assert(
+	    !shm_address_in(shm, 0, 7, peer("::ffff:192.0.2.1"), 1, &entry));
+	ck_assert(shm_address_in(shm, 0, 7, peer("::ffff:192.0.2.2"), 1, &entry));
 	unmake();
 }
 END_TEST
@@ -157,8 +157,8 @@ START_TEST(a_hundred_thousand_addresses_are_told_apart)
 	make();
 	for (i = 0; i < 100000; i++) {
 		in.sin_addr.s_addr = htonl(0x0a000000 + i);
-		ck_assert(shm_address_in(shm, i % WORKERS, 7, sa, 1,
-		    &entries[i]));
+		ck_assert(
+		    shm_address_in(shm, i % WORKERS, 7, sa, 1, &entries[i]));
 		ck_assert_uint_ne(entries[i], NOT_COUNTED);
 	}
 	for (i = 0; i < 100000; i += 97) {
@@ -218,8 +218,7 @@ START_TEST(what_is_out_of_range_is_refused)
 	make();
 	ck_assert(!shm_connection_in(shm, WORKERS, 0, 0));
 	ck_assert(!shm_connection_in(shm, 0, SHM_LISTENERS_MAX, 0));
-	ck_assert(!shm_address_in(shm, WORKERS, 0, peer("192.0.2.1"), 0,
-	    &entry));
+	ck_assert(!shm_address_in(shm, WORKERS, 0, peer("192.0.2.1"), 0, &entry));
 	shm_connection_out(shm, WORKERS, 0);
 	shm_address_out(shm, 0, UINT32_MAX - 1);
 	shm_clear_worker(shm, WORKERS);

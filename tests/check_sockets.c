@@ -24,13 +24,21 @@ static struct inherited nothing;
 static struct sockets *sockets;
 static struct error err;
 static struct listener_settings web = {
-	.name = (char *)(uintptr_t)"web", .backlog = 16, .nodelay = true,
-	.keepalive = true, .keepalive_idle_ms = 60000,
-	.unix_mode = UINT32_MAX, .unix_uid = (uid_t)-1, .unix_gid = (gid_t)-1,
+	.name = (char *)(uintptr_t) "web",
+	.backlog = 16,
+	.nodelay = true,
+	.keepalive = true,
+	.keepalive_idle_ms = 60000,
+	.unix_mode = UINT32_MAX,
+	.unix_uid = (uid_t)-1,
+	.unix_gid = (gid_t)-1,
 };
 static struct listener_settings other = {
-	.name = (char *)(uintptr_t)"other", .backlog = 16,
-	.unix_mode = UINT32_MAX, .unix_uid = (uid_t)-1, .unix_gid = (gid_t)-1,
+	.name = (char *)(uintptr_t) "other",
+	.backlog = 16,
+	.unix_mode = UINT32_MAX,
+	.unix_uid = (uid_t)-1,
+	.unix_gid = (gid_t)-1,
 };
 
 static void
@@ -87,7 +95,8 @@ listens(const struct sock *sock)
 	socklen_t length = sizeof(value);
 
 	ck_assert_int_eq(getsockopt(sock_fd(sock), SOL_SOCKET, SO_ACCEPTCONN,
-	    &value, &length), 0);
+			     &value, &length),
+	    0);
 	return value != 0;
 }
 
@@ -107,8 +116,8 @@ port_of(const struct sock *sock)
 	struct sockaddr_in6 in6; /* the port is at the same place for IPv4 */
 	socklen_t length = sizeof(in6);
 
-	ck_assert_int_eq(getsockname(sock_fd(sock), (struct sockaddr *)&in6,
-	    &length), 0);
+	ck_assert_int_eq(
+	    getsockname(sock_fd(sock), (struct sockaddr *)&in6, &length), 0);
 	return ntohs(in6.sin6_port);
 }
 
@@ -129,8 +138,8 @@ static int
 connect_port(unsigned int port)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0)
@@ -203,7 +212,7 @@ END_TEST
 START_TEST(a_port_of_somebody_else_is_refused_even_if_shared)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t length = sizeof(in);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 	char spec[64];
@@ -252,13 +261,13 @@ START_TEST(star_is_both_families_and_an_ipv6_address_only_one)
 	make();
 	star = must_open("*:0", &web, 0);
 	if (option(sock_fd(star), SOL_SOCKET, SO_DOMAIN) == AF_INET6)
-		ck_assert_int_eq(option(sock_fd(star), IPPROTO_IPV6,
-		    IPV6_V6ONLY), 0);
+		ck_assert_int_eq(
+		    option(sock_fd(star), IPPROTO_IPV6, IPV6_V6ONLY), 0);
 	sock_unref(star);
 	six = open_for("[::1]:0", &web, 0);
 	if (six != NULL)
-		ck_assert_int_eq(option(sock_fd(six), IPPROTO_IPV6,
-		    IPV6_V6ONLY), 1);
+		ck_assert_int_eq(option(sock_fd(six), IPPROTO_IPV6, IPV6_V6ONLY),
+		    1);
 	sock_unref(six);
 	sockets_free(sockets);
 }
@@ -425,8 +434,8 @@ START_TEST(what_is_no_socket_is_left_alone)
 	/* Also a link to a socket that would be stale. */
 	ck_assert_int_eq(symlink("gone", fixture_path("link")), 0);
 	ck_assert_ptr_null(open_for(unix_spec("link"), &web, SOCK_SHARED));
-	ck_assert_ptr_null(open_for(unix_spec("no/such/directory"), &web,
-	    SOCK_SHARED));
+	ck_assert_ptr_null(
+	    open_for(unix_spec("no/such/directory"), &web, SOCK_SHARED));
 	sockets_free(sockets);
 }
 END_TEST
@@ -450,6 +459,25 @@ START_TEST(a_path_that_is_no_longer_ours_is_not_removed)
 	ck_assert_int_ge(connect_unix(path), 0);
 	sock_unref(replaced);
 	ck_assert_int_eq(access(path, F_OK), -1);
+	sockets_free(sockets);
+}
+END_TEST
+
+START_TEST(a_path_that_was_removed_is_made_anew)
+{
+	const char *path = fixture_path("sock");
+	struct sock *sock, *again;
+
+	make();
+	sock = must_open(unix_spec("sock"), &web, SOCK_SHARED);
+	ck_assert_int_eq(unlink(path), 0);
+	again = must_open(unix_spec("sock"), &web, SOCK_SHARED);
+	ck_assert_ptr_ne(sock, again);
+	sock_unref(sock);
+	ck_assert_int_ge(connect_unix(path), 0);
+	ck_assert_ptr_eq(must_open(unix_spec("sock"), &web, SOCK_SHARED), again);
+	sock_unref(again);
+	sock_unref(again);
 	sockets_free(sockets);
 }
 END_TEST
@@ -479,7 +507,7 @@ static int
 run_inherited(void)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct inherited inherited;
 	struct address where;
 	struct sock *first, *second;
@@ -565,6 +593,7 @@ main(void)
 		a_stale_socket_is_taken_over_and_a_live_one_is_not,
 		what_is_no_socket_is_left_alone,
 		a_path_that_is_no_longer_ours_is_not_removed,
+		a_path_that_was_removed_is_made_anew,
 		an_abstract_name_is_taken_once,
 		sockets_from_systemd_are_known_by_name_and_kept,
 		NULL,

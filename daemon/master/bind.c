@@ -139,24 +139,32 @@ remove_stale(const struct address *address, struct error *err)
 	if (lstat(path, &before) == -1)
 		return errno == ENOENT ? 0 : cannot_bind(address, err);
 	if (!S_ISSOCK(before.st_mode))
-		return error_set(err, "cannot listen on unix:%s: what is there "
-		    "is not a socket", path);
+		return error_set(err,
+		    "cannot listen on unix:%s: what is there "
+		    "is not a socket",
+		    path);
 	error = connect_error(address);
 	if (error == ENOENT)
 		return 0;
 	if (error == 0 || error == EAGAIN || error == EPROTOTYPE)
-		return error_set(err, "cannot listen on unix:%s: another "
-		    "process listens there", path);
+		return error_set(err,
+		    "cannot listen on unix:%s: another "
+		    "process listens there",
+		    path);
 	if (error != ECONNREFUSED) {
 		errno = error;
-		return error_sys(err, "cannot listen on unix:%s: cannot tell "
-		    "whether the socket there is in use", path);
+		return error_sys(err,
+		    "cannot listen on unix:%s: cannot tell "
+		    "whether the socket there is in use",
+		    path);
 	}
 	if (lstat(path, &after) == -1)
 		return errno == ENOENT ? 0 : cannot_bind(address, err);
 	if (!same_file(&before, &after))
-		return error_set(err, "cannot listen on unix:%s: somebody else "
-		    "is just replacing it", path);
+		return error_set(err,
+		    "cannot listen on unix:%s: somebody else "
+		    "is just replacing it",
+		    path);
 	if (unlink(path) == -1 && errno != ENOENT)
 		return error_sys(err, "cannot remove the stale socket %s", path);
 	return 0;
@@ -188,12 +196,11 @@ bind_unix_rights(int path_fd, const struct listener_settings *listener,
 
 	if (fstat(path_fd, &now) == -1)
 		return error_sys(err, "cannot look at the socket");
-	if (((listener->unix_uid != (uid_t)-1 &&
-	    listener->unix_uid != now.st_uid) ||
-	    (listener->unix_gid != (gid_t)-1 &&
-	    listener->unix_gid != now.st_gid)) &&
+	if (((listener->unix_uid != (uid_t)-1 && listener->unix_uid != now.st_uid) ||
+		(listener->unix_gid != (gid_t)-1 &&
+		    listener->unix_gid != now.st_gid)) &&
 	    fchownat(path_fd, "", listener->unix_uid, listener->unix_gid,
-	    AT_EMPTY_PATH) == -1)
+		AT_EMPTY_PATH) == -1)
 		return error_sys(err, "cannot change the owner of the socket");
 	if (listener->unix_mode == (uint32_t)-1 ||
 	    listener->unix_mode == (now.st_mode & 07777))
@@ -206,9 +213,8 @@ bind_unix_rights(int path_fd, const struct listener_settings *listener,
 }
 
 int
-bind_unix(const struct address *address,
-    const struct listener_settings *listener, struct stat *ret_stat,
-    struct error *err)
+bind_unix(const struct address *address, const struct listener_settings *listener,
+    struct stat *ret_stat, struct error *err)
 {
 	const char *path = address->u.un.sun_path;
 	struct error cause;

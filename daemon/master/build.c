@@ -20,8 +20,9 @@
 #include "msg.h"
 #include "settings.h"
 
-#define READ_MS 60000	/* names to resolve, perhaps by a resolver that is slow */
-#define PROBE_MS 5000	/* a plugin that needs longer would hold up every reload */
+#define READ_MS 60000 /* names to resolve, perhaps by a resolver that is slow */
+#define PROBE_MS \
+	5000 /* a plugin that needs longer would hold up every reload */
 #define PROBLEMS_MAX 1000 /* of one child; more help nobody */
 
 enum stage { STAGE_READ, STAGE_PROBE };
@@ -44,8 +45,8 @@ struct build {
 	enum stage stage;
 	struct child *child;
 	enum answer answer;
-	unsigned int problems;	/* errors it told us */
-	unsigned int told;	/* all it told us */
+	unsigned int problems; /* errors it told us */
+	unsigned int told;     /* all it told us */
 	struct gen *gen;
 };
 
@@ -106,8 +107,9 @@ on_problem(struct build *build, const struct msg *msg)
 static void
 on_answer(struct build *build, const struct msg *msg)
 {
-	bool whole = build->stage == STAGE_READ ? gen_complete(build->gen) :
-	    gen_facts_known(build->gen) == build->gen->settings->image_count;
+	bool whole = build->stage == STAGE_READ
+	    ? gen_complete(build->gen)
+	    : gen_facts_known(build->gen) == build->gen->settings->image_count;
 
 	if (msg->type == MSG_PREPARED && !whole)
 		misbehaved(build, "an answer before it was through");
@@ -137,8 +139,10 @@ on_message(void *arg, struct msg *msg)
 	else if (msg->type == MSG_FACTS && build->stage == STAGE_PROBE)
 		result = gen_take_facts(build->gen, msg, &err);
 	else
-		result = error_set(&err, "a message of a kind that is not its "
-		    "to send (%s)", msg_name(msg->type));
+		result = error_set(&err,
+		    "a message of a kind that is not its "
+		    "to send (%s)",
+		    msg_name(msg->type));
 	if (msg->fd != -1)
 		close(msg->fd);
 	if (result == -1)
@@ -200,9 +204,10 @@ on_gone(void *arg, const char *how, bool clean)
 		log_warnx("%s %s after it had said yes",
 		    stages[build->stage].role, how);
 	if (build->answer == ANSWER_REFUSED && build->problems == 0)
-		tell(build, LOG_LEVEL_ERROR, "", 0, build->stage == STAGE_READ ?
-		    "the reader refused it without a reason" :
-		    "the probe refused it without a reason");
+		tell(build, LOG_LEVEL_ERROR, "", 0,
+		    build->stage == STAGE_READ
+			? "the reader refused it without a reason"
+			: "the probe refused it without a reason");
 	if (build->answer != ANSWER_PREPARED) {
 		finish(build, false);
 	} else if (build->stage == STAGE_PROBE) {
@@ -244,12 +249,12 @@ start_stage(struct build *build, enum stage stage, bool check_only,
 	    err);
 	if (build->child == NULL)
 		return -1;
-	child_deadline(build->child, stages[stage].limit_ms,
-	    stages[stage].late);
+	child_deadline(build->child, stages[stage].limit_ms, stages[stage].late);
 	if (stage == STAGE_PROBE &&
 	    (gen_send_images(build->gen, build->child) == -1 ||
-	    child_send(build->child, MSG_PREPARE, build->gen->number, NULL,
-	    NULL, 0, -1) == -1) && errno != EPIPE) {
+		child_send(build->child, MSG_PREPARE, build->gen->number, NULL,
+		    NULL, 0, -1) == -1) &&
+	    errno != EPIPE) {
 		error_sys(err, "cannot talk to the probe");
 		return -1;
 	}

@@ -26,8 +26,7 @@ struct check {
 };
 
 static void
-on_problem(void *arg, int level, const char *file, uint32_t line,
-    const char *text)
+on_problem(void *arg, int level, const char *file, uint32_t line, const char *text)
 {
 	struct check *check = arg;
 	const char *kind = "error";
@@ -78,14 +77,13 @@ run(struct check *check, struct children *children, const char *config)
 {
 	struct error err;
 
-	if (build_start(children, config, 1, true, &build_ops, check,
-	    &err) == NULL)
+	if (build_start(children, config, 1, true, &build_ops, check, &err) ==
+	    NULL)
 		on_problem(check, LOG_LEVEL_ERROR, "", 0, err.text);
 	else
 		event_base_dispatch(check->base);
 	print_verdict(check, config);
-	return check->valid && fflush(stdout) == 0 ? EXIT_SUCCESS :
-	    EXIT_FAILURE;
+	return check->valid && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int

@@ -25,21 +25,22 @@
 #include "master/spawn.h"
 #include "msg.h"
 
-#define EXIT_MS 5000	/* from the end of its channel: time for destructors of plugins */
-#define REAP_MS 5000	/* from SIGKILL: longer only when stuck in the kernel */
+#define EXIT_MS \
+	5000 /* from the end of its channel: time for destructors of plugins */
+#define REAP_MS 5000 /* from SIGKILL: longer only when stuck in the kernel */
 #define LAST_REAP_MS 1000 /* when we ourselves leave */
 #define REAP_POLL_MS 2
 
 struct child {
 	LIST_ENTRY(child) entry;
 	struct children *children;
-	struct channel *channel;	/* NULL: read to its end */
+	struct channel *channel; /* NULL: read to its end */
 	struct event *timer;
 	pid_t pid;
-	const struct child_ops *ops;	/* NULL: forgotten, only to be reaped */
+	const struct child_ops *ops; /* NULL: forgotten, only to be reaped */
 	void *arg;
-	const char *reason;		/* why we killed it, or would */
-	bool killed;			/* by us */
+	const char *reason; /* why we killed it, or would */
+	bool killed;	    /* by us */
 };
 
 struct children {
@@ -209,8 +210,8 @@ children_new(struct event_base *base)
 		return NULL;
 	children->base = base;
 	LIST_INIT(&children->list);
-	children->sigchld = evsignal_new(base, SIGCHLD, children_reap_cb,
-	    children);
+	children->sigchld =
+	    evsignal_new(base, SIGCHLD, children_reap_cb, children);
 	if (children->sigchld == NULL ||
 	    event_add(children->sigchld, NULL) == -1) {
 		children_free(children);
@@ -307,8 +308,8 @@ child_spawn(struct children *children, const char *role,
 	if (child->timer == NULL ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		goto fail;
-	child->channel = channel_new(children->base, pair[0], &channel_ops,
-	    child);
+	child->channel =
+	    channel_new(children->base, pair[0], &channel_ops, child);
 	if (child->channel == NULL ||
 	    send_hello(child, hello, config, hello_fd) == -1) {
 		close(pair[1]);

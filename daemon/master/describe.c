@@ -20,12 +20,12 @@
 #include "msg.h"
 #include "title.h"
 
-#define DESCRIBE_MS 5000	/* to load it; the same as the probe has */
+#define DESCRIBE_MS 5000 /* to load it; the same as the probe has */
 
 struct describe {
 	struct event_base *base;
 	const char *path;
-	bool told;		/* it said itself what is wrong */
+	bool told; /* it said itself what is wrong */
 	bool good;
 };
 

@@ -60,8 +60,8 @@ gen_unref(struct gen *gen)
 	free(gen->sockets);
 	if (gen->settings != NULL) {
 		free_slots(gen);
-		for (i = 0; gen->images != NULL &&
-		    i < gen->settings->image_count; i++)
+		for (i = 0;
+		     gen->images != NULL && i < gen->settings->image_count; i++)
 			if (gen->images[i].fd != -1)
 				close(gen->images[i].fd);
 	}
@@ -86,8 +86,8 @@ gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err)
 	gen->settings = bundle_read(gen->bundle_fd, err);
 	if (gen->settings == NULL)
 		return -1;
-	gen->images = calloc(gen->settings->image_count + 1,
-	    sizeof(*gen->images));
+	gen->images =
+	    calloc(gen->settings->image_count + 1, sizeof(*gen->images));
 	if (gen->images == NULL)
 		return error_sys(err, "cannot keep the images");
 	for (i = 0; i < gen->settings->image_count; i++)
@@ -101,8 +101,7 @@ gen_take_image(struct gen *gen, struct msg *msg, struct error *err)
 	uint32_t index = msg->arg[0];
 
 	if (msg->fd == -1 || gen->images == NULL ||
-	    index >= gen->settings->image_count ||
-	    gen->images[index].fd != -1)
+	    index >= gen->settings->image_count || gen->images[index].fd != -1)
 		return error_set(err, "an unexpected image");
 	gen->images[index].fd = msg->fd;
 	msg->fd = -1;
@@ -159,12 +158,12 @@ gen_send_images(const struct gen *gen, struct child *child)
 	uint32_t i, arg[4] = { 0, 0, 0, 0 };
 
 	if (child_send(child, MSG_BUNDLE, gen->number, NULL, NULL, 0,
-	    gen->bundle_fd) == -1)
+		gen->bundle_fd) == -1)
 		return -1;
 	for (i = 0; i < gen->settings->image_count; i++) {
 		arg[0] = i;
 		if (child_send(child, MSG_IMAGE, gen->number, arg, NULL, 0,
-		    gen->images[i].fd) == -1)
+			gen->images[i].fd) == -1)
 			return -1;
 	}
 	return 0;
@@ -178,15 +177,15 @@ gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
 
 	for (i = 0; i < gen->socket_count; i++) {
 		socket = &gen->sockets[i];
-		if (socket->sock == NULL || (socket->worker != ALL_WORKERS &&
-		    socket->worker != worker))
+		if (socket->sock == NULL ||
+		    (socket->worker != ALL_WORKERS && socket->worker != worker))
 			continue;
 		arg[0] = socket->listener;
 		arg[1] = socket->address;
 		arg[2] = sock_id(socket->sock);
 		arg[3] = gen->slots[socket->listener];
 		if (child_send(child, MSG_SOCKET, gen->number, arg, NULL, 0,
-		    sock_fd(socket->sock)) == -1)
+			sock_fd(socket->sock)) == -1)
 			return -1;
 	}
 	return 0;

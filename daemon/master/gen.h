@@ -22,13 +22,13 @@ struct sockets;
 
 struct image_facts {
 	bool known;
-	uint32_t flags;		/* SL_MANY_WORKERS and so on */
+	uint32_t flags; /* SL_MANY_WORKERS and so on */
 	uint32_t state_version;
 	char name[FACT_TEXT_MAX], version[FACT_TEXT_MAX];
 };
 
 struct gen_image {
-	int fd;			/* -1: has not come yet */
+	int fd; /* -1: has not come yet */
 	struct image_facts facts;
 };
 
@@ -36,17 +36,17 @@ struct gen_image {
 
 struct gen_socket {
 	uint32_t listener, address; /* indexes into the settings */
-	uint32_t worker;	/* the one it is for, or ALL_WORKERS */
-	struct sock *sock;	/* NULL: the listener was stopped by its plugin */
+	uint32_t worker;	    /* the one it is for, or ALL_WORKERS */
+	struct sock *sock; /* NULL: the listener was stopped by its plugin */
 };
 
 struct gen {
 	unsigned int refs;
-	uint32_t number;	/* as people and workers see it */
+	uint32_t number; /* as people and workers see it */
 	struct settings *settings;
 	int bundle_fd;
 	struct gen_image *images; /* settings->image_count */
-	uint32_t *slots;	/* settings->listener_count, once bound */
+	uint32_t *slots;	  /* settings->listener_count, once bound */
 	struct slots *slot_table;
 	struct gen_socket *sockets;
 	uint32_t socket_count, socket_room;

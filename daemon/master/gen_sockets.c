@@ -133,7 +133,7 @@ bind_address(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
 	count = sockets_count(sockets, address);
 	for (number = 0; number < count; number++)
 		if (open_row(gen, sockets, l, a, SOCK_SHARED,
-		    many ? ALL_WORKERS : one, number, err) == -1)
+			many ? ALL_WORKERS : one, number, err) == -1)
 			return -1;
 	return 0;
 }
@@ -224,7 +224,8 @@ is_news(const struct gen *gen, const struct gen_socket *row,
     const struct gen *other)
 {
 	const struct listener_settings *listener =
-	    &gen->settings->listeners[row->listener], *other_listener;
+					   &gen->settings->listeners[row->listener],
+				       *other_listener;
 	const struct gen_socket *scan;
 	char text[ADDRESS_TEXT_MAX], other_text[ADDRESS_TEXT_MAX];
 	uint32_t i;
@@ -283,9 +284,10 @@ gen_drop_sockets(struct gen *gen, const char *listener)
 
 	for (i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
-		if (row->sock == NULL || (listener != NULL &&
-		    strcmp(gen->settings->listeners[row->listener].name,
-		    listener) != 0))
+		if (row->sock == NULL ||
+		    (listener != NULL &&
+			strcmp(gen->settings->listeners[row->listener].name,
+			    listener) != 0))
 			continue;
 		sock_unref(row->sock);
 		row->sock = NULL;

@@ -125,13 +125,16 @@ check_socket(int fd, const char *name, struct error *err)
 	socklen_t length = sizeof(type);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == -1)
-		return error_sys(err, "what systemd passed as \"%s\" is no socket",
-		    name);
+		return error_sys(err,
+		    "what systemd passed as \"%s\" is no socket", name);
 	length = sizeof(listening);
-	if (type != SOCK_STREAM || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN,
-	    &listening, &length) == -1 || listening == 0)
-		return error_set(err, "the socket \"%s\" from systemd is not a "
-		    "listening stream socket", name);
+	if (type != SOCK_STREAM ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == -1 ||
+	    listening == 0)
+		return error_set(err,
+		    "the socket \"%s\" from systemd is not a "
+		    "listening stream socket",
+		    name);
 	return fd;
 }
 
@@ -142,8 +145,7 @@ inherited_fd(const struct inherited *inherited, const char *name,
 	unsigned int i;
 
 	for (i = 0; i < inherited->count; i++)
-		if (strcmp(inherited->sockets[i].name, name) == 0 &&
-		    number-- == 0)
+		if (strcmp(inherited->sockets[i].name, name) == 0 && number-- == 0)
 			return check_socket(inherited->sockets[i].fd, name, err);
 	return error_set(err, "systemd passed no socket named \"%s\"", name);
 }

@@ -10,7 +10,7 @@ struct inherited {
 	struct inherited_socket {
 		int fd;
 		char *name;
-	} *sockets;
+	} * sockets;
 };
 
 /*

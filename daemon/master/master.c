@@ -28,10 +28,12 @@
 #include "shm.h"
 #include "title.h"
 
-#define DRAIN_GRACE_MS 1000	/* beyond drain_timeout, when workers end politely what is left */
-#define STOP_MS 3000		/* for a worker that was told to leave now */
-#define KILL_MS 6000		/* for the kernel to end one; longer than child.c tries */
-#define PLUGIN_RELOAD_MS 1000	/* at most one a second, however often plugins ask */
+#define DRAIN_GRACE_MS \
+	1000 /* beyond drain_timeout, when workers end politely what is left */
+#define STOP_MS 3000 /* for a worker that was told to leave now */
+#define KILL_MS 6000 /* for the kernel to end one; longer than child.c tries */
+#define PLUGIN_RELOAD_MS \
+	1000 /* at most one a second, however often plugins ask */
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP, PHASE_KILL };
 
@@ -40,7 +42,7 @@ struct master {
 	struct children *children;
 	struct inherited inherited;
 	struct sockets *sockets;
-	struct workers *workers;	/* NULL until the first settings are known */
+	struct workers *workers; /* NULL until the first settings are known */
 	struct slots *slots;
 	struct reload *reload;
 	struct event *sighup, *sigterm, *sigint;
@@ -217,8 +219,7 @@ on_plugin_reload(void *arg, uint32_t worker)
 }
 
 static void
-on_stop_listener(void *arg, uint32_t worker, const char *name,
-    bool close_active)
+on_stop_listener(void *arg, uint32_t worker, const char *name, bool close_active)
 {
 	struct master *master = arg;
 	struct gen *gen = reload_committed(master->reload);
@@ -320,14 +321,14 @@ master_init(struct master *master, const char *config, bool verbose)
 		children_verbose(master->children);
 	master->reload = reload_new(master->base, master->children,
 	    master->sockets, config, &reload_ops, master);
-	master->sighup = evsignal_new(master->base, SIGHUP, master_reload_cb,
-	    master);
-	master->sigterm = evsignal_new(master->base, SIGTERM, master_stop_cb,
-	    master);
-	master->sigint = evsignal_new(master->base, SIGINT, master_stop_cb,
-	    master);
-	master->phase_timer = event_new(master->base, -1, 0, master_phase_cb,
-	    master);
+	master->sighup =
+	    evsignal_new(master->base, SIGHUP, master_reload_cb, master);
+	master->sigterm =
+	    evsignal_new(master->base, SIGTERM, master_stop_cb, master);
+	master->sigint =
+	    evsignal_new(master->base, SIGINT, master_stop_cb, master);
+	master->phase_timer =
+	    event_new(master->base, -1, 0, master_phase_cb, master);
 	if (master->reload == NULL || master->phase_timer == NULL ||
 	    master->sighup == NULL || event_add(master->sighup, NULL) == -1 ||
 	    master->sigterm == NULL || event_add(master->sigterm, NULL) == -1 ||
@@ -375,7 +376,8 @@ master_main(const char *config, bool verbose)
 	} else {
 		/* From this line on a signal is heard. */
 		log_info("sluiced " PACKAGE_VERSION " starting, configuration "
-		    "%s", config);
+			 "%s",
+		    config);
 		reload_request(master.reload, "start", 0);
 		event_base_dispatch(master.base);
 	}

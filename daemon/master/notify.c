@@ -36,15 +36,16 @@ notify_init(void)
 	if ((name[0] != '/' && name[0] != '@') || length < 2 ||
 	    length >= sizeof(notify.address.sun_path)) {
 		log_warnx("NOTIFY_SOCKET=%s is neither a path nor an abstract "
-		    "name; nobody is told that we are ready", name);
+			  "name; nobody is told that we are ready",
+		    name);
 		unsetenv("NOTIFY_SOCKET");
 		return;
 	}
 	memset(&notify.address, 0, sizeof(notify.address));
 	notify.address.sun_family = AF_UNIX;
 	memcpy(notify.address.sun_path, name, length);
-	notify.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    length);
+	notify.length =
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 	if (name[0] == '@')
 		notify.address.sun_path[0] = '\0';
 	else
@@ -69,7 +70,7 @@ notify_send(const char *text)
 	if (notify.fd == -1)
 		return;
 	if (sendto(notify.fd, text, strlen(text), MSG_NOSIGNAL,
-	    (const struct sockaddr *)&notify.address, notify.length) == -1)
+		(const struct sockaddr *)&notify.address, notify.length) == -1)
 		log_warn("cannot tell the service manager \"%s\"", text);
 }
 
@@ -88,7 +89,7 @@ notify_reloading(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
 	    (unsigned long long)now.tv_sec * 1000000 +
-	    (unsigned long long)now.tv_nsec / 1000);
+		(unsigned long long)now.tv_nsec / 1000);
 	notify_send(text);
 }
 

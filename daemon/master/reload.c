@@ -25,14 +25,14 @@
 #include "settings.h"
 #include "shm.h"
 
-#define PREPARE_MS 5000	/* the workers do nothing else meanwhile */
+#define PREPARE_MS 5000 /* the workers do nothing else meanwhile */
 
 enum reload_state {
 	RELOAD_IDLE,
-	RELOAD_BUILD,	/* reader and probe; they have their own deadlines */
-	RELOAD_SETTLE,	/* workers that are coming up; theirs too */
+	RELOAD_BUILD,  /* reader and probe; they have their own deadlines */
+	RELOAD_SETTLE, /* workers that are coming up; theirs too */
 	RELOAD_PREPARE,
-	RELOAD_COMMIT,	/* each worker has its own deadline */
+	RELOAD_COMMIT, /* each worker has its own deadline */
 	RELOAD_STOPPED,
 };
 
@@ -49,23 +49,23 @@ struct reload {
 	struct children *children;
 	struct sockets *sockets;
 	struct slots *slots;
-	struct workers *workers;	/* NULL until the first generation is read */
+	struct workers *workers; /* NULL until the first generation is read */
 	const char *config;
 	const struct reload_ops *ops;
 	void *arg;
 	enum reload_state state;
 	struct build *build;
-	struct gen *next;		/* being built */
+	struct gen *next; /* being built */
 	struct gen *committed;
-	struct gen *old;		/* while the workers leave it */
-	uint32_t waiting;		/* for so many workers */
+	struct gen *old;  /* while the workers leave it */
+	uint32_t waiting; /* for so many workers */
 	struct verdict verdict;
-	struct event *deadline;		/* of PREPARE */
-	struct event *again;		/* begins the next one */
-	char who[64];			/* wanted it */
-	bool wanted;			/* one more */
-	unsigned int pause_ms;		/* between the last one and it */
-	uint64_t ended_ms;		/* the last one */
+	struct event *deadline; /* of PREPARE */
+	struct event *again;	/* begins the next one */
+	char who[64];		/* wanted it */
+	bool wanted;		/* one more */
+	unsigned int pause_ms;	/* between the last one and it */
+	uint64_t ended_ms;	/* the last one */
 };
 
 static void
@@ -236,7 +236,7 @@ stage_bind(struct reload *reload)
 	check_restart_keys(reload);
 	if (reload->verdict.problems == 0 && reload->workers == NULL &&
 	    reload->ops->on_settings(reload->arg, reload->next->settings,
-	    &reload->workers, &reload->slots) == -1)
+		&reload->workers, &reload->slots) == -1)
 		reload->verdict.problems++;
 	if (reload->verdict.problems == 0)
 		gen_bind(reload->next, reload->sockets, reload->slots,
@@ -347,8 +347,10 @@ reload_on_lost(struct reload *reload, uint32_t worker, const char *how)
 {
 	if (reload->state != RELOAD_PREPARE)
 		return;
-	verdict_say(&reload->verdict, "worker %u %s while preparing "
-	    "generation %u", worker + 1, how, reload->next->number);
+	verdict_say(&reload->verdict,
+	    "worker %u %s while preparing "
+	    "generation %u",
+	    worker + 1, how, reload->next->number);
 	workers_abort(reload->workers, reload->next);
 	refuse(reload);
 }

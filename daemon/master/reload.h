@@ -36,7 +36,8 @@ void reload_free(struct reload *reload);
  * Begin, or do one more after the one that runs; who: "SIGHUP", for the log.
  * pause_ms: not sooner after the end of the last one.
  */
-void reload_request(struct reload *reload, const char *who, unsigned int pause_ms);
+void reload_request(struct reload *reload, const char *who,
+    unsigned int pause_ms);
 
 /* End what runs, in any state, and begin no more. */
 void reload_stop(struct reload *reload);

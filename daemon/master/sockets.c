@@ -8,6 +8,7 @@
 
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <errno.h>
@@ -21,16 +22,16 @@
 #include "master/inherited.h"
 #include "settings.h"
 
-#define KEEPIDLE_MAX_S 32767	/* what Linux takes for TCP_KEEPIDLE */
+#define KEEPIDLE_MAX_S 32767 /* what Linux takes for TCP_KEEPIDLE */
 
 struct sock {
 	LIST_ENTRY(sock) entry;
 	unsigned int refs;
-	int fd;			/* of systemd's sockets: borrowed */
+	int fd; /* of systemd's sockets: borrowed */
 	uint32_t id;
 	/* what it is known by */
 	struct address requested;
-	char *scope;		/* port 0: the listener's name; else NULL */
+	char *scope; /* port 0: the listener's name; else NULL */
 	uint32_t worker;
 	unsigned int number;
 	/* what came of it */
@@ -41,7 +42,7 @@ struct sock {
 		struct sockaddr_storage storage;
 	} actual;
 	socklen_t actual_length;
-	struct stat bound;	/* of a unix path */
+	struct stat bound; /* of a unix path */
 	bool listening;
 };
 
@@ -130,8 +131,8 @@ open_tcp(struct sockets *sockets, const struct address *address,
 			exact.u.in6 = sibling->actual.in6;
 		}
 	}
-	return bind_tcp(&exact, sibling != NULL,
-	    port_is_ours(sockets, address), err);
+	return bind_tcp(&exact, sibling != NULL, port_is_ours(sockets, address),
+	    err);
 }
 
 static int
@@ -186,10 +187,8 @@ set_options(const struct sock *sock, const struct listener_settings *listener)
 		idle_s = (uint64_t)default_keepidle(sock->actual.sa.sa_family);
 	if (idle_s > KEEPIDLE_MAX_S)
 		idle_s = KEEPIDLE_MAX_S;
-	return set_option(sock->fd, IPPROTO_TCP, TCP_NODELAY,
-	    listener->nodelay) &&
-	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE,
-	    listener->keepalive) &&
+	return set_option(sock->fd, IPPROTO_TCP, TCP_NODELAY, listener->nodelay) &&
+	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE, listener->keepalive) &&
 	    set_option(sock->fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
 }
 
@@ -261,11 +260,21 @@ sock_make(struct sockets *sockets, struct sock *sock,
 }
 
 static const char *
-scope_of(const struct listener_settings *listener,
-    const struct address *address)
+scope_of(const struct listener_settings *listener, const struct address *address)
 {
-	return address->kind == ADDRESS_TCP && address_port(address) == 0 ?
-	    listener->name : NULL;
+	return address->kind == ADDRESS_TCP && address_port(address) == 0
+	    ? listener->name
+	    : NULL;
+}
+
+/* Somebody removed the path of an open socket: only a new one helps. */
+static bool
+path_is_gone(const struct sock *sock)
+{
+	struct stat st;
+
+	return sock->requested.kind == ADDRESS_UNIX &&
+	    lstat(sock->requested.u.un.sun_path, &st) == -1 && errno == ENOENT;
 }
 
 struct sock *
@@ -277,7 +286,7 @@ sockets_find(struct sockets *sockets, const struct listener_settings *listener,
 
 	LIST_FOREACH(sock, &sockets->list, entry)
 		if (sock->worker == worker && sock->number == number &&
-		    same_request(sock, address, scope))
+		    same_request(sock, address, scope) && !path_is_gone(sock))
 			return sock_ref(sock);
 	return NULL;
 }
@@ -294,8 +303,8 @@ sockets_open(struct sockets *sockets, const struct listener_settings *listener,
 	if (sock != NULL)
 		return sock;
 	/* Of systemd's sockets those with one name are no group. */
-	sibling = address->kind == ADDRESS_TCP ?
-	    find(sockets, address, scope) : NULL;
+	sibling =
+	    address->kind == ADDRESS_TCP ? find(sockets, address, scope) : NULL;
 	sock = sock_new(address, scope, worker, number);
 	if (sock == NULL) {
 		error_sys(err, "cannot listen");
@@ -360,8 +369,8 @@ sock_apply(struct sock *sock, const struct listener_settings *listener)
 	path_fd = bind_unix_ours(&sock->requested, &sock->bound);
 	if (path_fd == -1) {
 		log_warnx("listener %s: %s is gone or replaced by somebody "
-		    "else: no client can find it", listener->name,
-		    sock_text(sock, text));
+			  "else: no client can find it",
+		    listener->name, sock_text(sock, text));
 		return;
 	}
 	if (bind_unix_rights(path_fd, listener, &err) == -1)

@@ -19,7 +19,7 @@ struct listener_settings;
 struct sock;
 struct sockets;
 
-#define SOCK_SHARED UINT32_MAX	/* for all workers that serve the listener */
+#define SOCK_SHARED UINT32_MAX /* for all workers that serve the listener */
 
 /* inherited: what systemd gave us, borrowed; NULL: no memory. */
 struct sockets *sockets_new(const struct inherited *inherited);

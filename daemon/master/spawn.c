@@ -48,8 +48,7 @@ static void
 forget_service_manager(void)
 {
 	static const char *const names[] = { "NOTIFY_SOCKET", "LISTEN_PID",
-		"LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID",
-		"WATCHDOG_USEC" };
+		"LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -60,7 +59,7 @@ static void __attribute__((noreturn))
 become(const char *role, bool verbose, int channel, pid_t master)
 {
 	const char *argv[] = { "sluiced", "--child", role,
-	    verbose ? "-v" : NULL, NULL };
+		verbose ? "-v" : NULL, NULL };
 	int null;
 
 	prctl(PR_SET_PDEATHSIG, death_signal(role));

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define SPAWN_FAILED_STATUS 127	/* what exits so never ran */
+#define SPAWN_FAILED_STATUS 127 /* what exits so never ran */
 
 /*
  * Start `sluiced --child ROLE` with channel as CHILD_CHANNEL_FD and nothing

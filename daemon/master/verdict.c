@@ -28,8 +28,7 @@ hash_add(uint64_t hash, const void *bytes, size_t length)
 }
 
 static bool
-is_new(struct verdict *verdict, const char *file, uint32_t line,
-    const char *text)
+is_new(struct verdict *verdict, const char *file, uint32_t line, const char *text)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
 	unsigned int i;
@@ -46,8 +45,8 @@ is_new(struct verdict *verdict, const char *file, uint32_t line,
 }
 
 void
-verdict_add(struct verdict *verdict, int level, const char *file,
-    uint32_t line, const char *text)
+verdict_add(struct verdict *verdict, int level, const char *file, uint32_t line,
+    const char *text)
 {
 	if (file == NULL)
 		file = "";

@@ -9,10 +9,11 @@
 
 #include <stdint.h>
 
-#define VERDICT_REMEMBERED 256	/* problems known again; later ones may show twice */
+#define VERDICT_REMEMBERED \
+	256 /* problems known again; later ones may show twice */
 
 struct verdict {
-	unsigned int problems;	/* of level error */
+	unsigned int problems; /* of level error */
 	unsigned int remembered;
 	uint64_t seen[VERDICT_REMEMBERED];
 };

@@ -19,9 +19,10 @@
 #include "msg.h"
 #include "shm.h"
 
-#define BACKOFF_FIRST_MS 100	/* the second time; the first is at once */
+#define BACKOFF_FIRST_MS 100 /* the second time; the first is at once */
 #define BACKOFF_MAX_MS 10000
-#define BACKOFF_RESET_MS 30000	/* one that lived so long had a new reason to die */
+#define BACKOFF_RESET_MS \
+	30000 /* one that lived so long had a new reason to die */
 
 static const char *const state_names[] = {
 	[WORKER_DOWN] = "down",
@@ -63,11 +64,11 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen)
 	if (gen_send_images(gen, worker->child) == -1 ||
 	    gen_send_sockets(gen, worker->child, worker->index) == -1 ||
 	    child_send(worker->child, MSG_PREPARE, gen->number, NULL, NULL, 0,
-	    -1) == -1) {
+		-1) == -1) {
 		if (errno == EPIPE)
 			return; /* it is dead; its end will say more */
-		log_error("cannot send generation %u to worker %u",
-		    gen->number, worker->index + 1);
+		log_error("cannot send generation %u to worker %u", gen->number,
+		    worker->index + 1);
 		child_kill(worker->child, "could not be talked to");
 		return;
 	}
@@ -77,7 +78,8 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen)
 static void
 join(struct worker_row *worker)
 {
-	child_deadline(worker->child, WORKER_ANSWER_MS, "took longer than 5 s to start");
+	child_deadline(worker->child, WORKER_ANSWER_MS,
+	    "took longer than 5 s to start");
 	worker_set_state(worker, WORKER_JOINING);
 	worker_send_generation(worker, worker->workers->committed);
 }
@@ -243,4 +245,3 @@ worker_committed(struct worker_row *worker)
 	if (in_transaction)
 		workers->ops->on_committed(workers->arg, worker->index);
 }
-

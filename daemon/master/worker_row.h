@@ -20,27 +20,27 @@ struct shm;
 struct workers_ops;
 
 enum worker_state {
-	WORKER_DOWN,		/* no process; a timer starts the next */
-	WORKER_IDLE,		/* started, serves nothing, was asked nothing */
-	WORKER_JOINING,		/* by itself: was asked to PREPARE */
-	WORKER_ENTERING,	/* by itself: was told to COMMIT */
+	WORKER_DOWN,	 /* no process; a timer starts the next */
+	WORKER_IDLE,	 /* started, serves nothing, was asked nothing */
+	WORKER_JOINING,	 /* by itself: was asked to PREPARE */
+	WORKER_ENTERING, /* by itself: was told to COMMIT */
 	WORKER_SERVING,
-	WORKER_PREPARING,	/* in a transaction: was asked to PREPARE */
+	WORKER_PREPARING, /* in a transaction: was asked to PREPARE */
 	WORKER_PREPARED,
-	WORKER_COMMITTING,	/* in a transaction: was told to COMMIT */
-	WORKER_LEAVING,		/* was told to STOP */
+	WORKER_COMMITTING, /* in a transaction: was told to COMMIT */
+	WORKER_LEAVING,	   /* was told to STOP */
 };
 
 struct worker_row {
 	struct workers *workers;
-	uint32_t index;		/* from 0; people count from 1 */
+	uint32_t index; /* from 0; people count from 1 */
 	enum worker_state state;
 	struct child *child;
-	pid_t pid;		/* of the child, or of the last one */
-	struct event *timer;	/* until it is started again */
-	bool due;		/* to be started when the transaction is over */
-	bool served;		/* may have connections */
-	unsigned int owed;	/* answers to PREPARE; all but the last are to one that was aborted */
+	pid_t pid;	     /* of the child, or of the last one */
+	struct event *timer; /* until it is started again */
+	bool due;	     /* to be started when the transaction is over */
+	bool served;	     /* may have connections */
+	unsigned int owed; /* answers to PREPARE; all but the last are to one that was aborted */
 	unsigned int backoff_ms;
 	uint64_t born_ms;
 	struct log_limit problem_limit;
@@ -59,7 +59,7 @@ struct workers {
 	struct worker_row row[];
 };
 
-#define WORKER_ANSWER_MS 5000	/* for PREPARE when it comes up, and for COMMIT */
+#define WORKER_ANSWER_MS 5000 /* for PREPARE when it comes up, and for COMMIT */
 
 /* worker_talk.c: what it says. */
 extern const struct child_ops worker_child_ops;

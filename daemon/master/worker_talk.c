@@ -11,7 +11,7 @@
 #include "master/workers.h"
 #include "msg.h"
 
-#define PROBLEMS_PER_S 100	/* of one worker */
+#define PROBLEMS_PER_S 100 /* of one worker */
 #define LISTENER_NAME_MAX 64
 
 /* The last answer it owes is to what it was asked last; an older one is nobody's any more. */

@@ -44,8 +44,8 @@ workers_new(struct event_base *base, struct children *children,
 	for (i = 0; i < count; i++) {
 		workers->row[i].workers = workers;
 		workers->row[i].index = i;
-		workers->row[i].timer = event_new(base, -1, 0,
-		    worker_revive_cb, &workers->row[i]);
+		workers->row[i].timer =
+		    event_new(base, -1, 0, worker_revive_cb, &workers->row[i]);
 		if (workers->row[i].timer == NULL)
 			break;
 	}
@@ -166,8 +166,8 @@ workers_commit(struct workers *workers, struct gen *gen)
 			child_deadline(worker->child, WORKER_ANSWER_MS,
 			    "took longer than 5 s to commit");
 			worker_set_state(worker, WORKER_COMMITTING);
-			child_send(worker->child, MSG_COMMIT, gen->number,
-			    NULL, NULL, 0, -1);
+			child_send(worker->child, MSG_COMMIT, gen->number, NULL,
+			    NULL, 0, -1);
 			asked++;
 		} else if (worker->state == WORKER_DOWN) {
 			/* New code: it may well live now. */
@@ -190,10 +190,10 @@ workers_abort(struct workers *workers, struct gen *gen)
 		if (worker->state != WORKER_PREPARING &&
 		    worker->state != WORKER_PREPARED)
 			continue;
-		child_send(worker->child, MSG_ABORT, gen->number, NULL, NULL,
-		    0, -1);
-		worker_set_state(worker, worker->served ? WORKER_SERVING :
-		    WORKER_IDLE);
+		child_send(worker->child, MSG_ABORT, gen->number, NULL, NULL, 0,
+		    -1);
+		worker_set_state(worker,
+		    worker->served ? WORKER_SERVING : WORKER_IDLE);
 	}
 	revive_due(workers);
 }
@@ -212,8 +212,7 @@ workers_list_late(const struct workers *workers, char *text, unsigned int size)
 }
 
 void
-workers_stop_listener(struct workers *workers, const char *name,
-    bool close_active)
+workers_stop_listener(struct workers *workers, const char *name, bool close_active)
 {
 	uint32_t i, arg[4] = { close_active, 0, 0, 0 };
 

@@ -64,7 +64,8 @@ uint32_t workers_commit(struct workers *workers, struct gen *gen);
 void workers_abort(struct workers *workers, struct gen *gen);
 
 /* "worker 1, worker 3": those that have not answered yet. */
-void workers_list_late(const struct workers *workers, char *text, unsigned int size);
+void workers_list_late(const struct workers *workers, char *text,
+    unsigned int size);
 
 /* Have all stop serving that listener, also those that are started later. */
 void workers_stop_listener(struct workers *workers, const char *name,

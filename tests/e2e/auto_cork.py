@@ -9,7 +9,7 @@ from sluice_test import (Daemon, Skip, check, equal, listener, main, pattern,
                          receive, receive_line, test_plugin)
 
 
-LAST = b"the very last words"
+LAST = b"nobody else says exactly this many"
 
 
 class Strace:
@@ -54,7 +54,7 @@ def sends_of(commands, size, **limits):
         strace = Strace(d)
         s.sendall(commands)
         equal(receive(s, size), pattern(size))
-        if b"end" in commands:
+        if b"\nend " in commands:
             return strace.sends()
         # When this is answered, what came before has been written down.
         s.sendall(b"say %s\n" % LAST)

@@ -22,8 +22,8 @@ def each_ending(prepare, options=None, **settings):
             prepare(d, s, ending)
             s.close()
             d.wait_trace("close", 1)
-            other = d.connect()
             if not chosen:
+                other = d.connect()
                 other.sendall(b"say alive\n")
                 equal(receive_line(other), "alive")
 

@@ -8,7 +8,8 @@ import time
 
 from sluice_test import (Daemon, SANITIZED, check, children, compile_plugin,
                          connection_descriptors, descriptors, equal,
-                         listener, main, plugin, receive_line, test_plugin, wait_until)
+                         listener, main, plugin, receive_line, test_plugin,
+                         wait_until)
 
 
 class Refusals:

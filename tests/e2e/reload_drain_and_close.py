@@ -1,7 +1,8 @@
 """on_reload, and state_version when it is absent, decide about connections."""
 
-from sluice_test import (Daemon, compile_plugin, equal, expect_end,
-                         listener, main, receive_line)
+from sluice_test import (Daemon, check, compile_plugin, equal, expect_end,
+                         listener, main, pattern, plugin, receive,
+                         receive_line, test_plugin)
 
 
 def stamp(d, version, **defines):
@@ -77,6 +78,52 @@ def test_other_state_version_drains():
         d.reload_ready()
         equal(ask(old), "v1 2 x")
         equal(ask(d.connect()), "v2 1 x")
+
+
+def test_close_delivers_what_was_written():
+    with Daemon(listener("c", test_plugin("command"), on_reload="close",
+                         limits={"write_buffer": "8MiB"})) as d:
+        s = d.connect(receive_buffer=4096)
+        s.sendall(b"write 1000000\n")
+        d.wait_trace("call", 1)
+        d.listener("c")["options"] = {"at_close": "got"}
+        d.write_config()
+        d.reload_ready()
+        check(receive(s, 1000000) == pattern(1000000))
+        equal(s.recv(1), b"")
+        s.close()
+        d.wait_trace("close 11", 1)
+
+
+def test_another_plugin_drains():
+    """Its user pointers are nobody else's, whatever the numbers say."""
+    with daemon() as d:
+        old = d.connect()
+        equal(ask(old), "v1 1 x")
+        d.listener("stamp")["plugin"] = plugin("lines")
+        d.write_config()
+        d.reload_ready()
+        equal(ask(old), "v1 2 x")
+        equal(ask(d.connect()), "1: 1")
+
+
+def test_migrate():
+    """Once for each connection, before its first event in new code."""
+    with daemon() as d:
+        comes, stays, quiet = d.connect(), d.connect(), d.connect()
+        for s, count in ((comes, 3), (stays, 1), (quiet, 2)):
+            for i in range(count):
+                equal(ask(s), "v1 %d x" % (i + 1))
+        stamp(d, "v2", STATE_VERSION=2, MIGRATE=1000)
+        d.reload_ready()
+        equal(ask(comes), "v2 1004 x")
+        equal(ask(comes), "v2 1005 x")
+        equal(ask(stays), "v1 2 x")     # it refused, and is not asked again
+        equal(ask(stays), "v1 3 x")
+        equal(ask(quiet), "v2 1003 x")
+        equal(ask(d.connect()), "v2 1 x")
+        for count in (1, 2, 3):
+            equal(len(d.log_lines("migrate from 1 after %d$" % count)), 1)
 
 
 def test_unchanged_service_is_not_touched():

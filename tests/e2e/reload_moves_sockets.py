@@ -1,7 +1,7 @@
 """A new image that is for one worker, or for all: no waiting client is reset."""
 
-from sluice_test import (Daemon, compile_plugin, equal, listener, main,
-                         receive_line)
+from sluice_test import (Daemon, check, compile_plugin, equal, listener,
+                         main, receive_line)
 
 WORKERS = 3
 ONE, ALL = 0, 1			# SL_MANY_WORKERS
@@ -27,7 +27,9 @@ def test_from_one_to_all_and_back():
             waiting = [d.connect() for _ in range(200)]
             d.wait_log("generation %d ready" % (i + 1), reload)
             for s in waiting:
-                equal(greets(s), "v%d" % i)
+                # Who was accepted before may be in a worker that drains.
+                version = greets(s)
+                check(version in ("v%d" % (i - 1), "v%d" % i), version)
                 s.close()
             equal(d.addresses("s"), address)
 

@@ -3,9 +3,9 @@
 import os
 import signal
 
-from sluice_test import (Daemon, check, equal, expect_gone, free_address, listener,
-                         main, plugin, receive, receive_line, test_plugin,
-                         wait_until)
+from sluice_test import (Daemon, check, equal, expect_gone, free_address,
+                         listener, main, plugin, receive, receive_line,
+                         test_plugin, wait_until)
 
 def refused(d, address):
     try:

@@ -798,6 +798,14 @@ class Daemon:
         self.clients.append(s)
         return s
 
+    def shut_clients(self):
+        """Wake whoever is blocked in a client's socket."""
+        for s in self.clients:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
     def stop(self, close_clients=True, number=None, status=0):
         """SIGTERM, and the checks that every test ends with."""
         if close_clients:

@@ -69,8 +69,27 @@ stamp_close(struct sl_conn *c, const struct sl_error *why)
 	free(sl_data(c));
 }
 
+#ifdef MIGRATE
+/* Counts go on from MIGRATE; nobody who has sent one line only comes along. */
+static int
+stamp_migrate(struct sl_conn *c, uint32_t from_version)
+{
+	struct count *count = sl_data(c);
+
+	sl_log(sl_service(c), SL_LOG_INFO, "migrate from %" PRIu32 " after %"
+	    PRIu64, from_version, count->lines);
+	if (count->lines == 1)
+		return -1;
+	count->lines += MIGRATE;
+	return 0;
+}
+#else
+#define stamp_migrate NULL
+#endif
+
 SL_PLUGIN(.name = "stamp", .version = VERSION,
     .summary = "says which code answered", .flags = FLAGS,
     .state_version = STATE_VERSION, .options = options,
+    .migrate = stamp_migrate,
     .server = SL_HANDLERS(.open = stamp_open, .data = stamp_data,
 	.close = stamp_close));
