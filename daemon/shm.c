@@ -23,6 +23,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board.h"
+
+#define BOARD_PAGES 3  /* a row of the board, in whole pages */
 #define BUCKETS 4096   /* per worker */
 #define BUCKET_SIZE 64 /* entries looked at per worker and connection: 1 KiB */
 #define NOT_COUNTED UINT32_MAX
@@ -34,6 +37,10 @@ struct address_entry {
 
 /* What one worker writes; whole pages, so that clearing gives them back. */
 struct shm_worker {
+	union {
+		struct board_row row;
+		char row_pages[BOARD_PAGES * 4096];
+	};
 	_Atomic uint32_t connections[SHM_LISTENERS_MAX];
 	struct address_entry addresses[BUCKETS][BUCKET_SIZE];
 };
@@ -51,6 +58,7 @@ struct shm {
 	size_t size;
 };
 
+_Static_assert(sizeof(struct board_row) <= BOARD_PAGES * 4096, "it fits");
 _Static_assert(sizeof(struct shm_worker) % 4096 == 0, "whole pages");
 _Static_assert(sizeof(struct shm_head) == 4096, "whole pages");
 
@@ -125,6 +133,12 @@ shm_unmap(struct shm *shm)
 		return;
 	munmap(shm->head, shm->size);
 	free(shm);
+}
+
+struct board_row *
+shm_row(struct shm *shm, unsigned int worker)
+{
+	return &shm->worker[worker].row;
 }
 
 uint64_t

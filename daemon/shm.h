@@ -15,6 +15,7 @@
 #define SHM_LISTENERS_MAX 1024	/* listener slots; more listeners are refused */
 #define SHM_WORKERS_MAX 256
 
+struct board_row;
 struct shm;
 
 /* Master: make it.  Returns a mapping and its memfd, or NULL with errno. */
@@ -42,7 +43,10 @@ uint64_t shm_connections(struct shm *shm, unsigned int slot); /* in all workers 
 bool shm_address_in(struct shm *shm, unsigned int worker, unsigned int slot, const struct sockaddr *peer, uint64_t limit, uint32_t *ret_entry);
 void shm_address_out(struct shm *shm, unsigned int worker, uint32_t entry);
 
-/* Master, after a worker died. */
+/* What the worker shows of itself; see board.h. */
+struct board_row *shm_row(struct shm *shm, unsigned int worker);
+
+/* Master, after a worker died.  Clears its row as well. */
 void shm_clear_worker(struct shm *shm, unsigned int worker);
 
 #endif

@@ -842,6 +842,149 @@ START_TEST(any_callback_may_close_any_connection)
 }
 END_TEST
 
+/* -- what must not hang, spin or mislead -- */
+
+static void
+write_short_then_shut(struct sl_conn *c)
+{
+	while (sl_write(c, bytes, sizeof(bytes)) == sizeof(bytes))
+		;
+	ck_assert_int_eq(sl_shutdown(c, SL_SHUT_WRITE), 0);
+	plugin.in_data = NULL;
+}
+
+START_TEST(a_drain_that_cannot_come_does_not_hold_up_the_end)
+{
+	static char got[2 * sizeof(bytes)];
+	int fd;
+
+	begin(&full);
+	plugin.in_data = write_short_then_shut;
+	plugin.consume_most = 1;
+	fd = worker_connect();
+	small_buffers(fd);
+	peer_write(fd, "xy", 2);
+	ck_assert_int_gt(peer_read_to_end(fd, got, sizeof(got)), 0);
+	plugin.consume_most = 0;
+	shutdown(fd, SHUT_WR);
+	worker_idle();
+	ck_assert_ptr_null(strchr(plugin.calls, 'r'));
+	ck_assert_ptr_nonnull(strchr(plugin.calls, 'e'));
+	ck_assert_ptr_null(plugin.conn);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static void
+send_too_much(struct sl_conn *c)
+{
+	ck_assert_int_eq(sl_send(c, bytes, 150000), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+}
+
+START_TEST(a_refused_send_is_not_asked_for_again_until_it_fits)
+{
+	static char got[100000];
+	int fd;
+
+	begin(&full);
+	worker_settings()->limits.write_buffer = 400000;
+	worker_settings()->limits.write_queue = 160000;
+	plugin.in_drain = send_too_much;
+	fd = worker_connect();
+	small_buffers(fd);
+	/* Below the low mark, and yet too much for the next message. */
+	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(got)), 0);
+	send_too_much(plugin.conn);
+	for (int i = 0; i < 50; i++)
+		worker_pass(false);
+	ck_assert_str_eq(plugin.calls, "o");
+	plugin.in_drain = NULL;
+	peer_read(fd, got, sizeof(got));
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "or");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_lowered_read_buffer_ends_a_frame_that_no_longer_fits)
+{
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.linger_ms = 0;
+	plugin.consume_most = 0;
+	fd = worker_connect();
+	peer_write(fd, bytes, 10000);
+	worker_settings()->limits.read_buffer = 8192;
+	listener_begin_sweep(worker_listener());
+	listener_sweep(worker_listener(), 1);
+	worker_idle();
+	ck_assert_uint_eq(plugin.why, SL_WHY_INPUT_LIMIT);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(giving_up_on_a_broken_connection_does_not_hide_why_it_broke)
+{
+	int fd;
+
+	begin(&echo);
+	fd = worker_connect();
+	send(fd, "last words", 10, MSG_NOSIGNAL);
+	close(fd);
+	sl_write(plugin.conn, "x", 1);
+	sl_flush(plugin.conn);
+	worker_idle(); /* the echo fails, and so does its `data` */
+	ck_assert_str_eq(plugin.calls, "odxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_RESET);
+	ck_assert_uint_eq(plugin.why, SL_WHY_RESET);
+	worker_end();
+}
+END_TEST
+
+START_TEST(close_lingers_however_long_ago_the_output_ended)
+{
+	char byte;
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.linger_ms = 1000;
+	fd = worker_connect();
+	sl_shutdown(plugin.conn, SL_SHUT_WRITE);
+	worker_idle();
+	worker_skip_ms(60000);
+	ck_assert_int_eq(sl_close(plugin.conn), 0);
+	conn_settle(plugin.conn);
+	plugin.conn->timer.on_expire(&plugin.conn->timer);
+	ck_assert_ptr_nonnull(plugin.conn);
+	ck_assert_int_eq(peer_read_to_end(fd, &byte, 1), 0);
+	close(fd);
+	worker_idle();
+	ck_assert_ptr_null(plugin.conn);
+	worker_end();
+}
+END_TEST
+
+START_TEST(the_end_of_a_drain_is_looked_for_when_nothing_holds_it_up)
+{
+	int fd;
+
+	begin(&full);
+	fd = worker_connect();
+	worker_idle();
+	engine.after_pass_due = false;
+	sl_unref(plugin.conn);
+	ck_assert(engine.after_pass_due);
+	ck_assert_uint_eq(conn_holding(), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -873,6 +1016,12 @@ main(void)
 		a_peer_that_takes_nothing_is_given_up,
 		an_idle_connection_is_small,
 		any_callback_may_close_any_connection,
+		a_drain_that_cannot_come_does_not_hold_up_the_end,
+		a_refused_send_is_not_asked_for_again_until_it_fits,
+		a_lowered_read_buffer_ends_a_frame_that_no_longer_fits,
+		giving_up_on_a_broken_connection_does_not_hide_why_it_broke,
+		close_lingers_however_long_ago_the_output_ended,
+		the_end_of_a_drain_is_looked_for_when_nothing_holds_it_up,
 		NULL,
 	};
 

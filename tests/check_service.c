@@ -6,6 +6,8 @@
 #include <check.h>
 #include <sluice.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -13,6 +15,7 @@
 #include "settings.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
+#include "worker/generation.h"
 #include "worker/listener.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
@@ -430,6 +433,112 @@ START_TEST(a_chain_of_versions_takes_each_connection_as_far_as_it_goes)
 }
 END_TEST
 
+START_TEST(a_draining_version_does_not_keep_later_ones)
+{
+	struct sl_service *v2;
+	int fd;
+
+	begin();
+	fd = worker_connect(); /* under version 1, and stays there */
+	commit(prepare(ON_RELOAD_DRAIN));
+	v2 = worker_listener()->current;
+	service_ref(v2);
+	commit(prepare(ON_RELOAD_AUTO));
+	worker_idle();
+	ck_assert_uint_eq(v2->refs, 1); /* ours */
+	service_unref(v2);
+	ck_assert_int_eq(answer(fd), '1');
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(timers_of_a_state_go_where_the_state_goes)
+{
+	int fd;
+
+	begin();
+	fired1 = fired2 = 0;
+	worker_plugin()->descriptor.timer = timer1;
+	second.descriptor.timer = timer2;
+	fd = worker_connect();
+	ck_assert_int_eq(sl_timer(worker_listener()->current, NULL, 1, 20), 0);
+	commit(prepare(ON_RELOAD_DRAIN)); /* `start` does not run again */
+	close(fd);
+	worker_idle(); /* the old version ends */
+	ck_assert(!LIST_EMPTY(&worker_listener()->current->timers));
+	while (fired1 + fired2 < 1)
+		worker_pass(true);
+	ck_assert_uint_eq(fired2, 1);
+	end();
+}
+END_TEST
+
+static char stopped[64];
+
+static int
+terminate_in_open(struct sl_conn *c)
+{
+	return sl_terminate(c);
+}
+
+static void
+name_in_stop(struct sl_service *service)
+{
+	strcpy(stopped, sl_service_name(service));
+}
+
+/* A listener of its own on a socket with one client that waits. */
+static struct listener *
+listener_with_client(int *ret_client)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct listener *listener = listener_new("gone", 1);
+	struct acceptor *acceptor;
+	struct error err;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	listener->settings = worker_settings();
+	second.refs++;
+	listener->current = service_new(listener, &second, NULL, 1, NULL,
+	    ON_RELOAD_AUTO, &err);
+	/* Bound to no name, the kernel finds one. */
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, sizeof(sa_family_t)),
+	    0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	acceptor = acceptor_new(listener, fd, 1, 0);
+	TAILQ_INSERT_TAIL(&listener->acceptors, acceptor, link);
+	acceptor_start(acceptor);
+	LIST_INSERT_HEAD(&listeners, listener, link);
+	socklen_t len = sizeof(sa);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	*ret_client = socket(AF_UNIX, SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(*ret_client, (struct sockaddr *)&sa, len), 0);
+	return listener;
+}
+
+START_TEST(a_listener_outlives_the_last_of_its_connections)
+{
+	struct listener *listener;
+	int client;
+
+	begin();
+	stopped[0] = '\0';
+	second.server.open = terminate_in_open;
+	second.descriptor.stop = name_in_stop;
+	listener = listener_with_client(&client);
+	/* The client is accepted, and ended at once; then nobody is left. */
+	listener_drain(listener, 1000);
+	generation_reap();
+	worker_idle();
+	generation_reap();
+	ck_assert_str_eq(stopped, "gone");
+	ck_assert(LIST_EMPTY(&listeners));
+	close(client);
+	end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -447,6 +556,9 @@ main(void)
 		a_sweep_takes_the_quiet_ones_a_few_at_a_time,
 		timers_set_by_old_code_fire_in_new_code,
 		a_chain_of_versions_takes_each_connection_as_far_as_it_goes,
+		a_draining_version_does_not_keep_later_ones,
+		timers_of_a_state_go_where_the_state_goes,
+		a_listener_outlives_the_last_of_its_connections,
 		NULL,
 	};
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "board.h"
 #include "callback.h"
 #include "conn.h"
 #include "error.h"
@@ -11,37 +12,77 @@
 #include "service.h"
 #include "why.h"
 
-/* What is on the stack; name is NULL when nothing is. */
+/*
+ * What is on the stack.  The callback's number stands on the board, where the
+ * master sees it; who it is for is of interest only here.
+ */
+static struct board_row no_board;
+static struct board_row *row = &no_board;
 static struct {
-	const char *name;
+	const struct plugin *checking; /* in `check` there is no service */
+	const struct sl_service *service;
 	const struct sl_conn *conn;
 } running;
 
-static void
-enter(const char *name, const struct sl_conn *conn)
+void
+callback_init(struct board_row *board_row)
 {
-	assert(running.name == NULL); /* callbacks never nest */
-	running.name = name;
-	running.conn = conn;
+	row = board_row;
 }
 
-static void
+static inline uint32_t
+get(const _Atomic uint32_t *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static inline void
+set(_Atomic uint32_t *word, uint32_t value)
+{
+	atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static inline void
+enter(enum callback callback, const struct sl_service *service,
+    const struct sl_conn *conn)
+{
+	assert(get(&row->callback) == CALLBACK_NONE); /* they never nest */
+	running.service = service;
+	running.conn = conn;
+	atomic_store_explicit(&row->code, service->code, memory_order_relaxed);
+	set(&row->beat, get(&row->beat) + 1);
+	set(&row->callback, callback);
+}
+
+static inline void
 leave(void)
 {
-	running.name = NULL;
+	set(&row->callback, CALLBACK_NONE);
 	running.conn = NULL;
+}
+
+struct callback_context
+callback_context(void)
+{
+	return (struct callback_context){
+		.callback = get(&row->callback),
+		.plugin = running.service != NULL ? running.service->plugin :
+						    running.checking,
+		.service = running.service,
+		.conn = running.conn,
+	};
 }
 
 bool
 callback_running(void)
 {
-	return running.name != NULL;
+	return get(&row->callback) != CALLBACK_NONE;
 }
 
 bool
 callback_running_for(const struct sl_conn *conn)
 {
-	return running.name != NULL && running.conn == conn;
+	return running.conn == conn && callback_running();
 }
 
 /* A struct sl_error with room for text of the host's own. */
@@ -61,7 +102,8 @@ callback_check(const struct plugin *plugin, const struct sl_options *options,
 	ret_option[0] = '\0';
 	if (plugin->descriptor.check == NULL)
 		return 0;
-	enter("check", NULL);
+	running.checking = plugin;
+	set(&row->callback, CALLBACK_CHECK);
 	rc = plugin->descriptor.check(options, &own.public);
 	leave();
 	if (rc >= 0)
@@ -78,8 +120,7 @@ callback_refuse(struct sl_error *err, const char *option, const char *fmt,
 	/* Made in callback_check(), nowhere else. */
 	struct own_error *own = (struct own_error *)err;
 
-	if (err == NULL || running.name == NULL ||
-	    strcmp(running.name, "check") != 0)
+	if (err == NULL || get(&row->callback) != CALLBACK_CHECK)
 		return -1;
 	vsnprintf(own->text, sizeof(own->text), fmt, ap);
 	own->public.text = own->text;
@@ -95,7 +136,7 @@ callback_start(struct sl_service *service)
 
 	if (service->plugin->descriptor.start == NULL)
 		return 0;
-	enter("start", NULL);
+	enter(CALLBACK_START, service, NULL);
 	rc = service->plugin->descriptor.start(service);
 	leave();
 	return rc;
@@ -106,7 +147,7 @@ callback_reload(struct sl_service *next, struct sl_service *prev)
 {
 	int rc;
 
-	enter("reload", NULL);
+	enter(CALLBACK_RELOAD, next, NULL);
 	rc = next->plugin->descriptor.reload(next, prev);
 	leave();
 	return rc;
@@ -117,7 +158,7 @@ callback_stop(struct sl_service *service)
 {
 	if (service->plugin->descriptor.stop == NULL)
 		return;
-	enter("stop", NULL);
+	enter(CALLBACK_STOP, service, NULL);
 	service->plugin->descriptor.stop(service);
 	leave();
 }
@@ -128,7 +169,7 @@ callback_migrate(struct sl_conn *conn, struct sl_service *to,
 {
 	int rc;
 
-	enter("migrate", conn);
+	enter(CALLBACK_MIGRATE, to, conn);
 	rc = to->plugin->descriptor.migrate(conn, from_version);
 	leave();
 	return rc;
@@ -139,7 +180,7 @@ callback_timer(struct sl_service *service, struct sl_conn *conn, uint32_t id)
 {
 	if (service->plugin->descriptor.timer == NULL)
 		return;
-	enter("timer", conn);
+	enter(CALLBACK_TIMER, service, conn);
 	service->plugin->descriptor.timer(service, conn, id);
 	leave();
 }
@@ -159,7 +200,7 @@ callback_open(struct sl_conn *conn)
 
 	if (handlers(conn)->open == NULL)
 		return 0;
-	enter("open", conn);
+	enter(CALLBACK_OPEN, conn->service, conn);
 	rc = handlers(conn)->open(conn);
 	leave();
 	return rc;
@@ -168,12 +209,14 @@ callback_open(struct sl_conn *conn)
 ssize_t
 callback_data(struct sl_conn *conn, const void *buf, size_t len)
 {
+	ssize_t (*data)(struct sl_conn *, const void *, size_t) =
+	    handlers(conn)->data;
 	ssize_t used;
 
-	if (handlers(conn)->data == NULL)
+	if (data == NULL)
 		return len; /* a plugin that only writes */
-	enter("data", conn);
-	used = handlers(conn)->data(conn, buf, len);
+	enter(CALLBACK_DATA, conn->service, conn);
+	used = data(conn, buf, len);
 	leave();
 	return used;
 }
@@ -183,7 +226,7 @@ callback_drain(struct sl_conn *conn)
 {
 	if (handlers(conn)->drain == NULL)
 		return;
-	enter("drain", conn);
+	enter(CALLBACK_DRAIN, conn->service, conn);
 	handlers(conn)->drain(conn);
 	leave();
 }
@@ -193,7 +236,7 @@ callback_end(struct sl_conn *conn)
 {
 	if (handlers(conn)->end == NULL)
 		return false;
-	enter("end", conn);
+	enter(CALLBACK_END, conn->service, conn);
 	handlers(conn)->end(conn);
 	leave();
 	return true;
@@ -204,7 +247,7 @@ callback_timeout(struct sl_conn *conn)
 {
 	if (handlers(conn)->timeout == NULL)
 		return false;
-	enter("timeout", conn);
+	enter(CALLBACK_TIMEOUT, conn->service, conn);
 	handlers(conn)->timeout(conn);
 	leave();
 	return true;
@@ -237,7 +280,7 @@ callback_error(struct sl_conn *conn, const struct ending *why)
 	if (handlers(conn)->error == NULL)
 		return;
 	error = explain(why, text);
-	enter("error", conn);
+	enter(CALLBACK_ERROR, conn->service, conn);
 	handlers(conn)->error(conn, &error);
 	leave();
 }
@@ -251,7 +294,7 @@ callback_close(struct sl_conn *conn, const struct ending *why)
 	if (handlers(conn)->close == NULL)
 		return;
 	error = explain(why, text);
-	enter("close", conn);
+	enter(CALLBACK_CLOSE, conn->service, conn);
 	handlers(conn)->close(conn, &error);
 	leave();
 }

@@ -11,9 +11,23 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-struct error;
+struct board_row;
 struct ending;
+struct error;
 struct plugin;
+
+/* Show what runs on this row of the board (borrowed for ever). */
+void callback_init(struct board_row *row);
+
+/* What runs; callback is CALLBACK_NONE when nothing does. */
+struct callback_context {
+	unsigned int callback; /* enum callback */
+	const struct plugin *plugin;
+	const struct sl_service *service; /* NULL: none, in `check` */
+	const struct sl_conn *conn;	  /* NULL: not of a connection */
+};
+/* Also from a signal handler. */
+struct callback_context callback_context(void);
 
 /* Is plugin code on the stack? */
 bool callback_running(void);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "callback.h"
 #include "conn.h"
 #include "engine.h"
@@ -249,6 +250,18 @@ log_access(const struct sl_conn *conn)
 	    sizeof(fields) / sizeof(fields[0]));
 }
 
+/* On the board, for whoever compares generations. */
+static void
+count_end(const struct sl_conn *conn)
+{
+	struct board_row *row = shm_row(engine.shm, engine.worker);
+
+	atomic_fetch_add_explicit(&row->closed, 1, memory_order_relaxed);
+	if (conn->fault.why != SL_WHY_NONE)
+		atomic_fetch_add_explicit(&row->failed, 1,
+		    memory_order_relaxed);
+}
+
 void
 conn_end(struct sl_conn *conn)
 {
@@ -269,6 +282,7 @@ conn_end(struct sl_conn *conn)
 			callback_error(conn, &conn->fault);
 		callback_close(conn, &conn->ending);
 	}
+	count_end(conn);
 	if (engine.log_access)
 		log_access(conn);
 	if (conn->reset) {

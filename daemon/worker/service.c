@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board.h"
 #include "callback.h"
 #include "engine.h"
 #include "error.h"
+#include "listener.h"
 #include "options.h"
 #include "plugin.h"
 #include "service.h"
@@ -98,6 +100,7 @@ service_new(struct listener *listener, struct plugin *plugin,
 	service->options = options;
 	service->state = state;
 	service->generation = generation;
+	service->code = board_code(generation, listener->slot);
 	service->refs = 1;
 	LIST_INIT(&service->timers);
 	if (predecessor != NULL)

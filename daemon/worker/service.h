@@ -46,6 +46,7 @@ struct sl_service {
 	struct sl_service *successor; /* a reference; NULL: current or last */
 	enum carry carry;	      /* for the predecessor's connections */
 	uint32_t generation;	      /* the one that made it */
+	uint64_t code;		      /* for the board */
 	unsigned int refs;
 	bool started; /* `stop` is owed, unless the state goes on */
 	struct plugin_timers timers;

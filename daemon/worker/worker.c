@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "channel.h"
 #include "conn.h"
 #include "engine.h"
@@ -300,6 +301,7 @@ init(const struct hello *hello, int shm_fd)
 	    timers_attach(engine.timers, &worker.drain_timer,
 		on_drain_timeout) == -1)
 		return -1;
+	callback_init(shm_row(shm, hello->worker));
 	worker.channel = channel_new(engine.base, CHILD_CHANNEL_FD,
 	    &channel_ops, NULL);
 	return worker.channel != NULL ? 0 : -1;

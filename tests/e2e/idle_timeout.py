@@ -11,7 +11,7 @@ from sluice_test import (Daemon, SLOW, check, equal, expect_end, expect_gone,
 
 
 def idle(milliseconds):
-    return {"idle": "%dms" % (milliseconds * SLOW)}
+    return {"idle": "%dms" % (milliseconds * SLOW), "linger": "20ms"}
 
 
 def test_closes_by_default():
@@ -25,8 +25,8 @@ def test_closes_by_default():
 
 def test_order_follows_the_lengths():
     """sl_timeout() of 40 to 400 ms, set in another order."""
-    with Daemon(listener("c", test_plugin("command",
-                                          WITHOUT_TIMEOUT=True))) as d:
+    with Daemon(listener("c", test_plugin("command", WITHOUT_TIMEOUT=True),
+                         timeouts={"linger": "20ms"})) as d:
         clients = {}
         for step in (9, 2, 7, 0, 4):
             clients[step] = s = d.connect()

@@ -1,0 +1,61 @@
+/*
+ * board.h: what each worker shows of itself while it runs, in memory that it
+ * shares with the master: which callback it is in, and, when it crashes, why.
+ * One writer for each row; the master reads and believes nothing.
+ */
+
+#ifndef SLUICE_BOARD_H
+#define SLUICE_BOARD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum callback {
+	CALLBACK_NONE,
+	CALLBACK_CHECK,
+	CALLBACK_START,
+	CALLBACK_RELOAD,
+	CALLBACK_STOP,
+	CALLBACK_MIGRATE,
+	CALLBACK_TIMER,
+	CALLBACK_OPEN,
+	CALLBACK_DATA,
+	CALLBACK_DRAIN,
+	CALLBACK_END,
+	CALLBACK_TIMEOUT,
+	CALLBACK_HANDSHAKE,
+	CALLBACK_ERROR,
+	CALLBACK_CONNECT_ERROR,
+	CALLBACK_CLOSE,
+	CALLBACKS
+};
+
+/* "data"; out of range reads as "none". */
+const char *callback_name(unsigned int callback);
+
+#define BOARD_REPORT_MAX 8192 /* of a crash, with its NUL */
+#define BOARD_NAME_MAX 64
+
+struct board_row {
+	/*
+	 * Which callback runs, and how many have begun: whoever finds the same
+	 * one with the same beat twice knows that it has lasted in between.
+	 */
+	_Atomic uint32_t callback;   /* enum callback; NONE: none runs */
+	_Atomic uint32_t beat;
+	_Atomic uint64_t code;	     /* whose it is: see board_code() */
+	/* Connections that ended, and how many of them by an error. */
+	_Atomic uint64_t closed, failed;
+	/* Written by a crash; length 0: none. */
+	_Atomic uint32_t report_length;
+	char report[BOARD_REPORT_MAX];
+};
+
+/* Code is told by its listener's slot and the generation that brought it. */
+static inline uint64_t
+board_code(uint32_t generation, uint32_t slot)
+{
+	return (uint64_t)generation << 32 | slot;
+}
+
+#endif
