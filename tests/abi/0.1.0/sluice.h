@@ -1,0 +1,446 @@
+/*
+ * sluice.h: the contract between sluiced and a plugin.
+ *
+ * A plugin is a shared object that exports one constant, `sl_plugin`, made
+ * with SL_PLUGIN().  sluiced calls the functions named there; the plugin calls
+ * the sl_* functions below, which the daemon itself exports.  Nothing else is
+ * shared, and no function pointer crosses except through the descriptor.
+ *
+ * Rules that hold for everything here:
+ * - A plugin runs on one thread.  Callbacks never nest: whatever a call causes
+ *   is delivered after the running callback has returned.
+ * - *borrowed* memory is valid until the running callback returns; *copied*
+ *   memory is the caller's again as soon as the call returns.
+ * - A connection stays readable until its `close` callback has returned.  To
+ *   remember one for longer, keep its sl_id() and ask sl_find().
+ * - Functions that can fail return -1 (or NULL) and set errno.  None of them
+ *   crashes on a closed connection or on NULL: they fail with ENOTCONN.
+ */
+
+#ifndef SLUICE_H
+#define SLUICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SL_ABI 1 /* changes only when an old plugin could no longer be loaded */
+
+#define SL_EXPORT __attribute__((visibility("default")))
+#define SL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+struct sl_conn;	   /* one connection */
+struct sl_service; /* one listener, as one worker serves it */
+struct sl_options; /* the `options` group of a listener, checked and complete */
+
+/*
+ * Why something ended.  The numbers are part of the contract: they never
+ * change, and new ones are added at the end.
+ */
+enum sl_why {
+	SL_WHY_NONE = 0,
+	SL_WHY_PEER = 1,	 /* the peer finished, and so did we */
+	SL_WHY_LOCAL = 2,	 /* the plugin closed it */
+	SL_WHY_RESET = 3,	 /* the network or the peer broke it */
+	SL_WHY_IDLE = 4,	 /* no traffic for the idle timeout */
+	SL_WHY_WRITE_STALL = 5,	 /* the peer took no output for too long */
+	SL_WHY_INPUT_LIMIT = 6,	 /* a frame did not fit limits.read_buffer */
+	SL_WHY_HANDSHAKE = 7,	 /* the TLS handshake failed or took too long */
+	SL_WHY_TLS = 8,		 /* a TLS error after the handshake */
+	SL_WHY_TRUNCATED = 9,	 /* TLS: end of file without close_notify */
+	SL_WHY_PLUGIN = 10,	 /* a callback returned a negative value */
+	SL_WHY_RELOAD = 11,	 /* a reload replaced or removed the listener */
+	SL_WHY_SHUTDOWN = 12,	 /* the daemon is ending */
+	SL_WHY_RESOLVE = 13,	 /* outgoing: the name has no address */
+	SL_WHY_CONNECT = 14,	 /* outgoing: nobody answered */
+	SL_WHY_MEMORY = 15,	 /* the daemon is out of memory */
+	SL_WHY_STOP = 16,	 /* sl_stop(service, 1) */
+};
+
+/* Where an error happened. */
+enum sl_stage {
+	SL_STAGE_NONE = 0,
+	SL_STAGE_RESOLVE = 1,
+	SL_STAGE_CONNECT = 2,
+	SL_STAGE_TLS = 3,
+	SL_STAGE_TIMEOUT = 4,
+	SL_STAGE_READ = 5,
+	SL_STAGE_WRITE = 6,
+};
+
+/* What `error`, `connect_error`, `handshake` and `close` receive.  Borrowed. */
+struct sl_error {
+	uint32_t size;	   /* of this struct, as the daemon knows it */
+	uint32_t why;	   /* enum sl_why */
+	int32_t sys_errno; /* 0 when no system call was at fault */
+	uint32_t stage;	   /* enum sl_stage */
+	const char *text;  /* one line for people, never NULL */
+};
+
+/* One end of a connection.  Borrowed from the connection. */
+struct sl_address {
+	uint32_t size;	  /* of this struct, as the daemon knows it */
+	uint16_t family;  /* AF_INET, AF_INET6 or AF_UNIX */
+	uint16_t port;	  /* host byte order; 0 for AF_UNIX */
+	const char *text; /* "192.0.2.7:4411", "[2001:db8::1]:4411", "unix:/path" */
+};
+
+/*
+ * The handlers of one kind of connection.  Only `data` or `drain` is required;
+ * the others may be NULL.
+ */
+struct sl_handlers {
+	uint32_t size; /* filled by SL_HANDLERS() */
+
+	/* Once, when the connection is usable.  Negative: close it. */
+	int (*open)(struct sl_conn *c);
+
+	/*
+	 * Bytes arrived; buf is borrowed.  Returns the bytes consumed, 0..len.
+	 * The rest is kept, up to limits.read_buffer, and presented again in
+	 * front of what follows: when more arrives, after `drain`, or on
+	 * sl_resume().  A frame that can never fit ends the connection with
+	 * SL_WHY_INPUT_LIMIT, unless output is what blocks.  Negative: close.
+	 */
+	ssize_t (*data)(struct sl_conn *c, const void *buf, size_t len);
+
+	/* The queue fell below its low mark after a short sl_write(). */
+	void (*drain)(struct sl_conn *c);
+
+	/*
+	 * The peer finished sending; once, after all data.  Absent: we finish
+	 * too, after flushing.  Present: the connection stays half-open until
+	 * the plugin ends it.
+	 */
+	void (*end)(struct sl_conn *c);
+
+	/*
+	 * The idle timer ran out.  Absent: close with SL_WHY_IDLE.  Present:
+	 * the plugin decides; the timer starts anew.
+	 */
+	void (*timeout)(struct sl_conn *c);
+
+	/* TLS: the handshake finished (err is NULL) or failed; before `open`. */
+	void (*handshake)(struct sl_conn *c, const struct sl_error *err);
+
+	/* Something went wrong.  `close` follows. */
+	void (*error)(struct sl_conn *c, const struct sl_error *err);
+
+	/* A made connection failed; nothing else is called. */
+	void (*connect_error)(struct sl_conn *c, const struct sl_error *err);
+
+	/*
+	 * Exactly once after an `open` that did not refuse, and last.
+	 * Addresses, counters and the user pointer are still readable.
+	 */
+	void (*close)(struct sl_conn *c, const struct sl_error *why);
+};
+
+/* What an option's value is. */
+enum sl_option_type {
+	SL_OPTION_STRING = 1,	/* sl_option_string */
+	SL_OPTION_INT = 2,	/* sl_option_int: 64 bits */
+	SL_OPTION_FLOAT = 3,	/* sl_option_float */
+	SL_OPTION_BOOL = 4,	/* sl_option_bool: "true" or "false" */
+	SL_OPTION_DURATION = 5, /* sl_option_ms: "250ms", "10s", "5m", "1h" */
+	SL_OPTION_SIZE = 6,	/* sl_option_size: "512", "64KiB", "1MiB" */
+	SL_OPTION_ADDRESS = 7,	/* sl_option_string: "host:port", "unix:/path" */
+	SL_OPTION_STRINGS = 8,	/* sl_option_count, sl_option_at */
+};
+
+/*
+ * One row of the option table.  The table ends with an empty row.  sluiced
+ * refuses an option that is not in the table, or is of another type, with its
+ * file and line, before any callback runs.
+ */
+struct sl_option {
+	const char *name;  /* "motd"; a dot reaches into a group: "tls.cert" */
+	uint32_t type;	   /* enum sl_option_type */
+	const char *value; /* default, as written in a config; NULL: none */
+	const char *help;  /* one line */
+};
+
+/* Flags of a plugin. */
+#define SL_MANY_WORKERS 0x1u /* every worker may serve it; else exactly one */
+#define SL_UNLOADABLE 0x2u   /* keeps no pointer into itself; may be unloaded */
+
+/*
+ * The descriptor.  It grows only at its end, and `size` says how much of it a
+ * plugin knows; what it does not know is taken as NULL.
+ */
+struct sl_plugin {
+	uint32_t abi;  /* SL_ABI */
+	uint32_t size; /* sizeof(struct sl_plugin) */
+
+	const char *name;	/* "echo" */
+	const char *version;	/* free text */
+	const char *summary;	/* one line, or NULL */
+	uint32_t flags;		/* SL_MANY_WORKERS | SL_UNLOADABLE */
+	uint32_t state_version; /* layout of what user pointers point at */
+	const struct sl_option *options;
+
+	/*
+	 * Judges the options; must have no other effect.  Runs in a process of
+	 * its own before anything is changed.  Returns 0, or -1 with a reason:
+	 * see sl_refuse().
+	 */
+	int (*check)(const struct sl_options *options, struct sl_error *err);
+
+	/* A service begins.  Returns 0, or -1: nothing is changed then. */
+	int (*start)(struct sl_service *service);
+
+	/*
+	 * `next` is about to replace `prev`, whose state it may read and share
+	 * but must leave as it is: the reload may still be called off.  Sharing
+	 * is setting the same user pointer.  Returns 0 or -1.  Absent: the user
+	 * pointer is carried over when state_version is equal, else `start`
+	 * runs.
+	 */
+	int (*reload)(struct sl_service *next, struct sl_service *prev);
+
+	/*
+	 * A service's state is no longer used.  Called once for each state: not
+	 * for a service whose user pointer its successor carries on with.
+	 */
+	void (*stop)(struct sl_service *service);
+
+	/*
+	 * A connection made under another state_version comes to this code;
+	 * called before its first event here.  Returns 0, or -1 to leave the
+	 * connection on the old code.
+	 */
+	int (*migrate)(struct sl_conn *c, uint32_t from_version);
+
+	/* A timer set with sl_timer() ran out; c is NULL for a service's. */
+	void (*timer)(struct sl_service *service, struct sl_conn *c,
+	    uint32_t id);
+
+	const struct sl_handlers *server; /* accepted connections */
+	const struct sl_handlers *client; /* made ones; NULL: as server */
+};
+
+extern SL_EXPORT const struct sl_plugin sl_plugin;
+
+/*
+ * Define the plugin.  Members in the order of the struct:
+ *	SL_PLUGIN(.name = "echo", .version = "1.0", .flags = SL_MANY_WORKERS,
+ *	    .server = SL_HANDLERS(.data = echo_data));
+ */
+#define SL_PLUGIN(...)                                   \
+	const struct sl_plugin sl_plugin = {             \
+		.abi = SL_ABI,                           \
+		.size = sizeof(struct sl_plugin), __VA_ARGS__}
+
+#ifdef __cplusplus
+#define SL_HANDLERS(...)                                              \
+	([]() -> const struct sl_handlers * {                         \
+		static const struct sl_handlers sl_handlers_ = {      \
+		    .size = sizeof(struct sl_handlers), __VA_ARGS__}; \
+		return &sl_handlers_;                                 \
+	}())
+#else
+#define SL_HANDLERS(...)              \
+	(&(const struct sl_handlers){ \
+	    .size = sizeof(struct sl_handlers), __VA_ARGS__})
+#endif
+
+/*
+ * Output.  All bytes written to one connection during one callback leave in as
+ * few system calls as possible, usually one, and never later than the running
+ * pass of the event loop.  Errors of all of these: EPIPE when the out half is
+ * finished, ENOTCONN when the connection is closed, EINVAL for an absurd
+ * length or a NULL buffer.
+ */
+
+/*
+ * Takes what fits under limits.write_buffer; buf is copied.  Returns the bytes
+ * taken, 0..len.  When fewer than len, `drain` will come.
+ */
+SL_EXPORT ssize_t sl_write(struct sl_conn *c, const void *buf, size_t len);
+SL_EXPORT ssize_t sl_writev(struct sl_conn *c, const struct iovec *iov,
+    int count);
+
+/*
+ * Takes all of buf or nothing; buf is copied.  Returns 0, or -1 with ENOBUFS
+ * when the queue would grow beyond limits.write_queue; `drain` comes then if
+ * anything is queued.
+ */
+SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
+
+/*
+ * Hands what is queued to the kernel now.  Returns 0 even if the kernel did
+ * not take it all.
+ */
+SL_EXPORT int sl_flush(struct sl_conn *c);
+
+/* Ending.  All return 0; ENOTCONN when the connection is already closed. */
+
+/*
+ * Sends the last bytes (len may be 0), then half-closes.  `data` and `end` go
+ * on until the peer finishes or the linger timeout runs out.  -1 with ENOBUFS
+ * as for sl_send(), and nothing has happened then.
+ */
+SL_EXPORT int sl_end(struct sl_conn *c, const void *buf, size_t len);
+
+/*
+ * Flushes what is queued, then closes without destroying it on its way: what
+ * the peer still sends is read and dropped, for the linger timeout at most.
+ * Only `close` and, should the rest fail, `error` follow.
+ */
+SL_EXPORT int sl_close(struct sl_conn *c);
+
+/* Resets the connection; what is queued is lost. */
+SL_EXPORT int sl_terminate(struct sl_conn *c);
+
+#define SL_SHUT_READ 0x1u  /* drop what arrives from now on; no `end` */
+#define SL_SHUT_WRITE 0x2u /* flush, then half-close, with no time limit */
+SL_EXPORT int sl_shutdown(struct sl_conn *c, unsigned int how);
+
+/* Flow. */
+
+/* Stop and restart `data` and `end`.  sl_resume() presents what was kept. */
+SL_EXPORT int sl_pause(struct sl_conn *c);
+SL_EXPORT int sl_resume(struct sl_conn *c);
+
+/*
+ * Idle timeout in milliseconds, in place of timeouts.idle; any value; traffic
+ * in either direction starts it anew; 0 switches it off.
+ */
+SL_EXPORT int sl_timeout(struct sl_conn *c, uint64_t ms);
+
+/*
+ * Calls `timer(service, c, id)` once, ms milliseconds from now.  c may be NULL.
+ * A timer with the same connection and id is replaced; with ms 0 it is only
+ * cancelled.  Timers end with their connection or service.  -1: ENOMEM, or
+ * EINVAL for a connection of another service.
+ */
+SL_EXPORT int sl_timer(struct sl_service *service, struct sl_conn *c,
+    uint32_t id, uint64_t ms);
+
+/* Socket options.  EOPNOTSUPP where the socket has no such option. */
+SL_EXPORT int sl_set_nodelay(struct sl_conn *c, int on);
+SL_EXPORT int sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms);
+SL_EXPORT int sl_set_tos(struct sl_conn *c, int tos);
+SL_EXPORT int sl_fd(const struct sl_conn *c); /* borrowed; -1 when closed */
+
+/* Facts. */
+
+enum sl_state {
+	SL_STATE_CONNECTING = 1, /* a made connection, not yet there */
+	SL_STATE_HANDSHAKE = 2,	 /* TLS */
+	SL_STATE_OPEN = 3,
+	SL_STATE_READ_CLOSED = 4,  /* the peer finished, we may still write */
+	SL_STATE_WRITE_CLOSED = 5, /* we finished, the peer may still write */
+	SL_STATE_CLOSING = 6,	   /* flushing or lingering, then closed */
+	SL_STATE_CLOSED = 7,
+};
+
+SL_EXPORT uint64_t sl_id(const struct sl_conn *c); /* never used twice; or 0 */
+SL_EXPORT int sl_state(const struct sl_conn *c);   /* enum sl_state */
+SL_EXPORT const struct sl_address *sl_local(struct sl_conn *c);
+SL_EXPORT const struct sl_address *sl_remote(struct sl_conn *c);
+SL_EXPORT uint64_t sl_bytes_read(const struct sl_conn *c);
+SL_EXPORT uint64_t sl_bytes_written(const struct sl_conn *c); /* by the kernel */
+SL_EXPORT size_t sl_queued(const struct sl_conn *c); /* not yet by the kernel */
+SL_EXPORT void *sl_data(const struct sl_conn *c);
+SL_EXPORT void sl_set_data(struct sl_conn *c, void *data);
+SL_EXPORT struct sl_service *sl_service(struct sl_conn *c);
+SL_EXPORT int sl_is_client(const struct sl_conn *c);
+
+/* Does this connection hold up a drain (the default), or may it be closed? */
+SL_EXPORT void sl_ref(struct sl_conn *c);
+SL_EXPORT void sl_unref(struct sl_conn *c);
+
+/* The service. */
+
+SL_EXPORT const char *sl_service_name(const struct sl_service *service);
+SL_EXPORT void *sl_service_data(const struct sl_service *service);
+SL_EXPORT void sl_set_service_data(struct sl_service *service, void *data);
+
+/* The address of the listener's socket number `index`, or NULL past the last. */
+SL_EXPORT const struct sl_address *sl_listen_address(
+    const struct sl_service *service, unsigned int index);
+
+/* The connection with this id, if this service still has it; else NULL. */
+SL_EXPORT struct sl_conn *sl_find(struct sl_service *service, uint64_t id);
+
+/*
+ * Walk the service's open connections:
+ *	for (c = sl_first(service); c != NULL; c = sl_next(c))
+ * Any of them may be written to or closed on the way.
+ */
+SL_EXPORT struct sl_conn *sl_first(struct sl_service *service);
+SL_EXPORT struct sl_conn *sl_next(struct sl_conn *c);
+
+/*
+ * Stop the listener, in every worker, until the next reload.  close_active
+ * also closes its connections, with SL_WHY_STOP.
+ */
+SL_EXPORT int sl_stop(struct sl_service *service, int close_active);
+
+/* Ask the daemon to reload, as SIGHUP does. */
+SL_EXPORT int sl_reload(void);
+
+/* Options.  Strings live as long as the service. */
+
+SL_EXPORT const struct sl_options *sl_options(const struct sl_service *service);
+SL_EXPORT const char *sl_option_string(const struct sl_options *options,
+    const char *path);
+SL_EXPORT int64_t sl_option_int(const struct sl_options *options,
+    const char *path);
+SL_EXPORT double sl_option_float(const struct sl_options *options,
+    const char *path);
+SL_EXPORT int sl_option_bool(const struct sl_options *options,
+    const char *path);
+SL_EXPORT uint64_t sl_option_ms(const struct sl_options *options,
+    const char *path);
+SL_EXPORT uint64_t sl_option_size(const struct sl_options *options,
+    const char *path);
+SL_EXPORT size_t sl_option_count(const struct sl_options *options,
+    const char *path); /* strings in a list; 0 or 1 for any other option */
+SL_EXPORT const char *sl_option_at(const struct sl_options *options,
+    const char *path, size_t index);
+
+/*
+ * In `check`: refuse the options.  `option` names the one at fault, so that
+ * the operator is pointed at its file and line, or is NULL.  Returns -1:
+ *	return sl_refuse(err, "motd", "longer than %d bytes", MOTD_MAX);
+ */
+SL_EXPORT int sl_refuse(struct sl_error *err, const char *option,
+    const char *fmt, ...) SL_PRINTF(3, 4);
+
+/* Logs, counters, time. */
+
+enum sl_log_level {
+	SL_LOG_ERROR = 3, /* as in syslog(3) */
+	SL_LOG_WARN = 4,
+	SL_LOG_INFO = 6,
+	SL_LOG_DEBUG = 7,
+};
+
+/* One line; no newline needed.  service may be NULL. */
+SL_EXPORT void sl_log(const struct sl_service *service, int level,
+    const char *fmt, ...) SL_PRINTF(3, 4);
+SL_EXPORT void sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
+    SL_PRINTF(3, 4);
+
+/*
+ * Add n to the service's counter of this name; name is copied.  -1: EINVAL for
+ * an empty name or one over 31 bytes, ENOSPC for more than 32 names.
+ */
+SL_EXPORT int sl_count(struct sl_service *service, const char *name,
+    uint64_t n);
+
+/* Monotonic milliseconds, as of the running pass of the event loop. */
+SL_EXPORT uint64_t sl_now_ms(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SLUICE_H */
