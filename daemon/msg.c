@@ -160,7 +160,7 @@ msg_recv(int channel, struct msg *ret)
 	if (got == 0 && fds == 0)
 		return 0;
 	if ((size_t)got < sizeof(head) || fds > 1 ||
-	    (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+	    (mh.msg_flags & MSG_TRUNC) != 0 ||
 	    head.length != (size_t)got - sizeof(head) ||
 	    head.type == MSG_NONE || head.type >= MSG_TYPES) {
 		if (fd != -1)

@@ -62,7 +62,8 @@ int msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg
 /*
  * Receive one message.  Returns 1; 0 at end of file; -1 with errno: EAGAIN, or
  * EBADMSG for a packet that is not one of ours (already dropped, with its
- * descriptors).
+ * descriptors).  A descriptor for which this process has no room left is
+ * missing: ret->fd is -1, which a receiver must be ready for in any case.
  */
 int msg_recv(int channel, struct msg *ret);
 

@@ -316,8 +316,9 @@ SL_EXPORT int sl_timeout(struct sl_conn *c, uint64_t ms);
 /*
  * Calls `timer(service, c, id)` once, ms milliseconds from now.  c may be NULL.
  * A timer with the same connection and id is replaced; with ms 0 it is only
- * cancelled.  Timers end with their connection or service.  -1: ENOMEM, or
- * EINVAL for a connection of another service.
+ * cancelled.  Timers end with their connection or service; those set in `start`
+ * or `reload` wait until the service serves.  -1: ENOMEM, or EINVAL for a
+ * connection of another service.
  */
 SL_EXPORT int sl_timer(struct sl_service *service, struct sl_conn *c,
     uint32_t id, uint64_t ms);
@@ -356,7 +357,11 @@ SL_EXPORT int sl_is_client(const struct sl_conn *c);
 SL_EXPORT void sl_ref(struct sl_conn *c);
 SL_EXPORT void sl_unref(struct sl_conn *c);
 
-/* The service. */
+/*
+ * The service.  A pointer to one is good until its `stop`, or until a reload
+ * puts another in its place: ask sl_service() of a connection, or take the one
+ * that a callback was given, rather than keep it.
+ */
 
 SL_EXPORT const char *sl_service_name(const struct sl_service *service);
 SL_EXPORT void *sl_service_data(const struct sl_service *service);

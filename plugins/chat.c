@@ -82,7 +82,8 @@ tell(struct sl_conn *c, const char *line, size_t len)
 		m->missed = 0;
 		sl_send(c, note, (size_t)n);
 	}
-	sl_send(c, line, len);
+	if (sl_send(c, line, len) == -1)
+		m->missed++;
 }
 
 SL_PRINTF(2, 3)

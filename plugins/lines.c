@@ -54,22 +54,29 @@ answer(struct sl_conn *c, const char *text, size_t len)
 	/*
 	 * The rest goes above the high mark, so that no half answer has to be
 	 * remembered.  The write was short: the daemon comes again once there
-	 * is room, with the lines that are left.
+	 * is room, with the lines that are left.  If not even that has room,
+	 * half an answer is out, and nothing sensible can follow it.
 	 */
-	if (taken >= 0)
-		sl_send(c, text + taken, len - (size_t)taken);
+	if (taken >= 0 &&
+	    sl_send(c, text + taken, len - (size_t)taken) == -1)
+		sl_terminate(c);
 	return false;
 }
 
+/* Without the return in front of its end. */
+static size_t
+length(const char *line, const char *end)
+{
+	return (size_t)(end - line) - (end > line && end[-1] == '\r');
+}
+
 static bool
-answer_line(struct sl_conn *c, const char *line, size_t len)
+answer_line(struct sl_conn *c, size_t len)
 {
 	struct reader *reader = sl_data(c);
 	char text[ANSWER_MAX];
 	int n;
 
-	if (len > 0 && line[len - 1] == '\r')
-		len--;
 	n = snprintf(text, sizeof(text), "%" PRIu64 ": %zu\n", ++reader->number,
 	    len);
 	return answer(c, text, (size_t)n);
@@ -84,16 +91,16 @@ lines_data(struct sl_conn *c, const void *buf, size_t len)
 	bool more;
 
 	while ((newline = memchr(line, '\n', (size_t)(stop - line))) != NULL) {
-		size_t n = (size_t)(newline - line);
+		size_t n = length(line, newline);
 
 		if (n > max)
 			break;
-		more = answer_line(c, line, n);
+		more = answer_line(c, n);
 		line = newline + 1;
 		if (!more)
 			return line - (const char *)buf;
 	}
-	if ((size_t)(stop - line) > max) {
+	if (length(line, stop) > max) {
 		sl_send(c, too_long, sizeof(too_long) - 1);
 		sl_close(c);
 		return (ssize_t)len;

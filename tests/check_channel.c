@@ -279,6 +279,31 @@ START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 }
 END_TEST
 
+START_TEST(a_descriptor_there_is_no_room_for_costs_only_itself)
+{
+	struct rlimit limit, none;
+	int spare;
+
+	make();
+	ck_assert_int_eq(msg_send(other, MSG_IMAGE, 7, NULL, NULL, 0, other),
+	    0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	spare = dup(other); /* the lowest that is free, and all below are not */
+	ck_assert_int_ne(spare, -1);
+	close(spare);
+	none = limit;
+	none.rlim_cur = spare;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	loop();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_uint_eq(seen.closes, 0);
+	ck_assert_uint_eq(seen.messages, 1);
+	ck_assert_uint_eq(seen.last.type, MSG_IMAGE);
+	ck_assert_int_eq(seen.last.fd, -1);
+	unmake();
+}
+END_TEST
+
 START_TEST(an_empty_packet_is_an_end)
 {
 	make();
@@ -443,6 +468,7 @@ main(void)
 		the_end_is_told_once_after_the_last_words,
 		pump_delivers_what_is_there_without_the_loop,
 		garbage_closes_the_channel_and_leaks_nothing,
+		a_descriptor_there_is_no_room_for_costs_only_itself,
 		an_empty_packet_is_an_end,
 		what_the_socket_does_not_take_waits_in_order,
 		a_full_queue_says_so_and_goes_away_with_its_descriptors,

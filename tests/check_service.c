@@ -474,6 +474,35 @@ START_TEST(timers_of_a_state_go_where_the_state_goes)
 }
 END_TEST
 
+static int
+start_with_timer(struct sl_service *service)
+{
+	return sl_timer(service, NULL, 1, 1);
+}
+
+START_TEST(timers_of_a_prepared_version_wait_for_the_commit)
+{
+	struct sl_service *next;
+
+	begin();
+	fired2 = 0;
+	second.descriptor.state_version = 2;
+	second.descriptor.start = start_with_timer;
+	second.descriptor.timer = timer2;
+	next = prepare(ON_RELOAD_AUTO);
+	for (int i = 0; i < 5; i++) {
+		worker_skip_ms(1000);
+		worker_pass(true);
+	}
+	ck_assert_uint_eq(fired2, 0);
+	commit(next);
+	while (fired2 == 0)
+		worker_pass(true);
+	ck_assert_uint_eq(fired2, 1);
+	end();
+}
+END_TEST
+
 static char stopped[64];
 
 static int
@@ -558,6 +587,7 @@ main(void)
 		a_chain_of_versions_takes_each_connection_as_far_as_it_goes,
 		a_draining_version_does_not_keep_later_ones,
 		timers_of_a_state_go_where_the_state_goes,
+		timers_of_a_prepared_version_wait_for_the_commit,
 		a_listener_outlives_the_last_of_its_connections,
 		NULL,
 	};

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine.h"
@@ -18,11 +19,17 @@
 #define ACCEPT_MAX 64	    /* per turn and socket: others wait as well */
 #define ACCEPT_PAUSE_MS 100 /* out of descriptors: time for some to close */
 #define REFUSED_LOG_MAX 1   /* lines per second and listener */
+/*
+ * Descriptors that connections never get: the master must be able to send the
+ * images and sockets of a reload.  An eighth of all where there are few.
+ */
+#define KEEP_FREE 64
 
 static LIST_HEAD(, acceptor) accepting = LIST_HEAD_INITIALIZER(accepting);
 static struct timer pause_timer;
 static int reserve_fd = -1; /* given up to turn a client away properly */
 static bool starved;	    /* out of descriptors; said once per spell */
+static rlim_t fd_end;	    /* connections have descriptors below it */
 
 static void on_pause_over(struct timer *timer);
 
@@ -36,6 +43,12 @@ open_reserve(void)
 int
 accept_init(void)
 {
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return -1;
+	fd_end = limit.rlim_cur - (limit.rlim_cur / 8 < KEEP_FREE ?
+		limit.rlim_cur / 8 : KEEP_FREE);
 	open_reserve();
 	return timers_attach(engine.timers, &pause_timer, on_pause_over);
 }
@@ -68,9 +81,25 @@ on_pause_over(struct timer *timer)
 		watch(acceptor);
 }
 
+/* One client is told by being closed. */
+static void
+turn_one_away(const struct acceptor *acceptor)
+{
+	int fd;
+
+	if (reserve_fd == -1)
+		return;
+	close(reserve_fd);
+	reserve_fd = -1;
+	fd = accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd != -1)
+		close(fd);
+	open_reserve();
+}
+
 /*
  * No descriptors, or no memory for one.  The sockets stay readable, so they
- * must go out of the event base; one client is told by being closed.
+ * must go out of the event base.
  */
 static void
 pause_accepting(const struct acceptor *acceptor, int error)
@@ -88,17 +117,6 @@ pause_accepting(const struct acceptor *acceptor, int error)
 		    acceptor->text, conn_count(), ACCEPT_PAUSE_MS);
 	}
 	starved = true;
-	if (reserve_fd != -1) {
-		int fd;
-
-		close(reserve_fd);
-		reserve_fd = -1;
-		fd = accept4(acceptor->fd, NULL, NULL,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd != -1)
-			close(fd);
-		open_reserve();
-	}
 }
 
 static void
@@ -153,22 +171,28 @@ accept_one(struct acceptor *acceptor)
 
 	fd = accept4(acceptor->fd, &peer.sa, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd != -1 && (rlim_t)fd >= fd_end) {
+		close(fd);
+		pause_accepting(acceptor, EMFILE);
+		return false;
+	}
 	if (fd != -1) {
-		if (starved)
-			log_info("%s: accepting again",
-			    acceptor->listener->name);
-		starved = false;
 		admit(acceptor->listener, fd, &peer.sa, len);
 		return true;
 	}
 	switch (errno) {
-	case EAGAIN:
+	case EAGAIN: /* nobody waits any more: the spell is over */
+		if (starved)
+			log_info("%s: accepting again",
+			    acceptor->listener->name);
+		starved = false;
 		return false;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
 		pause_accepting(acceptor, errno);
+		turn_one_away(acceptor);
 		return false;
 	case EBADF:
 	case EINVAL: /* not listening, or no socket at all: it never will */

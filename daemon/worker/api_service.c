@@ -15,6 +15,7 @@
 #include "worker.h"
 
 #define PLUGIN_LINE_MAX 1024 /* of what a plugin may log at once */
+#define COMMIT_LOOK_MS 20    /* how late a timer may be behind its COMMIT */
 
 static int
 fail(int error)
@@ -117,6 +118,12 @@ on_plugin_timer(struct timer *expired)
 	struct sl_conn *conn = timer->conn;
 	uint32_t id = timer->id;
 
+	if (conn == NULL && !service_is_committed(service)) {
+		/* A reload that is called off must have changed nothing. */
+		timers_set(engine.timers, expired,
+		    engine_now() + COMMIT_LOOK_MS);
+		return;
+	}
 	plugin_timer_free(timer);
 	if (conn == NULL) {
 		callback_timer(service, NULL, id);

@@ -61,9 +61,17 @@ leave(void)
 	running.conn = NULL;
 }
 
+bool
+callback_running(void)
+{
+	return get(&row->callback) != CALLBACK_NONE;
+}
+
 struct callback_context
 callback_context(void)
 {
+	if (!callback_running())
+		return (struct callback_context){ .callback = CALLBACK_NONE };
 	return (struct callback_context){
 		.callback = get(&row->callback),
 		.plugin = running.service != NULL ? running.service->plugin :
@@ -74,31 +82,25 @@ callback_context(void)
 }
 
 bool
-callback_running(void)
-{
-	return get(&row->callback) != CALLBACK_NONE;
-}
-
-bool
 callback_running_for(const struct sl_conn *conn)
 {
 	return running.conn == conn && callback_running();
 }
 
-/* A struct sl_error with room for text of the host's own. */
-struct own_error {
+/* What `check` gets: a struct sl_error with room for text of our own. */
+static struct own_error {
 	struct sl_error public;
 	char text[ERROR_TEXT_MAX];
 	char option[OPTION_PATH_MAX];
-};
+} own;
 
 int
 callback_check(const struct plugin *plugin, const struct sl_options *options,
     struct error *err, char ret_option[OPTION_PATH_MAX])
 {
-	struct own_error own = { .public.size = sizeof(own.public) };
 	int rc;
 
+	own = (struct own_error){ .public.size = sizeof(own.public) };
 	ret_option[0] = '\0';
 	if (plugin->descriptor.check == NULL)
 		return 0;
@@ -117,14 +119,12 @@ int
 callback_refuse(struct sl_error *err, const char *option, const char *fmt,
     va_list ap)
 {
-	/* Made in callback_check(), nowhere else. */
-	struct own_error *own = (struct own_error *)err;
-
-	if (err == NULL || get(&row->callback) != CALLBACK_CHECK)
+	/* There is only one that a plugin can have been given. */
+	if (err != &own.public || get(&row->callback) != CALLBACK_CHECK)
 		return -1;
-	vsnprintf(own->text, sizeof(own->text), fmt, ap);
-	own->public.text = own->text;
-	snprintf(own->option, sizeof(own->option), "%s",
+	vsnprintf(own.text, sizeof(own.text), fmt, ap);
+	own.public.text = own.text;
+	snprintf(own.option, sizeof(own.option), "%s",
 	    option != NULL ? option : "");
 	return -1;
 }

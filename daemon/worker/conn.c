@@ -34,12 +34,14 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
     socklen_t peer_len, uint32_t address_entry)
 {
 	struct sl_conn *conn = calloc(1, sizeof(*conn));
+	uint32_t skipped;
 
 	if (conn == NULL ||
 	    timers_attach(engine.timers, &conn->timer,
 		conn_on_timer) == -1) {
-		log_warnx("%s: out of memory; a connection was refused",
-		    listener->name);
+		if (log_limit(&listener->refused, 1, &skipped))
+			log_warnx("%s: out of memory; a connection was refused",
+			    listener->name);
 		free(conn);
 		close(fd);
 		shm_address_out(engine.shm, engine.worker, address_entry);
@@ -100,6 +102,8 @@ conn_set_hold(struct sl_conn *conn, bool hold)
 		return;
 	conn->no_hold = !hold;
 	holding += hold ? 1 : -1;
+	/* A worker that drains may have waited for this one alone. */
+	engine.after_pass_due = true;
 }
 
 static const char *
@@ -135,6 +139,11 @@ conn_set_out(struct sl_conn *conn, enum half to)
 	assert(to > conn->out);
 	trace(conn, "out", conn->out, to);
 	conn->out = to;
+	/* No drain comes any more: input must not go on waiting for it. */
+	if (conn->drain_owed) {
+		conn->drain_owed = false;
+		conn->represent = true;
+	}
 }
 
 static void
@@ -148,9 +157,8 @@ note(struct ending *ending, enum sl_why why, int sys_errno,
 	ending->stage = stage;
 }
 
-/* The reason, and for an error also what `error` will be told. */
-static void
-decide(struct sl_conn *conn, enum sl_why why, int sys_errno,
+void
+conn_decide(struct sl_conn *conn, enum sl_why why, int sys_errno,
     enum sl_stage stage)
 {
 	if (why_is_error(why))
@@ -165,7 +173,9 @@ conn_close(struct sl_conn *conn, enum sl_why why)
 		return;
 	if (why == SL_WHY_LOCAL && conn->eof && !conn->local_first)
 		why = SL_WHY_PEER; /* it finished, and so do we */
-	decide(conn, why, 0, SL_STAGE_NONE);
+	conn_decide(conn, why, 0, SL_STAGE_NONE);
+	if (conn->out == HALF_CLOSED && !conn->lingers)
+		conn->progress_ms = engine_now(); /* it lingers from now on */
 	conn->lingers = true;
 	/* The input may be in a callback's hands: conn_settle() drops it. */
 	if (conn->in == HALF_OPEN)
@@ -180,7 +190,7 @@ conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
 {
 	if (conn->dead)
 		return;
-	decide(conn, why, sys_errno, stage);
+	conn_decide(conn, why, sys_errno, stage);
 	queue_clear(&conn->queue);
 	if (conn->in != HALF_CLOSED)
 		conn_set_in(conn, HALF_CLOSED);
@@ -299,7 +309,6 @@ conn_end(struct sl_conn *conn)
 	if (listener->sweep == conn)
 		listener->sweep = TAILQ_NEXT(conn, link);
 	TAILQ_REMOVE(&listener->conns, conn, link);
-	listener->conn_count--;
 	shm_address_out(engine.shm, engine.worker, conn->address_entry);
 	shm_connection_out(engine.shm, engine.worker, listener->slot);
 	if (!conn->pending)
@@ -310,6 +319,7 @@ conn_end(struct sl_conn *conn)
 static void
 conn_free(struct sl_conn *conn)
 {
+	conn->service->listener->conn_count--;
 	service_unref(conn->service);
 	conn_names_free(conn);
 	free(conn);

@@ -100,6 +100,7 @@ struct sl_conn {
 	bool no_hold : 1;	    /* sl_unref(): does not hold up a drain */
 	bool stays : 1;		    /* refused to migrate */
 	bool is_client : 1;
+	bool drain_at_empty : 1;    /* the drain that is owed comes only then */
 };
 
 /*
@@ -140,11 +141,14 @@ void conn_set_in(struct sl_conn *conn, enum half to);
 void conn_set_out(struct sl_conn *conn, enum half to);
 
 /*
- * Ending.  Both only decide; conn_settle() does it, so the caller settles or
+ * Ending.  All only decide; conn_settle() does it, so the caller settles or
  * pends.  Safe under a callback and on a connection that ends already: the
  * first reason stands.
  */
 
+/* The reason, and for an error also what `error` will be told. */
+void conn_decide(struct sl_conn *conn, enum sl_why why, int sys_errno,
+    enum sl_stage stage);
 /* Flush what is queued, drop what comes, then end. */
 void conn_close(struct sl_conn *conn, enum sl_why why);
 /* End without flushing. */
@@ -203,8 +207,8 @@ void conn_drop_input(struct sl_conn *conn);
 
 /* conn_write.c */
 
-/* The queue is below the mark at which `drain` is due. */
-bool conn_below_low_mark(const struct sl_conn *conn);
+/* The queue has fallen far enough for the `drain` that is owed. */
+bool conn_drain_due(const struct sl_conn *conn);
 
 /* As sl_write() and sl_send(), on a connection whose out half is open. */
 ssize_t conn_write(struct sl_conn *conn, const void *buf, size_t len);

@@ -38,8 +38,6 @@ follow(struct sl_conn *conn, bool may_call)
 	struct sl_service *from, *to;
 
 	while ((to = conn->service->successor) != NULL && !conn->stays) {
-		if (to->carry == CARRY_DRAIN)
-			return;
 		if (to->carry == CARRY_CLOSE) {
 			conn_close(conn, SL_WHY_RELOAD);
 			return;

@@ -108,13 +108,7 @@ keep_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
 	} else if ((size_t)used < len &&
 	    keep(conn, buf + used, len - used) == -1) {
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
-		return;
 	}
-	/* Full, and nothing that could make the plugin take more of it. */
-	if (conn_kept(conn) >=
-		conn->service->listener->settings->limits.read_buffer &&
-	    !conn->drain_owed && !conn->paused && !conn->represent)
-		conn_close(conn, SL_WHY_INPUT_LIMIT);
 }
 
 void

@@ -65,14 +65,27 @@ flush_if_due(struct sl_conn *conn)
 static bool
 drain_due(const struct sl_conn *conn)
 {
-	return conn->drain_owed && conn->out == HALF_OPEN &&
-	    conn_below_low_mark(conn);
+	return conn->out == HALF_OPEN && conn_drain_due(conn);
 }
 
 static bool
 represent_due(const struct sl_conn *conn)
 {
 	return conn->represent && conn->in == HALF_OPEN && !conn->paused;
+}
+
+static bool
+input_full(const struct sl_conn *conn)
+{
+	return conn_kept(conn) >= settings_of(conn)->limits.read_buffer;
+}
+
+/* Full, and nothing that could make the plugin take more of it? */
+static bool
+input_stuck(const struct sl_conn *conn)
+{
+	return conn->in == HALF_OPEN && input_full(conn) &&
+	    !conn->drain_owed && !conn->paused && !conn->represent;
 }
 
 /* Register for exactly the events that something waits for. */
@@ -82,9 +95,7 @@ arm(struct sl_conn *conn)
 	unsigned int wants = 0;
 
 	if (conn->in != HALF_CLOSED && !conn->eof &&
-	    (conn->in == HALF_DRAIN ||
-		(!conn->paused && conn_kept(conn) <
-		    settings_of(conn)->limits.read_buffer)))
+	    (conn->in == HALF_DRAIN || (!conn->paused && !input_full(conn))))
 		wants |= EV_READ;
 	if (conn->blocked)
 		wants |= EV_WRITE;
@@ -184,6 +195,8 @@ conn_settle(struct sl_conn *conn)
 		finish_input(conn);
 		flush_if_due(conn);
 	}
+	if (input_stuck(conn))
+		conn_close(conn, SL_WHY_INPUT_LIMIT);
 	if (conn->salvage) {
 		if (conn->in == HALF_OPEN && conn_read(conn)) {
 			conn_pend(conn);
@@ -216,8 +229,8 @@ static bool
 quiet(const struct sl_conn *conn)
 {
 	return conn->unsettled == 0 && conn->queue.bytes == 0 &&
-	    conn->in == HALF_OPEN && conn->out == HALF_OPEN &&
-	    conn->wants == EV_READ;
+	    conn->input == NULL && conn->in == HALF_OPEN &&
+	    conn->out == HALF_OPEN && conn->wants == EV_READ;
 }
 
 static void

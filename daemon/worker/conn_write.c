@@ -24,10 +24,33 @@ limits_of(const struct sl_conn *conn)
 	return &conn->service->listener->settings->limits;
 }
 
-bool
-conn_below_low_mark(const struct sl_conn *conn)
+static bool
+below_low_mark(const struct sl_conn *conn)
 {
 	return conn->queue.bytes <= limits_of(conn)->write_buffer / 2;
+}
+
+bool
+conn_drain_due(const struct sl_conn *conn)
+{
+	if (!conn->drain_owed)
+		return false;
+	return conn->drain_at_empty ? conn->queue.bytes == 0 :
+				      below_low_mark(conn);
+}
+
+/*
+ * A write came up short.  Was it so below the low mark, then to fall below it
+ * is no news: the plugin would try the same again, and again in vain.
+ */
+static void
+owe_drain(struct sl_conn *conn)
+{
+	if (!conn->drain_owed)
+		conn->drain_at_empty = false;
+	conn->drain_owed = true;
+	if (below_low_mark(conn))
+		conn->drain_at_empty = true;
 }
 
 static void
@@ -44,9 +67,7 @@ block(struct sl_conn *conn)
 static void __attribute__((cold))
 output_broke(struct sl_conn *conn, int error)
 {
-	if (conn->fault.why == SL_WHY_NONE)
-		conn->fault = (struct ending){ SL_WHY_RESET, error,
-			SL_STAGE_WRITE };
+	conn_decide(conn, SL_WHY_RESET, error, SL_STAGE_WRITE);
 	conn->salvage = true;
 	conn->blocked = false;
 	queue_clear(&conn->queue);
@@ -179,7 +200,7 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 		take = 0;
 	}
 	if (sent + take < len)
-		conn->drain_owed = true;
+		owe_drain(conn);
 	return sent + take;
 }
 
@@ -192,7 +213,7 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 	if (len > most || conn->queue.bytes > most - len) {
 		/* With nothing queued there is nothing to wait for. */
 		if (conn->queue.bytes > 0)
-			conn->drain_owed = true;
+			owe_drain(conn);
 		return fail(ENOBUFS);
 	}
 	if (len >= DIRECT_SEND_MIN && !conn->blocked) {

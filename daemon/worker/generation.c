@@ -344,7 +344,7 @@ generation_reap(void)
 	for (listener = LIST_FIRST(&listeners); listener != NULL;
 	     listener = next) {
 		next = LIST_NEXT(listener, link);
-		if (listener->gone && TAILQ_EMPTY(&listener->conns))
+		if (listener->gone && listener->conn_count == 0)
 			free_listener(listener);
 	}
 }

@@ -55,7 +55,7 @@ struct listener {
 	const struct listener_settings *settings;
 	struct acceptors acceptors;
 	struct conn_list conns;
-	unsigned int conn_count;
+	unsigned int conn_count; /* also those that ended in this pass */
 	struct sl_conn *sweep; /* next to be taken to the current version */
 	bool gone;	       /* no longer configured */
 	struct timer drain_timer;

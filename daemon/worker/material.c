@@ -104,16 +104,12 @@ add_socket(struct material *material, const struct msg *msg,
 	return 0;
 }
 
-int
-material_add(struct material *material, struct msg *msg, struct error *err)
+static int
+add(struct material *material, const struct msg *msg, struct error *err)
 {
 	if (msg->fd == -1)
-		return error_set(err, "%s without a descriptor",
-		    msg_name(msg->type));
-	if (msg->generation != material->generation) {
-		material_clear(material);
-		material->generation = msg->generation;
-	}
+		return error_set(err, "%s came without its descriptor: this "
+		    "process has too many open", msg_name(msg->type));
 	switch (msg->type) {
 	case MSG_BUNDLE:
 		close_fd(material->bundle_fd);
@@ -131,8 +127,25 @@ material_add(struct material *material, struct msg *msg, struct error *err)
 }
 
 int
+material_add(struct material *material, const struct msg *msg,
+    struct error *err)
+{
+	if (msg->generation != material->generation) {
+		material_clear(material);
+		material->generation = msg->generation;
+	}
+	if (add(material, msg, err) == -1) {
+		material->incomplete = true;
+		return -1;
+	}
+	return 0;
+}
+
+int
 material_read(struct material *material, struct error *err)
 {
+	if (material->incomplete)
+		return error_set(err, "not all of the generation arrived");
 	if (material->bundle_fd == -1)
 		return error_set(err, "no bundle was sent");
 	material->settings = bundle_read(material->bundle_fd, err);

@@ -29,6 +29,7 @@ typedef void material_report(uint32_t generation, int level,
 struct material {
 	material_report *report;
 	uint32_t generation;
+	bool incomplete; /* something of it could not be taken */
 	int bundle_fd; /* owned; -1: none yet */
 	struct settings *settings;
 	int *images; /* owned descriptors, by index; -1: none */
@@ -44,9 +45,10 @@ void material_clear(struct material *material);
 
 /*
  * MSG_BUNDLE, MSG_IMAGE or MSG_SOCKET.  Takes its descriptor.  The first of
- * another generation drops what was there.  0, or -1 with err.
+ * another generation drops what was there.  0, or -1 with err, and then
+ * material_read() fails, too.
  */
-int material_add(struct material *material, struct msg *msg,
+int material_add(struct material *material, const struct msg *msg,
     struct error *err);
 
 /* Decode the bundle.  0, or -1 with err. */

@@ -158,12 +158,25 @@ service_end_unused(void)
 	}
 }
 
+bool
+service_is_committed(const struct sl_service *service)
+{
+	const struct sl_service *current = service->listener->current;
+
+	/* Later versions have higher numbers. */
+	return current != NULL && service->generation <= current->generation;
+}
+
 void
 service_succeed(struct sl_service *prev, struct sl_service *next)
 {
-	service_ref(next);
-	prev->successor = next;
-	/* Where connections carry on in new code, so does the service. */
-	if (next->carry == CARRY_SWAP || next->carry == CARRY_MIGRATE)
+	/* Connections that stay need not keep alive what they never see. */
+	if (next->carry != CARRY_DRAIN) {
+		service_ref(next);
+		prev->successor = next;
+	}
+	/* Timers go where the connections go, and where the state goes. */
+	if (next->carry == CARRY_SWAP || next->carry == CARRY_MIGRATE ||
+	    next->state == prev->state)
 		plugin_timers_move(&prev->timers, &next->timers, next);
 }

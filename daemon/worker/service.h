@@ -43,7 +43,8 @@ struct sl_service {
 	struct plugin *plugin;	   /* a reference */
 	struct sl_options *options;
 	struct service_state *state;
-	struct sl_service *successor; /* a reference; NULL: current or last */
+	/* Where its connections go; a reference; NULL: they stay. */
+	struct sl_service *successor;
 	enum carry carry;	      /* for the predecessor's connections */
 	uint32_t generation;	      /* the one that made it */
 	uint64_t code;		      /* for the board */
@@ -70,6 +71,9 @@ void service_unref(struct sl_service *service);
  * shares the state.  Not under a callback.
  */
 void service_end_unused(void);
+
+/* Has it begun to serve?  A version that is only prepared may never do so. */
+bool service_is_committed(const struct sl_service *service);
 
 /* Make `next` the successor of `prev` (COMMIT). */
 void service_succeed(struct sl_service *prev, struct sl_service *next);

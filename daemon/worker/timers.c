@@ -133,7 +133,8 @@ arm(struct timers *timers)
 	wait_ms = timers->armed_ms > now ? timers->armed_ms - now : 0;
 	tv.tv_sec = wait_ms / 1000;
 	tv.tv_usec = wait_ms % 1000 * 1000;
-	event_add(timers->event, &tv);
+	if (event_add(timers->event, &tv) == -1)
+		timers->armed_ms = 0; /* the next one that is set tries again */
 }
 
 void

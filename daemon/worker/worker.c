@@ -115,18 +115,25 @@ on_drain_timeout(struct timer *timer)
 	close_all(SL_WHY_SHUTDOWN);
 }
 
+static void
+stop_accepting(void)
+{
+	struct listener *listener;
+
+	LIST_FOREACH(listener, &listeners, link)
+		listener_stop_accepting(listener);
+}
+
 /* Take nothing new, and leave when the connections have finished. */
 static void
 drain(void)
 {
 	const struct generation *generation = generation_current();
-	struct listener *listener;
 
 	if (worker.draining)
 		return;
 	worker.draining = true;
-	LIST_FOREACH(listener, &listeners, link)
-		listener_stop_accepting(listener);
+	stop_accepting();
 	timers_set(engine.timers, &worker.drain_timer,
 	    engine_now() + (generation != NULL ?
 		    generation->settings->drain_timeout_ms : 0));
@@ -192,6 +199,8 @@ commit(void)
 	generation = generation_current();
 	orphan_s = generation->settings->drain_timeout_ms / 1000 +
 	    ORPHAN_GRACE_S;
+	if (worker.draining) /* told to leave right behind the COMMIT */
+		stop_accepting();
 	log_debug("generation %u committed", number);
 	send_simple(MSG_COMMITTED, number);
 }

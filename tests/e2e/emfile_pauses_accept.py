@@ -64,4 +64,22 @@ def test_emfile():
         wait_until(serves, "service")
 
 
+def test_reload_without_descriptors():
+    """What peers use up is not what the master needs."""
+    with Daemon(listener("echo", plugin("echo")), launcher=[
+            "sh", "-c", 'ulimit -n %d; exec "$@"' % LIMIT, "sh"]) as d:
+        first = d.connect()
+        first.sendall(b"hello")
+        equal(receive(first, 5), b"hello")
+        clients = [d.connect() for _ in range(LIMIT + 20)]
+        d.wait_log("(?i)too many open files")
+        d.listeners.append(listener("other", plugin("echo")))
+        d.write_config()
+        d.reload_ready()
+        first.sendall(b"again")
+        equal(receive(first, 5), b"again")
+        for s in clients:
+            s.close()
+
+
 main()

@@ -43,6 +43,9 @@ def test_lines():
         s.sendall(b" yet\n" + b"x" * 100 + b"\n")
         equal(receive_line(s), "3: 10")
         equal(receive_line(s), "4: 100")
+        s.sendall(b"x" * 100 + b"\r")
+        s.sendall(b"\n")
+        equal(receive_line(s), "5: 100")
         s.sendall(b"y" * 101 + b"\n" + b"more\n")
         equal(receive_all(s), b"error: line too long\n")
 

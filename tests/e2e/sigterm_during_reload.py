@@ -3,8 +3,9 @@
 import os
 import signal
 
-from sluice_test import (Daemon, compile_plugin, equal, listener, main,
-                         receive_line, test_plugin)
+from sluice_test import (Daemon, compile_plugin, equal, free_address,
+                         listener, main, plugin, receive, receive_line,
+                         test_plugin, wait_until)
 
 
 def test_at_once():
@@ -62,6 +63,43 @@ def test_while_preparing():
         d.wait_log("stopping", since)
         os.kill(worker, signal.SIGCONT)
         d.wait_exit()
+
+
+def test_stop_right_behind_commit():
+    """A worker that hears both at once does not begin to accept."""
+    with Daemon(listener("a", plugin("echo")), workers=2,
+                drain_timeout="60s", log={"level": "debug"}) as d:
+        first, second = d.workers()
+        clients = [d.connect("a") for _ in range(20)]
+        for s in clients:       # some on each worker
+            s.sendall(b"x")
+            equal(receive(s, 1), b"x")
+        address = free_address()
+        d.listeners.append(listener("b", plugin("echo"), address))
+        d.write_config()
+        since = d.mark()
+        os.kill(second, signal.SIGSTOP)
+        d.signal(signal.SIGHUP)
+        d.wait_log("worker 1: preparing -> prepared", since)
+        os.kill(first, signal.SIGSTOP)
+        os.kill(second, signal.SIGCONT)
+        d.wait_log("generation 2 committed", since)
+        d.signal(signal.SIGTERM)
+        d.wait_log("stopping", since)
+        os.kill(first, signal.SIGCONT)
+        d.wait_log("generation 2 committed", since, count=2)
+        wait_until(lambda: not accepts(d, address), "it to be refused")
+        for s in clients:
+            s.close()
+        d.wait_exit()
+
+
+def accepts(d, address):
+    try:
+        d.connect(address=address).close()
+        return True
+    except (ConnectionRefusedError, ConnectionResetError):
+        return False
 
 
 def test_sighup_while_stopping():
