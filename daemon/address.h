@@ -48,7 +48,7 @@ int address_check(const char *spec, struct error *err);
 /* "192.0.2.7:4411", "[::1]:80", "*:80", "unix:/path", "unix:@name", "systemd:name".  Returns text. */
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 
-/* The same for a socket address; a v4-mapped one reads as IPv4, an unnamed unix one as "unix:". */
+/* The same for a socket address; a v4-mapped one reads as IPv4, an unnamed unix one as "unix". */
 const char *sockaddr_text(const struct sockaddr *sa, socklen_t len, char text[ADDRESS_TEXT_MAX]);
 
 bool address_equal(const struct address *a, const struct address *b);

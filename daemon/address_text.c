@@ -38,8 +38,12 @@ unix_text(const struct sockaddr_un *un, socklen_t len,
 		name = sizeof(un->sun_path);
 	if (name > 1 && un->sun_path[0] == '\0')
 		return name_text("unix:@", un->sun_path + 1, name - 1, text);
-	return name_text("unix:", un->sun_path, strnlen(un->sun_path, name),
-	    text);
+	name = strnlen(un->sun_path, name);
+	if (name == 0) { /* most clients have no name */
+		snprintf(text, ADDRESS_TEXT_MAX, "unix");
+		return text;
+	}
+	return name_text("unix:", un->sun_path, name, text);
 }
 
 static const char *

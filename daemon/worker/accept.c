@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -123,15 +124,18 @@ static void
 refuse(struct listener *listener, int fd, const struct sockaddr *peer,
     socklen_t len, const char *limit, uint64_t most)
 {
-	char text[ADDRESS_TEXT_MAX];
+	char text[ADDRESS_TEXT_MAX], more[64] = "";
 	uint32_t skipped;
 
 	close(fd);
-	if (log_limit(&listener->refused, REFUSED_LOG_MAX, &skipped))
-		log_warnx("%s: refused %s: limits.%s (%llu) is reached; "
-			  "%u more refused since the last such line",
-		    listener->name, sockaddr_text(peer, len, text), limit,
-		    (unsigned long long)most, skipped);
+	if (!log_limit(&listener->refused, REFUSED_LOG_MAX, &skipped))
+		return;
+	if (skipped > 0)
+		snprintf(more, sizeof(more),
+		    "; %u more were refused since the last such line", skipped);
+	log_warnx("%s: refused %s: limits.%s (%llu) is reached%s",
+	    listener->name, sockaddr_text(peer, len, text), limit,
+	    (unsigned long long)most, more);
 }
 
 static void

@@ -187,6 +187,18 @@ log_level(int level)
 	return level >= SL_LOG_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 }
 
+/* A plugin's line, without the newline that some put at the end. */
+static void __attribute__((format(printf, 2, 0)))
+format_line(char text[PLUGIN_LINE_MAX], const char *fmt, va_list ap)
+{
+	size_t n;
+
+	vsnprintf(text, PLUGIN_LINE_MAX, fmt, ap);
+	n = strlen(text);
+	while (n > 0 && text[n - 1] == '\n')
+		text[--n] = '\0';
+}
+
 void
 sl_log(const struct sl_service *service, int level, const char *fmt, ...)
 {
@@ -196,7 +208,7 @@ sl_log(const struct sl_service *service, int level, const char *fmt, ...)
 	if (!log_enabled(log_level(level)))
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	format_line(text, fmt, ap);
 	va_end(ap);
 	if (service != NULL)
 		log_at(log_level(level), "%s: %s", service->listener->name,
@@ -214,9 +226,20 @@ sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
 	if (c == NULL || !log_enabled(log_level(level)))
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	format_line(text, fmt, ap);
 	va_end(ap);
 	log_at(log_level(level), "%s: %s", conn_label(c, label), text);
+}
+
+/* It stands in logs as NAME=COUNT. */
+static bool
+is_counter_name(const char *name)
+{
+	size_t n = name != NULL ? strspn(name,
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789_.-") : 0;
+
+	return n > 0 && n < COUNTER_NAME_MAX && name[n] == '\0';
 }
 
 int
@@ -224,8 +247,7 @@ sl_count(struct sl_service *service, const char *name, uint64_t n)
 {
 	struct listener *listener;
 
-	if (service == NULL || name == NULL || name[0] == '\0' ||
-	    strlen(name) >= COUNTER_NAME_MAX)
+	if (service == NULL || !is_counter_name(name))
 		return fail(EINVAL);
 	listener = service->listener;
 	for (unsigned int i = 0; i < listener->counter_count; i++) {

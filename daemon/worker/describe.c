@@ -1,5 +1,6 @@
 /* describe.c: `sluiced --describe`: what a plugin says of itself. */
 
+#include <ctype.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -65,6 +66,21 @@ list_flags(const struct sl_plugin *d, struct named names[3])
 	names[2] = (struct named){ NULL, false };
 }
 
+/* A plugin's text may hold anything; a terminal shall not obey it. */
+static const char *
+clean(const char *text)
+{
+	static char clean[4][1024];
+	static unsigned int next;
+	char *to = clean[next++ % 4];
+	size_t i;
+
+	for (i = 0; text[i] != '\0' && i < sizeof(clean[0]) - 1; i++)
+		to[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
+	to[i] = '\0';
+	return to;
+}
+
 static void
 print_names(const char *title, const struct named *names)
 {
@@ -85,10 +101,10 @@ print_text(const struct plugin *plugin)
 	const struct sl_plugin *d = &plugin->descriptor;
 	struct named names[10];
 
-	printf("%-15s %s\n", "name:", d->name);
-	printf("%-15s %s\n", "version:", d->version);
+	printf("%-15s %s\n", "name:", clean(d->name));
+	printf("%-15s %s\n", "version:", clean(d->version));
 	if (d->summary != NULL)
-		printf("%-15s %s\n", "summary:", d->summary);
+		printf("%-15s %s\n", "summary:", clean(d->summary));
 	printf("%-15s %u\n", "abi:", d->abi);
 	printf("%-15s %u\n", "state version:", d->state_version);
 	list_flags(d, names);
@@ -107,10 +123,11 @@ print_text(const struct plugin *plugin)
 	}
 	printf("options:\n");
 	for (const struct sl_option *o = d->options; o->name != NULL; o++)
-		printf("  %s (%s, default: %s)%s%s\n", o->name,
+		printf("  %s (%s, default: %s)%s%s\n", clean(o->name),
 		    options_type_name(o->type),
-		    o->value != NULL ? o->value : "none",
-		    o->help != NULL ? ": " : "", o->help != NULL ? o->help : "");
+		    o->value != NULL ? clean(o->value) : "none",
+		    o->help != NULL ? ": " : "",
+		    o->help != NULL ? clean(o->help) : "");
 }
 
 /* Plugins may write their texts in any encoding; JSON may not. */

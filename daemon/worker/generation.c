@@ -201,6 +201,13 @@ plan_listener(struct material *material, uint32_t index)
 	return plan_service(plan, material, settings->on_reload);
 }
 
+static void
+apply_log_settings(const struct settings *settings)
+{
+	log_configure(settings->log_level, settings->log_format);
+	engine.log_access = settings->log_access;
+}
+
 int
 generation_prepare(struct material *material)
 {
@@ -217,6 +224,9 @@ generation_prepare(struct material *material)
 		generation_abort();
 		return material_problem(material, NULL, "out of memory");
 	}
+	/* The first one: what `start` logs shall look as all that follows. */
+	if (current == NULL)
+		apply_log_settings(material->settings);
 	prepared.generation->refs = 1;
 	prepared.generation->number = material->generation;
 	for (uint32_t i = 0; i < material->settings->listener_count; i++)
@@ -306,8 +316,7 @@ generation_commit(uint32_t number)
 	current = generation;
 	free(prepared.plans);
 	memset(&prepared, 0, sizeof(prepared));
-	log_configure(settings->log_level, settings->log_format);
-	engine.log_access = settings->log_access;
+	apply_log_settings(settings);
 	return 0;
 }
 

@@ -93,7 +93,7 @@ on_drain_timer(struct timer *timer)
 	struct listener *listener = (struct listener *)((char *)timer -
 	    offsetof(struct listener, drain_timer));
 
-	log_info("%s: %u connections are still open after drain_timeout; "
+	log_info("%s: connections still open after drain_timeout: %u; "
 		 "closing them", listener->name, listener->conn_count);
 	listener_close_all(listener, SL_WHY_RELOAD);
 }

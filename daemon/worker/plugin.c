@@ -215,8 +215,8 @@ plugin_unload_unused(void)
 		image_short_hash(plugin->hash, hash);
 		dlclose(plugin->handle);
 		if (still_mapped(plugin)) {
-			log_warnx("plugin image %s calls itself unloadable "
-			    "but stays mapped", hash);
+			log_warnx("plugin %s (image %s) calls itself unloadable "
+			    "but stays mapped", plugin->descriptor.name, hash);
 			plugin->descriptor.flags &= ~SL_UNLOADABLE;
 			plugin->handle = NULL;
 			continue;

@@ -110,7 +110,7 @@ on_drain_timeout(struct timer *timer)
 {
 	(void)timer;
 	if (conn_count() > 0)
-		log_info("%u connections are still open after drain_timeout; "
+		log_info("connections still open after drain_timeout: %u; "
 			 "closing them", conn_count());
 	close_all(SL_WHY_SHUTDOWN);
 }

@@ -143,7 +143,7 @@ def test_strange_arguments():
               if name == "strange"]
     counts = [(value, error) for call, _, value, error in values
               if call == "sl_count"]
-    equal(counts, [invalid, invalid, invalid, (0, "-"),
+    equal(counts, [invalid, invalid, invalid, invalid, (0, "-"),
                    (-1, "ENOSPC"), (0, "-")], "sl_count")
     expect(found, "strange", ["sl_find", "sl_listen_address",
                               "sl_option_string", "sl_option_int"], [0])

@@ -153,16 +153,17 @@ call_with_strange_arguments(struct sl_conn *c)
 	report(phase, sl_option_at(o, "nothing", 0) != NULL);
 	report(phase, sl_count(service, "", 1));
 	report(phase, sl_count(service, NULL, 1));
+	report(phase, sl_count(service, "no\nline", 1));
 	memset(name, 'n', sizeof(name));
 	name[32] = '\0';
 	report(phase, sl_count(service, name, 1));
 	name[31] = '\0';
 	report(phase, sl_count(service, name, 1));
 	for (int i = 0; i < 31; i++) {
-		name[0] = (char)('A' + i);
+		name[0] = (char)(i < 26 ? 'A' + i : '0' + i - 26);
 		sl_count(service, name, 1);
 	}
-	report(phase, sl_count(service, "one too many", 1));
+	report(phase, sl_count(service, "one-too-many", 1));
 	report(phase, sl_count(service, name, 1));
 	report(phase, sl_fd(c) >= 0);
 	report(phase, sl_state(c));

@@ -14,7 +14,8 @@
  * - A connection stays readable until its `close` callback has returned.  To
  *   remember one for longer, keep its sl_id() and ask sl_find().
  * - Functions that can fail return -1 (or NULL) and set errno.  None of them
- *   crashes on a closed connection or on NULL: they fail with ENOTCONN.
+ *   crashes on a closed connection or on NULL.  What needs an open connection
+ *   fails with ENOTCONN then; facts read as 0, NULL or "".
  */
 
 #ifndef SLUICE_H
@@ -146,7 +147,7 @@ enum sl_option_type {
 	SL_OPTION_STRING = 1,	/* sl_option_string */
 	SL_OPTION_INT = 2,	/* sl_option_int: 64 bits */
 	SL_OPTION_FLOAT = 3,	/* sl_option_float */
-	SL_OPTION_BOOL = 4,	/* sl_option_bool: "true" or "false" */
+	SL_OPTION_BOOL = 4,	/* sl_option_bool: true or false */
 	SL_OPTION_DURATION = 5, /* sl_option_ms: "250ms", "10s", "5m", "1h" */
 	SL_OPTION_SIZE = 6,	/* sl_option_size: "512", "64KiB", "1MiB" */
 	SL_OPTION_ADDRESS = 7,	/* sl_option_string: "host:port", "unix:/path" */
@@ -237,6 +238,8 @@ extern SL_EXPORT const struct sl_plugin sl_plugin;
 		.size = sizeof(struct sl_plugin), __VA_ARGS__}
 
 #ifdef __cplusplus
+/* Members that are left out are NULL, and that is what is meant. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #define SL_HANDLERS(...)                                              \
 	([]() -> const struct sl_handlers * {                         \
 		static const struct sl_handlers sl_handlers_ = {      \
@@ -371,7 +374,7 @@ SL_EXPORT void sl_set_service_data(struct sl_service *service, void *data);
 SL_EXPORT const struct sl_address *sl_listen_address(
     const struct sl_service *service, unsigned int index);
 
-/* The connection with this id, if this service still has it; else NULL. */
+/* The connection with this id, if this service has it open; else NULL. */
 SL_EXPORT struct sl_conn *sl_find(struct sl_service *service, uint64_t id);
 
 /*
@@ -428,15 +431,19 @@ enum sl_log_level {
 	SL_LOG_DEBUG = 7,
 };
 
-/* One line; no newline needed.  service may be NULL. */
+/*
+ * One line of at most 1,023 bytes; what is longer is cut, a newline at its end
+ * is dropped.  service may be NULL.
+ */
 SL_EXPORT void sl_log(const struct sl_service *service, int level,
     const char *fmt, ...) SL_PRINTF(3, 4);
 SL_EXPORT void sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
     SL_PRINTF(3, 4);
 
 /*
- * Add n to the service's counter of this name; name is copied.  -1: EINVAL for
- * an empty name or one over 31 bytes, ENOSPC for more than 32 names.
+ * Add n to the service's counter of this name, 1 to 31 of the characters
+ * A-Z a-z 0-9 _ . - (copied).  -1: EINVAL for another name, ENOSPC for more
+ * than 32 names.  The log tells the counts when the listener ends.
  */
 SL_EXPORT int sl_count(struct sl_service *service, const char *name,
     uint64_t n);
