@@ -194,11 +194,18 @@ stage_commit(struct reload *reload)
 static void
 stage_prepare(struct reload *reload)
 {
+	struct error err;
+
 	set_state(reload, RELOAD_PREPARE);
 	set_timer(reload->deadline, PREPARE_MS);
-	reload->waiting = workers_prepare(reload->workers, reload->next);
-	if (reload->waiting == 0)
+	if (workers_prepare(reload->workers, reload->next, &reload->waiting,
+		&err) == -1) {
+		verdict_say(&reload->verdict, "%s", err.text);
+		workers_abort(reload->workers, reload->next);
+		refuse(reload);
+	} else if (reload->waiting == 0) {
 		stage_commit(reload);
+	}
 }
 
 static void

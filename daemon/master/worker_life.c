@@ -58,30 +58,36 @@ now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-void
-worker_send_generation(struct worker_row *worker, const struct gen *gen)
+int
+worker_send_generation(struct worker_row *worker, const struct gen *gen,
+    struct error *err)
 {
-	if (gen_send_images(gen, worker->child) == -1 ||
-	    gen_send_sockets(gen, worker->child, worker->index) == -1 ||
+	if (gen_send_images(gen, worker->child) == 0 &&
+	    gen_send_sockets(gen, worker->child, worker->index) == 0 &&
 	    child_send(worker->child, MSG_PREPARE, gen->number, NULL, NULL, 0,
-		-1) == -1) {
-		if (errno == EPIPE)
-			return; /* it is dead; its end will say more */
-		log_error("cannot send generation %u to worker %u", gen->number,
-		    worker->index + 1);
-		child_kill(worker->child, "could not be talked to");
-		return;
+		-1) == 0) {
+		worker->owed++;
+		return 0;
 	}
-	worker->owed++;
+	if (errno == EPIPE)
+		return 0; /* it is dead; its end will say more */
+	return error_sys(err, "cannot send generation %u to worker %u",
+	    gen->number, worker->index + 1);
 }
 
 static void
 join(struct worker_row *worker)
 {
+	struct error err;
+
 	child_deadline(worker->child, WORKER_ANSWER_MS,
 	    "took longer than 5 s to start");
 	worker_set_state(worker, WORKER_JOINING);
-	worker_send_generation(worker, worker->workers->committed);
+	if (worker_send_generation(worker, worker->workers->committed, &err) ==
+	    -1) {
+		log_errorx("%s", err.text);
+		child_kill(worker->child, "could not be talked to");
+	}
 }
 
 int

@@ -77,7 +77,8 @@ int worker_spawn(struct worker_row *worker, struct error *err);
 void worker_schedule(struct worker_row *worker, unsigned int ms);
 /* Of its timer. */
 void worker_revive_cb(int fd, short what, void *arg);
-/* All of a generation, and PREPARE.  What fails shows as its death. */
-void worker_send_generation(struct worker_row *worker, const struct gen *gen);
+/* All of a generation, and PREPARE.  0, also when it is dead; or -1, and part of it was sent. */
+int worker_send_generation(struct worker_row *worker, const struct gen *gen,
+    struct error *err);
 
 #endif

@@ -132,8 +132,9 @@ revive_due(struct workers *workers)
 			worker_schedule(&workers->row[i], 0);
 }
 
-uint32_t
-workers_prepare(struct workers *workers, struct gen *gen)
+int
+workers_prepare(struct workers *workers, struct gen *gen, uint32_t *ret_asked,
+    struct error *err)
 {
 	struct worker_row *worker;
 	uint32_t i, asked = 0;
@@ -145,10 +146,13 @@ workers_prepare(struct workers *workers, struct gen *gen)
 		    worker->state != WORKER_IDLE)
 			continue;
 		worker_set_state(worker, WORKER_PREPARING);
-		worker_send_generation(worker, gen);
+		/* Ours is the trouble: no reason to end one that serves. */
+		if (worker_send_generation(worker, gen, err) == -1)
+			return -1;
 		asked++;
 	}
-	return asked;
+	*ret_asked = asked;
+	return 0;
 }
 
 uint32_t

@@ -56,10 +56,12 @@ bool workers_settled(const struct workers *workers);
 
 /*
  * The transaction.  From prepare to commit or abort no worker is started.
- * prepare and commit return how many were asked: those that are dead just now
- * are not, and come up later with what is committed then.
+ * prepare and commit tell how many were asked: those that are dead just now
+ * are not, and come up later with what is committed then.  A prepare that
+ * fails (-1) is to be aborted.
  */
-uint32_t workers_prepare(struct workers *workers, struct gen *gen);
+int workers_prepare(struct workers *workers, struct gen *gen,
+    uint32_t *ret_asked, struct error *err);
 uint32_t workers_commit(struct workers *workers, struct gen *gen);
 void workers_abort(struct workers *workers, struct gen *gen);
 

@@ -226,6 +226,8 @@ on_message(void *arg, struct msg *msg)
 		worker.commit = msg->generation; /* after this pass */
 		break;
 	case MSG_ABORT:
+		/* What came of it, perhaps without PREPARE; the next one may have its number. */
+		material_clear(&worker.material);
 		generation_abort();
 		break;
 	case MSG_STOP:
