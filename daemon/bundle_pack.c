@@ -131,6 +131,7 @@ bundle_pack(struct packer *out, const struct settings *settings)
 	for (i = 0; i < settings->file_count; i++)
 		pack_string(out, settings->files[i]);
 	put_keys(out, settings, settings_keys, settings);
+	pack_u32(out, settings->workers_of_cpus);
 	pack_u32(out, settings->drop);
 	pack_u32(out, settings->uid);
 	pack_u32(out, settings->gid);

@@ -205,6 +205,7 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 		in->failed = true;
 	get_files(in, settings);
 	get_keys(in, settings, settings_keys, settings);
+	settings->workers_of_cpus = unpack_bool(in);
 	settings->drop = unpack_bool(in);
 	settings->uid = unpack_u32(in);
 	settings->gid = unpack_u32(in);

@@ -80,6 +80,7 @@ struct image_settings {
 
 struct settings {
 	int64_t workers;	/* 0 in the file becomes the number of CPUs */
+	bool workers_of_cpus;	/* and it was 0 */
 	char *user, *group;	/* as written, or NULL */
 	struct origin workers_origin, user_origin, group_origin; /* a reload that changes them is refused */
 	bool drop;		/* started as root: workers become uid:gid */

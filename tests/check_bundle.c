@@ -141,6 +141,7 @@ START_TEST(settings_come_back_as_they_were)
 	ck_assert_int_eq(a->workers, b->workers);
 	ck_assert_pstr_eq(a->user, b->user);
 	ck_assert_pstr_eq(a->group, b->group);
+	ck_assert_int_eq(a->workers_of_cpus, b->workers_of_cpus);
 	ck_assert_int_eq(a->drop, b->drop);
 	ck_assert_uint_eq(a->uid, b->uid);
 	ck_assert_uint_eq(a->gid, b->gid);

@@ -93,8 +93,10 @@ finish(struct conf *conf, const struct origin *file)
 {
 	struct settings *settings = conf->settings;
 
-	if (settings->workers == 0)
+	if (settings->workers == 0) {
 		settings->workers = cpu_count();
+		settings->workers_of_cpus = true;
+	}
 	resolve_path(conf, &settings->plugin_dir);
 	resolve_path(conf, &settings->plugin_copies);
 	check_copies(conf);

@@ -2,7 +2,7 @@
 
 import os
 
-from sluice_test import (Daemon, SLOW, check, equal, expect_gone,
+from sluice_test import (Daemon, SLOW, Skip, check, equal, expect_gone,
                          listener, main, receive_line, test_plugin)
 
 DEFAULTS = ("string=default none=NULL int=-7 float=0.5 bool=1 duration=1500 "
@@ -115,6 +115,17 @@ def test_keys_that_need_a_restart():
         del d.settings["user"]
         d.write_config()
         equal(d.reload_ready(), 2)
+
+
+def test_cpus_that_go_are_no_change_of_the_file():
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < 2:
+        raise Skip("there is one CPU only")
+    with Daemon(listener("echo", test_plugin("service")), workers=0) as d:
+        os.sched_setaffinity(d.pid, {min(cpus)})
+        before = d.workers()
+        equal(d.reload_ready(), 2)
+        equal(d.workers(), before)
 
 
 def test_pinned_plugin_stays_with_its_worker():
