@@ -664,6 +664,15 @@ START_TEST(includes_are_globs_in_order)
 }
 END_TEST
 
+/* What is not seen must not look like listeners that were taken away. */
+START_TEST(a_directory_that_cannot_be_read_is_a_mistake)
+{
+	ck_assert_int_eq(symlink("loop.d", fixture_path("loop.d")), 0);
+	one_mistake(LISTENERS "\ninclude = \"loop.d/*.conf\";", 3,
+	    "cannot look for files: Too many levels of symbolic links");
+}
+END_TEST
+
 START_TEST(mistakes_in_included_files_name_them)
 {
 	struct settings *settings;
@@ -815,6 +824,12 @@ START_TEST(keys_that_need_a_restart_are_named)
 	ck_assert_ptr_nonnull(strstr(origin.file, "sluice.conf"));
 	b->workers = 1;
 	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
+	/* CPUs come and go; that is no change of the file. */
+	b->workers = 3;
+	b->workers_of_cpus = true;
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "workers");
+	a->workers_of_cpus = true;
+	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
 	b->uid = a->uid + 1;
 	ck_assert_str_eq(settings_restart_key(a, b, &origin), "user");
 	b->uid = a->uid;
@@ -890,6 +905,7 @@ main(void)
 		accounts_are_looked_up,
 		options_are_flattened,
 		includes_are_globs_in_order,
+		a_directory_that_cannot_be_read_is_a_mistake,
 		mistakes_in_included_files_name_them,
 		files_that_are_no_files_are_refused_at_once,
 		copies_need_a_directory,

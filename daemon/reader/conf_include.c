@@ -1,5 +1,6 @@
 /* conf_include.c: the files that the main one includes. */
 
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,20 @@ nothing_matches(struct conf *conf, const struct origin *at, const char *pattern)
 		    pattern);
 }
 
+/* What glob(3) stumbled over; it has no argument to take along. */
+static int glob_errno;
+
+static int
+on_glob_error(const char *path, int error)
+{
+	(void)path;
+	/* Without the directory there is nothing in it; but what we cannot see may be there. */
+	if (error == ENOENT)
+		return 0;
+	glob_errno = error;
+	return 1;
+}
+
 static void
 include_glob(struct conf *conf, const struct origin *at, const char *text)
 {
@@ -115,14 +130,16 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 		return;
 	}
 	memset(&files, 0, sizeof(files));
-	error = glob(pattern, 0, NULL, &files);
+	glob_errno = 0;
+	error = glob(pattern, 0, on_glob_error, &files);
 	if (error == GLOB_NOMATCH)
 		nothing_matches(conf, at, pattern);
 	else if (error != 0)
 		problem_error(conf->problems, at,
 		    "include: \"%s\": cannot "
-		    "look for files",
-		    pattern);
+		    "look for files: %s",
+		    pattern,
+		    strerror(error == GLOB_ABORTED ? glob_errno : ENOMEM));
 	else
 		for (i = 0; i < files.gl_pathc; i++)
 			include_file(conf, at, files.gl_pathv[i]);
