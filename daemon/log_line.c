@@ -1,6 +1,6 @@
 /*
- * log_line.c: lines of the log.  What is logged may come from a peer: control
- * characters are escaped, and json is always json.
+ * log_line.c: lines of the log.  What is logged may come from a peer: what is
+ * no printable UTF-8 is escaped, and json is always json.
  */
 
 #include "log_line.h"
@@ -66,83 +66,6 @@ line_printf(struct log_line *line, const char *fmt, ...)
 	line_put(line, text, strlen(text));
 }
 
-/* Control characters would let a peer or a plugin forge lines, or play with a terminal. */
-static void
-line_escape(struct log_line *line, const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	char escaped[8];
-
-	for (; *p != '\0'; p++) {
-		if (*p >= 0x20 && *p != 0x7f) {
-			line_put(line, (const char *)p, 1);
-			continue;
-		}
-		if (*p == '\n')
-			snprintf(escaped, sizeof(escaped), "\\n");
-		else if (*p == '\t')
-			snprintf(escaped, sizeof(escaped), "\\t");
-		else
-			snprintf(escaped, sizeof(escaped), "\\x%02x", *p);
-		line_put(line, escaped, strlen(escaped));
-	}
-}
-
-/* "<6>" for the journal, which has the time itself; else the time and the level. */
-static void
-line_begin(struct log_line *line, const struct log_style *style,
-    enum log_level level)
-{
-	char when[32];
-
-	line->length = 0;
-	if (style->journal) {
-		line_printf(line, "<%d>%s: ", (int)level, style->role);
-		return;
-	}
-	time_text(when);
-	line_printf(line, "%s %-5s %s: ", when, level_name(level), style->role);
-}
-
-/* A value with a space or a quote is quoted, so that a program can take the line apart. */
-static void
-line_field(struct log_line *line, const struct log_field *field)
-{
-	const char *p;
-
-	line_printf(line, " %s=", field->name);
-	if (field->string == NULL) {
-		line_printf(line, "%llu", (unsigned long long)field->number);
-		return;
-	}
-	if (field->string[0] != '\0' && strpbrk(field->string, " \"=") == NULL) {
-		line_escape(line, field->string);
-		return;
-	}
-	line_put(line, "\"", 1);
-	for (p = field->string; *p != '\0'; p++) {
-		char one[2] = { *p, '\0' };
-
-		if (*p == '"' || *p == '\\')
-			line_put(line, "\\", 1);
-		line_escape(line, one);
-	}
-	line_put(line, "\"", 1);
-}
-
-static void
-build_text(struct log_line *line, const struct log_style *style,
-    enum log_level level, const char *message, const struct log_field *fields,
-    unsigned int count)
-{
-	unsigned int i;
-
-	line_begin(line, style, level);
-	line_escape(line, message);
-	for (i = 0; i < count; i++)
-		line_field(line, &fields[i]);
-}
-
 /* Bytes in front of text that are one well-formed UTF-8 character; 0: none. */
 static size_t
 utf8_length(const unsigned char *text)
@@ -170,6 +93,109 @@ utf8_length(const unsigned char *text)
 	    value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
 		return 0;
 	return length;
+}
+
+/* Control characters of ASCII, and those that UTF-8 adds: U+009B begins an escape sequence, too. */
+static bool
+is_control(const unsigned char *text)
+{
+	return *text < 0x20 || *text == 0x7f ||
+	    (text[0] == 0xc2 && text[1] >= 0x80 && text[1] <= 0x9f);
+}
+
+/*
+ * One character of the text as it may stand in a line.  Returns how many
+ * bytes of the text that was.
+ */
+static size_t
+escape_one(const unsigned char *text, char escaped[8])
+{
+	size_t length = utf8_length(text);
+
+	if (length != 0 && !is_control(text)) {
+		memcpy(escaped, text, length);
+		escaped[length] = '\0';
+		return length;
+	}
+	if (*text == '\n')
+		snprintf(escaped, 8, "\\n");
+	else if (*text == '\t')
+		snprintf(escaped, 8, "\\t");
+	else
+		snprintf(escaped, 8, "\\x%02x", *text);
+	return 1;
+}
+
+/*
+ * Control characters would let a peer or a plugin forge lines, or play with a
+ * terminal, and the journal hides a line that is not UTF-8.
+ */
+static void
+line_escape(struct log_line *line, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	char escaped[8];
+
+	while (*p != '\0') {
+		p += escape_one(p, escaped);
+		line_put(line, escaped, strlen(escaped));
+	}
+}
+
+/* "<6>" for the journal, which has the time itself; else the time and the level. */
+static void
+line_begin(struct log_line *line, const struct log_style *style,
+    enum log_level level)
+{
+	char when[32];
+
+	line->length = 0;
+	if (style->journal) {
+		line_printf(line, "<%d>%s: ", (int)level, style->role);
+		return;
+	}
+	time_text(when);
+	line_printf(line, "%s %-5s %s: ", when, level_name(level), style->role);
+}
+
+/* A value with a space or a quote is quoted, so that a program can take the line apart. */
+static void
+line_field(struct log_line *line, const struct log_field *field)
+{
+	const unsigned char *p;
+	char escaped[8];
+
+	line_printf(line, " %s=", field->name);
+	if (field->string == NULL) {
+		line_printf(line, "%llu", (unsigned long long)field->number);
+		return;
+	}
+	if (field->string[0] != '\0' && strpbrk(field->string, " \"=") == NULL) {
+		line_escape(line, field->string);
+		return;
+	}
+	line_put(line, "\"", 1);
+	p = (const unsigned char *)field->string;
+	while (*p != '\0') {
+		if (*p == '"' || *p == '\\')
+			line_put(line, "\\", 1);
+		p += escape_one(p, escaped);
+		line_put(line, escaped, strlen(escaped));
+	}
+	line_put(line, "\"", 1);
+}
+
+static void
+build_text(struct log_line *line, const struct log_style *style,
+    enum log_level level, const char *message, const struct log_field *fields,
+    unsigned int count)
+{
+	unsigned int i;
+
+	line_begin(line, style, level);
+	line_escape(line, message);
+	for (i = 0; i < count; i++)
+		line_field(line, &fields[i]);
 }
 
 /* What is not UTF-8 becomes U+FFFD: json knows nothing else. */
@@ -259,4 +285,23 @@ log_line_build(struct log_line *line, const struct log_style *style,
 		build_json(line, style, level, message, fields, count);
 	else
 		build_text(line, style, level, message, fields, count);
+}
+
+const char *
+log_plain(const char *text, char plain[LOG_MESSAGE_MAX])
+{
+	const unsigned char *p = (const unsigned char *)text;
+	char escaped[8];
+	size_t used = 0, length;
+
+	while (*p != '\0') {
+		p += escape_one(p, escaped);
+		length = strlen(escaped);
+		if (used + length >= LOG_MESSAGE_MAX)
+			break;
+		memcpy(plain + used, escaped, length);
+		used += length;
+	}
+	plain[used] = '\0';
+	return plain;
 }

@@ -29,4 +29,7 @@ void log_line_build(struct log_line *line, const struct log_style *style,
     enum log_level level, const char *message, const struct log_field *fields,
     unsigned int count);
 
+/* The text as it would stand in a line; for what is printed to a person. */
+const char *log_plain(const char *text, char plain[LOG_MESSAGE_MAX]);
+
 #endif

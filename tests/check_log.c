@@ -110,6 +110,24 @@ START_TEST(a_message_is_one_line_without_control_characters)
 }
 END_TEST
 
+START_TEST(what_is_no_printable_utf8_is_escaped)
+{
+	const struct log_field fields[] = {
+		{ "name", "\xff \xc3\xa9\xc2\x9b", 0 },
+	};
+
+	capture(0);
+	log_info("h\xc3\xa9 \xe2\x82\xac \xff\xc2 \xc2\x9b"
+		 "2J \xed\xa0\x80");
+	ck_assert_str_eq(logged_line(),
+	    "info  master: h\xc3\xa9 \xe2\x82\xac \\xff\\xc2 "
+	    "\\xc2\\x9b2J \\xed\\xa0\\x80\n");
+	log_fields(LOG_LEVEL_INFO, "conn 1", fields, 1);
+	ck_assert_str_eq(logged_line(),
+	    "info  master: conn 1 name=\"\\xff \xc3\xa9\\xc2\\x9b\"\n");
+}
+END_TEST
+
 START_TEST(fields_follow_the_message)
 {
 	const struct log_field fields[] = {
@@ -291,6 +309,7 @@ main(void)
 		a_line_has_time_level_role_and_message,
 		the_level_decides_and_verbose_overrules,
 		a_message_is_one_line_without_control_characters,
+		what_is_no_printable_utf8_is_escaped,
 		fields_follow_the_message,
 		json_has_the_same_as_members,
 		json_replaces_what_is_not_utf8,

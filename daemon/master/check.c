@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "log_line.h"
 #include "master/build.h"
 #include "master/child.h"
 #include "master/gen.h"
@@ -30,6 +31,7 @@ on_problem(void *arg, int level, const char *file, uint32_t line, const char *te
 {
 	struct check *check = arg;
 	const char *kind = "error";
+	char plain_file[LOG_MESSAGE_MAX], plain_text[LOG_MESSAGE_MAX];
 
 	if (level == LOG_LEVEL_WARN)
 		kind = "warning";
@@ -37,6 +39,9 @@ on_problem(void *arg, int level, const char *file, uint32_t line, const char *te
 		kind = "note";
 	else
 		check->errors++;
+	/* Names and words of others, on a terminal. */
+	file = log_plain(file, plain_file);
+	text = log_plain(text, plain_text);
 	if (*file == '\0')
 		fprintf(stderr, "%s: %s\n", kind, text);
 	else if (line == 0)
@@ -63,8 +68,9 @@ static const struct build_ops build_ops = {
 static void
 print_verdict(const struct check *check, const char *config)
 {
-	char text[64];
+	char text[64], plain[LOG_MESSAGE_MAX];
 
+	config = log_plain(config, plain);
 	if (check->valid)
 		printf("sluiced: configuration %s is valid\n", config);
 	else

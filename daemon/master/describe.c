@@ -14,6 +14,7 @@
 #include "error.h"
 #include "image.h"
 #include "log.h"
+#include "log_line.h"
 #include "master/child.h"
 #include "master/inherited.h"
 #include "master/master.h"
@@ -33,13 +34,15 @@ static void
 on_message(void *arg, struct msg *msg)
 {
 	struct describe *describe = arg;
+	char plain[LOG_MESSAGE_MAX];
 
 	if (msg->fd != -1)
 		close(msg->fd);
 	if (msg->type == MSG_PREPARED) {
 		describe->good = true;
 	} else if (msg->type == MSG_PROBLEM) {
-		fprintf(stderr, "sluiced: %s\n", msg_string(msg, 1));
+		fprintf(stderr, "sluiced: %s\n",
+		    log_plain(msg_string(msg, 1), plain));
 		describe->told = true;
 	}
 }

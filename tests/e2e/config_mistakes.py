@@ -2,10 +2,11 @@
 
 import os
 import re
+import shutil
 import socket
 
 from sluice_test import (Daemon, PLUGINS, check, equal, listener, main,
-                         plugin, run_sluiced, test_plugin)
+                         make_directory, plugin, run_sluiced, test_plugin)
 
 
 def verdict(text, **files):
@@ -289,6 +290,20 @@ def test_files():
     check(status == 1 and "at most" in output, output)
     status, output, _ = verdict(config("\0"))
     equal(status, 1, output)
+
+
+def test_names_of_files_do_not_play_with_a_terminal():
+    directory = make_directory()
+    path = os.path.join(directory, "a\x1b[31m\n.conf")
+    try:
+        with open(path, "w") as file:
+            file.write("workers = -1;\n")
+        result = run_sluiced("-t", "-c", path)
+    finally:
+        shutil.rmtree(directory)
+    equal(result.returncode, 1)
+    check(r"a\x1b[31m\n.conf:1: error" in result.stderr, result.stderr)
+    check("\x1b" not in result.stderr, result.stderr)
 
 
 def test_start_refuses_the_same():
