@@ -236,6 +236,14 @@ bind_unix(const struct address *address, const struct listener_settings *listene
 		cannot_bind(address, err);
 		goto fail;
 	}
+	/* Whoever may write to the directory may have put a link to any file there. */
+	if (!S_ISSOCK(ret_stat->st_mode)) {
+		error_set(err,
+		    "cannot listen on unix:%s: somebody else is just "
+		    "replacing it",
+		    path);
+		goto fail;
+	}
 	if (bind_unix_rights(path_fd, listener, &cause) == -1) {
 		error_set(err, "cannot listen on unix:%s: %s", path, cause.text);
 		unlink(path);
