@@ -23,6 +23,7 @@
 #include "settings.h"
 
 #define KEEPIDLE_MAX_S 32767 /* what Linux takes for TCP_KEEPIDLE */
+#define BUCKETS 1024 /* a thousand listeners have one each, for all workers */
 
 struct sock {
 	LIST_ENTRY(sock) entry;
@@ -49,7 +50,8 @@ struct sock {
 struct sockets {
 	const struct inherited *inherited;
 	uint32_t last_id;
-	LIST_HEAD(, sock) list;
+	LIST_HEAD(bucket, sock)
+	buckets[BUCKETS]; /* by what they are known by */
 };
 
 struct sockets *
@@ -59,8 +61,7 @@ sockets_new(const struct inherited *inherited)
 
 	if (sockets == NULL)
 		return NULL;
-	sockets->inherited = inherited;
-	LIST_INIT(&sockets->list);
+	sockets->inherited = inherited; /* and empty buckets are all zero */
 	return sockets;
 }
 
@@ -81,6 +82,42 @@ sockets_count(const struct sockets *sockets, const struct address *address)
 	return count == 0 ? 1 : count; /* one, that fails to open and says why */
 }
 
+static uint32_t
+hash_add(uint32_t hash, const void *bytes, size_t length)
+{
+	const unsigned char *p = bytes;
+
+	while (length-- > 0)
+		hash = (hash ^ *p++) * 16777619u; /* FNV-1a */
+	return hash;
+}
+
+/* Where all sockets are that same_request() may find the same. */
+static struct bucket *
+bucket_of(struct sockets *sockets, const struct address *address,
+    const char *scope)
+{
+	uint32_t hash = 2166136261u;
+
+	if (scope != NULL)
+		hash = hash_add(hash, scope, strlen(scope));
+	if (address->kind == ADDRESS_SYSTEMD)
+		hash = hash_add(hash, address->u.name, strlen(address->u.name));
+	else if (address->kind != ADDRESS_TCP)
+		hash = hash_add(hash, &address->u.un, address->len);
+	else if (address->u.sa.sa_family == AF_INET6)
+		hash = hash_add(hash, &address->u.in6.sin6_addr,
+		    sizeof(address->u.in6.sin6_addr));
+	else
+		hash = hash_add(hash, &address->u.in.sin_addr,
+		    sizeof(address->u.in.sin_addr));
+	/* sin_port and sin6_port are at the same place. */
+	if (address->kind == ADDRESS_TCP)
+		hash = hash_add(hash, &address->u.in.sin_port,
+		    sizeof(address->u.in.sin_port));
+	return &sockets->buckets[hash % BUCKETS];
+}
+
 /* Was it asked for in the same words? */
 static bool
 same_request(const struct sock *sock, const struct address *address,
@@ -96,7 +133,7 @@ find(struct sockets *sockets, const struct address *address, const char *scope)
 {
 	struct sock *sock;
 
-	LIST_FOREACH(sock, &sockets->list, entry)
+	LIST_FOREACH(sock, bucket_of(sockets, address, scope), entry)
 		if (same_request(sock, address, scope))
 			return sock;
 	return NULL;
@@ -106,12 +143,13 @@ static bool
 port_is_ours(struct sockets *sockets, const struct address *address)
 {
 	const struct sock *sock;
+	unsigned int i;
 
-	/* sin_port and sin6_port are at the same place. */
-	LIST_FOREACH(sock, &sockets->list, entry)
-		if (sock->requested.kind == ADDRESS_TCP &&
-		    sock->actual.in.sin_port == address->u.in.sin_port)
-			return true;
+	for (i = 0; i < BUCKETS; i++)
+		LIST_FOREACH(sock, &sockets->buckets[i], entry)
+			if (sock->requested.kind == ADDRESS_TCP &&
+			    sock->actual.in.sin_port == address->u.in.sin_port)
+				return true;
 	return false;
 }
 
@@ -131,8 +169,8 @@ open_tcp(struct sockets *sockets, const struct address *address,
 			exact.u.in6 = sibling->actual.in6;
 		}
 	}
-	return bind_tcp(&exact, sibling != NULL, port_is_ours(sockets, address),
-	    err);
+	return bind_tcp(&exact, sibling != NULL,
+	    sibling != NULL || port_is_ours(sockets, address), err);
 }
 
 static int
@@ -284,7 +322,7 @@ sockets_find(struct sockets *sockets, const struct listener_settings *listener,
 	const char *scope = scope_of(listener, address);
 	struct sock *sock;
 
-	LIST_FOREACH(sock, &sockets->list, entry)
+	LIST_FOREACH(sock, bucket_of(sockets, address, scope), entry)
 		if (sock->worker == worker && sock->number == number &&
 		    same_request(sock, address, scope) && !path_is_gone(sock))
 			return sock_ref(sock);
@@ -314,7 +352,7 @@ sockets_open(struct sockets *sockets, const struct listener_settings *listener,
 		sock_destroy(sock);
 		return NULL;
 	}
-	LIST_INSERT_HEAD(&sockets->list, sock, entry);
+	LIST_INSERT_HEAD(bucket_of(sockets, address, scope), sock, entry);
 	return sock;
 }
 
