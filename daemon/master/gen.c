@@ -72,12 +72,23 @@ gen_unref(struct gen *gen)
 	free(gen);
 }
 
+static int
+lost_descriptor(struct error *err, const char *what)
+{
+	return error_set(err,
+	    "%s, but its descriptor did not arrive: the master has too many "
+	    "open files",
+	    what);
+}
+
 int
 gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err)
 {
 	uint32_t i;
 
-	if (msg->fd == -1 || gen->settings != NULL)
+	if (msg->fd == -1)
+		return lost_descriptor(err, "a bundle");
+	if (gen->settings != NULL)
 		return error_set(err, "an unexpected bundle");
 	gen->bundle_fd = msg->fd;
 	msg->fd = -1;
@@ -100,8 +111,10 @@ gen_take_image(struct gen *gen, struct msg *msg, struct error *err)
 {
 	uint32_t index = msg->arg[0];
 
-	if (msg->fd == -1 || gen->images == NULL ||
-	    index >= gen->settings->image_count || gen->images[index].fd != -1)
+	if (msg->fd == -1)
+		return lost_descriptor(err, "an image");
+	if (gen->images == NULL || index >= gen->settings->image_count ||
+	    gen->images[index].fd != -1)
 		return error_set(err, "an unexpected image");
 	gen->images[index].fd = msg->fd;
 	msg->fd = -1;

@@ -39,4 +39,22 @@ def test_a_generation_that_cannot_be_sent_costs_no_worker():
         equal(d.workers(), [worker])
 
 
+def test_each_number_of_descriptors_that_is_too_small_is_named():
+    with Daemon(listener("echo", plugin("echo"))) as d:
+        s = d.connect()
+        limits = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
+        lowest = len(descriptors(d.pid))
+        for spare in range(8):
+            resource.prlimit(d.pid, resource.RLIMIT_NOFILE,
+                             (lowest + spare, limits[1]))
+            verdict = d.reload()
+            if isinstance(verdict, int):
+                check(spare > 0, "there was no room for it")
+                continue
+            problems = "\n".join(d.messages("", d.reload_mark))
+            check("oo many open files" in problems, problems)
+        s.sendall(b"served")
+        equal(receive(s, 6), b"served")
+
+
 main()
