@@ -212,6 +212,7 @@ static void
 stage_settle(struct reload *reload)
 {
 	set_state(reload, RELOAD_SETTLE);
+	workers_hold(reload->workers);
 	if (workers_settled(reload->workers))
 		stage_prepare(reload);
 }

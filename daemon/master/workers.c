@@ -121,6 +121,12 @@ workers_start(struct workers *workers, struct error *err)
 	return 0;
 }
 
+void
+workers_hold(struct workers *workers)
+{
+	workers->in_transaction = true;
+}
+
 static void
 revive_due(struct workers *workers)
 {

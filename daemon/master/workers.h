@@ -55,6 +55,12 @@ int workers_start(struct workers *workers, struct error *err);
 bool workers_settled(const struct workers *workers);
 
 /*
+ * Start no dead worker until commit or abort: else there might always be one
+ * that is just coming up, and the transaction would never begin.
+ */
+void workers_hold(struct workers *workers);
+
+/*
  * The transaction.  From prepare to commit or abort no worker is started.
  * prepare and commit tell how many were asked: those that are dead just now
  * are not, and come up later with what is committed then.  A prepare that
