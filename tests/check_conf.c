@@ -664,6 +664,26 @@ START_TEST(includes_are_globs_in_order)
 }
 END_TEST
 
+START_TEST(the_directory_of_the_file_is_no_pattern)
+{
+	struct settings *settings;
+
+	mkdir(fixture_path("a[b]"), 0755);
+	mkdir(fixture_path("a[b]/conf.d"), 0755);
+	fixture_text("a[b]/conf.d/a.conf",
+	    "listeners = ( { name = \"a\"; "
+	    "plugin = \"p\"; listen = \"*:1\"; } );");
+	memset(&problems, 0, sizeof(problems));
+	settings = conf_read(fixture_text("a[b]/sluice.conf",
+				 "include = \"conf.d/*.conf\";"),
+	    &problems);
+	ck_assert_ptr_nonnull(settings);
+	ck_assert_uint_eq(problems.errors, 0);
+	ck_assert_uint_eq(settings->listener_count, 1);
+	done(settings);
+}
+END_TEST
+
 /* What is not seen must not look like listeners that were taken away. */
 START_TEST(a_directory_that_cannot_be_read_is_a_mistake)
 {
@@ -905,6 +925,7 @@ main(void)
 		accounts_are_looked_up,
 		options_are_flattened,
 		includes_are_globs_in_order,
+		the_directory_of_the_file_is_no_pattern,
 		a_directory_that_cannot_be_read_is_a_mistake,
 		mistakes_in_included_files_name_them,
 		files_that_are_no_files_are_refused_at_once,

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "conf_internal.h"
-#include "config_file.h"
 #include "keys.h"
 #include "problems.h"
 #include "settings.h"
@@ -117,10 +116,31 @@ on_glob_error(const char *path, int error)
 	return 1;
 }
 
+/* The directory of the main file is a name, also when it looks like a pattern. */
+static char *
+glob_pattern(const char *config, const char *text)
+{
+	const char *slash = strrchr(config, '/'), *p;
+	char *pattern, *at;
+
+	if (text[0] == '/' || slash == NULL)
+		return strdup(text);
+	pattern = at = malloc(2 * strlen(config) + strlen(text) + 2);
+	if (pattern == NULL)
+		return NULL;
+	for (p = config; p <= slash; p++) {
+		if (strchr("*?[\\", *p) != NULL)
+			*at++ = '\\';
+		*at++ = *p;
+	}
+	strcpy(at, text);
+	return pattern;
+}
+
 static void
 include_glob(struct conf *conf, const struct origin *at, const char *text)
 {
-	char *pattern = config_file_path(conf->path, text);
+	char *pattern = glob_pattern(conf->path, text);
 	glob_t files;
 	size_t i;
 	int error;
@@ -133,7 +153,7 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 	glob_errno = 0;
 	error = glob(pattern, 0, on_glob_error, &files);
 	if (error == GLOB_NOMATCH)
-		nothing_matches(conf, at, pattern);
+		nothing_matches(conf, at, text);
 	else if (error != 0)
 		problem_error(conf->problems, at,
 		    "include: \"%s\": cannot "
