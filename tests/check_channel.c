@@ -279,9 +279,26 @@ START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 }
 END_TEST
 
+/* Is the limit the kernel's own?  valgrind only pretends that it changed. */
+static bool
+kernel_limits_descriptors(int most)
+{
+	FILE *file = fopen("/proc/self/limits", "r");
+	char line[256];
+	long soft = -1;
+
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "Max open files %ld", &soft) == 1)
+			break;
+	fclose(file);
+	return soft == most;
+}
+
 START_TEST(a_descriptor_there_is_no_room_for_costs_only_itself)
 {
 	struct rlimit limit, none;
+	bool real;
 	int spare;
 
 	make();
@@ -292,6 +309,9 @@ START_TEST(a_descriptor_there_is_no_room_for_costs_only_itself)
 	ck_assert_int_ne(spare, -1);
 	close(spare);
 	none = limit;
+	none.rlim_cur = spare + 1; /* to look at the limit takes one */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	real = kernel_limits_descriptors(spare + 1);
 	none.rlim_cur = spare;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 	loop();
@@ -299,7 +319,8 @@ START_TEST(a_descriptor_there_is_no_room_for_costs_only_itself)
 	ck_assert_uint_eq(seen.closes, 0);
 	ck_assert_uint_eq(seen.messages, 1);
 	ck_assert_uint_eq(seen.last.type, MSG_IMAGE);
-	ck_assert_int_eq(seen.last.fd, -1);
+	if (real)
+		ck_assert_int_eq(seen.last.fd, -1);
 	unmake();
 }
 END_TEST
