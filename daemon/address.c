@@ -129,6 +129,12 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 	} else {
 		ret->host = entry;
 		ret->host_len = (size_t)(colon - entry);
+		if (strspn(entry, "0123456789abcdefABCDEF:.%") < ret->host_len &&
+		    memchr(entry, ':', ret->host_len) != NULL)
+			return error_set(err,
+			    "\"%s\" is none of host:port, *:port, [v6]:port, "
+			    "unix:/path, unix:@name and systemd:name",
+			    entry);
 		if (memchr(entry, ':', ret->host_len) != NULL)
 			return error_set(err,
 			    "\"%s\": write an IPv6 address "

@@ -135,6 +135,8 @@ bundle_pack(struct packer *out, const struct settings *settings)
 	pack_u32(out, settings->drop);
 	pack_u32(out, settings->uid);
 	pack_u32(out, settings->gid);
+	pack_u32(out, settings->control_bits);
+	pack_u32(out, settings->control_gid);
 	pack_u32(out, settings->image_count);
 	for (i = 0; i < settings->image_count; i++) {
 		image = &settings->images[i];

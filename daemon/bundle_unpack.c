@@ -209,10 +209,13 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 	settings->drop = unpack_bool(in);
 	settings->uid = unpack_u32(in);
 	settings->gid = unpack_u32(in);
+	settings->control_bits = unpack_u32(in);
+	settings->control_gid = unpack_u32(in);
 	get_images(in, settings);
 	count = unpack_count(in, LISTENER_SIZE_MIN);
 	/* Nobody works without workers, and shared memory has room for so many. */
-	if (settings->workers < 1 || count > SHM_LISTENERS_MAX)
+	if (settings->workers < 1 || count > SHM_LISTENERS_MAX ||
+	    settings->control_bits > 0777)
 		in->failed = true;
 	for (i = 0; i < count && !in->failed; i++)
 		get_listener(in, settings);

@@ -34,13 +34,24 @@ check_file(const char *path, const struct stat *st, struct error *err)
 	return 0;
 }
 
+/*
+ * Was it written to in between?  st_ctime sees what was written by somebody
+ * who sets st_mtime back; but to rename another file over it, or to give it
+ * away, leaves its bytes alone.
+ */
 static bool
-same_file(const struct stat *a, const struct stat *b)
+same_bytes(const struct stat *a, const struct stat *b)
 {
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	    a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	    a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	if (a->st_size != b->st_size ||
+	    a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+	    a->st_mtim.tv_nsec != b->st_mtim.tv_nsec)
+		return false;
+	/* 0: the kernel may still have been at it when we looked first. */
+	if (b->st_nlink == 0 || a->st_nlink != b->st_nlink ||
+	    a->st_mode != b->st_mode || a->st_uid != b->st_uid ||
+	    a->st_gid != b->st_gid)
+		return true;
+	return a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
 	    a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
@@ -116,7 +127,7 @@ copy_whole(const char *path, int file, struct image *image, struct error *err)
 		return -1;
 	if (fstat(file, &after) == -1)
 		return error_sys(err, "%s", path);
-	if (!same_file(&before, &after) || image->size != (uint64_t)before.st_size)
+	if (!same_bytes(&before, &after) || image->size != (uint64_t)before.st_size)
 		return error_set(err,
 		    "%s: changed while it was read; "
 		    "write a new file and rename it into place",
@@ -136,20 +147,13 @@ new_memfd(const char *path)
 }
 
 int
-image_open(const char *path, struct image *ret, struct error *err)
+image_copy(int file, const char *path, struct image *ret, struct error *err)
 {
 	struct image image = { .fd = -1 };
-	int file;
 
-	/* O_NONBLOCK: a FIFO must not hold us up. */
-	file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (file == -1)
-		return error_sys(err, "%s", path);
 	image.fd = new_memfd(path);
-	if (image.fd == -1) {
-		error_sys(err, "%s: cannot make a memfd", path);
-		goto fail;
-	}
+	if (image.fd == -1)
+		return error_sys(err, "%s: cannot make a memfd", path);
 	if (copy_whole(path, file, &image, err) == -1 ||
 	    elf_check(path, image.fd, image.size, err) == -1)
 		goto fail;
@@ -157,13 +161,25 @@ image_open(const char *path, struct image *ret, struct error *err)
 		error_sys(err, "%s: cannot seal the copy", path);
 		goto fail;
 	}
-	close(file);
 	*ret = image;
 	return 0;
 fail:
 	image_close(&image);
-	close(file);
 	return -1;
+}
+
+int
+image_open(const char *path, struct image *ret, struct error *err)
+{
+	int file, result;
+
+	/* O_NONBLOCK: a FIFO must not hold us up. */
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (file == -1)
+		return error_sys(err, "%s", path);
+	result = image_copy(file, path, ret, err);
+	close(file);
+	return result;
 }
 
 void

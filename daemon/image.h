@@ -24,9 +24,11 @@ struct image {
 /*
  * Copy and check the file.  Refuses what is not a regular file, what changed
  * while it was read, and what is not a whole ELF shared object of this
- * machine.  Returns 0, or -1 with one sentence that begins with the path.
+ * machine that can come and go.  Returns 0, or -1 with one sentence that begins with the path.
  */
 int image_open(const char *path, struct image *ret, struct error *err);
+/* The same from a file that is open for reading, at its beginning; borrowed. */
+int image_copy(int file, const char *path, struct image *ret, struct error *err);
 void image_close(struct image *image);
 
 /* The first 8 digits of the hash, for people. */

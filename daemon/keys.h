@@ -32,8 +32,7 @@ enum key_type {		   /* what stands at `offset` */
 
 #define KEY_REQUIRED 0x1u /* has no default, must be there */
 #define KEY_RESTART 0x2u  /* a reload cannot change it */
-#define KEY_INERT 0x4u	  /* checked, but of no effect in this version */
-#define KEY_BUILD 0x8u	  /* the default is chosen when sluice is built */
+#define KEY_BUILD 0x4u	  /* the default is chosen when sluice is built */
 
 struct key_word {
 	const char *name; /* NULL ends the table */
@@ -50,7 +49,7 @@ struct key {
 	const struct key_word *words; /* WORD */
 	const struct key *keys;	      /* GROUP, LISTENERS */
 	size_t offset; /* in struct settings or listener_settings */
-	/* BOOL_DURATION: the time; RESTART: the uid or gid to compare, or 0 */
+	/* BOOL_DURATION: the time; RESTART: the uint32_t to compare instead, or 0 */
 	size_t offset2;
 	size_t origin;	  /* struct origin; 0: not kept */
 	const char *help; /* one line; REFUSED: why */

@@ -17,12 +17,13 @@
 
 #define EXIT_USAGE 2
 
-enum { OPTION_DESCRIBE = 256, OPTION_JSON, OPTION_HELP };
+enum { OPTION_DESCRIBE = 256, OPTION_JSON, OPTION_HELP, OPTION_WATCH };
 
 static const struct option long_options[] = {
 	{ "describe", required_argument, NULL, OPTION_DESCRIBE },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "watch", no_argument, NULL, OPTION_WATCH },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -39,14 +40,14 @@ static const struct role {
 struct command {
 	const char *config;
 	const char *describe;
-	bool json, test, verbose;
+	bool json, test, verbose, watch;
 };
 
 static void
 print_usage(FILE *out)
 {
 	fprintf(out,
-	    "usage: sluiced [-c FILE] [-t] [-v]\n"
+	    "usage: sluiced [-c FILE] [-t] [-v] [--watch]\n"
 	    "       sluiced --describe FILE.so [--json]\n"
 	    "       sluiced -V | --help\n");
 }
@@ -61,6 +62,7 @@ print_help(void)
 	       "  -t                  test the configuration, then exit\n"
 	       "  -v                  log debug messages\n"
 	       "  -V                  print the version\n"
+	       "  --watch             reload when a file of it changes\n"
 	       "  --describe FILE.so  print what a plugin says of itself\n"
 	       "  --json              the same, as JSON\n",
 	    SLUICE_CONFIG);
@@ -141,6 +143,9 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 		case OPTION_JSON:
 			ret->json = true;
 			break;
+		case OPTION_WATCH:
+			ret->watch = true;
+			break;
 		case OPTION_HELP:
 			print_help();
 			return false;
@@ -149,7 +154,8 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 		}
 	}
 	if (optind == argc && !(ret->json && ret->describe == NULL) &&
-	    !(ret->test && ret->describe != NULL))
+	    !(ret->test && ret->describe != NULL) &&
+	    !(ret->watch && (ret->test || ret->describe != NULL)))
 		return true;
 usage:
 	print_usage(stderr);
@@ -188,5 +194,5 @@ main(int argc, char **argv)
 		    command.verbose);
 	if (command.test)
 		return check_main(command.config, command.verbose);
-	return master_main(command.config, command.verbose);
+	return master_main(command.config, command.verbose, command.watch);
 }

@@ -33,12 +33,16 @@ static const char *const names[MSG_TYPES] = {
 	[MSG_ABORT] = "abort",
 	[MSG_STOP] = "stop",
 	[MSG_STOP_LISTENER] = "stop-listener",
+	[MSG_SOURCE] = "source",
 	[MSG_PROBLEM] = "problem",
 	[MSG_FACTS] = "facts",
 	[MSG_PREPARED] = "prepared",
 	[MSG_REFUSED] = "refused",
 	[MSG_COMMITTED] = "committed",
 	[MSG_RELOAD] = "reload",
+	[MSG_STATUS] = "status",
+	[MSG_STATUS_REPLY] = "status-reply",
+	[MSG_PROGRESS] = "progress",
 };
 
 const char *

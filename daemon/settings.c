@@ -16,6 +16,7 @@ settings_new(void)
 		return NULL;
 	settings->uid = (uid_t)-1;
 	settings->gid = (gid_t)-1;
+	settings->control_gid = (gid_t)-1;
 	if (keys_set_defaults(settings_keys, settings) == -1) {
 		settings_free(settings);
 		return NULL;
@@ -64,6 +65,9 @@ settings_free(struct settings *settings)
 	for (i = 0; i < settings->file_count; i++)
 		free(settings->files[i]);
 	free(settings->files);
+	for (i = 0; i < settings->source_count; i++)
+		free(settings->sources[i]);
+	free(settings->sources);
 	free(settings);
 }
 
@@ -160,6 +164,31 @@ settings_add_file(struct settings *settings, const char *path)
 	return *file = copy;
 }
 
+int
+settings_add_source(struct settings *settings, const char *path, bool pattern)
+{
+	void *array = settings->sources;
+	char **source, *copy = malloc(2 * strlen(path) + 1), *at = copy;
+
+	if (copy == NULL)
+		return -1;
+	for (; *path != '\0'; path++) {
+		if (!pattern && strchr("*?[\\", *path) != NULL)
+			*at++ = '\\';
+		*at++ = *path;
+	}
+	*at = '\0';
+	source = grow(&array, settings->source_count, sizeof(*source));
+	settings->sources = array;
+	if (source == NULL) {
+		free(copy);
+		return -1;
+	}
+	settings->source_count++;
+	*source = copy;
+	return 0;
+}
+
 static bool
 same_option(const struct raw_option *a, const struct raw_option *b)
 {
@@ -210,6 +239,13 @@ listener_same_service(const struct settings *a,
 	return true;
 }
 
+/* NULL: it is absent. */
+static bool
+same_string(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 /* Whom `user` and `group` stand for is what counts, not how they are written. */
 static bool
 same_value(const struct key *key, const struct settings *a,
@@ -224,6 +260,10 @@ same_value(const struct key *key, const struct settings *a,
 	if (key->offset2 != 0)
 		return memcmp(base_a + key->offset2, base_b + key->offset2,
 			   sizeof(uid_t)) == 0;
+	if (key->type == KEY_STRING)
+		return same_string(
+		    *(char *const *)(const void *)(base_a + key->offset),
+		    *(char *const *)(const void *)(base_b + key->offset));
 	return memcmp(base_a + key->offset, base_b + key->offset,
 		   sizeof(int64_t)) == 0;
 }

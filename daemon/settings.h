@@ -92,6 +92,14 @@ struct settings {
 	int64_t log_format;	/* enum log_format */
 	bool log_access;
 	uint64_t drain_timeout_ms, probation_ms, watchdog_ms;
+	int64_t canary_workers; /* 0: no canary */
+	uint64_t canary_ms;
+	int64_t canary_errors; /* per cent above the other workers */
+	char *control;		/* path of the control socket, or NULL */
+	char *control_mode, *control_group; /* as written; the group or NULL */
+	uint32_t control_bits;	/* the mode, resolved */
+	gid_t control_gid;	/* resolved; (gid_t)-1: nobody but root and ourselves */
+	struct origin control_origin, control_mode_origin, control_group_origin;
 	struct listener_settings *listeners;
 	uint32_t listener_count;
 	struct image_settings *images;	/* one per different content */
@@ -100,6 +108,9 @@ struct settings {
 	/* The files read, owned; origins point into this. */
 	char **files;
 	uint32_t file_count;
+	/* What the reader looks at, as patterns for glob(3).  Not in the bundle. */
+	char **sources;
+	uint32_t source_count;
 };
 
 /* Settings with every default of the table and no listeners.  NULL: ENOMEM. */
@@ -112,6 +123,7 @@ struct listener_settings *settings_add_listener(struct settings *settings);
 /* The same for the other arrays; what is returned is zeroed.  NULL: ENOMEM. */
 struct image_settings *settings_add_image(struct settings *settings);
 const char *settings_add_file(struct settings *settings, const char *path); /* the copy */
+int settings_add_source(struct settings *settings, const char *path, bool pattern); /* 0 or -1 */
 struct listener_address *listener_add_address(struct listener_settings *listener);
 struct raw_option *listener_add_option(struct listener_settings *listener);
 

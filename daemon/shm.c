@@ -161,6 +161,20 @@ shm_connections(struct shm *shm, unsigned int slot)
 	return sum;
 }
 
+uint64_t
+shm_worker_connections(struct shm *shm, unsigned int worker)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	if (worker >= shm->workers)
+		return 0;
+	for (i = 0; i < SHM_LISTENERS_MAX; i++)
+		sum += atomic_load_explicit(
+		    &shm->worker[worker].connections[i], memory_order_relaxed);
+	return sum;
+}
+
 bool
 shm_connection_in(struct shm *shm, unsigned int worker, unsigned int slot,
     uint64_t limit)

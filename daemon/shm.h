@@ -34,6 +34,7 @@ uint64_t shm_next_id(struct shm *shm);
 bool shm_connection_in(struct shm *shm, unsigned int worker, unsigned int slot, uint64_t limit);
 void shm_connection_out(struct shm *shm, unsigned int worker, unsigned int slot);
 uint64_t shm_connections(struct shm *shm, unsigned int slot); /* in all workers */
+uint64_t shm_worker_connections(struct shm *shm, unsigned int worker); /* of all slots */
 
 /*
  * The same for one peer address of a listener; IPv6 counts by /64; unix peers

@@ -15,6 +15,9 @@
 
 static char *title_start;
 static size_t title_room;
+/* The copies, reachable for ever and so no leak; nobody else looks. */
+static char **title_args __attribute__((used));
+static char **title_env __attribute__((used));
 
 /* In one piece, so that what unsetenv(3) takes out of the array is no leak. */
 static char **
@@ -40,8 +43,7 @@ copy_strings(char **strings, size_t count)
 char **
 title_init(int argc, char **argv)
 {
-	static char **args, **env; /* reachable for ever: not a leak */
-	char *end;
+	char **args, **env, *end;
 	size_t i, env_count;
 
 	/* Started through /proc/self/exe, the name would be "exe". */
@@ -64,7 +66,8 @@ title_init(int argc, char **argv)
 	for (i = 0; i < env_count; i++)
 		if (environ[i] == end)
 			end = environ[i] + strlen(environ[i]) + 1;
-	environ = env;
+	environ = title_env = env;
+	title_args = args;
 	title_start = argv[0];
 	title_room = (size_t)(end - argv[0]);
 	return args;

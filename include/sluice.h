@@ -212,8 +212,9 @@ struct sl_plugin {
 
 	/*
 	 * A connection made under another state_version comes to this code;
-	 * called before its first event here.  Returns 0, or -1 to leave the
-	 * connection on the old code.
+	 * called before its first event here.  sl_service(c) is the new one,
+	 * sl_data(c) what the old code left.  Returns 0, or -1 to leave the
+	 * connection, as it is now, on the old code.
 	 */
 	int (*migrate)(struct sl_conn *c, uint32_t from_version);
 

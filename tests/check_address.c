@@ -41,7 +41,8 @@ START_TEST(malformed_addresses_are_refused)
 		"127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1",
 		"127.0.0.1:65536", "127.0.0.1:99999999999", "127.0.0.1: 80",
 		"::1:80", "[::1]", "[::1]80", "[::1:80", "[]:80",
-		"[127.0.0.1]:80", "[*]:80", "unix:", "unix:path", "unix:./path",
+		"[127.0.0.1]:80", "[*]:80", "udp:127.0.0.1:1", "unix:",
+		"unix:path", "unix:./path",
 		"unix:/", "unix:/run/", "unix:@", "systemd:", "systemd:a:b",
 		"a\nb:80", "unix:/a\nb", "a b:80", "256.0.0.1.:x" };
 	struct address found[MAX];

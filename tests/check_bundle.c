@@ -145,6 +145,8 @@ START_TEST(settings_come_back_as_they_were)
 	ck_assert_int_eq(a->drop, b->drop);
 	ck_assert_uint_eq(a->uid, b->uid);
 	ck_assert_uint_eq(a->gid, b->gid);
+	ck_assert_uint_eq(a->control_bits, b->control_bits);
+	ck_assert_uint_eq(a->control_gid, b->control_gid);
 	ck_assert_pstr_eq(a->plugin_dir, b->plugin_dir);
 	ck_assert_pstr_eq(a->plugin_copies, b->plugin_copies);
 	ck_assert_int_eq(a->log_level, b->log_level);

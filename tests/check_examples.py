@@ -7,7 +7,10 @@ The commands of README.md are run in a directory that looks like a fresh clone
 after a build, and each must say what its comment says.
 
 In a manual, a block that begins with a comment `example: c NAME`, `example:
-conf NAME` or `example: sh` is such an example.
+conf NAME`, `example: sh`, `example: ctl` or `example: talk NAME NAME` is such
+an example.  The last two talk to a daemon that runs for them; in `talk` it is
+reloaded from the first plugin to the second, and answers what stands beside
+what it is sent.
 
 From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_INCLUDE, SLUICE_SRCDIR,
 CC.
@@ -58,6 +61,26 @@ sleep() {
 trap 'kill $(jobs -p) 2> /dev/null || :; wait' EXIT
 """
 
+# Runs in front of an example that talks to a daemon.
+CONTROL_PRELUDE = r"""
+set -e
+sluicectl() { command sluicectl -s control.sock "$@"; }
+trap 'kill $(jobs -p) 2> /dev/null || :; wait' EXIT
+rm -f control.log
+sluiced -c control.conf 2> control.log &
+for try in {1..3000}; do
+	if grep -qs 'generation 1 ready' control.log; then break; fi
+	sleep 0.02
+done
+# A reload then changes something, so that there is something to go back to.
+echo 'drain_timeout = "31s";' >> control.conf
+"""
+CONTROL_CONF = """workers = 2;
+plugin_dir = "%s";
+control = "control.sock";
+listeners = ( { name = "echo"; listen = "127.0.0.1:0"; plugin = "echo"; } );
+"""
+
 failures = 0
 
 
@@ -102,7 +125,7 @@ def write(path, text):
 def manual_examples(text):
     """(kind, name, text) of each example."""
     for match in re.finditer(
-            r'^\.\\" example: (\w+) ?(\w*)\n\.Bd .*\n((?s:.*?))^\.Ed$', text,
+            r'^\.\\" example: (\w+) ?([\w ]*)\n\.Bd .*\n((?s:.*?))^\.Ed$', text,
             re.MULTILINE):
         block = match.group(3).replace("\\&", "").replace("\\e", "\\")
         yield match.group(1), match.group(2), block
@@ -129,13 +152,69 @@ def check_plugin(source, name, what):
         "-fvisibility=hidden", "-I" + INCLUDE, "-o", target, source])
     if check(status == 0, "%s compiles" % what, output):
         status, output = run([SLUICED, "--describe", target])
-        check(status == 0 and name in output, "%s loads" % what, output)
+        check(status == 0 and name.rstrip("0123456789") in output,
+              "%s loads" % what, output)
+
+
+def talk(text, before, after, directory):
+    """Act the example; what was wrong, or ""."""
+    plugin = os.path.join(directory, "talk.so")
+    port = free_port()
+    config = write(os.path.join(directory, "talk.conf"), """workers = 1;
+listeners = ( { name = "talk"; listen = "127.0.0.1:%d";
+    plugin = "./talk.so"; } );\n""" % port)
+    shutil.copy(os.path.join(directory, before + ".so"), plugin)
+    process = subprocess.Popen([SLUICED, "-c", config],
+                               stdin=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
+
+    def verdict(number):
+        for line in process.stderr:
+            if "generation %d ready" % number in line:
+                return ""
+            if "reload refused" in line or "could not" in line:
+                break
+        return "no generation %d: %s" % (number, line)
+
+    wrong = verdict(1)
+    sockets = {}
+    try:
+        for name in sorted(set(re.findall(r"^(\w): ", text, re.MULTILINE))):
+            s = socket.create_connection(("127.0.0.1", port), 10)
+            sockets[name] = (s, s.makefile())
+        for line in text.splitlines():
+            if wrong:
+                break
+            if line == "reload":
+                os.unlink(plugin)
+                shutil.copy(os.path.join(directory, after + ".so"), plugin)
+                process.send_signal(signal.SIGHUP)
+                wrong = verdict(2)
+                continue
+            who, said, answer = re.match(
+                r"(\w): (.*?)(?:  +(.*))?$", line).groups()
+            s, file = sockets[who]
+            s.sendall(said.encode() + (b"\n" if answer else b""))
+            got = file.readline().rstrip("\n") if answer else None
+            if got != answer:
+                wrong = "%s: got %r" % (line, got)
+    except OSError as error:
+        wrong = str(error)
+    for s, file in sockets.values():
+        file.close()
+        s.close()
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    return wrong or ("exit status %d" % process.returncode
+                     if process.returncode else "")
 
 
 def check_manuals(directory):
     tools = os.path.join(directory, "bin")
     os.mkdir(tools)
-    os.symlink(SLUICED, os.path.join(tools, "sluiced"))
+    for program in ("sluiced", "sluicectl"):
+        os.symlink(os.path.join(os.path.dirname(SLUICED), program),
+                   os.path.join(tools, program))
     path = dict(os.environ, PATH=tools + ":" + os.environ["PATH"])
     for page in sorted(glob.glob(os.path.join(SOURCE, "man", "*.[0-9]"))):
         name = os.path.basename(page)
@@ -148,6 +227,15 @@ def check_manuals(directory):
                 check_plugin(write(file, text), what, title)
             elif kind == "conf":
                 check_config(write(file, with_plugin_dir(text)), title)
+            elif kind == "talk":
+                wrong = talk(text, *what.split(), directory)
+                check(not wrong, "%s goes as it says" % title, wrong)
+            elif kind == "ctl":
+                write(os.path.join(directory, "control.conf"),
+                      CONTROL_CONF % PLUGINS)
+                status, output = run(["bash", "-c", CONTROL_PRELUDE + text],
+                                     env=path, cwd=directory)
+                check(status == 0 and output, "%s runs" % title, output)
             else:
                 status, output = run(["bash", "-ec", text], env=path,
                                      cwd=PLUGINS)
@@ -165,7 +253,7 @@ def check_samples(directory):
     # need not exist here.
     live = re.sub(r"^(\s*)# (\w+ = [^;]*;)", r"\1\2", text,
                   flags=re.MULTILINE)
-    live = re.sub(r"^\s*(user|group|owner|mode|plugin_copies) = [^;]*;", "",
+    live = re.sub(r"^\s*(user|group|owner|mode|control_group|plugin_copies) = [^;]*;", "",
                   live, flags=re.MULTILINE)
     check_config(write(file, with_plugin_dir(live)),
                  "conf/sluice.conf.full with every default written out")
@@ -214,6 +302,20 @@ def check_readme(directory):
         check(line in said, "the log says: " + line, detail)
 
 
+def copy_plugins(directory):
+    """The sample plugins, where nobody but us can write: as root, sluiced
+    takes them from nowhere else, and who knows where this was built."""
+    global PLUGINS
+    copy = os.path.join(directory, "plugins")
+    os.mkdir(copy, 0o755)
+    for name in os.listdir(PLUGINS):
+        if name.endswith(".so"):
+            shutil.copyfile(os.path.join(PLUGINS, name),
+                            os.path.join(copy, name))
+            os.chmod(os.path.join(copy, name), 0o644)
+    PLUGINS = copy
+
+
 def main():
     for program in ("mandoc", "bash", "cc", CC[0]):
         if shutil.which(program) is None:
@@ -223,6 +325,7 @@ def main():
     directory = tempfile.mkdtemp(prefix="sluice-examples-")
     try:
         os.chmod(directory, 0o755)  # workers are somebody else
+        copy_plugins(directory)
         check_manuals(directory)
         check_samples(directory)
         check_readme(directory)

@@ -3,9 +3,12 @@
 #include "fixture.h"
 #include "tiny_elf.h"
 
+#include <limits.h>
 #include <link.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "error.h"
 #include "image.h"
@@ -79,14 +82,20 @@ START_TEST(a_real_shared_object_passes)
 	struct link_map *map;
 	struct error err = { "" };
 
-	/* The C library that this test runs with. */
-	for (map = _r_debug.r_map; map != NULL; map = map->l_next)
-		if (strstr(map->l_name, "libc.so") != NULL)
-			break;
-	if (map == NULL)
-		return;
-	ck_assert_msg(image_open(map->l_name, &image, &err) == 0, "%s", err.text);
-	image_close(&image);
+	/* Libraries that this test runs with; the C library has static TLS. */
+	for (map = _r_debug.r_map; map != NULL; map = map->l_next) {
+		if (strstr(map->l_name, "libcrypto.so") != NULL) {
+			ck_assert_msg(image_open(map->l_name, &image, &err) ==
+				0,
+			    "%s", err.text);
+			image_close(&image);
+		} else if (strstr(map->l_name, "libc.so") != NULL) {
+			ck_assert_int_eq(image_open(map->l_name, &image, &err),
+			    -1);
+			ck_assert_ptr_nonnull(
+			    strstr(err.text, "thread-local"));
+		}
+	}
 }
 END_TEST
 
@@ -109,6 +118,37 @@ START_TEST(files_that_are_no_files_are_refused_at_once)
 	ck_assert_int_eq(image_open(fixture_path("large"), &image, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "at most"));
 	ck_assert_int_eq(image.fd, -1);
+}
+END_TEST
+
+/* Whoever renames a new file into place disturbs nobody who reads the old. */
+START_TEST(a_file_that_is_replaced_while_it_is_read_is_whole)
+{
+	struct image image = { .fd = -1 };
+	struct error err = { "" };
+	struct tiny t = tiny();
+	char from[PATH_MAX], path[PATH_MAX];
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s",
+	    fixture_file("a.so", &t, sizeof(t)));
+	snprintf(from, sizeof(from), "%s", fixture_path("new.so"));
+	pid = fork();
+	ck_assert_int_ne(pid, -1);
+	while (pid == 0) {
+		int fd = open(from, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
+
+		if (fd == -1 || write(fd, &t, sizeof(t)) != sizeof(t) ||
+		    close(fd) == -1 || rename(from, path) == -1)
+			_exit(1);
+	}
+	for (int i = 0; i < 2000; i++) {
+		ck_assert_msg(image_open(path, &image, &err) == 0, "%s",
+		    err.text);
+		image_close(&image);
+	}
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 END_TEST
 
@@ -156,6 +196,29 @@ START_TEST(an_executable_stack_is_refused)
 	t = tiny();
 	t.segments[2].p_type = PT_NULL;
 	refused(&t, sizeof(t), "executable stack");
+}
+END_TEST
+
+START_TEST(static_tls_is_refused)
+{
+	struct image image = { .fd = -1 };
+	struct tiny t = tiny();
+	struct error err;
+
+	tiny_dynamic(&t, DT_FLAGS, DF_BIND_NOW);
+	ck_assert_msg(image_open(fixture_file("a.so", &t, sizeof(t)), &image,
+			  &err) == 0,
+	    "%s", err.text);
+	image_close(&image);
+	tiny_dynamic(&t, DT_FLAGS, DF_BIND_NOW | DF_STATIC_TLS);
+	refused(&t, sizeof(t), "static thread-local storage");
+#ifdef __x86_64__
+	t = tiny();
+	tiny_dynamic(&t, DT_RELA, offsetof(struct tiny, relocation));
+	tiny_dynamic(&t, DT_RELASZ, sizeof(t.relocation));
+	t.relocation.r_info = ELF64_R_INFO(0, R_X86_64_TPOFF64);
+	refused(&t, sizeof(t), "static thread-local storage");
+#endif
 }
 END_TEST
 
@@ -233,9 +296,11 @@ main(void)
 		an_image_can_be_mapped_for_execution,
 		a_real_shared_object_passes,
 		files_that_are_no_files_are_refused_at_once,
+		a_file_that_is_replaced_while_it_is_read_is_whole,
 		text_and_empty_files_are_told_apart,
 		other_kinds_of_elf_are_refused,
 		an_executable_stack_is_refused,
+		static_tls_is_refused,
 		every_truncation_is_refused,
 		a_file_with_a_hole_at_its_end_is_refused,
 		offsets_beyond_all_bounds_are_refused,

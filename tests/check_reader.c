@@ -3,6 +3,7 @@
 #include "fixture.h"
 #include "tiny_elf.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +30,8 @@ static struct {
 	uint32_t images;
 	int image_fds[16];
 	int bundle;
+	unsigned int sources;
+	char source[PATH_MAX]; /* the last */
 	int status; /* of the process */
 } answer;
 
@@ -87,6 +90,11 @@ take(struct msg *msg)
 		snprintf(P.file, sizeof(P.file), "%s", msg_string(msg, 0));
 		snprintf(P.text, sizeof(P.text), "%s", msg_string(msg, 1));
 		answer.problem_count++;
+		break;
+	case MSG_SOURCE:
+		snprintf(answer.source, sizeof(answer.source), "%s",
+		    msg_string(msg, 0));
+		answer.sources++;
 		break;
 	case MSG_BUNDLE:
 		answer.bundle = msg->fd;
@@ -154,7 +162,6 @@ START_TEST(a_good_file_becomes_a_bundle_and_images)
 	read_config(
 	    fixture_text("sluice.conf",
 		"plugin_dir = \"plugins\";\n"
-		"watchdog = 1;\n"
 		"listeners = ( { name = \"1\"; listen = \"*:1\"; plugin = \"a\"; },\n"
 		"{ name = \"2\"; listen = \"*:2\"; plugin = \"same\"; },\n"
 		"{ name = \"3\"; listen = \"*:3\"; plugin = \"plugins/b.so\"; },\n"
@@ -162,9 +169,10 @@ START_TEST(a_good_file_becomes_a_bundle_and_images)
 	    false);
 	ck_assert_uint_eq(answer.verdict, MSG_PREPARED);
 	ck_assert(WIFEXITED(answer.status) && WEXITSTATUS(answer.status) == 0);
-	expect(LOG_LEVEL_WARN, 2, "watchdog");
-	ck_assert_uint_eq(answer.problem_count, 1);
+	ck_assert_uint_eq(answer.problem_count, 0);
 	ck_assert_uint_eq(answer.images, 2);
+	ck_assert_uint_eq(answer.sources, 3); /* each file once */
+	ck_assert_str_eq(answer.source, fixture_path("plugins/b.so"));
 	settings = bundle_read(answer.bundle, &err);
 	ck_assert_msg(settings != NULL, "%s", err.text);
 	ck_assert_uint_eq(settings->image_count, 2);

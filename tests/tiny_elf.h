@@ -16,6 +16,8 @@ struct tiny {
 	ElfW(Ehdr) head;
 	ElfW(Phdr) segments[3];
 	char names[16];
+	ElfW(Dyn) dynamic[4];
+	ElfW(Rela) relocation;
 	ElfW(Shdr) sections[2];
 };
 
@@ -39,12 +41,27 @@ tiny(void)
 	t.segments[0].p_type = PT_LOAD;
 	t.segments[0].p_filesz = sizeof(t);
 	t.segments[1].p_type = PT_DYNAMIC;
+	t.segments[1].p_offset = offsetof(struct tiny, dynamic);
+	t.segments[1].p_filesz = sizeof(t.dynamic);
 	t.segments[2].p_type = PT_GNU_STACK;
 	t.segments[2].p_flags = PF_R | PF_W;
 	t.sections[1].sh_type = SHT_STRTAB;
 	t.sections[1].sh_offset = offsetof(struct tiny, names);
 	t.sections[1].sh_size = sizeof(t.names);
 	return t;
+}
+
+/* Set, or add, an entry of the dynamic section; the last one stays DT_NULL. */
+static inline void
+tiny_dynamic(struct tiny *t, ElfW(Sxword) tag, ElfW(Xword) value)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (t->dynamic[i].d_tag == tag || t->dynamic[i].d_tag == DT_NULL)
+			break;
+	t->dynamic[i].d_tag = tag;
+	t->dynamic[i].d_un.d_val = value;
 }
 
 #endif

@@ -28,6 +28,7 @@ void
 worker_begin(const struct sl_handlers *handlers)
 {
 	struct error *no_error = NULL;
+	struct sl_service *service;
 	int fd;
 
 	shm = shm_new(1, &fd);
@@ -48,9 +49,10 @@ worker_begin(const struct sl_handlers *handlers)
 	listener = listener_new("test", 0);
 	ck_assert_ptr_nonnull(listener);
 	listener->settings = &settings->listeners[0];
-	listener->current = service_new(listener, &plugin, NULL, 1, NULL,
-	    ON_RELOAD_AUTO, (void *)no_error);
-	ck_assert_ptr_nonnull(listener->current);
+	service = service_new(listener, &plugin, NULL, 1, NULL, ON_RELOAD_AUTO,
+	    (void *)no_error);
+	ck_assert_ptr_nonnull(service);
+	service_commit(listener, service);
 	plugin.refs++;
 }
 

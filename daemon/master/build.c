@@ -23,6 +23,7 @@
 #define READ_MS 60000 /* names to resolve, perhaps by a resolver that is slow */
 #define PROBE_MS \
 	5000 /* a plugin that needs longer would hold up every reload */
+#define SOURCES_MAX 4096  /* files of one configuration */
 #define PROBLEMS_MAX 1000 /* of one child; more help nobody */
 
 enum stage { STAGE_READ, STAGE_PROBE };
@@ -47,6 +48,9 @@ struct build {
 	enum answer answer;
 	unsigned int problems; /* errors it told us */
 	unsigned int told;     /* all it told us */
+	unsigned int sources;  /* files it named */
+	enum progress progress; /* of the probe */
+	uint32_t at;		/* image or listener */
 	struct gen *gen;
 };
 
@@ -105,6 +109,31 @@ on_problem(struct build *build, const struct msg *msg)
 }
 
 static void
+on_source(struct build *build, const struct msg *msg)
+{
+	const char *path = msg_string(msg, 0);
+
+	if (build->ops->on_source != NULL && *path != '\0' &&
+	    build->sources++ < SOURCES_MAX)
+		build->ops->on_source(build->arg, path);
+}
+
+static int
+on_progress(struct build *build, const struct msg *msg, struct error *err)
+{
+	const struct settings *settings = build->gen->settings;
+
+	if (!(msg->arg[0] == PROGRESS_LOAD &&
+		msg->arg[1] < settings->image_count) &&
+	    !(msg->arg[0] == PROGRESS_CHECK &&
+		msg->arg[1] < settings->listener_count))
+		return error_set(err, "progress nowhere");
+	build->progress = (enum progress)msg->arg[0];
+	build->at = msg->arg[1];
+	return 0;
+}
+
+static void
 on_answer(struct build *build, const struct msg *msg)
 {
 	bool whole = build->stage == STAGE_READ
@@ -132,12 +161,16 @@ on_message(void *arg, struct msg *msg)
 		on_problem(build, msg);
 	else if (msg->type == MSG_PREPARED || msg->type == MSG_REFUSED)
 		on_answer(build, msg);
+	else if (msg->type == MSG_SOURCE && build->stage == STAGE_READ)
+		on_source(build, msg);
 	else if (msg->type == MSG_BUNDLE && build->stage == STAGE_READ)
 		result = gen_take_bundle(build->gen, msg, &err);
 	else if (msg->type == MSG_IMAGE && build->stage == STAGE_READ)
 		result = gen_take_image(build->gen, msg, &err);
 	else if (msg->type == MSG_FACTS && build->stage == STAGE_PROBE)
 		result = gen_take_facts(build->gen, msg, &err);
+	else if (msg->type == MSG_PROGRESS && build->stage == STAGE_PROBE)
+		result = on_progress(build, msg, &err);
 	else
 		result = error_set(&err,
 		    "a message of a kind that is not its "
@@ -162,30 +195,35 @@ image_origin(const struct settings *settings, uint32_t index)
 	return &nowhere;
 }
 
-/* "reader was killed by SIGSEGV while reading /etc/sluice/sluice.conf" */
+/*
+ * "reader was killed by SIGSEGV while reading /etc/sluice/sluice.conf"; the
+ * probe's end is told where the plugin is asked for that it was at.
+ */
 static void
 tell_end(struct build *build, const char *how)
 {
 	char text[ERROR_TEXT_MAX];
 	const struct settings *settings = build->gen->settings;
+	const struct listener_settings *listener;
 	struct origin origin = { "", 0 };
-	uint32_t at;
 
 	if (build->stage == STAGE_READ) {
 		snprintf(text, sizeof(text), "reader %s while reading %s", how,
 		    build->config);
+	} else if (build->progress == PROGRESS_LOAD) {
+		origin = *image_origin(settings, build->at);
+		snprintf(text, sizeof(text), "probe %s while loading %s", how,
+		    settings->images[build->at].path);
+	} else if (build->progress == PROGRESS_CHECK) {
+		listener = &settings->listeners[build->at];
+		origin = listener->plugin_origin;
+		snprintf(text, sizeof(text),
+		    "probe %s while plugin \"%s\" checked the options of "
+		    "listener \"%s\"",
+		    how, listener->plugin, listener->name);
 	} else {
-		at = gen_facts_known(build->gen);
-		if (at < settings->image_count) {
-			origin = *image_origin(settings, at);
-			snprintf(text, sizeof(text),
-			    "probe %s while loading plugins (%s)", how,
-			    settings->images[at].path);
-		} else {
-			snprintf(text, sizeof(text),
-			    "probe %s while checking the options of plugins",
-			    how);
-		}
+		snprintf(text, sizeof(text),
+		    "probe %s before it loaded anything", how);
 	}
 	tell(build, LOG_LEVEL_ERROR, origin.file == NULL ? "" : origin.file,
 	    origin.line, text);
@@ -242,6 +280,7 @@ start_stage(struct build *build, enum stage stage, bool check_only,
 		hello.workers = (uint32_t)settings->workers;
 	build->stage = stage;
 	build->answer = ANSWER_NONE;
+	build->progress = PROGRESS_BEGIN;
 	build->problems = build->told = 0;
 	log_debug("build: %s", stages[stage].role);
 	build->child = child_spawn(build->children, stages[stage].role, &hello,

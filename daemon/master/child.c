@@ -41,6 +41,7 @@ struct child {
 	void *arg;
 	const char *reason; /* why we killed it, or would */
 	bool killed;	    /* by us */
+	bool aborted;	    /* by us; killed next, if need be */
 };
 
 struct children {
@@ -108,6 +109,9 @@ child_reaped(struct child *child, int status)
 		describe_exit(status, exit_text, sizeof(exit_text));
 		if (child->killed)
 			snprintf(how, sizeof(how), "%s and was killed",
+			    child->reason);
+		else if (child->aborted)
+			snprintf(how, sizeof(how), "%s and was aborted",
 			    child->reason);
 		else
 			snprintf(how, sizeof(how), "%s", exit_text);
@@ -186,7 +190,7 @@ on_channel_close(void *arg, int error)
 
 	channel_free(child->channel);
 	child->channel = NULL;
-	if (child->pid == -1 || child->killed)
+	if (child->pid == -1 || child->killed || child->aborted)
 		return;
 	if (error != 0) {
 		child_kill(child, "sent what is not a message");
@@ -348,13 +352,24 @@ child_send(struct child *child, uint32_t type, uint32_t generation,
 void
 child_deadline(struct child *child, unsigned int ms, const char *reason)
 {
-	if (child->killed || child->channel == NULL)
+	if (child->killed || child->aborted || child->channel == NULL)
 		return; /* a shorter one is running */
 	child->reason = reason;
 	if (ms == 0)
 		event_del(child->timer);
 	else
 		child_set_timer(child, ms);
+}
+
+void
+child_abort(struct child *child, const char *reason)
+{
+	if (child->killed || child->pid == -1)
+		return;
+	child->reason = reason;
+	child->aborted = true;
+	event_del(child->timer);
+	kill(child->pid, SIGABRT);
 }
 
 void

@@ -54,6 +54,12 @@ int child_send(struct child *child, uint32_t type, uint32_t generation,
 /* Kill it unless it ends, or this is called anew, within ms.  0: no deadline. */
 void child_deadline(struct child *child, unsigned int ms, const char *reason);
 
+/*
+ * Send it SIGABRT, so that it leaves a report; its end will be told with this
+ * reason.  No deadline holds any more: kill it when it stays.
+ */
+void child_abort(struct child *child, const char *reason);
+
 /* Kill it now; on_gone follows from the loop.  reason: "broke the rules", borrowed for ever. */
 void child_kill(struct child *child, const char *reason);
 

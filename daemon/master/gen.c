@@ -3,6 +3,7 @@
 #include "master/gen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,16 @@
 
 #include "bundle.h"
 #include "error.h"
+#include "image.h"
+#include "log.h"
 #include "master/child.h"
 #include "master/slots.h"
 #include "master/sockets.h"
 #include "memfd.h"
 #include "msg.h"
 #include "settings.h"
+
+#define CODE_TEXT_MAX (2 * FACT_TEXT_MAX + 32)
 
 struct gen *
 gen_new(uint32_t number)
@@ -70,6 +75,48 @@ gen_unref(struct gen *gen)
 		close(gen->bundle_fd);
 	settings_free(gen->settings);
 	free(gen);
+}
+
+static int
+copy_images(struct gen *copy, const struct gen *gen)
+{
+	uint32_t i, count = gen->settings->image_count;
+
+	copy->images = calloc(count + 1, sizeof(*copy->images));
+	if (copy->images == NULL)
+		return -1;
+	for (i = 0; i < count; i++)
+		copy->images[i].fd = -1;
+	for (i = 0; i < count; i++) {
+		copy->images[i] = gen->images[i];
+		copy->images[i].fd =
+		    fcntl(gen->images[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (copy->images[i].fd == -1)
+			return -1;
+	}
+	return 0;
+}
+
+struct gen *
+gen_again(const struct gen *gen, uint32_t number, struct error *err)
+{
+	struct gen *copy = gen_new(number);
+
+	if (copy == NULL) {
+		error_sys(err, "cannot make a generation");
+		return NULL;
+	}
+	copy->as = gen->number;
+	copy->bundle_fd = fcntl(gen->bundle_fd, F_DUPFD_CLOEXEC, 3);
+	if (copy->bundle_fd == -1)
+		error_sys(err, "cannot keep the bundle");
+	else if ((copy->settings = bundle_read(copy->bundle_fd, err)) != NULL) {
+		if (copy_images(copy, gen) == 0)
+			return copy;
+		error_sys(err, "cannot keep the images");
+	}
+	gen_unref(copy);
+	return NULL;
 }
 
 static int
@@ -202,4 +249,55 @@ gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
 			return -1;
 	}
 	return 0;
+}
+
+static const struct listener_settings *
+find_listener(const struct settings *settings, const char *name)
+{
+	for (uint32_t i = 0; i < settings->listener_count; i++)
+		if (strcmp(settings->listeners[i].name, name) == 0)
+			return &settings->listeners[i];
+	return NULL;
+}
+
+/* "echo 1.0 (image 1a2b3c4d)" */
+static const char *
+code_text(const struct gen *gen, uint32_t image, char text[CODE_TEXT_MAX])
+{
+	const struct image_facts *facts = &gen->images[image].facts;
+	char hash[9];
+
+	snprintf(text, CODE_TEXT_MAX, "%s %s (image %s)", facts->name,
+	    facts->version,
+	    image_short_hash(gen->settings->images[image].hash, hash));
+	return text;
+}
+
+void
+gen_log_changes(const struct gen *gen, const struct gen *before)
+{
+	char now[CODE_TEXT_MAX], then[CODE_TEXT_MAX];
+	bool any = false;
+
+	for (uint32_t i = 0; i < gen->settings->listener_count; i++) {
+		const struct listener_settings *a, *b;
+
+		b = &gen->settings->listeners[i];
+		a = find_listener(before->settings, b->name);
+		if (a == NULL)
+			continue; /* what is new says where it listens */
+		if (listener_same_service(before->settings, a, gen->settings,
+			b))
+			continue;
+		any = true;
+		code_text(before, a->image, then);
+		code_text(gen, b->image, now);
+		if (strcmp(then, now) == 0)
+			log_info("%s: new options for plugin %s", b->name, now);
+		else
+			log_info("%s: plugin %s in place of %s", b->name, now,
+			    then);
+	}
+	if (!any)
+		log_info("no listener that was there has new code or options");
 }

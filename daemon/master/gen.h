@@ -43,6 +43,7 @@ struct gen_socket {
 struct gen {
 	unsigned int refs;
 	uint32_t number; /* as people and workers see it */
+	uint32_t as;	 /* the one it is once more; 0: none */
 	struct settings *settings;
 	int bundle_fd;
 	struct gen_image *images; /* settings->image_count */
@@ -55,6 +56,9 @@ struct gen {
 struct gen *gen_new(uint32_t number); /* NULL: no memory */
 struct gen *gen_ref(struct gen *gen);
 void gen_unref(struct gen *gen); /* NULL is fine */
+
+/* The same once more under another number, not bound yet.  NULL: err says why. */
+struct gen *gen_again(const struct gen *gen, uint32_t number, struct error *err);
 
 /* What the reader sends: MSG_BUNDLE, then a MSG_IMAGE for each.  Takes msg->fd over.  0 or -1. */
 int gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err);
@@ -85,14 +89,28 @@ struct gen_teller {
 unsigned int gen_bind(struct gen *gen, struct sockets *sockets,
     struct slots *slots, uint32_t workers, const struct gen_teller *teller);
 
-/* Let those sockets listen that waited for it.  As gen_bind(). */
-unsigned int gen_listen(struct gen *gen, const struct gen_teller *teller);
+/*
+ * Let those sockets listen that waited for it and are for workers below
+ * `below`, or for all.  As gen_bind().
+ */
+unsigned int gen_listen(struct gen *gen, uint32_t below,
+    const struct gen_teller *teller);
+
+/*
+ * If the workers below `below` alone went from one generation to the next:
+ * would a socket be left that nobody accepts from?
+ */
+bool gen_takes_sockets(const struct gen *from, const struct gen *next,
+    uint32_t below);
 
 /* It is committed: make sockets that were open before what it says. */
 void gen_apply(const struct gen *gen);
 
 /* Log what is listened on that `before` (or NULL) did not, and what no longer is. */
 void gen_log_sockets(const struct gen *gen, const struct gen *before);
+
+/* Log which listeners have other code or options than they had in `before`. */
+void gen_log_changes(const struct gen *gen, const struct gen *before);
 
 /* Let go of the sockets of one listener, or with NULL of all.  Returns how many. */
 unsigned int gen_drop_sockets(struct gen *gen, const char *listener);

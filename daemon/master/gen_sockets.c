@@ -184,7 +184,7 @@ gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
 }
 
 unsigned int
-gen_listen(struct gen *gen, const struct gen_teller *teller)
+gen_listen(struct gen *gen, uint32_t below, const struct gen_teller *teller)
 {
 	const struct listener_settings *listener;
 	unsigned int problems = 0;
@@ -195,6 +195,10 @@ gen_listen(struct gen *gen, const struct gen_teller *teller)
 	for (i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
 		listener = &gen->settings->listeners[row->listener];
+		if (row->worker != ALL_WORKERS && row->worker >= below)
+			continue;
+		if (row->sock == NULL) /* stopped by its plugin meanwhile */
+			continue;
 		if (sock_listen(row->sock, listener, &err) == 0)
 			continue;
 		teller->tell(teller->arg,
@@ -202,6 +206,35 @@ gen_listen(struct gen *gen, const struct gen_teller *teller)
 		problems++;
 	}
 	return problems;
+}
+
+static bool
+is_served(const struct gen *gen, const struct sock *sock, uint32_t below)
+{
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++)
+		if (gen->sockets[i].sock == sock &&
+		    (gen->sockets[i].worker == ALL_WORKERS ||
+			gen->sockets[i].worker < below))
+			return true;
+	return false;
+}
+
+bool
+gen_takes_sockets(const struct gen *from, const struct gen *next, uint32_t below)
+{
+	const struct gen_socket *row;
+	uint32_t i;
+
+	for (i = 0; i < from->socket_count; i++) {
+		row = &from->sockets[i];
+		/* What all accept from, the others go on with. */
+		if (row->sock != NULL && row->worker < below &&
+		    !is_served(next, row->sock, below))
+			return true;
+	}
+	return false;
 }
 
 void

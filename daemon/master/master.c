@@ -17,12 +17,15 @@
 #include "error.h"
 #include "log.h"
 #include "master/child.h"
+#include "master/control.h"
+#include "master/crashes.h"
 #include "master/gen.h"
 #include "master/inherited.h"
 #include "master/notify.h"
 #include "master/reload.h"
 #include "master/slots.h"
 #include "master/sockets.h"
+#include "master/watch.h"
 #include "master/workers.h"
 #include "settings.h"
 #include "shm.h"
@@ -38,6 +41,7 @@
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP, PHASE_KILL };
 
 struct master {
+	const char *config;
 	struct event_base *base;
 	struct children *children;
 	struct inherited inherited;
@@ -45,6 +49,10 @@ struct master {
 	struct workers *workers; /* NULL until the first settings are known */
 	struct slots *slots;
 	struct reload *reload;
+	struct watch *watch; /* NULL: nobody asked for it */
+	struct crashes *crashes;
+	struct control *control; /* NULL: none is configured */
+	struct control_subject subject;
 	struct event *sighup, *sigterm, *sigint;
 	struct event *phase_timer;
 	enum phase phase;
@@ -191,6 +199,15 @@ on_lost(void *arg, uint32_t worker, const char *how)
 }
 
 static void
+on_crash(void *arg, const struct crash *crash)
+{
+	struct master *master = arg;
+
+	crashes_add(master->crashes, crash);
+	reload_on_crash(master->reload, crash->generation);
+}
+
+static void
 on_settled(void *arg)
 {
 	struct master *master = arg;
@@ -222,10 +239,9 @@ static void
 on_stop_listener(void *arg, uint32_t worker, const char *name, bool close_active)
 {
 	struct master *master = arg;
-	struct gen *gen = reload_committed(master->reload);
 
 	/* Of one that is not there, or was stopped before, nothing is left to do. */
-	if (gen == NULL || gen_drop_sockets(gen, name) == 0)
+	if (!reload_stop_listener(master->reload, name))
 		return;
 	log_info("listener %s was stopped by its plugin in worker %u", name,
 	    worker + 1);
@@ -243,12 +259,39 @@ static const struct workers_ops workers_ops = {
 	.on_refused = on_refused,
 	.on_committed = on_committed,
 	.on_lost = on_lost,
+	.on_crash = on_crash,
 	.on_settled = on_settled,
 	.on_problem = on_problem,
 	.on_reload = on_plugin_reload,
 	.on_stop_listener = on_stop_listener,
 	.on_all_gone = on_all_gone,
 };
+
+static int
+start_control(struct master *master, const struct settings *settings)
+{
+	struct timespec now;
+	struct error err;
+
+	if (settings->control == NULL)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	master->subject = (struct control_subject){
+		.config = master->config,
+		.started_s = now.tv_sec,
+		.reload = master->reload,
+		.workers = master->workers,
+		.slots = master->slots,
+		.crashes = master->crashes,
+	};
+	master->control = control_new(master->base, settings, &master->subject,
+	    &err);
+	if (master->control != NULL)
+		return 0;
+	log_errorx("%s:%u: %s", settings->control_origin.file,
+	    settings->control_origin.line, err.text);
+	return -1;
+}
 
 static int
 on_settings(void *arg, const struct settings *settings,
@@ -266,6 +309,8 @@ on_settings(void *arg, const struct settings *settings,
 		    (long long)settings->workers);
 		return -1;
 	}
+	if (start_control(master, settings) == -1)
+		return -1;
 	if (workers_start(master->workers, &err) == -1) {
 		log_errorx("%s", err.text);
 		return -1;
@@ -280,14 +325,47 @@ on_reload_done(void *arg, bool good)
 {
 	struct master *master = arg;
 
+	struct gen *gen = reload_committed(master->reload);
+
 	/* A start that fails ends us; a reload that fails changes nothing. */
-	if (!good && reload_committed(master->reload) == NULL)
+	if (!good && gen == NULL)
 		leave(master, EXIT_FAILURE);
+	watch_end(master->watch, good, gen != NULL ? gen->number : 0);
+}
+
+static void
+on_reload_begin(void *arg)
+{
+	struct master *master = arg;
+
+	watch_begin(master->watch);
+}
+
+static void
+on_source(void *arg, const char *path)
+{
+	struct master *master = arg;
+
+	watch_add(master->watch, path);
 }
 
 static const struct reload_ops reload_ops = {
+	.on_begin = on_reload_begin,
+	.on_source = on_source,
 	.on_settings = on_settings,
 	.on_done = on_reload_done,
+};
+
+static void
+on_change(void *arg, const char *who)
+{
+	struct master *master = arg;
+
+	reload_request(master->reload, who, 0);
+}
+
+static const struct watch_ops watch_ops = {
+	.on_change = on_change,
 };
 
 /* Every connection costs one, and children inherit the limit. */
@@ -315,7 +393,9 @@ master_init(struct master *master, const char *config, bool verbose)
 		return -1;
 	master->children = children_new(master->base);
 	master->sockets = sockets_new(&master->inherited);
-	if (master->children == NULL || master->sockets == NULL)
+	master->crashes = crashes_new();
+	if (master->children == NULL || master->sockets == NULL ||
+	    master->crashes == NULL)
 		return -1;
 	if (verbose)
 		children_verbose(master->children);
@@ -348,11 +428,14 @@ static void
 master_done(struct master *master)
 {
 	/* Who refers to others goes first. */
+	control_free(master->control);
+	watch_free(master->watch);
 	reload_free(master->reload);
 	workers_free(master->workers);
 	slots_free(master->slots);
 	sockets_free(master->sockets);
 	children_free(master->children);
+	crashes_free(master->crashes);
 	free_event(master->sighup);
 	free_event(master->sigterm);
 	free_event(master->sigint);
@@ -364,14 +447,17 @@ master_done(struct master *master)
 }
 
 int
-master_main(const char *config, bool verbose)
+master_main(const char *config, bool verbose, bool watch)
 {
 	struct master master;
 
 	memset(&master, 0, sizeof(master));
 	master.exit_status = EXIT_FAILURE;
+	master.config = config;
 	title_set("master %s", config);
-	if (master_init(&master, config, verbose) == -1) {
+	if (master_init(&master, config, verbose) == -1 ||
+	    (watch && (master.watch = watch_new(master.base, config,
+			   &watch_ops, &master)) == NULL)) {
 		log_error("cannot start");
 	} else {
 		/* From this line on a signal is heard. */

@@ -8,7 +8,7 @@
 struct event_base;
 
 /* Supervise until told to stop. */
-int master_main(const char *config, bool verbose);
+int master_main(const char *config, bool verbose, bool watch);
 
 /* -t: read and try the configuration, print what is wrong with it, and a verdict. */
 int check_main(const char *config, bool verbose);

@@ -22,6 +22,9 @@ struct reload_ops {
 	/* The first generation is about to be bound: make and start the workers.  Logs what fails. */
 	int (*on_settings)(void *arg, const struct settings *settings,
 	    struct workers **ret_workers, struct slots **ret_slots);
+	/* A reload begins to read, and what it reads: see build.h.  Or NULL. */
+	void (*on_begin)(void *arg);
+	void (*on_source)(void *arg, const char *path);
 	/* The verdict; it was logged. */
 	void (*on_done)(void *arg, bool good);
 };
@@ -39,6 +42,64 @@ void reload_free(struct reload *reload);
 void reload_request(struct reload *reload, const char *who,
     unsigned int pause_ms);
 
+/* Flags of reload_request_for(). */
+enum {
+	RELOAD_FORCE = 1, /* also what was taken back before: see probation */
+};
+
+/* Who wants to know what became of it. */
+struct reload_waiter {
+	/*
+	 * Once.  text: the lines that say what is wrong, and last the verdict
+	 * that was logged, without a newline at the end; borrowed.
+	 */
+	void (*on_verdict)(void *arg, bool good, const char *text);
+	void *arg;
+};
+
+#define RELOAD_WAITERS_MAX 64
+
+/*
+ * As reload_request(who, 0), for one who waits (or NULL; it is copied) for the
+ * verdict of the reload that begins after this call: of one that runs by now
+ * another one hears.  Told false when the master stops, and false from inside
+ * the call when it is stopping already or too many wait.
+ */
+void reload_request_for(struct reload *reload, const char *who,
+    unsigned int flags, const struct reload_waiter *waiter);
+
+/*
+ * Go back to reload_previous(), by the same transaction; during a canary: end
+ * that, which leaves what was served before.  When there is nothing to go back
+ * to, or something else runs, the waiter is told so from inside the call.
+ */
+void reload_rollback(struct reload *reload, const char *who,
+    const struct reload_waiter *waiter);
+
+/* Forget all waiters with this arg; they are told nothing. */
+void reload_forget_waiter(struct reload *reload, const void *arg);
+
+/*
+ * What was served before reload_committed() and is not the same, or NULL.
+ * Borrowed; has no sockets.
+ */
+const struct gen *reload_previous(const struct reload *reload);
+
+/* "idle", "build", "settle", "prepare", "commit", "canary", "back", "stopped". */
+const char *reload_state_name(const struct reload *reload);
+
+/* Do some workers serve a generation that is not committed yet? */
+bool reload_in_canary(const struct reload *reload);
+
+/* The verdict that was logged last. */
+struct reload_verdict {
+	bool good;
+	uint64_t time_ms; /* CLOCK_REALTIME */
+	char text[256];
+};
+/* NULL: there was none yet.  Borrowed. */
+const struct reload_verdict *reload_last_verdict(const struct reload *reload);
+
 /* End what runs, in any state, and begin no more. */
 void reload_stop(struct reload *reload);
 
@@ -51,6 +112,10 @@ void reload_on_refused(struct reload *reload, uint32_t worker);
 void reload_on_committed(struct reload *reload, uint32_t worker);
 void reload_on_lost(struct reload *reload, uint32_t worker, const char *how);
 void reload_on_settled(struct reload *reload);
+/* One died by a signal or an error: whose fault it is, see struct crash. */
+void reload_on_crash(struct reload *reload, uint32_t generation);
+/* Its plugin stopped a listener.  Returns false when there is none. */
+bool reload_stop_listener(struct reload *reload, const char *name);
 void reload_on_problem(struct reload *reload, uint32_t worker, int level,
     const char *file, uint32_t line, const char *text);
 

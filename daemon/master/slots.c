@@ -78,6 +78,12 @@ slots_ref(struct slots *slots, const char *name)
 	return slot;
 }
 
+const char *
+slots_name(const struct slots *slots, uint32_t slot)
+{
+	return slot < SHM_LISTENERS_MAX ? slots->slot[slot].name : NULL;
+}
+
 void
 slots_unref(struct slots *slots, uint32_t slot)
 {

@@ -22,4 +22,7 @@ void slots_free(struct slots *slots);
 uint32_t slots_ref(struct slots *slots, const char *name);
 void slots_unref(struct slots *slots, uint32_t slot);
 
+/* Whose it is, or was last; NULL: nobody's so far. */
+const char *slots_name(const struct slots *slots, uint32_t slot);
+
 #endif

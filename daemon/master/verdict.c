@@ -3,17 +3,22 @@
 #include "master/verdict.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "error.h"
 #include "log.h"
 
+#define LINE_MAX_BYTES 9000 /* more than a message holds */
+#define CONCLUSION_MAX 512  /* kept free for the last lines of the text */
+
 void
 verdict_clear(struct verdict *verdict)
 {
-	memset(verdict, 0, sizeof(*verdict));
+	verdict->problems = verdict->remembered = 0;
+	verdict->cut = false;
+	verdict->length = 0;
+	verdict->text[0] = '\0';
 }
 
 /* FNV-1a: two different problems that look the same are one in 2^64. */
@@ -44,10 +49,23 @@ is_new(struct verdict *verdict, const char *file, uint32_t line, const char *tex
 	return true;
 }
 
+static void
+append(struct verdict *verdict, const char *line)
+{
+	size_t room = sizeof(verdict->text) - verdict->length;
+	int n;
+
+	n = snprintf(verdict->text + verdict->length, room, "%s%s",
+	    verdict->length > 0 ? "\n" : "", line);
+	verdict->length += (size_t)n < room ? (size_t)n : room - 1;
+}
+
 void
 verdict_add(struct verdict *verdict, int level, const char *file, uint32_t line,
     const char *text)
 {
+	char whole[LINE_MAX_BYTES];
+
 	if (file == NULL)
 		file = "";
 	if (!is_new(verdict, file, line, text))
@@ -55,11 +73,24 @@ verdict_add(struct verdict *verdict, int level, const char *file, uint32_t line,
 	if (level <= LOG_LEVEL_ERROR)
 		verdict->problems++;
 	if (*file == '\0')
-		log_at((enum log_level)level, "%s", text);
+		snprintf(whole, sizeof(whole), "%s", text);
 	else if (line == 0)
-		log_at((enum log_level)level, "%s: %s", file, text);
+		snprintf(whole, sizeof(whole), "%s: %s", file, text);
 	else
-		log_at((enum log_level)level, "%s:%u: %s", file, line, text);
+		snprintf(whole, sizeof(whole), "%s:%u: %s", file, line, text);
+	log_at((enum log_level)level, "%s", whole);
+	if (verdict->length + strlen(whole) < VERDICT_TEXT_MAX - CONCLUSION_MAX) {
+		append(verdict, whole);
+	} else if (!verdict->cut) {
+		verdict->cut = true;
+		append(verdict, "... (the rest is in the log)");
+	}
+}
+
+void
+verdict_note(struct verdict *verdict, const char *line)
+{
+	append(verdict, line);
 }
 
 void
@@ -78,5 +109,15 @@ const char *
 count_text(unsigned int count, const char *noun, char text[64])
 {
 	snprintf(text, 64, "%u %s%s", count, noun, count == 1 ? "" : "s");
+	return text;
+}
+
+const char *
+duration_text(uint64_t ms, char text[32])
+{
+	if (ms % 1000 == 0)
+		snprintf(text, 32, "%llu s", (unsigned long long)ms / 1000);
+	else
+		snprintf(text, 32, "%llu ms", (unsigned long long)ms);
 	return text;
 }

@@ -7,15 +7,22 @@
 #ifndef SLUICE_MASTER_VERDICT_H
 #define SLUICE_MASTER_VERDICT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VERDICT_REMEMBERED \
 	256 /* problems known again; later ones may show twice */
+#define VERDICT_TEXT_MAX \
+	16384 /* of all lines together; the rest is in the log */
 
 struct verdict {
 	unsigned int problems; /* of level error */
 	unsigned int remembered;
 	uint64_t seen[VERDICT_REMEMBERED];
+	bool cut; /* not all lines fit below */
+	size_t length;
+	char text[VERDICT_TEXT_MAX]; /* what was logged, for who asked */
 };
 
 void verdict_clear(struct verdict *verdict);
@@ -27,6 +34,12 @@ void verdict_add(struct verdict *verdict, int level, const char *file,
 /* The same for a problem of our own. */
 void verdict_say(struct verdict *verdict, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A line of the text that somebody else logs, such as the last.  Always fits. */
+void verdict_note(struct verdict *verdict, const char *line);
+
+/* "30 s", "1500 ms".  Returns text. */
+const char *duration_text(uint64_t ms, char text[32]);
 
 /* "1 problem", "3 problems".  Returns text. */
 const char *count_text(unsigned int count, const char *noun, char text[64]);

@@ -6,13 +6,17 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 #include <event2/event.h>
 
+#include "board.h"
 #include "error.h"
 #include "log.h"
+#include "master/census.h"
 #include "master/child.h"
+#include "master/crashes.h"
 #include "master/gen.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
@@ -35,6 +39,12 @@ static const char *const state_names[] = {
 	[WORKER_COMMITTING] = "committing",
 	[WORKER_LEAVING] = "leaving",
 };
+
+const char *
+worker_state_name(enum worker_state state)
+{
+	return state_names[state];
+}
 
 void
 worker_set_state(struct worker_row *worker, enum worker_state state)
@@ -66,6 +76,7 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	    gen_send_sockets(gen, worker->child, worker->index) == 0 &&
 	    child_send(worker->child, MSG_PREPARE, gen->number, NULL, NULL, 0,
 		-1) == 0) {
+		worker->asked = gen->number;
 		worker->owed++;
 		return 0;
 	}
@@ -75,13 +86,12 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	    gen->number, worker->index + 1);
 }
 
-static void
-join(struct worker_row *worker)
+void
+worker_join(struct worker_row *worker, const char *late)
 {
 	struct error err;
 
-	child_deadline(worker->child, WORKER_ANSWER_MS,
-	    "took longer than 5 s to start");
+	child_deadline(worker->child, WORKER_ANSWER_MS, late);
 	worker_set_state(worker, WORKER_JOINING);
 	if (worker_send_generation(worker, worker->workers->committed, &err) ==
 	    -1) {
@@ -102,8 +112,10 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	if (worker->child == NULL)
 		return -1;
 	worker->pid = child_pid(worker->child);
-	worker->owed = 0;
+	worker->owed = worker->late = 0;
+	worker->asked = worker->serves = 0;
 	worker->born_ms = now_ms();
+	worker->starts++;
 	log_info("worker %u (pid %d) started", worker->index + 1,
 	    (int)worker->pid);
 	worker_set_state(worker, WORKER_IDLE);
@@ -145,7 +157,7 @@ worker_revive(struct worker_row *worker)
 		return;
 	worker->due = false;
 	if (worker_spawn(worker, &err) == 0) {
-		join(worker);
+		worker_join(worker, "took longer than 5 s to start");
 		return;
 	}
 	ms = next_backoff(worker);
@@ -178,19 +190,69 @@ log_death(const struct worker_row *worker, const char *how, unsigned int ms)
 		    worker->index + 1, pid, how, lost, ms);
 }
 
+/* Whose fault it is: of what it serves, or of what it is getting ready. */
+static uint32_t
+guilty_generation(const struct worker_row *worker)
+{
+	switch (worker->state) {
+	case WORKER_COMMITTING:
+	case WORKER_ENTERING:
+		return worker->asked;
+	case WORKER_PREPARING:
+	case WORKER_JOINING:
+		break;
+	default:
+		/* Or still busy with what was called off. */
+		if (worker->late == 0)
+			return worker->serves;
+	}
+	/* It may have been stuck before it heard of that. */
+	if (worker->serves != 0 && worker->died_in != CALLBACK_NONE &&
+	    worker->died_in_code >> 32 != worker->asked)
+		return worker->serves;
+	return worker->asked;
+}
+
+static void
+describe_crash(struct worker_row *worker, const char *how,
+    struct crash *ret_crash)
+{
+	struct board_row *row =
+	    shm_row(worker->workers->shm, worker->index);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ret_crash->time_ms = (uint64_t)now.tv_sec * 1000 +
+	    (uint64_t)now.tv_nsec / 1000000;
+	ret_crash->worker = worker->index;
+	ret_crash->pid = worker->pid;
+	snprintf(ret_crash->how, sizeof(ret_crash->how), "%s", how);
+	crash_take_report(ret_crash, row);
+	worker->died_in =
+	    atomic_load_explicit(&row->callback, memory_order_relaxed);
+	worker->died_in_code =
+	    atomic_load_explicit(&row->code, memory_order_relaxed);
+	ret_crash->generation = guilty_generation(worker);
+}
+
 void
 worker_gone(struct worker_row *worker, const char *how, bool clean)
 {
 	struct workers *workers = worker->workers;
 	enum worker_state was = worker->state;
+	bool trial = worker->trial;
+	struct crash crash;
 	unsigned int ms;
 
 	worker->child = NULL;
+	census_on_gone(workers->census, worker);
+	describe_crash(worker, how, &crash);
 	shm_clear_worker(workers->shm, worker->index);
 	if (workers->stopping) {
 		if (!clean)
 			log_warnx("worker %u (pid %d) %s while stopping",
 			    worker->index + 1, (int)worker->pid, how);
+		crash_log(&crash);
 		worker_set_state(worker, WORKER_DOWN);
 		if (workers_alive(workers) == 0)
 			workers->ops->on_all_gone(workers->arg);
@@ -200,15 +262,31 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 		worker->backoff_ms = 0;
 	ms = next_backoff(worker);
 	log_death(worker, how, ms);
-	worker->served = false;
+	crash_log(&crash);
+	worker->served = worker->trial = false;
 	/* Through the loop, also when at once: we may be deep in somebody's stack. */
 	worker_schedule(worker, ms);
 	worker_set_state(worker, WORKER_DOWN);
-	if (was == WORKER_COMMITTING)
+	workers->ops->on_crash(workers->arg, &crash);
+	if (trial)
+		workers->ops->on_lost(workers->arg, worker->index, how);
+	else if (was == WORKER_COMMITTING)
 		workers->ops->on_committed(workers->arg, worker->index);
 	else if (was == WORKER_PREPARING || was == WORKER_PREPARED ||
 	    was == WORKER_IDLE)
 		workers->ops->on_lost(workers->arg, worker->index, how);
+}
+
+void
+worker_was_late(struct worker_row *worker)
+{
+	struct workers *workers = worker->workers;
+
+	if (--worker->late > 0)
+		return;
+	child_deadline(worker->child, 0, NULL);
+	if (workers_settled(workers))
+		workers->ops->on_settled(workers->arg);
 }
 
 void
@@ -247,6 +325,7 @@ worker_committed(struct worker_row *worker)
 
 	child_deadline(worker->child, 0, NULL);
 	worker->served = true;
+	worker->serves = worker->asked;
 	worker_set_state(worker, WORKER_SERVING);
 	if (in_transaction)
 		workers->ops->on_committed(workers->arg, worker->index);

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "msg.h"
 
+struct census;
 struct child;
 struct child_ops;
 struct children;
@@ -17,6 +18,7 @@ struct error;
 struct event;
 struct gen;
 struct shm;
+struct watchdog;
 struct workers_ops;
 
 enum worker_state {
@@ -39,10 +41,21 @@ struct worker_row {
 	pid_t pid;	     /* of the child, or of the last one */
 	struct event *timer; /* until it is started again */
 	bool due;	     /* to be started when the transaction is over */
+	bool trial;	     /* it tries what is not committed */
 	bool served;	     /* may have connections */
+	unsigned int late; /* answers that are owed to what was aborted */
 	unsigned int owed; /* answers to PREPARE; all but the last are to one that was aborted */
+	uint32_t asked;	   /* the generation it was last asked to PREPARE */
+	uint32_t serves;   /* the generation it was last told to COMMIT; 0: none */
+	uint32_t starts;   /* processes so far */
+	/* Of census.c: an answer is due, to which question, its rows so far. */
+	bool status_owed;
+	uint32_t status_serial, status_rows;
 	unsigned int backoff_ms;
 	uint64_t born_ms;
+	/* What the last one was in when it died; a callback of NONE: nothing. */
+	uint32_t died_in;
+	uint64_t died_in_code;
 	struct log_limit problem_limit;
 };
 
@@ -50,6 +63,9 @@ struct workers {
 	struct children *children;
 	const struct workers_ops *ops;
 	void *arg;
+	struct census *census;
+	struct watchdog *watchdog;
+	uint64_t watchdog_ms; /* of what is committed, or is to be the first; 0: off */
 	struct shm *shm;
 	int shm_fd;
 	struct hello hello;
@@ -59,13 +75,17 @@ struct workers {
 	struct worker_row row[];
 };
 
+#define WORKER_LATE_MS 2000 /* to come back from a PREPARE that was aborted */
 #define WORKER_ANSWER_MS 5000 /* for PREPARE when it comes up, and for COMMIT */
 
 /* worker_talk.c: what it says. */
 extern const struct child_ops worker_child_ops;
 
 /* worker_life.c: what follows from it. */
+const char *worker_state_name(enum worker_state state);
 void worker_set_state(struct worker_row *worker, enum worker_state state);
+/* One of the answers came that nobody waits for. */
+void worker_was_late(struct worker_row *worker);
 void worker_prepared(struct worker_row *worker);
 void worker_refused(struct worker_row *worker);
 void worker_committed(struct worker_row *worker);
@@ -77,6 +97,8 @@ int worker_spawn(struct worker_row *worker, struct error *err);
 void worker_schedule(struct worker_row *worker, unsigned int ms);
 /* Of its timer. */
 void worker_revive_cb(int fd, short what, void *arg);
+/* Have it serve what is committed, by itself; late: what is said if it takes too long. */
+void worker_join(struct worker_row *worker, const char *late);
 /* All of a generation, and PREPARE.  0, also when it is dead; or -1, and part of it was sent. */
 int worker_send_generation(struct worker_row *worker, const struct gen *gen,
     struct error *err);

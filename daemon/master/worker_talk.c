@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "master/census.h"
 #include "master/child.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
@@ -14,13 +15,19 @@
 #define PROBLEMS_PER_S 100 /* of one worker */
 #define LISTENER_NAME_MAX 64
 
-/* The last answer it owes is to what it was asked last; an older one is nobody's any more. */
+/* Answers come in the order of the questions: those to what was aborted are nobody's any more. */
 static bool
-take_answer(struct worker_row *worker)
+take_answer(struct worker_row *worker, bool good)
 {
 	if (worker->owed == 0)
 		return false;
 	worker->owed--;
+	if (worker->late > 0)
+		worker_was_late(worker);
+	else if (good)
+		worker_prepared(worker);
+	else
+		worker_refused(worker);
 	return true;
 }
 
@@ -68,15 +75,7 @@ take(struct worker_row *worker, const struct msg *msg)
 		return take_problem(worker, msg);
 	case MSG_PREPARED:
 	case MSG_REFUSED:
-		if (!take_answer(worker))
-			return false;
-		if (worker->owed > 0)
-			return true;
-		if (msg->type == MSG_PREPARED)
-			worker_prepared(worker);
-		else
-			worker_refused(worker);
-		return true;
+		return take_answer(worker, msg->type == MSG_PREPARED);
 	case MSG_COMMITTED:
 		if (worker->state == WORKER_LEAVING)
 			return true; /* it crossed our STOP */
@@ -89,6 +88,8 @@ take(struct worker_row *worker, const struct msg *msg)
 		if (!workers->stopping)
 			workers->ops->on_reload(workers->arg, worker->index);
 		return true;
+	case MSG_STATUS_REPLY:
+		return census_on_reply(workers->census, worker, msg);
 	case MSG_STOP_LISTENER:
 		return take_stop_listener(worker, msg);
 	default:

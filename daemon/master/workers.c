@@ -13,10 +13,13 @@
 
 #include <event2/event.h>
 
+#include "board.h"
 #include "error.h"
 #include "log.h"
+#include "master/census.h"
 #include "master/child.h"
 #include "master/gen.h"
+#include "master/watchdog.h"
 #include "master/worker_row.h"
 #include "msg.h"
 #include "settings.h"
@@ -49,7 +52,11 @@ workers_new(struct event_base *base, struct children *children,
 		if (workers->row[i].timer == NULL)
 			break;
 	}
-	if (workers->shm == NULL || i < count) {
+	workers->watchdog_ms = settings->watchdog_ms;
+	workers->census = census_new(base, workers);
+	workers->watchdog = watchdog_new(base, workers);
+	if (workers->shm == NULL || workers->census == NULL ||
+	    workers->watchdog == NULL || i < count) {
 		workers_free(workers);
 		return NULL;
 	}
@@ -68,6 +75,8 @@ workers_free(struct workers *workers)
 		if (workers->row[i].timer != NULL)
 			event_free(workers->row[i].timer);
 	}
+	watchdog_free(workers->watchdog);
+	census_free(workers->census);
 	gen_unref(workers->committed);
 	shm_unmap(workers->shm);
 	if (workers->shm_fd != -1)
@@ -79,6 +88,29 @@ uint32_t
 workers_count(const struct workers *workers)
 {
 	return workers->count;
+}
+
+struct census *
+workers_census(const struct workers *workers)
+{
+	return workers->census;
+}
+
+void
+workers_facts(const struct workers *workers, uint32_t worker,
+    struct worker_facts *ret_facts)
+{
+	const struct worker_row *row = &workers->row[worker];
+	struct watchdog_counts counts =
+	    watchdog_counts(workers->watchdog, worker);
+
+	ret_facts->slow = counts.slow;
+	ret_facts->aborted = counts.aborted;
+	ret_facts->pid = row->child != NULL ? row->pid : 0;
+	ret_facts->state = worker_state_name(row->state);
+	ret_facts->generation = row->child != NULL ? row->serves : 0;
+	ret_facts->connections = shm_worker_connections(workers->shm, worker);
+	ret_facts->restarts = row->starts > 0 ? row->starts - 1 : 0;
 }
 
 struct shm *
@@ -105,7 +137,9 @@ workers_settled(const struct workers *workers)
 
 	for (i = 0; i < workers->count; i++)
 		if (workers->row[i].state == WORKER_JOINING ||
-		    workers->row[i].state == WORKER_ENTERING)
+		    workers->row[i].state == WORKER_ENTERING ||
+		    (workers->row[i].state != WORKER_DOWN &&
+			workers->row[i].late > 0))
 			return false;
 	return true;
 }
@@ -138,9 +172,16 @@ revive_due(struct workers *workers)
 			worker_schedule(&workers->row[i], 0);
 }
 
+static bool
+is_part(const struct worker_row *worker, enum workers_part part)
+{
+	return part == WORKERS_ALL ||
+	    worker->trial == (part == WORKERS_TRIAL);
+}
+
 int
-workers_prepare(struct workers *workers, struct gen *gen, uint32_t *ret_asked,
-    struct error *err)
+workers_prepare(struct workers *workers, struct gen *gen,
+    enum workers_part part, uint32_t *ret_asked, struct error *err)
 {
 	struct worker_row *worker;
 	uint32_t i, asked = 0;
@@ -148,8 +189,9 @@ workers_prepare(struct workers *workers, struct gen *gen, uint32_t *ret_asked,
 	workers->in_transaction = true;
 	for (i = 0; i < workers->count; i++) {
 		worker = &workers->row[i];
-		if (worker->state != WORKER_SERVING &&
-		    worker->state != WORKER_IDLE)
+		if (!is_part(worker, part) ||
+		    (worker->state != WORKER_SERVING &&
+			worker->state != WORKER_IDLE))
 			continue;
 		worker_set_state(worker, WORKER_PREPARING);
 		/* Ours is the trouble: no reason to end one that serves. */
@@ -162,14 +204,17 @@ workers_prepare(struct workers *workers, struct gen *gen, uint32_t *ret_asked,
 }
 
 uint32_t
-workers_commit(struct workers *workers, struct gen *gen)
+workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 {
 	struct gen *old = workers->committed;
 	struct worker_row *worker;
 	uint32_t i, asked = 0;
 
-	workers->committed = gen_ref(gen);
-	gen_unref(old);
+	if (part != WORKERS_TRIAL) {
+		workers->committed = gen_ref(gen);
+		workers->watchdog_ms = gen->settings->watchdog_ms;
+		gen_unref(old);
+	}
 	for (i = 0; i < workers->count; i++) {
 		worker = &workers->row[i];
 		if (worker->state == WORKER_PREPARED) {
@@ -179,7 +224,8 @@ workers_commit(struct workers *workers, struct gen *gen)
 			child_send(worker->child, MSG_COMMIT, gen->number, NULL,
 			    NULL, 0, -1);
 			asked++;
-		} else if (worker->state == WORKER_DOWN) {
+		} else if (worker->state == WORKER_DOWN &&
+		    part != WORKERS_TRIAL) {
 			/* New code: it may well live now. */
 			worker->backoff_ms = 0;
 			worker->due = true;
@@ -202,23 +248,110 @@ workers_abort(struct workers *workers, struct gen *gen)
 			continue;
 		child_send(worker->child, MSG_ABORT, gen->number, NULL, NULL, 0,
 		    -1);
+		worker->late = worker->owed;
+		if (worker->late > 0)
+			child_deadline(worker->child, WORKER_LATE_MS,
+			    "did not come back from a generation that was "
+			    "called off");
 		worker_set_state(worker,
 		    worker->served ? WORKER_SERVING : WORKER_IDLE);
 	}
 	revive_due(workers);
 }
 
-void
-workers_list_late(const struct workers *workers, char *text, unsigned int size)
+uint32_t
+workers_waiting(const struct workers *workers)
 {
-	size_t used = 0;
+	uint32_t i, waiting = 0;
+
+	for (i = 0; i < workers->count; i++)
+		if (workers->row[i].state == WORKER_PREPARING ||
+		    workers->row[i].state == WORKER_COMMITTING)
+			waiting++;
+	return waiting;
+}
+
+bool
+workers_set_trial(struct workers *workers, uint32_t count)
+{
 	uint32_t i;
 
-	text[0] = '\0';
-	for (i = 0; i < workers->count && used + 16 < size; i++)
+	for (i = 0; i < count; i++)
+		if (workers->row[i].state != WORKER_SERVING)
+			count = 0;
+	for (i = 0; i < workers->count; i++)
+		workers->row[i].trial = i < count;
+	return count > 0;
+}
+
+void
+workers_end_trial(struct workers *workers)
+{
+	uint32_t i;
+
+	for (i = 0; i < workers->count; i++) {
+		if (!workers->row[i].trial)
+			continue;
+		workers->row[i].trial = false;
+		worker_join(&workers->row[i],
+		    "took longer than 5 s to go back");
+	}
+}
+
+bool
+workers_in_callback(const struct workers *workers, uint32_t worker,
+    const struct gen *gen, const char **ret_callback, uint32_t *ret_listener)
+{
+	const struct worker_row *row = &workers->row[worker];
+	const struct board_row *board = shm_row(workers->shm, worker);
+	uint32_t callback = row->died_in, i;
+	uint64_t code = row->died_in_code;
+
+	if (row->child != NULL) {
+		callback = atomic_load_explicit(&board->callback,
+		    memory_order_relaxed);
+		code = atomic_load_explicit(&board->code, memory_order_relaxed);
+	}
+	if (callback == CALLBACK_NONE || callback >= CALLBACKS ||
+	    gen->slots == NULL)
+		return false;
+	for (i = 0; i < gen->settings->listener_count; i++) {
+		if (code != board_code(gen->number, gen->slots[i]))
+			continue;
+		*ret_callback = callback_name(callback);
+		*ret_listener = i;
+		return true;
+	}
+	return false;
+}
+
+void
+workers_kill_late(struct workers *workers)
+{
+	uint32_t i;
+
+	for (i = 0; i < workers->count; i++)
 		if (workers->row[i].state == WORKER_PREPARING)
-			used += (size_t)snprintf(text + used, size - used,
-			    "%sworker %u", used == 0 ? "" : ", ", i + 1);
+			child_kill(workers->row[i].child,
+			    "did not answer in time");
+}
+
+uint32_t
+workers_list_late(const struct workers *workers, char *text, unsigned int size)
+{
+	uint32_t i, first = 0;
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < workers->count && used + 16 < size; i++) {
+		if (workers->row[i].state != WORKER_PREPARING)
+			continue;
+		if (used == 0)
+			first = i;
+		used += (size_t)snprintf(text + used, size - used,
+		    "%sworker %u", used == 0 ? "" : ", ", i + 1);
+	}
+	return first;
 }
 
 void

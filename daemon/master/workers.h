@@ -9,14 +9,20 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+struct census;
 struct children;
+struct crash;
 struct error;
 struct event_base;
 struct gen;
 struct settings;
 struct shm;
 struct workers;
+
+/* Whom a step of a transaction is for. */
+enum workers_part { WORKERS_ALL, WORKERS_TRIAL, WORKERS_REST };
 
 struct workers_ops {
 	/* The answer of one that was asked by workers_prepare(). */
@@ -26,6 +32,11 @@ struct workers_ops {
 	void (*on_committed)(void *arg, uint32_t worker);
 	/* One that took part in a transaction is gone before the end of it. */
 	void (*on_lost)(void *arg, uint32_t worker, const char *how);
+	/*
+	 * One died when it should not, whatever it was doing; it is logged.
+	 * Comes before on_committed or on_lost.  The crash is borrowed.
+	 */
+	void (*on_crash)(void *arg, const struct crash *crash);
 	/* None is on its own way into service (again): see workers_settled(). */
 	void (*on_settled)(void *arg);
 	/* What a plugin said at PREPARE; file may be "". */
@@ -47,11 +58,27 @@ void workers_free(struct workers *workers);
 
 uint32_t workers_count(const struct workers *workers);
 struct shm *workers_shm(const struct workers *workers); /* borrowed */
+struct census *workers_census(const struct workers *workers); /* borrowed */
+
+/* What there is to say of one, from 0. */
+struct worker_facts {
+	pid_t pid; /* 0: it is down */
+	const char *state;
+	uint32_t generation; /* that it serves; 0: none */
+	uint64_t connections;
+	uint32_t restarts;
+	uint64_t slow, aborted; /* callbacks: see watchdog.h */
+};
+void workers_facts(const struct workers *workers, uint32_t worker,
+    struct worker_facts *ret_facts);
 
 /* Start all, serving nothing.  0 or -1. */
 int workers_start(struct workers *workers, struct error *err);
 
-/* Is none coming into service by itself?  on_settled follows when that changes. */
+/*
+ * Is none coming into service by itself, or still busy with what was aborted?
+ * on_settled follows when that changes.
+ */
 bool workers_settled(const struct workers *workers);
 
 /*
@@ -67,12 +94,36 @@ void workers_hold(struct workers *workers);
  * fails (-1) is to be aborted.
  */
 int workers_prepare(struct workers *workers, struct gen *gen,
-    uint32_t *ret_asked, struct error *err);
-uint32_t workers_commit(struct workers *workers, struct gen *gen);
+    enum workers_part part, uint32_t *ret_asked, struct error *err);
+uint32_t workers_commit(struct workers *workers, struct gen *gen,
+    enum workers_part part);
 void workers_abort(struct workers *workers, struct gen *gen);
 
-/* "worker 1, worker 3": those that have not answered yet. */
-void workers_list_late(const struct workers *workers, char *text,
+/* How many of those that were asked have not answered yet. */
+uint32_t workers_waiting(const struct workers *workers);
+
+/*
+ * A trial: the first `count` workers serve a generation that is not committed;
+ * the others go on as they were, and whoever dies comes up in what is
+ * committed.  One on trial that is gone is told by on_lost.  Returns false,
+ * and there is no trial, unless all of them are serving.  0: it is over.
+ */
+bool workers_set_trial(struct workers *workers, uint32_t count);
+/* Have those on trial go back to what is committed; on_settled follows. */
+void workers_end_trial(struct workers *workers);
+
+/*
+ * In which callback, and of which listener of gen (an index), a worker is, or
+ * its last process was when it died, as far as it shows.  false: in none.
+ */
+bool workers_in_callback(const struct workers *workers, uint32_t worker,
+    const struct gen *gen, const char **ret_callback, uint32_t *ret_listener);
+
+/* Kill those that have not answered yet. */
+void workers_kill_late(struct workers *workers);
+
+/* "worker 1, worker 3": those that have not answered yet.  Returns the first. */
+uint32_t workers_list_late(const struct workers *workers, char *text,
     unsigned int size);
 
 /* Have all stop serving that listener, also those that are started later. */

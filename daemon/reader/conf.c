@@ -99,8 +99,10 @@ finish(struct conf *conf, const struct origin *file)
 	}
 	resolve_path(conf, &settings->plugin_dir);
 	resolve_path(conf, &settings->plugin_copies);
+	resolve_path(conf, &settings->control);
 	check_copies(conf);
 	conf_accounts(conf);
+	conf_control(conf);
 	/* Files that could not be read have their own problem. */
 	if (settings->listener_count == 0 && conf->problems->errors == 0)
 		problem_error(conf->problems, file,

@@ -48,8 +48,8 @@ find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 	return true;
 }
 
-static bool
-find_group(const char *name, gid_t *ret)
+bool
+conf_find_group(const char *name, gid_t *ret)
 {
 	const struct group *group = getgrnam(name);
 
@@ -93,7 +93,7 @@ conf_accounts(struct conf *conf)
 	gid_t gid = (gid_t)-1;
 
 	worker_user(conf, &uid, &gid);
-	if (settings->group != NULL && !find_group(settings->group, &gid))
+	if (settings->group != NULL && !conf_find_group(settings->group, &gid))
 		problem_error(conf->problems, &settings->group_origin,
 		    "group: there is no group \"%s\"", settings->group);
 	if (geteuid() == 0) {
@@ -135,7 +135,7 @@ conf_owner(struct conf *conf, const struct origin *at, const char *owner,
 		    "owner: there is no user "
 		    "\"%s\"",
 		    user);
-	if (colon != NULL && !find_group(colon + 1, &listener->unix_gid))
+	if (colon != NULL && !conf_find_group(colon + 1, &listener->unix_gid))
 		problem_error(conf->problems, at,
 		    "owner: there is no group "
 		    "\"%s\"",

@@ -87,11 +87,6 @@ plain_value(struct conf *conf, const struct origin *at, const struct key *key,
 	}
 	if (key->origin != 0)
 		memcpy((char *)base + key->origin, at, sizeof(*at));
-	if (key->flags & KEY_INERT)
-		problem_warn(conf->problems, at,
-		    "%s%s has no effect in this "
-		    "version",
-		    prefix, key->name);
 }
 
 static void

@@ -149,6 +149,7 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 		problem_error(conf->problems, at, "out of memory");
 		return;
 	}
+	settings_add_source(conf->settings, pattern, true);
 	memset(&files, 0, sizeof(files));
 	glob_errno = 0;
 	error = glob(pattern, 0, on_glob_error, &files);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct key;
 struct listener_settings;
@@ -59,6 +60,15 @@ void conf_options(struct conf *conf, const char *file, const struct node *group,
 
 /* Whom workers run as, after the files have been read. */
 void conf_accounts(struct conf *conf);
+
+/* The control socket, after the files have been read. */
+void conf_control(struct conf *conf);
+
+/* A group's name, or a number.  False: there is none. */
+bool conf_find_group(const char *name, gid_t *ret);
+
+/* An octal mode, "660" or "0660".  False: it is not one. */
+bool conf_mode(const char *text, uint32_t *ret);
 
 /* "user", "user:group", ":group" to the listener's unix_uid and unix_gid. */
 void conf_owner(struct conf *conf, const struct origin *at, const char *owner,

@@ -10,6 +10,7 @@
 #include "settings.h"
 #include "shm.h"
 #include "tree.h"
+#include "value.h"
 
 #define NAME_MAX_LEN 64
 #define ADDRESSES_MAX 256 /* of one listener; each is a socket in each worker */
@@ -156,22 +157,15 @@ check_name(struct conf *conf, const struct origin *at,
 	}
 }
 
-/* "660" or "0660". */
 static void
 check_mode(struct conf *conf, const struct origin *at,
     struct listener_settings *listener)
 {
-	const char *mode = listener->mode;
-	size_t len = strlen(mode);
-
-	if (strspn(mode, "01234567") != len || len < 3 || len > 4 ||
-	    (len == 4 && mode[0] != '0'))
+	if (!conf_mode(listener->mode, &listener->unix_mode))
 		problem_error(conf->problems, at,
 		    "mode: \"%s\" is not an "
 		    "octal mode, such as \"0660\"",
-		    mode);
-	else
-		listener->unix_mode = (uint32_t)strtoul(mode, NULL, 8);
+		    listener->mode);
 }
 
 static bool
@@ -214,13 +208,30 @@ check_limits(struct conf *conf, const char *file, const struct node *group,
     const struct listener_settings *listener)
 {
 	struct origin at = child_origin(file, group, "limits");
+	char queue[VALUE_TEXT_MAX], buffer[VALUE_TEXT_MAX];
 
+	value_size_text(listener->limits.write_queue, queue);
+	value_size_text(listener->limits.write_buffer, buffer);
 	if (listener->limits.write_queue < listener->limits.write_buffer)
 		problem_error(conf->problems, &at,
-		    "limits.write_queue (%llu "
-		    "bytes) is less than limits.write_buffer (%llu bytes)",
-		    (unsigned long long)listener->limits.write_queue,
-		    (unsigned long long)listener->limits.write_buffer);
+		    "limits.write_queue (%s) is less than limits.write_buffer "
+		    "(%s): set it to \"%s\" or more",
+		    queue, buffer, buffer);
+}
+
+/* The name of a plugin, not of its file. */
+static void
+check_plugin(struct conf *conf, const struct listener_settings *listener)
+{
+	const char *plugin = listener->plugin;
+	size_t len = plugin != NULL ? strlen(plugin) : 0;
+
+	if (len > 3 && strcmp(plugin + len - 3, ".so") == 0 &&
+	    strchr(plugin, '/') == NULL)
+		problem_error(conf->problems, &listener->plugin_origin,
+		    "plugin: \"%s\" would be %s.so in plugin_dir: write "
+		    "\"%.*s\", or a path with a slash, such as \"./%s\"",
+		    plugin, plugin, (int)len - 3, plugin, plugin);
 }
 
 void
@@ -255,4 +266,5 @@ conf_listener(struct conf *conf, const char *file, const struct node *group)
 		check_name(conf, &name, listener);
 	check_unix(conf, file, group, listener, conf->problems->errors == errors);
 	check_limits(conf, file, group, listener);
+	check_plugin(conf, listener);
 }

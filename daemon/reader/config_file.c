@@ -80,6 +80,9 @@ config_file_read(const char *path, size_t *ret_len, struct error *err)
 		goto fail;
 	}
 	close(fd);
+	/* Some editors begin a file with a byte order mark. */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		memmove(text, text + 3, (size_t)(len -= 3));
 	text[len] = '\0';
 	*ret_len = (size_t)len;
 	return text;

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config_file.h"
 #include "error.h"
 #include "image.h"
 #include "problems.h"
 #include "settings.h"
+#include "trusted_path.h"
 
 /* What was opened already.  Paths can be many for one content. */
 struct opened {
@@ -22,6 +24,7 @@ struct opener {
 	const char *config;
 	struct settings *settings;
 	struct plugin_files *files;
+	struct problems *problems;
 	struct opened *opened;
 	uint32_t opened_count;
 };
@@ -105,6 +108,46 @@ keep_image(struct opener *opener, const char *path, struct image *image,
 	return added->path != NULL ? 0 : -1;
 }
 
+/*
+ * Open the file, if nobody could have put it there who should not.  To a
+ * daemon that root started this would be a way in, so it is refused; who runs
+ * one as themselves, perhaps in a directory they share, is told.
+ */
+static int
+open_file(struct opener *opener, const struct listener_settings *listener,
+    const char *path, struct error *err)
+{
+	const struct settings *settings = opener->settings;
+	const struct trusted_users users = {
+		{ geteuid(), settings->drop ? settings->uid : geteuid() }
+	};
+	struct error doubt;
+	int file = trusted_path_open(path, &users, &doubt, err);
+
+	if (file == -1 || doubt.text[0] == '\0')
+		return file;
+	if (geteuid() != 0) {
+		problem_warn(opener->problems, &listener->plugin_origin,
+		    "plugin: %s", doubt.text);
+		return file;
+	}
+	close(file);
+	return error_set(err, "%s", doubt.text);
+}
+
+static int
+open_image(struct opener *opener, const struct listener_settings *listener,
+    const char *path, struct image *ret, struct error *err)
+{
+	int file = open_file(opener, listener, path, err), result;
+
+	if (file == -1)
+		return -1;
+	result = image_copy(file, path, ret, err);
+	close(file);
+	return result;
+}
+
 static int
 open_plugin(struct opener *opener, struct listener_settings *listener,
     struct error *err)
@@ -117,10 +160,12 @@ open_plugin(struct opener *opener, struct listener_settings *listener,
 	if (path == NULL)
 		return error_set(err, "out of memory");
 	opened = find_opened(opener, path);
+	if (opened == NULL)
+		settings_add_source(opener->settings, path, false);
 	if (opened != NULL) {
 		listener->image = opened->image;
 		result = 0;
-	} else if (image_open(path, &image, err) == -1) {
+	} else if (open_image(opener, listener, path, &image, err) == -1) {
 		;
 	} else if (keep_image(opener, path, &image, &listener->image) == -1 ||
 	    remember(opener, path, listener->image) == -1) {
@@ -139,7 +184,8 @@ plugin_files_open(const char *config, struct settings *settings,
 {
 	struct opener opener = { .config = config,
 		.settings = settings,
-		.files = ret };
+		.files = ret,
+		.problems = problems };
 	struct listener_settings *listener;
 	struct error err;
 	uint32_t i;

@@ -51,6 +51,27 @@ say(struct reader *reader, uint32_t type, uint32_t arg0, int fd)
 	}
 }
 
+/* Whoever watches files wants to know them, also of what is refused. */
+static void
+say_sources(struct reader *reader, const struct settings *settings)
+{
+	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLOUT };
+	uint32_t i = 0;
+
+	while (!reader->deaf && i < settings->source_count) {
+		const char *source = settings->sources[i];
+
+		if (msg_send(CHILD_CHANNEL_FD, MSG_SOURCE, reader->generation,
+			NULL, source, strlen(source) + 1, -1) == 0 ||
+		    errno == EMSGSIZE)
+			i++;
+		else if (errno != EAGAIN && errno != ENOBUFS)
+			reader->deaf = true;
+		else
+			poll(&pfd, 1, RETRY_MS);
+	}
+}
+
 static void
 on_problem(void *arg, const struct problem *problem)
 {
@@ -90,6 +111,8 @@ read_all(struct reader *reader, struct problems *problems)
 	settings = conf_read(reader->config, problems);
 	if (settings != NULL)
 		plugin_files_open(reader->config, settings, problems, &files);
+	if (settings != NULL)
+		say_sources(reader, settings);
 	if (problems->errors == 0) {
 		bundle = bundle_write(settings, &err);
 		if (bundle == -1)

@@ -195,6 +195,14 @@ integer_fits(const char *word, int *ret_bits)
 	return *ret_bits == 64 || (value >= INT_MIN && value <= INT_MAX);
 }
 
+static bool
+integer_in_64(const char *word)
+{
+	errno = 0;
+	(void)strtoll(word, NULL, 0);
+	return errno == 0;
+}
+
 static int
 scan_number(struct scanner *s)
 {
@@ -218,7 +226,7 @@ scan_number(struct scanner *s)
 	word[len] = '\0';
 	if (integer_fits(word, &bits))
 		return 0;
-	if (bits == 32)
+	if (bits == 32 && integer_in_64(word))
 		problem_error(s->problems, &s->origin,
 		    "%s does not fit 32 bits; "
 		    "write it with an L behind it for 64",

@@ -105,6 +105,8 @@ callback_check(const struct plugin *plugin, const struct sl_options *options,
 	if (plugin->descriptor.check == NULL)
 		return 0;
 	running.checking = plugin;
+	running.service = NULL;
+	set(&row->beat, get(&row->beat) + 1);
 	set(&row->callback, CALLBACK_CHECK);
 	rc = plugin->descriptor.check(options, &own.public);
 	leave();

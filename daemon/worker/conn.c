@@ -267,7 +267,7 @@ count_end(const struct sl_conn *conn)
 	struct board_row *row = shm_row(engine.shm, engine.worker);
 
 	atomic_fetch_add_explicit(&row->closed, 1, memory_order_relaxed);
-	if (conn->fault.why != SL_WHY_NONE)
+	if (conn->fault.why != SL_WHY_NONE || conn->ending.why == SL_WHY_PLUGIN)
 		atomic_fetch_add_explicit(&row->failed, 1,
 		    memory_order_relaxed);
 }

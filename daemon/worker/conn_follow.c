@@ -21,12 +21,23 @@ needs_migrate(const struct sl_conn *conn, const struct sl_service *to)
 static int
 migrate(struct sl_conn *conn, struct sl_service *to)
 {
-	uint32_t from = conn->service->plugin->descriptor.state_version;
+	struct sl_service *from = conn->service;
 	char label[CONN_LABEL_MAX];
+	int rc;
 
-	if (callback_migrate(conn, to, from) >= 0)
-		return 0;
+	/* It sees the service it comes to, and is not moved on meanwhile. */
+	conn->service = to;
 	conn->stays = true;
+	rc = callback_migrate(conn, to, from->plugin->descriptor.state_version);
+	conn->service = from;
+	if (rc >= 0) {
+		conn->stays = false;
+		to->migrated++;
+		return 0;
+	}
+	to->refused++;
+	from->stayed++;
+	from->listener->some_stay = true;
 	log_warnx("%s: migrate refused it; it stays on generation %u",
 	    conn_label(conn, label), conn->service->generation);
 	return -1;

@@ -272,7 +272,6 @@ static void
 commit_listener(struct plan *plan, struct generation *generation)
 {
 	struct listener *listener = plan->listener;
-	struct sl_service *prev = listener->current;
 
 	if (plan->is_new)
 		LIST_INSERT_HEAD(&listeners, listener, link);
@@ -280,12 +279,8 @@ commit_listener(struct plan *plan, struct generation *generation)
 	generation_unref(listener->generation);
 	listener->generation = generation;
 	listener->settings = plan->settings;
-	if (plan->service != NULL) {
-		listener->current = plan->service;
-		if (prev != NULL)
-			service_succeed(prev, plan->service);
-		service_unref(prev);
-	}
+	if (plan->service != NULL)
+		service_commit(listener, plan->service);
 	commit_sockets(plan);
 	listener_begin_sweep(listener);
 	free(plan->sockets);

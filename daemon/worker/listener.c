@@ -129,6 +129,28 @@ listener_begin_sweep(struct listener *listener)
 	listener->sweep = TAILQ_FIRST(&listener->conns);
 }
 
+/*
+ * Every connection has been asked.  Those that stay would keep all versions to
+ * come, which they will never see.
+ */
+static void
+end_sweep(struct listener *listener)
+{
+	struct sl_conn *conn;
+
+	if (listener->current != NULL)
+		service_tell_migration(listener->current);
+	if (!listener->some_stay)
+		return;
+	listener->some_stay = false;
+	TAILQ_FOREACH(conn, &listener->conns, link) {
+		if (!conn->stays)
+			continue;
+		listener->some_stay = true;
+		service_forget_successor(conn->service);
+	}
+}
+
 unsigned int
 listener_sweep(struct listener *listener, unsigned int most)
 {
@@ -139,6 +161,8 @@ listener_sweep(struct listener *listener, unsigned int most)
 
 		listener->sweep = TAILQ_NEXT(conn, link);
 		conn_settle(conn);
+		if (listener->sweep == NULL)
+			end_sweep(listener);
 	}
 	return n;
 }

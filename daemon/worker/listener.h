@@ -58,6 +58,7 @@ struct listener {
 	unsigned int conn_count; /* also those that ended in this pass */
 	struct sl_conn *sweep; /* next to be taken to the current version */
 	bool gone;	       /* no longer configured */
+	bool some_stay;	       /* a connection has refused to migrate */
 	struct timer drain_timer;
 	struct log_limit refused;
 	struct counter counters[COUNTERS_MAX];

@@ -11,6 +11,8 @@
 #include "options.h"
 #include "value.h"
 
+#define OPTION_NAMES_MAX 256 /* of all, in the sentence about a wrong one */
+
 /* One option, in the order of the plugin's table. */
 struct option {
 	char *name;
@@ -226,12 +228,27 @@ report(options_problem *problem, void *arg, const struct origin *origin,
 	problem(arg, origin, text);
 }
 
+/* "it has: a, b, c", as far as there is room. */
+static const char *
+list_names(const struct sl_options *options, char text[OPTION_NAMES_MAX])
+{
+	size_t used = 0;
+
+	if (options->count == 0)
+		return "it has none";
+	for (uint32_t i = 0; i < options->count && used < OPTION_NAMES_MAX; i++)
+		used += snprintf(text + used, OPTION_NAMES_MAX - used, "%s%s",
+		    i == 0 ? "it has: " : ", ", options->options[i].name);
+	return text;
+}
+
 /* Options of the config that the plugin does not have. */
 static bool
 check_unknown(const struct sl_options *options,
     const struct listener_settings *listener, options_problem *problem,
     void *arg)
 {
+	char names[OPTION_NAMES_MAX];
 	bool ok = true;
 
 	for (uint32_t i = 0; i < listener->option_count; i++) {
@@ -240,8 +257,8 @@ check_unknown(const struct sl_options *options,
 		if (find(options, raw->path) != NULL)
 			continue;
 		report(problem, arg, &raw->origin,
-		    "plugin \"%s\" has no option \"%s\"", listener->plugin,
-		    raw->path);
+		    "plugin \"%s\" has no option \"%s\"; %s",
+		    listener->plugin, raw->path, list_names(options, names));
 		ok = false;
 	}
 	return ok;

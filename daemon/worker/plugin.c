@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 static LIST_HEAD(, plugin) plugins = LIST_HEAD_INITIALIZER(plugins);
 static bool unused; /* some plugin has no references */
+static const struct plugin *loading;
 
 /* dlopen() names the file as we do; the operator knows another name. */
 static int
@@ -69,6 +71,66 @@ check_options(const struct sl_option *table, const char *path,
 			return error_set(err,
 			    "%s: its option \"%s\" has the unknown type %u",
 			    path, table->name, table->type);
+	return 0;
+}
+
+/* For dl_iterate_phdr(): is an address in something that is executed? */
+struct place {
+	ElfW(Addr) address;
+	bool code;
+};
+
+static int
+look_at_segments(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct place *place = arg;
+	const ElfW(Phdr) * segment;
+	unsigned int i;
+
+	(void)size;
+	for (i = 0; i < info->dlpi_phnum; i++) {
+		segment = &info->dlpi_phdr[i];
+		if (segment->p_type != PT_LOAD ||
+		    place->address - info->dlpi_addr - segment->p_vaddr >=
+			segment->p_memsz)
+			continue;
+		place->code = segment->p_flags & PF_X;
+		return 1;
+	}
+	return 0;
+}
+
+/* Is it data, of this image, and large enough to be looked at? */
+static int
+check_place(const struct plugin *plugin, const char *path, struct error *err)
+{
+	struct place place = { (ElfW(Addr))plugin->exported, false };
+	struct link_map *of_symbol = NULL, *of_image = NULL;
+	const struct sl_plugin *d = plugin->exported;
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+
+	if (dlinfo(plugin->handle, RTLD_DI_LINKMAP, &of_image) == -1 ||
+	    dladdr1(d, &info, (void **)&of_symbol, RTLD_DL_LINKMAP) == 0 ||
+	    dladdr1(d, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 ||
+	    symbol == NULL || ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT)
+		return error_set(err,
+		    "%s: is not a plugin: its \"sl_plugin\" is not plain "
+		    "data; SL_PLUGIN() makes it", path);
+	if (of_symbol != of_image)
+		return error_set(err,
+		    "%s: is not a plugin: its \"sl_plugin\" is that of "
+		    "another file it needs", path);
+	dl_iterate_phdr(look_at_segments, &place);
+	if (place.code)
+		return error_set(err,
+		    "%s: is not a plugin: its \"sl_plugin\" lies among the "
+		    "code; SL_PLUGIN() puts it where data is", path);
+	if (symbol->st_size < offsetof(struct sl_plugin, name) ||
+	    (d->abi == SL_ABI && symbol->st_size < d->size))
+		return error_set(err,
+		    "%s: its descriptor has %zu bytes, less than it says",
+		    path, (size_t)symbol->st_size);
 	return 0;
 }
 
@@ -134,11 +196,13 @@ plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE], const char *path,
 {
 	char ours[64];
 	struct plugin *plugin;
+	Dl_info info;
 
 	LIST_FOREACH(plugin, &plugins, link) {
 		if (memcmp(plugin->hash, hash, IMAGE_HASH_SIZE) == 0) {
 			close(fd);
 			plugin->refs++;
+			plugin->kept = false;
 			return plugin;
 		}
 	}
@@ -153,7 +217,9 @@ plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE], const char *path,
 	plugin->refs = 1;
 	/* By pid, so that a debugger that looks there finds it as well. */
 	snprintf(ours, sizeof(ours), "/proc/%d/fd/%d", (int)getpid(), fd);
+	loading = plugin;
 	plugin->handle = dlopen(ours, RTLD_NOW | RTLD_LOCAL);
+	loading = NULL;
 	if (plugin->handle == NULL) {
 		dl_failed(path, ours, err);
 		goto fail;
@@ -165,8 +231,11 @@ plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE], const char *path,
 		goto fail;
 	}
 	if (check_fresh(plugin, path, err) == -1 ||
+	    check_place(plugin, path, err) == -1 ||
 	    take_descriptor(plugin, path, err) == -1)
 		goto fail;
+	if (dladdr(plugin->exported, &info) != 0)
+		plugin->base = info.dli_fbase;
 	LIST_INSERT_HEAD(&plugins, plugin, link);
 	return plugin;
 
@@ -185,6 +254,23 @@ plugin_unref(struct plugin *plugin)
 		unused = true;
 }
 
+const struct plugin *
+plugin_at(const void *base)
+{
+	const struct plugin *plugin;
+
+	LIST_FOREACH(plugin, &plugins, link)
+		if (plugin->base == base)
+			return plugin;
+	return NULL;
+}
+
+const struct plugin *
+plugin_loading(void)
+{
+	return loading;
+}
+
 /* Did dlclose() really unmap it? */
 static bool
 still_mapped(const struct plugin *plugin)
@@ -194,36 +280,78 @@ still_mapped(const struct plugin *plugin)
 	return dladdr(plugin->exported, &info) != 0;
 }
 
+/* Which image, for people; it must still be mapped. */
+#define LABEL_MAX 128
+static void
+label(const struct plugin *plugin, char text[LABEL_MAX])
+{
+	char hash[9];
+
+	image_short_hash(plugin->hash, hash);
+	snprintf(text, LABEL_MAX, "%s (%s%s%s)", hash, plugin->descriptor.name,
+	    plugin->descriptor.version[0] != '\0' ? " " : "",
+	    plugin->descriptor.version);
+}
+
+/*
+ * Without the promise it stays mapped, and known: state it made may point into
+ * it, and the same bytes may come back.
+ */
+static void
+keep_mapped(struct plugin *plugin)
+{
+	const struct plugin *other;
+	unsigned int count = 0;
+	char text[LABEL_MAX];
+
+	LIST_FOREACH(other, &plugins, link)
+		if (other->refs == 0 && other->kept)
+			count++;
+	if (plugin->kept)
+		return;
+	plugin->kept = true;
+	label(plugin, text);
+	count++;
+	log_info("plugin image %s is no longer used, but stays in memory; so "
+		 "many do: %u", text, count);
+}
+
+/* Returns true when it is gone, and the plugin with it. */
+static bool
+unload(struct plugin *plugin)
+{
+	char text[LABEL_MAX];
+
+	label(plugin, text);
+	dlclose(plugin->handle);
+	if (still_mapped(plugin)) {
+		log_warnx("plugin image %s calls itself unloadable but stays "
+			  "mapped", text);
+		plugin->descriptor.flags &= ~SL_UNLOADABLE;
+		plugin->handle = NULL;
+		return false;
+	}
+	log_debug("plugin image %s unloaded", text);
+	LIST_REMOVE(plugin, link);
+	close(plugin->fd);
+	free(plugin);
+	return true;
+}
+
 void
 plugin_unload_unused(void)
 {
 	struct plugin *plugin, *next;
-	char hash[9];
 
 	if (!unused)
 		return;
 	unused = false;
 	for (plugin = LIST_FIRST(&plugins); plugin != NULL; plugin = next) {
 		next = LIST_NEXT(plugin, link);
-		/*
-		 * Without the promise it stays mapped, and known: state it
-		 * made may point into it, and the same bytes may come back.
-		 */
-		if (plugin->refs > 0 ||
-		    !(plugin->descriptor.flags & SL_UNLOADABLE))
+		if (plugin->refs > 0)
 			continue;
-		image_short_hash(plugin->hash, hash);
-		dlclose(plugin->handle);
-		if (still_mapped(plugin)) {
-			log_warnx("plugin %s (image %s) calls itself unloadable "
-			    "but stays mapped", plugin->descriptor.name, hash);
-			plugin->descriptor.flags &= ~SL_UNLOADABLE;
-			plugin->handle = NULL;
-			continue;
-		}
-		log_debug("plugin image %s unloaded", hash);
-		LIST_REMOVE(plugin, link);
-		close(plugin->fd);
-		free(plugin);
+		if (!(plugin->descriptor.flags & SL_UNLOADABLE) ||
+		    !unload(plugin))
+			keep_mapped(plugin);
 	}
 }

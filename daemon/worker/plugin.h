@@ -21,10 +21,12 @@ struct plugin {
 	int fd; /* kept open while the image is mapped */
 	void *handle;
 	const struct sl_plugin *exported; /* in the image */
+	const void *base; /* where the image is mapped */
 	/* Copies of the image's, whole whatever size it knew. */
 	struct sl_plugin descriptor;
 	struct sl_handlers server, client;
 	unsigned int refs;
+	bool kept; /* unused, but mapped for ever, and this was logged */
 };
 
 /*
@@ -35,6 +37,14 @@ struct plugin {
 struct plugin *plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE],
     const char *path, struct error *err);
 void plugin_unref(struct plugin *plugin);
+
+/*
+ * The image that is mapped there, or NULL; and the one whose constructors may
+ * run just now, of which only fd and hash are known.  Also from a signal
+ * handler.
+ */
+const struct plugin *plugin_at(const void *base);
+const struct plugin *plugin_loading(void);
 
 /*
  * Unload what nothing refers to and what may be unloaded.  Called from the

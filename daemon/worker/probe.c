@@ -7,8 +7,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "callback.h"
+#include "conduct.h"
 #include "error.h"
 #include "hello.h"
 #include "log.h"
@@ -50,31 +52,64 @@ send_facts(const struct material *material, uint32_t index,
 	    payload, name + version + 2, -1);
 }
 
-static int
-probe_image(struct material *material, uint32_t index)
+/* Should we die of it, the master knows where. */
+static void
+send_progress(const struct material *material, enum progress progress,
+    uint32_t index)
 {
-	const struct origin *origin = NULL;
-	struct plugin *plugin;
-	struct error err;
+	const uint32_t arg[4] = { progress, index, 0, 0 };
 
-	for (uint32_t i = 0; i < material->settings->listener_count; i++) {
-		if (material->settings->listeners[i].image == index) {
-			origin =
-			    &material->settings->listeners[i].plugin_origin;
-			break;
-		}
+	msg_send(CHILD_CHANNEL_FD, MSG_PROGRESS, material->generation, arg,
+	    NULL, 0, -1);
+}
+
+static const struct origin *
+image_origin(const struct material *material, uint32_t index)
+{
+	const struct settings *settings = material->settings;
+
+	for (uint32_t i = 0; i < settings->listener_count; i++)
+		if (settings->listeners[i].image == index)
+			return &settings->listeners[i].plugin_origin;
+	return NULL;
+}
+
+enum outcome { GOOD, BAD, SPOILED /* and so is this process */ };
+
+static enum outcome
+probe_image(struct material *material, uint32_t index,
+    struct conduct *conduct)
+{
+	const struct origin *origin = image_origin(material, index);
+	int fd = material->images[index];
+	struct error err, load_err;
+	struct plugin *plugin;
+
+	if (conduct_note(conduct, &err) == -1) {
+		material_problem(material, origin, "plugin: %s", err.text);
+		return SPOILED;
 	}
-	plugin = material_plugin(material, index, &err);
-	if (plugin == NULL)
-		return material_problem(material, origin, "%s", err.text);
+	send_progress(material, PROGRESS_LOAD, index);
+	plugin = material_plugin(material, index, &load_err);
+	if (conduct_check(conduct, plugin == NULL ? fd : -1, &err) == -1) {
+		material_problem(material, origin, "plugin: %s: %s",
+		    material->settings->images[index].path, err.text);
+		return SPOILED;
+	}
+	if (plugin == NULL) {
+		material_problem(material, origin, "plugin: %s",
+		    load_err.text);
+		return BAD;
+	}
 	send_facts(material, index, plugin);
-	return 0;
+	return GOOD;
 }
 
 static int
-probe_listener(struct material *material,
-    const struct listener_settings *listener)
+probe_listener(struct material *material, uint32_t index)
 {
+	const struct listener_settings *listener =
+	    &material->settings->listeners[index];
 	struct plugin *plugin = material->plugins[listener->image];
 	char option[OPTION_PATH_MAX];
 	struct sl_options *options;
@@ -86,6 +121,7 @@ probe_listener(struct material *material,
 	options = material_options(material, listener, plugin);
 	if (options == NULL)
 		return -1;
+	send_progress(material, PROGRESS_CHECK, index);
 	if (callback_check(plugin, options, &err, option) == -1)
 		rc = material_problem(material,
 		    option[0] != '\0' ? options_origin(listener, option) :
@@ -97,32 +133,39 @@ probe_listener(struct material *material,
 	return rc;
 }
 
-static int
-probe(struct material *material)
+static enum outcome
+probe(struct material *material, struct conduct *conduct)
 {
+	enum outcome all = GOOD, one;
 	struct error err;
-	int rc = 0;
 
-	if (material_read(material, &err) == -1)
-		return material_problem(material, NULL, "%s", err.text);
-	for (uint32_t i = 0; i < material->image_count; i++)
-		if (probe_image(material, i) == -1)
-			rc = -1;
+	if (conduct_init(conduct, CHILD_CHANNEL_FD, &err) == -1 ||
+	    material_read(material, &err) == -1) {
+		material_problem(material, NULL, "%s", err.text);
+		return BAD;
+	}
+	for (uint32_t i = 0; i < material->image_count; i++) {
+		one = probe_image(material, i, conduct);
+		if (one > all)
+			all = one;
+		if (all == SPOILED)
+			return SPOILED;
+	}
 	for (uint32_t i = 0; i < material->settings->listener_count; i++)
-		if (probe_listener(material,
-			&material->settings->listeners[i]) == -1)
-			rc = -1;
-	return rc;
+		if (probe_listener(material, i) == -1)
+			all = BAD;
+	return all;
 }
 
 int
 probe_main(void)
 {
+	struct conduct conduct;
 	struct material material;
 	struct hello hello;
+	enum outcome outcome;
 	struct error err;
 	struct msg msg;
-	int rc;
 
 	material_init(&material, report);
 	if (hello_receive(&hello, NULL) == -1)
@@ -133,13 +176,16 @@ probe_main(void)
 	}
 	while (msg_recv(CHILD_CHANNEL_FD, &msg) == 1) {
 		if (msg.type == MSG_PREPARE) {
-			rc = probe(&material);
+			outcome = probe(&material, &conduct);
 			msg_send(CHILD_CHANNEL_FD,
-			    rc == 0 ? MSG_PREPARED : MSG_REFUSED,
+			    outcome == GOOD ? MSG_PREPARED : MSG_REFUSED,
 			    msg.generation, NULL, NULL, 0, -1);
+			if (outcome == SPOILED)
+				_exit(EXIT_FAILURE);
 			/* Destructors of strange plugins are of no interest. */
+			conduct_done(&conduct);
 			material_clear(&material);
-			return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+			return outcome == GOOD ? EXIT_SUCCESS : EXIT_FAILURE;
 		}
 		if (material_add(&material, &msg, &err) == -1) {
 			log_errorx("%s", err.text);

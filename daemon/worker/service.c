@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "error.h"
 #include "listener.h"
+#include "log.h"
 #include "options.h"
 #include "plugin.h"
 #include "service.h"
@@ -129,9 +130,43 @@ service_unref(struct sl_service *service)
 	engine.after_pass_due = true;
 }
 
+void
+service_tell_migration(struct sl_service *service)
+{
+	if (service->told || service->migrated + service->refused == 0)
+		return;
+	service->told = true;
+	log_info("%s: generation %u: connections that migrated to it: %u; "
+		 "refused, which stay on old code: %u", service->listener->name,
+	    service->generation, service->migrated, service->refused);
+}
+
+static void
+tell_end(const struct sl_service *service)
+{
+	if (service->stayed > 0)
+		log_info("%s: generation %u ended; connections that had "
+			 "stayed on it by refusal: %u", service->listener->name,
+		    service->generation, service->stayed);
+}
+
+void
+service_forget_successor(struct sl_service *service)
+{
+	struct sl_service *next = service->successor;
+
+	/* A state that is shared is stopped by the youngest who has it. */
+	if (next == NULL || next->state == service->state)
+		return;
+	service->successor = NULL;
+	service_unref(next);
+}
+
 static void
 service_end(struct sl_service *service)
 {
+	service_tell_migration(service);
+	tell_end(service);
 	plugin_timers_clear(&service->timers);
 	if (--service->state->refs == 0) {
 		if (service->started)
@@ -161,14 +196,11 @@ service_end_unused(void)
 bool
 service_is_committed(const struct sl_service *service)
 {
-	const struct sl_service *current = service->listener->current;
-
-	/* Later versions have higher numbers. */
-	return current != NULL && service->generation <= current->generation;
+	return service->committed;
 }
 
-void
-service_succeed(struct sl_service *prev, struct sl_service *next)
+static void
+succeed(struct sl_service *prev, struct sl_service *next)
 {
 	/* Connections that stay need not keep alive what they never see. */
 	if (next->carry != CARRY_DRAIN) {
@@ -179,4 +211,16 @@ service_succeed(struct sl_service *prev, struct sl_service *next)
 	if (next->carry == CARRY_SWAP || next->carry == CARRY_MIGRATE ||
 	    next->state == prev->state)
 		plugin_timers_move(&prev->timers, &next->timers, next);
+}
+
+void
+service_commit(struct listener *listener, struct sl_service *service)
+{
+	struct sl_service *prev = listener->current;
+
+	service->committed = true;
+	listener->current = service;
+	if (prev != NULL)
+		succeed(prev, service);
+	service_unref(prev);
 }

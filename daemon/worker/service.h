@@ -48,6 +48,11 @@ struct sl_service {
 	enum carry carry;	      /* for the predecessor's connections */
 	uint32_t generation;	      /* the one that made it */
 	uint64_t code;		      /* for the board */
+	/* What `migrate` said to connections on their way here. */
+	unsigned int migrated, refused;
+	unsigned int stayed; /* connections that were refused further on */
+	bool told;	     /* the sweep has logged them */
+	bool committed;
 	unsigned int refs;
 	bool started; /* `stop` is owed, unless the state goes on */
 	struct plugin_timers timers;
@@ -72,10 +77,22 @@ void service_unref(struct sl_service *service);
  */
 void service_end_unused(void);
 
+/*
+ * All connections of the listener have been asked to come to `service`: log
+ * how many did.
+ */
+void service_tell_migration(struct sl_service *service);
+
+/* Only connections that stay refer to it: let go of what comes after. */
+void service_forget_successor(struct sl_service *service);
+
 /* Has it begun to serve?  A version that is only prepared may never do so. */
 bool service_is_committed(const struct sl_service *service);
 
-/* Make `next` the successor of `prev` (COMMIT). */
-void service_succeed(struct sl_service *prev, struct sl_service *next);
+/*
+ * COMMIT: the listener is served by it from now on, and its connections go
+ * there from what served before.  Takes the reference over.
+ */
+void service_commit(struct listener *listener, struct sl_service *service);
 
 #endif

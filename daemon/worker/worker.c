@@ -14,6 +14,7 @@
 #include "callback.h"
 #include "channel.h"
 #include "conn.h"
+#include "crash.h"
 #include "engine.h"
 #include "error.h"
 #include "generation.h"
@@ -27,6 +28,7 @@
 #include "roles.h"
 #include "service.h"
 #include "shm.h"
+#include "status.h"
 #include "title.h"
 #include "worker.h"
 
@@ -239,6 +241,9 @@ on_message(void *arg, struct msg *msg)
 	case MSG_STOP_LISTENER:
 		stop_listener(msg_string(msg, 0), msg->arg[0] != 0);
 		break;
+	case MSG_STATUS:
+		status_send(worker.channel, msg->arg[0]);
+		break;
 	default:
 		log_warnx("the master said %s, which is not for workers",
 		    msg_name(msg->type));
@@ -313,6 +318,8 @@ init(const struct hello *hello, int shm_fd)
 		on_drain_timeout) == -1)
 		return -1;
 	callback_init(shm_row(shm, hello->worker));
+	if (crash_init(shm_row(shm, hello->worker), (int)hello->master_pid) == -1)
+		return -1;
 	worker.channel = channel_new(engine.base, CHILD_CHANNEL_FD,
 	    &channel_ops, NULL);
 	return worker.channel != NULL ? 0 : -1;

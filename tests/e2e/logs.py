@@ -69,6 +69,20 @@ def test_start_up():
         equal(order, sorted(order))
 
 
+def test_reload_says_what_changed():
+    with Daemon(listener("one", plugin("echo")),
+                listener("two", plugin("lines"))) as d:
+        d.reload_ready()
+        d.wait_log(r"no listener that was there has new code or options")
+        d.listener("two")["options"] = {"max_length": "2KiB"}
+        d.listener("one")["plugin"] = plugin("discard")
+        d.write_config()
+        d.reload_ready()
+        d.wait_log(r"two: new options for plugin lines 1\.0")
+        d.wait_log(r"one: plugin discard \S+ \(image [0-9a-f]{8}\) "
+                   r"in place of echo 1\.0 \(image [0-9a-f]{8}\)")
+
+
 def test_json():
     with Daemon(listener("c", test_plugin("command"),
                          options={"trace": False}),

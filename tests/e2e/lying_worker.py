@@ -1,13 +1,14 @@
 """A worker that breaks the rules of its channel is ended, and only that one."""
 
 import signal
+import time
 
-from sluice_test import (Daemon, Failure, check, equal, listener, main,
-                         receive_line, test_plugin)
+from sluice_test import (SLOW, Daemon, Failure, check, equal, listener, main,
+                         receive_line, test_plugin, wait_until)
 
 # Types are those of daemon/msg.h: none, three that only the master may say,
 # answers that nobody asked for, and one that does not exist.
-LIES = ["garbage", "empty", "type 0", "type 1", "type 2", "type 5", "type 12",
+LIES = ["garbage", "empty", "half", "type 0", "type 1", "type 2", "type 5", "type 12",
         "type 13", "type 14", "type 99", "length", "descriptor", "unfinished",
         "silence"]
 
@@ -43,6 +44,54 @@ def test_flood():
         equal(d.reload_ready(), 2)
         lines = len(d.log_lines("flood", since))
         check(0 < lines < 2000, lines, "lines")
+
+
+def test_floods_of_wishes():
+    """A hundred thousand times the same wish is hardly more than once."""
+    for kind, text in ((9, "stop"), (16, "reload")):
+        with Daemon(listener("liar", test_plugin("liar")), workers=2,
+                    pairs=False) as d:
+            since = d.mark()
+            s = d.connect()
+            s.sendall(b"flood %d\n" % kind)
+            try:
+                equal(receive_line(s), "ok")
+            except (OSError, Failure):
+                pass            # it may be killed for it
+            for _ in range(10):
+                equal(ask(d.connect(), "nothing"), "ok", "during " + text)
+            d.reload()
+            lines = len(d.log_lines("", since))
+            check(lines < 2000, lines, "lines, flood of", text)
+
+
+def test_babble():
+    """A thousand packets of anything, and the next worker is as good."""
+    with Daemon(listener("liar", test_plugin("liar")), workers=2,
+                pairs=False) as d:
+        for seed in range(1, 6):
+            since = d.mark()
+            ask(d.connect(), "babble %d" % seed)
+            d.wait_log(r"worker \d \(pid \d+\) .* and was killed", since)
+            d.wait_log(r"worker \d \(pid \d+\) started", since)
+            equal(ask(d.connect(), "nothing"), "ok", "after %d" % seed)
+        wait_until(lambda: isinstance(d.reload(), int), "a reload")
+
+
+def test_deaf():
+    """One that never reads what it is told is told no more."""
+    with Daemon(listener("liar", test_plugin("liar")), workers=2,
+                pairs=False) as d:
+        since = d.mark()
+        ask(d.connect(), "deaf")
+        begun = time.monotonic()
+        said = d.reload_refused()
+        check(time.monotonic() - begun < 8 * SLOW, "it held up the master")
+        check("did not answer within 5 s" in said, said)
+        d.wait_log(r"worker \d \(pid \d+\) started", since)
+        wait_until(lambda: isinstance(d.reload(), int), "a reload")
+        for _ in range(10):
+            equal(ask(d.connect(), "nothing"), "ok", "after it")
 
 
 def test_silence_while_stopping():

@@ -6,7 +6,8 @@ import socket
 import time
 
 from sluice_test import (DEADLINE, SLOW, Daemon, check, equal, listener,
-                         main, plugin, receive_line, test_plugin)
+                         main, plugin, receive, receive_line, test_plugin,
+                         wait_until)
 
 
 class Notified(Daemon):
@@ -32,6 +33,44 @@ class Notified(Daemon):
             self.status = message.get("STATUS", self.status)
             if key in message:
                 return message
+
+
+def test_going_back():
+    with Notified(listener("echo", plugin("echo"))) as d:
+        d.next("READY")
+        d.listener("echo")["backlog"] = 100
+        d.write_config()
+        d.reload_ready()
+        d.next("READY")
+        for _ in range(3):
+            s = d.connect()
+            s.sendall(b"x")
+            receive(s, 1)  # it serves: its death is this generation's
+            s.close()
+            pid = d.workers()[0]
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: d.workers()[0] != pid, "the next")
+        while "crashed" not in d.status:
+            d.next("STATUS")
+        equal(d.status, "generation 2 crashed 3 times in its first 30 s; "
+              "going back to generation 1")
+        d.next("RELOADING")
+        d.next("READY")
+        equal(d.status, "generation 3 (as generation 1): 1 listener, "
+              "1 worker; generation 2 crashed too often")
+
+
+def test_a_canary():
+    with Notified(listener("echo", plugin("echo")), workers=2,
+                  canary={"workers": 1, "time": "300ms"}) as d:
+        d.next("READY")
+        d.reload(wait=False)
+        d.next("RELOADING")
+        while "canary" not in d.status:
+            d.next("STATUS")
+        equal(d.status, "canary: generation 2 serves in worker 1 for 300 ms")
+        d.next("READY")
+        equal(d.status, "generation 2: 1 listener, 2 workers")
 
 
 def life(**settings):

@@ -8,14 +8,6 @@ from sluice_test import (Daemon, check, equal, expect_gone, free_address,
                          receive_line, test_plugin)
 
 
-def refused(d, address):
-    try:
-        d.connect(address=address).close()
-        return False
-    except ConnectionRefusedError:
-        return True
-
-
 def test_add_and_remove():
     with Daemon(listener("stays", test_plugin("command")),
                 listener("goes", plugin("echo"))) as d:
@@ -35,7 +27,7 @@ def test_add_and_remove():
         d.listeners.remove(d.listener("goes"))
         d.write_config()
         d.reload_ready()
-        check(refused(d, gone), "the removed one still listens")
+        check(d.refuses(gone), "the removed one still listens")
         equal(d.addresses("stays")[0], stays, "address")
 
         s.sendall(b"say two\n")

@@ -1,10 +1,12 @@
 """Any number of SIGHUPs at once: one reload at a time, and the last counts."""
 
+import random
 import re
 import signal
+import time
 
-from sluice_test import (Daemon, check, compile_plugin, descriptors, equal,
-                         is_alive, listener, main, receive_line,
+from sluice_test import (SANITIZED, Daemon, check, compile_plugin, descriptors,
+                         equal, is_alive, listener, main, receive_line,
                          test_plugin, wait_until)
 
 
@@ -46,6 +48,33 @@ def test_the_last_one_counts():
             d.write_config()
             d.signal(signal.SIGHUP)
         wait_until(lambda: ask(s) == "v130", "the last configuration")
+
+
+def test_rewritten_in_between():
+    """Whatever the moment, the last file is what is served in the end."""
+    seed = random.randrange(1 << 32)
+    print("# seed %d" % seed)
+    rng = random.Random(seed)
+    count = 30 if SANITIZED else 150
+    with Daemon(listener("stamp", test_plugin("stamp"),
+                         options={"greeting": "0"}), workers=2) as d:
+        workers = d.workers()
+        s = d.connect()
+        since = d.mark()
+        for i in range(1, count + 1):
+            d.listener("stamp")["options"]["greeting"] = ".%d" % i
+            d.listener("stamp")["backlog"] = 1000 + i
+            d.write_config()
+            d.signal(signal.SIGHUP)
+            time.sleep(rng.random() * 0.02)
+            if i % 10 == 0:
+                check(ask(s).startswith("v1"), "the connection is served")
+        wait_until(lambda: settled(d, since), "the storm to end")
+        equal(ask(s), "v1.%d" % count)
+        equal(ask(d.connect()), "v1.%d" % count)
+        equal(d.log_lines("refused", since), [])
+        equal(d.workers(), workers, "workers")
+        check(all(is_alive(pid) for pid in workers), "one died")
 
 
 def test_good_and_bad_mixed():

@@ -9,14 +9,6 @@ from sluice_test import (Daemon, SLOW, check, equal, expect_gone, listener,
                          wait_until)
 
 
-def refused(d, address):
-    try:
-        d.connect(address=address).close()
-        return False
-    except (ConnectionRefusedError, ConnectionResetError):
-        return True
-
-
 def drain(d):
     since = d.mark()
     d.signal(signal.SIGTERM)
@@ -40,7 +32,7 @@ def test_open_connections_are_served_to_their_end():
             equal(receive(s, 1), b"x")
         address = d.addresses("echo")[0]
         drain(d)
-        wait_until(lambda: refused(d, address), "the listener to close")
+        wait_until(lambda: d.refuses(address), "the listener to close")
         for s in clients:
             s.sendall(b"still here")
             equal(receive(s, 10), b"still here")

@@ -7,14 +7,6 @@ from sluice_test import (Daemon, check, equal, expect_gone, free_address,
                          listener, main, plugin, receive, receive_line,
                          test_plugin, wait_until)
 
-def refused(d, address):
-    try:
-        s = d.connect(address=address)
-    except ConnectionRefusedError:
-        return True
-    s.close()
-    return False
-
 
 def test_stop():
     with Daemon(listener("c", test_plugin("command"), free_address()),
@@ -27,7 +19,7 @@ def test_stop():
             receive_line(s)
         clients[0].sendall(b"stop 0\n")
         d.wait_trace("call stop = 0")
-        wait_until(lambda: refused(d, address), "the listener to close")
+        wait_until(lambda: d.refuses(address), "the listener to close")
         for s in clients:           # in both workers
             s.sendall(b"say still\n")
             equal(receive_line(s), "still")
@@ -37,7 +29,7 @@ def test_stop():
         # A worker that is started again does not serve it either.
         os.kill(d.workers()[1], signal.SIGKILL)
         d.wait_log(r"worker 2 \(pid \d+\) started", count=2)
-        check(refused(d, address))
+        check(d.refuses(address))
         # A reload brings it back.
         d.reload_ready()
         s = d.connect("c")

@@ -12,6 +12,7 @@ SLUICE_TEST_LOG (print the log of passed tests, too).
 """
 
 import fcntl
+import json
 import os
 import re
 import resource
@@ -34,6 +35,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(SOURCE, "build")
 SLUICED = os.path.abspath(
     os.environ.get("SLUICED") or os.path.join(BUILD, "daemon/sluiced"))
+SLUICECTL = os.path.join(os.path.dirname(SLUICED), "sluicectl")
 PLUGINS = os.path.abspath(
     os.environ.get("SLUICE_PLUGINS") or os.path.join(BUILD, "plugins"))
 TEST_PLUGINS = os.path.abspath(
@@ -119,6 +121,34 @@ def need(program):
     return path
 
 
+def is_trusted(path):
+    """Would sluiced, started as root, take a plugin from this directory?"""
+    path = os.path.realpath(path)
+    while True:
+        status = os.stat(path)
+        if status.st_uid != 0 or (
+                status.st_mode & 0o022 and not status.st_mode & 0o1000):
+            return False
+        if path == "/":
+            return True
+        path = os.path.dirname(path)
+
+
+def usable(directory):
+    """The directory, or a copy if root must not take plugins from it."""
+    if os.geteuid() != 0 or not os.path.isdir(directory) or is_trusted(
+            directory):
+        return directory
+    copy = os.path.join(scratch(), directory.strip("/").replace("/", "-"))
+    if not os.path.isdir(copy):
+        os.mkdir(copy, 0o755)
+        for name in os.listdir(directory):
+            if name.endswith(".so"):
+                shutil.copyfile(os.path.join(directory, name),
+                                os.path.join(copy, name))
+    return copy
+
+
 def need_root():
     if os.geteuid() != 0:
         raise Skip("only root can test this")
@@ -128,7 +158,7 @@ def need_root():
 
 def plugin(name):
     """The path of a sample plugin."""
-    return os.path.join(PLUGINS, name + ".so")
+    return os.path.join(usable(PLUGINS), name + ".so")
 
 
 def compiler(variable, default):
@@ -179,7 +209,7 @@ compiled = {}
 
 def test_plugin(name, **defines):
     """The path of a test plugin: as built, or a variant compiled now."""
-    built = os.path.join(TEST_PLUGINS, name + ".so")
+    built = os.path.join(usable(TEST_PLUGINS), name + ".so")
     if not defines and os.path.exists(built):
         return built
     key = (name, tuple(sorted(defines.items())))
@@ -758,6 +788,17 @@ class Daemon:
     def port(self, name, index=0):
         return int(self.addresses(name)[index].rpartition(":")[2])
 
+    def refuses(self, address):
+        """Does nobody listen there?"""
+        try:
+            self.connect(address=address).close()
+            return False
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True
+        except ConnectionResetError:
+            # The kernel let us in just when the socket was closed.
+            return self.refuses(address)
+
     def connect(self, name=None, index=0, address=None, receive_buffer=None,
                 send_buffer=None, source=None, timeout=None,
                 may_reset=False):
@@ -854,6 +895,34 @@ class Daemon:
         check(not bad, "in the log:", *bad[:3])
         check_trace(self.lines, self.pairs)
 
+    # The control socket, with control="control.sock" in the settings.
+
+    def sluicectl(self, *words, timeout=None):
+        """Run it; the result has returncode, stdout, stderr."""
+        return run_program([SLUICECTL, "-s", self.path("control.sock")]
+                           + list(words), timeout=timeout)
+
+    def ask(self, command, **flags):
+        """What the daemon answers over its control socket."""
+        s, answer = self.control_client(), b""
+        try:
+            s.sendall(json.dumps(dict(flags, command=command)).encode()
+                      + b"\n")
+            while not answer.endswith(b"\n"):
+                answer += s.recv(1 << 18) or b"(end)\n"
+        except (BrokenPipeError, ConnectionResetError):
+            answer += s.recv(1 << 18)   # what turned us away is still there
+        s.close()
+        check(answer.endswith(b"\n") and answer.count(b"\n") == 1, answer)
+        return json.loads(answer)
+
+    def control_client(self):
+        """A socket that is connected to the control socket."""
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.settimeout(DEADLINE * SLOW)
+        s.connect(self.path("control.sock"))
+        return s
+
     # Traces of test plugins.
 
     def wait_trace(self, event, connection=None, since=0, count=1):
@@ -911,10 +980,14 @@ def check_trace(lines, pairs=True):
 
 def run_sluiced(*arguments, env=None):
     """Run sluiced to its end; the result has returncode, stdout, stderr."""
-    result = subprocess.run([SLUICED] + list(arguments),
-                            stdin=subprocess.DEVNULL,
+    return run_program([SLUICED] + list(arguments), env=env)
+
+
+def run_program(command, env=None, timeout=None):
+    result = subprocess.run(command, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env=env, timeout=DEADLINE * SLOW, text=True)
+                            env=env, timeout=(timeout or DEADLINE) * SLOW,
+                            text=True)
     bad = [line for line in (result.stdout + result.stderr).splitlines()
            if BAD_LINES.search(line)]
     check(not bad, "in the output:", *bad[:3])

@@ -4,6 +4,7 @@
  * is "ok".
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,10 +51,39 @@ say(uint32_t type, const char *payload, size_t length, uint32_t extra, int fd)
 	sendmsg(CHANNEL, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* Packets of any type, length and content, each perhaps with a descriptor. */
+static void
+babble(unsigned int seed, int count)
+{
+	char text[40];
+	size_t i;
+
+	srandom(seed);
+	while (count-- > 0) {
+		for (i = 0; i < sizeof(text); i++)
+			text[i] = (char)(random() % 3 == 0 ? 0 : random());
+		say((uint32_t)random() % 26, text, (size_t)random() % 40,
+		    random() % 20 == 0 ? (uint32_t)random() : 0,
+		    random() % 20 == 0 ? STDERR_FILENO : -1);
+	}
+}
+
+/* Have the worker read from somewhere else, and keep its end open. */
+static void
+go_deaf(void)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == -1 ||
+	    dup(CHANNEL) == -1)
+		return;
+	dup2(pair[0], CHANNEL);
+}
+
 static void
 lie(const char *what)
 {
-	int i;
+	int i, type, seed;
 
 	if (strcmp(what, "garbage") == 0)
 		send(CHANNEL, "xyz", 3, MSG_NOSIGNAL);
@@ -69,6 +99,15 @@ lie(const char *what)
 		say(STOP_LISTENER, "aaaa", 4, 0, -1);
 	else if (strcmp(what, "silence") == 0)
 		shutdown(CHANNEL, SHUT_WR);
+	else if (strcmp(what, "half") == 0)
+		send(CHANNEL, "\12\0\0\0\1\0\0\0\3\0", 10, MSG_NOSIGNAL);
+	else if (strcmp(what, "deaf") == 0)
+		go_deaf();
+	else if (sscanf(what, "babble %d", &seed) == 1)
+		babble((unsigned int)seed, 1000);
+	else if (sscanf(what, "flood %d", &type) == 1)
+		for (i = 0; i < 100000; i++)
+			say((uint32_t)type, "nobody", 7, 0, -1);
 	else if (strcmp(what, "flood") == 0)
 		for (i = 0; i < 100000; i++)
 			say(PROBLEM, "f\0flood", 8, 0, -1);

@@ -1,0 +1,134 @@
+/* canary.c: counts from the board, which workers write, and nobody believes more than for a comparison. */
+
+#include "master/canary.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "board.h"
+#include "master/gen.h"
+#include "settings.h"
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint32_t
+canary_size(const struct gen *committed, const struct gen *next,
+    uint32_t workers, const char **ret_why)
+{
+	uint64_t wanted = (uint64_t)next->settings->canary_workers;
+	uint32_t size = wanted >= workers ? workers - 1 : (uint32_t)wanted;
+
+	*ret_why = NULL;
+	if (wanted == 0 || next->settings->canary_ms == 0)
+		return 0;
+	if (size == 0)
+		*ret_why = "there is only one worker";
+	else if (gen_takes_sockets(committed, next, size))
+		*ret_why = "it takes addresses from workers";
+	return *ret_why == NULL ? size : 0;
+}
+
+static struct canary_counts
+counts_of(struct shm *shm, uint32_t worker)
+{
+	struct board_row *row = shm_row(shm, worker);
+	struct canary_counts counts;
+
+	counts.closed = atomic_load_explicit(&row->closed, memory_order_relaxed);
+	counts.failed = atomic_load_explicit(&row->failed, memory_order_relaxed);
+	return counts;
+}
+
+void
+canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
+    const struct settings *settings)
+{
+	uint32_t i;
+
+	canary->until_ms = now_ms() + settings->canary_ms;
+	canary->errors = (unsigned int)settings->canary_errors;
+	for (i = 0; i < workers; i++)
+		canary->start[i] = counts_of(shm, i);
+}
+
+bool
+canary_over(const struct canary *canary)
+{
+	return now_ms() >= canary->until_ms;
+}
+
+/* What workers from first to end have added since the start. */
+static struct canary_counts
+added(const struct canary *canary, struct shm *shm, uint32_t first, uint32_t end)
+{
+	struct canary_counts sum = { 0, 0 }, now;
+	uint32_t i;
+
+	for (i = first; i < end; i++) {
+		now = counts_of(shm, i);
+		/* One that was started again has begun at 0. */
+		if (now.closed >= canary->start[i].closed &&
+		    now.failed >= canary->start[i].failed) {
+			now.closed -= canary->start[i].closed;
+			now.failed -= canary->start[i].failed;
+		}
+		sum.closed += now.closed;
+		sum.failed += now.failed;
+	}
+	return sum;
+}
+
+/* What was before the start, everywhere. */
+static struct canary_counts
+before(const struct canary *canary, uint32_t workers)
+{
+	struct canary_counts sum = { 0, 0 };
+	uint32_t i;
+
+	for (i = 0; i < workers; i++) {
+		sum.closed += canary->start[i].closed;
+		sum.failed += canary->start[i].failed;
+	}
+	return sum;
+}
+
+static double
+per_cent(struct canary_counts counts)
+{
+	return counts.closed == 0
+	    ? 0
+	    : 100.0 * (double)counts.failed / (double)counts.closed;
+}
+
+bool
+canary_fails(const struct canary *canary, struct shm *shm, uint32_t workers,
+    char text[160])
+{
+	struct canary_counts tried = added(canary, shm, 0, canary->size),
+			     others = added(canary, shm, canary->size, workers);
+	const char *where = "in the other workers";
+
+	if (tried.closed < CANARY_SAMPLE)
+		return false;
+	if (others.closed < CANARY_SAMPLE) {
+		others = before(canary, workers);
+		where = "before";
+	}
+	if (others.closed < CANARY_SAMPLE)
+		others.closed = others.failed = 0;
+	if (per_cent(tried) <= per_cent(others) + canary->errors)
+		return false;
+	snprintf(text, 160,
+	    "%.0f %% of %llu connections ended with an error, "
+	    "and %.0f %% of %llu %s",
+	    per_cent(tried), (unsigned long long)tried.closed, per_cent(others),
+	    (unsigned long long)others.closed, where);
+	return true;
+}

@@ -1,0 +1,49 @@
+/*
+ * canary.h: how the workers that try a new generation do, compared with the
+ * others.
+ */
+
+#ifndef SLUICE_MASTER_CANARY_H
+#define SLUICE_MASTER_CANARY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shm.h"
+
+struct gen;
+struct settings;
+
+/* So many ends of connections say something; fewer say nothing. */
+#define CANARY_SAMPLE 10
+
+struct canary_counts {
+	uint64_t closed, failed;
+};
+
+struct canary {
+	uint32_t size; /* the workers below it try; 0: all do the same */
+	uint64_t until_ms;
+	unsigned int errors; /* per cent above the others */
+	struct canary_counts start[SHM_WORKERS_MAX];
+};
+
+/*
+ * In how many workers shall next be tried first?  0: in all at once; *ret_why
+ * is then why, or NULL when nobody asked for a canary.
+ */
+uint32_t canary_size(const struct gen *committed, const struct gen *next,
+    uint32_t workers, const char **ret_why);
+
+/* The trial begins: what was before does not count. */
+void canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
+    const struct settings *settings);
+
+/* Has its time passed? */
+bool canary_over(const struct canary *canary);
+
+/* Do too many connections fail?  Then text says how many. */
+bool canary_fails(const struct canary *canary, struct shm *shm,
+    uint32_t workers, char text[160]);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * control.h: the socket that sluicectl talks to.  One request, one answer: see
+ * control_words.h.  Only root, the daemon's own user and the members of
+ * control_group are heard.
+ */
+
+#ifndef SLUICE_MASTER_CONTROL_H
+#define SLUICE_MASTER_CONTROL_H
+
+#include <time.h>
+
+struct control;
+struct crashes;
+struct error;
+struct event_base;
+struct reload;
+struct settings;
+struct slots;
+struct workers;
+
+/* What commands look at and work on; all borrowed. */
+struct control_subject {
+	const char *config;
+	time_t started_s; /* CLOCK_MONOTONIC */
+	struct reload *reload;
+	struct workers *workers;
+	struct slots *slots;
+	struct crashes *crashes;
+};
+
+/*
+ * Listen where settings->control says, which is not NULL.  A socket there that
+ * nobody listens at is replaced.  NULL: a sentence.
+ */
+struct control *control_new(struct event_base *base,
+    const struct settings *settings, const struct control_subject *subject,
+    struct error *err);
+
+/* Leaves the clients without an answer, and removes the path if it is still ours.  NULL is fine. */
+void control_free(struct control *control);
+
+#endif

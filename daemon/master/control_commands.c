@@ -1,0 +1,213 @@
+/*
+ * control_commands.c: from the request to the function that answers it, and
+ * those commands that change something.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "master/control.h"
+#include "master/control_conn.h"
+#include "master/crashes.h"
+#include "master/gen.h"
+#include "master/reload.h"
+
+/* "2026-11-20T05:00:00.123Z" */
+static json_t *
+time_value(uint64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	char text[40];
+	struct tm tm;
+	size_t length;
+
+	gmtime_r(&seconds, &tm);
+	length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + length, sizeof(text) - length, ".%03uZ",
+	    (unsigned int)(ms % 1000));
+	return json_string(text);
+}
+
+static void
+name_client(const struct control_conn *conn, char *who, size_t size)
+{
+	snprintf(who, size, "control socket, uid %u, process %d",
+	    (unsigned int)conn->uid, (int)conn->pid);
+}
+
+/* The lines of the text but the last one. */
+static json_t *
+problem_lines(const char *text, const char *last)
+{
+	json_t *problems = json_array(), *line;
+	const char *end;
+	char copy[2048];
+
+	while (problems != NULL && text < last) {
+		end = strchr(text, '\n');
+		snprintf(copy, sizeof(copy), "%.*s", (int)(end - text), text);
+		line = control_text(copy);
+		if (line == NULL || json_array_append_new(problems, line) == -1) {
+			json_decref(problems);
+			return NULL;
+		}
+		text = end + 1;
+	}
+	return problems;
+}
+
+static void
+on_verdict(void *arg, bool good, const char *text)
+{
+	struct control_conn *conn = arg;
+	const struct gen *gen = reload_committed(conn->subject->reload);
+	const char *newline = strrchr(text, '\n');
+	const char *last = newline != NULL ? newline + 1 : text;
+
+	control_reply(conn,
+	    json_pack("{s:b, s:o, s:o, s:I}", "ok", good, "problems",
+		problem_lines(text, last), "verdict", control_text(last),
+		"generation", (json_int_t)(gen != NULL ? gen->number : 0)));
+}
+
+static void
+stop_waiting(struct control_conn *conn)
+{
+	reload_forget_waiter(conn->subject->reload, conn);
+}
+
+static void
+run_reload(struct control_conn *conn, unsigned int flags)
+{
+	struct reload_waiter waiter = { on_verdict, conn };
+	struct reload *reload = conn->subject->reload;
+	unsigned int how = flags & CONTROL_RELOAD_FORCE ? RELOAD_FORCE : 0;
+	char who[64];
+
+	name_client(conn, who, sizeof(who));
+	if (flags & CONTROL_RELOAD_WAIT) {
+		control_wait(conn, stop_waiting);
+		reload_request_for(reload, who, how, &waiter);
+	} else if (strcmp(reload_state_name(reload), "stopped") == 0) {
+		control_fail(conn, "sluiced is stopping");
+	} else {
+		reload_request_for(reload, who, how, NULL);
+		control_reply(conn, json_pack("{s:b}", "accepted", 1));
+	}
+}
+
+static void
+run_rollback(struct control_conn *conn, unsigned int flags)
+{
+	const struct reload_waiter waiter = { on_verdict, conn };
+	char who[64];
+
+	(void)flags;
+	name_client(conn, who, sizeof(who));
+	control_wait(conn, stop_waiting);
+	reload_rollback(conn->subject->reload, who, &waiter);
+}
+
+static void
+add_crash(void *arg, const struct crash *crash)
+{
+	json_t *list = arg;
+
+	json_array_append_new(list,
+	    json_pack("{s:o, s:I, s:I, s:I, s:o, s:o}", "time",
+		time_value(crash->time_ms), "worker",
+		(json_int_t)crash->worker + 1, "pid", (json_int_t)crash->pid,
+		"generation", (json_int_t)crash->generation, "how",
+		control_text(crash->how), "report", control_text(crash->text)));
+}
+
+static void
+run_crashes(struct control_conn *conn, unsigned int flags)
+{
+	const struct crashes *crashes = conn->subject->crashes;
+	json_t *list = json_array();
+
+	(void)flags;
+	if (list != NULL)
+		crashes_each(crashes, add_crash, list);
+	control_reply(conn,
+	    json_pack("{s:I, s:o}", "count", (json_int_t)crashes_count(crashes),
+		"crashes", list));
+}
+
+static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
+    unsigned int flags) = {
+	[CONTROL_STATUS] = control_status,
+	[CONTROL_RELOAD] = run_reload,
+	[CONTROL_GENERATIONS] = control_generations,
+	[CONTROL_ROLLBACK] = run_rollback,
+	[CONTROL_CRASHES] = run_crashes,
+};
+
+/* Returns false after saying what is wrong. */
+static bool
+read_flags(struct control_conn *conn, json_t *request,
+    enum control_command command, unsigned int *ret_flags)
+{
+	unsigned int bit, flags = 0;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(request, name, value)
+	{
+		if (strcmp(name, "command") == 0)
+			continue;
+		bit = control_flag(command, name);
+		if (bit == 0 || !json_is_boolean(value)) {
+			control_fail(conn,
+			    bit == 0 ? "%s: there is no \"%s\""
+				     : "%s: \"%s\" is true or false",
+			    control_words[command].name, name);
+			return false;
+		}
+		if (json_is_true(value))
+			flags |= bit;
+	}
+	*ret_flags = flags;
+	return true;
+}
+
+static void
+run_request(struct control_conn *conn, json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "command"));
+	enum control_command command;
+	unsigned int flags;
+
+	if (name == NULL) {
+		control_fail(conn,
+		    "expected an object with a \"command\", such "
+		    "as {\"command\": \"status\"}");
+		return;
+	}
+	command = control_command(name);
+	if (command == CONTROL_COMMANDS)
+		control_fail(conn,
+		    "there is no command \"%.64s\" in sluiced " PACKAGE_VERSION,
+		    name);
+	else if (read_flags(conn, request, command, &flags))
+		handlers[command](conn, flags);
+}
+
+void
+control_run(struct control_conn *conn, const char *line, size_t length)
+{
+	json_error_t why;
+	json_t *request;
+
+	request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &why);
+	if (request == NULL) {
+		control_fail(conn, "the request is not a line of JSON: %s",
+		    why.text);
+		return;
+	}
+	run_request(conn, request);
+	json_decref(request);
+}

@@ -1,0 +1,264 @@
+/*
+ * control_conn.c: one client: a line in, a line out.  It is untrusted in all
+ * but its identity: what it sends is limited, and so is the time it may take
+ * to send, to read and to leave.  Only a wait for a verdict has no limit here,
+ * since a reload has its own.
+ */
+
+#include "master/control_conn.h"
+
+#include <sys/socket.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "log.h"
+
+#define READ_MS 5000   /* for the whole request */
+#define WRITE_MS 10000 /* for the client to take the whole answer */
+#define ENDING_MS 1000 /* for the client to close, once it has it all */
+#define DROP_MAX 65536 /* bytes behind the request; more is an attack */
+
+static const char *const state_names[] = {
+	[CONTROL_READING] = "reading",
+	[CONTROL_WORKING] = "working",
+	[CONTROL_WRITING] = "writing",
+	[CONTROL_ENDING] = "ending",
+};
+
+/* ms 0: no limit. */
+static void
+set_state(struct control_conn *conn, enum control_state state, unsigned int ms)
+{
+	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
+
+	log_debug("control socket: process %d: %s -> %s", (int)conn->pid,
+	    state_names[conn->state], state_names[state]);
+	conn->state = state;
+	if (ms > 0)
+		event_add(conn->timer, &when);
+	else
+		event_del(conn->timer);
+}
+
+void
+control_conn_free(struct control_conn *conn)
+{
+	if (conn->state == CONTROL_WORKING && conn->cancel != NULL)
+		conn->cancel(conn);
+	/* What was about to be said, such as that we stop. */
+	if (conn->state == CONTROL_WRITING)
+		send(conn->fd, conn->reply + conn->reply_sent,
+		    conn->reply_length - conn->reply_sent,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (conn->readable != NULL)
+		event_free(conn->readable);
+	if (conn->writable != NULL)
+		event_free(conn->writable);
+	if (conn->timer != NULL)
+		event_free(conn->timer);
+	close(conn->fd);
+	free(conn->reply);
+	free(conn);
+}
+
+static void
+gone(struct control_conn *conn)
+{
+	conn->on_gone(conn->arg, conn);
+	control_conn_free(conn);
+}
+
+static void
+control_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	gone(arg);
+}
+
+void
+control_wait(struct control_conn *conn, void (*cancel)(struct control_conn *conn))
+{
+	conn->cancel = cancel;
+}
+
+json_t *
+control_text(const char *text)
+{
+	json_t *string = json_string(text);
+	char *copy, *p;
+
+	if (string != NULL || (copy = strdup(text)) == NULL)
+		return string;
+	for (p = copy; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	string = json_string(copy);
+	free(copy);
+	return string;
+}
+
+void
+control_reply(struct control_conn *conn, json_t *reply)
+{
+	char *text = NULL;
+
+	if (reply != NULL && json_object_get(reply, "ok") == NULL)
+		json_object_set_new(reply, "ok", json_true());
+	if (reply != NULL)
+		text = json_dumps(reply, JSON_COMPACT);
+	json_decref(reply);
+	if (text != NULL && strlen(text) > CONTROL_REPLY_MAX) {
+		free(text);
+		text = strdup("{\"ok\":false,\"error\":\"the answer would be "
+			      "longer than 2 MiB\"}");
+	}
+	if (text == NULL)
+		text = strdup("{\"ok\":false,\"error\":\"sluiced is out of "
+			      "memory\"}");
+	conn->reply = text;
+	conn->reply_length = text != NULL ? strlen(text) : 0;
+	if (text != NULL)
+		text[conn->reply_length++] = '\n'; /* where the NUL was */
+	set_state(conn, CONTROL_WRITING, WRITE_MS);
+	/* From the loop: whoever answers may be deep in the stack. */
+	event_add(conn->writable, NULL);
+}
+
+void
+control_fail(struct control_conn *conn, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	control_reply(conn,
+	    json_pack("{s:b, s:o}", "ok", 0, "error", control_text(text)));
+}
+
+static void
+control_write_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct control_conn *conn = arg;
+	ssize_t sent;
+
+	(void)what;
+	sent = send(fd, conn->reply + conn->reply_sent,
+	    conn->reply_length - conn->reply_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent == -1 && errno != EAGAIN && errno != EINTR) {
+		gone(conn);
+		return;
+	}
+	if (sent > 0)
+		conn->reply_sent += (size_t)sent;
+	if (conn->reply_sent < conn->reply_length) {
+		event_add(conn->writable, NULL);
+		return;
+	}
+	/* What it still sends is read away: else closing could take our answer from it. */
+	shutdown(fd, SHUT_WR);
+	set_state(conn, CONTROL_ENDING, ENDING_MS);
+}
+
+static void
+run(struct control_conn *conn, size_t length)
+{
+	set_state(conn, CONTROL_WORKING, 0);
+	control_run(conn, conn->request, length);
+}
+
+/* There may be a whole line now. */
+static void
+take_request(struct control_conn *conn, size_t got)
+{
+	char *newline = memchr(conn->request + conn->length, '\n', got);
+
+	conn->length += got;
+	if (newline != NULL) {
+		run(conn, (size_t)(newline - conn->request));
+	} else if (conn->length >= CONTROL_REQUEST_MAX) {
+		set_state(conn, CONTROL_WORKING, 0);
+		control_fail(conn, "the request is longer than %d bytes",
+		    CONTROL_REQUEST_MAX);
+	}
+}
+
+/* It sends nothing more: has it left, or does it only wait? */
+static void
+end_of_input(struct control_conn *conn)
+{
+	struct pollfd poller = { .fd = conn->fd, .events = POLLOUT };
+
+	event_del(conn->readable);
+	if (conn->state == CONTROL_READING && conn->length > 0)
+		run(conn, conn->length); /* a line without its end */
+	else if (conn->state == CONTROL_READING || conn->state == CONTROL_ENDING ||
+	    poll(&poller, 1, 0) == -1 || poller.revents & (POLLHUP | POLLERR))
+		gone(conn);
+}
+
+static void
+control_read_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct control_conn *conn = arg;
+	char away[CONTROL_REQUEST_MAX], *to = away;
+	size_t room = sizeof(away);
+	ssize_t got;
+
+	(void)what;
+	if (conn->state == CONTROL_READING) {
+		to = conn->request + conn->length;
+		room = CONTROL_REQUEST_MAX - conn->length;
+	}
+	got = recv(fd, to, room, MSG_DONTWAIT);
+	if (got == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got == -1) {
+		gone(conn);
+	} else if (got == 0) {
+		end_of_input(conn);
+	} else if (conn->state == CONTROL_READING) {
+		take_request(conn, (size_t)got);
+	} else {
+		conn->dropped += (size_t)got;
+		if (conn->dropped > DROP_MAX)
+			gone(conn);
+	}
+}
+
+struct control_conn *
+control_conn_new(struct event_base *base, int fd,
+    const struct control_subject *subject,
+    void (*on_gone)(void *arg, struct control_conn *conn), void *arg)
+{
+	struct control_conn *conn = calloc(1, sizeof(*conn));
+
+	if (conn == NULL) {
+		close(fd);
+		return NULL;
+	}
+	conn->subject = subject;
+	conn->on_gone = on_gone;
+	conn->arg = arg;
+	conn->fd = fd;
+	conn->readable =
+	    event_new(base, fd, EV_READ | EV_PERSIST, control_read_cb, conn);
+	conn->writable = event_new(base, fd, EV_WRITE, control_write_cb, conn);
+	conn->timer = event_new(base, -1, 0, control_timer_cb, conn);
+	if (conn->readable == NULL || conn->writable == NULL ||
+	    conn->timer == NULL || event_add(conn->readable, NULL) == -1) {
+		control_conn_free(conn);
+		return NULL;
+	}
+	set_state(conn, CONTROL_READING, READ_MS);
+	return conn;
+}

@@ -1,0 +1,79 @@
+/* control_conn.h: one client of the control socket: for control*.c. */
+
+#ifndef SLUICE_MASTER_CONTROL_CONN_H
+#define SLUICE_MASTER_CONTROL_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include "control_words.h"
+#include "master/census.h"
+
+struct control_subject;
+struct event;
+struct event_base;
+
+#define CONTROL_REPLY_MAX \
+	(2u << 20) /* bytes; the longest of 16 crash reports fit */
+
+enum control_state {
+	CONTROL_READING, /* the request */
+	CONTROL_WORKING, /* the answer will come from elsewhere */
+	CONTROL_WRITING,
+	CONTROL_ENDING, /* all was said: until the client closes */
+};
+
+struct control_conn {
+	TAILQ_ENTRY(control_conn) link;
+	const struct control_subject *subject; /* borrowed */
+	/* It is gone, and freed after this. */
+	void (*on_gone)(void *arg, struct control_conn *conn);
+	void *arg;
+	int fd;
+	uid_t uid;
+	pid_t pid;
+	enum control_state state;
+	struct event *readable, *writable, *timer;
+	size_t length;	/* of the request so far */
+	size_t dropped; /* bytes behind it */
+	char *reply;
+	size_t reply_length, reply_sent;
+	/* While it is working: not any more. */
+	void (*cancel)(struct control_conn *conn);
+	struct census_asker asker;
+	char request[CONTROL_REQUEST_MAX + 1];
+};
+
+/* Takes fd over, also on failure.  NULL: no memory. */
+struct control_conn *control_conn_new(struct event_base *base, int fd,
+    const struct control_subject *subject,
+    void (*on_gone)(void *arg, struct control_conn *conn), void *arg);
+/* Without on_gone.  Not from inside a command. */
+void control_conn_free(struct control_conn *conn);
+
+/* The answer, which is taken over; {"ok": true} is put in if it says nothing of that.  NULL: no memory. */
+void control_reply(struct control_conn *conn, json_t *reply);
+
+/* {"ok": false, "error": ...} */
+void control_fail(struct control_conn *conn, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The answer comes later, from control_reply(), unless `cancel` is called before. */
+void control_wait(struct control_conn *conn,
+    void (*cancel)(struct control_conn *conn));
+
+/* control_commands.c: do what the line asks for; reply, fail or wait. */
+void control_run(struct control_conn *conn, const char *line, size_t length);
+
+/* A string from anywhere: what is not UTF-8 becomes question marks. */
+json_t *control_text(const char *text);
+
+/* control_status.c, control_generations.c */
+void control_status(struct control_conn *conn, unsigned int flags);
+void control_generations(struct control_conn *conn, unsigned int flags);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * control_generations.c: the generations that are still alive: the committed
+ * one, the one before it, and each whose code still serves a connection.
+ * Connections of a listener whose code did not change belong to the committed
+ * generation, which serves them, and "code" says which one brought that code.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/control.h"
+#include "master/control_conn.h"
+#include "master/gen.h"
+#include "master/reload.h"
+#include "master/slots.h"
+#include "master/workers.h"
+#include "settings.h"
+
+#define ROWS_MAX 16384 /* an answer of about 1 MiB */
+
+struct row {
+	uint32_t generation, slot, code;
+	uint64_t connections;
+};
+
+struct rows {
+	uint32_t count, room;
+	struct row *row;
+};
+
+static bool
+add_row(struct rows *rows, const struct row *row)
+{
+	struct row *larger;
+
+	if (rows->count == ROWS_MAX)
+		return false;
+	if (rows->count == rows->room) {
+		larger =
+		    reallocarray(rows->row, 2 * rows->room + 64, sizeof(*row));
+		if (larger == NULL)
+			return false;
+		rows->row = larger;
+		rows->room = 2 * rows->room + 64;
+	}
+	rows->row[rows->count++] = *row;
+	return true;
+}
+
+/* Newest generation first; in it by listener. */
+static int
+compare(const void *pa, const void *pb)
+{
+	const struct row *a = pa, *b = pb;
+
+	if (a->generation != b->generation)
+		return a->generation > b->generation ? -1 : 1;
+	if (a->slot != b->slot)
+		return a->slot < b->slot ? -1 : 1;
+	return a->code < b->code ? -1 : a->code > b->code;
+}
+
+/* Add up what the workers say. */
+static void
+merge(struct rows *rows)
+{
+	uint32_t i, kept = 0;
+
+	if (rows->count == 0)
+		return;
+	qsort(rows->row, rows->count, sizeof(rows->row[0]), compare);
+	for (i = 1; i < rows->count; i++) {
+		if (compare(&rows->row[kept], &rows->row[i]) == 0)
+			rows->row[kept].connections += rows->row[i].connections;
+		else
+			rows->row[++kept] = rows->row[i];
+	}
+	rows->count = kept + 1;
+}
+
+/* What one worker said, if it can be true. */
+static bool
+collect(struct rows *rows, const struct census_worker *worker, uint32_t serves)
+{
+	struct status_row told;
+	struct row row;
+	uint32_t i;
+
+	for (i = 0; i < worker->count; i++) {
+		told = worker->rows[i];
+		if (told.generation == 0 || told.generation > serves)
+			continue;
+		row = (struct row){
+			.generation = told.current ? serves : told.generation,
+			.slot = told.slot,
+			.code = told.generation,
+			.connections = told.connections,
+		};
+		if (!add_row(rows, &row))
+			return false;
+	}
+	return true;
+}
+
+static json_t *
+listener_name(const struct slots *slots, uint32_t slot)
+{
+	const char *name = slots_name(slots, slot);
+
+	return control_text(name != NULL ? name : "(unknown)");
+}
+
+/* The rows of one generation, which begin at *at; moves that behind them. */
+static json_t *
+generation_object(const struct control_subject *subject,
+    const struct rows *rows, uint32_t *at)
+{
+	const struct gen *committed = reload_committed(subject->reload);
+	const struct gen *previous = reload_previous(subject->reload);
+	uint32_t number = rows->row[*at].generation;
+	json_t *listeners = json_array();
+	/* One that went back may have left connections, as an older one may. */
+	const char *state = committed != NULL && number > committed->number &&
+		reload_in_canary(subject->reload)
+	    ? "canary"
+	    : "draining";
+	const struct row *row;
+	uint64_t sum = 0;
+
+	if (committed != NULL && committed->number == number)
+		state = "committed";
+	else if (previous != NULL && previous->number == number)
+		state = "previous";
+	for (; *at < rows->count && rows->row[*at].generation == number; ++*at) {
+		row = &rows->row[*at];
+		if (row->slot == SLOT_NONE)
+			continue;
+		sum += row->connections;
+		json_array_append_new(listeners,
+		    json_pack("{s:o, s:I, s:I}", "name",
+			listener_name(subject->slots, row->slot), "connections",
+			(json_int_t)row->connections, "code",
+			(json_int_t)row->code));
+	}
+	return json_pack("{s:I, s:s, s:I, s:o}", "generation",
+	    (json_int_t)number, "state", state, "connections", (json_int_t)sum,
+	    "listeners", listeners);
+}
+
+/* So that it is shown even if nobody says anything of it. */
+static bool
+add_generation(struct rows *rows, const struct gen *gen)
+{
+	struct row row = { .slot = SLOT_NONE };
+
+	if (gen == NULL)
+		return true;
+	row.generation = gen->number;
+	return add_row(rows, &row);
+}
+
+static json_t *
+worker_object(const struct census_worker *worker, uint32_t index)
+{
+	static const char *const states[] = {
+		[CENSUS_DOWN] = "down",
+		[CENSUS_ASKED] = "no answer",
+		[CENSUS_ANSWERED] = "answered",
+	};
+
+	return json_pack("{s:I, s:s}", "worker", (json_int_t)index + 1, "state",
+	    states[worker->state]);
+}
+
+static void
+on_census(void *arg, const struct census_worker *workers, uint32_t count)
+{
+	struct control_conn *conn = arg;
+	const struct control_subject *subject = conn->subject;
+	json_t *generations = json_array(), *asked = json_array();
+	struct worker_facts facts;
+	struct rows rows = { 0 };
+	uint32_t i, at = 0;
+	bool whole;
+
+	whole = add_generation(&rows, reload_committed(subject->reload)) &&
+	    add_generation(&rows, reload_previous(subject->reload));
+	for (i = 0; i < count; i++) {
+		json_array_append_new(asked, worker_object(&workers[i], i));
+		workers_facts(subject->workers, i, &facts);
+		if (workers[i].state == CENSUS_ANSWERED)
+			whole = collect(&rows, &workers[i], facts.generation) &&
+			    whole;
+		else
+			whole = false;
+		/* Each time, so that many workers need no more room than one. */
+		merge(&rows);
+	}
+	while (at < rows.count)
+		json_array_append_new(generations,
+		    generation_object(subject, &rows, &at));
+	free(rows.row);
+	control_reply(conn,
+	    json_pack("{s:b, s:o, s:o}", "whole", whole, "generations",
+		generations, "workers", asked));
+}
+
+static void
+cancel(struct control_conn *conn)
+{
+	census_forget(workers_census(conn->subject->workers), &conn->asker);
+}
+
+void
+control_generations(struct control_conn *conn, unsigned int flags)
+{
+	(void)flags;
+	control_wait(conn, cancel);
+	conn->asker.on_census = on_census;
+	conn->asker.arg = conn;
+	census_ask(workers_census(conn->subject->workers), &conn->asker);
+}

@@ -1,0 +1,159 @@
+/* control_status.c: what is going on, told from what the master knows: nobody is asked, so it never waits. */
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "master/control.h"
+#include "master/control_conn.h"
+#include "master/crashes.h"
+#include "master/gen.h"
+#include "master/reload.h"
+#include "master/sockets.h"
+#include "master/workers.h"
+#include "settings.h"
+#include "shm.h"
+
+static json_t *
+hash_text(const uint8_t hash[IMAGE_HASH_SIZE])
+{
+	char text[2 * IMAGE_HASH_SIZE + 1];
+	int i;
+
+	for (i = 0; i < IMAGE_HASH_SIZE; i++)
+		snprintf(text + 2 * i, 3, "%02x", hash[i]);
+	return json_string(text);
+}
+
+/* Is it in the array? */
+static bool
+has_string(const json_t *array, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(array); i++)
+		if (strcmp(json_string_value(json_array_get(array, i)), text) == 0)
+			return true;
+	return false;
+}
+
+/* Where it really listens; all workers' sockets of an address are one. */
+static json_t *
+addresses(const struct gen *gen, uint32_t listener)
+{
+	json_t *array = json_array();
+	char text[ADDRESS_TEXT_MAX];
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++) {
+		if (gen->sockets[i].listener != listener ||
+		    gen->sockets[i].sock == NULL)
+			continue;
+		sock_text(gen->sockets[i].sock, text);
+		if (!has_string(array, text))
+			json_array_append_new(array, control_text(text));
+	}
+	return array;
+}
+
+static json_t *
+listener_object(const struct control_subject *subject, const struct gen *gen,
+    uint32_t index)
+{
+	const struct listener_settings *listener =
+	    &gen->settings->listeners[index];
+	const struct image_settings *image =
+	    &gen->settings->images[listener->image];
+	const struct image_facts *facts = &gen->images[listener->image].facts;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "name",
+	    control_text(listener->name), "addresses", addresses(gen, index),
+	    "plugin", control_text(facts->name), "version",
+	    control_text(facts->version), "file", control_text(image->path),
+	    "image", hash_text(image->hash), "connections",
+	    (json_int_t)shm_connections(workers_shm(subject->workers),
+		gen->slots[index]));
+}
+
+static json_t *
+listeners_array(const struct control_subject *subject, const struct gen *gen)
+{
+	json_t *array = json_array();
+	uint32_t i;
+
+	if (gen != NULL)
+		for (i = 0; i < gen->settings->listener_count; i++)
+			json_array_append_new(array,
+			    listener_object(subject, gen, i));
+	return array;
+}
+
+static json_t *
+workers_array(const struct control_subject *subject)
+{
+	json_t *array = json_array();
+	struct worker_facts facts;
+	uint32_t i;
+
+	for (i = 0; i < workers_count(subject->workers); i++) {
+		workers_facts(subject->workers, i, &facts);
+		json_array_append_new(array,
+		    json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}", "worker",
+			(json_int_t)i + 1, "pid", (json_int_t)facts.pid, "state",
+			facts.state, "generation", (json_int_t)facts.generation,
+			"connections", (json_int_t)facts.connections,
+			"slow_callbacks", (json_int_t)facts.slow, "aborts",
+			(json_int_t)facts.aborted, "restarts",
+			(json_int_t)facts.restarts));
+	}
+	return array;
+}
+
+/* null: there is none. */
+static json_t *
+generation_number(const struct gen *gen)
+{
+	return gen != NULL ? json_integer(gen->number) : json_null();
+}
+
+static json_t *
+last_verdict(const struct reload *reload)
+{
+	const struct reload_verdict *last = reload_last_verdict(reload);
+	time_t seconds;
+	char when[40];
+	struct tm tm;
+
+	if (last == NULL)
+		return json_null();
+	seconds = (time_t)(last->time_ms / 1000);
+	gmtime_r(&seconds, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_pack("{s:b, s:s, s:o}", "ok", last->good, "time", when,
+	    "verdict", control_text(last->text));
+}
+
+void
+control_status(struct control_conn *conn, unsigned int flags)
+{
+	const struct control_subject *subject = conn->subject;
+	const struct gen *gen = reload_committed(subject->reload);
+	struct timespec now;
+
+	(void)flags;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	control_reply(conn,
+	    json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o}",
+		"version", PACKAGE_VERSION, "pid", (json_int_t)getpid(),
+		"uptime_s", (json_int_t)(now.tv_sec - subject->started_s),
+		"config", control_text(subject->config), "generation",
+		generation_number(gen), "previous",
+		generation_number(reload_previous(subject->reload)), "reload",
+		reload_state_name(subject->reload), "last",
+		last_verdict(subject->reload), "crashes",
+		(json_int_t)crashes_count(subject->crashes), "workers",
+		workers_array(subject), "listeners",
+		listeners_array(subject, gen)));
+}

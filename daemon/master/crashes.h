@@ -1,0 +1,43 @@
+/* crashes.h: how the last workers died, for the log and for who asks later. */
+
+#ifndef SLUICE_MASTER_CRASHES_H
+#define SLUICE_MASTER_CRASHES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "board.h"
+
+#define CRASHES_MAX 16
+#define CRASH_HOW_MAX 160
+
+struct crash {
+	uint64_t time_ms; /* CLOCK_REALTIME */
+	uint32_t worker;  /* from 0 */
+	/* What it served; when it was preparing another one: that one. */
+	uint32_t generation;
+	pid_t pid;
+	char how[CRASH_HOW_MAX]; /* "was killed by SIGSEGV" */
+	/* What it wrote itself: lines, each with its newline; may be empty.  Printable. */
+	char text[BOARD_REPORT_MAX];
+};
+
+struct crashes;
+
+struct crashes *crashes_new(void); /* NULL: no memory */
+void crashes_free(struct crashes *crashes);
+
+/* Copied; the oldest one goes when there are CRASHES_MAX. */
+void crashes_add(struct crashes *crashes, const struct crash *crash);
+/* Of all that there were, also those no longer kept. */
+uint64_t crashes_count(const struct crashes *crashes);
+/* Oldest first; what fn gets is borrowed. */
+void crashes_each(const struct crashes *crashes,
+    void (*fn)(void *arg, const struct crash *crash), void *arg);
+
+/* Take what a worker left on its row of the board, whatever that is, as printable lines. */
+void crash_take_report(struct crash *crash, struct board_row *row);
+/* Its lines, at level error. */
+void crash_log(const struct crash *crash);
+
+#endif

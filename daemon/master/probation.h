@@ -1,0 +1,43 @@
+/*
+ * probation.h: is a new generation any good?  Counts the crashes of its first
+ * time, and remembers what was taken back.
+ */
+
+#ifndef SLUICE_MASTER_PROBATION_H
+#define SLUICE_MASTER_PROBATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gen;
+
+#define PROBATION_CRASHES 3 /* so many are too many */
+
+struct probation {
+	uint64_t length_ms;
+	uint64_t begun_ms; /* of the monotonic clock */
+	unsigned int crashes;
+	bool on;
+	int refused; /* the bundle of what was taken back; -1: nothing was */
+	uint32_t refused_number;
+};
+
+void probation_init(struct probation *probation);
+void probation_done(struct probation *probation);
+
+/* A generation begins its service; length_ms 0: without probation. */
+void probation_begin(struct probation *probation, uint64_t length_ms);
+void probation_end(struct probation *probation);
+
+/* It crashed once more.  Returns true when that was once too often, which ends it. */
+bool probation_crash(struct probation *probation);
+
+/* Remember that this one was taken back; only the last one is. */
+void probation_remember(struct probation *probation, const struct gen *gen);
+void probation_forget(struct probation *probation);
+/* Is it the same, byte for byte, images included? */
+bool probation_knows(const struct probation *probation, const struct gen *gen);
+/* Are these two? */
+bool probation_same(const struct gen *a, const struct gen *b);
+
+#endif

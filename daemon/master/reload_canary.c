@@ -1,0 +1,104 @@
+/*
+ * reload_canary.c: the stages that only a transaction with a canary has.  The
+ * way from SETTLE to COMMIT is gone twice: for the workers that try the
+ * generation, and later for the others.  These are not asked to prepare it
+ * sooner, since what a plugin's `reload` takes over would be stale by then.
+ * Until the second COMMIT the committed generation is the old one: workers
+ * that die come up in that.
+ */
+
+#include <stdio.h>
+
+#include <event2/event.h>
+
+#include "log.h"
+#include "master/gen.h"
+#include "master/notify.h"
+#include "master/reload_internal.h"
+#include "settings.h"
+
+#define TICK_MS 200 /* how often the workers of a canary are looked at */
+
+static void
+set_tick(struct reload *reload)
+{
+	struct timeval when = { 0, TICK_MS * 1000 };
+
+	event_add(reload->tick, &when);
+}
+
+void
+reload_choose_part(struct reload *reload)
+{
+	const char *why = NULL;
+
+	if (reload->part != WORKERS_ALL || reload->kind != KIND_RELOAD ||
+	    reload->committed == NULL)
+		return;
+	reload->canary.size = canary_size(reload->committed, reload->next,
+	    workers_count(reload->workers), &why);
+	if (reload->canary.size > 0 &&
+	    !workers_set_trial(reload->workers, reload->canary.size))
+		why = "not all of its workers are up";
+	else if (reload->canary.size > 0)
+		reload->part = WORKERS_TRIAL;
+	if (why != NULL)
+		log_info("no canary for generation %u: %s",
+		    reload->next->number, why);
+}
+
+void
+reload_stage_canary(struct reload *reload)
+{
+	char time[32], workers[64];
+	uint32_t number = reload->next->number, size = reload->canary.size;
+
+	reload_set_state(reload, RELOAD_CANARY);
+	duration_text(reload->next->settings->canary_ms, time);
+	if (size == 1)
+		snprintf(workers, sizeof(workers), "worker 1");
+	else
+		snprintf(workers, sizeof(workers), "workers 1 to %u", size);
+	log_info("canary: generation %u serves in %s for %s", number, workers,
+	    time);
+	notify_status("canary: generation %u serves in %s for %s", number,
+	    workers, time);
+	canary_begin(&reload->canary, workers_shm(reload->workers),
+	    workers_count(reload->workers), reload->next->settings);
+	set_tick(reload);
+}
+
+void
+reload_stage_back(struct reload *reload)
+{
+	event_del(reload->tick);
+	event_del(reload->deadline);
+	reload->part = WORKERS_ALL;
+	reload_set_state(reload, RELOAD_BACK);
+	workers_end_trial(reload->workers);
+	if (workers_settled(reload->workers))
+		reload_refuse(reload);
+}
+
+void
+reload_tick_cb(int fd, short what, void *arg)
+{
+	struct reload *reload = arg;
+	char text[160], time[32];
+
+	(void)fd;
+	(void)what;
+	if (canary_fails(&reload->canary, workers_shm(reload->workers),
+		workers_count(reload->workers), text)) {
+		verdict_say(&reload->verdict, "canary: %s", text);
+		reload_stage_back(reload);
+	} else if (canary_over(&reload->canary)) {
+		log_info("canary: generation %u has stood for %s; "
+			 "the other workers follow",
+		    reload->next->number,
+		    duration_text(reload->next->settings->canary_ms, time));
+		reload_stage_settle(reload);
+	} else {
+		set_tick(reload);
+	}
+}

@@ -1,0 +1,104 @@
+/* reload_internal.h: the transaction: for reload.c (who wants one, and what came of it) and reload_stages.c. */
+
+#ifndef SLUICE_MASTER_RELOAD_INTERNAL_H
+#define SLUICE_MASTER_RELOAD_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "master/canary.h"
+#include "master/probation.h"
+#include "master/reload.h"
+#include "master/verdict.h"
+#include "master/waiters.h"
+#include "master/workers.h"
+
+struct build;
+struct event;
+
+enum reload_state {
+	RELOAD_IDLE,
+	RELOAD_BUILD,  /* reader and probe; they have their own deadlines */
+	RELOAD_SETTLE, /* workers that are coming up; theirs too */
+	RELOAD_PREPARE,
+	RELOAD_COMMIT, /* each worker has its own deadline */
+	RELOAD_CANARY, /* some workers serve it, and are watched */
+	RELOAD_BACK,   /* they go back; each has its own deadline */
+	RELOAD_STOPPED,
+};
+
+enum reload_kind {
+	KIND_RELOAD,   /* to what lies on disk */
+	KIND_ROLLBACK, /* to the previous generation: somebody asked for it */
+	KIND_RESCUE,   /* the same, because this one crashes */
+};
+
+struct reload {
+	struct children *children;
+	struct sockets *sockets;
+	struct slots *slots;
+	struct workers *workers; /* NULL until the first generation is read */
+	const char *config;
+	const struct reload_ops *ops;
+	void *arg;
+	struct waiters waiters;
+	/* what runs */
+	enum reload_state state;
+	enum reload_kind kind;
+	enum workers_part part; /* whom this step of it is for */
+	bool forced;
+	struct build *build;
+	struct gen *next; /* being built, or tried by the workers of a canary */
+	struct gen *committed;
+	struct gen *old;      /* while the workers leave it */
+	struct gen *previous; /* what may come back */
+	uint32_t waiting;     /* for so many workers */
+	uint32_t last_number; /* that any worker has served */
+	struct verdict verdict;
+	char reason[128];	/* of a rescue */
+	struct event *deadline; /* of PREPARE */
+	struct event *tick;	/* of the canary */
+	struct canary canary;
+	struct probation probation;
+	/* what is wanted next */
+	struct event *again; /* begins it */
+	char who[64];	     /* wanted it */
+	bool wanted, wanted_force;
+	bool rollback, rescue; /* before that */
+	unsigned int pause_ms; /* between the last one and it */
+	uint64_t ended_ms;     /* the last one */
+	struct reload_verdict last;
+};
+
+/* reload.c */
+void reload_set_state(struct reload *reload, enum reload_state state);
+/* Begin what is wanted next, when it may begin and nothing runs. */
+void reload_schedule(struct reload *reload);
+/* The ends of a transaction: nothing is changed, or all of it. */
+void reload_refuse(struct reload *reload);
+void reload_complete(struct reload *reload);
+
+/* reload_stages.c */
+void reload_stage_build(struct reload *reload); /* from what lies on disk */
+void reload_stage_bind(struct reload *reload);
+void reload_stage_settle(struct reload *reload);
+/* All workers as before; those of a canary, too. */
+void reload_fail(struct reload *reload);
+void reload_late_cb(int fd, short what, void *arg); /* of the deadline */
+
+/* reload_canary.c: which workers are the first? */
+void reload_choose_part(struct reload *reload);
+/* The workers of the canary have it, and the others have not. */
+void reload_stage_canary(struct reload *reload);
+/* It was not good: the verdict says why. */
+void reload_stage_back(struct reload *reload);
+void reload_tick_cb(int fd, short what, void *arg); /* of its timer */
+
+/* reload_rollback.c: instead of build: with the previous generation. */
+void reload_stage_again(struct reload *reload);
+/* What was taken back comes again only for who insists. */
+void reload_check_refused(struct reload *reload);
+/* The workers have left the old one: keep it for a way back, or not. */
+void reload_retire(struct reload *reload);
+
+#endif

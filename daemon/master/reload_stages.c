@@ -1,0 +1,368 @@
+/*
+ * reload_stages.c: the transaction as a machine of a few states.  A function
+ * for each stage begins it; what ends it are events: a child's answer or death,
+ * or a deadline.  Whatever goes wrong before COMMIT leads to reload_fail(); from
+ * COMMIT on nothing can go wrong any more but a worker's death, after which it
+ * comes up in the new generation.
+ */
+
+#include "master/reload.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/build.h"
+#include "master/gen.h"
+#include "master/notify.h"
+#include "master/reload_internal.h"
+#include "settings.h"
+
+#define PREPARE_MS 5000 /* the workers do nothing else meanwhile */
+
+static void
+set_timer(struct event *timer, unsigned int ms)
+{
+	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
+
+	event_add(timer, &when);
+}
+
+static void
+tell_problem(void *arg, const struct origin *origin, const char *text)
+{
+	struct reload *reload = arg;
+
+	verdict_add(&reload->verdict, LOG_LEVEL_ERROR,
+	    origin == NULL ? "" : origin->file,
+	    origin == NULL ? 0 : origin->line, text);
+}
+
+void
+reload_fail(struct reload *reload)
+{
+	if (reload->part == WORKERS_REST)
+		reload_stage_back(reload);
+	else
+		reload_refuse(reload);
+}
+
+/* All that were told have answered, or are gone. */
+static void
+stage_committed(struct reload *reload)
+{
+	if (reload->part != WORKERS_TRIAL) {
+		reload_complete(reload);
+		return;
+	}
+	reload->part = WORKERS_REST;
+	if (reload->verdict.problems > 0)
+		reload_stage_back(reload);
+	else
+		reload_stage_canary(reload);
+}
+
+static void
+commit_all(struct reload *reload)
+{
+	const struct settings *settings = reload->next->settings;
+
+	reload->old = reload->committed;
+	reload->committed = reload->next;
+	reload->next = NULL;
+	log_configure((enum log_level)settings->log_level,
+	    (enum log_format)settings->log_format);
+	reload->waiting =
+	    workers_commit(reload->workers, reload->committed, reload->part);
+}
+
+static void
+stage_commit(struct reload *reload)
+{
+	const struct gen_teller teller = { tell_problem, reload };
+	bool trial = reload->part == WORKERS_TRIAL;
+
+	event_del(reload->deadline);
+	if (gen_listen(reload->next, trial ? reload->canary.size : ALL_WORKERS,
+		&teller) > 0) {
+		workers_abort(reload->workers, reload->next);
+		reload_fail(reload);
+		return;
+	}
+	reload_set_state(reload, RELOAD_COMMIT);
+	reload->last_number = reload->next->number;
+	if (trial)
+		reload->waiting =
+		    workers_commit(reload->workers, reload->next, reload->part);
+	else
+		commit_all(reload);
+	if (reload->waiting == 0)
+		stage_committed(reload);
+}
+
+static void
+stage_prepare(struct reload *reload)
+{
+	struct error err;
+
+	reload_choose_part(reload);
+	reload_set_state(reload, RELOAD_PREPARE);
+	set_timer(reload->deadline, PREPARE_MS);
+	if (workers_prepare(reload->workers, reload->next, reload->part,
+		&reload->waiting, &err) == -1) {
+		verdict_say(&reload->verdict, "%s", err.text);
+		workers_abort(reload->workers, reload->next);
+		reload_fail(reload);
+	} else if (reload->waiting == 0) {
+		stage_commit(reload);
+	}
+}
+
+void
+reload_stage_settle(struct reload *reload)
+{
+	reload_set_state(reload, RELOAD_SETTLE);
+	workers_hold(reload->workers);
+	if (workers_settled(reload->workers))
+		stage_prepare(reload);
+}
+
+/* What the processes were started with stays. */
+static void
+check_restart_keys(struct reload *reload)
+{
+	struct origin origin;
+	const char *key;
+	char text[128];
+
+	if (reload->committed == NULL)
+		return;
+	key = settings_restart_key(reload->committed->settings,
+	    reload->next->settings, &origin);
+	if (key == NULL)
+		return;
+	snprintf(text, sizeof(text), "%s cannot change without a restart", key);
+	verdict_add(&reload->verdict, LOG_LEVEL_ERROR,
+	    origin.line != 0 ? origin.file : reload->config, origin.line, text);
+}
+
+void
+reload_stage_bind(struct reload *reload)
+{
+	const struct gen_teller teller = { tell_problem, reload };
+
+	check_restart_keys(reload);
+	reload_check_refused(reload);
+	if (reload->verdict.problems == 0 && reload->workers == NULL &&
+	    reload->ops->on_settings(reload->arg, reload->next->settings,
+		&reload->workers, &reload->slots) == -1)
+		reload->verdict.problems++;
+	if (reload->verdict.problems == 0)
+		gen_bind(reload->next, reload->sockets, reload->slots,
+		    workers_count(reload->workers), &teller);
+	if (reload->verdict.problems > 0)
+		reload_fail(reload);
+	else
+		reload_stage_settle(reload);
+}
+
+static void
+on_build_problem(void *arg, int level, const char *file, uint32_t line,
+    const char *text)
+{
+	struct reload *reload = arg;
+
+	verdict_add(&reload->verdict, level, file, line, text);
+}
+
+static void
+on_build_done(void *arg, struct gen *gen)
+{
+	struct reload *reload = arg;
+
+	reload->build = NULL;
+	reload->next = gen;
+	if (gen == NULL)
+		reload_fail(reload);
+	else
+		reload_stage_bind(reload);
+}
+
+static void
+on_build_source(void *arg, const char *path)
+{
+	struct reload *reload = arg;
+
+	if (reload->ops->on_source != NULL)
+		reload->ops->on_source(reload->arg, path);
+}
+
+static const struct build_ops build_ops = {
+	.on_source = on_build_source,
+	.on_problem = on_build_problem,
+	.on_done = on_build_done,
+};
+
+void
+reload_stage_build(struct reload *reload)
+{
+	struct error err;
+
+	verdict_clear(&reload->verdict);
+	reload_set_state(reload, RELOAD_BUILD);
+	if (reload->ops->on_begin != NULL)
+		reload->ops->on_begin(reload->arg);
+	if (reload->committed != NULL) {
+		log_info("reloading (%s)", reload->who);
+		notify_reloading();
+	}
+	reload->build = build_start(reload->children, reload->config,
+	    reload->last_number + 1, false, &build_ops, reload, &err);
+	if (reload->build == NULL) {
+		verdict_say(&reload->verdict, "%s", err.text);
+		reload_fail(reload);
+	}
+}
+
+/*
+ * What became of workers (their names) in PREPARE, told at the plugin if the
+ * first of them shows that it is, or was, in one.
+ */
+static void
+tell_trouble(struct reload *reload, uint32_t worker, const char *names,
+    const char *what)
+{
+	const struct listener_settings *listener;
+	char text[ERROR_TEXT_MAX];
+	const char *callback;
+	uint32_t index;
+
+	if (!workers_in_callback(reload->workers, worker, reload->next,
+		&callback, &index)) {
+		verdict_say(&reload->verdict,
+		    "%s %s while preparing generation %u", names, what,
+		    reload->next->number);
+		return;
+	}
+	listener = &reload->next->settings->listeners[index];
+	snprintf(text, sizeof(text),
+	    "listener \"%s\": %s of plugin \"%s\": %s %s", listener->name,
+	    callback, listener->plugin, names, what);
+	verdict_add(&reload->verdict, LOG_LEVEL_ERROR,
+	    listener->plugin_origin.file, listener->plugin_origin.line, text);
+}
+
+void
+reload_late_cb(int fd, short what, void *arg)
+{
+	struct reload *reload = arg;
+	char late[160], how[64];
+	uint32_t first;
+
+	(void)fd;
+	(void)what;
+	if (reload->kind != KIND_RELOAD) {
+		/* What they hang in is what is left behind. */
+		workers_kill_late(reload->workers);
+		return;
+	}
+	snprintf(how, sizeof(how), "did not answer within %u s",
+	    PREPARE_MS / 1000);
+	first = workers_list_late(reload->workers, late, sizeof(late));
+	tell_trouble(reload, first, late, how);
+	workers_abort(reload->workers, reload->next);
+	reload_fail(reload);
+}
+
+void
+reload_on_prepared(struct reload *reload, uint32_t worker)
+{
+	(void)worker;
+	if (reload->state == RELOAD_PREPARE && --reload->waiting == 0)
+		stage_commit(reload);
+}
+
+void
+reload_on_refused(struct reload *reload, uint32_t worker)
+{
+	if (reload->state != RELOAD_PREPARE)
+		return;
+	if (reload->verdict.problems == 0)
+		verdict_say(&reload->verdict,
+		    "worker %u refused it without a reason", worker + 1);
+	workers_abort(reload->workers, reload->next);
+	reload_fail(reload);
+}
+
+static void
+lost_while_preparing(struct reload *reload, uint32_t worker, const char *how)
+{
+	char name[32];
+
+	/* Those that crash are why we go back: they come up in what we go to. */
+	if (reload->kind != KIND_RELOAD) {
+		reload->waiting = workers_waiting(reload->workers);
+		if (reload->waiting == 0)
+			stage_commit(reload);
+		return;
+	}
+	snprintf(name, sizeof(name), "worker %u", worker + 1);
+	tell_trouble(reload, worker, name, how);
+	workers_abort(reload->workers, reload->next);
+	reload_fail(reload);
+}
+
+void
+reload_on_lost(struct reload *reload, uint32_t worker, const char *how)
+{
+	bool on_trial = reload_in_canary(reload) && worker < reload->canary.size;
+
+	if (on_trial ||
+	    (reload->state == RELOAD_COMMIT && reload->part == WORKERS_TRIAL))
+		verdict_say(&reload->verdict,
+		    "canary: worker %u %s in generation %u", worker + 1, how,
+		    reload->next->number);
+	else if (reload->state == RELOAD_PREPARE)
+		lost_while_preparing(reload, worker, how);
+	if (reload->state == RELOAD_COMMIT && reload->part == WORKERS_TRIAL) {
+		reload->waiting = workers_waiting(reload->workers);
+		if (reload->waiting == 0)
+			stage_committed(reload);
+	} else if (on_trial) {
+		workers_abort(reload->workers, reload->next);
+		reload_stage_back(reload);
+	}
+}
+
+void
+reload_on_committed(struct reload *reload, uint32_t worker)
+{
+	(void)worker;
+	if (reload->state == RELOAD_COMMIT && --reload->waiting == 0)
+		stage_committed(reload);
+}
+
+void
+reload_on_settled(struct reload *reload)
+{
+	if (reload->state == RELOAD_SETTLE)
+		stage_prepare(reload);
+	else if (reload->state == RELOAD_BACK)
+		reload_refuse(reload);
+}
+
+void
+reload_on_problem(struct reload *reload, uint32_t worker, int level,
+    const char *file, uint32_t line, const char *text)
+{
+	if (reload->state == RELOAD_PREPARE)
+		verdict_add(&reload->verdict, level, file, line, text);
+	else if (*file == '\0')
+		log_at((enum log_level)level, "worker %u: %s", worker + 1, text);
+	else
+		log_at((enum log_level)level, "worker %u: %s:%u: %s",
+		    worker + 1, file, line, text);
+}

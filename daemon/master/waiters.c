@@ -1,0 +1,93 @@
+/*
+ * waiters.c: a small table.  A row is taken out before its owner is told, since
+ * he may come back with the next wish, or take others back, from inside.
+ */
+
+#include "master/waiters.h"
+
+int
+waiters_add(struct waiters *waiters, const struct reload_waiter *waiter,
+    bool running, bool inverse)
+{
+	if (waiters->count == RELOAD_WAITERS_MAX)
+		return -1;
+	waiters->row[waiters->count].waiter = *waiter;
+	waiters->row[waiters->count].running = running;
+	waiters->row[waiters->count].inverse = inverse;
+	waiters->row[waiters->count].ended = false;
+	waiters->count++;
+	return 0;
+}
+
+void
+waiters_begin(struct waiters *waiters)
+{
+	unsigned int i;
+
+	for (i = 0; i < waiters->count; i++)
+		waiters->row[i].running = true;
+}
+
+/* The order is kept: first come, first told. */
+static void
+take_out(struct waiters *waiters, unsigned int at)
+{
+	for (waiters->count--; at < waiters->count; at++)
+		waiters->row[at] = waiters->row[at + 1];
+}
+
+/* The first that waits for what has ended; -1: none does. */
+static int
+find_ended(const struct waiters *waiters)
+{
+	unsigned int i;
+
+	for (i = 0; i < waiters->count; i++)
+		if (waiters->row[i].ended)
+			return (int)i;
+	return -1;
+}
+
+void
+waiters_tell(struct waiters *waiters, bool good, const char *text)
+{
+	struct reload_waiter waiter;
+	unsigned int i;
+	bool inverse;
+	int at;
+
+	/* Not those who come from inside, to wait for what begins next. */
+	for (i = 0; i < waiters->count; i++)
+		waiters->row[i].ended = waiters->row[i].running;
+	while ((at = find_ended(waiters)) != -1) {
+		waiter = waiters->row[at].waiter;
+		inverse = waiters->row[at].inverse;
+		take_out(waiters, (unsigned int)at);
+		waiter.on_verdict(waiter.arg, good != inverse, text);
+	}
+}
+
+void
+waiters_tell_all(struct waiters *waiters, const char *text)
+{
+	struct reload_waiter waiter;
+
+	while (waiters->count > 0) {
+		waiter = waiters->row[0].waiter;
+		take_out(waiters, 0);
+		waiter.on_verdict(waiter.arg, false, text);
+	}
+}
+
+void
+waiters_forget(struct waiters *waiters, const void *arg)
+{
+	unsigned int i = 0;
+
+	while (i < waiters->count) {
+		if (waiters->row[i].waiter.arg == arg)
+			take_out(waiters, i);
+		else
+			i++;
+	}
+}

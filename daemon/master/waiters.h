@@ -1,0 +1,38 @@
+/*
+ * waiters.h: who waits for the verdict of a reload.  Some wait for the one
+ * that runs, and the others, who came while it ran, for the next.
+ */
+
+#ifndef SLUICE_MASTER_WAITERS_H
+#define SLUICE_MASTER_WAITERS_H
+
+#include <stdbool.h>
+
+#include "master/reload.h"
+
+struct waiters {
+	unsigned int count;
+	struct {
+		struct reload_waiter waiter;
+		bool running; /* it waits for the one that runs */
+		bool inverse; /* for it the refusal is the success */
+		bool ended;   /* it is being told */
+	} row[RELOAD_WAITERS_MAX];
+};
+
+/* For the next one, or with `running` for the one that runs.  0, or -1: too many. */
+int waiters_add(struct waiters *waiters, const struct reload_waiter *waiter,
+    bool running, bool inverse);
+
+/* It begins: all who wait, wait for it. */
+void waiters_begin(struct waiters *waiters);
+
+/* The verdict of what runs. */
+void waiters_tell(struct waiters *waiters, bool good, const char *text);
+
+/* There will be no verdict, for anybody. */
+void waiters_tell_all(struct waiters *waiters, const char *text);
+
+void waiters_forget(struct waiters *waiters, const void *arg);
+
+#endif

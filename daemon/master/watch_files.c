@@ -1,0 +1,232 @@
+/* watch_files.c: the files that a reload would read. */
+
+#include "master/watch_files.h"
+
+#include <sys/stat.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NOTHING_MATCHES 1 /* of a pattern: not the same as a missing file */
+
+/* FNV-1a. */
+static uint64_t
+hash_add(uint64_t hash, const void *bytes, size_t length)
+{
+	const unsigned char *p = bytes;
+
+	while (length-- > 0)
+		hash = (hash ^ *p++) * 0x100000001b3u;
+	return hash;
+}
+
+/* What tells one state of a file from another without reading it. */
+static uint64_t
+look_at(const char *path, uint64_t hash)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return 0;
+	hash = hash_add(hash, &st.st_dev, sizeof(st.st_dev));
+	hash = hash_add(hash, &st.st_ino, sizeof(st.st_ino));
+	hash = hash_add(hash, &st.st_size, sizeof(st.st_size));
+	hash = hash_add(hash, &st.st_mtim, sizeof(st.st_mtim));
+	return hash_add(hash, &st.st_ctim, sizeof(st.st_ctim)) | 2;
+}
+
+static uint64_t
+look(const struct watch_file *file)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+	glob_t found;
+
+	if (!file->is_pattern)
+		return look_at(file->path, hash);
+	memset(&found, 0, sizeof(found));
+	if (glob(file->path, 0, NULL, &found) != 0) {
+		globfree(&found);
+		return NOTHING_MATCHES;
+	}
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		hash = hash_add(hash, found.gl_pathv[i],
+		    strlen(found.gl_pathv[i]) + 1);
+		hash = look_at(found.gl_pathv[i], hash);
+	}
+	globfree(&found);
+	return hash | 2;
+}
+
+static struct watch_file *
+find(struct watch_files *files, const char *path, unsigned int *ret_count)
+{
+	struct watch_file *file;
+
+	*ret_count = 0;
+	LIST_FOREACH(file, files, link) {
+		if (strcmp(file->path, path) == 0)
+			return file;
+		++*ret_count;
+	}
+	return NULL;
+}
+
+static void
+drop(struct watch_file *file)
+{
+	LIST_REMOVE(file, link);
+	free(file->path);
+	free(file);
+}
+
+static bool
+has_wildcard(const char *pattern)
+{
+	for (; *pattern != '\0'; pattern++) {
+		if (strchr("*?[", *pattern) != NULL)
+			return true;
+		if (*pattern == '\\' && pattern[1] != '\0')
+			pattern++;
+	}
+	return false;
+}
+
+void
+watch_files_unescape(char *pattern)
+{
+	char *to = pattern;
+
+	for (; *pattern != '\0'; pattern++) {
+		if (*pattern == '\\' && pattern[1] != '\0')
+			pattern++;
+		*to++ = *pattern;
+	}
+	*to = '\0';
+}
+
+static int
+add(struct watch_files *files, const char *path, bool pattern)
+{
+	unsigned int count;
+	struct watch_file *file = find(files, path, &count);
+
+	if (file == NULL) {
+		if (count >= WATCH_FILES_MAX)
+			return -1;
+		file = calloc(1, sizeof(*file));
+		if (file == NULL || (file->path = strdup(path)) == NULL) {
+			free(file);
+			return -1;
+		}
+		file->is_pattern = pattern;
+		file->loaded = file->seen = look(file);
+		LIST_INSERT_HEAD(files, file, link);
+	}
+	file->fresh = true;
+	return 0;
+}
+
+int
+watch_files_add(struct watch_files *files, const char *path, bool pattern)
+{
+	char *name;
+	int result;
+
+	if (!pattern || has_wildcard(path))
+		return add(files, path, pattern);
+	name = strdup(path);
+	if (name == NULL)
+		return -1;
+	watch_files_unescape(name);
+	result = add(files, name, false);
+	free(name);
+	return result;
+}
+
+void
+watch_files_begin(struct watch_files *files)
+{
+	struct watch_file *file;
+
+	LIST_FOREACH(file, files, link) {
+		file->fresh = false;
+		file->loaded = file->seen = look(file);
+	}
+}
+
+void
+watch_files_end(struct watch_files *files, bool good)
+{
+	struct watch_file *file, *next;
+	bool any = false;
+
+	LIST_FOREACH(file, files, link)
+		any = any || file->fresh;
+	for (file = LIST_FIRST(files); file != NULL; file = next) {
+		next = LIST_NEXT(file, link);
+		/* A reader that said nothing leaves us with what we know. */
+		if (any && good)
+			file->committed = file->fresh;
+		if (any)
+			file->attempted = file->fresh;
+		file->fresh = false;
+		if (!file->committed && !file->attempted)
+			drop(file);
+	}
+}
+
+void
+watch_files_clear(struct watch_files *files)
+{
+	while (!LIST_EMPTY(files))
+		drop(LIST_FIRST(files));
+}
+
+bool
+watch_files_look(struct watch_files *files)
+{
+	struct watch_file *file;
+	bool moved = false;
+	uint64_t now;
+
+	LIST_FOREACH(file, files, link) {
+		now = look(file);
+		moved = moved || now != file->seen;
+		file->seen = now;
+		if (now != 0)
+			file->told_gone = false;
+	}
+	return moved;
+}
+
+struct watch_file *
+watch_files_changed(struct watch_files *files)
+{
+	struct watch_file *file;
+
+	LIST_FOREACH(file, files, link)
+		if (file->seen != file->loaded && file->seen != 0)
+			return file;
+	return NULL;
+}
+
+static const char *
+last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+struct watch_file *
+watch_files_named(struct watch_files *files, const char *name)
+{
+	struct watch_file *file;
+
+	LIST_FOREACH(file, files, link)
+		if (file->is_pattern ? fnmatch(last_part(file->path), name, 0) == 0
+				     : strcmp(last_part(file->path), name) == 0)
+			return file;
+	return NULL;
+}

@@ -1,0 +1,27 @@
+/*
+ * watchdog.h: callbacks that take too long.  A worker has one thread, so a
+ * callback that does not return holds up all of its connections: after a
+ * while that is said, and after `watchdog` the worker is aborted.
+ */
+
+#ifndef SLUICE_MASTER_WATCHDOG_H
+#define SLUICE_MASTER_WATCHDOG_H
+
+#include <stdint.h>
+
+struct event_base;
+struct watchdog;
+struct workers;
+
+/* Both borrowed.  NULL: no memory. */
+struct watchdog *watchdog_new(struct event_base *base, struct workers *workers);
+void watchdog_free(struct watchdog *watchdog);
+
+/* Callbacks that took long enough to be said, and those that were aborted. */
+struct watchdog_counts {
+	uint64_t slow, aborted;
+};
+struct watchdog_counts watchdog_counts(const struct watchdog *watchdog,
+    uint32_t worker);
+
+#endif

@@ -1,0 +1,78 @@
+/* conf_control.c: the keys of the control socket, held against each other. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "address.h"
+#include "conf_internal.h"
+#include "problems.h"
+#include "settings.h"
+
+bool
+conf_mode(const char *text, uint32_t *ret)
+{
+	size_t len = strlen(text);
+
+	if (strspn(text, "01234567") != len || len < 3 || len > 4 ||
+	    (len == 4 && text[0] != '0'))
+		return false;
+	*ret = (uint32_t)strtoul(text, NULL, 8);
+	return true;
+}
+
+/* What is written about a socket that there will not be is a mistake. */
+static void
+without_control(struct conf *conf, const char *key, const struct origin *at)
+{
+	if (at->line != 0)
+		problem_error(conf->problems, at,
+		    "%s: there is no control socket; set control, such as "
+		    "control = \"/run/sluice/control.sock\"",
+		    key);
+}
+
+static void
+check_group(struct conf *conf)
+{
+	struct settings *settings = conf->settings;
+	const struct origin *at = &settings->control_group_origin;
+
+	if (settings->control_group == NULL)
+		return;
+	if (!conf_find_group(settings->control_group, &settings->control_gid))
+		problem_error(conf->problems, at,
+		    "control_group: there is no group \"%s\"",
+		    settings->control_group);
+	else if (!(settings->control_bits & S_IWGRP))
+		problem_warn(conf->problems, at,
+		    "control_group has no effect: control_mode = \"%s\" lets "
+		    "no group in; \"0660\" does",
+		    settings->control_mode);
+}
+
+void
+conf_control(struct conf *conf)
+{
+	struct settings *settings = conf->settings;
+
+	if (!conf_mode(settings->control_mode, &settings->control_bits))
+		problem_error(conf->problems, &settings->control_mode_origin,
+		    "control_mode: \"%s\" is not an octal mode, such as "
+		    "\"0600\"",
+		    settings->control_mode);
+	if (settings->control == NULL) {
+		without_control(conf, "control_mode",
+		    &settings->control_mode_origin);
+		without_control(conf, "control_group",
+		    &settings->control_group_origin);
+		return;
+	}
+	if (settings->control[0] == '\0' ||
+	    strlen(settings->control) >= ADDRESS_NAME_MAX)
+		problem_error(conf->problems, &settings->control_origin,
+		    "control: the path has %zu bytes; that of a socket has 1 "
+		    "to %d",
+		    strlen(settings->control), ADDRESS_NAME_MAX - 1);
+	check_group(conf);
+}

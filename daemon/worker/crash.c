@@ -1,0 +1,282 @@
+/*
+ * crash.c: the handlers, and the report that they write.  Everything may be
+ * broken when they run: they use a stack of their own, call almost nothing,
+ * and publish each line as soon as it is whole.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "board.h"
+#include "callback.h"
+#include "conn.h"
+#include "crash.h"
+#include "crash_text.h"
+#include "crash_trace.h"
+#include "listener.h"
+#include "plugin.h"
+#include "service.h"
+
+#define STACK_SIZE (256u << 10) /* the unwinder's wants are not documented */
+#define STACK_GUARD (64u << 10)
+#define REPORT_S 1 /* for a report that hangs, in a lock or in a broken stack */
+
+struct fault {
+	int number;
+	const char *name;
+};
+static const struct fault faults[] = {
+	{ SIGSEGV, "SIGSEGV" },
+	{ SIGBUS, "SIGBUS" },
+	{ SIGFPE, "SIGFPE" },
+	{ SIGILL, "SIGILL" },
+	{ SIGABRT, "SIGABRT" },
+	{ SIGSYS, "SIGSYS" },
+};
+
+static const struct {
+	int number, code;
+	const char *text;
+} causes[] = {
+	{ SIGSEGV, SEGV_MAPERR, "address not mapped" },
+	{ SIGSEGV, SEGV_ACCERR, "access not allowed" },
+	{ SIGSEGV, SI_KERNEL, "general protection" },
+	{ SIGBUS, BUS_ADRALN, "address not aligned" },
+	{ SIGBUS, BUS_ADRERR, "no such memory" },
+	{ SIGBUS, BUS_OBJERR, "hardware error" },
+	{ SIGBUS, BUS_MCEERR_AR, "hardware memory error" },
+	{ SIGFPE, FPE_INTDIV, "integer division by zero" },
+	{ SIGFPE, FPE_INTOVF, "integer overflow" },
+	{ SIGFPE, FPE_FLTDIV, "division by zero" },
+	{ SIGFPE, FPE_FLTINV, "invalid operation" },
+	{ SIGILL, ILL_ILLOPC, "illegal instruction" },
+	{ SIGILL, ILL_ILLOPN, "illegal operand" },
+	{ SIGILL, ILL_PRVOPC, "privileged instruction" },
+};
+
+static struct board_row *row;
+static pid_t master_pid, own_pid;
+static struct crash_text report;
+static atomic_flag reporting = ATOMIC_FLAG_INIT;
+static _Atomic pid_t reporter; /* the thread */
+
+static void
+publish(void)
+{
+	atomic_store_explicit(&row->report_length, (uint32_t)report.used,
+	    memory_order_release);
+}
+
+static void
+put(const char *string)
+{
+	crash_put(&report, string);
+}
+
+static void
+put_number(uint64_t number)
+{
+	crash_put_number(&report, number);
+}
+
+static void
+end_line(void)
+{
+	put("\n");
+	publish();
+}
+
+/* "SIGSEGV (address not mapped) at address 0x10". */
+static void
+put_signal(int number, const siginfo_t *info)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (faults[i].number == number)
+			put(faults[i].name);
+	if (info->si_code <= 0) { /* somebody sent it, maybe we ourselves */
+		if (info->si_pid == master_pid) {
+			put(" from the master");
+		} else if (info->si_pid != getpid()) {
+			put(" from process ");
+			put_number((uint64_t)info->si_pid);
+		}
+		end_line();
+		return;
+	}
+	for (i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (causes[i].number == number && causes[i].code == info->si_code)
+			break;
+	put(" (");
+	if (i < sizeof(causes) / sizeof(causes[0])) {
+		put(causes[i].text);
+	} else {
+		put("code ");
+		put_number((uint64_t)info->si_code);
+	}
+	put(")");
+	if (number == SIGSEGV || number == SIGBUS) {
+		put(" at address ");
+		crash_put_hex(&report, (uintptr_t)info->si_addr);
+	}
+	end_line();
+}
+
+/* "in callback data of plugin chat 1.2 (image 1a2b3c4d, generation 3), listener room". */
+static void
+put_callback(const struct callback_context *context)
+{
+	const struct plugin *plugin = context->plugin;
+
+	if (context->callback == CALLBACK_NONE) {
+		plugin = plugin_loading();
+		if (plugin == NULL) {
+			put("in no callback");
+			end_line();
+			return;
+		}
+		put("while loading a plugin (image ");
+	} else {
+		put("in callback ");
+		put(callback_name(context->callback));
+		put(" of plugin ");
+		put(plugin->descriptor.name);
+		put(" ");
+		put(plugin->descriptor.version);
+		put(" (image ");
+	}
+	crash_put_bytes(&report, plugin->hash, 4);
+	if (context->callback != CALLBACK_NONE && context->service != NULL) {
+		put(", generation ");
+		put_number(context->service->generation);
+		put("), listener ");
+		put(context->service->listener->name);
+	} else {
+		put(")");
+	}
+	end_line();
+}
+
+static void
+put_connection(const struct sl_conn *conn)
+{
+	put("for connection ");
+	put_number(conn->id.id);
+	put(" from ");
+	crash_put_peer(&report, &conn->peer.sa);
+	end_line();
+}
+
+static uintptr_t
+program_counter(const void *context)
+{
+	const ucontext_t *uc = context;
+
+#if defined(__x86_64__)
+	return (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+	return (uintptr_t)uc->uc_mcontext.pc;
+#else
+	(void)uc;
+	return 0;
+#endif
+}
+
+/* Without it a report that hangs would leave a worker that hangs. */
+static void
+set_alarm(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t set;
+
+	sigaction(SIGALRM, &action, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	alarm(REPORT_S);
+}
+
+static void
+write_report(int number, const siginfo_t *info, const void *context)
+{
+	const struct callback_context running = callback_context();
+
+	put_signal(number, info);
+	if (gettid() != getpid()) {
+		put("in thread ");
+		put_number((uint64_t)gettid());
+		put(" of a plugin; meanwhile, in the event loop:");
+		end_line();
+	}
+	put_callback(&running);
+	if (running.conn != NULL && running.callback != CALLBACK_NONE)
+		put_connection(running.conn);
+	crash_put_trace(&report, program_counter(context), publish);
+}
+
+/* The handler is set to the default before it runs: what fails here, ends it. */
+static void
+on_fault(int number, siginfo_t *info, void *context)
+{
+	/* What a plugin forked shares the board, but is not the worker. */
+	if (getpid() != own_pid) {
+		raise(number);
+		return;
+	}
+	if (!atomic_flag_test_and_set(&reporting)) {
+		reporter = gettid();
+		set_alarm();
+		write_report(number, info, context);
+	} else if (reporter != gettid()) {
+		for (;;)
+			pause(); /* until the other thread is through */
+	}
+	/* Blocked until we return; then it does what it does by default. */
+	raise(number);
+}
+
+static int
+make_stack(void)
+{
+	stack_t stack = { .ss_size = STACK_SIZE };
+	char *memory;
+
+	memory = mmap(NULL, STACK_GUARD + STACK_SIZE, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (memory == MAP_FAILED)
+		return -1;
+	stack.ss_sp = memory + STACK_GUARD;
+	if (mprotect(stack.ss_sp, STACK_SIZE, PROT_READ | PROT_WRITE) == -1)
+		return -1;
+	return sigaltstack(&stack, NULL);
+}
+
+int
+crash_init(struct board_row *board_row, int master)
+{
+	struct sigaction action = {
+		.sa_sigaction = on_fault,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND,
+	};
+	size_t i;
+
+	row = board_row;
+	master_pid = master;
+	own_pid = getpid();
+	report.text = row->report;
+	report.room = sizeof(row->report);
+	crash_trace_init();
+	if (make_stack() == -1)
+		return -1;
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (sigaction(faults[i].number, &action, NULL) == -1)
+			return -1;
+	return 0;
+}

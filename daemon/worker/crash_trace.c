@@ -1,0 +1,148 @@
+/*
+ * crash_trace.c: the backtrace of a crash report.  backtrace(3) and dladdr(3)
+ * are not on the list of what a handler may call; here they take no lock that
+ * the crash could hold, but for the loader's own, and crash.c has an alarm.
+ */
+
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crash_symbol.h"
+#include "crash_text.h"
+#include "crash_trace.h"
+#include "plugin.h"
+
+#define FRAMES_MAX 48	 /* so many lines fit into a report */
+#define HANDLER_FRAMES 2 /* ours, when nothing tells where it crashed */
+
+static const void *own_base; /* of sluiced itself */
+
+void
+crash_trace_init(void)
+{
+	void *frame[2];
+	Dl_info info;
+
+	/* The first call loads the unwinder. */
+	backtrace(frame, 2);
+	if (dladdr((const void *)(uintptr_t)crash_trace_init, &info) != 0)
+		own_base = info.dli_fbase;
+}
+
+/* "chat (image 1a2b3c4d)", "libc.so.6", "sluiced". */
+static void
+put_module(struct crash_text *to, const Dl_info *info, const struct plugin *plugin)
+{
+	const char *slash;
+
+	if (plugin != NULL) {
+		crash_put(to,
+		    plugin->descriptor.name != NULL ? plugin->descriptor.name
+						    : "a plugin being loaded");
+		crash_put(to, " (image ");
+		crash_put_bytes(to, plugin->hash, 4);
+		crash_put(to, ")");
+	} else if (info->dli_fbase == own_base) {
+		crash_put(to, "sluiced"); /* the loader knows our title */
+	} else {
+		slash = strrchr(info->dli_fname, '/');
+		crash_put(to, slash != NULL ? slash + 1 : info->dli_fname);
+	}
+}
+
+/* In the full table of symbols, where we have the file. */
+static bool
+find_name(const Dl_info *info, const struct plugin *plugin, int own_fd,
+    uintptr_t pc, char name[SYMBOL_NAME_MAX], uint64_t *ret_start)
+{
+	uintptr_t base = (uintptr_t)info->dli_fbase;
+	int fd = -1;
+
+	if (plugin != NULL)
+		fd = plugin->fd;
+	else if (info->dli_fbase == own_base)
+		fd = own_fd;
+	if (fd == -1 || !crash_symbol(fd, pc - base, name, ret_start))
+		return false;
+	*ret_start += base;
+	return true;
+}
+
+static void
+put_frame(struct crash_text *to, uintptr_t pc, bool returned_to, int own_fd)
+{
+	const struct plugin *plugin;
+	char name[SYMBOL_NAME_MAX];
+	uint64_t start;
+	Dl_info info;
+
+	/* A return address may lie behind the end of a function that called exit(). */
+	if (dladdr((void *)(pc - returned_to), &info) == 0) {
+		crash_put_hex(to, pc);
+		return;
+	}
+	plugin = plugin_at(info.dli_fbase);
+	if (plugin == NULL && strncmp(info.dli_fname, "/proc/", 6) == 0)
+		plugin = plugin_loading();
+	if (find_name(&info, plugin, own_fd, pc - returned_to, name, &start)) {
+		crash_put(to, name);
+	} else if (info.dli_sname != NULL) {
+		crash_put_some(to, info.dli_sname, SYMBOL_NAME_MAX);
+		start = (uintptr_t)info.dli_saddr;
+	} else {
+		start = (uintptr_t)info.dli_fbase;
+		crash_put(to, "?");
+	}
+	crash_put(to, "+");
+	crash_put_hex(to, pc - start);
+	crash_put(to, " in ");
+	put_module(to, &info, plugin);
+	crash_put(to, "+");
+	crash_put_hex(to, pc - (uintptr_t)info.dli_fbase);
+}
+
+static void
+put_same(struct crash_text *to, int *count)
+{
+	if (*count > 0) {
+		crash_put(to, "and ");
+		crash_put_number(to, (uint64_t)*count);
+		crash_put(to, " more of it\n");
+	}
+	*count = 0;
+}
+
+void
+crash_put_trace(struct crash_text *to, uintptr_t pc, void (*on_line)(void))
+{
+	void *frame[FRAMES_MAX];
+	int i, first, count, same = 0, own_fd;
+
+	count = backtrace(frame, FRAMES_MAX);
+	for (first = 0; first < count && (uintptr_t)frame[first] != pc;)
+		first++;
+	if (first == count)
+		first = count > HANDLER_FRAMES ? HANDLER_FRAMES : 0;
+	own_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	for (i = first; i < count; i++) {
+		/* Of a recursion one will do. */
+		if (i > first && frame[i] == frame[i - 1]) {
+			same++;
+			continue;
+		}
+		put_same(to, &same);
+		crash_put(to, "#");
+		crash_put_number(to, (uint64_t)(i - first));
+		crash_put(to, " ");
+		/* A frame that was left by a call or by the signal itself. */
+		put_frame(to, (uintptr_t)frame[i], (uintptr_t)frame[i] != pc,
+		    own_fd);
+		crash_put(to, "\n");
+		on_line();
+	}
+	put_same(to, &same);
+	on_line();
+}

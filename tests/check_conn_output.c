@@ -1,0 +1,260 @@
+/* check_conn_output.c: what a connection promises about output. */
+
+#include "conn_plugin.h"
+
+START_TEST(echo_is_exact_through_small_buffers)
+{
+	static char got[sizeof(bytes)];
+	size_t sent = 0, received = 0;
+	int fd;
+
+	begin(&echo);
+	worker_settings()->limits.write_buffer = 8192;
+	worker_settings()->limits.read_buffer = 4096;
+	fd = worker_connect();
+	small_buffers(fd);
+	while (received < sizeof(bytes)) {
+		ssize_t n;
+
+		n = send(fd, bytes + sent, sizeof(bytes) - sent, MSG_NOSIGNAL);
+		if (n > 0 && (sent += n) == sizeof(bytes))
+			shutdown(fd, SHUT_WR);
+		worker_pass(false);
+		ck_assert_uint_le(sl_queued(plugin.conn), 8192);
+		n = sizeof(got) - received;
+		n = recv(fd, got + received, n < 1000 ? n : 1000, 0);
+		ck_assert_int_ne(n, 0);
+		if (n > 0)
+			received += n;
+	}
+	ck_assert_mem_eq(got, bytes, sizeof(bytes));
+	ck_assert_int_eq(peer_read_to_end(fd, got, 1), 0);
+	worker_idle();
+	ck_assert_uint_eq(plugin.why, SL_WHY_PEER);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static void
+write_five(struct sl_conn *c)
+{
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(sl_write(c, "abcde" + i, 1), 1);
+	ck_assert_uint_eq(sl_bytes_written(c), 0); /* nothing left yet */
+	ck_assert_uint_eq(sl_queued(c), 5);
+}
+
+START_TEST(small_writes_of_one_callback_leave_together)
+{
+	char buf[8];
+	int fd;
+
+	begin(&full);
+	plugin.in_data = write_five;
+	fd = worker_connect();
+	peer_write(fd, "x", 1);
+	ck_assert_uint_eq(sl_queued(plugin.conn), 0);
+	ck_assert_int_eq(recv(fd, buf, sizeof(buf), 0), 5);
+	ck_assert_mem_eq(buf, "abcde", 5);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static size_t taken;
+
+static void
+write_much(struct sl_conn *c)
+{
+	ssize_t n = sl_write(c, bytes + taken, sizeof(bytes) - taken);
+
+	ck_assert_int_ge(n, 0);
+	taken += n;
+}
+
+START_TEST(drain_comes_once_for_each_short_write)
+{
+	static char got[sizeof(bytes)];
+	size_t at = 0;
+	int fd, drains = 0;
+
+	begin(&full);
+	worker_settings()->limits.write_buffer = 16384;
+	taken = 0;
+	plugin.in_data = write_much;
+	plugin.in_drain = write_much;
+	fd = worker_connect();
+	small_buffers(fd);
+	peer_write(fd, "x", 1);
+	ck_assert_uint_lt(taken, sizeof(bytes));
+	/* Nothing is read: no drain, however often the loop turns. */
+	worker_idle();
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "od");
+	while (at < sizeof(bytes)) {
+		size_t before = taken, calls = strlen(plugin.calls);
+		ssize_t n = recv(fd, got + at, sizeof(got) - at, 0);
+
+		if (n > 0)
+			at += n;
+		worker_pass(false);
+		/* A drain call writes unless everything was taken before. */
+		if (strlen(plugin.calls) > calls) {
+			drains += strlen(plugin.calls) - calls;
+			ck_assert(taken > before);
+		}
+	}
+	ck_assert_int_gt(drains, 3);
+	ck_assert_mem_eq(got, bytes, sizeof(bytes));
+	/* The last write was whole: nothing more is owed. */
+	worker_idle();
+	ck_assert(!plugin.conn->drain_owed);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static void
+send_two(struct sl_conn *c)
+{
+	ck_assert_int_eq(sl_send(c, bytes, 100000), 0);
+	errno = 0;
+	ck_assert_int_eq(sl_send(c, bytes, 100000), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+}
+
+START_TEST(send_takes_all_or_nothing)
+{
+	static char got[200000];
+	int fd;
+
+	begin(&full);
+	worker_settings()->limits.write_buffer = 4096;
+	worker_settings()->limits.write_queue = 110000;
+	plugin.in_data = send_two;
+	fd = worker_connect();
+	small_buffers(fd);
+	peer_write(fd, "x", 1);
+	shutdown(fd, SHUT_WR);
+	plugin.in_end = close_it;
+	ck_assert_int_eq(peer_read_to_end(fd, got, sizeof(got)), 100000);
+	ck_assert_mem_eq(got, bytes, 100000);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(absurd_lengths_are_refused)
+{
+	struct iovec iov[2] = { { bytes, SIZE_MAX }, { bytes, 5 } };
+	int fd;
+
+	begin(&full);
+	fd = worker_connect();
+	errno = 0;
+	ck_assert_int_eq(sl_write(plugin.conn, bytes, SIZE_MAX), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(sl_send(plugin.conn, NULL, 5), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(sl_writev(plugin.conn, iov, 2), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(sl_writev(plugin.conn, iov, -1), -1);
+	ck_assert_int_eq(sl_shutdown(plugin.conn, 7), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(sl_write(plugin.conn, NULL, 0), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(an_idle_connection_is_small)
+{
+	/* malloc's own 16, libevent's map entry and our id bucket as well */
+	ck_assert_uint_le(sizeof(struct sl_conn) + 16 + 48 + 16, 512);
+}
+END_TEST
+
+static void
+write_short_then_shut(struct sl_conn *c)
+{
+	while (sl_write(c, bytes, sizeof(bytes)) == sizeof(bytes))
+		;
+	ck_assert_int_eq(sl_shutdown(c, SL_SHUT_WRITE), 0);
+	plugin.in_data = NULL;
+}
+
+START_TEST(a_drain_that_cannot_come_does_not_hold_up_the_end)
+{
+	static char got[2 * sizeof(bytes)];
+	int fd;
+
+	begin(&full);
+	plugin.in_data = write_short_then_shut;
+	plugin.consume_most = 1;
+	fd = worker_connect();
+	small_buffers(fd);
+	peer_write(fd, "xy", 2);
+	ck_assert_int_gt(peer_read_to_end(fd, got, sizeof(got)), 0);
+	plugin.consume_most = 0;
+	shutdown(fd, SHUT_WR);
+	worker_idle();
+	ck_assert_ptr_null(strchr(plugin.calls, 'r'));
+	ck_assert_ptr_nonnull(strchr(plugin.calls, 'e'));
+	ck_assert_ptr_null(plugin.conn);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static void
+send_too_much(struct sl_conn *c)
+{
+	ck_assert_int_eq(sl_send(c, bytes, 150000), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+}
+
+START_TEST(a_refused_send_is_not_asked_for_again_until_it_fits)
+{
+	static char got[100000];
+	int fd;
+
+	begin(&full);
+	worker_settings()->limits.write_buffer = 400000;
+	worker_settings()->limits.write_queue = 160000;
+	plugin.in_drain = send_too_much;
+	fd = worker_connect();
+	small_buffers(fd);
+	/* Below the low mark, and yet too much for the next message. */
+	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(got)), 0);
+	send_too_much(plugin.conn);
+	for (int i = 0; i < 50; i++)
+		worker_pass(false);
+	ck_assert_str_eq(plugin.calls, "o");
+	plugin.in_drain = NULL;
+	peer_read(fd, got, sizeof(got));
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "or");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		echo_is_exact_through_small_buffers,
+		small_writes_of_one_callback_leave_together,
+		drain_comes_once_for_each_short_write,
+		send_takes_all_or_nothing,
+		absurd_lengths_are_refused,
+		an_idle_connection_is_small,
+		a_drain_that_cannot_come_does_not_hold_up_the_end,
+		a_refused_send_is_not_asked_for_again_until_it_fits,
+		NULL,
+	};
+
+	fill();
+	return fixture_run("conn_output", tests);
+}

@@ -1,0 +1,344 @@
+/*
+ * check_protocol.c: each side of the channel between the master and its
+ * children, with the other side out of its mind.  Seeds are fixed, so what
+ * fails here fails again.
+ */
+
+#include "fixture.h"
+#include "packets.h"
+
+#include <event2/event.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "bundle.h"
+#include "channel.h"
+#include "error.h"
+#include "image.h"
+#include "memfd.h"
+#include "reader/conf.h"
+#include "reader/plugin_files.h"
+#include "reader/problems.h"
+#include "roles.h"
+#include "settings.h"
+#include "shm.h"
+
+#define CHANNEL_SEEDS 400
+#define CHILD_SEEDS 120
+#define CHILD_PACKETS 100
+#define GOOD_EXIT 40 /* what a role may return, told from a sanitizer's */
+#define STUCK_MS 30000
+
+static unsigned int
+open_descriptors(void)
+{
+	unsigned int fd, count = 0;
+
+	for (fd = 0; fd < 1024; fd++)
+		count += fcntl((int)fd, F_GETFD) != -1;
+	return count;
+}
+
+/* Descriptors of several kinds, none of which is what it is said to be. */
+static void
+odd_descriptors(int fds[4])
+{
+	int pipes[2];
+
+	fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fds[1] = memfd_new("odd", false);
+	ck_assert_int_eq(memfd_append(fds[1], "sluice", 6), 0);
+	ck_assert_int_eq(memfd_seal(fds[1]), 0);
+	fds[2] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(listen(fds[2], 1), 0);
+	ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
+	close(pipes[1]);
+	fds[3] = pipes[0];
+}
+
+static void
+close_all(const int *fds, unsigned int count)
+{
+	while (count-- > 0)
+		close(fds[count]);
+}
+
+static struct {
+	unsigned int messages, closes;
+} seen;
+
+static void
+on_message(void *arg, struct msg *msg)
+{
+	(void)arg;
+	ck_assert_uint_eq(seen.closes, 0);
+	ck_assert_uint_gt(msg->type, MSG_NONE);
+	ck_assert_uint_lt(msg->type, MSG_TYPES);
+	ck_assert_uint_le(msg->length, MSG_PAYLOAD_MAX);
+	/* Its strings end where it ends. */
+	ck_assert_uint_le(strlen(msg_string(msg, 0)), msg->length);
+	ck_assert_uint_le(strlen(msg_string(msg, 1)), msg->length);
+	ck_assert_str_ne(msg_name(msg->type), "unknown");
+	seen.messages++;
+	if (msg->fd != -1)
+		close(msg->fd);
+}
+
+static void
+on_close(void *arg, int error)
+{
+	(void)arg;
+	ck_assert(error == 0 || error == EBADMSG);
+	seen.closes++;
+}
+
+static const struct channel_ops ops = {
+	.on_message = on_message,
+	.on_close = on_close,
+};
+
+START_TEST(a_channel_takes_any_packet)
+{
+	struct event_base *base = event_base_new();
+	unsigned int before, seed, i, whole = 0;
+	struct channel *channel;
+	int fds[4], pair[2];
+
+	odd_descriptors(fds);
+	before = open_descriptors();
+	for (seed = 1; seed <= CHANNEL_SEEDS; seed++) {
+		srandom(seed);
+		memset(&seen, 0, sizeof(seen));
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+		channel = channel_new(base, pair[0], &ops, NULL);
+		ck_assert_ptr_nonnull(channel);
+		for (i = 0; i < 100 && seen.closes == 0; i++) {
+			send_odd_packet(pair[1], 1, fds, 10);
+			event_base_loop(base, EVLOOP_NONBLOCK);
+		}
+		whole += seen.messages;
+		close(pair[1]);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		ck_assert_uint_eq(seen.closes, 1);
+		channel_free(channel);
+		ck_assert_uint_eq(open_descriptors(), before);
+	}
+	/* They are near enough to the truth to be worth the while. */
+	ck_assert_uint_gt(whole, 5 * CHANNEL_SEEDS);
+	close_all(fds, 4);
+	event_base_free(base);
+}
+END_TEST
+
+/* What a good master would send. */
+struct generation {
+	int bundle;
+	struct plugin_files files;
+	struct settings *settings;
+};
+
+static void
+make_generation(struct generation *ret)
+{
+	const char *dir = getenv("SLUICE_TEST_PLUGINS");
+	struct problems problems = { 0 };
+	struct error err = { "" };
+	const char *config;
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+	    "workers = 1;\n"
+	    "listeners = ( { name = \"echo\"; listen = \"127.0.0.1:0\";\n"
+	    "  plugin = \"%s/stamp.so\"; } );\n",
+	    dir != NULL ? dir : "./tests/plugins");
+	config = fixture_text("sluice.conf", text);
+	ret->settings = conf_read(config, &problems);
+	ck_assert_ptr_nonnull(ret->settings);
+	plugin_files_open(dir != NULL ? config : "sluice.conf", ret->settings,
+	    &problems, &ret->files);
+	ck_assert_msg(problems.errors == 0, "%s",
+	    problems.count > 0 ? problems.list[0].text : "");
+	ret->bundle = bundle_write(ret->settings, &err);
+	ck_assert_msg(ret->bundle != -1, "%s", err.text);
+	problems_done(&problems);
+}
+
+static void
+drop_generation(struct generation *generation)
+{
+	close(generation->bundle);
+	plugin_files_close(&generation->files);
+	settings_free(generation->settings);
+}
+
+/* Start a role in a process of its own.  Returns our end. */
+static int
+start(int (*role)(void), pid_t *ret_pid)
+{
+	struct timeval limit = { STUCK_MS / 1000, 0 };
+	int pair[2], null, status;
+
+	ck_assert_int_eq(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	*ret_pid = fork();
+	ck_assert_int_ne(*ret_pid, -1);
+	if (*ret_pid == 0) {
+		/* It would complain of each one. */
+		null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		dup2(null, STDERR_FILENO);
+		if (pair[1] == CHILD_CHANNEL_FD)
+			fcntl(pair[1], F_SETFD, 0);
+		else
+			dup2(pair[1], CHILD_CHANNEL_FD);
+		close_range(CHILD_CHANNEL_FD + 1, ~0U, 0);
+		status = role();
+		_exit(status == EXIT_SUCCESS ? 0 : GOOD_EXIT);
+	}
+	close(pair[1]);
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	return pair[0];
+}
+
+/* It ends by itself, and soon, when we have gone. */
+static void
+expect_end(pid_t pid, unsigned int seed)
+{
+	unsigned int waited;
+	int status;
+
+	for (waited = 0; waitpid(pid, &status, WNOHANG) != pid; waited += 5) {
+		if (waited > STUCK_MS) {
+			kill(pid, SIGKILL);
+			ck_abort_msg("seed %u: it does not end", seed);
+		}
+		poll(NULL, 0, 5);
+	}
+	ck_assert_msg(WIFEXITED(status), "seed %u: signal %d", seed,
+	    WTERMSIG(status));
+	ck_assert_msg(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == GOOD_EXIT,
+	    "seed %u: exit status %d", seed, WEXITSTATUS(status));
+}
+
+/* Returns how many answers of that type it gave. */
+static unsigned int
+hear_out(int channel, uint32_t type)
+{
+	static struct packet packet;
+	unsigned int answers = 0;
+
+	while (recv(channel, &packet, sizeof(packet), MSG_DONTWAIT) > 0)
+		answers += packet.type == type;
+	return answers;
+}
+
+static bool
+say_hello(int channel, int shm_fd)
+{
+	struct hello hello = { .workers = 1,
+		.uid = (uint32_t)-1,
+		.gid = (uint32_t)-1,
+		.master_pid = (uint32_t)getpid() };
+
+	return msg_send(channel, MSG_HELLO, 0, NULL, &hello, sizeof(hello),
+		   shm_fd) == 0;
+}
+
+/* Now and then a step of the right dance, so that the wrong ones have a floor. */
+static bool
+say_right(int channel, const struct generation *generation, int listening)
+{
+	const uint32_t image[4] = { 0, 0, 0, 0 };
+	const uint32_t sock[4] = { 0, 0, 1, 0 };
+	static const uint32_t simple[] = { MSG_PREPARE, MSG_ABORT, MSG_STATUS,
+		MSG_STATUS };
+	uint32_t number = 1 + below(3);
+
+	if (below(2) == 0)
+		return msg_send(channel, MSG_BUNDLE, number, NULL, NULL, 0,
+			   generation->bundle) == 0 &&
+		    msg_send(channel, MSG_IMAGE, number, image, NULL, 0,
+			generation->files.images[0].fd) == 0 &&
+		    msg_send(channel, MSG_SOCKET, number, sock, NULL, 0,
+			listening) == 0 &&
+		    msg_send(channel, MSG_PREPARE, number, NULL, NULL, 0, -1) ==
+		    0 &&
+		    (below(3) == 0 ||
+			msg_send(channel, MSG_COMMIT, number, NULL, NULL, 0,
+			    -1) == 0);
+	return msg_send(channel, simple[below(4)], number, NULL, NULL, 0, -1) ==
+	    0;
+}
+
+/* Returns how many answers of that type there were. */
+static unsigned int
+confuse(int (*role)(void), bool with_shm, uint32_t type)
+{
+	struct generation generation;
+	unsigned int seed, i, answers = 0;
+	int channel, fds[4], shm_fd = -1;
+	struct shm *shm;
+	bool there;
+	pid_t pid;
+
+	make_generation(&generation);
+	odd_descriptors(fds);
+	shm = shm_new(1, &shm_fd);
+	ck_assert_ptr_nonnull(shm);
+	for (seed = 1; seed <= CHILD_SEEDS; seed++) {
+		srandom(seed);
+		channel = start(role, &pid);
+		/* A few hear nothing of the kind first. */
+		there = seed % 16 == 0 ||
+		    say_hello(channel, with_shm ? shm_fd : -1);
+		for (i = 0; there && i < CHILD_PACKETS; i++) {
+			there = below(2) == 0
+			    ? say_right(channel, &generation, fds[2])
+			    : send_odd_packet(channel, 1 + below(3), fds, 100);
+			answers += hear_out(channel, type);
+		}
+		shutdown(channel, SHUT_WR);
+		expect_end(pid, seed);
+		answers += hear_out(channel, type);
+		close(channel);
+	}
+	shm_unmap(shm);
+	close(shm_fd);
+	close_all(fds, 4);
+	drop_generation(&generation);
+	return answers;
+}
+
+START_TEST(a_worker_outlives_a_mad_master)
+{
+	/* Some of it made sense to it. */
+	ck_assert_uint_gt(confuse(worker_main, true, MSG_COMMITTED), 0);
+}
+END_TEST
+
+START_TEST(the_probe_outlives_a_mad_master)
+{
+	ck_assert_uint_gt(confuse(probe_main, false, MSG_PREPARED), 0);
+}
+END_TEST
+
+START_TEST(the_reader_outlives_a_mad_master)
+{
+	confuse(reader_main, false, MSG_REFUSED);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		a_channel_takes_any_packet,
+		a_worker_outlives_a_mad_master,
+		the_probe_outlives_a_mad_master,
+		the_reader_outlives_a_mad_master,
+		NULL,
+	};
+
+	return fixture_run("protocol", tests);
+}

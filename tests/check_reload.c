@@ -1,0 +1,307 @@
+/* check_reload.c: what a reload remembers and counts: waiters, probation, canary. */
+
+#include <sys/mman.h>
+
+#include "board.h"
+#include "fixture.h"
+#include "log.h"
+#include "master/canary.h"
+#include "master/gen.h"
+#include "master/probation.h"
+#include "master/verdict.h"
+#include "master/waiters.h"
+#include "settings.h"
+#include "shm.h"
+
+#define WORKERS 4
+
+struct told {
+	unsigned int count;
+	bool good;
+	char text[64];
+	struct waiters *comes_back; /* with one more wish, from inside */
+	bool comes_running;	    /* for what begins now: a rollback */
+	const void *forgets;
+};
+
+static void
+on_verdict(void *arg, bool good, const char *text)
+{
+	struct told *told = arg;
+	struct reload_waiter waiter = { on_verdict, told };
+
+	told->count++;
+	told->good = good;
+	snprintf(told->text, sizeof(told->text), "%s", text);
+	if (told->comes_back != NULL) {
+		waiters_add(told->comes_back, &waiter, told->comes_running,
+		    false);
+		waiters_forget(told->comes_back, told->forgets);
+	}
+}
+
+static int
+add(struct waiters *waiters, struct told *told, bool running, bool inverse)
+{
+	struct reload_waiter waiter = { on_verdict, told };
+
+	return waiters_add(waiters, &waiter, running, inverse);
+}
+
+START_TEST(each_is_told_once_by_the_reload_after_its_wish)
+{
+	struct waiters waiters = { 0 };
+	struct told first = { 0 }, late = { 0 }, inverse = { 0 };
+
+	add(&waiters, &first, false, false);
+	waiters_tell(&waiters, true, "of one that ran before");
+	ck_assert_uint_eq(first.count, 0);
+	waiters_begin(&waiters);
+	add(&waiters, &late, false, false);
+	add(&waiters, &inverse, true, true);
+	waiters_tell(&waiters, false, "a\nb");
+	ck_assert_uint_eq(first.count, 1);
+	ck_assert(!first.good);
+	ck_assert_str_eq(first.text, "a\nb");
+	ck_assert_uint_eq(inverse.count, 1);
+	ck_assert(inverse.good);
+	ck_assert_uint_eq(late.count, 0);
+	waiters_begin(&waiters);
+	waiters_tell(&waiters, true, "c");
+	ck_assert_uint_eq(late.count, 1);
+	ck_assert(late.good);
+	ck_assert_uint_eq(first.count, 1);
+	ck_assert_uint_eq(waiters.count, 0);
+}
+END_TEST
+
+START_TEST(there_is_a_limit)
+{
+	struct waiters waiters = { 0 };
+	struct told told = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < RELOAD_WAITERS_MAX; i++)
+		ck_assert_int_eq(add(&waiters, &told, false, false), 0);
+	ck_assert_int_eq(add(&waiters, &told, false, false), -1);
+	waiters_tell_all(&waiters, "stopping");
+	ck_assert_uint_eq(told.count, RELOAD_WAITERS_MAX);
+	ck_assert(!told.good);
+	ck_assert_int_eq(add(&waiters, &told, false, false), 0);
+}
+END_TEST
+
+START_TEST(a_wish_from_inside_waits_for_what_comes_of_it)
+{
+	struct waiters waiters = { 0 };
+	struct told told = { .comes_back = &waiters, .comes_running = true };
+
+	add(&waiters, &told, true, false);
+	waiters_tell(&waiters, true, "");
+	ck_assert_uint_eq(told.count, 1);
+	ck_assert_uint_eq(waiters.count, 1);
+	waiters_tell(&waiters, true, "");
+	ck_assert_uint_eq(told.count, 2);
+}
+END_TEST
+
+START_TEST(who_takes_it_back_is_told_nothing)
+{
+	struct waiters waiters = { 0 };
+	struct told stays = { 0 }, goes = { 0 };
+
+	add(&waiters, &goes, false, false);
+	add(&waiters, &stays, false, false);
+	add(&waiters, &goes, true, false);
+	waiters_forget(&waiters, &goes);
+	waiters_begin(&waiters);
+	waiters_tell(&waiters, true, "");
+	ck_assert_uint_eq(goes.count, 0);
+	ck_assert_uint_eq(stays.count, 1);
+}
+END_TEST
+
+START_TEST(a_waiter_may_change_the_table_when_it_is_told)
+{
+	struct waiters waiters = { 0 };
+	struct told other = { 0 },
+		    told = { .comes_back = &waiters, .forgets = &other };
+
+	add(&waiters, &told, false, false);
+	add(&waiters, &other, false, false);
+	waiters_begin(&waiters);
+	waiters_tell(&waiters, true, "");
+	ck_assert_uint_eq(told.count, 1);
+	ck_assert_uint_eq(other.count, 0);
+	ck_assert_uint_eq(waiters.count, 1);
+}
+END_TEST
+
+START_TEST(the_third_crash_in_time_is_one_too_many)
+{
+	struct probation probation;
+
+	probation_init(&probation);
+	ck_assert(!probation_crash(&probation));
+	probation_begin(&probation, 60000);
+	ck_assert(!probation_crash(&probation));
+	ck_assert(!probation_crash(&probation));
+	ck_assert(probation_crash(&probation));
+	ck_assert(!probation_crash(&probation)); /* said once */
+	probation_begin(&probation, 0);
+	ck_assert(!probation_crash(&probation) &&
+	    !probation_crash(&probation) && !probation_crash(&probation));
+	probation_begin(&probation, 1000);
+	probation.begun_ms -= 1001;
+	ck_assert(!probation_crash(&probation) &&
+	    !probation_crash(&probation) && !probation_crash(&probation));
+	probation_begin(&probation, 1000);
+	probation_crash(&probation);
+	probation_crash(&probation);
+	probation_begin(&probation, 1000); /* a new one begins at 0 */
+	ck_assert(!probation_crash(&probation));
+	probation_end(&probation);
+	ck_assert(!probation_crash(&probation) && !probation_crash(&probation));
+	probation_done(&probation);
+}
+END_TEST
+
+static struct gen *
+gen_of(uint32_t number, const char *bytes, size_t length)
+{
+	struct gen *gen = gen_new(number);
+
+	ck_assert_ptr_nonnull(gen);
+	gen->bundle_fd = memfd_create("bundle", MFD_CLOEXEC);
+	ck_assert_int_ge(gen->bundle_fd, 0);
+	ck_assert_int_eq(write(gen->bundle_fd, bytes, length), (int)length);
+	return gen;
+}
+
+START_TEST(the_same_bytes_are_known_again)
+{
+	static char bytes[10000];
+	struct gen *bad = gen_of(7, bytes, sizeof(bytes)),
+		   *same = gen_of(9, bytes, sizeof(bytes)), *longer, *other;
+	struct probation probation;
+
+	longer = gen_of(9, bytes, sizeof(bytes) - 1);
+	bytes[9999] = 'x';
+	other = gen_of(9, bytes, sizeof(bytes));
+	probation_init(&probation);
+	ck_assert(!probation_knows(&probation, same));
+	probation_remember(&probation, bad);
+	gen_unref(bad);
+	ck_assert(probation_knows(&probation, same));
+	ck_assert(!probation_knows(&probation, longer));
+	ck_assert(!probation_knows(&probation, other));
+	ck_assert_uint_eq(probation.refused_number, 7);
+	probation_remember(&probation, other);
+	ck_assert(!probation_knows(&probation, same));
+	probation_forget(&probation);
+	ck_assert(!probation_knows(&probation, other));
+	probation_done(&probation);
+	gen_unref(same);
+	gen_unref(longer);
+	gen_unref(other);
+}
+END_TEST
+
+static void
+count(struct shm *shm, unsigned int worker, uint64_t closed, uint64_t failed)
+{
+	struct board_row *row = shm_row(shm, worker);
+
+	atomic_store(&row->closed, closed);
+	atomic_store(&row->failed, failed);
+}
+
+START_TEST(a_canary_is_compared_with_the_others)
+{
+	struct settings settings = { .canary_ms = 60000, .canary_errors = 10 };
+	static struct canary canary;
+	struct shm *shm;
+	unsigned int i;
+	char text[160];
+	int fd;
+
+	shm = shm_new(WORKERS, &fd);
+	ck_assert_ptr_nonnull(shm);
+	for (i = 0; i < WORKERS; i++)
+		count(shm, i, 1000, 0);
+	canary.size = 1;
+	canary_begin(&canary, shm, WORKERS, &settings);
+	ck_assert(!canary_over(&canary));
+	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
+	/* Too few to say anything. */
+	count(shm, 0, 1009, 9);
+	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
+	/* The others have had too few: what was before counts. */
+	count(shm, 0, 1010, 2);
+	ck_assert(canary_fails(&canary, shm, WORKERS, text));
+	ck_assert_str_eq(text,
+	    "20 % of 10 connections ended with an error, "
+	    "and 0 % of 4000 before");
+	/* The others are as bad, or nearly. */
+	count(shm, 1, 1050, 5);
+	count(shm, 2, 1050, 5);
+	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
+	count(shm, 0, 1010, 3);
+	ck_assert(canary_fails(&canary, shm, WORKERS, text));
+	ck_assert_str_eq(text,
+	    "30 % of 10 connections ended with an error, "
+	    "and 10 % of 100 in the other workers");
+	/* One that was started again begins at 0. */
+	count(shm, 3, 100, 100);
+	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
+	canary.until_ms = 0;
+	ck_assert(canary_over(&canary));
+	shm_unmap(shm);
+	close(fd);
+}
+END_TEST
+
+START_TEST(the_text_of_a_verdict_is_bounded)
+{
+	static struct verdict verdict;
+	char line[1000], text[32];
+	unsigned int i;
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	verdict_clear(&verdict);
+	verdict_say(&verdict, "%s", "once");
+	verdict_say(&verdict, "%s", "once");
+	verdict_add(&verdict, LOG_LEVEL_ERROR, "file", 7, "text");
+	verdict_note(&verdict, "the end");
+	ck_assert_str_eq(verdict.text, "once\nfile:7: text\nthe end");
+	for (i = 0; i < 20; i++)
+		verdict_add(&verdict, LOG_LEVEL_ERROR, "file", i, line);
+	verdict_note(&verdict, "the very end");
+	ck_assert_uint_eq(verdict.problems, 22);
+	ck_assert_uint_lt(strlen(verdict.text), VERDICT_TEXT_MAX);
+	ck_assert_ptr_nonnull(strstr(verdict.text,
+	    "\n... (the rest is in the log)\nthe very end"));
+	ck_assert_str_eq(duration_text(30000, text), "30 s");
+	ck_assert_str_eq(duration_text(1500, text), "1500 ms");
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		each_is_told_once_by_the_reload_after_its_wish,
+		there_is_a_limit,
+		who_takes_it_back_is_told_nothing,
+		a_wish_from_inside_waits_for_what_comes_of_it,
+		a_waiter_may_change_the_table_when_it_is_told,
+		the_third_crash_in_time_is_one_too_many,
+		the_same_bytes_are_known_again,
+		a_canary_is_compared_with_the_others,
+		the_text_of_a_verdict_is_bounded,
+		NULL,
+	};
+
+	return fixture_run("reload", tests);
+}

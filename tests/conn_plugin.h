@@ -1,0 +1,202 @@
+/*
+ * conn_plugin.h: the plugin of the check_conn_*.c: it notes what it was called
+ * with, and does as told.  Each program includes it once.
+ */
+
+#ifndef SLUICE_TESTS_CONN_PLUGIN_H
+#define SLUICE_TESTS_CONN_PLUGIN_H
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sluice.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "settings.h"
+#include "worker/conn.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker_fixture.h"
+
+/* The plugin: notes what it was called with, and does as told. */
+static struct {
+	struct sl_conn *conn;
+	char calls[4096]; /* names, one letter each */
+	char input[1 << 20];
+	size_t input_len;
+	uint32_t why;
+	uint32_t error_why;
+	int error_errno;
+	int depth;
+	size_t consume_most; /* of each data call */
+	ssize_t data_result; /* returned instead when not 0 */
+	int open_result;
+	void (*in_open)(struct sl_conn *c);
+	void (*in_data)(struct sl_conn *c);
+	void (*in_drain)(struct sl_conn *c);
+	void (*in_end)(struct sl_conn *c);
+	void (*in_close)(struct sl_conn *c);
+	void (*in_timeout)(struct sl_conn *c);
+} plugin;
+
+static inline void
+called(char letter)
+{
+	size_t n = strlen(plugin.calls);
+
+	ck_assert_int_eq(plugin.depth, 0);
+	if (n + 1 < sizeof(plugin.calls))
+		plugin.calls[n] = letter;
+}
+
+static inline void
+run(void (*fn)(struct sl_conn *c), struct sl_conn *c)
+{
+	plugin.depth++;
+	if (fn != NULL)
+		fn(c);
+	plugin.depth--;
+}
+
+static inline int
+on_open(struct sl_conn *c)
+{
+	called('o');
+	plugin.conn = c;
+	run(plugin.in_open, c);
+	return plugin.open_result;
+}
+
+static inline ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	size_t n = len < plugin.consume_most ? len : plugin.consume_most;
+
+	called('d');
+	if (plugin.data_result != 0)
+		return plugin.data_result;
+	ck_assert_uint_le(plugin.input_len + n, sizeof(plugin.input));
+	memcpy(plugin.input + plugin.input_len, buf, n);
+	plugin.input_len += n;
+	run(plugin.in_data, c);
+	return n;
+}
+
+static inline ssize_t
+echo_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	called('d');
+	return sl_write(c, buf, len);
+}
+
+static inline void
+on_drain(struct sl_conn *c)
+{
+	called('r');
+	run(plugin.in_drain, c);
+}
+
+static inline void
+on_end(struct sl_conn *c)
+{
+	called('e');
+	run(plugin.in_end, c);
+}
+
+static inline void
+on_timeout(struct sl_conn *c)
+{
+	called('t');
+	run(plugin.in_timeout, c);
+}
+
+static inline void
+on_error(struct sl_conn *c, const struct sl_error *err)
+{
+	(void)c;
+	called('x');
+	plugin.error_why = err->why;
+	plugin.error_errno = err->sys_errno;
+	ck_assert_ptr_nonnull(err->text);
+}
+
+static inline void
+on_close(struct sl_conn *c, const struct sl_error *why)
+{
+	called('c');
+	plugin.why = why->why;
+	run(plugin.in_close, c);
+	plugin.conn = NULL;
+}
+
+static __attribute__((unused)) const struct sl_handlers full = {
+	.size = sizeof(full),
+	.open = on_open,
+	.data = on_data,
+	.drain = on_drain,
+	.end = on_end,
+	.timeout = on_timeout,
+	.error = on_error,
+	.close = on_close,
+};
+static __attribute__((unused)) const struct sl_handlers no_end = {
+	.size = sizeof(no_end),
+	.open = on_open,
+	.data = on_data,
+	.drain = on_drain,
+	.error = on_error,
+	.close = on_close,
+};
+static __attribute__((unused)) const struct sl_handlers echo = {
+	.size = sizeof(echo),
+	.open = on_open,
+	.data = echo_data,
+	.error = on_error,
+	.close = on_close,
+};
+
+static inline void
+begin(const struct sl_handlers *handlers)
+{
+	memset(&plugin, 0, sizeof(plugin));
+	plugin.consume_most = SIZE_MAX;
+	worker_begin(handlers);
+	worker_settings()->timeouts.idle_ms = 0;
+}
+
+static __attribute__((unused)) char bytes[1 << 20];
+
+static inline void
+fill(void)
+{
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i * 31 + i / 253;
+}
+
+static inline void
+small_buffers(int fd)
+{
+	int size = 4096;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(sl_fd(plugin.conn), SOL_SOCKET, SO_SNDBUF, &size,
+	    sizeof(size));
+}
+
+static inline void
+pause_it(struct sl_conn *c)
+{
+	ck_assert_int_eq(sl_pause(c), 0);
+}
+
+static inline void
+close_it(struct sl_conn *c)
+{
+	ck_assert_int_eq(sl_close(c), 0);
+}
+
+#endif

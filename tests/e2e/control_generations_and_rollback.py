@@ -1,0 +1,194 @@
+"""sluicectl generations and rollback: what still lives, and the way back."""
+
+import os
+import signal
+import time
+
+from sluice_test import (SLOW, Daemon, check, close_all, equal, listener,
+                         main, plugin, receive, receive_all, receive_line,
+                         test_plugin, wait_until)
+
+
+def daemon(*listeners, **settings):
+    return Daemon(*listeners, control="control.sock", **settings)
+
+
+def stamp(version, state, **settings):
+    return listener("stamp", test_plugin("stamp", VERSION=version,
+                                         STATE_VERSION=state), **settings)
+
+
+def ask(s):
+    s.sendall(b"x\n")
+    return receive_line(s).split()[0]
+
+
+def clients(d, count, version, name="stamp"):
+    made = [d.connect(name) for _ in range(count)]
+    for s in made:
+        equal(ask(s), version)
+    return made
+
+
+def table(d):
+    """[(generation, state, {listener: connections})]"""
+    said = d.ask("generations")
+    check(said["whole"], said)
+    for one in said["generations"]:
+        equal(one["connections"],
+              sum(row["connections"] for row in one["listeners"]))
+    return [(one["generation"], one["state"],
+             {row["name"]: row["connections"] for row in one["listeners"]})
+            for one in said["generations"]]
+
+
+def replace(d, *listeners):
+    d.listeners[:] = listeners
+    d.write_config()
+    return d.reload_ready()
+
+
+def test_chain():
+    """Connections left on each version are counted there until they close."""
+    echo = listener("echo", plugin("echo"))
+    with daemon(stamp("v1", 1), echo, workers=2) as d:
+        first = clients(d, 7, "v1")
+        others = [d.connect("echo") for _ in range(4)]
+        for s in others:
+            s.sendall(b"x")
+            equal(receive(s, 1), b"x")
+        equal(table(d), [(1, "committed", {"stamp": 7, "echo": 4})])
+
+        replace(d, stamp("v2", 2), echo)
+        second = clients(d, 5, "v2")
+        equal(table(d), [(2, "committed", {"stamp": 5, "echo": 4}),
+                         (1, "previous", {"stamp": 7})])
+        replace(d, stamp("v3", 3), echo)
+        third = clients(d, 3, "v3")
+        equal(table(d), [(3, "committed", {"stamp": 3, "echo": 4}),
+                         (2, "previous", {"stamp": 5}),
+                         (1, "draining", {"stamp": 7})])
+
+        # Whose code it is: that of echo came with the first generation.
+        said = d.ask("generations")["generations"][0]["listeners"]
+        equal({row["name"]: row["code"] for row in said},
+              {"stamp": 3, "echo": 1})
+
+        close_all(first)
+        wait_until(lambda: len(table(d)) == 2, "generation 1 to be gone")
+        close_all(second + third + others)
+        wait_until(lambda: table(d) == [
+            (3, "committed", {"stamp": 0, "echo": 0}), (2, "previous", {})],
+            "all connections to be gone")
+
+
+def test_listener_that_is_gone():
+    with daemon(stamp("v1", 1), listener("echo", plugin("echo"))) as d:
+        s = clients(d, 1, "v1")[0]
+        replace(d, d.listener("echo"))
+        equal(table(d), [(2, "committed", {"echo": 0}),
+                         (1, "previous", {"stamp": 1})])
+        check("stamp" in d.sluicectl("generations").stdout)
+        s.close()
+        wait_until(lambda: table(d)[1] == (1, "previous", {}), "its end")
+
+
+def test_slow_worker_is_left_out():
+    with daemon(stamp("v1", 1), workers=2, watchdog=0) as d:
+        made = clients(d, 40, "v1")
+        worker = d.workers()[1]
+        left = sum(1 for w in d.ask("status")["workers"]
+                   for _ in range(w["connections"]) if w["pid"] != worker)
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            said = d.ask("generations")
+            check(0.1 < time.monotonic() - begun < 1 * SLOW,
+                  time.monotonic() - begun)
+            equal(said["whole"], False)
+            equal([w["state"] for w in said["workers"]],
+                  ["answered", "no answer"])
+            equal(said["generations"][0]["connections"], left)
+            result = d.sluicectl("generations")
+            equal(result.returncode, 0)
+            check("without worker 2, which did not answer in time"
+                  in result.stdout, result.stdout)
+            # Questions do not pile up in front of it, whoever asks.
+            asking = [d.control_client() for _ in range(20)]
+            for s in asking:
+                s.sendall(b'{"command": "generations"}\n')
+            for s in asking:
+                check(b'"no answer"' in receive_all(s))
+            close_all(asking)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        wait_until(lambda: d.ask("generations")["whole"], "its answer")
+        equal(table(d), [(1, "committed", {"stamp": 40})])
+        close_all(made)
+
+
+def test_worker_that_dies_meanwhile():
+    with daemon(stamp("v1", 1), workers=2, watchdog=0) as d:
+        worker = d.workers()[1]
+        os.kill(worker, signal.SIGSTOP)
+        s = d.control_client()
+        s.sendall(b'{"command": "generations"}\n')
+        os.kill(worker, signal.SIGKILL)
+        check(b'"generation":1' in receive(s, 100))
+        s.close()
+        wait_until(lambda: d.ask("generations")["whole"], "the next one")
+
+
+def test_lying_worker():
+    """Answers that nobody asked for, and those that are not whole."""
+    with daemon(listener("liar", test_plugin("liar")), workers=2,
+                pairs=False) as d:
+        since = d.mark()
+        s = d.connect()
+        s.sendall(b"type 17\n")         # MSG_STATUS_REPLY
+        d.wait_log(r"worker \d .* broke the rules", since)
+        d.wait_log(r"worker \d \(pid \d+\) started", since)
+        s.close()
+        wait_until(lambda: d.ask("generations")["whole"], "all workers")
+
+
+def test_many_listeners_of_many_workers():
+    """All is told, however many workers each tell of however many listeners."""
+    many = [listener("e%d" % number, plugin("echo"),
+                     "unix:@sluice-test-%d-%d" % (os.getpid(), number))
+            for number in range(1000)]
+    with daemon(*many, workers=17) as d:
+        # In 200 ms, for which a sanitizer on a busy machine may be too slow.
+        wait_until(lambda: all(worker["state"] == "answered" for worker in
+                               d.ask("generations")["workers"]),
+                   "all workers to answer in time")
+        said = d.ask("generations")
+        equal([len(one["listeners"]) for one in said["generations"]], [1000])
+        if all(worker["state"] == "answered" for worker in said["workers"]):
+            equal(said["whole"], True)
+
+
+def test_rollback():
+    with daemon(stamp("v1", 1), workers=2) as d:
+        result = d.sluicectl("rollback")
+        equal(result.returncode, 1)     # there is nothing to go back to
+        check(result.stderr and not result.stdout, result)
+
+        s = clients(d, 1, "v1")[0]
+        replace(d, stamp("v2", 1))
+        equal(ask(s), "v2")
+        result = d.sluicectl("rollback")
+        equal((result.returncode, result.stderr), (0, ""))
+        check("generation 3 ready" in result.stdout, result.stdout)
+        equal(ask(s), "v1")
+        clients(d, 1, "v1")
+
+        # And forth again.
+        said = d.ask("rollback")
+        check(said["ok"], said)
+        equal(said["generation"], 4)
+        equal(ask(s), "v2")
+        check(d.log_lines("control socket, uid"))
+
+
+main()

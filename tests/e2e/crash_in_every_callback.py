@@ -1,0 +1,175 @@
+"""Whatever crashes in whatever callback: the worker dies by it and leaves a
+report, nobody else notices, and the listener is served again."""
+
+import os
+import re
+import signal
+
+from sluice_test import (BAD_LINES, SANITIZED, Daemon, check, equal,
+                         expect_gone, listener, main, plugin, receive, reset,
+                         test_plugin, wait_until)
+
+# How, and the signal it ends with.
+WAYS = {"segv": "SIGSEGV", "abort": "SIGABRT", "fpe": "SIGFPE",
+        "bus": "SIGBUS", "stack": "SIGSEGV", "heap": "SIGABRT"}
+EVENTS = ("open", "data", "drain", "end", "timeout", "close", "error",
+          "timer")
+if SANITIZED:
+    del WAYS["heap"]  # it is found before it happens, and ends otherwise
+
+# What the C library says before it aborts.
+EXPECTED = re.compile(r"free\(\): invalid|munmap_chunk|corrupted")
+
+
+class CrashingDaemon(Daemon):
+    def check_log(self):
+        bad = [line for line in self.log_lines(BAD_LINES.pattern)
+               if not EXPECTED.search(line)]
+        check(not bad, "in the log:", *bad[:3])
+
+
+def crasher(at, how, **defines):
+    settings = {"timeouts": {"idle": "100ms"}} if at == "timeout" else {}
+    return listener("%s-%s" % (at, how), test_plugin("crasher", **defines),
+                    options={"at": at, "how": how}, **settings)
+
+
+def provoke(d, name, at):
+    """A connection that brings its worker to that callback."""
+    s = d.connect(name, receive_buffer=4096 if at == "drain" else None)
+    if at == "data":
+        s.sendall(b"x")
+    elif at == "drain":
+        s.sendall(b"fill\n")
+    elif at == "end":
+        s.shutdown(1)
+    elif at in ("close", "error"):
+        s.sendall(b"x")
+        receive(s, 1)
+        (reset if at == "error" else type(s).close)(s)
+        return None
+    return s
+
+
+def check_report(d, name, at, how):
+    """The lines between the death and the next line of the master."""
+    said = d.wait_log(r"worker (\d+): in callback %s of plugin crasher "
+                      r".*listener %s$" % (at, name))
+    worker = said.group(1)
+    lines = d.log_lines(r"error master: worker %s[: ]" % worker)
+    at_line = next(i for i, line in enumerate(lines)
+                   if line.endswith("listener " + name))
+    check(re.search(r"worker %s: %s\b" % (worker, WAYS[how]),
+                    lines[at_line - 1]), "the signal is not named:",
+          lines[at_line - 1])
+    check(re.search(r"was killed by %s" % WAYS[how], lines[at_line - 2]),
+          "it died otherwise:", lines[at_line - 2])
+    return int(worker) - 1
+
+
+def echoes(s):
+    s.sendall(b"hello")
+    equal(receive(s, 5), b"hello")
+
+
+def test_events():
+    """All ways in all callbacks of a connection, each in a worker that has
+    not crashed more than twice before, so that nobody waits long."""
+    cases = [(at, how) for at in EVENTS for how in WAYS]
+    workers = (len(cases) + 2) // 3 + 1
+    listeners, rest = [], list(cases)
+    # Listener i is served by worker i % workers; worker 1 never crashes.
+    while rest:
+        if len(listeners) % workers == 0:
+            listeners.append(crasher("never", str(len(listeners))))
+        else:
+            listeners.append(crasher(*rest.pop()))
+    with CrashingDaemon(*listeners, workers=workers, pairs=False,
+                        log={"access": False}, probation="0") as d:
+        bystander = d.workers()[0]
+        quiet = [d.connect("never-0") for _ in range(20)]
+        for s in quiet:
+            echoes(s)
+        for at, how in cases:
+            name = "%s-%s" % (at, how)
+            s = provoke(d, name, at)
+            # Not sooner: it would die before its queue was looked at.
+            if at == "drain":
+                wait_until(lambda: s.recv(1 << 18), "output")
+            if s is not None:
+                expect_gone(s)
+            check_report(d, name, at, how)
+        for s in quiet:
+            echoes(s)
+        equal(d.workers()[0], bystander, "the worker of the others")
+        for at, how in cases:
+            if at in ("drain", "end"):
+                echoes(d.connect("%s-%s" % (at, how)))
+
+
+def test_start():
+    """A reload whose `start` crashes is refused."""
+    with CrashingDaemon(crasher("never", "segv"), pairs=False, workers=2,
+                        probation="0") as d:
+        for how in WAYS:
+            s = d.connect()
+            echoes(s)
+            d.listeners[0] = dict(crasher("start", how, STATE=2), name="never-segv")
+            d.write_config()
+            since = d.mark()
+            text = d.reload_refused()
+            check(re.search(r"start .*worker 1 was killed by %s\n"
+                            % WAYS[how], text), text)
+            d.wait_log(r"worker 1: in callback start of plugin crasher", since)
+            expect_gone(s)
+        s = d.connect()
+        echoes(s)
+
+
+def test_migrate():
+    """It is called when all is committed: the worker dies and comes back in
+    the new generation, where there is nothing left to migrate."""
+    old = [crasher("migrate", how) for how in WAYS]
+    new = [crasher("migrate", how, STATE=2, VERSION="2.0") for how in WAYS]
+    with CrashingDaemon(*old, pairs=False, workers=len(old),
+                        probation="0") as d:
+        clients = [d.connect(one["name"]) for one in old]
+        for s in clients:
+            echoes(s)
+        d.listeners = new
+        d.write_config()
+        equal(d.reload_ready(), 2)
+        for how in WAYS:
+            d.wait_log(r"in callback migrate of plugin crasher 2.0 .*"
+                       r"generation 2\), listener migrate-%s$" % how)
+        for s in clients:
+            expect_gone(s)
+        for one in new:
+            echoes(d.connect(one["name"]))
+
+
+def test_exit():
+    """Not a crash by a signal, but a death all the same."""
+    with Daemon(crasher("data", "exit"), pairs=False) as d:
+        s = d.connect()
+        s.sendall(b"x")
+        expect_gone(s)
+        d.wait_log(r"worker 1 \(pid \d+\) exited with status 3; its "
+                   r"connections are lost; starting it again$")
+        d.connect()
+
+
+def test_signal_from_outside():
+    with Daemon(listener("echo", plugin("echo"))) as d:
+        for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE):
+            since = d.mark()
+            echoes(d.connect())
+            os.kill(d.workers()[0], number)
+            d.wait_log(r"worker 1: %s from process %d$"
+                       % (number.name, os.getpid()), since)
+            d.wait_log(r"worker 1: in no callback$", since)
+            d.wait_log(r"worker 1 \(pid \d+\) started", since)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Code that does harm while it is loaded does it to the probe, and is refused."""
+
+import time
+
+from sluice_test import check, equal, main, receive, test_plugin
+
+from refusals import Refusals
+
+
+def constructor(what):
+    return test_plugin("misbehave", CONSTRUCTOR=what)
+
+
+def refused(*cases):
+    with Refusals() as r:
+        for what, text in cases:
+            r.without(constructor(what), text)
+        r.ready_again()
+
+
+def harmless(*cases):
+    """What a worker can live with."""
+    for what in cases:
+        with Refusals() as r:
+            r.with_listener("strange", constructor(what))
+            equal(r.d.reload_ready(), 2, what)
+            s = r.d.connect("strange")
+            s.sendall(b"x")
+            equal(receive(s, 1), b"x")
+            r.ask(r.s)
+
+
+def test_crash_and_abort():
+    refused(("crash", r"probe was killed by SIGSEGV.* while loading \S+\.so$"),
+            ("abort", r"probe was killed by SIGABRT.* while loading \S+\.so$"))
+
+
+def test_exit():
+    refused(("exit", r"probe exited with status 0 while loading \S+\.so$"),
+            ("exit at once", r"probe exited with status 7 while loading "))
+
+
+def test_loop():
+    with Refusals() as r:
+        begun = time.monotonic()
+        r.without(constructor("loop"), "probe took longer than 5 s and was "
+                  r"killed while loading \S+\.so$")
+        check(time.monotonic() - begun < 12)
+        r.ready_again()
+
+
+def test_sleep():
+    refused(("sleep", "probe took longer than 5 s and was killed while "))
+
+
+def test_fork():
+    refused(*((what, r"\S+\.so: its constructor started another process$")
+              for what in ("fork", "fork twice", "daemon", "fork and leave",
+                           "fork on")))
+
+
+def test_fork_and_crash():
+    """Its child goes with it."""
+    refused(("fork and crash", "probe was killed by SIGSEGV.* while loading"))
+
+
+def test_a_child_that_is_waited_for():
+    harmless("fork and wait")
+
+
+def test_closed_descriptors():
+    refused(("close all", r"\S+\.so: its constructor closed or replaced "
+             r"descriptors that are not its own \(0, 1, 2, 3, \.\.\.\)$"),
+            ("close channel", "its constructor closed or replaced a "
+             r"descriptor that is not its own \(3\)$"),
+            ("close output", r"that is not its own \(2\)$"),
+            ("replace channel", r"that is not its own \(3\)$"))
+
+
+def test_signals():
+    refused(("handle SIGTERM", "its constructor changed the handler of "
+             "SIGTERM$"),
+            ("ignore SIGCHLD", "changed the handler of SIGCHLD$"),
+            ("default SIGPIPE", "changed the handler of SIGPIPE$"),
+            ("block", "its constructor changed which signals are blocked$"))
+
+
+def test_what_it_may_do():
+    harmless("open", "thread")
+
+
+def test_it_speaks_in_our_name():
+    refused(("garbage", "probe sent what is not a message and was killed "
+             "while loading "))
+
+
+def test_several_bad_ones_are_all_named():
+    """The first that spoils the process is the last that is looked at."""
+    with Refusals() as r:
+        r.with_listener("one", test_plugin("badabi"))
+        r.d.listeners.append(dict(r.d.listeners[1], name="two",
+                                  plugin=test_plugin("nodescriptor")))
+        r.d.write_config()
+        r.refused("2 problems", "badabi", "nodescriptor")
+        r.d.listeners[2]["plugin"] = constructor("block")
+        r.d.write_config()
+        r.refused("2 problems", "badabi", "which signals are blocked")
+        r.ready_again()
+
+
+main()

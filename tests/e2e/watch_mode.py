@@ -1,0 +1,335 @@
+"""--watch reloads when a file changed, however it was written."""
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from sluice_test import (SANITIZED, SLOW, SLUICED, Daemon, Skip, check,
+                         compile_plugin, compiler, equal, listener, main, receive_line,
+                         run_sluiced, scratch, wait_until)
+
+SOON = 1.0		# seconds from the last byte of a file to the verdict
+QUIET = 0.6		# seconds in which a reload would have begun by far
+VERDICT = r"generation \d+ ready|reload refused"
+
+images = {}
+
+
+def image(version):
+    """The bytes of a plugin that says so."""
+    if version not in images:
+        path = compile_plugin("stamp", os.path.join(scratch(), "image.so"),
+                              VERSION=version)
+        with open(path, "rb") as file:
+            images[version] = file.read()
+    return images[version]
+
+
+def put(path, content):
+    with open(path, "wb") as file:
+        file.write(content)
+    os.chmod(path, 0o755)
+
+
+def daemon(**settings):
+    d = Daemon(listener("stamp", "./stamp.so"), start=False,
+               arguments=["--watch"], **settings)
+    put(d.path("stamp.so"), image("v1"))
+    for version in ("v2", "v3"):
+        image(version)
+    d.wants_start = True
+    return d
+
+
+def ask(s):
+    s.sendall(b"x\n")
+    return receive_line(s).split(" ")[0]
+
+
+def verdict(d, since, expected="generation"):
+    line = d.wait_log(VERDICT, since).string
+    check(expected in line, "instead of", expected, ":", line)
+    return line
+
+
+def stays_quiet(d, since):
+    time.sleep(QUIET * SLOW)
+    equal(d.log_lines("reloading", since), [], "reloads for nothing")
+
+
+def quiet_now(d):
+    """No look at the files is under way any more; the place in the log."""
+    time.sleep(0.25 * SLOW)
+    return d.mark()
+
+
+def test_in_place_by_rename_and_removed_first():
+    with daemon() as d:
+        s = d.connect()
+        path = d.path("stamp.so")
+
+        def in_place(content):
+            put(path, content)
+
+        def by_rename(content):
+            put(path + ".tmp", content)
+            os.rename(path + ".tmp", path)
+
+        def removed_first(content):
+            os.unlink(path)
+            time.sleep(0.3)	# a compiler needs some time
+            put(path, content)
+
+        def backup_kept(content):
+            os.rename(path, path + "~")
+            put(path, content)
+
+        for i, write in enumerate((in_place, by_rename, removed_first,
+                                   backup_kept)):
+            since = quiet_now(d)
+            version = "v%d" % (i % 2 + 2)
+            write(image(version))
+            begun = time.monotonic()
+            line = verdict(d, since)
+            took = time.monotonic() - begun
+            check("generation %d " % (i + 2) in line, write.__name__, line)
+            check(took < SOON * SLOW, write.__name__, "took", took, "s")
+            equal(ask(s), version, write.__name__)
+            equal(len(d.log_lines("reloading", since)), 1,
+                  "reloads after " + write.__name__)
+        check(d.log_lines("reloading .watch: stamp.so changed"), "the reason")
+
+
+def test_a_slow_writer_is_waited_for():
+    with daemon() as d:
+        since = quiet_now(d)
+        content = image("v2")
+        with open(d.path("stamp.so"), "wb", buffering=0) as file:
+            for at in range(0, len(content), len(content) // 8):
+                file.write(content[at:at + len(content) // 8])
+                time.sleep(0.15)
+        verdict(d, since)
+        equal(len(d.log_lines("reloading", since)), 1, "reloads")
+        equal(ask(d.connect()), "v2")
+
+
+def test_half_a_file_is_refused_and_tried_again_when_it_is_whole():
+    """Written, closed, and only later gone on with."""
+    with daemon() as d:
+        s = d.connect()
+        since = quiet_now(d)
+        content = image("v2")
+        put(d.path("stamp.so"), content[:len(content) // 2])
+        verdict(d, since, "refused")
+        equal(ask(s), "v1")
+        since = d.mark()
+        with open(d.path("stamp.so"), "ab") as file:
+            file.write(content[len(content) // 2:])
+        verdict(d, since)
+        equal(ask(s), "v2")
+
+
+def test_nothing_changed_nothing_done():
+    with daemon() as d:
+        since = quiet_now(d)
+        put(d.path("neighbour.so"), b"of no interest")
+        os.unlink(d.path("neighbour.so"))
+        with open(d.path("stamp.so"), "rb") as file:
+            file.read()
+        stays_quiet(d, since)
+        d.reload_ready()	# by hand, and once
+        stays_quiet(d, d.mark())
+
+
+def test_a_vanished_file_is_waited_for():
+    with daemon() as d:
+        since = quiet_now(d)
+        os.unlink(d.path("stamp.so"))
+        d.wait_log("stamp.so is gone; waiting", since)
+        stays_quiet(d, since)
+        put(d.path("stamp.so"), image("v3"))
+        verdict(d, since)
+        equal(ask(d.connect()), "v3")
+
+
+def test_configuration_and_includes():
+    with daemon(include="conf.d/*.conf") as d:
+        since = quiet_now(d)
+        os.mkdir(d.path("conf.d"))	# the directory comes later
+        put(d.path("conf.d/more.conf"), b"""listeners = ( { name = "more";
+            listen = "127.0.0.1:0"; plugin = "./stamp.so"; } );\n""")
+        verdict(d, since)
+        equal(ask(d.connect("more")), "v1")
+
+        since = quiet_now(d)
+        os.unlink(d.path("conf.d/more.conf"))
+        verdict(d, since)
+        check(d.log_lines("no longer listening on", since), "it is gone")
+
+        since = quiet_now(d)
+        d.listener("stamp")["options"] = {"greeting": "!"}
+        d.write_config()
+        verdict(d, since)
+        equal(ask(d.connect("stamp")), "v1!")
+
+
+def test_what_a_refused_attempt_asked_for():
+    """The plugin it named was not there yet, nor its directory."""
+    with daemon() as d:
+        since = quiet_now(d)
+        d.listener("stamp")["plugin"] = "./out/new.so"
+        d.write_config()
+        verdict(d, since, "refused")
+        since = d.mark()
+        os.mkdir(d.path("out"))
+        put(d.path("out/new.so"), image("v2"))
+        verdict(d, since)
+        equal(ask(d.connect()), "v2")
+
+
+def test_directories_that_vanish_and_come_back():
+    with daemon() as d:
+        os.mkdir(d.path("out"))
+        put(d.path("out/new.so"), image("v2"))
+        d.listener("stamp")["plugin"] = "./out/new.so"
+        since = quiet_now(d)
+        d.write_config()
+        verdict(d, since)
+        for i, version in enumerate(("v3", "v1", "v2")):
+            since = quiet_now(d)
+            if i == 1:
+                os.rename(d.path("out"), d.path("old"))
+            else:
+                shutil.rmtree(d.path("out"))
+            time.sleep(0.2)
+            os.mkdir(d.path("out"))
+            time.sleep(0.1 * i)
+            put(d.path("out/new.so"), image(version))
+            verdict(d, since)
+            equal(ask(d.connect()), version)
+
+
+def test_links_that_point_elsewhere():
+    with daemon() as d:
+        os.mkdir(d.path("real"))
+        put(d.path("real/a.so"), image("v2"))
+        put(d.path("real/b.so"), image("v3"))
+        since = quiet_now(d)
+        os.symlink("real/a.so", d.path("link"))
+        os.rename(d.path("link"), d.path("stamp.so"))
+        verdict(d, since)
+        equal(ask(d.connect()), "v2")
+        since = quiet_now(d)
+        os.symlink("real/b.so", d.path("link"))
+        os.rename(d.path("link"), d.path("stamp.so"))
+        verdict(d, since)
+        equal(ask(d.connect()), "v3")
+        since = quiet_now(d)
+        put(d.path("real/b.so"), image("v1"))	# behind the link
+        verdict(d, since)
+        equal(ask(d.connect()), "v1")
+
+
+def test_a_directory_whose_name_looks_like_a_pattern():
+    with daemon() as d:
+        odd = d.path("o[d]d\\*")
+        os.mkdir(odd)
+        put(os.path.join(odd, "x.so"), image("v2"))
+        d.listener("stamp")["plugin"] = os.path.join(odd, "x.so")
+        since = quiet_now(d)
+        d.write_config()
+        verdict(d, since)
+        equal(ask(d.connect()), "v2")
+        since = quiet_now(d)
+        put(os.path.join(odd, "x.so"), image("v3"))
+        verdict(d, since)
+        equal(ask(d.connect()), "v3")
+
+
+def test_more_changes_than_inotify_remembers():
+    try:
+        with open("/proc/sys/fs/inotify/max_queued_events") as file:
+            room = int(file.read())
+    except OSError as error:
+        raise Skip("no inotify: %s" % error)
+    if room > 40000:
+        raise Skip("a queue of %d events takes too long to fill" % room)
+    with daemon() as d:
+        since = quiet_now(d)
+        os.kill(d.pid, signal.SIGSTOP)
+        for _ in range(room // 3 + 100):
+            put(d.path("other"), b"")
+            os.unlink(d.path("other"))
+        put(d.path("stamp.so"), image("v2"))
+        os.kill(d.pid, signal.SIGCONT)
+        verdict(d, since)
+        equal(ask(d.connect()), "v2")
+
+
+WITHOUT = r"""
+#include <errno.h>
+int inotify_init1(int flags) { (void)flags; errno = EMFILE; return -1; }
+"""
+
+
+def test_without_inotify():
+    if SANITIZED:
+        raise Skip("the sanitizers want to be loaded first")
+    compiler("CC", "cc")
+    library = compile_plugin(WITHOUT, os.path.join(scratch(), "without.so"),
+                             ["-fvisibility=default"])
+    with daemon(env={"LD_PRELOAD": library}) as d:
+        check(d.log_lines("there is no inotify"), "it is said")
+        since = quiet_now(d)
+        put(d.path("stamp.so"), image("v2"))
+        verdict(d, since)
+        equal(ask(d.connect()), "v2")
+
+
+def test_a_line_for_the_terminal():
+    """Where there is one: the verdict, in colour."""
+    master, slave = pty.openpty()
+    seen = bytearray()
+
+    def read():
+        while True:
+            try:
+                seen.extend(os.read(master, 4096))
+            except OSError:
+                return
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    # The daemon's log goes to the terminal, and is seen here alone.
+    with daemon(log={"access": False}) as d:
+        d.stop()
+        process = subprocess.Popen([SLUICED, "-c", d.config, "--watch"],
+                                   stdin=subprocess.DEVNULL, stderr=slave,
+                                   start_new_session=True)
+        os.close(slave)
+        try:
+            wait_until(lambda: b"generation 1 ready" in seen, "the start")
+            time.sleep(0.3)
+            check(b"\x1b[" not in seen, "no colour before a change")
+            put(d.path("stamp.so"), image("v2"))
+            wait_until(lambda: b"\x1b[32m-- generation 2 is live, after "
+                       in seen, "the good news")
+            put(d.path("stamp.so"), b"nonsense")
+            wait_until(lambda: b"\x1b[31m-- refused, after " in seen,
+                       "the bad news")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(20)
+        equal(status, 0, "exit status")
+
+
+def test_it_does_not_go_with_other_options():
+    for other in (["-t"], ["--describe", "x.so"]):
+        equal(run_sluiced("--watch", *other).returncode, 2, other)
+
+
+main()

@@ -1,0 +1,38 @@
+/*
+ * fuzz_bundle.c: a bundle of any bytes, for libFuzzer: make fuzz, then
+ * tests/fuzz/fuzz_bundle CORPUS-DIRECTORY.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "error.h"
+#include "memfd.h"
+#include "settings.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct settings *settings = NULL;
+	struct error err;
+	uint32_t i;
+	int fd = memfd_new("fuzz", false);
+
+	if (fd == -1 || memfd_append(fd, data, size) == -1 ||
+	    memfd_seal(fd) == -1)
+		abort();
+	settings = bundle_read(fd, &err);
+	close(fd);
+	/* What was accepted is whole. */
+	for (i = 0; settings != NULL && i < settings->listener_count; i++)
+		if (settings->listeners[i].image >= settings->image_count ||
+		    settings->listeners[i].name == NULL)
+			abort();
+	settings_free(settings);
+	return 0;
+}
