@@ -3,20 +3,11 @@
 #include "master/canary.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "board.h"
+#include "clock.h"
 #include "master/gen.h"
 #include "settings.h"
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 uint32_t
 canary_size(const struct gen *committed, const struct gen *next,
@@ -52,7 +43,7 @@ canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
 {
 	uint32_t i;
 
-	canary->until_ms = now_ms() + settings->canary_ms;
+	canary->until_ms = clock_ms() + settings->canary_ms;
 	canary->errors = (unsigned int)settings->canary_errors;
 	for (i = 0; i < workers; i++)
 		canary->start[i] = counts_of(shm, i);
@@ -61,7 +52,7 @@ canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
 bool
 canary_over(const struct canary *canary)
 {
-	return now_ms() >= canary->until_ms;
+	return clock_ms() >= canary->until_ms;
 }
 
 /* What workers from first to end have added since the start. */

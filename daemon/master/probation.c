@@ -8,19 +8,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "master/gen.h"
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void
 probation_init(struct probation *probation)
@@ -39,7 +30,7 @@ void
 probation_begin(struct probation *probation, uint64_t length_ms)
 {
 	probation->length_ms = length_ms;
-	probation->begun_ms = now_ms();
+	probation->begun_ms = clock_ms();
 	probation->crashes = 0;
 	probation->on = length_ms > 0;
 }
@@ -55,7 +46,7 @@ probation_crash(struct probation *probation)
 {
 	if (!probation->on)
 		return false;
-	if (now_ms() - probation->begun_ms >= probation->length_ms) {
+	if (clock_ms() - probation->begun_ms >= probation->length_ms) {
 		probation->on = false;
 		return false;
 	}

@@ -12,6 +12,7 @@
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "error.h"
 #include "log.h"
 #include "master/build.h"
@@ -39,19 +40,10 @@ reload_set_state(struct reload *reload, enum reload_state state)
 	reload->state = state;
 }
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void
 reload_schedule(struct reload *reload)
 {
-	uint64_t now = now_ms(), begin = reload->ended_ms + reload->pause_ms;
+	uint64_t now = clock_ms(), begin = reload->ended_ms + reload->pause_ms;
 	struct timeval when = { 0, 0 };
 
 	if (reload->state != RELOAD_IDLE)
@@ -98,7 +90,7 @@ finish(struct reload *reload, bool good)
 	if (reload->workers != NULL)
 		workers_set_trial(reload->workers, 0);
 	reload_set_state(reload, RELOAD_IDLE);
-	reload->ended_ms = now_ms();
+	reload->ended_ms = clock_ms();
 	waiters_tell(&reload->waiters, good, reload->verdict.text);
 	reload_schedule(reload);
 	reload->ops->on_done(reload->arg, good);

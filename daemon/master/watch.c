@@ -14,11 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "log.h"
 #include "master/watch_files.h"
 
@@ -47,15 +47,6 @@ struct watch {
 	bool told_dir; /* of one that cannot be watched; the poll looks there */
 	uint64_t changed_ms; /* when the change of this reload was first seen */
 };
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void
 set_timer(struct event *timer, unsigned int ms)
@@ -140,7 +131,7 @@ stir(struct watch *watch)
 {
 	watch->quiet = 0;
 	if (watch->changed_ms == 0)
-		watch->changed_ms = now_ms();
+		watch->changed_ms = clock_ms();
 	if (!event_pending(watch->tick, EV_TIMEOUT, NULL))
 		set_timer(watch->tick, TICK_MS);
 }
@@ -150,7 +141,7 @@ static bool
 being_written(struct watch *watch)
 {
 	struct watch_file *file;
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 
 	LIST_FOREACH(file, &watch->files, link)
 		if (file->writing_ms != 0 && now - file->writing_ms < WRITING_MS)
@@ -249,7 +240,7 @@ on_event(struct watch *watch, const struct inotify_event *event)
 			stir(watch);
 		return;
 	}
-	file->writing_ms = event->mask & IN_MODIFY ? now_ms() : 0;
+	file->writing_ms = event->mask & IN_MODIFY ? clock_ms() : 0;
 	stir(watch);
 }
 
@@ -344,7 +335,7 @@ watch_add(struct watch *watch, const char *pattern)
 static void
 say(const struct watch *watch, bool good, unsigned int generation)
 {
-	double s = (double)(now_ms() - watch->changed_ms) / 1000;
+	double s = (double)(clock_ms() - watch->changed_ms) / 1000;
 
 	if (!isatty(STDERR_FILENO) || watch->changed_ms == 0)
 		return;

@@ -18,12 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include "board.h"
+#include "clock.h"
 #include "log.h"
 #include "master/child.h"
 #include "master/gen.h"
@@ -54,15 +54,6 @@ struct watchdog {
 	uint64_t last_ms;
 	struct watched watched[];
 };
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* A file of /proc/PID as a string; "" when there is none. */
 static void
@@ -243,7 +234,7 @@ static void
 watchdog_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct watchdog *watchdog = arg;
-	uint64_t now = now_ms(), ms = now - watchdog->last_ms;
+	uint64_t now = clock_ms(), ms = now - watchdog->last_ms;
 	uint32_t i;
 
 	(void)fd;
@@ -266,7 +257,7 @@ watchdog_new(struct event_base *base, struct workers *workers)
 	if (watchdog == NULL)
 		return NULL;
 	watchdog->workers = workers;
-	watchdog->last_ms = now_ms();
+	watchdog->last_ms = clock_ms();
 	watchdog->tick =
 	    event_new(base, -1, EV_PERSIST, watchdog_tick_cb, watchdog);
 	if (watchdog->tick == NULL || event_add(watchdog->tick, &interval) == -1) {

@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "board.h"
+#include "clock.h"
 #include "error.h"
 #include "log.h"
 #include "master/census.h"
@@ -57,15 +58,6 @@ worker_set_state(struct worker_row *worker, enum worker_state state)
 	worker->state = state;
 	if (!was_settled && workers_settled(workers))
 		workers->ops->on_settled(workers->arg);
-}
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 int
@@ -114,7 +106,7 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	worker->pid = child_pid(worker->child);
 	worker->owed = worker->late = 0;
 	worker->asked = worker->serves = 0;
-	worker->born_ms = now_ms();
+	worker->born_ms = clock_ms();
 	worker->starts++;
 	log_info("worker %u (pid %d) started", worker->index + 1,
 	    (int)worker->pid);
@@ -258,7 +250,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 			workers->ops->on_all_gone(workers->arg);
 		return;
 	}
-	if (now_ms() - worker->born_ms >= BACKOFF_RESET_MS)
+	if (clock_ms() - worker->born_ms >= BACKOFF_RESET_MS)
 		worker->backoff_ms = 0;
 	ms = next_backoff(worker);
 	log_death(worker, how, ms);

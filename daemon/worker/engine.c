@@ -2,8 +2,8 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "clock.h"
 #include "engine.h"
 #include "timers.h"
 
@@ -12,11 +12,7 @@ struct engine engine;
 uint64_t
 engine_read_clock(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	engine.now_ms = (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-	return engine.now_ms;
+	return engine.now_ms = clock_ms();
 }
 
 int
