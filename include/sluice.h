@@ -241,8 +241,10 @@ extern SL_EXPORT const struct sl_plugin sl_plugin;
 #ifdef __cplusplus
 /* Members that are left out are NULL, and that is what is meant. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+/* Hidden: else the static is a symbol that plugins could take from each other. */
 #define SL_HANDLERS(...)                                              \
-	([]() -> const struct sl_handlers * {                         \
+	([]() __attribute__((visibility("hidden")))                   \
+		-> const struct sl_handlers * {                       \
 		static const struct sl_handlers sl_handlers_ = {      \
 		    .size = sizeof(struct sl_handlers), __VA_ARGS__}; \
 		return &sl_handlers_;                                 \
