@@ -7,8 +7,10 @@
 
 #include <link.h>
 #include <stdbool.h>
-#include <string.h>
+#include <stdlib.h>
 
+#include "elf_file.h"
+#include "elf_symbols.h"
 #include "error.h"
 #include "memfd.h"
 
@@ -34,113 +36,22 @@ is_static_tls(unsigned int type)
 #endif
 }
 
-/* Our own header, from the linker: what this machine and class are. */
-extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
-
-struct elf {
-	const char *path;
-	int fd;
-	uint64_t size;
-	ElfW(Ehdr) head;
-};
-
-static bool
-within(const struct elf *elf, uint64_t offset, uint64_t len)
-{
-	return offset <= elf->size && len <= elf->size - offset;
-}
-
+/* Without the header the loader takes "executable" for granted. */
 static int
-cut_short(const struct elf *elf, const char *what, struct error *err)
+check_stack(const struct elf_file *elf, struct error *err)
 {
+	bool stack = false;
+	size_t i;
+
+	for (i = 0; i < elf->head.e_phnum; i++)
+		if (elf->segments[i].p_type == PT_GNU_STACK)
+			stack = !(elf->segments[i].p_flags & PF_X);
+	if (stack)
+		return 0;
 	return error_set(err,
-	    "%s: is cut short: it has %llu bytes, and its %s "
-	    "would lie behind them",
-	    elf->path, (unsigned long long)elf->size, what);
-}
-
-static int
-check_head(const struct elf *elf, struct error *err)
-{
-	const ElfW(Ehdr) *head = &elf->head, *ours = &__ehdr_start;
-
-	if (memcmp(head->e_ident, ELFMAG, SELFMAG) != 0)
-		return error_set(err,
-		    "%s: is not a shared object: "
-		    "it does not begin as an ELF file",
-		    elf->path);
-	if (elf->size < sizeof(*head))
-		return cut_short(elf, "header", err);
-	if (head->e_ident[EI_CLASS] != ours->e_ident[EI_CLASS] ||
-	    head->e_ident[EI_DATA] != ours->e_ident[EI_DATA] ||
-	    head->e_machine != ours->e_machine)
-		return error_set(err,
-		    "%s: is built for another machine "
-		    "(ELF machine %u, class %u; this one is %u, class %u)",
-		    elf->path, head->e_machine, head->e_ident[EI_CLASS],
-		    ours->e_machine, ours->e_ident[EI_CLASS]);
-	if (head->e_type == ET_REL)
-		return error_set(err,
-		    "%s: is an object file (.o); "
-		    "link it with -shared",
-		    elf->path);
-	if (head->e_type != ET_DYN)
-		return error_set(err,
-		    "%s: is not a shared object; "
-		    "link it with -shared",
-		    elf->path);
-	if (head->e_phentsize != sizeof(ElfW(Phdr)) || head->e_phnum == 0)
-		return error_set(err,
-		    "%s: has no program headers; "
-		    "the file is damaged",
-		    elf->path);
-	return 0;
-}
-
-static int
-read_segment(const struct elf *elf, unsigned int index, ElfW(Phdr) * ret,
-    struct error *err)
-{
-	if (memfd_read(elf->fd, ret, sizeof(*ret),
-		(off_t)(elf->head.e_phoff + index * sizeof(*ret))) == -1)
-		return error_sys(err, "%s", elf->path);
-	return 0;
-}
-
-static int
-check_segments(const struct elf *elf, struct error *err)
-{
-	bool load = false, dynamic = false, stack = false;
-	ElfW(Phdr) segment;
-	unsigned int i;
-
-	if (!within(elf, elf->head.e_phoff,
-		(uint64_t)elf->head.e_phnum * sizeof(segment)))
-		return cut_short(elf, "program headers", err);
-	for (i = 0; i < elf->head.e_phnum; i++) {
-		if (read_segment(elf, i, &segment, err) == -1)
-			return -1;
-		if (segment.p_type == PT_GNU_STACK)
-			stack = !(segment.p_flags & PF_X);
-		if (segment.p_type != PT_LOAD && segment.p_type != PT_DYNAMIC)
-			continue;
-		if (!within(elf, segment.p_offset, segment.p_filesz))
-			return cut_short(elf, "segments", err);
-		load |= segment.p_type == PT_LOAD;
-		dynamic |= segment.p_type == PT_DYNAMIC;
-	}
-	if (!load || !dynamic)
-		return error_set(err,
-		    "%s: has nothing to load; "
-		    "the file is damaged",
-		    elf->path);
-	/* Without the header the loader takes "executable" for granted. */
-	if (!stack)
-		return error_set(err,
-		    "%s: wants an executable stack; "
-		    "link it with -z noexecstack",
-		    elf->path);
-	return 0;
+	    "%s: wants an executable stack; "
+	    "link it with -z noexecstack",
+	    elf->path);
 }
 
 /*
@@ -148,7 +59,7 @@ check_segments(const struct elf *elf, struct error *err)
  * tell whether all of it has arrived, also when space was reserved beforehand.
  */
 static int
-check_sections(const struct elf *elf, struct error *err)
+check_sections(const struct elf_file *elf, struct error *err)
 {
 	const ElfW(Ehdr) *head = &elf->head;
 	ElfW(Shdr) names;
@@ -156,15 +67,15 @@ check_sections(const struct elf *elf, struct error *err)
 	if (head->e_shoff == 0 || head->e_shnum == 0)
 		return 0; /* stripped of them */
 	if (head->e_shentsize != sizeof(names) ||
-	    !within(elf, head->e_shoff, (uint64_t)head->e_shnum * sizeof(names)))
-		return cut_short(elf, "section headers", err);
+	    !elf_file_within(elf, head->e_shoff, (uint64_t)head->e_shnum * sizeof(names)))
+		return elf_file_cut_short(elf, "section headers", err);
 	if (head->e_shstrndx == SHN_UNDEF || head->e_shstrndx >= head->e_shnum)
 		return 0;
 	if (memfd_read(elf->fd, &names, sizeof(names),
 		(off_t)(head->e_shoff + head->e_shstrndx * sizeof(names))) == -1)
 		return error_sys(err, "%s", elf->path);
 	if (names.sh_type != SHT_STRTAB ||
-	    !within(elf, names.sh_offset, names.sh_size))
+	    !elf_file_within(elf, names.sh_offset, names.sh_size))
 		return error_set(err,
 		    "%s: is not whole: its section headers "
 		    "are damaged",
@@ -173,7 +84,7 @@ check_sections(const struct elf *elf, struct error *err)
 }
 
 static int
-static_tls(const struct elf *elf, struct error *err)
+static_tls(const struct elf_file *elf, struct error *err)
 {
 	return error_set(err,
 	    "%s: uses static thread-local storage, which runs out when code "
@@ -181,31 +92,9 @@ static_tls(const struct elf *elf, struct error *err)
 	    elf->path);
 }
 
-/* Where in the file is what will be at this address?  false: nowhere. */
-static bool
-find_address(const struct elf *elf, uint64_t address, uint64_t len,
-    uint64_t *ret_offset)
-{
-	struct error ignored;
-	ElfW(Phdr) segment;
-	unsigned int i;
-
-	for (i = 0; i < elf->head.e_phnum; i++) {
-		if (read_segment(elf, i, &segment, &ignored) == -1)
-			return false;
-		if (segment.p_type != PT_LOAD || address < segment.p_vaddr ||
-		    address - segment.p_vaddr > segment.p_filesz ||
-		    len > segment.p_filesz - (address - segment.p_vaddr))
-			continue;
-		*ret_offset = segment.p_offset + (address - segment.p_vaddr);
-		return true;
-	}
-	return false;
-}
-
 /* Not every linker sets the flag: does a relocation ask for static TLS? */
 static int
-check_relocations(const struct elf *elf, uint64_t address, uint64_t len,
+check_relocations(const struct elf_file *elf, uint64_t address, uint64_t len,
     struct error *err)
 {
 	ElfW(Rela) some[256];
@@ -213,7 +102,7 @@ check_relocations(const struct elf *elf, uint64_t address, uint64_t len,
 	size_t i;
 
 	/* What lies nowhere is for the loader to complain about. */
-	if (!find_address(elf, address, len, &offset))
+	if (!elf_file_find(elf, address, len, &offset))
 		return 0;
 	for (left = len / sizeof(some[0]); left > 0; left -= n) {
 		n = sizeof(some) / sizeof(some[0]);
@@ -231,47 +120,61 @@ check_relocations(const struct elf *elf, uint64_t address, uint64_t len,
 }
 
 static int
-check_dynamic(const struct elf *elf, struct error *err)
+check_thread_storage(const struct elf_file *elf, struct error *err)
 {
-	uint64_t rela = 0, rela_size = 0, at;
-	ElfW(Phdr) segment;
-	ElfW(Dyn) entry;
-	unsigned int i;
+	uint64_t flags = 0, rela = 0, size = 0;
 
-	for (i = 0; i < elf->head.e_phnum; i++) {
-		if (read_segment(elf, i, &segment, err) == -1)
-			return -1;
-		if (segment.p_type == PT_DYNAMIC)
-			break;
+	if (elf_file_dynamic(elf, DT_FLAGS, &flags) && (flags & DF_STATIC_TLS))
+		return static_tls(elf, err);
+	if (!elf_file_dynamic(elf, DT_RELA, &rela) ||
+	    !elf_file_dynamic(elf, DT_RELASZ, &size))
+		return 0;
+	return check_relocations(elf, rela, size, err);
+}
+
+/*
+ * The loader binds such a symbol once for the whole process: the first image
+ * that defines it serves all that come later, also its own next version.
+ */
+static int
+check_unique(const struct elf_file *elf, struct error *err)
+{
+	uint64_t name = 0;
+	char *text;
+
+	switch (elf_symbols_unique(elf, &name)) {
+	case ELF_SYMBOLS_NONE:
+		return 0;
+	case ELF_SYMBOLS_DAMAGED:
+		return error_set(err,
+		    "%s: its table of symbols is damaged", elf->path);
+	case ELF_SYMBOLS_UNIQUE:
+		break;
 	}
-	for (at = 0; at + sizeof(entry) <= segment.p_filesz;
-	     at += sizeof(entry)) {
-		if (memfd_read(elf->fd, &entry, sizeof(entry),
-			(off_t)(segment.p_offset + at)) == -1)
-			return error_sys(err, "%s", elf->path);
-		if (entry.d_tag == DT_NULL)
-			break;
-		if (entry.d_tag == DT_FLAGS &&
-		    (entry.d_un.d_val & DF_STATIC_TLS))
-			return static_tls(elf, err);
-		if (entry.d_tag == DT_RELA)
-			rela = entry.d_un.d_ptr;
-		else if (entry.d_tag == DT_RELASZ)
-			rela_size = entry.d_un.d_val;
-	}
-	return check_relocations(elf, rela, rela_size, err);
+	text = elf_file_string(elf, name);
+	error_set(err,
+	    "%s: its symbol \"%.200s\" is unique in the process "
+	    "(STB_GNU_UNIQUE), so that other plugins and its own next version "
+	    "would share it; compile with -fno-gnu-unique",
+	    elf->path, text != NULL ? text : "?");
+	free(text);
+	return -1;
 }
 
 int
 elf_check(const char *path, int fd, uint64_t size, struct error *err)
 {
-	struct elf elf = { .path = path, .fd = fd, .size = size };
-	size_t len = size < sizeof(elf.head) ? (size_t)size : sizeof(elf.head);
+	struct elf_file elf;
+	int result;
 
-	if (memfd_read(fd, &elf.head, len, 0) == -1)
-		return error_sys(err, "%s", path);
-	if (check_head(&elf, err) == -1 || check_segments(&elf, err) == -1 ||
-	    check_sections(&elf, err) == -1 || check_dynamic(&elf, err) == -1)
+	if (elf_file_read(&elf, path, fd, size, err) == -1)
 		return -1;
-	return 0;
+	result = check_stack(&elf, err) == -1 ||
+		check_sections(&elf, err) == -1 ||
+		check_thread_storage(&elf, err) == -1 ||
+		check_unique(&elf, err) == -1
+	    ? -1
+	    : 0;
+	elf_file_done(&elf);
+	return result;
 }

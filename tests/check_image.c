@@ -222,6 +222,76 @@ START_TEST(static_tls_is_refused)
 }
 END_TEST
 
+static void
+accepted(const struct tiny *t)
+{
+	struct image image = { .fd = -1 };
+	struct error err = { "" };
+
+	ck_assert_msg(image_open(fixture_file("a.so", t, sizeof(*t)), &image,
+			  &err) == 0,
+	    "%s", err.text);
+	image_close(&image);
+}
+
+START_TEST(a_symbol_that_all_images_would_share_is_refused)
+{
+	const ElfW(Sxword) tables[] = { DT_HASH, DT_GNU_HASH };
+	struct tiny t;
+
+	for (int i = 0; i < 2; i++) {
+		t = tiny();
+		tiny_symbol(&t, "mine", STB_GLOBAL, tables[i]);
+		accepted(&t);
+		t = tiny();
+		tiny_symbol(&t, "ours", STB_GNU_UNIQUE, tables[i]);
+		refused(&t, sizeof(t), "\"ours\" is unique in the process");
+		refused(&t, sizeof(t), "-fno-gnu-unique");
+		/* Section headers are not needed for it. */
+		t.head.e_shoff = 0;
+		refused(&t, sizeof(t), "STB_GNU_UNIQUE");
+		/* That of another file is its business. */
+		t.symbols[1].st_shndx = SHN_UNDEF;
+		accepted(&t);
+	}
+}
+END_TEST
+
+START_TEST(damaged_tables_of_symbols_are_refused)
+{
+	struct tiny t = tiny(), good = tiny();
+
+	tiny_symbol(&good, "mine", STB_GLOBAL, DT_GNU_HASH);
+	t = good;
+	t.gnu_hash[0] = UINT32_MAX; /* buckets */
+	refused(&t, sizeof(t), "table of symbols is damaged");
+	t = good;
+	t.gnu_hash[2] = UINT32_MAX; /* filter */
+	refused(&t, sizeof(t), "table of symbols is damaged");
+	t = good;
+	t.gnu_hash[1] = 2; /* a bucket in front of the first symbol */
+	refused(&t, sizeof(t), "table of symbols is damaged");
+	t = good;
+	t.gnu_hash[6] = UINT32_MAX / 2; /* a symbol behind the file */
+	refused(&t, sizeof(t), "table of symbols is damaged");
+	good = tiny();
+	tiny_symbol(&good, "mine", STB_GLOBAL, DT_HASH);
+	t = good;
+	t.hash[0] = UINT32_MAX;
+	refused(&t, sizeof(t), "table of symbols is damaged");
+	t = good;
+	t.hash[1] = UINT32_MAX;
+	refused(&t, sizeof(t), "table of symbols is damaged");
+	t = good;
+	t.hash[2] = 2; /* a bucket of no symbol */
+	refused(&t, sizeof(t), "table of symbols is damaged");
+	t = good;
+	t.symbols[1].st_name = UINT32_MAX;
+	t.symbols[1].st_info = ELF64_ST_INFO(STB_GNU_UNIQUE, STT_OBJECT);
+	refused(&t, sizeof(t), "unique in the process");
+}
+END_TEST
+
 START_TEST(every_truncation_is_refused)
 {
 	struct tiny t = tiny();
@@ -278,6 +348,8 @@ START_TEST(mutated_files_do_no_harm)
 	srandom(1);
 	for (i = 0; i < 3000; i++) {
 		t = tiny();
+		tiny_symbol(&t, "mine", i % 3 == 0 ? STB_GNU_UNIQUE : STB_WEAK,
+		    i % 2 == 0 ? DT_HASH : DT_GNU_HASH);
 		for (edits = 1 + (int)(random() % 8); edits > 0; edits--)
 			((char *)&t)[(size_t)random() % sizeof(t)] =
 			    (char)random();
@@ -301,6 +373,8 @@ main(void)
 		other_kinds_of_elf_are_refused,
 		an_executable_stack_is_refused,
 		static_tls_is_refused,
+		a_symbol_that_all_images_would_share_is_refused,
+		damaged_tables_of_symbols_are_refused,
 		every_truncation_is_refused,
 		a_file_with_a_hole_at_its_end_is_refused,
 		offsets_beyond_all_bounds_are_refused,

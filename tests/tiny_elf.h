@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <link.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /*
@@ -16,7 +17,11 @@ struct tiny {
 	ElfW(Ehdr) head;
 	ElfW(Phdr) segments[3];
 	char names[16];
-	ElfW(Dyn) dynamic[4];
+	char strings[64];
+	ElfW(Dyn) dynamic[12];
+	ElfW(Sym) symbols[2];
+	uint32_t hash[5];     /* DT_HASH: 1 bucket, 2 chains */
+	uint32_t gnu_hash[8]; /* 1 bucket, from symbol 1, 1 word of filter */
 	ElfW(Rela) relocation;
 	ElfW(Shdr) sections[2];
 };
@@ -57,11 +62,56 @@ tiny_dynamic(struct tiny *t, ElfW(Sxword) tag, ElfW(Xword) value)
 {
 	size_t i;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < sizeof(t->dynamic) / sizeof(t->dynamic[0]) - 2; i++)
 		if (t->dynamic[i].d_tag == tag || t->dynamic[i].d_tag == DT_NULL)
 			break;
 	t->dynamic[i].d_tag = tag;
 	t->dynamic[i].d_un.d_val = value;
+}
+
+/* Add one that may be there several times. */
+static inline void
+tiny_dynamic_more(struct tiny *t, ElfW(Sxword) tag, ElfW(Xword) value)
+{
+	size_t i = 0;
+
+	while (t->dynamic[i].d_tag != DT_NULL)
+		i++;
+	t->dynamic[i].d_tag = tag;
+	t->dynamic[i].d_un.d_val = value;
+}
+
+/* Put a string behind those that are there, and say where. */
+static inline ElfW(Xword)
+tiny_string(struct tiny *t, const char *string)
+{
+	size_t at = 1;
+
+	while (t->strings[at] != '\0')
+		at += strlen(t->strings + at) + 1;
+	strcpy(t->strings + at, string);
+	tiny_dynamic(t, DT_STRTAB, offsetof(struct tiny, strings));
+	tiny_dynamic(t, DT_STRSZ, sizeof(t->strings));
+	return at;
+}
+
+/* It defines a symbol, which is found by DT_HASH or DT_GNU_HASH. */
+static inline void
+tiny_symbol(struct tiny *t, const char *name, unsigned int binding,
+    ElfW(Sxword) table)
+{
+	const uint32_t hash[] = { 1, 2, 1, 0, 0 };
+	const uint32_t gnu_hash[] = { 1, 1, 1, 0, 0, 0, 1, 1 };
+
+	memcpy(t->hash, hash, sizeof(hash));
+	memcpy(t->gnu_hash, gnu_hash, sizeof(gnu_hash));
+	t->symbols[1].st_name = (ElfW(Word))tiny_string(t, name);
+	t->symbols[1].st_info = ELF64_ST_INFO(binding, STT_OBJECT);
+	t->symbols[1].st_shndx = 1;
+	tiny_dynamic(t, DT_SYMTAB, offsetof(struct tiny, symbols));
+	tiny_dynamic(t, table,
+	    table == DT_HASH ? offsetof(struct tiny, hash)
+			     : offsetof(struct tiny, gnu_hash));
 }
 
 #endif

@@ -1,0 +1,24 @@
+/* elf_symbols.h: the symbols that a shared object defines for others. */
+
+#ifndef SLUICE_ELF_SYMBOLS_H
+#define SLUICE_ELF_SYMBOLS_H
+
+#include <stdint.h>
+
+struct elf_file;
+
+enum elf_symbols {
+	ELF_SYMBOLS_NONE,    /* no such symbol */
+	ELF_SYMBOLS_UNIQUE,  /* there is one */
+	ELF_SYMBOLS_DAMAGED, /* what should be a table of symbols is not */
+};
+
+/*
+ * Does it define one of binding STB_GNU_UNIQUE?  Goes by the hash tables, as
+ * the loader does: section headers may be stripped.  ret_name: where its name
+ * stands, for elf_file_string().
+ */
+enum elf_symbols elf_symbols_unique(const struct elf_file *elf,
+    uint64_t *ret_name);
+
+#endif
