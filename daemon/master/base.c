@@ -35,7 +35,9 @@ master_base(void)
 	event_set_fatal_callback(on_libevent_fatal);
 	if (config != NULL &&
 	    event_config_set_flag(config,
-		EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0)
+		EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
+		    /* Every timer counts from now, also when we come late. */
+		    EVENT_BASE_FLAG_NO_CACHE_TIME) == 0)
 		base = event_base_new_with_config(config);
 	if (config != NULL)
 		event_config_free(config);

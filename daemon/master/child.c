@@ -20,8 +20,10 @@
 #include <event2/event.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "error.h"
 #include "log.h"
+#include "master/process.h"
 #include "master/spawn.h"
 #include "msg.h"
 
@@ -30,6 +32,8 @@
 #define REAP_MS 5000 /* from SIGKILL: longer only when stuck in the kernel */
 #define LAST_REAP_MS 1000 /* when we ourselves leave */
 #define REAP_POLL_MS 2
+#define LATE_MS 500 /* a timer that comes so late: we were stopped, and it, too */
+#define GRANT_MS 60000 /* in all, beyond its deadline, to one that could not run */
 
 struct child {
 	LIST_ENTRY(child) entry;
@@ -42,6 +46,10 @@ struct child {
 	const char *reason; /* why we killed it, or would */
 	bool killed;	    /* by us */
 	bool aborted;	    /* by us; killed next, if need be */
+	/* Of the timer that runs; due_ms 0: none. */
+	uint64_t due_ms;
+	unsigned int ms, granted_ms;
+	uint64_t cpu_ms; /* that it had used when the timer was set */
 };
 
 struct children {
@@ -82,6 +90,14 @@ describe_exit(int status, char *text, size_t size)
 	}
 }
 
+static void
+child_end_timer(struct child *child)
+{
+	child->due_ms = 0;
+	if (child->timer != NULL)
+		event_del(child->timer);
+}
+
 /* Nobody shall hear from it again, but somebody has to reap it. */
 static void
 child_forget(struct child *child)
@@ -89,8 +105,7 @@ child_forget(struct child *child)
 	child->ops = NULL;
 	channel_free(child->channel);
 	child->channel = NULL;
-	if (child->timer != NULL)
-		event_del(child->timer);
+	child_end_timer(child);
 }
 
 static void
@@ -123,16 +138,13 @@ child_reaped(struct child *child, int status)
 	child_destroy(child);
 }
 
-static void
-children_reap_cb(evutil_socket_t fd, short what, void *arg)
+void
+children_reap(struct children *children)
 {
-	struct children *children = arg;
 	struct child *child;
 	pid_t pid;
 	int status;
 
-	(void)fd;
-	(void)what;
 	/* Any pid: as the first process of a container we inherit orphans. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		LIST_FOREACH(child, &children->list, entry)
@@ -144,32 +156,109 @@ children_reap_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+children_reap_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	children_reap(arg);
+}
+
+static void
 child_set_timer(struct child *child, unsigned int ms)
 {
 	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
+	struct process_view view;
 
+	child->ms = ms;
+	child->due_ms = clock_ms() + ms;
+	if (child->pid > 0 && process_look(child->pid, &view))
+		child->cpu_ms = view.cpu_ms;
 	/* Without memory for a timer the deadline is now. */
 	if (event_add(child->timer, &when) == -1)
 		event_active(child->timer, EV_TIMEOUT, 0);
+}
+
+/*
+ * Was the time it had not its own?  We may have been stopped or suspended with
+ * it, the disk may make it wait, others may have the processor, or a debugger
+ * may have it.  One that stops itself gets nothing for that.
+ */
+static bool
+had_no_time(const struct child *child)
+{
+	struct process_view view;
+	pid_t tracer;
+
+	if (clock_ms() > child->due_ms + LATE_MS)
+		return true;
+	if (!process_look(child->pid, &view))
+		return false;
+	switch (view.state) {
+	case 'D':
+		return true;
+	case 'R':
+		return view.cpu_ms - child->cpu_ms < child->ms / 2;
+	case 't':
+		tracer = process_tracer(child->pid);
+		return tracer != 0 && tracer != getpid();
+	default:
+		return false;
+	}
+}
+
+/* Look once more before it is killed: returns true when it need not be. */
+static bool
+child_last_look(struct child *child)
+{
+	uint64_t due_ms = child->due_ms;
+
+	/* What it said in time may not have been read yet. */
+	if (child->channel != NULL)
+		channel_pump(child->channel);
+	if (child->due_ms != due_ms || child->killed || child->aborted)
+		return true;
+	if (child->granted_ms + child->ms > GRANT_MS || !had_no_time(child))
+		return false;
+	child->granted_ms += child->ms;
+	log_debug("process %d could not run: it has %u ms more",
+	    (int)child->pid, child->ms);
+	child_set_timer(child, child->ms);
+	return true;
+}
+
+static void
+child_give_up(struct child *child)
+{
+	const struct child_ops *ops = child->ops;
+	struct process_view view;
+	const char *held = NULL;
+
+	if (process_look(child->pid, &view))
+		held = process_held_text(&view);
+	log_errorx("process %d cannot be killed%s%s; it is given up",
+	    (int)child->pid, held != NULL ? ", as it " : "",
+	    held != NULL ? held : "");
+	child_forget(child);
+	if (ops != NULL)
+		ops->on_gone(child->arg, "cannot be killed", false);
 }
 
 static void
 child_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *child = arg;
-	const struct child_ops *ops = child->ops;
+	int status;
 
 	(void)fd;
 	(void)what;
-	if (!child->killed) {
+	/* The signal that tells of its end may wait behind this timer. */
+	if (child->pid > 0 &&
+	    waitpid(child->pid, &status, WNOHANG) == child->pid)
+		child_reaped(child, status);
+	else if (child->killed)
+		child_give_up(child);
+	else if (!child_last_look(child))
 		child_kill(child, child->reason);
-		return;
-	}
-	log_errorx("process %d cannot be killed; it is given up",
-	    (int)child->pid);
-	child_forget(child);
-	if (ops != NULL)
-		ops->on_gone(child->arg, "cannot be killed", false);
 }
 
 static void
@@ -355,8 +444,9 @@ child_deadline(struct child *child, unsigned int ms, const char *reason)
 	if (child->killed || child->aborted || child->channel == NULL)
 		return; /* a shorter one is running */
 	child->reason = reason;
+	child->granted_ms = 0;
 	if (ms == 0)
-		event_del(child->timer);
+		child_end_timer(child);
 	else
 		child_set_timer(child, ms);
 }
@@ -368,7 +458,7 @@ child_abort(struct child *child, const char *reason)
 		return;
 	child->reason = reason;
 	child->aborted = true;
-	event_del(child->timer);
+	child_end_timer(child);
 	kill(child->pid, SIGABRT);
 }
 

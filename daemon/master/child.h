@@ -31,6 +31,8 @@ struct child_ops {
 
 /* Reaps from now on.  NULL: no memory. */
 struct children *children_new(struct event_base *base);
+/* Take notice now of those that have ended; a deadline does so before it is one. */
+void children_reap(struct children *children);
 /* Kills and forgets what is left. */
 void children_free(struct children *children);
 
@@ -51,7 +53,11 @@ pid_t child_pid(const struct child *child);
 int child_send(struct child *child, uint32_t type, uint32_t generation,
     const uint32_t arg[4], const void *payload, size_t length, int fd);
 
-/* Kill it unless it ends, or this is called anew, within ms.  0: no deadline. */
+/*
+ * Kill it unless it ends, or this is called anew, within ms.  0: no deadline.
+ * Before that what it has said is read, and one that could not run gets more
+ * time, for a minute in all.
+ */
 void child_deadline(struct child *child, unsigned int ms, const char *reason);
 
 /*

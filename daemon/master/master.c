@@ -14,6 +14,7 @@
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "error.h"
 #include "log.h"
 #include "master/child.h"
@@ -35,6 +36,7 @@
 	1000 /* beyond drain_timeout, when workers end politely what is left */
 #define STOP_MS 3000 /* for a worker that was told to leave now */
 #define KILL_MS 6000 /* for the kernel to end one; longer than child.c tries */
+#define LATE_MS 500 /* a timer that comes so late: we were stopped, and the workers with us */
 #define PLUGIN_RELOAD_MS \
 	1000 /* at most one a second, however often plugins ask */
 
@@ -55,6 +57,7 @@ struct master {
 	struct control_subject subject;
 	struct event *sighup, *sigterm, *sigint;
 	struct event *phase_timer;
+	uint64_t phase_due_ms;
 	enum phase phase;
 	int exit_status;
 };
@@ -67,10 +70,19 @@ leave(struct master *master, int status)
 }
 
 static void
+set_phase_timer(struct master *master, uint64_t ms)
+{
+	struct timeval when = { (time_t)(ms / 1000),
+		(suseconds_t)(ms % 1000) * 1000 };
+
+	master->phase_due_ms = clock_ms() + ms;
+	event_add(master->phase_timer, &when);
+}
+
+static void
 enter_phase(struct master *master, enum phase phase)
 {
 	uint64_t ms = KILL_MS;
-	struct timeval when;
 
 	master->phase = phase;
 	switch (phase) {
@@ -89,9 +101,7 @@ enter_phase(struct master *master, enum phase phase)
 		workers_kill(master->workers);
 		break;
 	}
-	when.tv_sec = (time_t)(ms / 1000);
-	when.tv_usec = (suseconds_t)(ms % 1000) * 1000;
-	event_add(master->phase_timer, &when);
+	set_phase_timer(master, ms);
 }
 
 static void
@@ -101,7 +111,13 @@ master_phase_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (master->phase == PHASE_DRAIN) {
+	/* The signals that tell of their end may wait behind this timer. */
+	children_reap(master->children);
+	if (workers_alive(master->workers) == 0)
+		return;
+	if (clock_ms() > master->phase_due_ms + LATE_MS) {
+		set_phase_timer(master, STOP_MS);
+	} else if (master->phase == PHASE_DRAIN) {
 		enter_phase(master, PHASE_STOP);
 	} else if (master->phase == PHASE_STOP) {
 		enter_phase(master, PHASE_KILL);

@@ -1,0 +1,32 @@
+/* process.h: what the kernel shows of a process: who waits for it looks before he ends it. */
+
+#ifndef SLUICE_MASTER_PROCESS_H
+#define SLUICE_MASTER_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct process_view {
+	char state;	 /* of proc(5): 'R', 'S', 'D', 'T', 't', 'Z' */
+	uint64_t cpu_ms; /* that it has used so far */
+	bool dying;	 /* it is past its last instruction: a core dump, or its memory, takes its time */
+};
+
+/* false: there is no such process, or nothing is known. */
+bool process_look(pid_t pid, struct process_view *ret);
+
+/* Who traces it; 0: nobody. */
+pid_t process_tracer(pid_t pid);
+
+/*
+ * Could it not run, since the look before (NULL: there was none)?  It is
+ * stopped or traced, the disk makes it wait, or others have the processor.
+ */
+bool process_held_up(const struct process_view *before,
+    const struct process_view *now);
+
+/* "is stopped", "waits for the disk"; NULL: it could run. */
+const char *process_held_text(const struct process_view *view);
+
+#endif
