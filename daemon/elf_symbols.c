@@ -8,11 +8,11 @@
 
 #include <link.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "elf_file.h"
 
 #define WORDS_AT_ONCE 1024
-#define SYMBOLS_AT_ONCE 256
 
 /* The highest of `count` words at an address.  false: not all are there. */
 static bool
@@ -74,6 +74,47 @@ count_old(const struct elf_file *elf, uint64_t table, uint64_t *ret_count)
 	return last == 0 || last < head[1];
 }
 
+/* Of both tables the loader takes the GNU one; without any it finds nothing. */
+static bool
+find_table(const struct elf_file *elf, uint64_t *ret_symbols,
+    uint64_t *ret_count)
+{
+	uint64_t table = 0;
+
+	*ret_count = *ret_symbols = 0;
+	if (elf_file_dynamic(elf, DT_GNU_HASH, &table)) {
+		if (!count_gnu(elf, table, ret_count))
+			return false;
+	} else if (elf_file_dynamic(elf, DT_HASH, &table)) {
+		if (!count_old(elf, table, ret_count))
+			return false;
+	} else {
+		return true;
+	}
+	return elf_file_dynamic(elf, DT_SYMTAB, ret_symbols);
+}
+
+ElfW(Sym) *
+elf_symbols_read(const struct elf_file *elf, size_t *ret_count)
+{
+	uint64_t address, count;
+	ElfW(Sym) *symbols;
+
+	if (!find_table(elf, &address, &count) ||
+	    count > elf->size / sizeof(*symbols))
+		return NULL;
+	symbols = calloc(count + 1, sizeof(*symbols));
+	if (symbols == NULL)
+		return NULL;
+	if (count > 0 &&
+	    !elf_file_load(elf, address, symbols, count * sizeof(*symbols))) {
+		free(symbols);
+		return NULL;
+	}
+	*ret_count = count;
+	return symbols;
+}
+
 static bool
 is_unique(const ElfW(Sym) * symbol)
 {
@@ -81,41 +122,22 @@ is_unique(const ElfW(Sym) * symbol)
 	    symbol->st_shndx != SHN_UNDEF;
 }
 
-static enum elf_symbols
-search(const struct elf_file *elf, uint64_t address, uint64_t count,
-    uint64_t *ret_name)
-{
-	ElfW(Sym) some[SYMBOLS_AT_ONCE];
-	uint64_t n, i;
-
-	for (; count > 0; count -= n) {
-		n = count < SYMBOLS_AT_ONCE ? count : SYMBOLS_AT_ONCE;
-		if (!elf_file_load(elf, address, some, n * sizeof(*some)))
-			return ELF_SYMBOLS_DAMAGED;
-		for (i = 0; i < n; i++)
-			if (is_unique(&some[i])) {
-				*ret_name = some[i].st_name;
-				return ELF_SYMBOLS_UNIQUE;
-			}
-		address += n * sizeof(*some);
-	}
-	return ELF_SYMBOLS_NONE;
-}
-
 enum elf_symbols
 elf_symbols_unique(const struct elf_file *elf, uint64_t *ret_name)
 {
-	uint64_t symbols = 0, table = 0, count = 0;
-	bool known;
+	enum elf_symbols found = ELF_SYMBOLS_NONE;
+	ElfW(Sym) * symbols;
+	size_t i, count;
 
-	/* Of both the loader takes the GNU one; without any it finds nothing. */
-	if (elf_file_dynamic(elf, DT_GNU_HASH, &table))
-		known = count_gnu(elf, table, &count);
-	else if (elf_file_dynamic(elf, DT_HASH, &table))
-		known = count_old(elf, table, &count);
-	else
-		return ELF_SYMBOLS_NONE;
-	if (!known || !elf_file_dynamic(elf, DT_SYMTAB, &symbols))
+	symbols = elf_symbols_read(elf, &count);
+	if (symbols == NULL)
 		return ELF_SYMBOLS_DAMAGED;
-	return search(elf, symbols, count, ret_name);
+	for (i = 0; i < count; i++)
+		if (is_unique(&symbols[i])) {
+			*ret_name = symbols[i].st_name;
+			found = ELF_SYMBOLS_UNIQUE;
+			break;
+		}
+	free(symbols);
+	return found;
 }

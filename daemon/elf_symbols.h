@@ -3,6 +3,8 @@
 #ifndef SLUICE_ELF_SYMBOLS_H
 #define SLUICE_ELF_SYMBOLS_H
 
+#include <link.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct elf_file;
@@ -20,5 +22,11 @@ enum elf_symbols {
  */
 enum elf_symbols elf_symbols_unique(const struct elf_file *elf,
     uint64_t *ret_name);
+
+/*
+ * The symbols up to the last that is found by name; owned by the caller.
+ * *ret_count may be 0.  NULL: there is no such table, or no memory.
+ */
+ElfW(Sym) *elf_symbols_read(const struct elf_file *elf, size_t *ret_count);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "error.h"
 #include "hello.h"
 #include "log.h"
@@ -17,44 +18,23 @@
 #include "privileges.h"
 #include "roles.h"
 
+#define NAMES_MAX 16 /* more than any table of callbacks has */
+
 struct named {
 	const char *name;
 	bool present;
 };
 
+/* Those that it has. */
 static void
-list_callbacks(const struct sl_plugin *d, struct named names[8])
+list_callbacks(const void *of, const struct callback_member *member,
+    struct named *names)
 {
-	const struct named callbacks[] = {
-		{ "check", d->check != NULL },
-		{ "start", d->start != NULL },
-		{ "reload", d->reload != NULL },
-		{ "stop", d->stop != NULL },
-		{ "migrate", d->migrate != NULL },
-		{ "timer", d->timer != NULL },
-		{ NULL, false },
-	};
-
-	memcpy(names, callbacks, sizeof(callbacks));
-}
-
-static void
-list_handlers(const struct sl_handlers *h, struct named names[10])
-{
-	const struct named handlers[] = {
-		{ "open", h->open != NULL },
-		{ "data", h->data != NULL },
-		{ "drain", h->drain != NULL },
-		{ "end", h->end != NULL },
-		{ "timeout", h->timeout != NULL },
-		{ "handshake", h->handshake != NULL },
-		{ "error", h->error != NULL },
-		{ "connect_error", h->connect_error != NULL },
-		{ "close", h->close != NULL },
-		{ NULL, false },
-	};
-
-	memcpy(names, handlers, sizeof(handlers));
+	for (; member->name != NULL; member++, names++) {
+		names->name = member->name;
+		names->present = callback_present(of, member);
+	}
+	names->name = NULL;
 }
 
 static void
@@ -99,7 +79,7 @@ static void
 print_text(const struct plugin *plugin)
 {
 	const struct sl_plugin *d = &plugin->descriptor;
-	struct named names[10];
+	struct named names[NAMES_MAX];
 
 	printf("%-15s %s\n", "name:", clean(d->name));
 	printf("%-15s %s\n", "version:", clean(d->version));
@@ -109,12 +89,12 @@ print_text(const struct plugin *plugin)
 	printf("%-15s %u\n", "state version:", d->state_version);
 	list_flags(d, names);
 	print_names("flags:", names);
-	list_callbacks(d, names);
+	list_callbacks(d, plugin_callbacks, names);
 	print_names("callbacks:", names);
-	list_handlers(&plugin->server, names);
+	list_callbacks(&plugin->server, handler_callbacks, names);
 	print_names("server:", names);
 	if (d->client != NULL) {
-		list_handlers(&plugin->client, names);
+		list_callbacks(&plugin->client, handler_callbacks, names);
 		print_names("client:", names);
 	}
 	if (d->options == NULL || d->options->name == NULL) {
@@ -158,7 +138,7 @@ print_json(const struct plugin *plugin)
 {
 	const struct sl_plugin *d = &plugin->descriptor;
 	json_t *root = json_object(), *options = json_array();
-	struct named names[10];
+	struct named names[NAMES_MAX];
 	int rc;
 
 	json_object_set_new(root, "name", json_text(d->name));
@@ -169,11 +149,11 @@ print_json(const struct plugin *plugin)
 	    json_integer(d->state_version));
 	list_flags(d, names);
 	json_object_set_new(root, "flags", json_names(names));
-	list_callbacks(d, names);
+	list_callbacks(d, plugin_callbacks, names);
 	json_object_set_new(root, "callbacks", json_names(names));
-	list_handlers(&plugin->server, names);
+	list_callbacks(&plugin->server, handler_callbacks, names);
 	json_object_set_new(root, "server", json_names(names));
-	list_handlers(&plugin->client, names);
+	list_callbacks(&plugin->client, handler_callbacks, names);
 	json_object_set_new(root, "client",
 	    d->client != NULL ? json_names(names) : json_null());
 	for (const struct sl_option *o = d->options;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "image_map.h"
 #include "settings.h"
 
 struct error;
@@ -22,6 +23,7 @@ struct plugin {
 	void *handle;
 	const struct sl_plugin *exported; /* in the image */
 	const void *base; /* where the image is mapped */
+	struct image_map map; /* the same, by segments */
 	/* Copies of the image's, whole whatever size it knew. */
 	struct sl_plugin descriptor;
 	struct sl_handlers server, client;
@@ -37,6 +39,10 @@ struct plugin {
 struct plugin *plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE],
     const char *path, struct error *err);
 void plugin_unref(struct plugin *plugin);
+
+/* How much of the image lies there: see image_map_room(). */
+size_t plugin_room(const struct plugin *plugin, const void *at,
+    unsigned int flags);
 
 /*
  * The image that is mapped there, or NULL; and the one whose constructors may

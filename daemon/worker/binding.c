@@ -1,0 +1,170 @@
+/* binding.c: compares what the loader has put in place with the image itself. */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "binding.h"
+#include "elf_file.h"
+#include "elf_symbols.h"
+#include "error.h"
+#include "image_map.h"
+
+#if __ELF_NATIVE_CLASS == 64
+#define RELOCATION_TYPE(info) ELF64_R_TYPE(info)
+#define RELOCATION_SYMBOL(info) ELF64_R_SYM(info)
+#else
+#define RELOCATION_TYPE(info) ELF32_R_TYPE(info)
+#define RELOCATION_SYMBOL(info) ELF32_R_SYM(info)
+#endif
+
+#define RELOCATIONS_AT_ONCE 256
+
+struct binding {
+	struct elf_file elf;
+	const struct image_map *map;
+	ElfW(Sym) *symbols;
+	size_t symbol_count;
+	bool (*is_fine)(const void *arg, const void *at);
+	const void *arg;
+	struct error *err;
+};
+
+/* Does this relocation leave the address of a symbol behind? */
+static bool
+is_address(unsigned int type)
+{
+#if defined(__x86_64__)
+	return type == R_X86_64_GLOB_DAT || type == R_X86_64_JUMP_SLOT ||
+	    type == R_X86_64_64;
+#elif defined(__aarch64__)
+	return type == R_AARCH64_GLOB_DAT || type == R_AARCH64_JUMP_SLOT ||
+	    type == R_AARCH64_ABS64;
+#elif defined(__riscv) && __riscv_xlen == 64
+	return type == R_RISCV_JUMP_SLOT || type == R_RISCV_64;
+#else
+	(void)type; /* not known here: nothing is proved */
+	return false;
+#endif
+}
+
+/*
+ * Only what is meant to be one of a kind: a weak symbol may be replaced, and
+ * the weak ones of C++ are the same wherever they are.
+ */
+static bool
+is_own(const ElfW(Sym) * symbol)
+{
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
+
+	return symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS &&
+	    ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL &&
+	    (type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE);
+}
+
+static int
+taken(const struct binding *binding, const ElfW(Sym) * symbol, const void *at)
+{
+	char *name = elf_file_string(&binding->elf, symbol->st_name);
+	char place[PLACE_TEXT_MAX];
+
+	error_set(binding->err,
+	    "%s: uses \"%.200s\" of %s, which comes before its own; hide its "
+	    "own: compile with -fvisibility=hidden, or link with "
+	    "-Wl,-Bsymbolic, or a static library with -Wl,--exclude-libs,ALL",
+	    binding->elf.path, name != NULL ? name : "?",
+	    image_map_place(at, place));
+	free(name);
+	return -1;
+}
+
+static int
+check_one(const struct binding *binding, const ElfW(Rela) * relocation)
+{
+	size_t index = RELOCATION_SYMBOL(relocation->r_info);
+	ElfW(Addr) slot = binding->map->base + relocation->r_offset, bound;
+	const ElfW(Sym) * symbol;
+
+	if (!is_address(RELOCATION_TYPE(relocation->r_info)) ||
+	    index >= binding->symbol_count)
+		return 0;
+	symbol = &binding->symbols[index];
+	if (!is_own(symbol) ||
+	    image_map_room(binding->map, (const void *)slot, PF_R) <
+		sizeof(bound))
+		return 0;
+	memcpy(&bound, (const void *)slot, sizeof(bound));
+	bound -= (ElfW(Addr))relocation->r_addend;
+	if (bound == binding->map->base + symbol->st_value ||
+	    binding->is_fine(binding->arg, (const void *)bound))
+		return 0;
+	return taken(binding, symbol, (const void *)bound);
+}
+
+static int
+check_table(const struct binding *binding, uint64_t address, uint64_t len)
+{
+	ElfW(Rela) some[RELOCATIONS_AT_ONCE];
+	uint64_t left, n, i;
+
+	for (left = len / sizeof(*some); left > 0; left -= n) {
+		n = left < RELOCATIONS_AT_ONCE ? left : RELOCATIONS_AT_ONCE;
+		if (!elf_file_load(&binding->elf, address, some,
+			n * sizeof(*some)))
+			return error_set(binding->err,
+			    "%s: its relocations are damaged",
+			    binding->elf.path);
+		for (i = 0; i < n; i++)
+			if (check_one(binding, &some[i]) == -1)
+				return -1;
+		address += n * sizeof(*some);
+	}
+	return 0;
+}
+
+static int
+check_tables(const struct binding *binding)
+{
+	const struct elf_file *elf = &binding->elf;
+	uint64_t address = 0, len = 0, kind = 0;
+
+	if (elf_file_dynamic(elf, DT_RELA, &address) &&
+	    elf_file_dynamic(elf, DT_RELASZ, &len) &&
+	    check_table(binding, address, len) == -1)
+		return -1;
+	if (elf_file_dynamic(elf, DT_PLTREL, &kind) && kind == DT_RELA &&
+	    elf_file_dynamic(elf, DT_JMPREL, &address) &&
+	    elf_file_dynamic(elf, DT_PLTRELSZ, &len))
+		return check_table(binding, address, len);
+	return 0;
+}
+
+int
+binding_check(int fd, const struct image_map *map,
+    bool (*is_fine)(const void *arg, const void *at), const void *arg,
+    const char *path, struct error *err)
+{
+	struct binding binding = {
+		.map = map,
+		.is_fine = is_fine,
+		.arg = arg,
+		.err = err,
+	};
+	struct stat st;
+	int result = -1;
+
+	if (fstat(fd, &st) == -1)
+		return error_sys(err, "%s", path);
+	if (elf_file_read(&binding.elf, path, fd, (uint64_t)st.st_size, err) ==
+	    -1)
+		return -1;
+	binding.symbols = elf_symbols_read(&binding.elf, &binding.symbol_count);
+	if (binding.symbols == NULL)
+		error_set(err, "%s: its table of symbols is damaged", path);
+	else
+		result = check_tables(&binding);
+	free(binding.symbols);
+	elf_file_done(&binding.elf);
+	return result;
+}

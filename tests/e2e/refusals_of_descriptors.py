@@ -1,0 +1,224 @@
+"""A descriptor leads into its own plugin with every pointer, and a plugin uses
+what it defines: what leads elsewhere is refused, with its name and its place."""
+
+from sluice_test import compile_plugin, equal, main, receive_line
+
+from refusals import Refusals
+
+HEAD = """
+#define _GNU_SOURCE
+#include <link.h>
+#include <sluice.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	return sl_write(c, buf, len);
+}
+"""
+# A descriptor that a constructor bends: its members are m-> .
+BENT = HEAD + """
+static struct sl_option table[] = {
+	{ "one", SL_OPTION_STRING, "1", "the first" },
+	{ NULL, 0, NULL, NULL },
+};
+static struct sl_handlers handlers = { .size = sizeof(handlers),
+    .data = on_data };
+SL_EXPORT extern struct sl_plugin mine __asm__("sl_plugin");
+struct sl_plugin mine = { .abi = SL_ABI, .size = sizeof(mine),
+    .name = "bent", .version = "1", .summary = "bent", .options = table,
+    .server = &handlers };
+
+static int
+look(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	char *end = NULL;
+	int i, here = 0;
+
+	(void)size;
+	for (i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		char *at = (char *)info->dlpi_addr + p->p_vaddr;
+
+		if (p->p_type != PT_LOAD)
+			continue;
+		end = at + p->p_memsz;
+		here |= (char *)&mine >= at && (char *)&mine < end;
+	}
+	if (here)
+		*(char **)arg = end;
+	return here;
+}
+
+static __attribute__((unused)) char *
+end_of_own_data(void)
+{
+	char *end = NULL;
+
+	dl_iterate_phdr(look, &end);
+	return end;
+}
+
+__attribute__((constructor)) static void
+bend(void)
+{
+	struct sl_plugin *m = &mine;
+	void *heap = calloc(1, 4096);
+
+	(void)m;
+	(void)heap;
+	%s
+}
+"""
+
+
+def compiled(r, name, source, flags=()):
+    return compile_plugin(source, r.d.path(name + ".so"), flags)
+
+
+def bent(r, statement, text):
+    path = compiled(r, "bent", BENT.replace("%s", statement))
+    r.without(path, r"bent\.so: .*" + text)
+
+
+def test_functions_of_others():
+    with Refusals() as r:
+        for name in ("check", "start", "reload", "stop", "migrate", "timer"):
+            bent(r, "m->%s = (void *)abort;" % name,
+                 r'its callback "%s" lies in libc\.so\S*, not in' % name)
+        for name in ("open", "data", "drain", "end", "timeout", "handshake",
+                     "error", "connect_error", "close"):
+            bent(r, "handlers.%s = (void *)abort;" % name,
+                 r'its server handler "%s" lies in libc' % name)
+        bent(r, "static struct sl_handlers h = { .size = sizeof(h) };"
+             "h.data = on_data; h.end = (void *)abort; m->client = &h;",
+             r'its client handler "end" lies in libc')
+        bent(r, "m->start = heap;", r'callback "start" lies in memory of no file')
+        bent(r, "m->start = (void *)7;", r'callback "start" lies in memory of no file')
+        bent(r, "m->start = (void *)table;",
+             r'"start" does not lie where it could be used')
+        r.ready_again()
+
+
+def test_data_of_others():
+    with Refusals() as r:
+        for name, words in (("name", "its name"), ("version", "its version"),
+                            ("summary", "its summary"),
+                            ("options", "its option table"),
+                            ("server", "its table of server handlers"),
+                            ("client", "its table of client handlers")):
+            bent(r, "m->%s = heap;" % name, words + " lies in memory of no file")
+            bent(r, "m->%s = (void *)stderr;" % name,
+                 words + r" lies in libc\.so")
+        for name, words in (("name", "name"), ("value", "default"),
+                            ("help", "help")):
+            bent(r, 'table[0].%s = strcpy(heap, "x");' % name,
+                 "the %s of its option 1 lies in memory of no file" % words)
+        bent(r, "handlers.size = 0xffffffff; m->server = (void *)((char *)"
+             "&handlers + 1);", "its table of server handlers lies at an odd")
+        r.ready_again()
+
+
+def test_what_does_not_end():
+    with Refusals() as r:
+        # Behind it anything may follow, also the end of the memory.
+        bent(r, "static struct sl_option t[64]; size_t i;"
+             "for (i = 0; i < 64; i++) { t[i] = table[0]; }"
+             "memset(t + 1, 0x55, sizeof(t) - sizeof(t[0])); m->options = t;",
+             "the name of its option 2 lies in memory of no file")
+        end = "char *end = end_of_own_data();"
+        bent(r, end + "struct sl_option *last = (void *)(((size_t)end"
+             "- sizeof(*last)) & ~(size_t)7); *last = table[0];"
+             "m->options = last;", "its option table does not end")
+        bent(r, end + "m->options = (void *)(((size_t)end - 1) & ~(size_t)7);",
+             "its option table does not lie where it could be used")
+        bent(r, end + "end[-1] = 'x'; m->name = end - 1;",
+             "its name does not end")
+        bent(r, end + "m->server = (void *)(((size_t)end - 1) & ~(size_t)7);"
+             "memset((void *)m->server, 0x55, (size_t)end -"
+             "(size_t)m->server);", "its table of server handlers does not lie")
+        r.ready_again()
+
+
+def test_functions_of_another_plugin():
+    """It told where its function is, and there is one process."""
+    tells = HEAD + """
+__attribute__((constructor)) static void
+tell(void)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%p", (void *)on_data);
+	setenv("ON_DATA", text, 1);
+}
+SL_PLUGIN(.name = "tells", .server = SL_HANDLERS(.data = on_data));
+"""
+    with Refusals() as r:
+        r.with_listener("tells", compiled(r, "tells", tells))
+        equal(r.d.reload_ready(), 2, "generation")
+        path = compiled(r, "bent", BENT.replace("%s", """
+	void *theirs = NULL;
+	if (getenv("ON_DATA") != NULL)
+		sscanf(getenv("ON_DATA"), "%p", &theirs);
+	handlers.data = theirs;"""))
+        r.d.listeners.append({"name": "bad", "listen": "127.0.0.1:0",
+                              "plugin": path})
+        r.d.write_config()
+        said = r.d.reload_refused()
+        assert 'its server handler "data" lies in the plugin "tells"' in (
+            said), said
+
+
+def test_calls_of_the_daemon_are_as_good_as_its_own():
+    with Refusals() as r:
+        r.with_listener("calls", compiled(r, "calls", HEAD + """
+SL_PLUGIN(.name = "calls", .server = SL_HANDLERS(.open = sl_flush,
+    .data = sl_write), .client = SL_HANDLERS(.data = on_data));
+"""))
+        equal(r.d.reload_ready(), 2, "generation")
+        s = r.d.connect("calls")
+        s.sendall(b"echo\n")
+        equal(receive_line(s), "echo")
+
+
+def test_what_it_defines_and_calls_is_its_own():
+    """The loader looks into sluiced and its libraries first."""
+    source = HEAD + """
+SL_EXPORT %s;
+
+static ssize_t
+on_end(struct sl_conn *c, const void *buf, size_t len)
+{
+	(void)buf;
+	sl_write(c, %s, 4);
+	return len;
+}
+SL_PLUGIN(.name = "own", .server = SL_HANDLERS(.data = on_end),
+    .client = SL_HANDLERS(.data = on_data));
+"""
+    library = source % ("const char *event_base_get_method(void);"
+                        "const char *event_base_get_method(void)"
+                        "{ return \"own\\n\"; } int daemon_is_not_called",
+                        "event_base_get_method()")
+    libc = source % ("extern char *program_invocation_name;"
+                     "char *program_invocation_name = \"own\\n\"",
+                     "program_invocation_name")
+    with Refusals() as r:
+        r.without(compiled(r, "own", library),
+                  r'own\.so: uses "event_base_get_method" of libevent_core\S+,'
+                  r" which comes before its own; .* -fvisibility=hidden")
+        r.without(compiled(r, "data", libc),
+                  r'data\.so: uses "program_invocation_name" of \S+,')
+        # What it does not export is found by nobody else, and nowhere else.
+        r.with_listener("own", compiled(r, "own", library,
+                                        ["-Wl,-Bsymbolic"]))
+        equal(r.d.reload_ready(), 2, "generation")
+        s = r.d.connect("own")
+        s.sendall(b"?")
+        equal(receive_line(s), "own")
+
+
+main()
