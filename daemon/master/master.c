@@ -14,7 +14,6 @@
 
 #include <event2/event.h>
 
-#include "clock.h"
 #include "error.h"
 #include "log.h"
 #include "master/child.h"
@@ -22,6 +21,7 @@
 #include "master/crashes.h"
 #include "master/gen.h"
 #include "master/inherited.h"
+#include "master/leaving.h"
 #include "master/notify.h"
 #include "master/reload.h"
 #include "master/slots.h"
@@ -32,15 +32,8 @@
 #include "shm.h"
 #include "title.h"
 
-#define DRAIN_GRACE_MS \
-	1000 /* beyond drain_timeout, when workers end politely what is left */
-#define STOP_MS 3000 /* for a worker that was told to leave now */
-#define KILL_MS 6000 /* for the kernel to end one; longer than child.c tries */
-#define LATE_MS 500 /* a timer that comes so late: we were stopped, and the workers with us */
 #define PLUGIN_RELOAD_MS \
 	1000 /* at most one a second, however often plugins ask */
-
-enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP, PHASE_KILL };
 
 struct master {
 	const char *config;
@@ -56,9 +49,7 @@ struct master {
 	struct control *control; /* NULL: none is configured */
 	struct control_subject subject;
 	struct event *sighup, *sigterm, *sigint;
-	struct event *phase_timer;
-	uint64_t phase_due_ms;
-	enum phase phase;
+	struct leaving *leaving;
 	int exit_status;
 };
 
@@ -70,104 +61,19 @@ leave(struct master *master, int status)
 }
 
 static void
-set_phase_timer(struct master *master, uint64_t ms)
+on_left(void *arg)
 {
-	struct timeval when = { (time_t)(ms / 1000),
-		(suseconds_t)(ms % 1000) * 1000 };
-
-	master->phase_due_ms = clock_ms() + ms;
-	event_add(master->phase_timer, &when);
-}
-
-static void
-enter_phase(struct master *master, enum phase phase)
-{
-	uint64_t ms = KILL_MS;
-
-	master->phase = phase;
-	switch (phase) {
-	case PHASE_RUN:
-		return;
-	case PHASE_DRAIN:
-		ms = reload_committed(master->reload)->settings->drain_timeout_ms +
-		    DRAIN_GRACE_MS;
-		workers_stop(master->workers, false);
-		break;
-	case PHASE_STOP:
-		ms = STOP_MS;
-		workers_stop(master->workers, true);
-		break;
-	case PHASE_KILL:
-		workers_kill(master->workers);
-		break;
-	}
-	set_phase_timer(master, ms);
-}
-
-static void
-master_phase_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct master *master = arg;
-
-	(void)fd;
-	(void)what;
-	/* The signals that tell of their end may wait behind this timer. */
-	children_reap(master->children);
-	if (workers_alive(master->workers) == 0)
-		return;
-	if (clock_ms() > master->phase_due_ms + LATE_MS) {
-		set_phase_timer(master, STOP_MS);
-	} else if (master->phase == PHASE_DRAIN) {
-		enter_phase(master, PHASE_STOP);
-	} else if (master->phase == PHASE_STOP) {
-		enter_phase(master, PHASE_KILL);
-	} else {
-		log_errorx("leaving %u workers that cannot be killed",
-		    workers_alive(master->workers));
-		leave(master, EXIT_SUCCESS);
-	}
-}
-
-static void
-stop(struct master *master, const char *signal_name)
-{
-	struct gen *gen = reload_committed(master->reload);
-	uint64_t ms;
-
-	notify_stopping();
-	reload_stop(master->reload);
-	if (gen == NULL || workers_alive(master->workers) == 0) {
-		log_info("stopping (%s)", signal_name);
-		leave(master, EXIT_SUCCESS);
-		return;
-	}
-	ms = gen->settings->drain_timeout_ms;
-	if (ms % 1000 == 0)
-		log_info("stopping (%s): draining for at most %llu s",
-		    signal_name, (unsigned long long)ms / 1000);
-	else
-		log_info("stopping (%s): draining for at most %llu ms",
-		    signal_name, (unsigned long long)ms);
-	notify_status("stopping: draining connections");
-	enter_phase(master, PHASE_DRAIN);
-	/* The workers hold them too, and empty their queues before they let go. */
-	gen_drop_sockets(gen, NULL);
+	leave(arg, EXIT_SUCCESS);
 }
 
 static void
 master_stop_cb(evutil_socket_t number, short what, void *arg)
 {
-	const char *name = number == SIGTERM ? "SIGTERM" : "SIGINT";
 	struct master *master = arg;
 
 	(void)what;
-	if (master->phase == PHASE_RUN) {
-		stop(master, name);
-	} else if (master->phase == PHASE_DRAIN) {
-		log_info("stopping at once (%s)", name);
-		notify_status("stopping at once");
-		enter_phase(master, PHASE_STOP);
-	}
+	leaving_stop(master->leaving, master->reload, master->workers,
+	    number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 static void
@@ -264,12 +170,6 @@ on_stop_listener(void *arg, uint32_t worker, const char *name, bool close_active
 	workers_stop_listener(master->workers, name, close_active);
 }
 
-static void
-on_all_gone(void *arg)
-{
-	leave(arg, EXIT_SUCCESS);
-}
-
 static const struct workers_ops workers_ops = {
 	.on_prepared = on_prepared,
 	.on_refused = on_refused,
@@ -280,7 +180,7 @@ static const struct workers_ops workers_ops = {
 	.on_problem = on_problem,
 	.on_reload = on_plugin_reload,
 	.on_stop_listener = on_stop_listener,
-	.on_all_gone = on_all_gone,
+	.on_all_gone = on_left,
 };
 
 static int
@@ -423,9 +323,9 @@ master_init(struct master *master, const char *config, bool verbose)
 	    evsignal_new(master->base, SIGTERM, master_stop_cb, master);
 	master->sigint =
 	    evsignal_new(master->base, SIGINT, master_stop_cb, master);
-	master->phase_timer =
-	    event_new(master->base, -1, 0, master_phase_cb, master);
-	if (master->reload == NULL || master->phase_timer == NULL ||
+	master->leaving = leaving_new(master->base, master->children, on_left,
+	    master);
+	if (master->reload == NULL || master->leaving == NULL ||
 	    master->sighup == NULL || event_add(master->sighup, NULL) == -1 ||
 	    master->sigterm == NULL || event_add(master->sigterm, NULL) == -1 ||
 	    master->sigint == NULL || event_add(master->sigint, NULL) == -1)
@@ -455,7 +355,7 @@ master_done(struct master *master)
 	free_event(master->sighup);
 	free_event(master->sigterm);
 	free_event(master->sigint);
-	free_event(master->phase_timer);
+	leaving_free(master->leaving);
 	if (master->base != NULL)
 		event_base_free(master->base);
 	inherited_done(&master->inherited);

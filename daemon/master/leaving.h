@@ -1,0 +1,27 @@
+/*
+ * leaving.h: the end of the daemon, in phases: workers drain, are told to leave
+ * now, and are killed.  Each phase has its time, and a signal brings the next.
+ */
+
+#ifndef SLUICE_MASTER_LEAVING_H
+#define SLUICE_MASTER_LEAVING_H
+
+struct children;
+struct event_base;
+struct leaving;
+struct reload;
+struct workers;
+
+/* on_left: nothing is left to wait for; not called from within these calls.  NULL: errno. */
+struct leaving *leaving_new(struct event_base *base, struct children *children,
+    void (*on_left)(void *arg), void *arg);
+void leaving_free(struct leaving *leaving);
+
+/*
+ * The first call drains, a second one ends at once.  workers may be NULL; both
+ * are borrowed until the end.  signal_name is for the log.
+ */
+void leaving_stop(struct leaving *leaving, struct reload *reload,
+    struct workers *workers, const char *signal_name);
+
+#endif
