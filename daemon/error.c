@@ -6,6 +6,24 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+
+const char *
+error_text(int error)
+{
+	static char text[192];
+	struct rlimit limit;
+
+	if (error != EFBIG || getrlimit(RLIMIT_FSIZE, &limit) == -1 ||
+	    limit.rlim_cur == RLIM_INFINITY)
+		return strerror(error);
+	/* Files in memory count as well, where nobody would think of it. */
+	snprintf(text, sizeof(text),
+	    "%s: the limit RLIMIT_FSIZE is %llu bytes; raise it with ulimit -f "
+	    "or LimitFSIZE= in the unit",
+	    strerror(error), (unsigned long long)limit.rlim_cur);
+	return text;
+}
 
 /* Errors quote what operators and peers wrote, and end up in a log of lines. */
 static void
@@ -43,7 +61,7 @@ error_sys(struct error *err, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	used = strlen(text);
-	snprintf(text + used, sizeof(text) - used, ": %s", strerror(saved));
+	snprintf(text + used, sizeof(text) - used, ": %s", error_text(saved));
 	one_line(text);
 	memcpy(err->text, text, sizeof(text));
 	errno = saved;

@@ -13,8 +13,14 @@ struct error {
 int error_set(struct error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same, with ": " and the text of errno behind it.  Keeps errno. */
+/* The same, with ": " and error_text(errno) behind it.  Keeps errno. */
 int error_sys(struct error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/*
+ * strerror(3), and where that says too little what to do about it.  Static,
+ * good until the next call.
+ */
+const char *error_text(int error);
 
 #endif

@@ -1,31 +1,26 @@
 /*
  * log.c: lines to stderr, one write(2) each.  Whoever reads the other end may
- * be slow or stopped: then lines are lost, never time.
+ * be slow or stopped: then lines are lost, never time (log_sink.c).
  */
 
 #include "log.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "log_line.h"
-
-enum sink { SINK_FILE, SINK_PIPE, SINK_SOCKET };
+#include "log_sink.h"
 
 static struct {
 	struct log_style style;
 	enum log_level level;
 	bool verbose;
-	enum sink sink;
-	uint64_t lost;
 } log_state = { .style.role = "sluiced", .level = LOG_LEVEL_INFO };
 
 static bool
@@ -45,15 +40,15 @@ log_init(const char *role)
 	struct stat st;
 
 	log_state.style.role = role;
-	log_state.sink = SINK_FILE;
-	log_state.style.journal = false;
-	if (fstat(STDERR_FILENO, &st) == -1)
-		return;
-	if (S_ISFIFO(st.st_mode))
-		log_state.sink = SINK_PIPE;
-	else if (S_ISSOCK(st.st_mode))
-		log_state.sink = SINK_SOCKET;
-	log_state.style.journal = stderr_is_journal(&st);
+	log_state.style.journal =
+	    fstat(STDERR_FILENO, &st) == 0 && stderr_is_journal(&st);
+	log_sink_open();
+}
+
+void
+log_never_wait(void)
+{
+	log_sink_background();
 }
 
 void
@@ -75,36 +70,35 @@ log_enabled(enum log_level level)
 	return log_state.verbose || level <= log_state.level;
 }
 
-/* Returns false when nobody takes the line now. */
-static bool
-line_write(struct log_line *line)
+static void
+line_write(struct log_line *line, uint64_t weight)
 {
-	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
-	struct iovec iov;
-	ssize_t written;
-
 	line->text[line->length++] = '\n';
-	if (poll(&pfd, 1, 0) != 1 || (pfd.revents & POLLOUT) == 0)
-		return false;
-	if (log_state.sink == SINK_SOCKET) {
-		written = send(STDERR_FILENO, line->text, line->length,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-		return written > 0;
-	}
-	if (log_state.sink == SINK_PIPE) {
-		/* Another process may fill the pipe behind our poll; old kernels cannot say "now or never". */
-		iov.iov_base = line->text;
-		iov.iov_len = line->length;
-		written = pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT);
-		if (written > 0)
-			return true;
-		if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
-			return false;
-	}
-	do
-		written = write(STDERR_FILENO, line->text, line->length);
-	while (written == -1 && errno == EINTR);
-	return written > 0;
+	log_sink_write(line->text, line->length, weight);
+}
+
+/* In front of the first line that may get through again. */
+static void
+tell_lost(void)
+{
+	struct log_line line;
+	const char *why = "nobody read the log, or not as fast as it grew";
+	char text[256];
+	uint64_t lost;
+	int error;
+
+	lost = log_sink_take_lost(&error);
+	if (lost == 0)
+		return;
+	if (error != EAGAIN)
+		why = error_text(error);
+	if (lost == 1)
+		snprintf(text, sizeof(text), "1 line was lost: %s", why);
+	else
+		snprintf(text, sizeof(text), "%llu lines were lost: %s",
+		    (unsigned long long)lost, why);
+	log_line_build(&line, &log_state.style, LOG_LEVEL_WARN, text, NULL, 0);
+	line_write(&line, lost);
 }
 
 static void
@@ -112,26 +106,31 @@ emit(enum log_level level, const char *message, const struct log_field *fields,
     unsigned int count)
 {
 	struct log_line line;
-	char text[96];
 	int saved = errno;
 
-	if (log_state.lost > 0) {
-		snprintf(text, sizeof(text),
-		    "%llu lines were lost: nobody read the log",
-		    (unsigned long long)log_state.lost);
-		log_line_build(&line, &log_state.style, LOG_LEVEL_WARN, text,
-		    NULL, 0);
-		if (!line_write(&line)) {
-			log_state.lost++;
-			errno = saved;
-			return;
-		}
-		log_state.lost = 0;
-	}
+	tell_lost();
 	log_line_build(&line, &log_state.style, level, message, fields, count);
-	if (!line_write(&line))
-		log_state.lost++;
+	line_write(&line, 1);
 	errno = saved;
+}
+
+void
+log_as_it_is(const char *text)
+{
+	struct log_line line;
+
+	log_line_copy(&line, text);
+	line_write(&line, 1);
+}
+
+void
+log_dying(const char *message)
+{
+	struct log_line line;
+
+	log_line_build_simple(&line, &log_state.style, LOG_LEVEL_ERROR, message);
+	line.text[line.length++] = '\n';
+	log_sink_write_dying(line.text, line.length);
 }
 
 void
@@ -168,7 +167,7 @@ emit_errno(enum log_level level, const char *fmt, va_list ap)
 	vsnprintf(message, sizeof(message), fmt, ap);
 	length = strlen(message);
 	snprintf(message + length, sizeof(message) - length, ": %s",
-	    strerror(saved));
+	    error_text(saved));
 	errno = saved;
 	emit(level, message, NULL, 0);
 }

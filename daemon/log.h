@@ -1,8 +1,8 @@
 /*
  * log.h: one line at a time to stderr.  Levels are those of syslog(3).
  * Formats: text for people, json for programs; "<N>" prefixes and no time
- * when stderr is the journal.  Never blocks: a line that stderr cannot take
- * is dropped, counted, and the count is logged when it can again.
+ * when stderr is the journal.  A line that stderr cannot take now is dropped,
+ * counted, and the count is logged with its cause when it can again.
  */
 
 #ifndef SLUICE_LOG_H
@@ -15,20 +15,34 @@
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-/* role: "master", "reader", "probe", "worker 1": borrowed for ever. */
+/*
+ * role: "master", "reader", "probe", "worker 1": borrowed for ever.  Looks at
+ * stderr, and opens it anew for itself.  Not before what is to close all
+ * descriptors has done so.
+ */
 void log_init(const char *role);
+/*
+ * From here on this process never waits for its log; see log_sink.h.  For one
+ * that lives long, and not before it has given up its rights.
+ */
+void log_never_wait(void);
 void log_configure(enum log_level level, enum log_format format);
 void log_verbose(void); /* -v: debug lines, whatever is configured */
 bool log_enabled(enum log_level level);
 
-void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with ": " strerror(errno) */
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with ": " error_text(errno) */
 void log_errorx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with ": " strerror(errno) */
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with ": " error_text(errno) */
 void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_vat(enum log_level level, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
+/* A line that somebody else has made, such as a coloured one. */
+void log_as_it_is(const char *text);
+/* For the handler of a fault: calls nothing that may be broken by then. */
+void log_dying(const char *message);
 
 /*
  * A line of named fields, such as the access log's: in text

@@ -29,18 +29,48 @@ level_name(enum log_level level)
 	return "debug";
 }
 
+static unsigned int
+days_of(unsigned int year)
+{
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return leap ? 366 : 365;
+}
+
+struct date {
+	unsigned int year, month, day;
+};
+
+/* By hand, since gmtime_r(3) takes a lock, and who dies may have it. */
+static struct date
+date_of(unsigned int day)
+{
+	unsigned int months[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	struct date date = { 1970, 1, 1 };
+
+	for (; day >= days_of(date.year); date.year++)
+		day -= days_of(date.year);
+	months[1] = days_of(date.year) - 337;
+	for (; day >= months[date.month - 1]; date.month++)
+		day -= months[date.month - 1];
+	date.day += day;
+	return date;
+}
+
 /* "2026-11-20T05:00:00.123Z" */
 static void
 time_text(char text[32])
 {
 	struct timespec now;
-	struct tm tm;
-	size_t length;
+	struct date date;
+	unsigned int second;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	length = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + length, 32 - length, ".%03uZ",
+	date = date_of((unsigned int)(now.tv_sec / 86400));
+	second = (unsigned int)(now.tv_sec % 86400);
+	snprintf(text, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+	    date.year % 10000, date.month % 100, date.day % 100, second / 3600,
+	    second / 60 % 60, second % 60,
 	    (unsigned int)(now.tv_nsec / 1000000) % 1000);
 }
 
@@ -285,6 +315,33 @@ log_line_build(struct log_line *line, const struct log_style *style,
 		build_json(line, style, level, message, fields, count);
 	else
 		build_text(line, style, level, message, fields, count);
+}
+
+void
+log_line_build_simple(struct log_line *line, const struct log_style *style,
+    enum log_level level, const char *message)
+{
+	char when[32];
+
+	if (style->format == LOG_FORMAT_TEXT) {
+		line_begin(line, style, level);
+		line_put(line, message, strlen(message));
+		return;
+	}
+	time_text(when);
+	line->length = 0;
+	if (style->journal)
+		line_printf(line, "<%d>", (int)level);
+	line_printf(line,
+	    "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\",\"message\":\"%s\"}",
+	    when, level_name(level), style->role, message);
+}
+
+void
+log_line_copy(struct log_line *line, const char *text)
+{
+	line->length = 0;
+	line_put(line, text, strlen(text));
 }
 
 const char *

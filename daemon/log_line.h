@@ -29,6 +29,13 @@ void log_line_build(struct log_line *line, const struct log_style *style,
     enum log_level level, const char *message, const struct log_field *fields,
     unsigned int count);
 
+/* The same without fields, of a message without anything to escape, and with nothing that a handler of a fault may not call. */
+void log_line_build_simple(struct log_line *line, const struct log_style *style,
+    enum log_level level, const char *message);
+
+/* A line that is one already. */
+void log_line_copy(struct log_line *line, const char *text);
+
 /* The text as it would stand in a line; for what is printed to a person. */
 const char *log_plain(const char *text, char plain[LOG_MESSAGE_MAX]);
 

@@ -104,6 +104,7 @@ check_main(const char *config, bool verbose)
 	title_set("check %s", config);
 	if (inherited_take(&inherited) == -1)
 		return EXIT_FAILURE;
+	log_init("master");
 	check.base = master_base();
 	if (check.base != NULL)
 		children = children_new(check.base);

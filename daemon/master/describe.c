@@ -120,6 +120,7 @@ describe_file(const char *path, bool json, bool verbose)
 	title_set("describe %s", path);
 	if (inherited_take(&inherited) == -1)
 		return EXIT_FAILURE;
+	log_init("master");
 	describe.base = master_base();
 	if (describe.base != NULL)
 		children = children_new(describe.base);

@@ -302,6 +302,8 @@ master_init(struct master *master, const char *config, bool verbose)
 {
 	if (inherited_take(&master->inherited) == -1)
 		return -1;
+	log_init("master");
+	log_never_wait();
 	notify_init();
 	raise_descriptor_limit();
 	master->base = master_base();

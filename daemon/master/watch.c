@@ -336,18 +336,20 @@ static void
 say(const struct watch *watch, bool good, unsigned int generation)
 {
 	double s = (double)(clock_ms() - watch->changed_ms) / 1000;
+	char line[128];
 
 	if (!isatty(STDERR_FILENO) || watch->changed_ms == 0)
 		return;
 	if (good)
-		dprintf(STDERR_FILENO,
-		    "\033[32m-- generation %u is live, after %.2f s\033[0m\n",
+		snprintf(line, sizeof(line),
+		    "\033[32m-- generation %u is live, after %.2f s\033[0m",
 		    generation, s);
 	else
-		dprintf(STDERR_FILENO,
+		snprintf(line, sizeof(line),
 		    "\033[31m-- refused, after %.2f s; generation %u goes "
-		    "on\033[0m\n",
+		    "on\033[0m",
 		    s, generation);
+	log_as_it_is(line);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "image.h"
 #include "plugin_files.h"
 #include "problems.h"
@@ -94,7 +95,7 @@ plugin_files_copy(const struct settings *settings,
 			problem_warn(problems, at,
 			    "plugin_copies: cannot "
 			    "write \"%s\": %s",
-			    path, strerror(errno));
+			    path, error_text(errno));
 		free(path);
 	}
 }

@@ -364,6 +364,7 @@ worker_main(void)
 		log_errorx("%s", err.text);
 		return EXIT_FAILURE;
 	}
+	log_never_wait();
 	if (init(&hello, shm_fd) == -1) {
 		log_error("cannot start");
 		return EXIT_FAILURE;
