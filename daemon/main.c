@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "log.h"
 #include "master/master.h"
 #include "roles.h"
+#include "signal_set.h"
 #include "title.h"
 
 #define EXIT_USAGE 2
@@ -91,27 +91,12 @@ run_child(const char *name)
 			continue;
 		log_init(roles[i].name);
 		title_set("%s", roles[i].name);
+		/* What they mean for a child, spawn.c has set. */
+		signal_unblock_all();
 		return roles[i].run();
 	}
 	fprintf(stderr, "sluiced: --child is for sluiced itself\n");
 	return EXIT_USAGE;
-}
-
-/* Whoever started us may have left signals blocked or ignored. */
-static void
-reset_signals(void)
-{
-	static const int defaults[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD };
-	struct sigaction action;
-	size_t i;
-
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = SIG_DFL;
-	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		sigaction(defaults[i], &action, NULL);
-	action.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &action, NULL);
-	sigprocmask(SIG_SETMASK, &action.sa_mask, NULL);
 }
 
 /* Returns true when there is something to run; else *ret_status is the end. */
@@ -170,6 +155,7 @@ main(int argc, char **argv)
 	char **args;
 	int status;
 
+	signal_block_all();
 	if (open_standard_fds() == -1)
 		return EXIT_FAILURE;
 	args = title_init(argc, argv);
@@ -177,22 +163,23 @@ main(int argc, char **argv)
 		fprintf(stderr, "sluiced: %s\n", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	/* Children come out of spawn.c with their signals in order. */
 	if (argc >= 3 && strcmp(args[1], "--child") == 0) {
 		if (argc >= 4 && strcmp(args[3], "-v") == 0)
 			log_verbose();
 		return run_child(args[2]);
 	}
-	reset_signals();
+	signal_ignore_failures();
 	if (!parse(argc, args, &command, &status))
 		return status;
-	log_init("master");
 	if (command.verbose)
 		log_verbose();
+	if (command.describe == NULL && !command.test)
+		return master_main(command.config, command.verbose,
+		    command.watch);
+	/* A tool, which a signal may end as any other. */
+	signal_unblock_all();
 	if (command.describe != NULL)
 		return describe_file(command.describe, command.json,
 		    command.verbose);
-	if (command.test)
-		return check_main(command.config, command.verbose);
-	return master_main(command.config, command.verbose, command.watch);
+	return check_main(command.config, command.verbose);
 }

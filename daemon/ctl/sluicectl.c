@@ -4,6 +4,7 @@
 #include <sys/un.h>
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,6 +327,8 @@ main(int argc, char **argv)
 	struct call call;
 	int status;
 
+	/* A limit of file sizes is an error to report; see the end. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (!parse(argc, argv, &call, &status))
 		return status;
 	status = run(&call);

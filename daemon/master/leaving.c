@@ -113,22 +113,37 @@ tell_drain(const char *signal_name, uint64_t ms)
 	notify_status("stopping: draining connections");
 }
 
-static void
+/* Returns false when there is nobody to wait for. */
+static bool
 begin(struct leaving *leaving, const char *signal_name)
+{
+	notify_stopping();
+	reload_stop(leaving->reload);
+	if (reload_committed(leaving->reload) != NULL &&
+	    workers_alive(leaving->workers) > 0)
+		return true;
+	log_info("stopping (%s)", signal_name);
+	enter_phase(leaving, PHASE_LEFT);
+	return false;
+}
+
+static void
+drain(struct leaving *leaving, const char *signal_name)
 {
 	struct gen *gen = reload_committed(leaving->reload);
 
-	notify_stopping();
-	reload_stop(leaving->reload);
-	if (gen == NULL || workers_alive(leaving->workers) == 0) {
-		log_info("stopping (%s)", signal_name);
-		enter_phase(leaving, PHASE_LEFT);
-		return;
-	}
 	tell_drain(signal_name, gen->settings->drain_timeout_ms);
 	enter_phase(leaving, PHASE_DRAIN);
 	/* The workers hold them too, and empty their queues before they let go. */
 	gen_drop_sockets(gen, NULL);
+}
+
+static void
+end_now(struct leaving *leaving, const char *signal_name)
+{
+	log_info("stopping at once (%s)", signal_name);
+	notify_status("stopping at once");
+	enter_phase(leaving, PHASE_STOP);
 }
 
 struct leaving *
@@ -165,11 +180,25 @@ leaving_stop(struct leaving *leaving, struct reload *reload,
 {
 	leaving->reload = reload;
 	leaving->workers = workers;
-	if (leaving->phase == PHASE_RUN) {
-		begin(leaving, signal_name);
-	} else if (leaving->phase == PHASE_DRAIN) {
-		log_info("stopping at once (%s)", signal_name);
-		notify_status("stopping at once");
-		enter_phase(leaving, PHASE_STOP);
-	}
+	if (leaving->phase == PHASE_DRAIN)
+		end_now(leaving, signal_name);
+	else if (leaving->phase == PHASE_RUN && begin(leaving, signal_name))
+		drain(leaving, signal_name);
+}
+
+void
+leaving_quit(struct leaving *leaving, struct reload *reload,
+    struct workers *workers, const char *signal_name)
+{
+	leaving->reload = reload;
+	leaving->workers = workers;
+	if (leaving->phase == PHASE_DRAIN ||
+	    (leaving->phase == PHASE_RUN && begin(leaving, signal_name)))
+		end_now(leaving, signal_name);
+}
+
+bool
+leaving_begun(const struct leaving *leaving)
+{
+	return leaving->phase != PHASE_RUN;
 }

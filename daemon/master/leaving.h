@@ -6,6 +6,8 @@
 #ifndef SLUICE_MASTER_LEAVING_H
 #define SLUICE_MASTER_LEAVING_H
 
+#include <stdbool.h>
+
 struct children;
 struct event_base;
 struct leaving;
@@ -23,5 +25,10 @@ void leaving_free(struct leaving *leaving);
  */
 void leaving_stop(struct leaving *leaving, struct reload *reload,
     struct workers *workers, const char *signal_name);
+
+/* End at once, without draining. */
+void leaving_quit(struct leaving *leaving, struct reload *reload,
+    struct workers *workers, const char *signal_name);
+bool leaving_begun(const struct leaving *leaving);
 
 #endif

@@ -7,7 +7,6 @@
 #include "master/master.h"
 
 #include <sys/resource.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "master/leaving.h"
 #include "master/notify.h"
 #include "master/reload.h"
+#include "master/signals.h"
 #include "master/slots.h"
 #include "master/sockets.h"
 #include "master/watch.h"
@@ -48,7 +48,7 @@ struct master {
 	struct crashes *crashes;
 	struct control *control; /* NULL: none is configured */
 	struct control_subject subject;
-	struct event *sighup, *sigterm, *sigint;
+	struct signals *signals;
 	struct leaving *leaving;
 	int exit_status;
 };
@@ -67,24 +67,37 @@ on_left(void *arg)
 }
 
 static void
-master_stop_cb(evutil_socket_t number, short what, void *arg)
+on_signal_stop(void *arg, const char *name)
 {
 	struct master *master = arg;
 
-	(void)what;
-	leaving_stop(master->leaving, master->reload, master->workers,
-	    number == SIGTERM ? "SIGTERM" : "SIGINT");
+	leaving_stop(master->leaving, master->reload, master->workers, name);
 }
 
 static void
-master_reload_cb(evutil_socket_t number, short what, void *arg)
+on_signal_quit(void *arg, const char *name)
 {
 	struct master *master = arg;
 
-	(void)number;
-	(void)what;
-	reload_request(master->reload, "SIGHUP", 0);
+	leaving_quit(master->leaving, master->reload, master->workers, name);
 }
+
+static void
+on_signal_reload(void *arg, const char *name)
+{
+	struct master *master = arg;
+
+	if (leaving_begun(master->leaving))
+		log_info("%s: no reload, since we are stopping", name);
+	else
+		reload_request(master->reload, name, 0);
+}
+
+static const struct signals_ops signals_ops = {
+	.on_reload = on_signal_reload,
+	.on_stop = on_signal_stop,
+	.on_quit = on_signal_quit,
+};
 
 /* What the table of workers tells goes to the transaction, or is handled here. */
 
@@ -297,6 +310,19 @@ raise_descriptor_limit(void)
 		log_warn("cannot raise the limit of descriptors");
 }
 
+/* It makes sense for what ends by itself. */
+static void
+warn_of_cpu_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_CPU, &limit) == 0 && limit.rlim_max != RLIM_INFINITY)
+		log_warnx("there is a limit of CPU time, RLIMIT_CPU: the kernel "
+			  "will kill each of our processes that has used "
+			  "%llu s; see ulimit -t, or LimitCPU= in the unit",
+		    (unsigned long long)limit.rlim_max);
+}
+
 static int
 master_init(struct master *master, const char *config, bool verbose)
 {
@@ -319,27 +345,13 @@ master_init(struct master *master, const char *config, bool verbose)
 		children_verbose(master->children);
 	master->reload = reload_new(master->base, master->children,
 	    master->sockets, config, &reload_ops, master);
-	master->sighup =
-	    evsignal_new(master->base, SIGHUP, master_reload_cb, master);
-	master->sigterm =
-	    evsignal_new(master->base, SIGTERM, master_stop_cb, master);
-	master->sigint =
-	    evsignal_new(master->base, SIGINT, master_stop_cb, master);
+	master->signals = signals_new(master->base, &signals_ops, master);
 	master->leaving = leaving_new(master->base, master->children, on_left,
 	    master);
 	if (master->reload == NULL || master->leaving == NULL ||
-	    master->sighup == NULL || event_add(master->sighup, NULL) == -1 ||
-	    master->sigterm == NULL || event_add(master->sigterm, NULL) == -1 ||
-	    master->sigint == NULL || event_add(master->sigint, NULL) == -1)
+	    master->signals == NULL)
 		return -1;
 	return 0;
-}
-
-static void
-free_event(struct event *event)
-{
-	if (event != NULL)
-		event_free(event);
 }
 
 static void
@@ -354,9 +366,7 @@ master_done(struct master *master)
 	sockets_free(master->sockets);
 	children_free(master->children);
 	crashes_free(master->crashes);
-	free_event(master->sighup);
-	free_event(master->sigterm);
-	free_event(master->sigint);
+	signals_free(master->signals);
 	leaving_free(master->leaving);
 	if (master->base != NULL)
 		event_base_free(master->base);
@@ -382,6 +392,7 @@ master_main(const char *config, bool verbose, bool watch)
 		log_info("sluiced " PACKAGE_VERSION " starting, configuration "
 			 "%s",
 		    config);
+		warn_of_cpu_limit();
 		reload_request(master.reload, "start", 0);
 		event_base_dispatch(master.base);
 	}

@@ -23,11 +23,16 @@ death_signal(const char *role)
 	return strcmp(role, "worker") == 0 ? SIGTERM : SIGKILL;
 }
 
-/* What the master handles is the default again; what concerns only the master is ignored. */
+/*
+ * What the master handles is the default again; what people send to all of us
+ * for the master's sake is ignored, and so is what the kernel sends where a
+ * call can fail with a cause.
+ */
 static void
 reset_signals(void)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGPIPE };
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2,
+		SIGPWR, SIGPIPE, SIGXFSZ, SIGXCPU, SIGTTIN, SIGTTOU };
 	struct sigaction action;
 	size_t i;
 	int number;

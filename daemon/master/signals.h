@@ -1,0 +1,25 @@
+/*
+ * signals.h: the signals of the master.  It takes them one by one from the
+ * loop, with their senders; each that could end it is obeyed or at least said
+ * in the log.
+ */
+
+#ifndef SLUICE_MASTER_SIGNALS_H
+#define SLUICE_MASTER_SIGNALS_H
+
+struct event_base;
+struct signals;
+
+struct signals_ops {
+	/* name: that of the signal, such as "SIGTERM"; borrowed. */
+	void (*on_reload)(void *arg, const char *name);
+	void (*on_stop)(void *arg, const char *name);
+	void (*on_quit)(void *arg, const char *name);
+};
+
+/* What came since main() began is delivered.  NULL: errno. */
+struct signals *signals_new(struct event_base *base,
+    const struct signals_ops *ops, void *arg);
+void signals_free(struct signals *signals);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * signal_set.h: which signals a process hears.  They are blocked from the first
+ * line of main() until it is known who takes them, so that none ends a process
+ * that is only starting.
+ */
+
+#ifndef SLUICE_SIGNAL_SET_H
+#define SLUICE_SIGNAL_SET_H
+
+/* All that can be blocked. */
+void signal_block_all(void);
+/* None is blocked, whatever we were started with. */
+void signal_unblock_all(void);
+
+/*
+ * What the kernel sends for a failed call is ignored, so that the call fails
+ * with a cause: EPIPE, EFBIG, EIO.  And dead children are to be waited for,
+ * whatever we were started with.
+ */
+void signal_ignore_failures(void);
+
+#define SIGNAL_NAME_MAX 16
+/* "SIGTERM", "SIGRTMIN+3".  Returns text.  May be called in a handler. */
+const char *signal_name(int number, char text[SIGNAL_NAME_MAX]);
+
+#endif
