@@ -43,6 +43,7 @@ static const char *const names[MSG_TYPES] = {
 	[MSG_STATUS] = "status",
 	[MSG_STATUS_REPLY] = "status-reply",
 	[MSG_PROGRESS] = "progress",
+	[MSG_ROW] = "row",
 };
 
 const char *

@@ -16,7 +16,7 @@ struct error;
 
 enum msg_type {
 	MSG_NONE = 0,
-	/* master to any child; payload: struct hello; fd: shm memfd (workers only).  The first message. */
+	/* master to any child; payload: struct hello; fd: head of the shared memory (workers only).  The first message. */
 	MSG_HELLO,
 	/* master to probe and worker: what generation `generation` is made of */
 	MSG_BUNDLE,	/* fd: bundle */
@@ -42,6 +42,8 @@ enum msg_type {
 	MSG_STATUS_REPLY,
 	/* probe: what it is going to do now, in case it is its last; arg[0]: enum progress, arg[1]: image or listener */
 	MSG_PROGRESS,
+	/* master to worker; fd: a row of the shared memory; arg[0]: of which worker, arg[1]: serial.  Its own comes right behind MSG_HELLO. */
+	MSG_ROW,
 	MSG_SOURCE,	/* reader: it looks at this; payload: pattern for glob(3) NUL */
 	MSG_TYPES
 };

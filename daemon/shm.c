@@ -1,327 +1,354 @@
 /*
- * shm.c: counts that all workers see.  There is no lock, so no worker can hold
- * up another one or the master: each writes its own part only, and a limit is
- * checked by counting oneself in, adding up all parts, and undoing it when
- * that was one too many.  Two that arrive together at the last free place may
- * both be turned away; never are both let in.
+ * shm.c: who maps what, and how rows come and go.  Nobody waits for anybody:
+ * there is no lock, and of each word there is one writer.
  *
- * Addresses are counted in a hash table per worker.  An entry whose count is 0
- * is free; a key that lost its entry to another is found nowhere, which is
- * right, as it counts nothing.
+ * What keeps others from writing is F_SEAL_FUTURE_WRITE: mappings that exist
+ * stay as they are, and there will be no other one that can be written, nor
+ * any write(2), whoever opens the file anew.  The size is sealed from the
+ * beginning: who cuts a file short kills those who have it mapped.
  */
 
 #include "shm.h"
 
-#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "board.h"
+#include "memfd.h"
+#include "shm_internal.h"
 
-#define BOARD_PAGES 3  /* a row of the board, in whole pages */
-#define BUCKETS 4096   /* per worker */
-#define BUCKET_SIZE 64 /* entries looked at per worker and connection: 1 KiB */
-#define NOT_COUNTED UINT32_MAX
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010 /* Linux 5.1 */
+#endif
 
-struct address_entry {
-	_Atomic uint64_t key;
-	_Atomic uint64_t count;
-};
+#define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
+#define OWNER_SEALS (F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
 
-/* What one worker writes; whole pages, so that clearing gives them back. */
-struct shm_worker {
-	union {
-		struct board_row row;
-		char row_pages[BOARD_PAGES * 4096];
-	};
-	_Atomic uint32_t connections[SHM_LISTENERS_MAX];
-	struct address_entry addresses[BUCKETS][BUCKET_SIZE];
-};
+static const struct board_row empty_row;
 
-struct shm_head {
-	_Atomic uint64_t next_id;
-	uint64_t secret[2]; /* of the hash: peers shall not choose their bucket */
-	char pad[4096 - 24];
-};
-
-struct shm {
-	struct shm_head *head;
-	struct shm_worker *worker;
-	unsigned int workers;
-	size_t size;
-};
-
-_Static_assert(sizeof(struct board_row) <= BOARD_PAGES * 4096, "it fits");
-_Static_assert(sizeof(struct shm_worker) % 4096 == 0, "whole pages");
-_Static_assert(sizeof(struct shm_head) == 4096, "whole pages");
-
-struct shm *
-shm_map(int fd, unsigned int workers)
+static bool
+has_seals(int fd, int wanted)
 {
-	struct shm *shm;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals != -1 && (seals & wanted) == wanted;
+}
+
+/* Of fixed size, full of zeros.  -1: errno. */
+static int
+make_file(const char *name, size_t size)
+{
+	int fd = memfd_new(name, false), saved;
+
+	if (fd == -1)
+		return -1;
+	if (ftruncate(fd, (off_t)size) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, SIZE_SEALS) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+/* NULL: errno. */
+static void *
+map_file(int fd, size_t size, int protection)
+{
 	struct stat st;
 	void *memory;
+
+	if (fstat(fd, &st) == -1 || (size_t)st.st_size != size ||
+	    !has_seals(fd, SIZE_SEALS)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	memory = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static struct shm *
+new_shm(unsigned int workers)
+{
+	struct shm *shm;
+	unsigned int i;
 
 	if (workers == 0 || workers > SHM_WORKERS_MAX) {
 		errno = EINVAL;
 		return NULL;
 	}
-	shm = calloc(1, sizeof(*shm));
+	shm = calloc(1, sizeof(*shm) + workers * sizeof(shm->view[0]));
 	if (shm == NULL)
 		return NULL;
-	shm->workers = workers;
-	shm->size = sizeof(struct shm_head) + workers * sizeof(struct shm_worker);
-	if (fstat(fd, &st) == -1 || (size_t)st.st_size != shm->size) {
-		free(shm);
-		errno = EINVAL;
-		return NULL;
-	}
-	memory = mmap(NULL, shm->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED) {
-		free(shm);
-		return NULL;
-	}
-	shm->head = memory;
-	shm->worker = (struct shm_worker *)(shm->head + 1);
+	shm->workers = shm->own = workers;
+	shm->head_fd = -1;
+	for (i = 0; i < workers; i++)
+		shm->view[i].fd = -1;
 	return shm;
 }
 
 struct shm *
-shm_new(unsigned int workers, int *ret_fd)
+shm_new(unsigned int workers)
 {
-	struct shm *shm = NULL;
-	int fd, saved;
+	struct shm *shm = new_shm(workers);
+	int saved;
 
-	fd = memfd_create("sluice-counts", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd == -1)
-		return NULL;
-	/* Sealed in size: a worker that cut it short would kill the master. */
-	if (ftruncate(fd,
-		(off_t)(sizeof(struct shm_head) +
-		    workers * sizeof(struct shm_worker))) == -1 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ==
-		-1)
-		goto fail;
-	shm = shm_map(fd, workers);
 	if (shm == NULL)
-		goto fail;
-	atomic_store(&shm->head->next_id, 1);
-	if (getrandom(shm->head->secret, sizeof(shm->head->secret), 0) !=
-	    (ssize_t)sizeof(shm->head->secret))
-		goto fail;
-	*ret_fd = fd;
-	return shm;
-fail:
+		return NULL;
+	shm->offered = 1;
+	shm->head_fd = make_file("sluice-head", sizeof(*shm->head));
+	if (shm->head_fd != -1)
+		shm->head = map_file(shm->head_fd, sizeof(*shm->head),
+		    PROT_READ | PROT_WRITE);
+	if (shm->head != NULL &&
+	    fcntl(shm->head_fd, F_ADD_SEALS, OWNER_SEALS) == 0 &&
+	    getrandom(shm->head->secret, sizeof(shm->head->secret), 0) ==
+		(ssize_t)sizeof(shm->head->secret))
+		return shm;
 	saved = errno;
-	shm_unmap(shm);
-	close(fd);
+	shm_free(shm);
 	errno = saved;
 	return NULL;
 }
 
-void
-shm_unmap(struct shm *shm)
+struct shm *
+shm_map(unsigned int workers, int head, unsigned int own, int row)
 {
+	struct shm *shm = own < workers ? new_shm(workers) : NULL;
+	int saved;
+
+	if (shm == NULL) {
+		errno = EINVAL;
+		return NULL;
+	}
+	shm->own = own;
+	shm->head = map_file(head, sizeof(*shm->head), PROT_READ);
+	if (shm->head != NULL)
+		shm->own_row =
+		    map_file(row, sizeof(*shm->own_row), PROT_READ | PROT_WRITE);
+	shm->view[own].row = shm->own_row;
+	/* What a plugin forks is not this worker, and has nothing to show. */
+	if (shm->own_row != NULL &&
+	    madvise(shm->own_row, sizeof(*shm->own_row), MADV_DONTFORK) == 0 &&
+	    fcntl(row, F_ADD_SEALS, OWNER_SEALS) == 0)
+		return shm;
+	saved = errno;
+	shm_free(shm);
+	errno = saved;
+	return NULL;
+}
+
+static void
+drop_view(struct shm_view *view)
+{
+	if (view->row != NULL)
+		munmap(view->row, sizeof(*view->row));
+	if (view->fd != -1)
+		close(view->fd);
+	view->row = NULL;
+	view->fd = -1;
+}
+
+void
+shm_free(struct shm *shm)
+{
+	unsigned int i;
+
 	if (shm == NULL)
 		return;
-	munmap(shm->head, shm->size);
+	for (i = 0; i < shm->workers; i++)
+		drop_view(&shm->view[i]);
+	if (shm->head != NULL)
+		munmap(shm->head, sizeof(*shm->head));
+	if (shm->head_fd != -1)
+		close(shm->head_fd);
 	free(shm);
 }
 
-struct board_row *
-shm_row(struct shm *shm, unsigned int worker)
+int
+shm_head_fd(const struct shm *shm)
 {
-	return &shm->worker[worker].row;
+	return shm->head_fd;
+}
+
+static void
+change(struct shm *shm, _Atomic uint32_t *word, uint32_t value)
+{
+	atomic_store(word, value);
+	atomic_fetch_add(&shm->head->changes, 1);
+}
+
+/* In place of an offer of which nobody knows whether it was used. */
+static void
+offer(struct shm *shm, unsigned int worker)
+{
+	atomic_store(&shm->head->offer[worker], shm->offered);
+	shm->offered += SHM_ID_BLOCK;
+}
+
+int
+shm_begin_row(struct shm *shm, unsigned int worker)
+{
+	struct shm_view *view = &shm->view[worker];
+	int saved;
+
+	drop_view(view);
+	view->fd = make_file("sluice-row", sizeof(*view->row));
+	if (view->fd == -1)
+		return -1;
+	view->row = map_file(view->fd, sizeof(*view->row), PROT_READ);
+	if (view->row == NULL) {
+		saved = errno;
+		drop_view(view);
+		errno = saved;
+		return -1;
+	}
+	view->serial++;
+	offer(shm, worker);
+	return 0;
+}
+
+int
+shm_row_fd(const struct shm *shm, unsigned int worker, uint32_t *ret_serial)
+{
+	*ret_serial = shm->view[worker].serial;
+	return shm->view[worker].fd;
+}
+
+bool
+shm_row_sealed(const struct shm *shm, unsigned int worker)
+{
+	return has_seals(shm->view[worker].fd, SIZE_SEALS | OWNER_SEALS);
+}
+
+void
+shm_show_row(struct shm *shm, unsigned int worker)
+{
+	change(shm, &shm->head->shown[worker], shm->view[worker].serial);
+}
+
+void
+shm_end_row(struct shm *shm, unsigned int worker)
+{
+	drop_view(&shm->view[worker]);
+	memset(shm->head->given[worker], 0, sizeof(shm->head->given[worker]));
+	change(shm, &shm->head->ended[worker], shm->view[worker].serial);
+}
+
+void
+shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot)
+{
+	if (worker < shm->workers && slot < SHM_LISTENERS_MAX)
+		atomic_fetch_or(&shm->head->given[worker][slot / 32],
+		    UINT32_C(1) << slot % 32);
+}
+
+void
+shm_take_slot(struct shm *shm, unsigned int slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < shm->workers && slot < SHM_LISTENERS_MAX; i++)
+		atomic_fetch_and(&shm->head->given[i][slot / 32],
+		    ~(UINT32_C(1) << slot % 32));
+}
+
+void
+shm_offer_ids(struct shm *shm)
+{
+	unsigned int i;
+
+	for (i = 0; i < shm->workers; i++)
+		if (shm->view[i].row != NULL &&
+		    atomic_load(&shm->view[i].row->taken) ==
+			atomic_load(&shm->head->offer[i]))
+			offer(shm, i);
+}
+
+int
+shm_see_row(struct shm *shm, unsigned int worker, uint32_t serial, int fd)
+{
+	struct shm_view *view;
+
+	if (worker >= shm->workers || worker == shm->own) {
+		errno = EINVAL;
+		return -1;
+	}
+	view = &shm->view[worker];
+	drop_view(view); /* of a process that is dead */
+	view->serial = serial;
+	view->row = map_file(fd, sizeof(*view->row), PROT_READ);
+	return view->row != NULL ? 0 : -1;
+}
+
+/* Let go of the rows of the dead.  Returns whether all that counts is here. */
+static bool
+refresh(struct shm *shm)
+{
+	/* First: what changes from here on makes us look again. */
+	uint32_t changes = atomic_load(&shm->head->changes), shown, ended, i;
+	struct shm_view *view;
+
+	for (i = 0; i < shm->workers; i++) {
+		view = &shm->view[i];
+		if (i == shm->own)
+			continue;
+		ended = atomic_load(&shm->head->ended[i]);
+		shown = atomic_load(&shm->head->shown[i]);
+		if (view->serial <= ended)
+			drop_view(view);
+		if (shown > ended && shown > view->serial)
+			return false;
+	}
+	shm->changes = changes;
+	return true;
+}
+
+/* Begin with the ids on offer, if they are not the ones we have. */
+static bool
+take_ids(struct shm *shm)
+{
+	uint64_t first = atomic_load(&shm->head->offer[shm->own]);
+
+	if (first == atomic_load(&shm->own_row->taken))
+		return false;
+	atomic_store(&shm->own_row->taken, first);
+	shm->id = first;
+	shm->ids_end = first + SHM_ID_BLOCK;
+	return true;
+}
+
+bool
+shm_ready(struct shm *shm)
+{
+	if (shm->changes != atomic_load(&shm->head->changes) && !refresh(shm))
+		return false;
+	return shm->id != shm->ids_end || take_ids(shm);
 }
 
 uint64_t
 shm_next_id(struct shm *shm)
 {
-	return atomic_fetch_add_explicit(&shm->head->next_id, 1,
-	    memory_order_relaxed);
-}
-
-uint64_t
-shm_connections(struct shm *shm, unsigned int slot)
-{
-	uint64_t sum = 0;
-	unsigned int i;
-
-	if (slot >= SHM_LISTENERS_MAX)
+	if (shm->id == shm->ids_end && !take_ids(shm))
 		return 0;
-	for (i = 0; i < shm->workers; i++)
-		sum += atomic_load(&shm->worker[i].connections[slot]);
-	return sum;
+	return shm->id++;
 }
 
-uint64_t
-shm_worker_connections(struct shm *shm, unsigned int worker)
+const struct board_row *
+shm_row(const struct shm *shm, unsigned int worker)
 {
-	uint64_t sum = 0;
-	unsigned int i;
+	const struct shm_row *row = shm->view[worker].row;
 
-	if (worker >= shm->workers)
-		return 0;
-	for (i = 0; i < SHM_LISTENERS_MAX; i++)
-		sum += atomic_load_explicit(
-		    &shm->worker[worker].connections[i], memory_order_relaxed);
-	return sum;
+	return row != NULL ? &row->board : &empty_row;
 }
 
-bool
-shm_connection_in(struct shm *shm, unsigned int worker, unsigned int slot,
-    uint64_t limit)
+struct board_row *
+shm_own_row(struct shm *shm)
 {
-	_Atomic uint32_t *own;
-
-	if (worker >= shm->workers || slot >= SHM_LISTENERS_MAX)
-		return false;
-	own = &shm->worker[worker].connections[slot];
-	atomic_fetch_add(own, 1);
-	if (limit == 0 || shm_connections(shm, slot) <= limit)
-		return true;
-	atomic_fetch_sub(own, 1);
-	return false;
-}
-
-void
-shm_connection_out(struct shm *shm, unsigned int worker, unsigned int slot)
-{
-	if (worker < shm->workers && slot < SHM_LISTENERS_MAX)
-		atomic_fetch_sub(&shm->worker[worker].connections[slot], 1);
-}
-
-/* A bijection that spreads every bit of its argument over all others. */
-static uint64_t
-mix(uint64_t value)
-{
-	value ^= value >> 32;
-	value *= 0xd6e8feb86659fd93u;
-	value ^= value >> 32;
-	value *= 0xd6e8feb86659fd93u;
-	return value ^ value >> 32;
-}
-
-/* Returns false for what is never limited. */
-static bool
-peer_key(const struct shm *shm, unsigned int slot, const struct sockaddr *peer,
-    uint64_t *ret_key)
-{
-	const struct in6_addr *in6;
-	uint64_t address, family = 6;
-	uint32_t in4;
-
-	if (peer->sa_family == AF_INET) {
-		in4 = ((const struct sockaddr_in *)peer)->sin_addr.s_addr;
-		family = 4;
-		address = in4;
-	} else if (peer->sa_family == AF_INET6) {
-		in6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
-		memcpy(&address, in6->s6_addr, sizeof(address));
-		if (IN6_IS_ADDR_V4MAPPED(in6)) {
-			memcpy(&in4, &in6->s6_addr[12], sizeof(in4));
-			family = 4;
-			address = in4;
-		}
-	} else {
-		return false;
-	}
-	*ret_key = mix(mix(address ^ shm->head->secret[0]) +
-	    ((uint64_t)slot << 8 | family) + shm->head->secret[1]);
-	if (*ret_key == 0)
-		*ret_key = 1;
-	return true;
-}
-
-static struct address_entry *
-find_entry(struct shm_worker *worker, uint64_t key)
-{
-	struct address_entry *bucket = worker->addresses[key % BUCKETS];
-	unsigned int i;
-
-	for (i = 0; i < BUCKET_SIZE; i++)
-		if (atomic_load_explicit(&bucket[i].key, memory_order_relaxed) ==
-		    key)
-			return &bucket[i];
-	return NULL;
-}
-
-/* The worker's own entry for the key, made when needed.  NULL: its bucket is full. */
-static struct address_entry *
-own_entry(struct shm_worker *worker, uint64_t key)
-{
-	struct address_entry *entry = find_entry(worker, key);
-	unsigned int i;
-
-	if (entry != NULL)
-		return entry;
-	for (i = 0; i < BUCKET_SIZE; i++) {
-		entry = &worker->addresses[key % BUCKETS][i];
-		if (atomic_load(&entry->count) != 0)
-			continue;
-		atomic_store(&entry->key, key);
-		return entry;
-	}
-	return NULL;
-}
-
-bool
-shm_address_in(struct shm *shm, unsigned int worker, unsigned int slot,
-    const struct sockaddr *peer, uint64_t limit, uint32_t *ret_entry)
-{
-	struct address_entry *own, *entry;
-	uint64_t key, sum = 0;
-	unsigned int i;
-
-	if (worker >= shm->workers || slot >= SHM_LISTENERS_MAX)
-		return false;
-	*ret_entry = NOT_COUNTED;
-	if (!peer_key(shm, slot, peer, &key))
-		return true;
-	own = own_entry(&shm->worker[worker], key);
-	if (own == NULL)
-		return true; /* too many different peers: rather serve than refuse */
-	atomic_fetch_add(&own->count, 1);
-	for (i = 0; i < shm->workers && limit != 0; i++) {
-		entry = i == worker ? own : find_entry(&shm->worker[i], key);
-		if (entry != NULL)
-			sum += atomic_load(&entry->count);
-	}
-	if (limit != 0 && sum > limit) {
-		atomic_fetch_sub(&own->count, 1);
-		return false;
-	}
-	*ret_entry = (uint32_t)(own - &shm->worker[worker].addresses[0][0]);
-	return true;
-}
-
-void
-shm_address_out(struct shm *shm, unsigned int worker, uint32_t entry)
-{
-	if (worker < shm->workers && entry < BUCKETS * BUCKET_SIZE)
-		atomic_fetch_sub(
-		    &shm->worker[worker]
-			 .addresses[entry / BUCKET_SIZE][entry % BUCKET_SIZE]
-			 .count,
-		    1);
-}
-
-void
-shm_clear_worker(struct shm *shm, unsigned int worker)
-{
-	struct shm_worker *own;
-
-	if (worker >= shm->workers)
-		return;
-	own = &shm->worker[worker];
-	/* Giving the pages back also zeroes them; one by one would touch 4 MiB. */
-	if (madvise(own, sizeof(*own), MADV_REMOVE) == -1)
-		memset(own, 0, sizeof(*own));
+	return &shm->own_row->board;
 }

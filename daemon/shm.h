@@ -1,8 +1,13 @@
 /*
- * shm.h: memory that the master and all workers map: connection ids, and the
- * counts that make a listener's limits hold for all workers together.  A
- * worker's counts are written by that worker alone; after its death the master
- * clears them.
+ * shm.h: memory that the master and the workers share: what each worker shows
+ * of itself, and the counts that make a listener's limits hold for all of them
+ * together.
+ *
+ * Each process of a worker has a row of its own, which it alone can write: it
+ * maps the row and then seals it against all others, before there is any plugin
+ * code.  The next process gets a new row, so whatever the last one left behind
+ * writes to nothing.  The head is written by the master alone: it says which
+ * rows count, and in which slots.
  */
 
 #ifndef SLUICE_SHM_H
@@ -14,40 +19,73 @@
 
 #define SHM_LISTENERS_MAX 1024	/* listener slots; more listeners are refused */
 #define SHM_WORKERS_MAX 256
+#define SHM_ID_BLOCK 1000000 /* connection ids that a worker is given at a time */
 
 struct board_row;
 struct shm;
 
-/* Master: make it.  Returns a mapping and its memfd, or NULL with errno. */
-struct shm *shm_new(unsigned int workers, int *ret_fd);
-/* Worker: map it.  NULL: errno. */
-struct shm *shm_map(int fd, unsigned int workers);
-void shm_unmap(struct shm *shm);
+/* The master's; without rows.  NULL: errno. */
+struct shm *shm_new(unsigned int workers);
+/*
+ * A worker's: the head, to read, and its own row, to write and to seal.  The
+ * descriptors are borrowed.  NULL: errno.
+ */
+struct shm *shm_map(unsigned int workers, int head, unsigned int own, int row);
+void shm_free(struct shm *shm);
 
-/* The next connection id of the whole daemon; from 1, never repeated. */
+/* Master.  The descriptor of the head, borrowed. */
+int shm_head_fd(const struct shm *shm);
+/* A new row for the next process of a worker.  0, or -1 with errno. */
+int shm_begin_row(struct shm *shm, unsigned int worker);
+/* Its descriptor, borrowed until shm_end_row(), and its number among rows of this worker. */
+int shm_row_fd(const struct shm *shm, unsigned int worker, uint32_t *ret_serial);
+/* Has its owner sealed it, so that others may have the descriptor? */
+bool shm_row_sealed(const struct shm *shm, unsigned int worker);
+/* It was sent to all others: it counts, and they accept nobody without it. */
+void shm_show_row(struct shm *shm, unsigned int worker);
+/* That process is dead; what it counted is gone. */
+void shm_end_row(struct shm *shm, unsigned int worker);
+/* A worker counts in those slots that it was given, and in no others. */
+void shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot);
+/* The slot is for another listener now: forget who was given it. */
+void shm_take_slot(struct shm *shm, unsigned int slot);
+/* Give ids to those who have begun with the last they were given. */
+void shm_offer_ids(struct shm *shm);
+
+/*
+ * Worker.  The row of another one; the descriptor is borrowed.  Returns 0, or
+ * -1 with errno: then that worker's counts are not known here.
+ */
+int shm_see_row(struct shm *shm, unsigned int worker, uint32_t serial, int fd);
+/*
+ * Are all rows here that count, and is there an id for a connection?  If not,
+ * that is on its way from the master.
+ */
+bool shm_ready(struct shm *shm);
+
+/* Worker: the next connection id, from 1, never repeated; 0: there is none. */
 uint64_t shm_next_id(struct shm *shm);
 
 /*
- * Count a connection of `worker` in, if `slot` has fewer than `limit`
- * (0: no limit) in all workers.  Returns false when it is full.
+ * Worker: count a connection in, if `slot` has fewer than `limit` (0: no limit)
+ * in all workers.  Returns false when it is full.
  */
-bool shm_connection_in(struct shm *shm, unsigned int worker, unsigned int slot, uint64_t limit);
-void shm_connection_out(struct shm *shm, unsigned int worker, unsigned int slot);
-uint64_t shm_connections(struct shm *shm, unsigned int slot); /* in all workers */
-uint64_t shm_worker_connections(struct shm *shm, unsigned int worker); /* of all slots */
+bool shm_connection_in(struct shm *shm, unsigned int slot, uint64_t limit);
+void shm_connection_out(struct shm *shm, unsigned int slot);
+uint64_t shm_connections(const struct shm *shm, unsigned int slot); /* in all workers */
+uint64_t shm_worker_connections(const struct shm *shm, unsigned int worker); /* of all slots */
 
 /*
- * The same for one peer address of a listener; IPv6 counts by /64; unix peers
- * are never limited.  Returns false when the address has `limit` already.
+ * Worker: the same for one peer address of a listener; IPv6 counts by /64; unix
+ * peers are never limited.  Returns false when the address has `limit` already.
  * *ret_entry is what shm_address_out() wants; (uint32_t)-1: not counted.
  */
-bool shm_address_in(struct shm *shm, unsigned int worker, unsigned int slot, const struct sockaddr *peer, uint64_t limit, uint32_t *ret_entry);
-void shm_address_out(struct shm *shm, unsigned int worker, uint32_t entry);
+bool shm_address_in(struct shm *shm, unsigned int slot, const struct sockaddr *peer, uint64_t limit, uint32_t *ret_entry);
+void shm_address_out(struct shm *shm, uint32_t entry);
 
-/* What the worker shows of itself; see board.h. */
-struct board_row *shm_row(struct shm *shm, unsigned int worker);
-
-/* Master, after a worker died.  Clears its row as well. */
-void shm_clear_worker(struct shm *shm, unsigned int worker);
+/* What a worker shows of itself, see board.h; an empty row when it is dead. */
+const struct board_row *shm_row(const struct shm *shm, unsigned int worker);
+/* Worker: its own. */
+struct board_row *shm_own_row(struct shm *shm);
 
 #endif

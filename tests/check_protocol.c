@@ -234,15 +234,22 @@ hear_out(int channel, uint32_t type)
 }
 
 static bool
-say_hello(int channel, int shm_fd)
+say_hello(int channel, struct shm *shm)
 {
 	struct hello hello = { .workers = 1,
 		.uid = (uint32_t)-1,
 		.gid = (uint32_t)-1,
 		.master_pid = (uint32_t)getpid() };
 
-	return msg_send(channel, MSG_HELLO, 0, NULL, &hello, sizeof(hello),
-		   shm_fd) == 0;
+	uint32_t arg[4] = { 0, 0, 0, 0 };
+
+	if (msg_send(channel, MSG_HELLO, 0, NULL, &hello, sizeof(hello),
+		shm != NULL ? shm_head_fd(shm) : -1) == -1)
+		return false;
+	return shm == NULL ||
+	    (shm_begin_row(shm, 0) == 0 &&
+		msg_send(channel, MSG_ROW, 0, arg, NULL, 0,
+		    shm_row_fd(shm, 0, &arg[1])) == 0);
 }
 
 /* Now and then a step of the right dance, so that the wrong ones have a floor. */
@@ -277,21 +284,21 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 {
 	struct generation generation;
 	unsigned int seed, i, answers = 0;
-	int channel, fds[4], shm_fd = -1;
+	int channel, fds[4];
 	struct shm *shm;
 	bool there;
 	pid_t pid;
 
 	make_generation(&generation);
 	odd_descriptors(fds);
-	shm = shm_new(1, &shm_fd);
+	shm = shm_new(1);
 	ck_assert_ptr_nonnull(shm);
 	for (seed = 1; seed <= CHILD_SEEDS; seed++) {
 		srandom(seed);
 		channel = start(role, &pid);
 		/* A few hear nothing of the kind first. */
 		there = seed % 16 == 0 ||
-		    say_hello(channel, with_shm ? shm_fd : -1);
+		    say_hello(channel, with_shm ? shm : NULL);
 		for (i = 0; there && i < CHILD_PACKETS; i++) {
 			there = below(2) == 0
 			    ? say_right(channel, &generation, fds[2])
@@ -303,8 +310,7 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 		answers += hear_out(channel, type);
 		close(channel);
 	}
-	shm_unmap(shm);
-	close(shm_fd);
+	shm_free(shm);
 	close_all(fds, 4);
 	drop_generation(&generation);
 	return answers;

@@ -207,10 +207,12 @@ START_TEST(the_same_bytes_are_known_again)
 }
 END_TEST
 
+static struct shm *workers[WORKERS];
+
 static void
-count(struct shm *shm, unsigned int worker, uint64_t closed, uint64_t failed)
+count(unsigned int worker, uint64_t closed, uint64_t failed)
 {
-	struct board_row *row = shm_row(shm, worker);
+	struct board_row *row = shm_own_row(workers[worker]);
 
 	atomic_store(&row->closed, closed);
 	atomic_store(&row->failed, failed);
@@ -223,41 +225,47 @@ START_TEST(a_canary_is_compared_with_the_others)
 	struct shm *shm;
 	unsigned int i;
 	char text[160];
-	int fd;
+	uint32_t serial;
 
-	shm = shm_new(WORKERS, &fd);
+	shm = shm_new(WORKERS);
 	ck_assert_ptr_nonnull(shm);
-	for (i = 0; i < WORKERS; i++)
-		count(shm, i, 1000, 0);
+	for (i = 0; i < WORKERS; i++) {
+		ck_assert_int_eq(shm_begin_row(shm, i), 0);
+		workers[i] = shm_map(WORKERS, shm_head_fd(shm), i,
+		    shm_row_fd(shm, i, &serial));
+		ck_assert_ptr_nonnull(workers[i]);
+		count(i, 1000, 0);
+	}
 	canary.size = 1;
 	canary_begin(&canary, shm, WORKERS, &settings);
 	ck_assert(!canary_over(&canary));
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
 	/* Too few to say anything. */
-	count(shm, 0, 1009, 9);
+	count(0, 1009, 9);
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
 	/* The others have had too few: what was before counts. */
-	count(shm, 0, 1010, 2);
+	count(0, 1010, 2);
 	ck_assert(canary_fails(&canary, shm, WORKERS, text));
 	ck_assert_str_eq(text,
 	    "20 % of 10 connections ended with an error, "
 	    "and 0 % of 4000 before");
 	/* The others are as bad, or nearly. */
-	count(shm, 1, 1050, 5);
-	count(shm, 2, 1050, 5);
+	count(1, 1050, 5);
+	count(2, 1050, 5);
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
-	count(shm, 0, 1010, 3);
+	count(0, 1010, 3);
 	ck_assert(canary_fails(&canary, shm, WORKERS, text));
 	ck_assert_str_eq(text,
 	    "30 % of 10 connections ended with an error, "
 	    "and 10 % of 100 in the other workers");
 	/* One that was started again begins at 0. */
-	count(shm, 3, 100, 100);
+	count(3, 100, 100);
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
 	canary.until_ms = 0;
 	ck_assert(canary_over(&canary));
-	shm_unmap(shm);
-	close(fd);
+	for (i = 0; i < WORKERS; i++)
+		shm_free(workers[i]);
+	shm_free(shm);
 }
 END_TEST
 

@@ -1,31 +1,94 @@
-/* check_shm.c: counts that all workers share. */
+/* check_shm.c: what workers share, and who may write it. */
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #include "fixture.h"
+#include "master/slots.h"
 #include "shm.h"
+#include "shm_internal.h"
 
 #define WORKERS 4
 #define NOT_COUNTED UINT32_MAX
 
-static struct shm *shm;
-static int shm_fd = -1;
+static struct shm *master, *worker[WORKERS];
+
+static int
+row_fd(unsigned int of)
+{
+	uint32_t serial;
+
+	return shm_row_fd(master, of, &serial);
+}
+
+/* As the master does for a new process, up to its showing the row. */
+static void
+start(unsigned int i)
+{
+	ck_assert_int_eq(shm_begin_row(master, i), 0);
+	worker[i] = shm_map(WORKERS, shm_head_fd(master), i, row_fd(i));
+	ck_assert_ptr_nonnull(worker[i]);
+	ck_assert(shm_row_sealed(master, i));
+	shm_give_slot(master, i, 7);
+	shm_give_slot(master, i, 8);
+}
+
+static void
+see(unsigned int to, unsigned int of)
+{
+	uint32_t serial;
+	int fd = shm_row_fd(master, of, &serial);
+
+	ck_assert_int_eq(shm_see_row(worker[to], of, serial, fd), 0);
+}
+
+static void
+show(unsigned int of)
+{
+	unsigned int i;
+
+	for (i = 0; i < WORKERS; i++)
+		if (i != of && worker[i] != NULL)
+			see(i, of);
+	shm_show_row(master, of);
+}
 
 static void
 make(void)
 {
-	shm = shm_new(WORKERS, &shm_fd);
-	ck_assert_ptr_nonnull(shm);
+	unsigned int i;
+
+	master = shm_new(WORKERS);
+	ck_assert_ptr_nonnull(master);
+	for (i = 0; i < WORKERS; i++)
+		start(i);
+	for (i = 0; i < WORKERS; i++)
+		show(i);
+	for (i = 0; i < WORKERS; i++)
+		ck_assert(shm_ready(worker[i]));
+}
+
+static void
+die(unsigned int i)
+{
+	shm_free(worker[i]);
+	worker[i] = NULL;
+	shm_end_row(master, i);
 }
 
 static void
 unmake(void)
 {
-	shm_unmap(shm);
-	close(shm_fd);
+	unsigned int i;
+
+	for (i = 0; i < WORKERS; i++)
+		shm_free(worker[i]);
+	shm_free(master);
 }
 
 static const struct sockaddr *
@@ -46,18 +109,196 @@ peer(const char *address)
 	return (const struct sockaddr *)&storage;
 }
 
+/* Each worker has ids of its own; the next process does not go on with them. */
 START_TEST(ids_begin_at_1_and_never_repeat)
 {
-	struct shm *other;
+	make();
+	ck_assert_uint_eq(shm_next_id(worker[0]), 1);
+	ck_assert_uint_eq(shm_next_id(worker[0]), 2);
+	ck_assert_uint_eq(shm_next_id(worker[1]), SHM_ID_BLOCK + 1);
+	die(0);
+	start(0);
+	ck_assert_uint_eq(shm_next_id(worker[0]), WORKERS * SHM_ID_BLOCK + 1);
+	ck_assert_uint_eq(shm_next_id(worker[1]), SHM_ID_BLOCK + 2);
+	unmake();
+}
+END_TEST
+
+START_TEST(ids_go_on_when_a_block_is_used_up)
+{
+	uint64_t id = 0;
+	int i;
 
 	make();
-	other = shm_map(shm_fd, WORKERS);
-	ck_assert_ptr_nonnull(other);
-	ck_assert_uint_eq(shm_next_id(shm), 1);
-	ck_assert_uint_eq(shm_next_id(other), 2);
-	shm_clear_worker(shm, 0);
-	ck_assert_uint_eq(shm_next_id(shm), 3);
-	shm_unmap(other);
+	for (i = 0; i < SHM_ID_BLOCK; i++)
+		id = shm_next_id(worker[0]);
+	ck_assert_uint_eq(id, SHM_ID_BLOCK);
+	/* Nobody was quick enough to offer more. */
+	ck_assert(!shm_ready(worker[0]));
+	ck_assert_uint_eq(shm_next_id(worker[0]), 0);
+	shm_offer_ids(master);
+	shm_offer_ids(master);
+	ck_assert(shm_ready(worker[0]));
+	ck_assert_uint_eq(shm_next_id(worker[0]), WORKERS * SHM_ID_BLOCK + 1);
+	unmake();
+}
+END_TEST
+
+/* What an other worker could try with what it was sent. */
+static void
+cannot_write(int fd, size_t size)
+{
+	char path[64], *memory;
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_ne(again, -1); /* we are its owner, so we may */
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0);
+	ck_assert_ptr_eq(memory, MAP_FAILED);
+	ck_assert_int_eq(pwrite(again, "x", 1, 0), -1);
+	ck_assert_int_eq(ftruncate(again, 0), -1);
+	ck_assert_int_eq(fallocate(again,
+	    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
+	memory = mmap(NULL, size, PROT_READ, MAP_SHARED, again, 0);
+	ck_assert_ptr_ne(memory, MAP_FAILED);
+	ck_assert_int_eq(mprotect(memory, size, PROT_READ | PROT_WRITE), -1);
+	ck_assert_int_eq(madvise(memory, size, MADV_REMOVE), -1);
+	munmap(memory, size);
+	close(again);
+}
+
+START_TEST(nobody_else_can_write_a_row_or_the_head)
+{
+	make();
+	cannot_write(row_fd(0), sizeof(struct shm_row));
+	cannot_write(shm_head_fd(master), sizeof(struct shm_head));
+	/* The owner still can. */
+	ck_assert(shm_connection_in(worker[0], 7, 0));
+	ck_assert_uint_eq(shm_connections(master, 7), 1);
+	unmake();
+}
+END_TEST
+
+START_TEST(a_row_is_not_given_away_before_it_is_sealed)
+{
+	make();
+	die(0);
+	ck_assert_int_eq(shm_begin_row(master, 0), 0);
+	ck_assert(!shm_row_sealed(master, 0));
+	/* But it cannot be cut short from the beginning. */
+	ck_assert_int_eq(ftruncate(row_fd(0), 0), -1);
+	unmake();
+}
+END_TEST
+
+START_TEST(what_a_worker_forks_has_no_row)
+{
+	int status;
+	pid_t pid;
+
+	make();
+	pid = fork();
+	ck_assert_int_ne(pid, -1);
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		atomic_store(&shm_own_row(worker[0])->beat, 1);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_uint_eq(shm_row(master, 0)->beat, 0);
+	unmake();
+}
+END_TEST
+
+/* What the last process of a worker left behind may write for ever. */
+START_TEST(the_row_of_a_dead_process_is_nobodys)
+{
+	struct shm *left;
+
+	make();
+	left = worker[1];
+	atomic_store(&shm_own_row(left)->beat, 5);
+	ck_assert(shm_connection_in(left, 7, 0));
+	ck_assert_uint_eq(shm_row(master, 1)->beat, 5);
+	worker[1] = NULL;
+	die(1);
+	ck_assert_uint_eq(shm_row(master, 1)->beat, 0);
+	start(1);
+	show(1);
+	ck_assert(shm_ready(worker[0]));
+	ck_assert(shm_connection_in(left, 7, 0));
+	atomic_store(&shm_own_row(left)->beat, 6);
+	ck_assert_uint_eq(shm_row(master, 1)->beat, 0);
+	ck_assert_uint_eq(shm_connections(worker[0], 7), 0);
+	ck_assert_uint_eq(shm_connections(master, 7), 0);
+	shm_free(left);
+	unmake();
+}
+END_TEST
+
+START_TEST(nobody_accepts_without_a_row_that_counts)
+{
+	make();
+	die(1);
+	ck_assert(shm_ready(worker[0]));
+	start(1);
+	ck_assert(shm_ready(worker[0])); /* it serves nobody yet */
+	see(2, 1);
+	see(3, 1);
+	shm_show_row(master, 1);
+	ck_assert(!shm_ready(worker[0]));
+	ck_assert(shm_ready(worker[2]));
+	ck_assert(shm_connection_in(worker[1], 7, 1));
+	see(0, 1);
+	ck_assert(shm_ready(worker[0]));
+	ck_assert(!shm_connection_in(worker[0], 7, 1));
+	unmake();
+}
+END_TEST
+
+START_TEST(a_worker_counts_only_where_it_serves)
+{
+	uint32_t entry;
+
+	make();
+	ck_assert(shm_connection_in(worker[1], 9, 0)); /* a lie */
+	ck_assert(shm_address_in(worker[1], 9, peer("192.0.2.1"), 0, &entry));
+	ck_assert_uint_eq(shm_connections(master, 9), 0);
+	ck_assert(shm_connection_in(worker[0], 9, 1));
+	ck_assert(shm_address_in(worker[0], 9, peer("192.0.2.1"), 1, &entry));
+	shm_connection_out(worker[0], 9);
+	shm_give_slot(master, 1, 9);
+	ck_assert_uint_eq(shm_connections(master, 9), 1);
+	ck_assert(!shm_connection_in(worker[0], 9, 1));
+	shm_take_slot(master, 9);
+	ck_assert(shm_connection_in(worker[0], 9, 1));
+	unmake();
+}
+END_TEST
+
+START_TEST(a_listener_finds_a_place_whatever_workers_say)
+{
+	struct slots *slots;
+	char name[16];
+	uint32_t i, slot;
+
+	make();
+	slots = slots_new(master);
+	for (i = 0; i < SHM_LISTENERS_MAX; i++) {
+		snprintf(name, sizeof(name), "old%u", i);
+		slot = slots_ref(slots, name);
+		ck_assert_uint_eq(slot, i);
+		slots_give(slots, slot, 1);
+		ck_assert(shm_connection_in(worker[1], slot, 0));
+	}
+	ck_assert_uint_eq(slots_ref(slots, "one too many"), SLOT_NONE);
+	slots_unref(slots, 500);
+	slot = slots_ref(slots, "new");
+	ck_assert_uint_eq(slot, 500);
+	ck_assert_uint_eq(shm_connections(master, slot), 0);
+	slots_free(slots);
 	unmake();
 }
 END_TEST
@@ -65,16 +306,16 @@ END_TEST
 START_TEST(a_limit_holds_for_all_workers_together)
 {
 	make();
-	ck_assert(shm_connection_in(shm, 0, 7, 2));
-	ck_assert(shm_connection_in(shm, 1, 7, 2));
-	ck_assert(!shm_connection_in(shm, 0, 7, 2));
-	ck_assert(!shm_connection_in(shm, 2, 7, 2));
-	ck_assert(shm_connection_in(shm, 2, 8, 2));
-	ck_assert_uint_eq(shm_connections(shm, 7), 2);
-	shm_connection_out(shm, 1, 7);
-	ck_assert(shm_connection_in(shm, 3, 7, 2));
-	ck_assert(shm_connection_in(shm, 3, 7, 0));
-	ck_assert_uint_eq(shm_connections(shm, 7), 3);
+	ck_assert(shm_connection_in(worker[0], 7, 2));
+	ck_assert(shm_connection_in(worker[1], 7, 2));
+	ck_assert(!shm_connection_in(worker[0], 7, 2));
+	ck_assert(!shm_connection_in(worker[2], 7, 2));
+	ck_assert(shm_connection_in(worker[2], 8, 2));
+	ck_assert_uint_eq(shm_connections(worker[0], 7), 2);
+	shm_connection_out(worker[1], 7);
+	ck_assert(shm_connection_in(worker[3], 7, 2));
+	ck_assert(shm_connection_in(worker[3], 7, 0));
+	ck_assert_uint_eq(shm_connections(worker[0], 7), 3);
 	unmake();
 }
 END_TEST
@@ -84,13 +325,14 @@ START_TEST(the_counts_of_a_dead_worker_are_cleared)
 	uint32_t entry;
 
 	make();
-	ck_assert(shm_connection_in(shm, 0, 7, 0));
-	ck_assert(shm_connection_in(shm, 1, 7, 0));
-	ck_assert(shm_address_in(shm, 1, 7, peer("192.0.2.1"), 1, &entry));
-	ck_assert(!shm_address_in(shm, 0, 7, peer("192.0.2.1"), 1, &entry));
-	shm_clear_worker(shm, 1);
-	ck_assert_uint_eq(shm_connections(shm, 7), 1);
-	ck_assert(shm_address_in(shm, 0, 7, peer("192.0.2.1"), 1, &entry));
+	ck_assert(shm_connection_in(worker[0], 7, 0));
+	ck_assert(shm_connection_in(worker[1], 7, 0));
+	ck_assert(shm_address_in(worker[1], 7, peer("192.0.2.1"), 1, &entry));
+	ck_assert(!shm_address_in(worker[0], 7, peer("192.0.2.1"), 1, &entry));
+	die(1);
+	ck_assert(shm_ready(worker[0]));
+	ck_assert_uint_eq(shm_connections(worker[0], 7), 1);
+	ck_assert(shm_address_in(worker[0], 7, peer("192.0.2.1"), 1, &entry));
 	unmake();
 }
 END_TEST
@@ -100,18 +342,18 @@ START_TEST(an_address_is_limited_for_each_listener)
 	uint32_t first, second, entry;
 
 	make();
-	ck_assert(shm_address_in(shm, 0, 7, peer("192.0.2.1"), 2, &first));
-	ck_assert(shm_address_in(shm, 1, 7, peer("192.0.2.1"), 2, &second));
-	ck_assert(!shm_address_in(shm, 2, 7, peer("192.0.2.1"), 2, &entry));
+	ck_assert(shm_address_in(worker[0], 7, peer("192.0.2.1"), 2, &first));
+	ck_assert(shm_address_in(worker[1], 7, peer("192.0.2.1"), 2, &second));
+	ck_assert(!shm_address_in(worker[2], 7, peer("192.0.2.1"), 2, &entry));
 	ck_assert_uint_eq(entry, NOT_COUNTED);
-	ck_assert(shm_address_in(shm, 2, 7, peer("192.0.2.2"), 2, &entry));
-	ck_assert(shm_address_in(shm, 2, 8, peer("192.0.2.1"), 2, &entry));
-	shm_address_out(shm, 0, first);
-	ck_assert(shm_address_in(shm, 2, 7, peer("192.0.2.1"), 2, &entry));
-	shm_address_out(shm, 1, second);
-	shm_address_out(shm, 2, entry);
-	shm_address_out(shm, 2, NOT_COUNTED);
-	ck_assert(shm_address_in(shm, 2, 7, peer("192.0.2.1"), 1, &entry));
+	ck_assert(shm_address_in(worker[2], 7, peer("192.0.2.2"), 2, &entry));
+	ck_assert(shm_address_in(worker[2], 8, peer("192.0.2.1"), 2, &entry));
+	shm_address_out(worker[0], first);
+	ck_assert(shm_address_in(worker[2], 7, peer("192.0.2.1"), 2, &entry));
+	shm_address_out(worker[1], second);
+	shm_address_out(worker[2], entry);
+	shm_address_out(worker[2], NOT_COUNTED);
+	ck_assert(shm_address_in(worker[2], 7, peer("192.0.2.1"), 1, &entry));
 	unmake();
 }
 END_TEST
@@ -121,13 +363,13 @@ START_TEST(ipv6_counts_by_64_and_mapped_ipv4_is_ipv4)
 	uint32_t entry;
 
 	make();
-	ck_assert(shm_address_in(shm, 0, 7, peer("2001:db8::1"), 1, &entry));
-	ck_assert(!shm_address_in(shm, 1, 7, peer("2001:db8::2:3"), 1, &entry));
-	ck_assert(shm_address_in(shm, 1, 7, peer("2001:db8:0:1::1"), 1, &entry));
-	ck_assert(shm_address_in(shm, 0, 7, peer("192.0.2.1"), 1, &entry));
+	ck_assert(shm_address_in(worker[0], 7, peer("2001:db8::1"), 1, &entry));
+	ck_assert(!shm_address_in(worker[1], 7, peer("2001:db8::2:3"), 1, &entry));
+	ck_assert(shm_address_in(worker[1], 7, peer("2001:db8:0:1::1"), 1, &entry));
+	ck_assert(shm_address_in(worker[0], 7, peer("192.0.2.1"), 1, &entry));
 	ck_assert(
-	    !shm_address_in(shm, 0, 7, peer("::ffff:192.0.2.1"), 1, &entry));
-	ck_assert(shm_address_in(shm, 0, 7, peer("::ffff:192.0.2.2"), 1, &entry));
+	    !shm_address_in(worker[0], 7, peer("::ffff:192.0.2.1"), 1, &entry));
+	ck_assert(shm_address_in(worker[0], 7, peer("::ffff:192.0.2.2"), 1, &entry));
 	unmake();
 }
 END_TEST
@@ -140,7 +382,7 @@ START_TEST(unix_peers_are_never_limited)
 
 	make();
 	for (i = 0; i < 3; i++)
-		ck_assert(shm_address_in(shm, 0, 7,
+		ck_assert(shm_address_in(worker[0], 7,
 		    (const struct sockaddr *)&un, 1, &entry));
 	ck_assert_uint_eq(entry, NOT_COUNTED);
 	unmake();
@@ -158,75 +400,106 @@ START_TEST(a_hundred_thousand_addresses_are_told_apart)
 	for (i = 0; i < 100000; i++) {
 		in.sin_addr.s_addr = htonl(0x0a000000 + i);
 		ck_assert(
-		    shm_address_in(shm, i % WORKERS, 7, sa, 1, &entries[i]));
+		    shm_address_in(worker[i % WORKERS], 7, sa, 1, &entries[i]));
 		ck_assert_uint_ne(entries[i], NOT_COUNTED);
 	}
 	for (i = 0; i < 100000; i += 97) {
 		in.sin_addr.s_addr = htonl(0x0a000000 + i);
-		ck_assert(!shm_address_in(shm, 3, 7, sa, 1, &entry));
+		ck_assert(!shm_address_in(worker[3], 7, sa, 1, &entry));
 	}
 	for (i = 0; i < 100000; i++)
-		shm_address_out(shm, i % WORKERS, entries[i]);
+		shm_address_out(worker[i % WORKERS], entries[i]);
 	for (i = 0; i < 100000; i++) {
 		in.sin_addr.s_addr = htonl(0x0b000000 + i);
-		ck_assert(shm_address_in(shm, 0, 7, sa, 1, &entry));
+		ck_assert(shm_address_in(worker[0], 7, sa, 1, &entry));
 		ck_assert_uint_ne(entry, NOT_COUNTED);
 	}
 	unmake();
 }
 END_TEST
 
+/* In a process of its own. */
+static int
+race(unsigned int i)
+{
+	struct shm *own =
+	    shm_map(WORKERS, shm_head_fd(master), i, row_fd(i));
+	unsigned int k;
+	bool holds = false;
+
+	worker[i] = own;
+	for (k = 0; k < WORKERS; k++)
+		if (k != i)
+			see(i, k);
+	for (k = 0; k < 20000 && !holds; k++) {
+		if (!shm_connection_in(own, 7, 3))
+			continue;
+		/* Those that are being turned away may be seen, too. */
+		if (shm_connections(own, 7) > 3 + WORKERS)
+			return 1;
+		holds = k % 1000 == 999;
+		if (!holds)
+			shm_connection_out(own, 7);
+	}
+	return 0;
+}
+
 START_TEST(processes_that_race_never_exceed_the_limit)
 {
-	int i, k, status;
-	bool holds;
 	pid_t pids[WORKERS];
+	unsigned int i;
+	int status;
 
-	make();
+	master = shm_new(WORKERS);
+	ck_assert_ptr_nonnull(master);
+	for (i = 0; i < WORKERS; i++) {
+		ck_assert_int_eq(shm_begin_row(master, i), 0);
+		shm_give_slot(master, i, 7);
+	}
 	for (i = 0; i < WORKERS; i++) {
 		pids[i] = fork();
 		ck_assert_int_ne(pids[i], -1);
-		if (pids[i] != 0)
-			continue;
-		holds = false;
-		for (k = 0; k < 20000 && !holds; k++) {
-			if (!shm_connection_in(shm, (unsigned int)i, 7, 3))
-				continue;
-			/* Those that are being turned away may be seen, too. */
-			if (shm_connections(shm, 7) > 3 + WORKERS)
-				_exit(1);
-			holds = k % 1000 == 999;
-			if (!holds)
-				shm_connection_out(shm, (unsigned int)i, 7);
-		}
-		_exit(0);
+		if (pids[i] == 0)
+			_exit(race(i));
 	}
 	for (i = 0; i < WORKERS; i++) {
 		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
 		ck_assert_int_eq(status, 0);
 	}
-	ck_assert_uint_le(shm_connections(shm, 7), 3);
-	unmake();
+	ck_assert_uint_le(shm_connections(master, 7), 3);
+	shm_free(master);
 }
 END_TEST
 
 START_TEST(what_is_out_of_range_is_refused)
 {
 	uint32_t entry;
-	int fd;
+	int head, null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	make();
-	ck_assert(!shm_connection_in(shm, WORKERS, 0, 0));
-	ck_assert(!shm_connection_in(shm, 0, SHM_LISTENERS_MAX, 0));
-	ck_assert(!shm_address_in(shm, WORKERS, 0, peer("192.0.2.1"), 0, &entry));
-	shm_connection_out(shm, WORKERS, 0);
-	shm_address_out(shm, 0, UINT32_MAX - 1);
-	shm_clear_worker(shm, WORKERS);
-	ck_assert_ptr_null(shm_map(shm_fd, WORKERS + 1));
-	ck_assert_ptr_null(shm_map(shm_fd, 0));
-	ck_assert_ptr_null(shm_new(SHM_WORKERS_MAX + 1, &fd));
-	/* A worker cannot pull the ground away from the others. */
-	ck_assert_int_eq(ftruncate(shm_fd, 0), -1);
+	head = shm_head_fd(master);
+	ck_assert(!shm_connection_in(worker[0], SHM_LISTENERS_MAX, 0));
+	ck_assert(!shm_address_in(worker[0], SHM_LISTENERS_MAX,
+	    peer("192.0.2.1"), 0, &entry));
+	shm_connection_out(worker[0], SHM_LISTENERS_MAX);
+	shm_address_out(worker[0], UINT32_MAX - 1);
+	shm_give_slot(master, 0, SHM_LISTENERS_MAX);
+	shm_give_slot(master, WORKERS, 0);
+	shm_take_slot(master, SHM_LISTENERS_MAX);
+	ck_assert_uint_eq(shm_connections(master, SHM_LISTENERS_MAX), 0);
+	ck_assert_uint_eq(shm_worker_connections(master, WORKERS), 0);
+	ck_assert_ptr_null(shm_map(WORKERS, head, WORKERS, row_fd(0)));
+	ck_assert_ptr_null(shm_map(0, head, 0, row_fd(0)));
+	ck_assert_ptr_null(shm_map(WORKERS, row_fd(0), 0, head));
+	ck_assert_ptr_null(shm_map(WORKERS, null, 0, -1));
+	ck_assert_ptr_null(shm_new(SHM_WORKERS_MAX + 1));
+	ck_assert_int_eq(shm_see_row(worker[0], 0, 2, row_fd(0)), -1);
+	ck_assert_int_eq(shm_see_row(worker[0], WORKERS, 2, row_fd(1)), -1);
+	/* One that did not come does not keep us from accepting. */
+	ck_assert_int_eq(shm_see_row(worker[0], 1, 2, null), -1);
+	ck_assert_int_eq(shm_see_row(worker[0], 1, 2, -1), -1);
+	ck_assert(shm_ready(worker[0]));
+	close(null);
 	unmake();
 }
 END_TEST
@@ -236,6 +509,14 @@ main(void)
 {
 	const TTest *const tests[] = {
 		ids_begin_at_1_and_never_repeat,
+		ids_go_on_when_a_block_is_used_up,
+		nobody_else_can_write_a_row_or_the_head,
+		a_row_is_not_given_away_before_it_is_sealed,
+		what_a_worker_forks_has_no_row,
+		the_row_of_a_dead_process_is_nobodys,
+		nobody_accepts_without_a_row_that_counts,
+		a_worker_counts_only_where_it_serves,
+		a_listener_finds_a_place_whatever_workers_say,
 		a_limit_holds_for_all_workers_together,
 		the_counts_of_a_dead_worker_are_cleared,
 		an_address_is_limited_for_each_listener,

@@ -19,7 +19,7 @@
 #include "worker/service.h"
 #include "worker_fixture.h"
 
-static struct shm *shm;
+static struct shm *master, *shm;
 static struct settings *settings;
 static struct listener *listener;
 static struct plugin plugin;
@@ -29,12 +29,15 @@ worker_begin(const struct sl_handlers *handlers)
 {
 	struct error *no_error = NULL;
 	struct sl_service *service;
-	int fd;
+	uint32_t serial;
 
-	shm = shm_new(1, &fd);
+	master = shm_new(1);
+	ck_assert_ptr_nonnull(master);
+	ck_assert_int_eq(shm_begin_row(master, 0), 0);
+	shm = shm_map(1, shm_head_fd(master), 0,
+	    shm_row_fd(master, 0, &serial));
 	ck_assert_ptr_nonnull(shm);
-	close(fd);
-	ck_assert_int_eq(engine_init(shm, 0), 0);
+	ck_assert_int_eq(engine_init(shm), 0);
 	ck_assert_int_eq(accept_init(), 0);
 	settings = settings_new();
 	ck_assert_ptr_nonnull(settings);
@@ -67,7 +70,8 @@ worker_end(void)
 	accept_done();
 	engine_done();
 	settings_free(settings);
-	shm_unmap(shm);
+	shm_free(shm);
+	shm_free(master);
 }
 
 struct listener *
@@ -95,7 +99,7 @@ worker_connect(void)
 
 	ck_assert_int_eq(socketpair(AF_UNIX,
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	ck_assert(shm_connection_in(shm, 0, 0, 0));
+	ck_assert(shm_connection_in(shm, 0, 0));
 	conn_accept(listener, pair[0], NULL, 0, (uint32_t)-1);
 	return pair[1];
 }

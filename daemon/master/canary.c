@@ -29,7 +29,7 @@ canary_size(const struct gen *committed, const struct gen *next,
 static struct canary_counts
 counts_of(struct shm *shm, uint32_t worker)
 {
-	struct board_row *row = shm_row(shm, worker);
+	const struct board_row *row = shm_row(shm, worker);
 	struct canary_counts counts;
 
 	counts.closed = atomic_load_explicit(&row->closed, memory_order_relaxed);

@@ -52,7 +52,7 @@ crashes_each(const struct crashes *crashes,
  * ASCII lines of at least one character, the last one whole too.
  */
 void
-crash_take_report(struct crash *crash, struct board_row *row)
+crash_take_report(struct crash *crash, const struct board_row *row)
 {
 	uint32_t length, i, used = 0;
 	char c, before = '\n';

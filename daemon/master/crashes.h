@@ -36,7 +36,7 @@ void crashes_each(const struct crashes *crashes,
     void (*fn)(void *arg, const struct crash *crash), void *arg);
 
 /* Take what a worker left on its row of the board, whatever that is, as printable lines. */
-void crash_take_report(struct crash *crash, struct board_row *row);
+void crash_take_report(struct crash *crash, const struct board_row *row);
 /* Its lines, at level error. */
 void crash_log(const struct crash *crash);
 

@@ -247,6 +247,7 @@ gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
 		if (child_send(child, MSG_SOCKET, gen->number, arg, NULL, 0,
 			sock_fd(socket->sock)) == -1)
 			return -1;
+		slots_give(gen->slot_table, arg[3], worker);
 	}
 	return 0;
 }

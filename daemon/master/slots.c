@@ -58,6 +58,10 @@ find_free(const struct slots *slots)
 		if (slots->slot[i].refs == 0 &&
 		    shm_connections(slots->shm, i) == 0)
 			return i;
+	/* A worker that does not let go must not keep new listeners out. */
+	for (i = 0; i < SHM_LISTENERS_MAX; i++)
+		if (slots->slot[i].refs == 0)
+			return i;
 	return SLOT_NONE;
 }
 
@@ -73,9 +77,16 @@ slots_ref(struct slots *slots, const char *name)
 			return SLOT_NONE;
 		free(slots->slot[slot].name);
 		slots->slot[slot].name = copy;
+		shm_take_slot(slots->shm, slot);
 	}
 	slots->slot[slot].refs++;
 	return slot;
+}
+
+void
+slots_give(struct slots *slots, uint32_t slot, uint32_t worker)
+{
+	shm_give_slot(slots->shm, worker, slot);
 }
 
 const char *

@@ -1,7 +1,8 @@
 /*
  * slots.h: a listener's place in the counts that all workers share.  It goes
  * with the name, and is not given to another one while a connection of the old
- * one may still be counted there.
+ * one is still counted there, unless no other is left: what workers count is only
+ * what they say.
  */
 
 #ifndef SLUICE_MASTER_SLOTS_H
@@ -21,6 +22,9 @@ void slots_free(struct slots *slots);
 /* A reference to the slot of that name; SLOT_NONE: no memory, or all are taken. */
 uint32_t slots_ref(struct slots *slots, const char *name);
 void slots_unref(struct slots *slots, uint32_t slot);
+
+/* That worker serves it: what it counts there is to be believed. */
+void slots_give(struct slots *slots, uint32_t slot, uint32_t worker);
 
 /* Whose it is, or was last; NULL: nobody's so far. */
 const char *slots_name(const struct slots *slots, uint32_t slot);

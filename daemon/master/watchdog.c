@@ -242,6 +242,7 @@ watchdog_tick_cb(evutil_socket_t fd, short what, void *arg)
 	watchdog->last_ms = now;
 	if (ms > TICK_COUNTS_MS)
 		ms = TICK_COUNTS_MS;
+	shm_offer_ids(watchdog->workers->shm);
 	for (i = 0; i < watchdog->workers->count; i++)
 		look_at(watchdog, &watchdog->workers->row[i], ms);
 }

@@ -92,25 +92,102 @@ worker_join(struct worker_row *worker, const char *late)
 	}
 }
 
-int
-worker_spawn(struct worker_row *worker, struct error *err)
+/* Row `of` of the shared memory, for worker `to`.  0, also when that is dead; or -1. */
+static int
+send_row(const struct worker_row *of, const struct worker_row *to)
+{
+	uint32_t arg[4] = { of->index, 0, 0, 0 };
+	int fd = shm_row_fd(of->workers->shm, of->index, &arg[1]);
+
+	if (child_send(to->child, MSG_ROW, 0, arg, NULL, 0, fd) == 0)
+		return 0;
+	return errno == EPIPE ? 0 : -1;
+}
+
+/* Its own row, then those that count already. */
+static int
+send_rows(const struct worker_row *to)
+{
+	const struct workers *workers = to->workers;
+	uint32_t i;
+
+	if (send_row(to, to) == -1)
+		return -1;
+	for (i = 0; i < workers->count; i++)
+		if (workers->row[i].child != NULL && workers->row[i].shown &&
+		    send_row(&workers->row[i], to) == -1)
+			return -1;
+	return 0;
+}
+
+/*
+ * Before it accepts anybody, the others are sent its row, so that limits hold
+ * for all.  It has sealed the row by now: no other can write what it gets.
+ */
+static int
+show_row(struct worker_row *worker)
+{
+	struct workers *workers = worker->workers;
+	uint32_t i;
+
+	if (worker->shown)
+		return 0;
+	if (!shm_row_sealed(workers->shm, worker->index)) {
+		child_kill(worker->child, "broke the rules");
+		return -1;
+	}
+	for (i = 0; i < workers->count; i++) {
+		if (i == worker->index || workers->row[i].child == NULL ||
+		    send_row(worker, &workers->row[i]) == 0)
+			continue;
+		log_error("cannot tell worker %u where worker %u counts",
+		    i + 1, worker->index + 1);
+		child_kill(worker->child, "could not be shown to the others");
+		return -1;
+	}
+	worker->shown = true;
+	shm_show_row(workers->shm, worker->index);
+	return 0;
+}
+
+/* Its process, and the first it hears.  0, or -1 and there is nothing. */
+static int
+start_child(struct worker_row *worker, struct error *err)
 {
 	struct workers *workers = worker->workers;
 	struct hello hello = workers->hello;
 
+	if (shm_begin_row(workers->shm, worker->index) == -1)
+		return error_sys(err, "cannot start a worker");
 	hello.worker = worker->index;
 	worker->child = child_spawn(workers->children, "worker", &hello, NULL,
-	    workers->shm_fd, &worker_child_ops, worker, err);
-	if (worker->child == NULL)
+	    shm_head_fd(workers->shm), &worker_child_ops, worker, err);
+	if (worker->child == NULL) {
+		shm_end_row(workers->shm, worker->index);
+		return -1;
+	}
+	return 0;
+}
+
+int
+worker_spawn(struct worker_row *worker, struct error *err)
+{
+	if (start_child(worker, err) == -1)
 		return -1;
 	worker->pid = child_pid(worker->child);
 	worker->owed = worker->late = 0;
 	worker->asked = worker->serves = 0;
 	worker->born_ms = clock_ms();
 	worker->starts++;
+	worker->shown = false;
 	log_info("worker %u (pid %d) started", worker->index + 1,
 	    (int)worker->pid);
 	worker_set_state(worker, WORKER_IDLE);
+	if (send_rows(worker) == -1) {
+		log_error("cannot tell worker %u where to count",
+		    worker->index + 1);
+		child_kill(worker->child, "could not be talked to");
+	}
 	return 0;
 }
 
@@ -209,7 +286,7 @@ static void
 describe_crash(struct worker_row *worker, const char *how,
     struct crash *ret_crash)
 {
-	struct board_row *row =
+	const struct board_row *row =
 	    shm_row(worker->workers->shm, worker->index);
 	struct timespec now;
 
@@ -239,7 +316,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	worker->child = NULL;
 	census_on_gone(workers->census, worker);
 	describe_crash(worker, how, &crash);
-	shm_clear_worker(workers->shm, worker->index);
+	shm_end_row(workers->shm, worker->index);
 	if (workers->stopping) {
 		if (!clean)
 			log_warnx("worker %u (pid %d) %s while stopping",
@@ -286,6 +363,8 @@ worker_prepared(struct worker_row *worker)
 {
 	struct workers *workers = worker->workers;
 
+	if (show_row(worker) == -1)
+		return; /* it is being killed, which ends what waits for it */
 	if (worker->state == WORKER_PREPARING) {
 		worker_set_state(worker, WORKER_PREPARED);
 		workers->ops->on_prepared(workers->arg, worker->index);

@@ -43,6 +43,7 @@ struct worker_row {
 	bool due;	     /* to be started when the transaction is over */
 	bool trial;	     /* it tries what is not committed */
 	bool served;	     /* may have connections */
+	bool shown;	     /* the others have its row of the shared memory */
 	unsigned int late; /* answers that are owed to what was aborted */
 	unsigned int owed; /* answers to PREPARE; all but the last are to one that was aborted */
 	uint32_t asked;	   /* the generation it was last asked to PREPARE */
@@ -67,7 +68,6 @@ struct workers {
 	struct watchdog *watchdog;
 	uint64_t watchdog_ms; /* of what is committed, or is to be the first; 0: off */
 	struct shm *shm;
-	int shm_fd;
 	struct hello hello;
 	struct gen *committed;
 	bool in_transaction, stopping;

@@ -39,11 +39,10 @@ workers_new(struct event_base *base, struct children *children,
 	workers->ops = ops;
 	workers->arg = arg;
 	workers->count = count;
-	workers->shm_fd = -1;
 	workers->hello.workers = count;
 	workers->hello.uid = settings->drop ? settings->uid : (uint32_t)-1;
 	workers->hello.gid = settings->drop ? settings->gid : (uint32_t)-1;
-	workers->shm = shm_new(count, &workers->shm_fd);
+	workers->shm = shm_new(count);
 	for (i = 0; i < count; i++) {
 		workers->row[i].workers = workers;
 		workers->row[i].index = i;
@@ -78,9 +77,7 @@ workers_free(struct workers *workers)
 	watchdog_free(workers->watchdog);
 	census_free(workers->census);
 	gen_unref(workers->committed);
-	shm_unmap(workers->shm);
-	if (workers->shm_fd != -1)
-		close(workers->shm_fd);
+	shm_free(workers->shm);
 	free(workers);
 }
 

@@ -19,6 +19,7 @@
 
 #define ACCEPT_MAX 64	    /* per turn and socket: others wait as well */
 #define ACCEPT_PAUSE_MS 100 /* out of descriptors: time for some to close */
+#define MASTER_PAUSE_MS 2   /* for what the master has sent to come through */
 #define REFUSED_LOG_MAX 1   /* lines per second and listener */
 /*
  * Descriptors that connections never get: the master must be able to send the
@@ -98,19 +99,22 @@ turn_one_away(const struct acceptor *acceptor)
 	open_reserve();
 }
 
-/*
- * No descriptors, or no memory for one.  The sockets stay readable, so they
- * must go out of the event base.
- */
+/* The sockets stay readable, so they must go out of the event base. */
+static void
+look_away(unsigned int ms)
+{
+	struct acceptor *acceptor;
+
+	LIST_FOREACH(acceptor, &accepting, all)
+		event_del(acceptor->event);
+	timers_set(engine.timers, &pause_timer, engine_now() + ms);
+}
+
+/* No descriptors, or no memory for one. */
 static void
 pause_accepting(const struct acceptor *acceptor, int error)
 {
-	struct acceptor *a;
-
-	LIST_FOREACH(a, &accepting, all)
-		event_del(a->event);
-	timers_set(engine.timers, &pause_timer,
-	    engine_now() + ACCEPT_PAUSE_MS);
+	look_away(ACCEPT_PAUSE_MS);
 	if (!starved) {
 		errno = error;
 		log_warn("%s: cannot accept on %s, %u connections are open; "
@@ -146,15 +150,15 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 	uint32_t entry = (uint32_t)-1;
 
 	if (limits->per_address != 0 &&
-	    !shm_address_in(engine.shm, engine.worker, listener->slot, peer,
+	    !shm_address_in(engine.shm, listener->slot, peer,
 		limits->per_address, &entry)) {
 		refuse(listener, fd, peer, len, "per_address",
 		    limits->per_address);
 		return;
 	}
-	if (!shm_connection_in(engine.shm, engine.worker, listener->slot,
+	if (!shm_connection_in(engine.shm, listener->slot,
 		limits->connections)) {
-		shm_address_out(engine.shm, engine.worker, entry);
+		shm_address_out(engine.shm, entry);
 		refuse(listener, fd, peer, len, "connections",
 		    limits->connections);
 		return;
@@ -218,9 +222,14 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < ACCEPT_MAX; i++)
+	for (int i = 0; i < ACCEPT_MAX; i++) {
+		if (!shm_ready(engine.shm)) {
+			look_away(MASTER_PAUSE_MS);
+			return;
+		}
 		if (!accept_one(acceptor))
 			return;
+	}
 }
 
 static void

@@ -34,25 +34,27 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
     socklen_t peer_len, uint32_t address_entry)
 {
 	struct sl_conn *conn = calloc(1, sizeof(*conn));
+	uint64_t id = shm_next_id(engine.shm);
 	uint32_t skipped;
 
-	if (conn == NULL ||
+	if (conn == NULL || id == 0 ||
 	    timers_attach(engine.timers, &conn->timer,
 		conn_on_timer) == -1) {
 		if (log_limit(&listener->refused, 1, &skipped))
-			log_warnx("%s: out of memory; a connection was refused",
-			    listener->name);
+			log_warnx("%s: out of %s; a connection was refused",
+			    listener->name, id == 0 ? "connection ids" :
+						      "memory");
 		free(conn);
 		close(fd);
-		shm_address_out(engine.shm, engine.worker, address_entry);
-		shm_connection_out(engine.shm, engine.worker, listener->slot);
+		shm_address_out(engine.shm, address_entry);
+		shm_connection_out(engine.shm, listener->slot);
 		return;
 	}
 	conn->stream.transport = &transport_plain;
 	conn->stream.fd = fd;
 	conn->service = listener->current;
 	service_ref(conn->service);
-	conn->id.id = shm_next_id(engine.shm);
+	conn->id.id = id;
 	conn->address_entry = address_entry;
 	if (peer_len > 0 && peer_len <= sizeof(conn->peer))
 		memcpy(&conn->peer, peer, peer_len);
@@ -264,7 +266,7 @@ log_access(const struct sl_conn *conn)
 static void
 count_end(const struct sl_conn *conn)
 {
-	struct board_row *row = shm_row(engine.shm, engine.worker);
+	struct board_row *row = shm_own_row(engine.shm);
 
 	atomic_fetch_add_explicit(&row->closed, 1, memory_order_relaxed);
 	if (conn->fault.why != SL_WHY_NONE || conn->ending.why == SL_WHY_PLUGIN)
@@ -309,8 +311,8 @@ conn_end(struct sl_conn *conn)
 	if (listener->sweep == conn)
 		listener->sweep = TAILQ_NEXT(conn, link);
 	TAILQ_REMOVE(&listener->conns, conn, link);
-	shm_address_out(engine.shm, engine.worker, conn->address_entry);
-	shm_connection_out(engine.shm, engine.worker, listener->slot);
+	shm_address_out(engine.shm, conn->address_entry);
+	shm_connection_out(engine.shm, listener->slot);
 	if (!conn->pending)
 		STAILQ_INSERT_TAIL(&dead, conn, next);
 	engine.after_pass_due = true;

@@ -16,12 +16,11 @@ engine_read_clock(void)
 }
 
 int
-engine_init(struct shm *shm, unsigned int worker)
+engine_init(struct shm *shm)
 {
 	struct event_config *config;
 
 	engine.shm = shm;
-	engine.worker = worker;
 	config = event_config_new();
 	if (config == NULL)
 		return -1;

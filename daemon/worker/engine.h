@@ -17,9 +17,8 @@ struct timers;
 struct engine {
 	struct event_base *base;
 	struct timers *timers;
-	struct shm *shm;     /* borrowed */
-	unsigned int worker; /* index, from 0 */
-	uint64_t now_ms;     /* 0: not read yet in this pass */
+	struct shm *shm; /* borrowed */
+	uint64_t now_ms; /* 0: not read yet in this pass */
 	unsigned char *recv_buffer;
 	size_t recv_size;
 	bool log_access;
@@ -31,7 +30,7 @@ extern struct engine engine;
 #define RECV_BUFFER_MIN (256u << 10) /* bytes, shared by all connections */
 
 /* Returns 0, or -1 with errno; engine_done() cleans up either way. */
-int engine_init(struct shm *shm, unsigned int worker);
+int engine_init(struct shm *shm);
 void engine_done(void);
 
 /* Make the shared receive buffer hold at least `size`.  0, or -1 ENOMEM. */

@@ -208,6 +208,15 @@ commit(void)
 }
 
 static void
+see_row(const struct msg *msg)
+{
+	/* Without it all is well but for its connections, which do not count here. */
+	if (shm_see_row(engine.shm, msg->arg[0], msg->arg[1], msg->fd) == -1)
+		log_warn("cannot see what worker %u counts; limits may be "
+			 "exceeded", msg->arg[0] + 1);
+}
+
+static void
 on_message(void *arg, struct msg *msg)
 {
 	struct error err;
@@ -240,6 +249,9 @@ on_message(void *arg, struct msg *msg)
 		break;
 	case MSG_STOP_LISTENER:
 		stop_listener(msg_string(msg, 0), msg->arg[0] != 0);
+		break;
+	case MSG_ROW:
+		see_row(msg);
 		break;
 	case MSG_STATUS:
 		status_send(worker.channel, msg->arg[0]);
@@ -302,23 +314,39 @@ after_pass(void)
 	}
 }
 
+/* Our own row comes right behind the hello. */
+static struct shm *
+map_shared(const struct hello *hello, int head)
+{
+	struct shm *shm = NULL;
+	struct msg msg;
+
+	if (msg_recv(CHILD_CHANNEL_FD, &msg) != 1)
+		return NULL;
+	if (msg.type == MSG_ROW)
+		shm = shm_map(hello->workers, head, hello->worker, msg.fd);
+	if (msg.fd != -1)
+		close(msg.fd);
+	return shm;
+}
+
 static int
-init(const struct hello *hello, int shm_fd)
+init(const struct hello *hello, int head)
 {
 	struct sigaction action = { .sa_handler = on_sigterm };
 	struct shm *shm;
 
 	master_pid = hello->master_pid;
 	sigaction(SIGTERM, &action, NULL);
-	shm = shm_map(shm_fd, hello->workers);
-	close(shm_fd);
-	if (shm == NULL || engine_init(shm, hello->worker) == -1 ||
+	shm = map_shared(hello, head);
+	close(head);
+	if (shm == NULL || engine_init(shm) == -1 ||
 	    accept_init() == -1 ||
 	    timers_attach(engine.timers, &worker.drain_timer,
 		on_drain_timeout) == -1)
 		return -1;
-	callback_init(shm_row(shm, hello->worker));
-	if (crash_init(shm_row(shm, hello->worker), (int)hello->master_pid) == -1)
+	callback_init(shm_own_row(shm));
+	if (crash_init(shm_own_row(shm), (int)hello->master_pid) == -1)
 		return -1;
 	worker.channel = channel_new(engine.base, CHILD_CHANNEL_FD,
 	    &channel_ops, NULL);
@@ -343,7 +371,7 @@ done(void)
 	worker.channel = NULL;
 	engine_done();
 	queue_pool_done();
-	shm_unmap(shm);
+	shm_free(shm);
 }
 
 int
@@ -352,10 +380,10 @@ worker_main(void)
 	static char role[32];
 	struct hello hello;
 	struct error err;
-	int shm_fd;
+	int head;
 
 	material_init(&worker.material, report);
-	if (hello_receive(&hello, &shm_fd) == -1)
+	if (hello_receive(&hello, &head) == -1)
 		return EXIT_FAILURE;
 	snprintf(role, sizeof(role), "worker %u", hello.worker + 1);
 	title_set("%s", role);
@@ -365,7 +393,7 @@ worker_main(void)
 		return EXIT_FAILURE;
 	}
 	log_never_wait();
-	if (init(&hello, shm_fd) == -1) {
+	if (init(&hello, head) == -1) {
 		log_error("cannot start");
 		return EXIT_FAILURE;
 	}

@@ -1,9 +1,8 @@
 """sl_id() is never used twice: by no worker, generation or respawn."""
 
 import os
-import re
 
-from sluice_test import (Daemon, check, equal, listener, main, receive_line,
+from sluice_test import (Daemon, check, equal, id_of, listener, main, receive_line,
                          test_plugin)
 
 
@@ -11,8 +10,7 @@ def ids(d, count):
     found = []
     for _ in range(count):
         s = d.connect()
-        s.sendall(b"facts\n")
-        found.append(int(re.search(r"id=(\d+)", receive_line(s)).group(1)))
+        found.append(id_of(s))
         s.close()
     return found
 

@@ -410,6 +410,12 @@ def receive_line(s):
     return bytes(line[:-1]).decode()
 
 
+def id_of(s):
+    """The id of a connection that the plugin `command` serves."""
+    s.sendall(b"facts\n")
+    return int(re.search(r"id=(\d+)", receive_line(s)).group(1))
+
+
 def receive_all(s):
     """Everything up to the end of file; a reset is an exception."""
     parts = []

@@ -4,8 +4,8 @@ import os
 import signal
 
 from sluice_test import (Daemon, check, connection_descriptors, descriptors,
-                         equal, expect_gone, listener, main, plugin, receive,
-                         receive_line, test_plugin, wait_until)
+                         equal, expect_gone, id_of, listener, main, plugin,
+                         receive, receive_line, test_plugin, wait_until)
 
 
 def by_worker(d, count):
@@ -16,9 +16,7 @@ def by_worker(d, count):
         number += 1
         check(number < 1000, "all connections go to one worker")
         s = d.connect()
-        s.sendall(b"say x\n")
-        receive_line(s)
-        found[d.worker_of(number)].append(s)
+        found[d.worker_of(id_of(s))].append(s)
     return found
 
 

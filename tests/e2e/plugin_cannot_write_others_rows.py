@@ -1,0 +1,61 @@
+"""What a worker shares with others it can read, and write only what is its own.
+
+A plugin writes "has been in a callback for ever" wherever it can.  That must
+not have a healthy worker aborted, nor change what others count.
+"""
+
+import os
+
+from sluice_test import (Daemon, Skip, check, equal, listener, main,
+                         receive_line, test_plugin)
+
+WORKERS = 3
+
+
+def client_of(d, pid):
+    while True:
+        s = d.connect()
+        s.sendall(b"p")
+        if int(receive_line(s)) == pid:
+            return s
+
+
+def scribble(d):
+    pids = d.workers()
+    clients = [client_of(d, pid) for pid in pids]
+    since = d.mark()
+    clients[0].sendall(b"s")
+    said = receive_line(clients[0])
+    clients[1].sendall(b"h")    # so that we know when the watchdog has looked
+    d.wait_log(r"worker 2: callback data .* aborting it", since)
+    d.wait_log(r"worker 2 \(pid \d+\) started", since)
+    equal(d.log_lines(r"worker [13]: .* (aborting|running)", since), [],
+          "healthy workers that were said to be stuck")
+    for s in (clients[0], clients[2]):
+        s.sendall(b"p")
+        check(int(receive_line(s)) in pids)
+    # One row is its own; those of the others and the head are not.
+    equal(said, "1 of %d" % (WORKERS + 1), "what could be written")
+    # The new one's row is no more writable than those before.
+    client_of(d, d.workers()[1])
+    clients[0].sendall(b"s")
+    equal(receive_line(clients[0]), said, "after a respawn")
+
+
+def test_workers_of_another_user():
+    if os.geteuid() != 0:
+        raise Skip("only root has workers of another user")
+    with Daemon(listener("s", test_plugin("scribble")), workers=WORKERS,
+                watchdog="500ms", pairs=False) as d:
+        scribble(d)
+
+
+def test_workers_of_the_same_user():
+    """Where the kernel would let it open the files anew, they are sealed."""
+    same = {"user": "root"} if os.geteuid() == 0 else {}
+    with Daemon(listener("s", test_plugin("scribble")), workers=WORKERS,
+                watchdog="500ms", pairs=False, **same) as d:
+        scribble(d)
+
+
+main()
