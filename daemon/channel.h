@@ -1,6 +1,7 @@
 /*
- * channel.h: a msg.h socket on an event base.  Sending never blocks: what the
- * socket does not take waits in a queue, with duplicates of its descriptors.
+ * channel.h: a msg.h socket on an event base, perhaps with answers.h for one
+ * direction.  Sending never blocks: what the other side has no room for waits
+ * in a queue, with duplicates of its descriptors.
  */
 
 #ifndef SLUICE_CHANNEL_H
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct answers;
 struct channel;
 struct event_base;
 struct msg;
@@ -22,14 +24,20 @@ struct channel_ops {
 	void (*on_close)(void *arg, int error);
 };
 
-/* Takes fd over (also on failure: it is closed then).  ops is borrowed.  NULL: errno. */
-struct channel *channel_new(struct event_base *base, int fd, const struct channel_ops *ops, void *arg);
+enum channel_side {
+	CHANNEL_BOTH,	/* both directions over the socket; answers is NULL */
+	CHANNEL_MASTER, /* sends over the socket, over which nothing can come back, and hears answers */
+	CHANNEL_CHILD,	/* hears the socket, and sends answers */
+};
+
+/* Takes fd and answers over (also on failure: they are closed then).  ops is borrowed.  NULL: errno. */
+struct channel *channel_new(struct event_base *base, enum channel_side side, int fd, struct answers *answers, const struct channel_ops *ops, void *arg);
 void channel_free(struct channel *channel); /* safe inside its callbacks */
 
 /* Deliver now what has already arrived: for the last words of a process that is gone. */
 void channel_pump(struct channel *channel);
 
-/* As msg_send(), but never EAGAIN.  -1: ENOMEM, EMFILE, ENOBUFS (queue of CHANNEL_QUEUE_MAX full), EPIPE. */
+/* As msg_send(), but never EAGAIN.  -1: ENOMEM, EMFILE, ENOBUFS (queue of CHANNEL_QUEUE_MAX full), EPIPE.  Answers have no fd. */
 int channel_send(struct channel *channel, uint32_t type, uint32_t generation, const uint32_t arg[4], const void *payload, size_t length, int fd);
 
 #endif

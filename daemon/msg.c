@@ -15,13 +15,6 @@
 /* Room for more descriptors than we accept, so that they can be closed. */
 #define MSG_FDS_ROOM 8
 
-struct head {
-	uint32_t type;
-	uint32_t generation;
-	uint32_t arg[4];
-	uint32_t length;
-};
-
 static const char *const names[MSG_TYPES] = {
 	[MSG_NONE] = "none",
 	[MSG_HELLO] = "hello",
@@ -55,6 +48,39 @@ msg_name(uint32_t type)
 }
 
 int
+msg_write_head(struct msg_head *head, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], size_t length)
+{
+	if (length > MSG_PAYLOAD_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	memset(head, 0, sizeof(*head));
+	head->type = type;
+	head->generation = generation;
+	if (arg != NULL)
+		memcpy(head->arg, arg, sizeof(head->arg));
+	head->length = (uint32_t)length;
+	return 0;
+}
+
+int
+msg_read_head(const struct msg_head *head, struct msg *ret)
+{
+	if (head->type == MSG_NONE || head->type >= MSG_TYPES ||
+	    head->length > MSG_PAYLOAD_MAX) {
+		errno = EBADMSG;
+		return -1;
+	}
+	ret->type = head->type;
+	ret->generation = head->generation;
+	memcpy(ret->arg, head->arg, sizeof(ret->arg));
+	ret->length = head->length;
+	ret->fd = -1;
+	return 0;
+}
+
+int
 msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg[4],
     const void *payload, size_t length, int fd)
 {
@@ -65,19 +91,11 @@ msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg[4],
 	struct cmsghdr *cmsg;
 	struct msghdr mh;
 	struct iovec iov[2];
-	struct head head;
+	struct msg_head head;
 	ssize_t sent;
 
-	if (length > MSG_PAYLOAD_MAX) {
-		errno = EMSGSIZE;
+	if (msg_write_head(&head, type, generation, arg, length) == -1)
 		return -1;
-	}
-	memset(&head, 0, sizeof(head));
-	head.type = type;
-	head.generation = generation;
-	if (arg != NULL)
-		memcpy(head.arg, arg, sizeof(head.arg));
-	head.length = (uint32_t)length;
 	iov[0].iov_base = &head;
 	iov[0].iov_len = sizeof(head);
 	iov[1].iov_base = (void *)(uintptr_t)payload;
@@ -138,7 +156,7 @@ msg_recv(int channel, struct msg *ret)
 	} control;
 	struct msghdr mh;
 	struct iovec iov[2];
-	struct head head;
+	struct msg_head head;
 	unsigned int fds;
 	ssize_t got;
 	int fd = -1;
@@ -167,26 +185,19 @@ msg_recv(int channel, struct msg *ret)
 	if ((size_t)got < sizeof(head) || fds > 1 ||
 	    (mh.msg_flags & MSG_TRUNC) != 0 ||
 	    head.length != (size_t)got - sizeof(head) ||
-	    head.type == MSG_NONE || head.type >= MSG_TYPES) {
+	    msg_read_head(&head, ret) == -1) {
 		if (fd != -1)
 			close(fd);
 		errno = EBADMSG;
 		return -1;
 	}
-	ret->type = head.type;
-	ret->generation = head.generation;
-	memcpy(ret->arg, head.arg, sizeof(ret->arg));
-	ret->length = head.length;
 	ret->fd = fd;
 	return 1;
 }
 
-int
-msg_send_problem(int channel, uint32_t generation, int level, const char *file,
-    uint32_t line, const char *text)
+size_t
+msg_problem(char payload[MSG_PAYLOAD_MAX], const char *file, const char *text)
 {
-	char payload[MSG_PAYLOAD_MAX];
-	uint32_t arg[4] = { (uint32_t)level, line, 0, 0 };
 	size_t file_length, text_length;
 
 	if (file == NULL)
@@ -197,8 +208,7 @@ msg_send_problem(int channel, uint32_t generation, int level, const char *file,
 	payload[file_length] = '\0';
 	memcpy(payload + file_length + 1, text, text_length);
 	payload[file_length + 1 + text_length] = '\0';
-	return msg_send(channel, MSG_PROBLEM, generation, arg, payload,
-	    file_length + text_length + 2, -1);
+	return file_length + text_length + 2;
 }
 
 const char *

@@ -1,6 +1,7 @@
 /*
- * msg.h: what the master and its children say to each other, over a
- * SOCK_SEQPACKET pair: one message a packet, at most one descriptor with it.
+ * msg.h: what the master and its children say to each other.  The master, and
+ * the reader to it, over a SOCK_SEQPACKET pair: one message a packet, at most
+ * one descriptor with it.  Children that run plugin code answer by answers.h.
  */
 
 #ifndef SLUICE_MSG_H
@@ -12,6 +13,8 @@
 struct error;
 
 #define CHILD_CHANNEL_FD 3	/* the child's end, in every child */
+#define CHILD_MEMORY_FD 4	/* answers.h, in a child that runs plugin code */
+#define CHILD_BELL_FD 5		/* the same */
 #define MSG_PAYLOAD_MAX 8192
 
 enum msg_type {
@@ -66,6 +69,14 @@ struct status_row {
 /* The table of names, for logs. */
 const char *msg_name(uint32_t type);
 
+/* In front of every payload. */
+struct msg_head {
+	uint32_t type;
+	uint32_t generation;
+	uint32_t arg[4];
+	uint32_t length;	/* of the payload */
+};
+
 struct msg {
 	uint32_t type;
 	uint32_t generation;
@@ -91,8 +102,14 @@ int msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg
  */
 int msg_recv(int channel, struct msg *ret);
 
-/* A MSG_PROBLEM: level is enum log_level; file may be NULL. */
-int msg_send_problem(int channel, uint32_t generation, int level, const char *file, uint32_t line, const char *text);
+/* The head of such a message; arg may be NULL.  0, or -1 with EMSGSIZE. */
+int msg_write_head(struct msg_head *head, uint32_t type, uint32_t generation, const uint32_t arg[4], size_t length);
+
+/* A head as it came from outside.  0, or -1 with EBADMSG: no message is like that.  ret->fd is -1 then. */
+int msg_read_head(const struct msg_head *head, struct msg *ret);
+
+/* The payload of a MSG_PROBLEM, cut to fit; file may be NULL.  Returns its length. */
+size_t msg_problem(char payload[MSG_PAYLOAD_MAX], const char *file, const char *text);
 
 /* Payload string number `index` (strings are NUL-terminated one after another), or "" when there is none. */
 const char *msg_string(const struct msg *msg, unsigned int index);

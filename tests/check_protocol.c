@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "answers.h"
 #include "bundle.h"
 #include "channel.h"
 #include "error.h"
@@ -111,7 +112,8 @@ START_TEST(a_channel_takes_any_packet)
 		srandom(seed);
 		memset(&seen, 0, sizeof(seen));
 		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-		channel = channel_new(base, pair[0], &ops, NULL);
+		channel = channel_new(base, CHANNEL_BOTH, pair[0], NULL, &ops,
+		    NULL);
 		ck_assert_ptr_nonnull(channel);
 		for (i = 0; i < 100 && seen.closes == 0; i++) {
 			send_odd_packet(pair[1], 1, fds, 10);
@@ -173,9 +175,23 @@ drop_generation(struct generation *generation)
 	settings_free(generation->settings);
 }
 
+/* The child's end, where it expects it. */
+static void
+place(int channel, const struct answers *answers)
+{
+	int fds[] = { channel, answers_memory(answers), answers_bell(answers) };
+	int i;
+
+	for (i = 0; i < 3; i++)
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10);
+	for (i = 0; i < 3; i++)
+		dup2(fds[i], CHILD_CHANNEL_FD + i);
+	close_range(CHILD_CHANNEL_FD + 3, ~0U, 0);
+}
+
 /* Start a role in a process of its own.  Returns our end. */
 static int
-start(int (*role)(void), pid_t *ret_pid)
+start(int (*role)(void), struct answers *answers, pid_t *ret_pid)
 {
 	struct timeval limit = { STUCK_MS / 1000, 0 };
 	int pair[2], null, status;
@@ -188,11 +204,7 @@ start(int (*role)(void), pid_t *ret_pid)
 		/* It would complain of each one. */
 		null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 		dup2(null, STDERR_FILENO);
-		if (pair[1] == CHILD_CHANNEL_FD)
-			fcntl(pair[1], F_SETFD, 0);
-		else
-			dup2(pair[1], CHILD_CHANNEL_FD);
-		close_range(CHILD_CHANNEL_FD + 1, ~0U, 0);
+		place(pair[1], answers);
 		status = role();
 		_exit(status == EXIT_SUCCESS ? 0 : GOOD_EXIT);
 	}
@@ -223,14 +235,19 @@ expect_end(pid_t pid, unsigned int seed)
 
 /* Returns how many answers of that type it gave. */
 static unsigned int
-hear_out(int channel, uint32_t type)
+hear_out(int channel, struct answers *answers, uint32_t type)
 {
 	static struct packet packet;
-	unsigned int answers = 0;
+	static struct msg msg;
+	unsigned int count = 0;
 
+	/* The reader answers here, and the others there. */
 	while (recv(channel, &packet, sizeof(packet), MSG_DONTWAIT) > 0)
-		answers += packet.type == type;
-	return answers;
+		count += packet.type == type;
+	while (answers_get(answers, &msg) == 1)
+		count += msg.type == type;
+	ck_assert_int_eq(errno, EAGAIN);
+	return count;
 }
 
 static bool
@@ -283,8 +300,9 @@ static unsigned int
 confuse(int (*role)(void), bool with_shm, uint32_t type)
 {
 	struct generation generation;
-	unsigned int seed, i, answers = 0;
+	unsigned int seed, i, count = 0;
 	int channel, fds[4];
+	struct answers *answers;
 	struct shm *shm;
 	bool there;
 	pid_t pid;
@@ -295,7 +313,9 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 	ck_assert_ptr_nonnull(shm);
 	for (seed = 1; seed <= CHILD_SEEDS; seed++) {
 		srandom(seed);
-		channel = start(role, &pid);
+		answers = answers_new();
+		ck_assert_ptr_nonnull(answers);
+		channel = start(role, answers, &pid);
 		/* A few hear nothing of the kind first. */
 		there = seed % 16 == 0 ||
 		    say_hello(channel, with_shm ? shm : NULL);
@@ -303,17 +323,18 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 			there = below(2) == 0
 			    ? say_right(channel, &generation, fds[2])
 			    : send_odd_packet(channel, 1 + below(3), fds, 100);
-			answers += hear_out(channel, type);
+			count += hear_out(channel, answers, type);
 		}
 		shutdown(channel, SHUT_WR);
 		expect_end(pid, seed);
-		answers += hear_out(channel, type);
+		count += hear_out(channel, answers, type);
 		close(channel);
+		answers_free(answers);
 	}
 	shm_free(shm);
 	close_all(fds, 4);
 	drop_generation(&generation);
-	return answers;
+	return count;
 }
 
 START_TEST(a_worker_outlives_a_mad_master)

@@ -380,8 +380,6 @@ say_something(struct msg *msg)
 		    below(8) != 0)
 			return;
 	}
-	if (below(60) == 0)
-		msg->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	child->ops->on_message(child->arg, msg);
 }
 

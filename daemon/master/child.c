@@ -19,6 +19,7 @@
 
 #include <event2/event.h>
 
+#include "answers.h"
 #include "channel.h"
 #include "clock.h"
 #include "error.h"
@@ -380,13 +381,43 @@ send_hello(struct child *child, const struct hello *hello, const char *config,
 	    sizeof(copy) + length, fd);
 }
 
+/* The pair, and for whom we do not trust a way to answer.  Returns how many descriptors the child needs, or -1. */
+static int
+make_channel(struct child *child, const char *role, int ret_fds[SPAWN_FDS_MAX])
+{
+	enum channel_side side = CHANNEL_BOTH;
+	struct answers *answers = NULL;
+	int pair[2], count = 1;
+
+	if (spawn_runs_plugins(role)) {
+		answers = answers_new();
+		if (answers == NULL)
+			return -1;
+		side = CHANNEL_MASTER;
+		ret_fds[count++] = answers_memory(answers);
+		ret_fds[count++] = answers_bell(answers);
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
+		answers_free(answers);
+		return -1;
+	}
+	child->channel = channel_new(child->children->base, side, pair[0],
+	    answers, &channel_ops, child);
+	if (child->channel == NULL) {
+		close(pair[1]);
+		return -1;
+	}
+	ret_fds[0] = pair[1];
+	return count;
+}
+
 struct child *
 child_spawn(struct children *children, const char *role,
     const struct hello *hello, const char *config, int hello_fd,
     const struct child_ops *ops, void *arg, struct error *err)
 {
 	struct child *child;
-	int pair[2];
+	int fds[SPAWN_FDS_MAX], count;
 
 	child = calloc(1, sizeof(*child));
 	if (child == NULL) {
@@ -399,17 +430,12 @@ child_spawn(struct children *children, const char *role,
 	LIST_INSERT_HEAD(&children->list, child, entry);
 	child->timer = event_new(children->base, -1, 0, child_timer_cb, child);
 	if (child->timer == NULL ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+	    (count = make_channel(child, role, fds)) == -1)
 		goto fail;
-	child->channel =
-	    channel_new(children->base, pair[0], &channel_ops, child);
-	if (child->channel == NULL ||
-	    send_hello(child, hello, config, hello_fd) == -1) {
-		close(pair[1]);
-		goto fail;
-	}
-	child->pid = spawn(role, children->verbose, pair[1]);
-	close(pair[1]);
+	if (send_hello(child, hello, config, hello_fd) == 0)
+		child->pid = spawn(role, children->verbose, fds,
+		    (unsigned int)count);
+	close(fds[0]);
 	if (child->pid == -1)
 		goto fail;
 	child->ops = ops;

@@ -19,7 +19,7 @@ struct hello;
 struct msg;
 
 struct child_ops {
-	/* One message; msg->fd is the callee's to keep or close. */
+	/* One message; msg->fd, which only a reader can send, is the callee's to keep or close. */
 	void (*on_message)(void *arg, struct msg *msg);
 	/*
 	 * It ended, and all it said was delivered.  The last call: the child

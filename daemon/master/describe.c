@@ -36,8 +36,6 @@ on_message(void *arg, struct msg *msg)
 	struct describe *describe = arg;
 	char plain[LOG_MESSAGE_MAX];
 
-	if (msg->fd != -1)
-		close(msg->fd);
 	if (msg->type == MSG_PREPARED) {
 		describe->good = true;
 	} else if (msg->type == MSG_PROBLEM) {

@@ -16,6 +16,12 @@
 
 #include "msg.h"
 
+bool
+spawn_runs_plugins(const char *role)
+{
+	return strcmp(role, "reader") != 0;
+}
+
 /* A worker shall drain when the master dies; it asks for that anew after it changed its user. */
 static int
 death_signal(const char *role)
@@ -60,8 +66,29 @@ forget_service_manager(void)
 		unsetenv(names[i]);
 }
 
+/* First out of the way, since one may stand where another belongs. */
+static int
+place_fds(const int *fds, unsigned int count)
+{
+	int aside[SPAWN_FDS_MAX];
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		aside[i] = fcntl(fds[i], F_DUPFD_CLOEXEC,
+		    CHILD_CHANNEL_FD + SPAWN_FDS_MAX);
+		if (aside[i] == -1)
+			return -1;
+	}
+	for (i = 0; i < count; i++)
+		if (dup2(aside[i], CHILD_CHANNEL_FD + (int)i) == -1)
+			return -1;
+	/* All of ours are close-on-exec; this is for what a library opened. */
+	return close_range(CHILD_CHANNEL_FD + count, ~0U, 0);
+}
+
 static void __attribute__((noreturn))
-become(const char *role, bool verbose, int channel, pid_t master)
+become(const char *role, bool verbose, const int *fds, unsigned int count,
+    pid_t master)
 {
 	const char *argv[] = { "sluiced", "--child", role,
 		verbose ? "-v" : NULL, NULL };
@@ -72,22 +99,18 @@ become(const char *role, bool verbose, int channel, pid_t master)
 		_exit(0); /* it died before we asked */
 	reset_signals();
 	forget_service_manager();
-	if (channel == CHILD_CHANNEL_FD)
-		fcntl(channel, F_SETFD, 0);
-	else if (dup2(channel, CHILD_CHANNEL_FD) == -1)
-		_exit(SPAWN_FAILED_STATUS);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null != -1)
 		dup2(null, STDIN_FILENO);
-	/* All of ours are close-on-exec; this is for what a library opened. */
-	close_range(CHILD_CHANNEL_FD + 1, ~0U, 0);
+	if (place_fds(fds, count) == -1)
+		_exit(SPAWN_FAILED_STATUS);
 	/* The running program, also when its file was replaced. */
 	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
 	_exit(SPAWN_FAILED_STATUS);
 }
 
 pid_t
-spawn(const char *role, bool verbose, int channel)
+spawn(const char *role, bool verbose, const int *fds, unsigned int count)
 {
 	sigset_t all, old;
 	pid_t master = getpid(), pid;
@@ -98,7 +121,7 @@ spawn(const char *role, bool verbose, int channel)
 	sigprocmask(SIG_SETMASK, &all, &old);
 	pid = fork();
 	if (pid == 0)
-		become(role, verbose, channel, master);
+		become(role, verbose, fds, count, master);
 	saved = errno;
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	errno = saved;

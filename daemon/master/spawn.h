@@ -8,10 +8,16 @@
 
 #define SPAWN_FAILED_STATUS 127 /* what exits so never ran */
 
+#define SPAWN_FDS_MAX 3
+
+/* Whether plugin code will run there, so that nothing it says or does is to be trusted. */
+bool spawn_runs_plugins(const char *role);
+
 /*
- * Start `sluiced --child ROLE` with channel as CHILD_CHANNEL_FD and nothing
- * else open but 0 to 2.  Returns its pid, or -1 with errno.
+ * Start `sluiced --child ROLE` with these descriptors as CHILD_CHANNEL_FD and
+ * the next ones, and nothing else open but 0 to 2.  Returns its pid, or -1 with
+ * errno.
  */
-pid_t spawn(const char *role, bool verbose, int channel);
+pid_t spawn(const char *role, bool verbose, const int *fds, unsigned int count);
 
 #endif

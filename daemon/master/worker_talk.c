@@ -4,7 +4,6 @@
  */
 
 #include <string.h>
-#include <unistd.h>
 
 #include "master/census.h"
 #include "master/child.h"
@@ -101,15 +100,10 @@ static void
 on_message(void *arg, struct msg *msg)
 {
 	struct worker_row *worker = arg;
-	bool good = msg->fd == -1;
 
-	if (msg->fd != -1)
-		close(msg->fd);
-	if (worker->child == NULL)
-		return;
-	if (!good || !take(worker, msg))
-		if (worker->child != NULL)
-			child_kill(worker->child, "broke the rules");
+	if (worker->child != NULL && !take(worker, msg) &&
+	    worker->child != NULL)
+		child_kill(worker->child, "broke the rules");
 }
 
 static void

@@ -77,10 +77,13 @@ on_problem(void *arg, const struct problem *problem)
 {
 	struct reader *reader = arg;
 	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLOUT };
+	const uint32_t place[4] = { (uint32_t)problem->level, problem->line };
+	char payload[MSG_PAYLOAD_MAX];
+	size_t length = msg_problem(payload, problem->file, problem->text);
 
 	while (!reader->deaf &&
-	    msg_send_problem(CHILD_CHANNEL_FD, reader->generation, problem->level,
-		problem->file, problem->line, problem->text) == -1) {
+	    msg_send(CHILD_CHANNEL_FD, MSG_PROBLEM, reader->generation, place,
+		payload, length, -1) == -1) {
 		if (errno != EAGAIN && errno != ENOBUFS)
 			reader->deaf = true;
 		else

@@ -21,10 +21,15 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "msg.h"
 
 #define SPARE_FD_MAX 4000 /* high, but not in the way of a small limit */
 #define KILL_ROUNDS 100	  /* one that forks faster than we kill has won */
 #define KILL_PAUSE_NS 1000000
+
+/* Without the first the master takes us for dead, without the second we are mute. */
+static const int joints[] = { CHILD_CHANNEL_FD, CHILD_BELL_FD };
+#define JOINTS (sizeof(joints) / sizeof(joints[0]))
 
 static pid_t parent; /* of the next child */
 
@@ -55,14 +60,20 @@ spare_number(void)
 }
 
 int
-conduct_init(struct conduct *conduct, int channel, struct error *err)
+conduct_init(struct conduct *conduct, struct error *err)
 {
+	unsigned int i;
+
 	memset(conduct, 0, sizeof(*conduct));
 	conduct->pid = getpid();
-	conduct->channel = channel;
-	conduct->spare = fcntl(channel, F_DUPFD_CLOEXEC, spare_number());
-	if (conduct->spare == -1)
-		return error_sys(err, "cannot watch over constructors");
+	for (i = 0; i < JOINTS; i++)
+		conduct->spare[i] = -1;
+	for (i = 0; i < JOINTS; i++) {
+		conduct->spare[i] =
+		    fcntl(joints[i], F_DUPFD_CLOEXEC, spare_number() - (int)i);
+		if (conduct->spare[i] == -1)
+			return error_sys(err, "cannot watch over constructors");
+	}
 	/* Children of children come to us when their parents end. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1 ||
 	    pthread_atfork(before_fork, NULL, in_child) != 0)
@@ -73,9 +84,11 @@ conduct_init(struct conduct *conduct, int channel, struct error *err)
 void
 conduct_done(struct conduct *conduct)
 {
-	if (conduct->spare != -1)
-		close(conduct->spare);
-	conduct->spare = -1;
+	unsigned int i;
+
+	for (i = 0; i < JOINTS; i++)
+		if (conduct->spare[i] != -1)
+			close(conduct->spare[i]);
 	free(conduct->files);
 	conduct->files = NULL;
 	conduct->file_count = 0;
@@ -198,6 +211,20 @@ still_open(const struct conduct_file *file)
 	    st.st_ino == file->ino;
 }
 
+/* So that we can say what it did. */
+static void
+rejoin(const struct conduct *conduct)
+{
+	unsigned int i;
+	uint32_t j;
+
+	for (i = 0; i < JOINTS; i++)
+		for (j = 0; j < conduct->file_count; j++)
+			if (conduct->files[j].fd == joints[i] &&
+			    !still_open(&conduct->files[j]))
+				dup2(conduct->spare[i], joints[i]);
+}
+
 /* Returns how many are gone or are something else, and names the first few. */
 static unsigned int
 lost_files(const struct conduct *conduct, int closed, char text[64])
@@ -285,20 +312,14 @@ tell_signal(int number, struct error *err)
 int
 conduct_check(struct conduct *conduct, int closed, struct error *err)
 {
-	const struct conduct_file *file;
 	unsigned int lost;
 	char which[64];
-	uint32_t i;
 	int number;
 
 	if (getpid() != conduct->pid)
 		_exit(EXIT_FAILURE); /* the parent tells it */
 	lost = lost_files(conduct, closed, which);
-	for (i = 0; lost > 0 && i < conduct->file_count; i++) {
-		file = &conduct->files[i];
-		if (file->fd == conduct->channel && !still_open(file))
-			dup2(conduct->spare, conduct->channel);
-	}
+	rejoin(conduct);
 	if (forked()) {
 		kill_children();
 		return error_set(err, "its constructor started another process");

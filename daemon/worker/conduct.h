@@ -22,7 +22,7 @@ struct conduct_file {
 
 struct conduct {
 	pid_t pid;
-	int channel, spare; /* spare: the channel again, out of the way */
+	int spare[2]; /* what joins us to the master, again, out of the way */
 	struct conduct_file *files; /* owned: what is open */
 	uint32_t file_count;
 	struct sigaction actions[_NSIG];
@@ -30,7 +30,7 @@ struct conduct {
 };
 
 /* Once, before anything is loaded.  0, or -1 with err. */
-int conduct_init(struct conduct *conduct, int channel, struct error *err);
+int conduct_init(struct conduct *conduct, struct error *err);
 void conduct_done(struct conduct *conduct);
 
 /* How things are, before an image is loaded.  0, or -1 with err. */
@@ -39,7 +39,7 @@ int conduct_note(struct conduct *conduct, struct error *err);
 /*
  * After it was loaded, or failed to, in which case `closed` is its descriptor,
  * else -1.  0, or -1 with what it did in err: "its constructor ...".  Then the
- * channel is usable again, no child is left, and the process should end.  In
+ * master hears us again, no child is left, and the process should end.  In
  * a child that the constructor forked this does not return.
  */
 int conduct_check(struct conduct *conduct, int closed, struct error *err);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "descriptor.h"
 #include "error.h"
 #include "hello.h"
@@ -178,13 +179,14 @@ int
 describe_main(void)
 {
 	uint8_t no_hash[IMAGE_HASH_SIZE] = { 0 };
+	static struct answers *answers;
 	struct plugin *plugin;
 	struct hello hello;
 	struct error err;
 	struct msg msg;
 	int rc = 0;
 
-	if (hello_receive(&hello, NULL) == -1)
+	if (hello_receive(&hello, NULL, &answers) == -1)
 		return EXIT_FAILURE;
 	if (privileges_drop(&hello, SIGKILL, &err) == -1) {
 		log_errorx("%s", err.text);
@@ -196,9 +198,9 @@ describe_main(void)
 		return EXIT_FAILURE;
 	plugin = plugin_load(msg.fd, no_hash, msg_string(&msg, 0), &err);
 	if (plugin == NULL) {
-		msg_send_problem(CHILD_CHANNEL_FD, 0, LOG_LEVEL_ERROR, NULL, 0,
+		answers_say_problem(answers, 0, LOG_LEVEL_ERROR, NULL, 0,
 		    err.text);
-		msg_send(CHILD_CHANNEL_FD, MSG_REFUSED, 0, NULL, NULL, 0, -1);
+		answers_say(answers, MSG_REFUSED, 0, NULL, NULL, 0);
 		return EXIT_FAILURE;
 	}
 	if (hello.check_only)
@@ -207,6 +209,6 @@ describe_main(void)
 		print_text(plugin);
 	if (rc == -1 || fflush(stdout) == EOF)
 		return EXIT_FAILURE;
-	msg_send(CHILD_CHANNEL_FD, MSG_PREPARED, 0, NULL, NULL, 0, -1);
+	answers_say(answers, MSG_PREPARED, 0, NULL, NULL, 0);
 	return EXIT_SUCCESS;
 }

@@ -3,16 +3,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "hello.h"
 #include "log.h"
 #include "msg.h"
 
 int
-hello_receive(struct hello *ret, int *ret_fd)
+hello_receive(struct hello *ret, int *ret_fd, struct answers **ret_answers)
 {
 	struct msg msg;
-	int rc = msg_recv(CHILD_CHANNEL_FD, &msg);
+	int rc;
 
+	*ret_answers = answers_open(CHILD_MEMORY_FD, CHILD_BELL_FD);
+	rc = *ret_answers == NULL ? -1 : msg_recv(CHILD_CHANNEL_FD, &msg);
 	if (rc == 0)
 		return -1;
 	if (rc == -1) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "callback.h"
 #include "conduct.h"
 #include "error.h"
@@ -21,13 +22,15 @@
 #include "privileges.h"
 #include "roles.h"
 
+static struct answers *answers;
+
 static void
 report(uint32_t generation, int level, const struct origin *origin,
     const char *text)
 {
 	bool known = origin != NULL && origin->line != 0;
 
-	msg_send_problem(CHILD_CHANNEL_FD, generation, level,
+	answers_say_problem(answers, generation, level,
 	    known ? origin->file : NULL, known ? origin->line : 0, text);
 }
 
@@ -48,8 +51,8 @@ send_facts(const struct material *material, uint32_t index,
 	payload[name] = '\0';
 	memcpy(payload + name + 1, d->version, version);
 	payload[name + 1 + version] = '\0';
-	msg_send(CHILD_CHANNEL_FD, MSG_FACTS, material->generation, arg,
-	    payload, name + version + 2, -1);
+	answers_say(answers, MSG_FACTS, material->generation, arg, payload,
+	    name + version + 2);
 }
 
 /* Should we die of it, the master knows where. */
@@ -59,8 +62,7 @@ send_progress(const struct material *material, enum progress progress,
 {
 	const uint32_t arg[4] = { progress, index, 0, 0 };
 
-	msg_send(CHILD_CHANNEL_FD, MSG_PROGRESS, material->generation, arg,
-	    NULL, 0, -1);
+	answers_say(answers, MSG_PROGRESS, material->generation, arg, NULL, 0);
 }
 
 static const struct origin *
@@ -139,7 +141,7 @@ probe(struct material *material, struct conduct *conduct)
 	enum outcome all = GOOD, one;
 	struct error err;
 
-	if (conduct_init(conduct, CHILD_CHANNEL_FD, &err) == -1 ||
+	if (conduct_init(conduct, &err) == -1 ||
 	    material_read(material, &err) == -1) {
 		material_problem(material, NULL, "%s", err.text);
 		return BAD;
@@ -168,7 +170,7 @@ probe_main(void)
 	struct msg msg;
 
 	material_init(&material, report);
-	if (hello_receive(&hello, NULL) == -1)
+	if (hello_receive(&hello, NULL, &answers) == -1)
 		return EXIT_FAILURE;
 	if (privileges_drop(&hello, SIGKILL, &err) == -1) {
 		log_errorx("%s", err.text);
@@ -177,9 +179,9 @@ probe_main(void)
 	while (msg_recv(CHILD_CHANNEL_FD, &msg) == 1) {
 		if (msg.type == MSG_PREPARE) {
 			outcome = probe(&material, &conduct);
-			msg_send(CHILD_CHANNEL_FD,
+			answers_say(answers,
 			    outcome == GOOD ? MSG_PREPARED : MSG_REFUSED,
-			    msg.generation, NULL, NULL, 0, -1);
+			    msg.generation, NULL, NULL, 0);
 			if (outcome == SPOILED)
 				_exit(EXIT_FAILURE);
 			/* Destructors of strange plugins are of no interest. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "callback.h"
 #include "channel.h"
 #include "conn.h"
@@ -63,15 +64,13 @@ report(uint32_t generation, int level, const struct origin *origin,
 {
 	uint32_t arg[4] = { level, origin != NULL ? origin->line : 0 };
 	char payload[MSG_PAYLOAD_MAX];
-	const char *file = arg[1] != 0 ? origin->file : "";
-	int n;
 
-	n = snprintf(payload, sizeof(payload), "%s%c%s", file, '\0', text);
-	if (n < 0 || (size_t)n >= sizeof(payload))
-		n = sizeof(payload) - 1;
 	if (worker.channel != NULL)
 		channel_send(worker.channel, MSG_PROBLEM, generation, arg,
-		    payload, n + 1, -1);
+		    payload,
+		    msg_problem(payload, arg[1] != 0 ? origin->file : NULL,
+			text),
+		    -1);
 }
 
 int
@@ -331,7 +330,7 @@ map_shared(const struct hello *hello, int head)
 }
 
 static int
-init(const struct hello *hello, int head)
+init(const struct hello *hello, int head, struct answers *answers)
 {
 	struct sigaction action = { .sa_handler = on_sigterm };
 	struct shm *shm;
@@ -348,8 +347,8 @@ init(const struct hello *hello, int head)
 	callback_init(shm_own_row(shm));
 	if (crash_init(shm_own_row(shm), (int)hello->master_pid) == -1)
 		return -1;
-	worker.channel = channel_new(engine.base, CHILD_CHANNEL_FD,
-	    &channel_ops, NULL);
+	worker.channel = channel_new(engine.base, CHANNEL_CHILD,
+	    CHILD_CHANNEL_FD, answers, &channel_ops, NULL);
 	return worker.channel != NULL ? 0 : -1;
 }
 
@@ -378,12 +377,13 @@ int
 worker_main(void)
 {
 	static char role[32];
+	static struct answers *answers;
 	struct hello hello;
 	struct error err;
 	int head;
 
 	material_init(&worker.material, report);
-	if (hello_receive(&hello, &head) == -1)
+	if (hello_receive(&hello, &head, &answers) == -1)
 		return EXIT_FAILURE;
 	snprintf(role, sizeof(role), "worker %u", hello.worker + 1);
 	title_set("%s", role);
@@ -393,7 +393,7 @@ worker_main(void)
 		return EXIT_FAILURE;
 	}
 	log_never_wait();
-	if (init(&hello, head) == -1) {
+	if (init(&hello, head, answers) == -1) {
 		log_error("cannot start");
 		return EXIT_FAILURE;
 	}

@@ -8,8 +8,8 @@ from sluice_test import (SLOW, Daemon, Failure, check, equal, listener, main,
 
 # Types are those of daemon/msg.h: none, three that only the master may say,
 # answers that nobody asked for, and one that does not exist.
-LIES = ["garbage", "empty", "half", "type 0", "type 1", "type 2", "type 5", "type 12",
-        "type 13", "type 14", "type 99", "length", "descriptor", "unfinished",
+LIES = ["garbage", "half", "type 0", "type 1", "type 2", "type 5", "type 12",
+        "type 13", "type 14", "type 99", "length", "endless", "unfinished",
         "silence"]
 
 
@@ -46,6 +46,15 @@ def test_flood():
         check(0 < lines < 2000, lines, "lines")
 
 
+def test_bells():
+    """A bell with nothing behind it costs a look, and nothing else."""
+    with Daemon(listener("liar", test_plugin("liar")), workers=2) as d:
+        s = d.connect()
+        equal(ask(s, "bells"), "ok")
+        equal(ask(s, "nothing"), "ok")
+        equal(d.reload_ready(), 2)
+
+
 def test_floods_of_wishes():
     """A hundred thousand times the same wish is hardly more than once."""
     for kind, text in ((9, "stop"), (16, "reload")):
@@ -66,15 +75,16 @@ def test_floods_of_wishes():
 
 
 def test_babble():
-    """A thousand packets of anything, and the next worker is as good."""
+    """A thousand messages of anything, and the next worker is as good."""
     with Daemon(listener("liar", test_plugin("liar")), workers=2,
                 pairs=False) as d:
-        for seed in range(1, 6):
+        for what in ["babble %d" % i for i in range(1, 6)] + \
+                ["scribble %d" % i for i in range(1, 6)]:
             since = d.mark()
-            ask(d.connect(), "babble %d" % seed)
+            ask(d.connect(), what)
             d.wait_log(r"worker \d \(pid \d+\) .* and was killed", since)
             d.wait_log(r"worker \d \(pid \d+\) started", since)
-            equal(ask(d.connect(), "nothing"), "ok", "after %d" % seed)
+            equal(ask(d.connect(), "nothing"), "ok", "after " + what)
         wait_until(lambda: isinstance(d.reload(), int), "a reload")
 
 

@@ -1,5 +1,5 @@
 /*
- * fuzz_msg.c: packets of any bytes, for libFuzzer: make fuzz, then
+ * fuzz_msg.c: packets and answers of any bytes, for libFuzzer: make fuzz, then
  * tests/fuzz/fuzz_msg CORPUS-DIRECTORY.  The first byte of the input says how
  * many descriptors come with the packet.
  */
@@ -9,11 +9,19 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "msg.h"
+
+/* As daemon/answers.c has it. */
+struct ring {
+	volatile uint32_t put, got;
+	char bytes[65536];
+};
 
 #define FDS_MAX 12
 
@@ -46,12 +54,47 @@ send_packet(const uint8_t *data, size_t size, unsigned int fds)
 		abort();
 }
 
+static void
+check(const struct msg *msg)
+{
+	unsigned int i;
+
+	if (msg->type == MSG_NONE || msg->type >= MSG_TYPES ||
+	    msg->length > MSG_PAYLOAD_MAX)
+		abort();
+	for (i = 0; i < 4; i++)
+		if (strlen(msg_string(msg, i)) > msg->length)
+			abort();
+}
+
+/* The same bytes, as a child would put them in its ring. */
+static void
+answer(const uint8_t *data, size_t size)
+{
+	struct answers *answers = answers_new();
+	static struct msg msg;
+	struct ring *ring;
+
+	if (answers == NULL)
+		abort();
+	ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED,
+	    answers_memory(answers), 0);
+	if (ring == MAP_FAILED)
+		abort();
+	if (size > sizeof(ring->bytes))
+		size = sizeof(ring->bytes);
+	memcpy(ring->bytes, data, size);
+	ring->put = (uint32_t)size;
+	while (answers_get(answers, &msg) == 1)
+		check(&msg);
+	munmap(ring, sizeof(*ring));
+	answers_free(answers);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct msg msg;
-	unsigned int i;
-	int got;
 
 	if (size < 2)
 		return 0;
@@ -59,15 +102,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == -1)
 		abort();
 	send_packet(data + 1, size - 1, data[0] % (FDS_MAX + 1));
-	got = msg_recv(pair[1], &msg);
-	if (got != 1)
+	answer(data + 1, size - 1);
+	if (msg_recv(pair[1], &msg) != 1)
 		return 0;
-	if (msg.type == MSG_NONE || msg.type >= MSG_TYPES ||
-	    msg.length > MSG_PAYLOAD_MAX)
-		abort();
-	for (i = 0; i < 4; i++)
-		if (strlen(msg_string(&msg, i)) > msg.length)
-			abort();
+	check(&msg);
 	if (msg.fd != -1)
 		close(msg.fd);
 	return 0;

@@ -1,9 +1,9 @@
 /*
- * liar.c: speaks to the master behind the worker's back, on the worker's end
- * of their channel, as no worker ever would.  Each line is one lie; the answer
- * is "ok".
+ * liar.c: speaks to the master behind the worker's back, as no worker ever
+ * would.  Each line is one lie; the answer is "ok".
  */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,46 +12,27 @@
 
 #include <sluice.h>
 
-#define CHANNEL 3	/* CHILD_CHANNEL_FD */
+#include "ring.h"
+
 #define PROBLEM 10	/* MSG_PROBLEM */
 #define STOP_LISTENER 9 /* MSG_STOP_LISTENER */
 
-/* As daemon/msg.c has it. */
-struct packet {
-	uint32_t type, generation, arg[4], length;
-	char payload[64];
-};
-
 /* extra: how much more the head promises than there is. */
 static void
-say(uint32_t type, const char *payload, size_t length, uint32_t extra, int fd)
+say(uint32_t type, const char *payload, size_t length, uint32_t extra)
 {
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct packet packet = { .type = type, .generation = 1 };
-	struct iovec iov = { &packet, sizeof(packet) - 64 + length };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
+	struct {
+		struct ring_head head;
+		char payload[64];
+	} message = { .head = { .type = type, .generation = 1 } };
 
-	packet.arg[0] = 3;
-	packet.length = (uint32_t)length + extra;
-	memcpy(packet.payload, payload, length);
-	if (fd != -1) {
-		memset(&control, 0, sizeof(control));
-		mh.msg_control = &control;
-		mh.msg_controllen = sizeof(control.room);
-		cmsg = CMSG_FIRSTHDR(&mh);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	}
-	sendmsg(CHANNEL, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+	message.head.arg[0] = 3;
+	message.head.length = (uint32_t)length + extra;
+	memcpy(message.payload, payload, length);
+	ring_put(ring_find(), &message, sizeof(message.head) + length);
 }
 
-/* Packets of any type, length and content, each perhaps with a descriptor. */
+/* Messages of any type, length and content. */
 static void
 babble(unsigned int seed, int count)
 {
@@ -63,9 +44,22 @@ babble(unsigned int seed, int count)
 		for (i = 0; i < sizeof(text); i++)
 			text[i] = (char)(random() % 3 == 0 ? 0 : random());
 		say((uint32_t)random() % 26, text, (size_t)random() % 40,
-		    random() % 20 == 0 ? (uint32_t)random() : 0,
-		    random() % 20 == 0 ? STDERR_FILENO : -1);
+		    random() % 20 == 0 ? (uint32_t)random() : 0);
 	}
+}
+
+/* The memory becomes anything at all, counts too. */
+static void
+scribble(unsigned int seed)
+{
+	struct ring *ring = ring_find();
+	char *bytes = (char *)ring;
+	size_t i;
+
+	srandom(seed);
+	for (i = 0; ring != NULL && i < sizeof(*ring); i++)
+		bytes[i] = (char)random();
+	ring_bell();
 }
 
 /* Have the worker read from somewhere else, and keep its end open. */
@@ -86,31 +80,34 @@ lie(const char *what)
 	int i, type, seed;
 
 	if (strcmp(what, "garbage") == 0)
-		send(CHANNEL, "xyz", 3, MSG_NOSIGNAL);
-	else if (strcmp(what, "empty") == 0)
-		send(CHANNEL, "", 0, MSG_NOSIGNAL);
+		ring_put(ring_find(), "xyz", 3);
 	else if (strncmp(what, "type ", 5) == 0)
-		say((uint32_t)atoi(what + 5), "x", 2, 0, -1);
+		say((uint32_t)atoi(what + 5), "x", 2, 0);
 	else if (strcmp(what, "length") == 0)
-		say(PROBLEM, "a\0b", 4, 7, -1);
-	else if (strcmp(what, "descriptor") == 0)
-		say(PROBLEM, "a\0b", 4, 0, STDERR_FILENO);
+		say(PROBLEM, "a\0b", 4, 7);
+	else if (strcmp(what, "endless") == 0)
+		say(PROBLEM, "a\0b", 4, UINT32_MAX - 4);
 	else if (strcmp(what, "unfinished") == 0)
-		say(STOP_LISTENER, "aaaa", 4, 0, -1);
+		say(STOP_LISTENER, "aaaa", 4, 0);
 	else if (strcmp(what, "silence") == 0)
-		shutdown(CHANNEL, SHUT_WR);
+		dup2(open("/dev/null", O_RDWR), CHANNEL);
 	else if (strcmp(what, "half") == 0)
-		send(CHANNEL, "\12\0\0\0\1\0\0\0\3\0", 10, MSG_NOSIGNAL);
+		ring_put(ring_find(), "\12\0\0\0\1\0\0\0\3\0", 10);
 	else if (strcmp(what, "deaf") == 0)
 		go_deaf();
+	else if (sscanf(what, "scribble %d", &seed) == 1)
+		scribble((unsigned int)seed);
 	else if (sscanf(what, "babble %d", &seed) == 1)
 		babble((unsigned int)seed, 1000);
+	else if (strcmp(what, "bells") == 0)
+		for (i = 0; i < 100000; i++)
+			ring_bell();
 	else if (sscanf(what, "flood %d", &type) == 1)
 		for (i = 0; i < 100000; i++)
-			say((uint32_t)type, "nobody", 7, 0, -1);
+			say((uint32_t)type, "nobody", 7, 0);
 	else if (strcmp(what, "flood") == 0)
 		for (i = 0; i < 100000; i++)
-			say(PROBLEM, "f\0flood", 8, 0, -1);
+			say(PROBLEM, "f\0flood", 8, 0);
 }
 
 static ssize_t

@@ -14,6 +14,8 @@
 
 #include <sluice.h>
 
+#include "ring.h"
+
 #ifndef CONSTRUCTOR
 #define CONSTRUCTOR ""
 #endif
@@ -125,7 +127,7 @@ act(const char *what)
 	else if (strcmp(what, "sleep") == 0)
 		sleep_on(NULL);
 	else if (strcmp(what, "garbage") == 0)
-		dprintf(3, "garbage");
+		ring_put(ring_find(), "garbage", 7);
 	else if (strcmp(what, "thread") == 0)
 		pthread_create(&thread, NULL, sleep_on, NULL);
 	else if (strncmp(what, "fork", 4) == 0 || strcmp(what, "daemon") == 0)

@@ -1,0 +1,448 @@
+/*
+ * check_answers.c: what a child that runs plugin code can say to the master,
+ * and what it cannot: nothing that it does makes the master wait.
+ */
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <errno.h>
+#include <stdbool.h>
+
+#include <event2/event.h>
+
+#include "answers.h"
+#include "channel.h"
+#include "fixture.h"
+#include "msg.h"
+
+/* As daemon/answers.c has it. */
+#define RING_SIZE 65536
+struct ring {
+	volatile uint32_t put, got;
+	char bytes[RING_SIZE];
+};
+
+static struct event_base *base;
+static struct channel *channel; /* the master's end */
+static struct answers *child;	/* the other one's */
+static struct ring *ring;	/* the same, for what it should not do */
+static int child_fd, child_bell, ring_fd;
+
+static struct {
+	unsigned int messages, closes;
+	int error;
+	struct msg last;
+} seen;
+
+static void
+on_message(void *arg, struct msg *msg)
+{
+	(void)arg;
+	ck_assert_uint_eq(seen.closes, 0);
+	ck_assert_int_eq(msg->fd, -1);
+	seen.messages++;
+	seen.last = *msg;
+}
+
+static void
+on_close(void *arg, int error)
+{
+	(void)arg;
+	seen.closes++;
+	seen.error = error;
+}
+
+static const struct channel_ops ops = {
+	.on_message = on_message,
+	.on_close = on_close,
+};
+
+static void
+make(void)
+{
+	struct answers *answers = answers_new();
+	int pair[2];
+
+	memset(&seen, 0, sizeof(seen));
+	base = event_base_new();
+	ck_assert_ptr_nonnull(answers);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	ring_fd = dup(answers_memory(answers));
+	ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED,
+	    ring_fd, 0);
+	ck_assert_ptr_ne(ring, MAP_FAILED);
+	child_bell = dup(answers_bell(answers));
+	child = answers_open(dup(ring_fd), child_bell);
+	ck_assert_ptr_nonnull(child);
+	child_fd = pair[1];
+	channel = channel_new(base, CHANNEL_MASTER, pair[0], answers, &ops, NULL);
+	ck_assert_ptr_nonnull(channel);
+}
+
+static void
+unmake(void)
+{
+	channel_free(channel);
+	answers_free(child);
+	munmap(ring, sizeof(*ring));
+	close(ring_fd);
+	if (child_fd != -1)
+		close(child_fd);
+	event_base_free(base);
+}
+
+static void
+loop(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 50; i++)
+		ck_assert_int_ne(event_base_loop(base, EVLOOP_NONBLOCK), -1);
+}
+
+static void
+put_raw(const void *bytes, size_t length)
+{
+	const char *from = bytes;
+	const uint64_t one = 1;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		ring->bytes[(ring->put + i) % RING_SIZE] = from[i];
+	ring->put += (uint32_t)length;
+	ck_assert_int_eq(write(child_bell, &one, sizeof(one)), sizeof(one));
+}
+
+START_TEST(an_answer_arrives_whole)
+{
+	const uint32_t arg[4] = { 1, 2, 3, UINT32_MAX };
+
+	make();
+	loop();
+	ck_assert_uint_eq(seen.messages, 0);
+	ck_assert_int_eq(
+	    answers_put(child, MSG_STATUS_REPLY, 7, arg, "hello", 6), 0);
+	loop();
+	ck_assert_uint_eq(seen.messages, 1);
+	ck_assert_uint_eq(seen.last.type, MSG_STATUS_REPLY);
+	ck_assert_uint_eq(seen.last.generation, 7);
+	ck_assert_mem_eq(seen.last.arg, arg, sizeof(arg));
+	ck_assert_uint_eq(seen.last.length, 6);
+	ck_assert_str_eq(seen.last.payload, "hello");
+	ck_assert_int_eq(answers_say_problem(child, 3, 4, "a.conf", 12, "no"), 0);
+	loop();
+	ck_assert_uint_eq(seen.messages, 2);
+	ck_assert_uint_eq(seen.last.arg[1], 12);
+	ck_assert_str_eq(msg_string(&seen.last, 1), "no");
+	unmake();
+}
+END_TEST
+
+START_TEST(answers_of_every_length_come_round_in_order)
+{
+	static char payload[MSG_PAYLOAD_MAX];
+	uint32_t length;
+	size_t i;
+
+	make();
+	for (i = 0; i < sizeof(payload); i++)
+		payload[i] = (char)random();
+	for (length = 0; length <= MSG_PAYLOAD_MAX; length += 97) {
+		ck_assert_int_eq(answers_put(child, MSG_PROBLEM, length, NULL,
+				     payload, length),
+		    0);
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_NONBLOCK), 0);
+		ck_assert_uint_eq(seen.last.generation, length);
+		ck_assert_uint_eq(seen.last.length, length);
+		if (length > 0)
+			ck_assert_mem_eq(seen.last.payload, payload, length);
+	}
+	ck_assert_int_eq(answers_put(child, MSG_PROBLEM, 1, NULL, payload,
+			     MSG_PAYLOAD_MAX + 1),
+	    -1);
+	ck_assert_int_eq(errno, EMSGSIZE);
+	unmake();
+}
+END_TEST
+
+START_TEST(what_is_no_message_is_the_end)
+{
+	struct msg_head head;
+	unsigned int i;
+
+	for (i = 0; i < 7; i++) {
+		make();
+		memset(&head, 0, sizeof(head));
+		head.type = MSG_PROBLEM;
+		switch (i) {
+		case 0: /* less than a head */
+			put_raw("hello", 5);
+			break;
+		case 1:
+			head.type = MSG_TYPES;
+			put_raw(&head, sizeof(head));
+			break;
+		case 2:
+			head.type = MSG_NONE;
+			put_raw(&head, sizeof(head));
+			break;
+		case 3: /* longer than what is there */
+			head.length = 1;
+			put_raw(&head, sizeof(head));
+			break;
+		case 4: /* longer than any message */
+			head.length = MSG_PAYLOAD_MAX + 1;
+			put_raw(&head, sizeof(head));
+			break;
+		case 5: /* so long that a sum would wrap */
+			head.length = UINT32_MAX - sizeof(head) + 1;
+			put_raw(&head, sizeof(head));
+			break;
+		case 6: /* more than the ring holds */
+			ring->put = ring->got + RING_SIZE + 1;
+			put_raw("", 0);
+			break;
+		}
+		loop();
+		ck_assert_uint_eq(seen.messages, 0);
+		ck_assert_uint_eq(seen.closes, 1);
+		ck_assert_int_eq(seen.error, EBADMSG);
+		put_raw(&head, sizeof(head));
+		loop();
+		ck_assert_uint_eq(seen.closes, 1);
+		unmake();
+	}
+}
+END_TEST
+
+START_TEST(memory_that_is_anything_is_an_end_at_worst)
+{
+	unsigned int seed, closed = 0;
+	size_t i;
+
+	for (seed = 1; seed <= 50; seed++) {
+		srandom(seed);
+		make();
+		for (i = 0; i < sizeof(*ring); i++)
+			((volatile char *)ring)[i] = (char)random();
+		/* Near enough for a look at the bytes. */
+		if (seed % 2 == 0)
+			ring->put = (uint32_t)random() % RING_SIZE;
+		put_raw("", 0);
+		loop();
+		ck_assert_uint_le(seen.closes, 1);
+		closed += seen.closes;
+		unmake();
+	}
+	ck_assert_uint_gt(closed, 40);
+}
+END_TEST
+
+/* What the child can do to the bell, the memory and its end of the pair. */
+START_TEST(nothing_but_bytes_comes_from_a_child)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { (void *)(uintptr_t) "x", 1 };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+	static struct msg msg;
+	int fd;
+
+	make();
+	memset(&control, 0, sizeof(control));
+	mh.msg_control = &control;
+	mh.msg_controllen = sizeof(control.room);
+	cmsg = CMSG_FIRSTHDR(&mh);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &child_fd, sizeof(int));
+	ck_assert_int_eq(sendmsg(child_fd, &mh, MSG_NOSIGNAL), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	mh.msg_control = NULL;
+	mh.msg_controllen = 0;
+	ck_assert_int_eq(sendmsg(child_fd, &mh, MSG_NOSIGNAL), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	/* It cannot be cut short, which would kill whoever looks at it. */
+	ck_assert_int_eq(ftruncate(ring_fd, 0), -1);
+	ck_assert_int_eq(errno, EPERM);
+	/* The other way descriptors pass. */
+	fd = open("/dev/null", O_RDONLY);
+	ck_assert_int_eq(channel_send(channel, MSG_IMAGE, 1, NULL, NULL, 0, fd),
+	    0);
+	ck_assert_int_eq(msg_recv(child_fd, &msg), 1);
+	ck_assert_int_ne(msg.fd, -1);
+	close(msg.fd);
+	close(fd);
+	loop();
+	ck_assert_uint_eq(seen.closes, 0);
+	unmake();
+}
+END_TEST
+
+START_TEST(a_bell_that_the_child_made_blocking_and_full_stops_nobody)
+{
+	const uint64_t full = UINT64_MAX - 1;
+	uint64_t count;
+
+	make();
+	fcntl(child_bell, F_SETFL, 0);
+	ck_assert_int_eq(write(child_bell, &full, sizeof(full)), sizeof(full));
+	loop();
+	ck_assert_int_eq(read(child_bell, &count, sizeof(count)), sizeof(count));
+	loop();
+	ck_assert_int_eq(answers_put(child, MSG_RELOAD, 1, NULL, NULL, 0), 0);
+	loop();
+	ck_assert_uint_eq(seen.messages, 1);
+	fcntl(child_bell, F_SETFL, O_NONBLOCK);
+	ck_assert_int_eq(write(child_bell, &full, sizeof(full)), -1);
+	ck_assert_int_eq(answers_put(child, MSG_RELOAD, 1, NULL, NULL, 0), 0);
+	channel_pump(channel);
+	ck_assert_uint_eq(seen.messages, 2);
+	unmake();
+}
+END_TEST
+
+static bool time_is_up;
+
+static void
+on_time(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	time_is_up = true;
+}
+
+/* The loop turns as often as there is something to do, and then waits. */
+START_TEST(the_loop_does_not_spin_while_nobody_speaks)
+{
+	static const struct timeval pause = { 0, 50000 };
+	static struct msg msg;
+	unsigned int i;
+
+	make();
+	for (i = 0; i < 1000; i++)
+		ck_assert_int_eq(
+		    answers_put(child, MSG_RELOAD, i, NULL, NULL, 0), 0);
+	loop();
+	ck_assert_uint_eq(seen.messages, 1000);
+	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
+	    0);
+	ck_assert_int_eq(msg_recv(child_fd, &msg), 1);
+	loop();
+	ck_assert_int_eq(
+	    event_base_once(base, -1, EV_TIMEOUT, on_time, NULL, &pause), 0);
+	for (i = 0; !time_is_up; i++)
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
+	ck_assert_uint_lt(i, 10);
+	unmake();
+}
+END_TEST
+
+START_TEST(the_end_is_told_once_after_the_last_words)
+{
+	unsigned int i;
+
+	make();
+	for (i = 0; i < 1000; i++)
+		ck_assert_int_eq(
+		    answers_put(child, MSG_RELOAD, i, NULL, NULL, 0), 0);
+	/* It never read this. */
+	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
+	    0);
+	/* That somebody else has the memory and the bell does not matter. */
+	close(child_fd);
+	child_fd = -1;
+	loop();
+	ck_assert_uint_eq(seen.messages, 1000);
+	ck_assert_uint_eq(seen.closes, 1);
+	ck_assert_int_eq(seen.error, 0);
+	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
+	    -1);
+	ck_assert_int_eq(errno, EPIPE);
+	unmake();
+}
+END_TEST
+
+START_TEST(a_child_that_shuts_its_end_has_ended)
+{
+	make();
+	ck_assert_int_eq(shutdown(child_fd, SHUT_WR), 0);
+	loop();
+	ck_assert_uint_eq(seen.closes, 0);
+	ck_assert_int_eq(shutdown(child_fd, SHUT_RDWR), 0);
+	loop();
+	ck_assert_uint_eq(seen.closes, 1);
+	unmake();
+}
+END_TEST
+
+START_TEST(pump_delivers_what_is_there_without_the_loop)
+{
+	unsigned int i;
+
+	make();
+	for (i = 0; i < 200; i++)
+		ck_assert_int_eq(
+		    answers_put(child, MSG_RELOAD, i, NULL, NULL, 0), 0);
+	channel_pump(channel);
+	ck_assert_uint_eq(seen.messages, 200);
+	ck_assert_uint_eq(seen.closes, 0);
+	unmake();
+}
+END_TEST
+
+/* A worker's end: what has no room yet waits, and goes in order. */
+START_TEST(what_the_ring_does_not_take_waits_in_order)
+{
+	const struct channel_ops none = { on_message, on_close };
+	struct channel *worker;
+	char text[1024];
+	uint32_t i;
+
+	make();
+	worker =
+	    channel_new(base, CHANNEL_CHILD, dup(child_fd), child, &none, NULL);
+	ck_assert_ptr_nonnull(worker);
+	child = NULL; /* taken over */
+	memset(text, 'x', sizeof(text));
+	for (i = 0; i < 1000; i++)
+		ck_assert_int_eq(channel_send(worker, MSG_PROBLEM, i, NULL,
+				     text, sizeof(text), -1),
+		    0);
+	while (seen.messages < 1000) {
+		i = seen.messages;
+		ck_assert_int_ne(event_base_loop(base, EVLOOP_ONCE), -1);
+		if (seen.messages > i)
+			ck_assert_uint_eq(seen.last.generation,
+			    seen.messages - 1);
+	}
+	channel_free(worker);
+	unmake();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		an_answer_arrives_whole,
+		answers_of_every_length_come_round_in_order,
+		what_is_no_message_is_the_end,
+		memory_that_is_anything_is_an_end_at_worst,
+		nothing_but_bytes_comes_from_a_child,
+		a_bell_that_the_child_made_blocking_and_full_stops_nobody,
+		the_loop_does_not_spin_while_nobody_speaks,
+		the_end_is_told_once_after_the_last_words,
+		a_child_that_shuts_its_end_has_ended,
+		pump_delivers_what_is_there_without_the_loop,
+		what_the_ring_does_not_take_waits_in_order,
+		NULL,
+	};
+
+	return fixture_run("answers", tests);
+}

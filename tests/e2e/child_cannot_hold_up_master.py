@@ -1,0 +1,87 @@
+"""Descriptors that take an hour to close do not get from a child to the master.
+
+Each is a TCP connection with a full send queue and SO_LINGER, whose peer, this
+program, reads nothing.
+"""
+
+import signal
+import socket
+import time
+
+from sluice_test import (DEADLINE, SLOW, Daemon, check, equal, listener, main,
+                         plugin, receive, receive_line, run_sluiced,
+                         test_plugin)
+
+
+class Peer:
+    """Takes connections, and reads nothing."""
+
+    def __enter__(self):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(64)
+        self.port = self.socket.getsockname()[1]
+        return self
+
+    def __exit__(self, *what):
+        self.socket.close()
+
+
+def is_prompt(d):
+    """It reloads, serves, and ends when it is told to, once."""
+    d.reload_ready()
+    s = d.connect("echo")
+    s.sendall(b"x")
+    equal(receive(s, 1), b"x")
+    s.close()
+    begun = time.monotonic()
+    d.signal(signal.SIGTERM)
+    d.wait_exit()
+    check(time.monotonic() - begun < DEADLINE * SLOW)
+
+
+def test_worker():
+    for line in (b"stay\n", b"leave\n"):
+        with Peer() as peer, Daemon(
+                listener("echo", plugin("echo")),
+                listener("poison", test_plugin("poison", PORT=peer.port)),
+                workers=2, drain_timeout="1s", pairs=False) as d:
+            since = d.mark()
+            s = d.connect("poison")
+            s.sendall(line)
+            if line == b"stay\n":
+                equal(receive_line(s), "0", "sockets that took it")
+            else:
+                d.wait_log(r"worker \d \(pid \d+\) started", since)
+            is_prompt(d)
+
+
+def test_constructor_in_the_probe():
+    for how in ("stay", "leave"):
+        with Peer() as peer, Daemon(listener("echo", plugin("echo"))) as d:
+            d.listeners.append(listener(
+                "poison", test_plugin("poison", PORT=peer.port,
+                                      CONSTRUCTOR=how)))
+            d.write_config()
+            if how == "stay":
+                d.reload_ready()
+            else:
+                check("probe exited with status 3" in d.reload_refused())
+            d.listeners.pop()
+            d.write_config()
+            is_prompt(d)
+
+
+def test_commands():
+    for how in ("stay", "leave"):
+        with Peer() as peer:
+            path = test_plugin("poison", PORT=peer.port, CONSTRUCTOR=how)
+            begun = time.monotonic()
+            run_sluiced("--describe", path)
+            with Daemon(listener("poison", path), start=False) as d:
+                run_sluiced("-t", "-c", d.config)
+            check(time.monotonic() - begun < DEADLINE * SLOW)
+
+
+main()

@@ -1,0 +1,129 @@
+/*
+ * poison.c: a descriptor whose close() takes an hour: a TCP connection to PORT,
+ * where nobody reads, with a full send queue and SO_LINGER.  It is sent over
+ * every unix socket that this process has, in messages as daemon/msg.c makes
+ * them: while it is loaded, or when a line comes, which is answered with how
+ * many sockets took it.  The line "leave" also ends the process.
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <sluice.h>
+
+#ifndef PORT
+#define PORT 0
+#endif
+
+#define PROBLEM 10 /* MSG_PROBLEM */
+#define PREPARED 12
+#define TIMES 20 /* more than are read before the first is refused */
+
+static int
+slow_to_close(void)
+{
+	static const char bytes[65536];
+	const struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(PORT),
+		.sin_addr = { htonl(INADDR_LOOPBACK) },
+	};
+	struct linger linger = { 1, 3600 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd == -1 ||
+	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) == -1)
+		return -1;
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		continue;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	return fd;
+}
+
+static int
+pass(int to, uint32_t type, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct {
+		uint32_t type, generation, arg[4], length;
+		char text[4];
+	} packet = { .type = type, .generation = 1, .arg = { 3 }, .length = 4 };
+	struct iovec iov = { &packet, sizeof(packet) };
+	struct msghdr mh = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control.room),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&mh);
+
+	memset(&control, 0, sizeof(control));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(to, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+}
+
+/* Others take the bytes, and forget the descriptor. */
+static int
+is_unix(int fd)
+{
+	int domain = 0;
+	socklen_t size = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+	    domain == AF_UNIX;
+}
+
+static int
+poison(void)
+{
+	int fd = slow_to_close(), to, i, taken = 0;
+
+	if (fd == -1)
+		return -1;
+	for (to = 0; to < 256; to++)
+		for (i = 0; is_unix(to) && i < TIMES; i++)
+			taken += pass(to, i == 0 ? PROBLEM : PREPARED, fd);
+	/* Ours must not be the last: closing would hold us up. */
+	return taken;
+}
+
+#ifdef CONSTRUCTOR
+static void __attribute__((constructor)) constructor(void)
+{
+	if (poison() == -1)
+		perror("poison");
+	if (strcmp(CONSTRUCTOR, "leave") == 0)
+		_exit(3);
+}
+#endif
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	char text[32];
+	int taken;
+
+	if (memchr(buf, '\n', len) == NULL)
+		return 0;
+	taken = poison();
+	if (len >= 5 && memcmp(buf, "leave", 5) == 0)
+		_exit(3);
+	snprintf(text, sizeof(text), "%d\n", taken);
+	sl_send(c, text, strlen(text));
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "poison", .version = "1", .flags = SL_MANY_WORKERS,
+    .server = SL_HANDLERS(.data = on_data));
