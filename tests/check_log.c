@@ -1,9 +1,14 @@
 /* check_log.c: lines of the log. */
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <termios.h>
+#include <time.h>
 
 #include <jansson.h>
 
@@ -251,6 +256,174 @@ START_TEST(a_stopped_reader_of_a_socket_costs_lines_not_time)
 }
 END_TEST
 
+/* Log until the terminal shows it. */
+static void
+await(const char *what)
+{
+	static char all[20 * LONG];
+	size_t used = 0;
+	ssize_t got;
+
+	do {
+		usleep(1000);
+		log_info("here again");
+		got = read(log_end, all + used, sizeof(all) - 1 - used);
+		used += got > 0 ? (size_t)got : 0;
+		all[used] = '\0';
+	} while (strstr(all, what) == NULL);
+}
+
+START_TEST(a_terminal_that_nobody_reads_costs_lines_not_time)
+{
+	struct termios raw;
+	unsigned int i;
+	int near;
+
+	log_end = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+	if (log_end == -1 || unlockpt(log_end) == -1 ||
+	    (near = open(ptsname(log_end), O_RDWR | O_NOCTTY)) == -1)
+		return; /* there are no terminals here */
+	ck_assert_int_eq(tcgetattr(near, &raw), 0);
+	cfmakeraw(&raw);
+	ck_assert_int_eq(tcsetattr(near, TCSANOW, &raw), 0);
+	ck_assert_int_eq(dup2(near, STDERR_FILENO), STDERR_FILENO);
+	close(near);
+	log_init("master");
+	alarm(60); /* it must not block */
+	for (i = 0; i < 20000; i++)
+		log_info("line %u of a log that nobody reads", i);
+	/* What is written takes a while to come out at the other end. */
+	await("lines were lost: nobody read");
+	await("here again\n");
+}
+END_TEST
+
+/* A file as stderr that may have so many bytes more. */
+static void
+limit_file(rlim_t more)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+	struct stat st;
+
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = more == RLIM_INFINITY ? limit.rlim_max
+					       : (rlim_t)st.st_size + more;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+capture_file(void)
+{
+	char path[] = "/tmp/check_log.XXXXXX";
+
+	log_end = mkstemp(path);
+	ck_assert_int_ne(log_end, -1);
+	ck_assert_int_eq(dup2(log_end, STDERR_FILENO), STDERR_FILENO);
+	close(log_end);
+	log_end = open(path, O_RDONLY);
+	unlink(path);
+	log_init("master");
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+START_TEST(a_line_that_was_cut_stays_a_line_by_itself)
+{
+	const char *line;
+
+	capture_file();
+	log_info("whole");
+	limit_file(30);
+	log_info("cut");
+	log_info("lost");
+	limit_file(RLIM_INFINITY);
+	log_info("next");
+	ck_assert_ptr_nonnull(strstr(logged(), "whole\n"));
+	line = strstr(text, "whole\n") + strlen("whole\n");
+	ck_assert_int_eq(line[30], '\n'); /* 30 bytes of the one that was cut */
+	ck_assert_ptr_nonnull(
+	    strstr(line, "warn  master: 2 lines were lost: File too large"));
+	ck_assert_ptr_nonnull(strstr(line, "info  master: next\n"));
+	ck_assert_ptr_null(strstr(line, "master: lost"));
+}
+END_TEST
+
+static unsigned int
+count_lines(const char *p)
+{
+	unsigned int count = 0;
+
+	for (; *p != '\0'; p++)
+		count += *p == '\n';
+	return count;
+}
+
+START_TEST(a_file_gets_its_lines_from_a_thread_in_order)
+{
+	unsigned int i, number;
+	const char *at;
+
+	capture_file();
+	log_never_wait();
+	for (i = 0; i < 1000; i++)
+		log_info("line %u", i);
+	alarm(60);
+	do {
+		usleep(1000);
+		lseek(log_end, 0, SEEK_SET);
+	} while (count_lines(logged()) < 1000);
+	at = text;
+	for (i = 0; i < 1000; i++) {
+		at = strstr(at, "master: line ");
+		ck_assert_ptr_nonnull(at);
+		ck_assert_int_eq(sscanf(at, "master: line %u", &number), 1);
+		ck_assert_uint_eq(number, i);
+		at++;
+	}
+}
+END_TEST
+
+START_TEST(a_process_that_was_forked_off_still_logs)
+{
+	pid_t pid;
+	int status;
+
+	capture_file();
+	log_never_wait();
+	log_info("parent");
+	pid = fork();
+	if (pid == 0) {
+		log_info("child");
+		_exit(0); /* no thread, and nothing to wait for */
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	logged();
+	ck_assert_ptr_nonnull(strstr(text, "master: child\n"));
+}
+END_TEST
+
+START_TEST(the_time_is_that_of_the_calendar)
+{
+	char before[32], after[32];
+	struct tm tm;
+	time_t now;
+
+	capture(0);
+	do { /* until no second ended in between */
+		now = time(NULL);
+		strftime(before, sizeof(before), "%Y-%m-%dT%H:%M:%S",
+		    gmtime_r(&now, &tm));
+		log_info("x");
+		now = time(NULL);
+		strftime(after, sizeof(after), "%Y-%m-%dT%H:%M:%S",
+		    gmtime_r(&now, &tm));
+		logged();
+	} while (strcmp(before, after) != 0);
+	ck_assert_int_eq(strncmp(text, before, strlen(before)), 0);
+}
+END_TEST
+
 START_TEST(a_reader_that_is_gone_does_no_harm)
 {
 	capture(0);
@@ -316,6 +489,11 @@ main(void)
 		a_long_line_is_cut_and_stays_a_line,
 		a_stopped_reader_of_a_pipe_costs_lines_not_time,
 		a_stopped_reader_of_a_socket_costs_lines_not_time,
+		a_terminal_that_nobody_reads_costs_lines_not_time,
+		a_line_that_was_cut_stays_a_line_by_itself,
+		a_file_gets_its_lines_from_a_thread_in_order,
+		a_process_that_was_forked_off_still_logs,
+		the_time_is_that_of_the_calendar,
 		a_reader_that_is_gone_does_no_harm,
 		the_journal_gets_priorities_and_no_time,
 		a_limit_lets_a_burst_through_and_counts_the_rest,

@@ -1,0 +1,214 @@
+"""Nobody waits for whoever reads the log: lines are lost, never time."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import termios
+import tty
+
+from sluice_test import (DEADLINE, SLOW, Daemon, Skip, check, children, equal,
+                         free_address, listener, main, need, plugin, receive,
+                         receive_line, test_plugin, wait_until)
+
+FLOOD = 3000            # lines; more than any terminal holds
+
+
+class Logging(Daemon):
+    """A daemon whose standard error is what the test chooses."""
+
+    def __init__(self, name, plugin_path, stderr, **settings):
+        self.address = free_address()
+        super().__init__(listener(name, plugin_path, listen=self.address),
+                         start=False, pass_fds=[stderr], pairs=False,
+                         control="control.sock", **settings)
+        self.launcher = ["sh", "-c", 'fd=$1; shift; eval "exec \\"\\$@\\" '
+                         '2>&$fd $fd>&-"', "sh", str(stderr)]
+        self.wants_start = False
+
+    def open(self):
+        return self.connect(address=self.address)
+
+    def ready(self):
+        return os.path.exists(self.path("control.sock")) and (
+            self.ask("status").get("generation") == 1)
+
+    def begin(self):
+        self.start(wait=False)
+        wait_until(self.ready, "the daemon")
+
+    def descendants(self):
+        found, new = [], [self.pid]
+        while new:
+            found += new
+            new = [child for pid in new for child in children(pid)]
+        return found[1:]
+
+    def finish(self):
+        self.signal(signal.SIGTERM)
+        self.wait_exit(0)
+
+
+class Terminal:
+    """A terminal, and what was shown on it."""
+
+    def __init__(self):
+        self.far, self.near = pty.openpty()
+        tty.setraw(self.near)
+        os.set_blocking(self.far, False)
+        self.shown = ""
+
+    def read(self):
+        while select.select([self.far], [], [], 0)[0]:
+            try:
+                data = os.read(self.far, 1 << 16)
+            except OSError:
+                return self.shown
+            self.shown += data.decode("utf-8", "replace")
+        return self.shown
+
+    def wait(self, regex):
+        wait_until(lambda: re.search(regex, self.read()),
+                   lambda: "%s in %s" % (regex, self.shown[-1000:]))
+
+    def close(self):
+        os.close(self.far)
+        os.close(self.near)
+
+
+def flood(d, s):
+    """Both the worker and the master have more to say than fits."""
+    s.sendall(b"got\n" * FLOOD + b"say still here\n")
+    equal(receive_line(s), "still here")
+    for _ in range(20):
+        d.signal(signal.SIGUSR1)
+    for _ in range(FLOOD // 50):
+        check(d.ask("reload", wait=True)["ok"])
+    check(d.ask("status")["ok"])
+
+
+def unread(stop):
+    terminal = Terminal()
+    d = Logging("c", test_plugin("command"), terminal.near)
+    with d:
+        d.begin()
+        s = d.open()
+        s.sendall(b"say x\n")
+        equal(receive_line(s), "x")
+        terminal.read()
+        if stop:
+            termios.tcflow(terminal.near, termios.TCOOFF)
+        flood(d, s)
+        if stop:
+            termios.tcflow(terminal.near, termios.TCOON)
+        terminal.read()
+        s.sendall(b"say here\n")
+        equal(receive_line(s), "here")
+        for _ in range(2):
+            d.signal(signal.SIGUSR2)
+        terminal.wait(r"worker 1: \d+ lines were lost: nobody read the log")
+        terminal.wait(r"master: \d+ lines were lost: nobody read the log")
+        terminal.wait("SIGUSR2")
+        # The terminal's own file is as it was: it is also the shell's.
+        check(not fcntl.fcntl(terminal.near, fcntl.F_GETFL) & os.O_NONBLOCK)
+        # No two lines are one: each time begins a line, or follows a cut.
+        for line in terminal.shown.replace("\r", "").split("\n"):
+            if "worker 1" not in line and "reader" not in line:
+                check(len(re.findall(r"\d{4}-\d\d-\d\dT", line)) <= 1, line)
+        s.close()
+        d.finish()
+    terminal.close()
+
+
+def test_a_terminal_that_nobody_reads():
+    unread(False)
+
+
+def test_a_terminal_that_was_stopped():
+    """Ctrl-S."""
+    unread(True)
+
+
+def test_watch_mode_at_a_terminal_that_nobody_reads():
+    terminal = Terminal()
+    d = Logging("echo", plugin("echo"), terminal.near)
+    d.arguments.append("--watch")
+    with d:
+        d.begin()
+        terminal.wait("generation 1 ready")
+        termios.tcflow(terminal.near, termios.TCOOFF)
+        for _ in range(100):        # until nothing fits any more
+            check(d.ask("reload", wait=True)["ok"])
+        before = d.ask("status")["generation"]
+        d.listener("echo")["backlog"] = 99
+        d.write_config()
+        wait_until(lambda: d.ask("status")["generation"] > before,
+                   "the changed file")
+        d.listener("echo")["backlog"] = 98
+        d.write_config()
+        wait_until(lambda: d.ask("status")["generation"] > before + 1,
+                   "the file that changed again")
+        termios.tcflow(terminal.near, termios.TCOON)
+        terminal.read()
+        d.listener("echo")["backlog"] = 97
+        d.write_config()
+        terminal.wait(r"\x1b\[32m-- generation \d+ is live, after .*\x1b\[0m")
+        d.finish()
+    terminal.close()
+
+
+def test_a_disk_that_is_slow():
+    """Each write to the file takes three seconds; nothing else does."""
+    strace = need("strace")
+    if subprocess.run([strace, "-qq", "-o", "/dev/null", "true"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip("strace cannot trace here")
+    path = "/dev/shm/sluice-test-%d" % os.getpid()
+    with open(path, "a") as file:
+        d = Logging("c", test_plugin("command"), file.fileno())
+        d.launcher = [strace, "-f", "-qq", "-o", "/dev/null", "-P", path,
+                      "-e", "inject=write:delay_enter=3000000"] + d.launcher
+        d.env["ASAN_OPTIONS"] = "detect_leaks=0"
+        try:
+            with d:
+                d.start(wait=False)
+                wait_until(d.ready, "the daemon", seconds=2 * DEADLINE)
+                s = d.open()
+                s.settimeout(2.5 * SLOW)
+                for number in range(20):        # 20 lines are a minute
+                    s.sendall(b"say %d\n" % number)
+                    equal(receive_line(s), str(number))
+                check(d.ask("status")["ok"])
+                for pid in [d.pid] + d.descendants():
+                    os.kill(pid, signal.SIGKILL)
+                d.process.wait()
+                d.process = None
+        finally:
+            os.unlink(path)
+
+
+def test_a_file_gets_all_lines_in_order():
+    """Also those that were still on their way when the daemon ended."""
+    with open("/dev/shm/sluice-test-%d" % os.getpid(), "a+") as file:
+        os.unlink(file.name)
+        d = Logging("c", test_plugin("command"), file.fileno())
+        with d:
+            d.begin()
+            s = d.open()
+            s.sendall(b"got\n" * 500 + b"say still here\n")
+            equal(receive_line(s), "still here")
+            s.close()
+            d.finish()
+        file.seek(0)
+        lines = file.read().splitlines()
+        check(not [line for line in lines if "lost" in line], lines[-3:])
+        equal(len([line for line in lines if "got" in line]), 500)
+        check(lines[-1].endswith("master: stopped"), lines[-1])
+        for line in lines:
+            check(re.match(r"\S+Z \w+ +[\w ]+: ", line), line)
+
+
+main()
