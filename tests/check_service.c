@@ -555,8 +555,7 @@ START_TEST(timers_of_a_state_go_where_the_state_goes)
 	commit(prepare(ON_RELOAD_DRAIN)); /* `start` does not run again */
 	close(fd);
 	worker_idle(); /* the old version ends */
-	ck_assert(!LIST_EMPTY(&worker_listener()->current->timers) ||
-	    fired2 == 1);
+	ck_assert(worker_listener()->current->timers != NULL || fired2 == 1);
 	while (fired1 + fired2 < 1)
 		worker_pass(true);
 	ck_assert_uint_eq(fired2, 1);
@@ -589,6 +588,70 @@ START_TEST(timers_of_a_prepared_version_wait_for_the_commit)
 	while (fired2 == 0)
 		worker_pass(true);
 	ck_assert_uint_eq(fired2, 1);
+	end();
+}
+END_TEST
+
+static int
+reload_with_timers(struct sl_service *next, struct sl_service *prev)
+{
+	(void)prev;
+	ck_assert_int_eq(sl_timer(next, NULL, 1, 1), 0);
+	return sl_timer(next, NULL, 4, 1);
+}
+
+START_TEST(timers_that_the_successor_has_set_stand)
+{
+	struct sl_service *old;
+
+	begin();
+	fired1 = fired2 = 0;
+	worker_plugin()->descriptor.timer = timer1;
+	second.descriptor.timer = timer2;
+	second.descriptor.reload = reload_with_timers;
+	old = worker_listener()->current;
+	ck_assert_int_eq(sl_timer(old, NULL, 1, 3600000), 0);
+	ck_assert_int_eq(sl_timer(old, NULL, 2, 1), 0);
+	commit(prepare(ON_RELOAD_AUTO));
+	while (fired2 < 7)
+		worker_pass(true);
+	/* The hour of the old timer 1 is over as well. */
+	worker_skip_ms(3600001);
+	worker_pass(false);
+	ck_assert_uint_eq(fired2, 7);
+	ck_assert_uint_eq(fired1, 0);
+	end();
+}
+END_TEST
+
+/*
+ * A walk over all of them for each would take hours, so that check ends it.
+ * Their numbers are those that a bad hash likes least.
+ */
+START_TEST(timers_by_the_hundred_thousand_hold_up_nobody)
+{
+	enum { COUNT = 400000, STEP = 1 << 10 };
+	struct sl_service *old;
+	struct sl_conn *conn;
+	uint32_t i;
+	int fd;
+
+	begin();
+	fd = worker_connect();
+	old = worker_listener()->current;
+	conn = TAILQ_FIRST(&worker_listener()->conns);
+	for (i = 1; i <= COUNT; i++) {
+		ck_assert_int_eq(sl_timer(old, NULL, i * STEP, 3600000), 0);
+		ck_assert_int_eq(sl_timer(old, conn, i * STEP, 3600000), 0);
+	}
+	for (i = 1; i <= COUNT; i += 2) /* again, and away */
+		ck_assert_int_eq(sl_timer(old, NULL, i * STEP,
+		    i % 4 == 1 ? 0 : 7200000), 0);
+	commit(prepare(ON_RELOAD_AUTO));
+	sweep();
+	ck_assert_uint_eq(worker_listener()->current->timers->ids.count,
+	    COUNT - COUNT / 4);
+	close(fd);
 	end();
 }
 END_TEST
@@ -682,6 +745,8 @@ main(void)
 		a_draining_version_does_not_keep_later_ones,
 		timers_of_a_state_go_where_the_state_goes,
 		timers_of_a_prepared_version_wait_for_the_commit,
+		timers_that_the_successor_has_set_stand,
+		timers_by_the_hundred_thousand_hold_up_nobody,
 		a_listener_outlives_the_last_of_its_connections,
 		NULL,
 	};

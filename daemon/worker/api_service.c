@@ -114,8 +114,8 @@ static void
 on_plugin_timer(struct timer *expired)
 {
 	struct plugin_timer *timer = (struct plugin_timer *)expired;
-	struct sl_service *service = timer->service;
-	struct sl_conn *conn = timer->conn;
+	struct sl_service *service = timer->set->service;
+	struct sl_conn *conn = timer->set->conn;
 	uint32_t id = timer->id;
 
 	if (conn == NULL && !service_is_committed(service)) {

@@ -72,7 +72,7 @@ struct sl_conn {
 	uint64_t progress_ms; /* output last moved, or began to wait */
 	struct timer timer;   /* the earliest of idle, stall and linger */
 	struct conn_names *names;
-	struct plugin_timers timers;
+	struct plugin_timers *timers; /* NULL: none so far */
 	struct ending ending;
 	struct ending fault; /* what `error` will be told, if anything */
 	union peer peer;

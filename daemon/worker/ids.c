@@ -5,7 +5,7 @@
 
 #include "ids.h"
 
-#define IDS_FIRST_SIZE 256
+#define IDS_FIRST_SIZE 16
 
 static struct id_entry **
 bucket(const struct ids *ids, uint64_t id)
@@ -49,7 +49,8 @@ grow(struct ids *ids)
 int
 ids_add(struct ids *ids, struct id_entry *entry)
 {
-	if (ids->count >= ids->size && grow(ids) == -1)
+	/* One that cannot grow is only slower. */
+	if (ids->count >= ids->size && grow(ids) == -1 && ids->size == 0)
 		return -1;
 	link_in(ids, entry);
 	ids->count++;

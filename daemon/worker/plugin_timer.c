@@ -1,28 +1,87 @@
 /* plugin_timer.c: the timers that plugins set. */
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "engine.h"
 #include "plugin_timer.h"
 
-static struct plugin_timer *
-find(struct plugin_timers *list, uint32_t id)
+/* One to one.  Plugins may number them by thousands, and a table looks at low bits. */
+static uint64_t
+key_of(uint32_t id)
 {
-	struct plugin_timer *timer;
+	id ^= id >> 16;
+	id *= UINT32_C(0x85ebca6b);
+	id ^= id >> 13;
+	id *= UINT32_C(0xc2b2ae35);
+	return id ^ id >> 16;
+}
 
-	LIST_FOREACH(timer, list, link)
-		if (timer->id == id)
+static struct plugin_timer *
+find(const struct plugin_timers *set, uint32_t id)
+{
+	struct id_entry *entry = ids_find(&set->ids, key_of(id));
+
+	if (entry == NULL)
+		return NULL;
+	return (struct plugin_timer *)((char *)entry -
+	    offsetof(struct plugin_timer, key));
+}
+
+/* NULL: ENOMEM. */
+static struct plugin_timers *
+get_set(struct plugin_timers **set, struct sl_service *service,
+    struct sl_conn *conn)
+{
+	if (*set != NULL)
+		return *set;
+	*set = calloc(1, sizeof(**set));
+	if (*set == NULL)
+		return NULL;
+	(*set)->service = service;
+	(*set)->conn = conn;
+	return *set;
+}
+
+/* 0, or -1 with ENOMEM; the timer is in no set then. */
+static int
+add(struct plugin_timers *set, struct plugin_timer *timer)
+{
+	if (ids_add(&set->ids, &timer->key) == -1)
+		return -1;
+	timer->set = set;
+	LIST_INSERT_HEAD(&set->all, timer, link);
+	return 0;
+}
+
+/* NULL: ENOMEM. */
+static struct plugin_timer *
+new_timer(struct plugin_timers *set, uint32_t id,
+    void (*on_expire)(struct timer *timer))
+{
+	struct plugin_timer *timer = calloc(1, sizeof(*timer));
+
+	if (timer == NULL)
+		return NULL;
+	timer->id = id;
+	timer->key.id = key_of(id);
+	if (timers_attach(engine.timers, &timer->timer, on_expire) == 0) {
+		if (add(set, timer) == 0)
 			return timer;
+		timers_detach(engine.timers, &timer->timer);
+	}
+	free(timer);
 	return NULL;
 }
 
 int
-plugin_timer_set(struct plugin_timers *list, struct sl_service *service,
+plugin_timer_set(struct plugin_timers **owner, struct sl_service *service,
     struct sl_conn *conn, uint32_t id, uint64_t ms,
     void (*on_expire)(struct timer *timer))
 {
-	struct plugin_timer *timer = find(list, id);
+	struct plugin_timer *timer = *owner != NULL ? find(*owner, id) : NULL;
 	uint64_t now = engine_now();
+	struct plugin_timers *set;
 
 	if (ms == 0) {
 		if (timer != NULL)
@@ -30,52 +89,72 @@ plugin_timer_set(struct plugin_timers *list, struct sl_service *service,
 		return 0;
 	}
 	if (timer == NULL) {
-		timer = calloc(1, sizeof(*timer));
+		set = get_set(owner, service, conn);
+		timer = set != NULL ? new_timer(set, id, on_expire) : NULL;
 		if (timer == NULL)
 			return -1;
-		if (timers_attach(engine.timers, &timer->timer, on_expire) ==
-		    -1) {
-			free(timer);
-			return -1;
-		}
-		timer->service = service;
-		timer->conn = conn;
-		timer->id = id;
-		LIST_INSERT_HEAD(list, timer, link);
 	}
 	timers_set(engine.timers, &timer->timer,
 	    ms < UINT64_MAX - now ? now + ms : UINT64_MAX);
 	return 0;
 }
 
+static void
+take_out(struct plugin_timer *timer)
+{
+	ids_remove(&timer->set->ids, &timer->key);
+	LIST_REMOVE(timer, link);
+}
+
 void
 plugin_timer_free(struct plugin_timer *timer)
 {
 	timers_detach(engine.timers, &timer->timer);
-	LIST_REMOVE(timer, link);
+	take_out(timer);
 	free(timer);
 }
 
 void
-plugin_timers_clear(struct plugin_timers *list)
+plugin_timers_clear(struct plugin_timers **owner)
 {
-	while (!LIST_EMPTY(list))
-		plugin_timer_free(LIST_FIRST(list));
+	struct plugin_timers *set = *owner;
+
+	if (set == NULL)
+		return;
+	while (!LIST_EMPTY(&set->all))
+		plugin_timer_free(LIST_FIRST(&set->all));
+	ids_done(&set->ids);
+	free(set);
+	*owner = NULL;
+}
+
+/* What the successor set itself, in place of what has the same number. */
+static void
+merge(struct plugin_timers *own, struct plugin_timers *set)
+{
+	struct plugin_timer *timer, *old;
+
+	while ((timer = LIST_FIRST(&own->all)) != NULL) {
+		old = find(set, timer->id);
+		if (old != NULL)
+			plugin_timer_free(old);
+		take_out(timer);
+		add(set, timer); /* there is a table, so it takes one more */
+	}
 }
 
 void
-plugin_timers_move(struct plugin_timers *from, struct plugin_timers *to,
+plugin_timers_hand_on(struct plugin_timers **from, struct plugin_timers **to,
     struct sl_service *service)
 {
-	struct plugin_timer *timer;
+	struct plugin_timers *set = *from;
 
-	while ((timer = LIST_FIRST(from)) != NULL) {
-		if (find(to, timer->id) != NULL) {
-			plugin_timer_free(timer);
-			continue;
-		}
-		LIST_REMOVE(timer, link);
-		timer->service = service;
-		LIST_INSERT_HEAD(to, timer, link);
-	}
+	if (set == NULL || LIST_EMPTY(&set->all))
+		return;
+	if (*to != NULL)
+		merge(*to, set);
+	plugin_timers_clear(to);
+	*to = set;
+	*from = NULL;
+	set->service = service;
 }

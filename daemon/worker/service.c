@@ -103,7 +103,6 @@ service_new(struct listener *listener, struct plugin *plugin,
 	service->generation = generation;
 	service->code = board_code(generation, listener->slot);
 	service->refs = 1;
-	LIST_INIT(&service->timers);
 	if (predecessor != NULL)
 		service->carry =
 		    decide_carry(service, predecessor, on_reload);
@@ -210,7 +209,7 @@ succeed(struct sl_service *prev, struct sl_service *next)
 	/* Timers go where the connections go, and where the state goes. */
 	if (next->carry == CARRY_SWAP || next->carry == CARRY_MIGRATE ||
 	    next->state == prev->state)
-		plugin_timers_move(&prev->timers, &next->timers, next);
+		plugin_timers_hand_on(&prev->timers, &next->timers, next);
 }
 
 void

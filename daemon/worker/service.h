@@ -55,7 +55,7 @@ struct sl_service {
 	bool committed;
 	unsigned int refs;
 	bool started; /* `stop` is owed, unless the state goes on */
-	struct plugin_timers timers;
+	struct plugin_timers *timers; /* NULL: none so far */
 	SLIST_ENTRY(sl_service) unused;
 };
 

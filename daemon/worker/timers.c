@@ -10,6 +10,8 @@
 
 #include "timers.h"
 
+#define EXPIRE_MAX 256 /* per pass: others want to be served */
+
 struct timers {
 	struct event *event;
 	uint64_t (*clock)(void);
@@ -174,12 +176,13 @@ timers_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct timers *timers = arg;
 	uint64_t now = timers->clock();
-	uint32_t most = timers->count;
+	unsigned int most = EXPIRE_MAX;
 
 	(void)fd;
 	(void)what;
 	timers->armed_ms = 0;
-	/* At most as many as there were: a timer set to now waits its turn. */
+	if (most > timers->count) /* one that is set to now waits its turn */
+		most = timers->count;
 	while (most-- > 0 && timers->count > 0 &&
 	    timers->heap[1]->at_ms <= now) {
 		struct timer *timer = timers->heap[1];

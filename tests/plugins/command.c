@@ -368,7 +368,11 @@ run(struct sl_conn *c, struct state *s, const char *text)
 	else if (strcmp(word, "service-timer") == 0)
 		result(c, word,
 		    sl_timer(sl_service(c), NULL, (uint32_t)a, b));
-	else if (strcmp(word, "tick") == 0) { /* ms, count */
+	else if (strcmp(word, "service-timers") == 0) { /* count, ms */
+		for (uint64_t i = 1; i <= a; i++)
+			sl_timer(sl_service(c), NULL, (uint32_t)i, b);
+		result(c, word, (int64_t)a);
+	} else if (strcmp(word, "tick") == 0) { /* ms, count */
 		s->tick_ms = a;
 		s->ticks = (unsigned int)b;
 		result(c, word, sl_timer(sl_service(c), c, TICK_TIMER, a));
