@@ -187,6 +187,16 @@ bind_unix_ours(const struct address *address, const struct stat *bound)
 	return -1;
 }
 
+bool
+bind_unix_is_there(const struct address *address, const struct stat *bound)
+{
+	struct stat now;
+
+	if (lstat(address->u.un.sun_path, &now) == -1)
+		return errno != ENOENT && errno != ENOTDIR;
+	return S_ISSOCK(now.st_mode) && same_file(&now, bound);
+}
+
 int
 bind_unix_rights(int path_fd, const struct listener_settings *listener,
     struct error *err)

@@ -36,6 +36,9 @@ int bind_abstract(const struct address *address, struct error *err);
  */
 int bind_unix_ours(const struct address *address, const struct stat *bound);
 
+/* Is it?  Also true when that cannot be told. */
+bool bind_unix_is_there(const struct address *address, const struct stat *bound);
+
 /* Give it the mode and owner of the settings.  0 or -1. */
 int bind_unix_rights(int path_fd, const struct listener_settings *listener,
     struct error *err);

@@ -1,13 +1,12 @@
 /*
  * control.c: the listening end of the control socket: who may come in, and how
- * many.  A peer that may not is told so before a byte of it is read.
+ * many.  Its path is looked after, so that it can always be found.  A peer that may not is told so before a byte of it is read.
  */
 
 #include "master/control.h"
 
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,27 +16,28 @@
 
 #include <event2/event.h>
 
-#include "address.h"
 #include "error.h"
 #include "log.h"
 #include "master/bind.h"
 #include "master/control_conn.h"
+#include "master/control_path.h"
 #include "settings.h"
 
 #define CLIENTS_MAX 64
 #define ACCEPTS_PER_PASS 64 /* then others have their turn */
-#define BACKLOG 1024	    /* clients that wait for their turn */
 #define PAUSE_MS 1000	    /* out of descriptors: until some are closed */
 #define REFUSALS_PER_S 5    /* log lines */
+#define CHECK_MS 250	    /* until a path that is gone is missed */
+
+static const struct timeval check_interval = { 0, CHECK_MS * 1000 };
 
 struct control {
 	struct event_base *base;
 	const struct control_subject *subject;
-	struct address address;
-	struct stat bound;
-	int fd;
-	gid_t gid; /* (gid_t)-1: no group */
-	struct event *readable, *pause;
+	struct control_path path;
+	bool aside; /* a successor may have the path */
+	struct event *readable, *pause, *check;
+	char told[ERROR_TEXT_MAX]; /* what is wrong with the path */
 	struct log_limit refused;
 	unsigned int count;
 	TAILQ_HEAD(, control_conn) clients;
@@ -71,8 +71,8 @@ may_come_in(const struct control *control, int fd, const struct ucred *peer)
 {
 	if (peer->uid == 0 || peer->uid == geteuid())
 		return true;
-	return control->gid != (gid_t)-1 &&
-	    (peer->gid == control->gid || in_groups(fd, control->gid));
+	return control->path.gid != (gid_t)-1 &&
+	    (peer->gid == control->path.gid || in_groups(fd, control->path.gid));
 }
 
 /* One line, if the socket takes it: a new one always does. */
@@ -97,7 +97,7 @@ turn_away_stranger(struct control *control, int fd, const struct ucred *peer)
 	snprintf(why, sizeof(why),
 	    "uid %u may not use this socket: it is for root, uid %u%s",
 	    (unsigned int)peer->uid, (unsigned int)geteuid(),
-	    control->gid != (gid_t)-1
+	    control->path.gid != (gid_t)-1
 		? " and the members of control_group"
 		: "; control_group in the configuration can name a group");
 	if (log_limit(&control->refused, REFUSALS_PER_S, &skipped))
@@ -183,54 +183,91 @@ control_resume_cb(evutil_socket_t fd, short what, void *arg)
 	event_add(control->readable, NULL);
 }
 
-/*
- * /run/sluice, where nobody made it; but not a whole path of mistakes.  Who may
- * use the socket is up to control_mode, so everybody may pass through, whatever
- * the umask.
- */
-static void
-make_directory(const char *path)
+/* NULL: errno. */
+static struct event *
+watch_socket(struct control *control, int fd)
 {
-	char *parent = strdup(path), *slash;
-	mode_t mask;
+	struct event *readable = event_new(control->base, fd,
+	    EV_READ | EV_PERSIST, control_accept_cb, control);
 
-	slash = parent != NULL ? strrchr(parent, '/') : NULL;
-	if (slash != NULL && slash != parent) {
-		*slash = '\0';
-		mask = umask(S_IWGRP | S_IWOTH);
-		if (mkdir(parent, 0755) == 0)
-			log_info("made the directory %s for the control socket",
-			    parent);
-		umask(mask);
+	if (readable != NULL && event_add(readable, NULL) == -1) {
+		event_free(readable);
+		readable = NULL;
 	}
-	free(parent);
+	return readable;
 }
 
-static int
-listen_at(struct control *control, const struct settings *settings,
-    struct error *err)
+static void
+tell_once(struct control *control, const char *problem)
 {
-	const struct listener_settings rights = {
-		.unix_mode = settings->control_bits,
-		.unix_uid = (uid_t)-1,
-		.unix_gid = settings->control_gid,
-	};
-	struct sockaddr_un *un = &control->address.u.un;
+	if (strcmp(control->told, problem) != 0)
+		log_warnx("control socket: %s; sluicectl cannot reach us",
+		    problem);
+	snprintf(control->told, sizeof(control->told), "%s", problem);
+}
 
-	control->address.kind = ADDRESS_UNIX;
-	un->sun_family = AF_UNIX;
-	snprintf(un->sun_path, sizeof(un->sun_path), "%s", settings->control);
-	control->address.len =
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-		strlen(un->sun_path) + 1);
-	make_directory(settings->control);
-	control->fd = bind_unix(&control->address, &rights, &control->bound, err);
-	if (control->fd == -1)
-		return -1;
-	if (listen(control->fd, BACKLOG) == -1)
-		return error_sys(err, "cannot listen on unix:%s",
-		    settings->control);
-	return 0;
+/* Nobody can find the old one any more; whoever has, is still served. */
+static void
+make_anew(struct control *control)
+{
+	struct control_path next = control->path;
+	struct event *readable = NULL;
+	struct error err;
+
+	next.fd = -1;
+	if (control_path_open(&next, &err) == 0 &&
+	    (readable = watch_socket(control, next.fd)) == NULL)
+		error_set(&err, "out of memory");
+	if (readable == NULL) {
+		tell_once(control, err.text);
+		control_path_close(&next);
+		return;
+	}
+	control_accept_cb(control->path.fd, 0, control);
+	event_free(control->readable);
+	close(control->path.fd);
+	control->readable = readable;
+	control->path = next;
+	control->told[0] = '\0';
+	log_info("control socket: %s was gone, and is there again",
+	    control_path_text(&control->path));
+}
+
+static void
+control_check_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *control = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(control->check, &check_interval);
+	if (bind_unix_is_there(&control->path.address, &control->path.bound))
+		return;
+	/* By ourselves we take no place that somebody may be about to use. */
+	if (access(control_path_text(&control->path), F_OK) == -1)
+		make_anew(control);
+	else
+		tell_once(control, "its path was taken by somebody else");
+}
+
+void
+control_check(struct control *control)
+{
+	if (control == NULL || control->aside ||
+	    bind_unix_is_there(&control->path.address, &control->path.bound))
+		return;
+	control->told[0] = '\0';
+	make_anew(control);
+}
+
+void
+control_step_aside(struct control *control)
+{
+	if (control == NULL || control->aside)
+		return;
+	control->aside = true;
+	event_del(control->check);
+	control_path_step_aside(&control->path);
 }
 
 struct control *
@@ -247,20 +284,20 @@ control_new(struct event_base *base, const struct settings *settings,
 	TAILQ_INIT(&control->clients);
 	control->base = base;
 	control->subject = subject;
-	control->gid = settings->control_gid;
-	control->fd = -1;
-	if (listen_at(control, settings, &cause) == -1) {
+	control_path_init(&control->path, settings);
+	if (control_path_open(&control->path, &cause) == -1) {
 		error_set(err,
 		    "%s; it is the control socket: set control to a path that "
 		    "can be used, or leave it out",
 		    cause.text);
 		goto fail;
 	}
-	control->readable = event_new(base, control->fd, EV_READ | EV_PERSIST,
-	    control_accept_cb, control);
 	control->pause = event_new(base, -1, 0, control_resume_cb, control);
-	if (control->readable == NULL || control->pause == NULL ||
-	    event_add(control->readable, NULL) == -1) {
+	control->check = event_new(base, -1, 0, control_check_cb, control);
+	if (control->pause == NULL || control->check == NULL ||
+	    (control->readable = watch_socket(control, control->path.fd)) ==
+		NULL ||
+	    event_add(control->check, &check_interval) == -1) {
 		error_set(err, "control socket: out of memory");
 		goto fail;
 	}
@@ -268,18 +305,6 @@ control_new(struct event_base *base, const struct settings *settings,
 fail:
 	control_free(control);
 	return NULL;
-}
-
-/* The path, if it is still the socket that we bound there. */
-static void
-remove_path(const struct control *control)
-{
-	int fd = bind_unix_ours(&control->address, &control->bound);
-
-	if (fd == -1)
-		return;
-	unlink(control->address.u.un.sun_path);
-	close(fd);
 }
 
 void
@@ -297,9 +322,8 @@ control_free(struct control *control)
 		event_free(control->readable);
 	if (control->pause != NULL)
 		event_free(control->pause);
-	if (control->fd != -1) {
-		remove_path(control);
-		close(control->fd);
-	}
+	if (control->check != NULL)
+		event_free(control->check);
+	control_path_close(&control->path);
 	free(control);
 }

@@ -71,6 +71,7 @@ on_signal_stop(void *arg, const char *name)
 {
 	struct master *master = arg;
 
+	control_step_aside(master->control);
 	leaving_stop(master->leaving, master->reload, master->workers, name);
 }
 
@@ -79,6 +80,7 @@ on_signal_quit(void *arg, const char *name)
 {
 	struct master *master = arg;
 
+	control_step_aside(master->control);
 	leaving_quit(master->leaving, master->reload, master->workers, name);
 }
 
@@ -267,6 +269,7 @@ on_reload_begin(void *arg)
 {
 	struct master *master = arg;
 
+	control_check(master->control);
 	watch_begin(master->watch);
 }
 

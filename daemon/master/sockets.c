@@ -305,14 +305,12 @@ scope_of(const struct listener_settings *listener, const struct address *address
 	    : NULL;
 }
 
-/* Somebody removed the path of an open socket: only a new one helps. */
+/* Somebody removed or replaced the path of an open socket: only a new one helps. */
 static bool
 path_is_gone(const struct sock *sock)
 {
-	struct stat st;
-
 	return sock->requested.kind == ADDRESS_UNIX &&
-	    lstat(sock->requested.u.un.sun_path, &st) == -1 && errno == ENOENT;
+	    !bind_unix_is_there(&sock->requested, &sock->bound);
 }
 
 struct sock *

@@ -113,8 +113,8 @@ def test_foreign_path_is_not_unlinked():
         keep = d.remove
         d.remove = lambda: None
         with d:
-            os.unlink(d.path(SOCKET))
-            make(d.path(SOCKET))
+            make(d.path("other"))
+            os.rename(d.path("other"), d.path(SOCKET))
             d.stop()
             check(os.path.lexists(d.path(SOCKET)), "it was removed")
         keep()

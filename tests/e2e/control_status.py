@@ -137,9 +137,9 @@ def test_closed_while_it_stops():
     with daemon() as d:
         s = echo(d)
         d.signal(signal.SIGTERM)
-        wait_until(lambda: d.ask("status")["listeners"][0]["addresses"] == [],
-                   "the listener to close")
-        said = d.sluicectl("status").stdout
+        d.wait_log("draining")
+        aside = "%s.%d" % (d.path("control.sock"), d.pid)
+        said = d.sluicectl("-s", aside, "status").stdout
         check("(closed: sluiced is stopping)" in said, said)
         check("its plugin" not in said, said)
         s.close()

@@ -1,0 +1,125 @@
+/* control_path.c: the file of the control socket. */
+
+#include "master/control_path.h"
+
+#include <sys/socket.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/bind.h"
+#include "settings.h"
+
+#define BACKLOG 1024 /* clients that wait for their turn */
+
+void
+control_path_init(struct control_path *path, const struct settings *settings)
+{
+	struct sockaddr_un *un = &path->address.u.un;
+
+	memset(path, 0, sizeof(*path));
+	path->fd = -1;
+	path->bits = settings->control_bits;
+	path->gid = settings->control_gid;
+	path->address.kind = ADDRESS_UNIX;
+	un->sun_family = AF_UNIX;
+	snprintf(un->sun_path, sizeof(un->sun_path), "%s", settings->control);
+	path->address.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+	    strlen(un->sun_path) + 1);
+}
+
+const char *
+control_path_text(const struct control_path *path)
+{
+	return path->address.u.un.sun_path;
+}
+
+/*
+ * /run/sluice, where nobody made it; but not a whole path of mistakes.  Who may
+ * use the socket is up to control_mode, so everybody may pass through, whatever
+ * the umask.
+ */
+static void
+make_directory(const char *path)
+{
+	char *parent = strdup(path), *slash;
+	mode_t mask;
+
+	slash = parent != NULL ? strrchr(parent, '/') : NULL;
+	if (slash != NULL && slash != parent) {
+		*slash = '\0';
+		mask = umask(S_IWGRP | S_IWOTH);
+		if (mkdir(parent, 0755) == 0)
+			log_info("made the directory %s for the control socket",
+			    parent);
+		umask(mask);
+	}
+	free(parent);
+}
+
+int
+control_path_open(struct control_path *path, struct error *err)
+{
+	const struct listener_settings rights = {
+		.unix_mode = path->bits,
+		.unix_uid = (uid_t)-1,
+		.unix_gid = path->gid,
+	};
+
+	make_directory(control_path_text(path));
+	path->fd = bind_unix(&path->address, &rights, &path->bound, err);
+	if (path->fd == -1)
+		return -1;
+	if (listen(path->fd, BACKLOG) == -1)
+		return error_sys(err, "cannot listen on unix:%s",
+		    control_path_text(path));
+	return 0;
+}
+
+/* The path, if it is still the socket that we bound there. */
+static void
+remove_path(const struct control_path *path)
+{
+	int fd = bind_unix_ours(&path->address, &path->bound);
+
+	if (fd == -1)
+		return;
+	if (unlink(control_path_text(path)) == -1)
+		log_warn("control socket: cannot remove %s",
+		    control_path_text(path));
+	close(fd);
+}
+
+void
+control_path_step_aside(struct control_path *path)
+{
+	struct sockaddr_un *un = &path->address.u.un;
+	char aside[sizeof(un->sun_path)];
+
+	if (!bind_unix_is_there(&path->address, &path->bound))
+		return;
+	if (snprintf(aside, sizeof(aside), "%s.%d", un->sun_path,
+		(int)getpid()) >= (int)sizeof(aside) ||
+	    rename(un->sun_path, aside) == -1) {
+		remove_path(path);
+		return;
+	}
+	memcpy(un->sun_path, aside, sizeof(aside));
+	log_info("control socket: until we have stopped it is %s", aside);
+}
+
+void
+control_path_close(struct control_path *path)
+{
+	if (path->fd == -1)
+		return;
+	/* As long as it is open its inode number is not used again. */
+	remove_path(path);
+	close(path->fd);
+	path->fd = -1;
+}

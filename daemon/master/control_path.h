@@ -1,0 +1,43 @@
+/*
+ * control_path.h: the control socket as a file: bound, looked after, and given
+ * up for a successor.
+ */
+
+#ifndef SLUICE_MASTER_CONTROL_PATH_H
+#define SLUICE_MASTER_CONTROL_PATH_H
+
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+
+struct error;
+struct settings;
+
+struct control_path {
+	struct address address;
+	struct stat bound;
+	uint32_t bits;
+	gid_t gid; /* (gid_t)-1: no group */
+	int fd;	   /* that listens; -1: none */
+};
+
+void control_path_init(struct control_path *path, const struct settings *settings);
+
+/* Bind and listen; a socket there that nobody listens at is replaced.  0 or -1. */
+int control_path_open(struct control_path *path, struct error *err);
+
+const char *control_path_text(const struct control_path *path);
+
+/*
+ * Rename it to PATH.PID, where it can still be asked, so that another daemon
+ * can have the path; or remove it, if that would be too long a name.
+ */
+void control_path_step_aside(struct control_path *path);
+
+/* Closes it, and removes the path if it is still ours. */
+void control_path_close(struct control_path *path);
+
+#endif
