@@ -19,6 +19,8 @@ static const char *const names[CALLBACKS] = {
 	[CALLBACK_ERROR] = "error",
 	[CALLBACK_CONNECT_ERROR] = "connect_error",
 	[CALLBACK_CLOSE] = "close",
+	[CALLBACK_LOAD] = "load",
+	[CALLBACK_UNLOAD] = "unload",
 };
 
 const char *

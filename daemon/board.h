@@ -27,6 +27,9 @@ enum callback {
 	CALLBACK_ERROR,
 	CALLBACK_CONNECT_ERROR,
 	CALLBACK_CLOSE,
+	/* Code of a plugin that is no callback: constructors and destructors. */
+	CALLBACK_LOAD,
+	CALLBACK_UNLOAD,
 	CALLBACKS
 };
 
@@ -51,7 +54,10 @@ struct board_row {
 	char report[BOARD_REPORT_MAX];
 };
 
-/* Code is told by its listener's slot and the generation that brought it. */
+/*
+ * Code is told by its listener's slot and the generation that brought it; code
+ * that is being loaded by its image in place of the slot.
+ */
 static inline uint64_t
 board_code(uint32_t generation, uint32_t slot)
 {

@@ -347,6 +347,19 @@ shm_row(const struct shm *shm, unsigned int worker)
 	return row != NULL ? &row->board : &empty_row;
 }
 
+void
+shm_ring(struct shm *shm, unsigned int worker)
+{
+	atomic_fetch_add_explicit(&shm->head->bell[worker], 1,
+	    memory_order_release);
+}
+
+const _Atomic uint32_t *
+shm_bell(const struct shm *shm)
+{
+	return &shm->head->bell[shm->own];
+}
+
 struct board_row *
 shm_own_row(struct shm *shm)
 {

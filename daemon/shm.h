@@ -13,6 +13,7 @@
 #ifndef SLUICE_SHM_H
 #define SLUICE_SHM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -49,6 +50,8 @@ void shm_end_row(struct shm *shm, unsigned int worker);
 void shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot);
 /* The slot is for another listener now: forget who was given it. */
 void shm_take_slot(struct shm *shm, unsigned int slot);
+/* Ring for a worker: it was told something, and hears it after its callback. */
+void shm_ring(struct shm *shm, unsigned int worker);
 /* Give ids to those who have begun with the last they were given. */
 void shm_offer_ids(struct shm *shm);
 
@@ -85,6 +88,8 @@ void shm_address_out(struct shm *shm, uint32_t entry);
 
 /* What a worker shows of itself, see board.h; an empty row when it is dead. */
 const struct board_row *shm_row(const struct shm *shm, unsigned int worker);
+/* Worker: how often the master has rung for it. */
+const _Atomic uint32_t *shm_bell(const struct shm *shm);
 /* Worker: its own. */
 struct board_row *shm_own_row(struct shm *shm);
 

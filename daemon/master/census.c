@@ -88,7 +88,7 @@ ask_worker(const struct census *census, struct worker_row *row)
 {
 	const uint32_t arg[4] = { census->serial, 0, 0, 0 };
 
-	if (child_send(row->child, MSG_STATUS, 0, arg, NULL, 0, -1) == -1)
+	if (worker_tell(row, MSG_STATUS, 0, arg, NULL, 0) == -1)
 		return;
 	row->status_owed = true;
 	row->status_serial = census->serial;

@@ -75,6 +75,7 @@ reload_stage_back(struct reload *reload)
 	event_del(reload->deadline);
 	reload->part = WORKERS_ALL;
 	reload_set_state(reload, RELOAD_BACK);
+	reload_patience_begin(reload);
 	workers_end_trial(reload->workers);
 	if (workers_settled(reload->workers))
 		reload_refuse(reload);

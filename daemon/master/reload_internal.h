@@ -19,11 +19,11 @@ struct event;
 enum reload_state {
 	RELOAD_IDLE,
 	RELOAD_BUILD,  /* reader and probe; they have their own deadlines */
-	RELOAD_SETTLE, /* workers that are coming up; theirs too */
+	RELOAD_SETTLE, /* workers that are coming up, or busy with the last one */
 	RELOAD_PREPARE,
-	RELOAD_COMMIT, /* each worker has its own deadline */
+	RELOAD_COMMIT, /* it is decided: no limit */
 	RELOAD_CANARY, /* some workers serve it, and are watched */
-	RELOAD_BACK,   /* they go back; each has its own deadline */
+	RELOAD_BACK,   /* they go back: no limit */
 	RELOAD_STOPPED,
 };
 
@@ -56,7 +56,8 @@ struct reload {
 	uint32_t last_number; /* that any worker has served */
 	struct verdict verdict;
 	char reason[128];	/* of a rescue */
-	struct event *deadline; /* of PREPARE */
+	struct event *deadline; /* looks for whom we wait; see reload_patience.c */
+	unsigned int ticks;	/* it has looked so often */
 	struct event *tick;	/* of the canary */
 	struct canary canary;
 	struct probation probation;
@@ -84,6 +85,18 @@ void reload_stage_bind(struct reload *reload);
 void reload_stage_settle(struct reload *reload);
 /* All workers as before; those of a canary, too. */
 void reload_fail(struct reload *reload);
+/* Nobody is waited for any more: the next stage. */
+void reload_go_on(struct reload *reload);
+/*
+ * What became of workers (their names) in PREPARE, told at the plugin if the
+ * first of them shows that it is, or was, in one.
+ */
+void reload_tell_trouble(struct reload *reload, uint32_t worker,
+    const char *names, const char *what);
+
+/* reload_patience.c: a wait for workers begins, or is over. */
+void reload_patience_begin(struct reload *reload);
+void reload_patience_end(struct reload *reload);
 void reload_late_cb(int fd, short what, void *arg); /* of the deadline */
 
 /* reload_canary.c: which workers are the first? */

@@ -21,16 +21,6 @@
 #include "master/reload_internal.h"
 #include "settings.h"
 
-#define PREPARE_MS 5000 /* the workers do nothing else meanwhile */
-
-static void
-set_timer(struct event *timer, unsigned int ms)
-{
-	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
-
-	event_add(timer, &when);
-}
-
 static void
 tell_problem(void *arg, const struct origin *origin, const char *text)
 {
@@ -54,6 +44,7 @@ reload_fail(struct reload *reload)
 static void
 stage_committed(struct reload *reload)
 {
+	reload_patience_end(reload);
 	if (reload->part != WORKERS_TRIAL) {
 		reload_complete(reload);
 		return;
@@ -85,7 +76,7 @@ stage_commit(struct reload *reload)
 	const struct gen_teller teller = { tell_problem, reload };
 	bool trial = reload->part == WORKERS_TRIAL;
 
-	event_del(reload->deadline);
+	reload_patience_end(reload);
 	if (gen_listen(reload->next, trial ? reload->canary.size : ALL_WORKERS,
 		&teller) > 0) {
 		workers_abort(reload->workers, reload->next);
@@ -101,6 +92,8 @@ stage_commit(struct reload *reload)
 		commit_all(reload);
 	if (reload->waiting == 0)
 		stage_committed(reload);
+	else
+		reload_patience_begin(reload);
 }
 
 static void
@@ -110,7 +103,7 @@ stage_prepare(struct reload *reload)
 
 	reload_choose_part(reload);
 	reload_set_state(reload, RELOAD_PREPARE);
-	set_timer(reload->deadline, PREPARE_MS);
+	reload_patience_begin(reload);
 	if (workers_prepare(reload->workers, reload->next, reload->part,
 		&reload->waiting, &err) == -1) {
 		verdict_say(&reload->verdict, "%s", err.text);
@@ -128,6 +121,8 @@ reload_stage_settle(struct reload *reload)
 	workers_hold(reload->workers);
 	if (workers_settled(reload->workers))
 		stage_prepare(reload);
+	else
+		reload_patience_begin(reload);
 }
 
 /* What the processes were started with stays. */
@@ -227,12 +222,8 @@ reload_stage_build(struct reload *reload)
 	}
 }
 
-/*
- * What became of workers (their names) in PREPARE, told at the plugin if the
- * first of them shows that it is, or was, in one.
- */
-static void
-tell_trouble(struct reload *reload, uint32_t worker, const char *names,
+void
+reload_tell_trouble(struct reload *reload, uint32_t worker, const char *names,
     const char *what)
 {
 	const struct listener_settings *listener;
@@ -256,25 +247,12 @@ tell_trouble(struct reload *reload, uint32_t worker, const char *names,
 }
 
 void
-reload_late_cb(int fd, short what, void *arg)
+reload_go_on(struct reload *reload)
 {
-	struct reload *reload = arg;
-	char late[160], how[64];
-	uint32_t first;
-
-	(void)fd;
-	(void)what;
-	if (reload->kind != KIND_RELOAD) {
-		/* What they hang in is what is left behind. */
-		workers_kill_late(reload->workers);
-		return;
-	}
-	snprintf(how, sizeof(how), "did not answer within %u s",
-	    PREPARE_MS / 1000);
-	first = workers_list_late(reload->workers, late, sizeof(late));
-	tell_trouble(reload, first, late, how);
-	workers_abort(reload->workers, reload->next);
-	reload_fail(reload);
+	if (reload->state == RELOAD_SETTLE && workers_settled(reload->workers))
+		stage_prepare(reload);
+	else if (reload->state == RELOAD_PREPARE && reload->waiting == 0)
+		stage_commit(reload);
 }
 
 void
@@ -310,7 +288,7 @@ lost_while_preparing(struct reload *reload, uint32_t worker, const char *how)
 		return;
 	}
 	snprintf(name, sizeof(name), "worker %u", worker + 1);
-	tell_trouble(reload, worker, name, how);
+	reload_tell_trouble(reload, worker, name, how);
 	workers_abort(reload->workers, reload->next);
 	reload_fail(reload);
 }

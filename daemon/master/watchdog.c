@@ -5,20 +5,18 @@
  * What counts is time that the worker had for itself.  If we come late, the
  * machine was busy, suspended or stopped, and so, likely, was the worker: a
  * tick never counts for more than two.  A worker that is stopped or traced is
- * in somebody's hands.
+ * in somebody's hands; one that waits for the disk or for the processor is held
+ * up by the machine.
  */
 
 #include "master/watchdog.h"
 
 #include <sys/types.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -26,8 +24,8 @@
 #include "clock.h"
 #include "log.h"
 #include "master/child.h"
-#include "master/gen.h"
-#include "master/slots.h"
+#include "master/doing.h"
+#include "master/process.h"
 #include "master/worker_row.h"
 #include "settings.h"
 #include "shm.h"
@@ -36,6 +34,8 @@
 #define TICK_COUNTS_MS (2 * TICK_MS) /* at most, however late we come */
 #define SLOW_MS 100    /* somebody else is waiting for so long already */
 #define REPORT_MS 1000 /* for the report of an aborted one */
+#define READY_MS 7000  /* for one callback that gets ready; longer than a reload waits */
+#define SILENT_MS 10000 /* to answer, while it runs no callback */
 
 /* What is seen of one worker. */
 struct watched {
@@ -43,6 +43,8 @@ struct watched {
 	uint32_t callback, beat;
 	uint64_t ms; /* that it is seen to last */
 	bool said, traced_said;
+	struct process_view view; /* if looked: of the process, at the last tick */
+	bool looked;
 	uint64_t aborted_ms; /* since it was; 0: it was not */
 	struct watchdog_counts counts;
 	char reason[128]; /* why it was killed */
@@ -55,82 +57,42 @@ struct watchdog {
 	struct watched watched[];
 };
 
-/* A file of /proc/PID as a string; "" when there is none. */
-static void
-read_proc(pid_t pid, const char *name, char *text, size_t size)
+/*
+ * How long may it take?  0: as long as it likes.  Getting ready for a
+ * generation has a limit of its own: who is merely slow refuses the reload,
+ * which has less patience; one that stays there serves nobody.
+ */
+static uint64_t
+limit_ms(const struct workers *workers, uint32_t callback)
 {
-	char path[64];
-	ssize_t n = -1;
-	int fd;
+	uint64_t ms = workers->watchdog_ms;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd != -1) {
-		n = read(fd, text, size - 1);
-		close(fd);
+	switch (callback) {
+	case CALLBACK_LOAD:
+	case CALLBACK_UNLOAD:
+		return READY_MS;
+	case CALLBACK_CHECK:
+	case CALLBACK_START:
+	case CALLBACK_RELOAD:
+		return ms == 0 || ms > READY_MS ? READY_MS : ms;
+	default:
+		return ms;
 	}
-	text[n > 0 ? n : 0] = '\0';
 }
 
-/* By a signal, or by who traces it. */
+/* Since the last look at what it shows now. */
 static bool
-is_stopped(pid_t pid)
+could_not_run(struct watched *watched, const struct worker_row *worker)
 {
-	char text[256];
-	const char *state;
+	struct process_view now;
+	bool held;
 
-	read_proc(pid, "stat", text, sizeof(text));
-	state = strrchr(text, ')');
-	return state != NULL && (state[2] == 'T' || state[2] == 't');
-}
-
-/* 0: nobody. */
-static int
-tracer(pid_t pid)
-{
-	static const char key[] = "\nTracerPid:";
-	const char *line;
-	char text[2048];
-
-	read_proc(pid, "status", text, sizeof(text));
-	line = strstr(text, key);
-	return line != NULL ? atoi(line + sizeof(key) - 1) : 0;
-}
-
-/* "callback data of plugin chat (listener room)". */
-static void
-describe(const struct watchdog *watchdog, uint32_t worker, char *text, size_t size)
-{
-	const struct board_row *row = shm_row(watchdog->workers->shm, worker);
-	const char *callback = callback_name(watchdog->watched[worker].callback);
-	const struct gen *gen = watchdog->workers->committed;
-	uint64_t code = atomic_load(&row->code);
-	uint32_t i, slot = (uint32_t)code, count = 0;
-	const char *name = NULL;
-
-	/* There are options to `check`, but there is no service yet. */
-	if (watchdog->watched[worker].callback == CALLBACK_CHECK)
-		gen = NULL;
-	/* Of code that is not committed yet only the listener is known. */
-	if (gen != NULL && code >> 32 <= gen->number)
-		count = gen->settings->listener_count;
-	for (i = 0; i < count; i++)
-		if (gen->slots[i] == slot)
-			break;
-	if (i < count) {
-		snprintf(text, size, "callback %s of plugin %s (listener %s)",
-		    callback,
-		    gen->images[gen->settings->listeners[i].image].facts.name,
-		    gen->settings->listeners[i].name);
-		return;
-	}
-	/* Of a listener that is no more, or is not yet. */
-	if (gen != NULL)
-		name = slots_name(gen->slot_table, slot);
-	if (name != NULL)
-		snprintf(text, size, "callback %s (listener %s)", callback, name);
-	else
-		snprintf(text, size, "callback %s", callback);
+	if (!process_look(worker->pid, &now))
+		return false;
+	held = process_held_up(watched->looked ? &watched->view : NULL, &now);
+	watched->view = now;
+	watched->looked = true;
+	return held;
 }
 
 static void
@@ -138,7 +100,7 @@ abort_worker(struct watchdog *watchdog, struct worker_row *worker,
     const char *what)
 {
 	struct watched *watched = &watchdog->watched[worker->index];
-	int by = tracer(worker->pid);
+	int by = (int)process_tracer(worker->pid);
 
 	if (by != 0) {
 		if (!watched->traced_said)
@@ -151,8 +113,15 @@ abort_worker(struct watchdog *watchdog, struct worker_row *worker,
 	log_errorx("worker %u: %s has been running for %" PRIu64
 		   " ms; aborting it",
 	    worker->index + 1, what, watched->ms);
-	snprintf(watched->reason, sizeof(watched->reason),
-	    "was stuck in callback %s", callback_name(watched->callback));
+	if (watched->callback == CALLBACK_LOAD ||
+	    watched->callback == CALLBACK_UNLOAD)
+		snprintf(watched->reason, sizeof(watched->reason),
+		    "was stuck while %sing a plugin",
+		    callback_name(watched->callback));
+	else
+		snprintf(watched->reason, sizeof(watched->reason),
+		    "was stuck in callback %s",
+		    callback_name(watched->callback));
 	watched->aborted_ms = 1;
 	watched->counts.aborted++;
 	child_abort(worker->child, watched->reason);
@@ -163,21 +132,45 @@ static void
 lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 {
 	struct watched *watched = &watchdog->watched[worker->index];
-	uint64_t limit_ms = worker->workers->watchdog_ms;
-	char what[256];
+	const struct board_row *row =
+	    shm_row(watchdog->workers->shm, worker->index);
+	uint64_t limit = limit_ms(watchdog->workers, watched->callback);
+	char what[DOING_MAX];
 
 	watched->ms += ms;
-	if (watched->ms < SLOW_MS && (limit_ms == 0 || watched->ms < limit_ms))
+	if (watched->ms < SLOW_MS && (limit == 0 || watched->ms < limit))
 		return;
-	describe(watchdog, worker->index, what, sizeof(what));
-	if (!watched->said) {
+	doing_name(worker, NULL, watched->callback, atomic_load(&row->code),
+	    what, sizeof(what));
+	/* Before it serves, nobody is held up by what it loads. */
+	if (!watched->said &&
+	    (worker->served || watched->callback != CALLBACK_LOAD)) {
 		log_warnx("worker %u: %s has been running for %" PRIu64 " ms",
 		    worker->index + 1, what, watched->ms);
 		watched->said = true;
 		watched->counts.slow++;
 	}
-	if (limit_ms != 0 && watched->ms >= limit_ms)
+	if (limit != 0 && watched->ms >= limit)
 		abort_worker(watchdog, worker, what);
+}
+
+/*
+ * It runs nothing, and owes us an answer.  It is heard as soon as it comes, so
+ * it is lost: it hangs where no code of a plugin should be.
+ */
+static void
+was_silent(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
+{
+	struct watched *watched = &watchdog->watched[worker->index];
+
+	watched->ms += ms;
+	if (watched->ms < SILENT_MS || process_tracer(worker->pid) != 0)
+		return;
+	log_errorx("worker %u: has been silent for %" PRIu64
+		   " ms, and runs no callback; killing it",
+	    worker->index + 1, watched->ms);
+	child_kill(worker->child, "was silent");
+	watched->aborted_ms = REPORT_MS + 1; /* and no more of it */
 }
 
 static void
@@ -218,16 +211,20 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 		return;
 	callback = atomic_load(&row->callback);
 	beat = atomic_load(&row->beat);
-	if (callback != CALLBACK_NONE && callback == watched->callback &&
-	    beat == watched->beat) {
-		if (!is_stopped(worker->pid))
-			lasted(watchdog, worker, ms);
+	if (callback != watched->callback || beat != watched->beat ||
+	    (callback == CALLBACK_NONE && !worker_owes(worker))) {
+		watched->callback = callback;
+		watched->beat = beat;
+		watched->ms = 0;
+		watched->said = watched->traced_said = watched->looked = false;
 		return;
 	}
-	watched->callback = callback;
-	watched->beat = beat;
-	watched->ms = 0;
-	watched->said = watched->traced_said = false;
+	if (could_not_run(watched, worker))
+		return;
+	if (callback != CALLBACK_NONE)
+		lasted(watchdog, worker, ms);
+	else
+		was_silent(watchdog, worker, ms);
 }
 
 static void
@@ -282,4 +279,12 @@ struct watchdog_counts
 watchdog_counts(const struct watchdog *watchdog, uint32_t worker)
 {
 	return watchdog->watched[worker].counts;
+}
+
+uint64_t
+watchdog_lasted_ms(const struct watchdog *watchdog, uint32_t worker)
+{
+	return watchdog->watched[worker].callback != CALLBACK_NONE
+	    ? watchdog->watched[worker].ms
+	    : 0;
 }

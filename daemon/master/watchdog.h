@@ -1,7 +1,8 @@
 /*
  * watchdog.h: callbacks that take too long.  A worker has one thread, so a
  * callback that does not return holds up all of its connections: after a
- * while that is said, and after `watchdog` the worker is aborted.
+ * while that is said, and after `watchdog` the worker is aborted.  Nobody else
+ * ends a worker for being late: what a reload waits for is judged here, too.
  */
 
 #ifndef SLUICE_MASTER_WATCHDOG_H
@@ -23,5 +24,8 @@ struct watchdog_counts {
 };
 struct watchdog_counts watchdog_counts(const struct watchdog *watchdog,
     uint32_t worker);
+
+/* For how long the callback that runs has been seen to run; 0: it has just begun. */
+uint64_t watchdog_lasted_ms(const struct watchdog *watchdog, uint32_t worker);
 
 #endif

@@ -61,14 +61,43 @@ worker_set_state(struct worker_row *worker, enum worker_state state)
 }
 
 int
+worker_tell(struct worker_row *worker, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length)
+{
+	int result = child_send(worker->child, type, generation, arg, payload,
+	    length, -1);
+
+	shm_ring(worker->workers->shm, worker->index);
+	return result;
+}
+
+bool
+worker_owes(const struct worker_row *worker)
+{
+	return worker->owed > 0 || worker->state == WORKER_COMMITTING ||
+	    worker->state == WORKER_ENTERING;
+}
+
+bool
+worker_unsettled(const struct worker_row *worker)
+{
+	if (worker->state == WORKER_JOINING || worker->state == WORKER_ENTERING)
+		return true;
+	return worker->state != WORKER_DOWN && worker->late > 0 &&
+	    !worker->behind;
+}
+
+int
 worker_send_generation(struct worker_row *worker, const struct gen *gen,
     struct error *err)
 {
 	if (gen_send_images(gen, worker->child) == 0 &&
 	    gen_send_sockets(gen, worker->child, worker->index) == 0 &&
-	    child_send(worker->child, MSG_PREPARE, gen->number, NULL, NULL, 0,
-		-1) == 0) {
+	    worker_tell(worker, MSG_PREPARE, gen->number, NULL, NULL, 0) == 0) {
 		worker->asked = gen->number;
+		worker->asked_beat = atomic_load_explicit(
+		    &shm_row(worker->workers->shm, worker->index)->beat,
+		    memory_order_relaxed);
 		worker->owed++;
 		return 0;
 	}
@@ -79,17 +108,32 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 }
 
 void
-worker_join(struct worker_row *worker, const char *late)
+worker_join(struct worker_row *worker)
 {
 	struct error err;
 
-	child_deadline(worker->child, WORKER_ANSWER_MS, late);
 	worker_set_state(worker, WORKER_JOINING);
 	if (worker_send_generation(worker, worker->workers->committed, &err) ==
 	    -1) {
 		log_errorx("%s", err.text);
 		child_kill(worker->child, "could not be talked to");
 	}
+}
+
+void
+worker_catch_up(struct worker_row *worker)
+{
+	struct workers *workers = worker->workers;
+
+	if (!worker->behind || worker->late > 0 || workers->in_transaction ||
+	    worker->state != WORKER_SERVING)
+		return;
+	worker->behind = false;
+	if (worker->serves == workers->committed->number)
+		return;
+	log_info("worker %u has come back, and follows into generation %u",
+	    worker->index + 1, workers->committed->number);
+	worker_join(worker);
 }
 
 /* Row `of` of the shared memory, for worker `to`.  0, also when that is dead; or -1. */
@@ -177,6 +221,7 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	worker->pid = child_pid(worker->child);
 	worker->owed = worker->late = 0;
 	worker->asked = worker->serves = 0;
+	worker->behind = false;
 	worker->born_ms = clock_ms();
 	worker->starts++;
 	worker->shown = false;
@@ -226,7 +271,7 @@ worker_revive(struct worker_row *worker)
 		return;
 	worker->due = false;
 	if (worker_spawn(worker, &err) == 0) {
-		worker_join(worker, "took longer than 5 s to start");
+		worker_join(worker);
 		return;
 	}
 	ms = next_backoff(worker);
@@ -332,7 +377,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	ms = next_backoff(worker);
 	log_death(worker, how, ms);
 	crash_log(&crash);
-	worker->served = worker->trial = false;
+	worker->served = worker->trial = worker->behind = false;
 	/* Through the loop, also when at once: we may be deep in somebody's stack. */
 	worker_schedule(worker, ms);
 	worker_set_state(worker, WORKER_DOWN);
@@ -353,8 +398,9 @@ worker_was_late(struct worker_row *worker)
 
 	if (--worker->late > 0)
 		return;
-	child_deadline(worker->child, 0, NULL);
-	if (workers_settled(workers))
+	if (worker->behind)
+		worker_catch_up(worker);
+	else if (workers_settled(workers))
 		workers->ops->on_settled(workers->arg);
 }
 
@@ -369,10 +415,8 @@ worker_prepared(struct worker_row *worker)
 		worker_set_state(worker, WORKER_PREPARED);
 		workers->ops->on_prepared(workers->arg, worker->index);
 	} else if (worker->state == WORKER_JOINING) {
-		child_deadline(worker->child, WORKER_ANSWER_MS,
-		    "took longer than 5 s to begin its service");
-		child_send(worker->child, MSG_COMMIT,
-		    workers->committed->number, NULL, NULL, 0, -1);
+		worker_tell(worker, MSG_COMMIT, workers->committed->number, NULL,
+		    NULL, 0);
 		worker_set_state(worker, WORKER_ENTERING);
 	}
 }
@@ -394,7 +438,6 @@ worker_committed(struct worker_row *worker)
 	struct workers *workers = worker->workers;
 	bool in_transaction = worker->state == WORKER_COMMITTING;
 
-	child_deadline(worker->child, 0, NULL);
 	worker->served = true;
 	worker->serves = worker->asked;
 	worker_set_state(worker, WORKER_SERVING);

@@ -4,6 +4,7 @@
 #define SLUICE_MASTER_WORKER_ROW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -46,7 +47,9 @@ struct worker_row {
 	bool shown;	     /* the others have its row of the shared memory */
 	unsigned int late; /* answers that are owed to what was aborted */
 	unsigned int owed; /* answers to PREPARE; all but the last are to one that was aborted */
+	bool behind;	   /* the transaction went on without it */
 	uint32_t asked;	   /* the generation it was last asked to PREPARE */
+	uint32_t asked_beat; /* of the board, at that time */
 	uint32_t serves;   /* the generation it was last told to COMMIT; 0: none */
 	uint32_t starts;   /* processes so far */
 	/* Of census.c: an answer is due, to which question, its rows so far. */
@@ -75,9 +78,6 @@ struct workers {
 	struct worker_row row[];
 };
 
-#define WORKER_LATE_MS 2000 /* to come back from a PREPARE that was aborted */
-#define WORKER_ANSWER_MS 5000 /* for PREPARE when it comes up, and for COMMIT */
-
 /* worker_talk.c: what it says. */
 extern const struct child_ops worker_child_ops;
 
@@ -97,8 +97,17 @@ int worker_spawn(struct worker_row *worker, struct error *err);
 void worker_schedule(struct worker_row *worker, unsigned int ms);
 /* Of its timer. */
 void worker_revive_cb(int fd, short what, void *arg);
-/* Have it serve what is committed, by itself; late: what is said if it takes too long. */
-void worker_join(struct worker_row *worker, const char *late);
+/* Have it serve what is committed, by itself. */
+void worker_join(struct worker_row *worker);
+/* Say something to it, and ring, so that it hears it next.  As child_send(). */
+int worker_tell(struct worker_row *worker, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length);
+/* Does it owe us an answer? */
+bool worker_owes(const struct worker_row *worker);
+/* Must a transaction wait until it has settled? */
+bool worker_unsettled(const struct worker_row *worker);
+/* It was left behind, and has come back: it follows, unless a transaction is on. */
+void worker_catch_up(struct worker_row *worker);
 /* All of a generation, and PREPARE.  0, also when it is dead; or -1, and part of it was sent. */
 int worker_send_generation(struct worker_row *worker, const struct gen *gen,
     struct error *err);

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "master/census.h"
 #include "master/child.h"
+#include "master/doing.h"
 #include "master/gen.h"
 #include "master/watchdog.h"
 #include "master/worker_row.h"
@@ -133,10 +134,7 @@ workers_settled(const struct workers *workers)
 	uint32_t i;
 
 	for (i = 0; i < workers->count; i++)
-		if (workers->row[i].state == WORKER_JOINING ||
-		    workers->row[i].state == WORKER_ENTERING ||
-		    (workers->row[i].state != WORKER_DOWN &&
-			workers->row[i].late > 0))
+		if (worker_unsettled(&workers->row[i]))
 			return false;
 	return true;
 }
@@ -164,9 +162,11 @@ revive_due(struct workers *workers)
 	uint32_t i;
 
 	workers->in_transaction = false;
-	for (i = 0; i < workers->count; i++)
+	for (i = 0; i < workers->count; i++) {
 		if (workers->row[i].due)
 			worker_schedule(&workers->row[i], 0);
+		worker_catch_up(&workers->row[i]);
+	}
 }
 
 static bool
@@ -186,7 +186,7 @@ workers_prepare(struct workers *workers, struct gen *gen,
 	workers->in_transaction = true;
 	for (i = 0; i < workers->count; i++) {
 		worker = &workers->row[i];
-		if (!is_part(worker, part) ||
+		if (!is_part(worker, part) || worker->behind ||
 		    (worker->state != WORKER_SERVING &&
 			worker->state != WORKER_IDLE))
 			continue;
@@ -215,11 +215,9 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 	for (i = 0; i < workers->count; i++) {
 		worker = &workers->row[i];
 		if (worker->state == WORKER_PREPARED) {
-			child_deadline(worker->child, WORKER_ANSWER_MS,
-			    "took longer than 5 s to commit");
 			worker_set_state(worker, WORKER_COMMITTING);
-			child_send(worker->child, MSG_COMMIT, gen->number, NULL,
-			    NULL, 0, -1);
+			worker_tell(worker, MSG_COMMIT, gen->number, NULL, NULL,
+			    0);
 			asked++;
 		} else if (worker->state == WORKER_DOWN &&
 		    part != WORKERS_TRIAL) {
@@ -232,28 +230,65 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 	return asked;
 }
 
+static void
+abort_one(struct worker_row *worker, const struct gen *gen)
+{
+	worker_tell(worker, MSG_ABORT, gen->number, NULL, NULL, 0);
+	worker->late = worker->owed;
+	worker_set_state(worker, worker->served ? WORKER_SERVING : WORKER_IDLE);
+}
+
 void
 workers_abort(struct workers *workers, struct gen *gen)
+{
+	uint32_t i;
+
+	for (i = 0; i < workers->count; i++)
+		if (workers->row[i].state == WORKER_PREPARING ||
+		    workers->row[i].state == WORKER_PREPARED)
+			abort_one(&workers->row[i], gen);
+	revive_due(workers);
+}
+
+uint32_t
+workers_leave_behind(struct workers *workers, const struct gen *gen)
 {
 	struct worker_row *worker;
 	uint32_t i;
 
 	for (i = 0; i < workers->count; i++) {
 		worker = &workers->row[i];
-		if (worker->state != WORKER_PREPARING &&
-		    worker->state != WORKER_PREPARED)
+		if (!worker->served || !workers_waits_for(workers, i) ||
+		    worker->state == WORKER_JOINING ||
+		    worker->state == WORKER_ENTERING)
 			continue;
-		child_send(worker->child, MSG_ABORT, gen->number, NULL, NULL, 0,
-		    -1);
-		worker->late = worker->owed;
-		if (worker->late > 0)
-			child_deadline(worker->child, WORKER_LATE_MS,
-			    "did not come back from a generation that was "
-			    "called off");
-		worker_set_state(worker,
-		    worker->served ? WORKER_SERVING : WORKER_IDLE);
+		worker->behind = true;
+		if (worker->state == WORKER_PREPARING)
+			abort_one(worker, gen);
 	}
-	revive_due(workers);
+	return workers_waiting(workers);
+}
+
+bool
+workers_waits_for(const struct workers *workers, uint32_t worker)
+{
+	const struct worker_row *row = &workers->row[worker];
+
+	return row->state == WORKER_PREPARING ||
+	    row->state == WORKER_COMMITTING || worker_unsettled(row);
+}
+
+bool
+workers_is_new(const struct workers *workers, uint32_t worker)
+{
+	return !workers->row[worker].served;
+}
+
+void
+workers_doing(const struct workers *workers, uint32_t worker,
+    const struct gen *next, char *text)
+{
+	doing_text(&workers->row[worker], next, text);
 }
 
 uint32_t
@@ -290,8 +325,7 @@ workers_end_trial(struct workers *workers)
 		if (!workers->row[i].trial)
 			continue;
 		workers->row[i].trial = false;
-		worker_join(&workers->row[i],
-		    "took longer than 5 s to go back");
+		worker_join(&workers->row[i]);
 	}
 }
 
@@ -323,43 +357,14 @@ workers_in_callback(const struct workers *workers, uint32_t worker,
 }
 
 void
-workers_kill_late(struct workers *workers)
-{
-	uint32_t i;
-
-	for (i = 0; i < workers->count; i++)
-		if (workers->row[i].state == WORKER_PREPARING)
-			child_kill(workers->row[i].child,
-			    "did not answer in time");
-}
-
-uint32_t
-workers_list_late(const struct workers *workers, char *text, unsigned int size)
-{
-	uint32_t i, first = 0;
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (i = 0; i < workers->count && used + 16 < size; i++) {
-		if (workers->row[i].state != WORKER_PREPARING)
-			continue;
-		if (used == 0)
-			first = i;
-		used += (size_t)snprintf(text + used, size - used,
-		    "%sworker %u", used == 0 ? "" : ", ", i + 1);
-	}
-	return first;
-}
-
-void
 workers_stop_listener(struct workers *workers, const char *name, bool close_active)
 {
 	uint32_t i, arg[4] = { close_active, 0, 0, 0 };
 
 	for (i = 0; i < workers->count; i++)
 		if (workers->row[i].child != NULL)
-			child_send(workers->row[i].child, MSG_STOP_LISTENER, 0,
-			    arg, name, strlen(name) + 1, -1);
+			worker_tell(&workers->row[i], MSG_STOP_LISTENER, 0, arg,
+			    name, strlen(name) + 1);
 }
 
 void
@@ -372,8 +377,7 @@ workers_stop(struct workers *workers, bool now)
 		event_del(workers->row[i].timer);
 		if (workers->row[i].child == NULL)
 			continue;
-		child_deadline(workers->row[i].child, 0, NULL);
-		child_send(workers->row[i].child, MSG_STOP, 0, arg, NULL, 0, -1);
+		worker_tell(&workers->row[i], MSG_STOP, 0, arg, NULL, 0);
 		if (workers->row[i].state != WORKER_LEAVING)
 			worker_set_state(&workers->row[i], WORKER_LEAVING);
 	}

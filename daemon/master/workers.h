@@ -37,7 +37,7 @@ struct workers_ops {
 	 * Comes before on_committed or on_lost.  The crash is borrowed.
 	 */
 	void (*on_crash)(void *arg, const struct crash *crash);
-	/* None is on its own way into service (again): see workers_settled(). */
+	/* None is on its own way into service (again), or busy: see workers_settled(). */
 	void (*on_settled)(void *arg);
 	/* What a plugin said at PREPARE; file may be "". */
 	void (*on_problem)(void *arg, uint32_t worker, int level,
@@ -119,12 +119,20 @@ void workers_end_trial(struct workers *workers);
 bool workers_in_callback(const struct workers *workers, uint32_t worker,
     const struct gen *gen, const char **ret_callback, uint32_t *ret_listener);
 
-/* Kill those that have not answered yet. */
-void workers_kill_late(struct workers *workers);
+/* Does the transaction wait for this one: its answer, or that it settles? */
+bool workers_waits_for(const struct workers *workers, uint32_t worker);
+/* Has it no connections to lose? */
+bool workers_is_new(const struct workers *workers, uint32_t worker);
+/* What it does meanwhile; next: what is being prepared, or NULL.  See doing.h. */
+void workers_doing(const struct workers *workers, uint32_t worker,
+    const struct gen *next, char *text);
 
-/* "worker 1, worker 3": those that have not answered yet.  Returns the first. */
-uint32_t workers_list_late(const struct workers *workers, char *text,
-    unsigned int size);
+/*
+ * Go on without those that serve and do not answer: they are asked no more,
+ * and follow into what is committed by then as soon as they have come back.
+ * Returns how many are waited for still.
+ */
+uint32_t workers_leave_behind(struct workers *workers, const struct gen *gen);
 
 /* Have all stop serving that listener, also those that are started later. */
 void workers_stop_listener(struct workers *workers, const char *name,

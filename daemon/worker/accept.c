@@ -227,7 +227,8 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 			look_away(MASTER_PAUSE_MS);
 			return;
 		}
-		if (!accept_one(acceptor))
+		if (!accept_one(acceptor) ||
+		    event_base_got_break(engine.base)) /* see callback.c */
 			return;
 	}
 }

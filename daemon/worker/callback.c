@@ -1,12 +1,14 @@
 /* callback.c: the one door to plugin code. */
 
 #include <assert.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "board.h"
 #include "callback.h"
 #include "conn.h"
+#include "engine.h"
 #include "error.h"
 #include "plugin.h"
 #include "service.h"
@@ -24,12 +26,6 @@ static struct {
 	const struct sl_conn *conn;
 } running;
 
-void
-callback_init(struct board_row *board_row)
-{
-	row = board_row;
-}
-
 static inline uint32_t
 get(const _Atomic uint32_t *word)
 {
@@ -40,6 +36,29 @@ static inline void
 set(_Atomic uint32_t *word, uint32_t value)
 {
 	atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static const _Atomic uint32_t no_bell;
+static const _Atomic uint32_t *bell = &no_bell;
+static uint32_t rung; /* so often it has by what was heard */
+
+/*
+ * The master has rung: the pass ends with this event, since the others may all
+ * be as slow as this one, and it may have something to say that is urgent.
+ */
+static void
+hear(void)
+{
+	rung = get(bell);
+	event_base_loopbreak(engine.base);
+}
+
+void
+callback_init(struct board_row *board_row, const _Atomic uint32_t *master_bell)
+{
+	row = board_row;
+	bell = master_bell;
+	rung = get(bell);
 }
 
 static inline void
@@ -59,6 +78,25 @@ leave(void)
 {
 	set(&row->callback, CALLBACK_NONE);
 	running.conn = NULL;
+	if (get(bell) != rung)
+		hear();
+}
+
+void
+callback_show(unsigned int what, uint64_t code)
+{
+	assert(!callback_running());
+	running.service = NULL;
+	running.checking = NULL;
+	atomic_store_explicit(&row->code, code, memory_order_relaxed);
+	set(&row->beat, get(&row->beat) + 1);
+	set(&row->callback, what);
+}
+
+void
+callback_hide(void)
+{
+	set(&row->callback, CALLBACK_NONE);
 }
 
 bool

@@ -9,15 +9,20 @@
 
 #include <sluice.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct board_row;
 struct ending;
 struct error;
 struct plugin;
 
-/* Show what runs on this row of the board (borrowed for ever). */
-void callback_init(struct board_row *row);
+/*
+ * Show what runs on this row of the board, and end the pass of the event loop
+ * when the master has rung (see shm.h).  Both borrowed for ever.
+ */
+void callback_init(struct board_row *row, const _Atomic uint32_t *bell);
 
 /* What runs; callback is CALLBACK_NONE when nothing does. */
 struct callback_context {
@@ -28,6 +33,13 @@ struct callback_context {
 };
 /* Also from a signal handler. */
 struct callback_context callback_context(void);
+
+/*
+ * Show code of a plugin that is no callback: CALLBACK_LOAD or CALLBACK_UNLOAD
+ * of this code (see board_code()); and that it is over.
+ */
+void callback_show(unsigned int what, uint64_t code);
+void callback_hide(void);
 
 /* Is plugin code on the stack? */
 bool callback_running(void);

@@ -134,16 +134,19 @@ static void
 put_callback(const struct callback_context *context)
 {
 	const struct plugin *plugin = context->plugin;
+	bool called = context->callback != CALLBACK_NONE;
 
-	if (context->callback == CALLBACK_NONE) {
+	if (context->callback == CALLBACK_LOAD ||
+	    context->callback == CALLBACK_UNLOAD) {
+		called = false;
 		plugin = plugin_loading();
-		if (plugin == NULL) {
-			put("in no callback");
-			end_line();
-			return;
-		}
-		put("while loading a plugin (image ");
-	} else {
+	}
+	if (plugin == NULL || context->callback == CALLBACK_NONE) {
+		put("in no callback");
+		end_line();
+		return;
+	}
+	if (called) {
 		put("in callback ");
 		put(callback_name(context->callback));
 		put(" of plugin ");
@@ -151,9 +154,13 @@ put_callback(const struct callback_context *context)
 		put(" ");
 		put(plugin->descriptor.version);
 		put(" (image ");
+	} else {
+		put(context->callback == CALLBACK_LOAD
+			? "while loading a plugin (image "
+			: "while unloading a plugin (image ");
 	}
 	crash_put_bytes(&report, plugin->hash, 4);
-	if (context->callback != CALLBACK_NONE && context->service != NULL) {
+	if (called && context->service != NULL) {
 		put(", generation ");
 		put_number(context->service->generation);
 		put("), listener ");

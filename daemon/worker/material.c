@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "bundle.h"
+#include "callback.h"
 #include "error.h"
 #include "material.h"
 #include "log.h"
@@ -195,8 +197,10 @@ material_plugin(struct material *material, uint32_t index, struct error *err)
 		    image->path);
 		return NULL;
 	}
+	callback_show(CALLBACK_LOAD, board_code(material->generation, index));
 	material->plugins[index] =
 	    plugin_load(fd, image->hash, image->path, err);
+	callback_hide();
 	return material->plugins[index];
 }
 

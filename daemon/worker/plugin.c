@@ -201,7 +201,9 @@ unload(struct plugin *plugin)
 	char text[LABEL_MAX];
 
 	label(plugin, text);
+	loading = plugin;
 	dlclose(plugin->handle);
+	loading = NULL;
 	if (still_mapped(plugin)) {
 		log_warnx("plugin image %s calls itself unloadable but stays "
 			  "mapped", text);

@@ -45,8 +45,8 @@ size_t plugin_room(const struct plugin *plugin, const void *at,
     unsigned int flags);
 
 /*
- * The image that is mapped there, or NULL; and the one whose constructors may
- * run just now, of which only fd and hash are known.  Also from a signal
+ * The image that is mapped there, or NULL; and the one whose constructors or
+ * destructors may run just now, of which only fd and hash are known.  Also from a signal
  * handler.
  */
 const struct plugin *plugin_at(const void *base);

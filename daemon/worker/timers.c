@@ -184,7 +184,8 @@ timers_cb(evutil_socket_t fd, short what, void *arg)
 	if (most > timers->count) /* one that is set to now waits its turn */
 		most = timers->count;
 	while (most-- > 0 && timers->count > 0 &&
-	    timers->heap[1]->at_ms <= now) {
+	    timers->heap[1]->at_ms <= now &&
+	    !event_base_got_break(event_get_base(timers->event))) {
 		struct timer *timer = timers->heap[1];
 
 		take_out(timers, timer);

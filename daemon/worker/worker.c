@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "answers.h"
+#include "board.h"
 #include "callback.h"
 #include "channel.h"
 #include "conn.h"
@@ -234,6 +235,7 @@ on_message(void *arg, struct msg *msg)
 		break;
 	case MSG_COMMIT:
 		worker.commit = msg->generation; /* after this pass */
+		event_base_loopbreak(engine.base); /* which ends here */
 		break;
 	case MSG_ABORT:
 		/* What came of it, perhaps without PREPARE; the next one may have its number. */
@@ -304,7 +306,9 @@ after_pass(void)
 	if (generation_sweep())
 		engine.after_pass_due = true;
 	generation_reap();
+	callback_show(CALLBACK_UNLOAD, 0);
 	plugin_unload_unused();
+	callback_hide();
 	if (worker.draining) {
 		if (!worker.closing && conn_holding() == 0)
 			close_all(SL_WHY_SHUTDOWN);
@@ -344,12 +348,15 @@ init(const struct hello *hello, int head, struct answers *answers)
 	    timers_attach(engine.timers, &worker.drain_timer,
 		on_drain_timeout) == -1)
 		return -1;
-	callback_init(shm_own_row(shm));
+	callback_init(shm_own_row(shm), shm_bell(shm));
 	if (crash_init(shm_own_row(shm), (int)hello->master_pid) == -1)
 		return -1;
 	worker.channel = channel_new(engine.base, CHANNEL_CHILD,
 	    CHILD_CHANNEL_FD, answers, &channel_ops, NULL);
-	return worker.channel != NULL ? 0 : -1;
+	if (worker.channel == NULL)
+		return -1;
+	channel_first(worker.channel);
+	return 0;
 }
 
 static void

@@ -34,8 +34,8 @@ def test_what_was_called_off_is_forgotten():
         d.listeners[:] = [room("timeout", name=name) for name in names]
         d.write_config()
         equal(d.reload_ready(), 3)
-        equal(len(d.log_lines("did not come back from a generation that was "
-                              "called off and was killed", since)), 3)
+        equal(len(d.log_lines("was stuck in callback start and was aborted",
+                              since)), 3)
         check(not d.log_lines("going back to", since), "a rollback")
         for name in names:
             answers(d, name)

@@ -1,0 +1,147 @@
+/* doing.c: numbers on the board become names of the generation that they belong to. */
+
+#include "master/doing.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "board.h"
+#include "master/gen.h"
+#include "master/process.h"
+#include "master/slots.h"
+#include "master/watchdog.h"
+#include "master/worker_row.h"
+#include "settings.h"
+#include "shm.h"
+
+/* The generation of that number, as far as it is known still. */
+static const struct gen *
+gen_of(const struct worker_row *worker, const struct gen *next, uint32_t number)
+{
+	const struct gen *committed = worker->workers->committed;
+
+	if (next != NULL && next->number == number)
+		return next;
+	/* Older code is described by what is committed: mostly it is the same. */
+	return committed != NULL && number <= committed->number ? committed
+								: NULL;
+}
+
+static void
+name_image(const struct gen *gen, uint64_t code, char *text, size_t size)
+{
+	uint32_t image = (uint32_t)code;
+
+	if (gen == NULL || gen->number != code >> 32 ||
+	    image >= gen->settings->image_count)
+		snprintf(text, size, "loading of a plugin");
+	else
+		snprintf(text, size, "loading of %s",
+		    gen->settings->images[image].path);
+}
+
+static bool
+name_listener(const struct gen *gen, uint32_t callback, uint32_t slot,
+    char *text, size_t size)
+{
+	const struct listener_settings *listener;
+	uint32_t i;
+
+	if (gen == NULL || gen->slots == NULL)
+		return false;
+	for (i = 0; i < gen->settings->listener_count; i++) {
+		if (gen->slots[i] != slot)
+			continue;
+		listener = &gen->settings->listeners[i];
+		snprintf(text, size, "callback %s of plugin %s (listener %s)",
+		    callback_name(callback),
+		    gen->images[listener->image].facts.name, listener->name);
+		return true;
+	}
+	return false;
+}
+
+void
+doing_name(const struct worker_row *worker, const struct gen *next,
+    uint32_t callback, uint64_t code, char *text, size_t size)
+{
+	const struct gen *gen = gen_of(worker, next, (uint32_t)(code >> 32)),
+			 *committed = worker->workers->committed;
+	const char *name = NULL;
+
+	if (callback == CALLBACK_LOAD) {
+		name_image(gen, code, text, size);
+		return;
+	}
+	if (callback == CALLBACK_UNLOAD) {
+		snprintf(text, size, "unloading of a plugin");
+		return;
+	}
+	/* There are options to `check`, but there is no service yet. */
+	if (callback != CALLBACK_CHECK &&
+	    name_listener(gen, callback, (uint32_t)code, text, size))
+		return;
+	/* Of a listener that is no more, or is not yet. */
+	if (callback != CALLBACK_CHECK && committed != NULL)
+		name = slots_name(committed->slot_table, (uint32_t)code);
+	if (name != NULL)
+		snprintf(text, size, "callback %s (listener %s)",
+		    callback_name(callback), name);
+	else
+		snprintf(text, size, "callback %s", callback_name(callback));
+}
+
+/* Returns false when the kernel would let it run. */
+static bool
+tell_held(const struct worker_row *worker, char text[DOING_MAX])
+{
+	struct process_view view;
+	const char *held;
+	pid_t tracer;
+
+	if (!process_look(worker->pid, &view))
+		return false;
+	if (view.dying) {
+		snprintf(text, DOING_MAX, "it is dying");
+		return true;
+	}
+	held = process_held_text(&view);
+	if (held == NULL)
+		return false;
+	tracer = view.state == 't' ? process_tracer(worker->pid) : 0;
+	if (tracer != 0)
+		snprintf(text, DOING_MAX, "it %s (process %d)", held,
+		    (int)tracer);
+	else
+		snprintf(text, DOING_MAX, "it %s", held);
+	return true;
+}
+
+void
+doing_text(const struct worker_row *worker, const struct gen *next,
+    char text[DOING_MAX])
+{
+	const struct workers *workers = worker->workers;
+	const struct board_row *row = shm_row(workers->shm, worker->index);
+	uint32_t callback, beats;
+	char name[DOING_MAX - 64];
+
+	if (tell_held(worker, text))
+		return;
+	callback = atomic_load_explicit(&row->callback, memory_order_relaxed);
+	beats = atomic_load_explicit(&row->beat, memory_order_relaxed) -
+	    worker->asked_beat;
+	if (callback != CALLBACK_NONE) {
+		doing_name(worker, next, callback,
+		    atomic_load_explicit(&row->code, memory_order_relaxed),
+		    name, sizeof(name));
+		snprintf(text, DOING_MAX,
+		    "%s has been running for %" PRIu64 " ms", name,
+		    watchdog_lasted_ms(workers->watchdog, worker->index));
+	} else if (beats > 0) {
+		snprintf(text, DOING_MAX,
+		    "it has run %" PRIu32 " callbacks since it was asked", beats);
+	} else {
+		snprintf(text, DOING_MAX, "it runs no callback, and says nothing");
+	}
+}

@@ -1,0 +1,33 @@
+/*
+ * doing.h: what a worker is doing, in words: for whoever waits for it.  From
+ * the board, which workers write, and from what the kernel shows.
+ */
+
+#ifndef SLUICE_MASTER_DOING_H
+#define SLUICE_MASTER_DOING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gen;
+struct worker_row;
+
+#define DOING_MAX 512
+
+/*
+ * "callback data of plugin chat (listener room)", "loading of /lib/chat.so":
+ * what stands on the board as `callback` and `code`.  next: what is being
+ * prepared, or NULL.
+ */
+void doing_name(const struct worker_row *worker, const struct gen *next,
+    uint32_t callback, uint64_t code, char *text, size_t size);
+
+/*
+ * Why it does not answer: "is stopped by a debugger (process 7)", "callback
+ * data of plugin chat (listener room) has been running for 900 ms".
+ */
+void doing_text(const struct worker_row *worker, const struct gen *next,
+    char text[DOING_MAX]);
+
+#endif

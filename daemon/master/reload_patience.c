@@ -1,0 +1,194 @@
+/*
+ * reload_patience.c: a transaction waits for workers, and says for whom.  No
+ * worker is ended for being late: a reload that nobody has committed to yet is
+ * refused, a rollback goes on without those that do not answer, and what is
+ * decided is waited for.  Whoever hangs is the watchdog's business.
+ *
+ * It counts its own ticks, so time that the master did not have counts for
+ * nothing.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <event2/event.h>
+
+#include "error.h"
+#include "log.h"
+#include "master/doing.h"
+#include "master/gen.h"
+#include "master/reload_internal.h"
+
+#define TICK_MS 1000
+#define ANSWER_S 5 /* for those that serve; they do nothing else meanwhile */
+#define COME_UP_S 30 /* for those that come up; the watchdog ends those that hang */
+#define SAY_S 60 /* between two lines about the same wait */
+
+static void
+set_timer(struct reload *reload)
+{
+	static const struct timeval tick = { TICK_MS / 1000, 0 };
+
+	event_add(reload->deadline, &tick);
+}
+
+void
+reload_patience_begin(struct reload *reload)
+{
+	reload->ticks = 0;
+	set_timer(reload);
+}
+
+void
+reload_patience_end(struct reload *reload)
+{
+	event_del(reload->deadline);
+}
+
+/* Log for whom it waits, and what they do. */
+static void
+say_waiting(struct reload *reload, const char *what)
+{
+	char doing[DOING_MAX];
+	uint32_t i;
+
+	for (i = 0; i < workers_count(reload->workers); i++) {
+		if (!workers_waits_for(reload->workers, i))
+			continue;
+		workers_doing(reload->workers, i, reload->next, doing);
+		log_warnx("reload: waiting for worker %u %s: %s", i + 1, what,
+		    doing);
+	}
+}
+
+/*
+ * What they are late with is a problem of the generation where the board shows
+ * them in code of it, and else one of its own.
+ */
+static void
+tell_late(struct reload *reload)
+{
+	uint32_t i, index, first = 0, count = workers_count(reload->workers);
+	char names[160] = "", how[64], doing[DOING_MAX];
+	const char *callback;
+	size_t used = 0;
+
+	snprintf(how, sizeof(how), "did not answer within %d s", ANSWER_S);
+	for (i = 0; i < count; i++) {
+		if (!workers_waits_for(reload->workers, i))
+			continue;
+		if (!workers_in_callback(reload->workers, i, reload->next,
+			&callback, &index)) {
+			workers_doing(reload->workers, i, reload->next, doing);
+			verdict_say(&reload->verdict, "worker %u %s: %s", i + 1,
+			    how, doing);
+			continue;
+		}
+		if (used == 0)
+			first = i;
+		if (used + 16 < sizeof(names))
+			used += (size_t)snprintf(names + used,
+			    sizeof(names) - used, "%sworker %u",
+			    used == 0 ? "" : ", ", i + 1);
+	}
+	if (used > 0)
+		reload_tell_trouble(reload, first, names, how);
+}
+
+/* Those that are not back from what was called off before, or still coming up. */
+static void
+tell_unsettled(struct reload *reload)
+{
+	char doing[DOING_MAX];
+	uint32_t i;
+
+	for (i = 0; i < workers_count(reload->workers); i++) {
+		if (!workers_waits_for(reload->workers, i))
+			continue;
+		workers_doing(reload->workers, i, NULL, doing);
+		verdict_say(&reload->verdict, "worker %u is not ready for it: %s",
+		    i + 1, doing);
+	}
+}
+
+static void
+refuse(struct reload *reload)
+{
+	if (reload->state == RELOAD_SETTLE)
+		tell_unsettled(reload);
+	else
+		tell_late(reload);
+	workers_abort(reload->workers, reload->next);
+	reload_fail(reload);
+}
+
+/* A way back is not held up by those that hang in what is left behind. */
+static void
+leave_behind(struct reload *reload)
+{
+	say_waiting(reload, "no longer; it follows when it has come back");
+	reload->waiting = workers_leave_behind(reload->workers, reload->next);
+	reload_go_on(reload);
+}
+
+/* Does somebody wait who has connections to lose? */
+static bool
+some_serve(const struct reload *reload)
+{
+	uint32_t i;
+
+	for (i = 0; i < workers_count(reload->workers); i++)
+		if (workers_waits_for(reload->workers, i) &&
+		    !workers_is_new(reload->workers, i))
+			return true;
+	return false;
+}
+
+/* Before the decision: refuse it, or go on without them. */
+static void
+lose_patience(struct reload *reload)
+{
+	bool serve = some_serve(reload);
+
+	/* A start has nothing to keep; what hangs there ends by itself. */
+	if (!serve && reload->committed == NULL) {
+		if (reload->ticks % SAY_S == ANSWER_S)
+			say_waiting(reload, "to start");
+	} else if (reload->ticks >= COME_UP_S ||
+	    (serve && reload->kind == KIND_RELOAD && reload->ticks >= ANSWER_S)) {
+		refuse(reload);
+	} else if (serve && reload->ticks == ANSWER_S) {
+		leave_behind(reload);
+	}
+}
+
+void
+reload_late_cb(int fd, short what, void *arg)
+{
+	struct reload *reload = arg;
+
+	(void)fd;
+	(void)what;
+	reload->ticks++;
+	set_timer(reload);
+	switch (reload->state) {
+	case RELOAD_SETTLE:
+		if (reload->ticks == 1)
+			say_waiting(reload, "to come back to rest");
+		lose_patience(reload);
+		break;
+	case RELOAD_PREPARE:
+		lose_patience(reload);
+		break;
+	case RELOAD_COMMIT:
+	case RELOAD_BACK:
+		if (reload->ticks % SAY_S == ANSWER_S)
+			say_waiting(reload, reload->state == RELOAD_COMMIT
+				? "to commit"
+				: "to go back");
+		break;
+	default:
+		reload_patience_end(reload);
+		break;
+	}
+}
