@@ -377,6 +377,49 @@ START_TEST(who_refused_to_migrate_does_not_keep_later_versions)
 }
 END_TEST
 
+/* Versions that share a state are kept by nobody but who uses them. */
+START_TEST(nor_do_they_where_versions_share_the_state)
+{
+	struct sl_service *v2, *v3;
+	int fd;
+
+	begin();
+	second.descriptor.state_version = 2;
+	second.descriptor.migrate = migrate2;
+	second.descriptor.reload = reload2;
+	reload_shares = true;
+	migrate_result = -1;
+	fd = worker_connect();
+	commit(prepare(ON_RELOAD_AUTO));
+	v2 = worker_listener()->current;
+	service_ref(v2);
+	sweep();
+	commit(prepare(ON_RELOAD_AUTO));
+	v3 = worker_listener()->current;
+	service_ref(v3);
+	sweep();
+	ck_assert_uint_eq(v2->refs, 1); /* ours */
+	service_unref(v2);
+	service_end_unused();
+	forget_calls();
+	/* Now the state of the first three is not that of the fourth. */
+	reload_shares = false;
+	commit(prepare(ON_RELOAD_AUTO));
+	sweep();
+	service_unref(v3);
+	service_end_unused();
+	ck_assert_int_eq(answer(fd), '1');
+	ck_assert_str_eq(calls, "reload2"); /* who stays still uses it */
+	forget_calls();
+	close(fd);
+	worker_idle();
+	ck_assert_str_eq(calls, "stop2-of-1");
+	forget_calls();
+	end();
+	ck_assert_str_eq(calls, "stop2");
+}
+END_TEST
+
 START_TEST(a_shared_state_is_stopped_by_the_youngest_who_has_it)
 {
 	int fd;
@@ -458,6 +501,55 @@ START_TEST(a_sweep_takes_the_quiet_ones_a_few_at_a_time)
 	service_unref(prev);
 	for (int i = 0; i < COUNT; i++)
 		close(fds[i]);
+	end();
+}
+END_TEST
+
+/* The last one that was to be asked ends before it is. */
+START_TEST(a_sweep_ends_whoever_ends_during_it)
+{
+	struct sl_service *prev;
+	int fd, gone;
+
+	begin();
+	second.descriptor.state_version = 2;
+	second.descriptor.migrate = migrate2;
+	migrate_result = -1;
+	fd = worker_connect();
+	gone = worker_connect();
+	prev = worker_listener()->current;
+	commit(prepare(ON_RELOAD_AUTO));
+	ck_assert_uint_eq(listener_sweep(worker_listener(), 1), 1);
+	close(gone);
+	worker_idle();
+	ck_assert(worker_listener()->sweeping);
+	ck_assert(!worker_listener()->current->told);
+	ck_assert_ptr_nonnull(prev->successor);
+	ck_assert_uint_eq(listener_sweep(worker_listener(), 1), 0);
+	ck_assert(!worker_listener()->sweeping);
+	ck_assert(worker_listener()->current->told);
+	ck_assert_ptr_null(prev->successor);
+	close(fd);
+	end();
+}
+END_TEST
+
+/* The after-pass comes often, and most listeners have nothing for it. */
+START_TEST(only_listeners_with_work_are_looked_at)
+{
+	int fd;
+
+	begin();
+	ck_assert(LIST_EMPTY(&listeners_due));
+	fd = worker_connect();
+	commit(prepare(ON_RELOAD_AUTO));
+	ck_assert_ptr_eq(LIST_FIRST(&listeners_due), worker_listener());
+	ck_assert(!generation_sweep());
+	generation_reap();
+	ck_assert(LIST_EMPTY(&listeners_due));
+	close(fd);
+	worker_idle();
+	ck_assert(LIST_EMPTY(&listeners_due));
 	end();
 }
 END_TEST
@@ -736,10 +828,13 @@ main(void)
 		a_refused_migration_leaves_it_on_the_old_code,
 		migrations_are_counted,
 		who_refused_to_migrate_does_not_keep_later_versions,
+		nor_do_they_where_versions_share_the_state,
 		a_shared_state_is_stopped_by_the_youngest_who_has_it,
 		on_reload_close_closes_and_drain_drains,
 		reload_may_share_the_state_or_make_its_own,
 		a_sweep_takes_the_quiet_ones_a_few_at_a_time,
+		a_sweep_ends_whoever_ends_during_it,
+		only_listeners_with_work_are_looked_at,
 		timers_set_by_old_code_fire_in_new_code,
 		a_chain_of_versions_takes_each_connection_as_far_as_it_goes,
 		a_draining_version_does_not_keep_later_ones,

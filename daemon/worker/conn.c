@@ -321,7 +321,10 @@ conn_end(struct sl_conn *conn)
 static void
 conn_free(struct sl_conn *conn)
 {
-	conn->service->listener->conn_count--;
+	struct listener *listener = conn->service->listener;
+
+	if (--listener->conn_count == 0 && listener->gone)
+		listener_set_due(listener);
 	service_unref(conn->service);
 	conn_names_free(conn);
 	free(conn);

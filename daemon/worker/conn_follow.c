@@ -36,8 +36,8 @@ migrate(struct sl_conn *conn, struct sl_service *to)
 		return 0;
 	}
 	to->refused++;
-	from->stayed++;
-	from->listener->some_stay = true;
+	if (from->stayed++ == 0)
+		LIST_INSERT_HEAD(&from->listener->stayed_on, from, stayed_link);
 	log_warnx("%s: migrate refused it; it stays on generation %u",
 	    conn_label(conn, label), conn->service->generation);
 	return -1;

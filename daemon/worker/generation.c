@@ -321,9 +321,9 @@ generation_sweep(void)
 	struct listener *listener;
 	unsigned int left = SWEEP_MAX;
 
-	LIST_FOREACH(listener, &listeners, link) {
+	LIST_FOREACH(listener, &listeners_due, due_link) {
 		left -= listener_sweep(listener, left);
-		if (left == 0)
+		if (listener->sweeping)
 			return true;
 	}
 	return false;
@@ -345,9 +345,12 @@ generation_reap(void)
 	struct listener *listener, *next;
 
 	service_end_unused();
-	for (listener = LIST_FIRST(&listeners); listener != NULL;
+	for (listener = LIST_FIRST(&listeners_due); listener != NULL;
 	     listener = next) {
-		next = LIST_NEXT(listener, link);
+		next = LIST_NEXT(listener, due_link);
+		if (listener->sweeping)
+			continue;
+		listener_set_done(listener);
 		if (listener->gone && listener->conn_count == 0)
 			free_listener(listener);
 	}

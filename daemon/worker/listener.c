@@ -14,6 +14,8 @@
 #include "log.h"
 #include "service.h"
 
+struct listeners listeners_due = LIST_HEAD_INITIALIZER(listeners_due);
+
 static void on_drain_timer(struct timer *timer);
 
 struct listener *
@@ -63,12 +65,31 @@ listener_free(struct listener *listener)
 		TAILQ_REMOVE(&listener->acceptors, acceptor, link);
 		acceptor_free(acceptor);
 	}
+	listener_set_done(listener);
 	service_unref(listener->current);
 	service_end_unused(); /* `stop` still knows the listener */
 	log_counters(listener);
 	timers_detach(engine.timers, &listener->drain_timer);
 	free(listener->name);
 	free(listener);
+}
+
+void
+listener_set_due(struct listener *listener)
+{
+	engine.after_pass_due = true;
+	if (listener->due)
+		return;
+	listener->due = true;
+	LIST_INSERT_HEAD(&listeners_due, listener, due_link);
+}
+
+void
+listener_set_done(struct listener *listener)
+{
+	if (listener->due)
+		LIST_REMOVE(listener, due_link);
+	listener->due = false;
 }
 
 void
@@ -82,6 +103,7 @@ void
 listener_drain(struct listener *listener, uint64_t drain_ms)
 {
 	listener->gone = true;
+	listener_set_due(listener);
 	listener_stop_accepting(listener);
 	timers_set(engine.timers, &listener->drain_timer,
 	    engine_now() + drain_ms);
@@ -127,6 +149,8 @@ void
 listener_begin_sweep(struct listener *listener)
 {
 	listener->sweep = TAILQ_FIRST(&listener->conns);
+	listener->sweeping = true;
+	listener_set_due(listener);
 }
 
 /*
@@ -136,19 +160,13 @@ listener_begin_sweep(struct listener *listener)
 static void
 end_sweep(struct listener *listener)
 {
-	struct sl_conn *conn;
+	struct sl_service *service;
 
+	listener->sweeping = false;
 	if (listener->current != NULL)
 		service_tell_migration(listener->current);
-	if (!listener->some_stay)
-		return;
-	listener->some_stay = false;
-	TAILQ_FOREACH(conn, &listener->conns, link) {
-		if (!conn->stays)
-			continue;
-		listener->some_stay = true;
-		service_forget_successor(conn->service);
-	}
+	LIST_FOREACH(service, &listener->stayed_on, stayed_link)
+		service_forget_successor(service);
 }
 
 unsigned int
@@ -161,8 +179,9 @@ listener_sweep(struct listener *listener, unsigned int most)
 
 		listener->sweep = TAILQ_NEXT(conn, link);
 		conn_settle(conn);
-		if (listener->sweep == NULL)
-			end_sweep(listener);
 	}
+	/* Not only after the last one: that may end, and leave none. */
+	if (listener->sweeping && listener->sweep == NULL)
+		end_sweep(listener);
 	return n;
 }

@@ -57,14 +57,23 @@ struct listener {
 	struct conn_list conns;
 	unsigned int conn_count; /* also those that ended in this pass */
 	struct sl_conn *sweep; /* next to be taken to the current version */
+	bool sweeping;	       /* also when the last one has just ended */
+	bool due;	       /* it is in listeners_due */
+	LIST_ENTRY(listener) due_link;
 	bool gone;	       /* no longer configured */
-	bool some_stay;	       /* a connection has refused to migrate */
+	/* Versions that a connection has refused to leave. */
+	LIST_HEAD(, sl_service) stayed_on;
 	struct timer drain_timer;
 	struct log_limit refused;
 	struct counter counters[COUNTERS_MAX];
 	unsigned int counter_count;
 };
 LIST_HEAD(listeners, listener);
+
+/* Those that have work for the after-pass, which looks at no others. */
+extern struct listeners listeners_due;
+void listener_set_due(struct listener *listener);
+void listener_set_done(struct listener *listener);
 
 /* Without service, settings and sockets.  NULL: ENOMEM. */
 struct listener *listener_new(const char *name, uint32_t slot);
@@ -99,8 +108,9 @@ void listener_close_all(struct listener *listener, enum sl_why why);
 void listener_kill_all(struct listener *listener, enum sl_why why);
 
 /*
- * Settle up to `most` connections anew, which takes them to current code and
- * settings.  Returns how many it looked at: less than `most` when through.
+ * Settle all connections anew, up to `most` at a time, which takes them to
+ * current code and settings.  Returns how many it looked at; it is through
+ * when `sweeping` is false.
  */
 void listener_begin_sweep(struct listener *listener);
 unsigned int listener_sweep(struct listener *listener, unsigned int most);

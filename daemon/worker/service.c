@@ -154,9 +154,6 @@ service_forget_successor(struct sl_service *service)
 {
 	struct sl_service *next = service->successor;
 
-	/* A state that is shared is stopped by the youngest who has it. */
-	if (next == NULL || next->state == service->state)
-		return;
 	service->successor = NULL;
 	service_unref(next);
 }
@@ -164,17 +161,28 @@ service_forget_successor(struct sl_service *service)
 static void
 service_end(struct sl_service *service)
 {
+	struct service_state *state = service->state;
+
+	service_forget_successor(service);
+	/* Its timers go on meanwhile: they are those of the state. */
+	service->waits = state->youngest == service && state->refs > 1;
+	if (service->waits)
+		return;
 	service_tell_migration(service);
 	tell_end(service);
+	if (service->stayed > 0)
+		LIST_REMOVE(service, stayed_link);
 	plugin_timers_clear(&service->timers);
-	if (--service->state->refs == 0) {
+	if (--state->refs == 0) {
 		if (service->started)
 			callback_stop(service);
 		/* `stop` may have set timers, for nobody now. */
 		plugin_timers_clear(&service->timers);
-		free(service->state);
+		free(state);
+	} else if (state->refs == 1 && state->youngest != NULL &&
+	    state->youngest->waits) {
+		SLIST_INSERT_HEAD(&ended, state->youngest, unused);
 	}
-	service_unref(service->successor);
 	plugin_unref(service->plugin);
 	options_free(service->options);
 	free(service);
@@ -218,6 +226,7 @@ service_commit(struct listener *listener, struct sl_service *service)
 	struct sl_service *prev = listener->current;
 
 	service->committed = true;
+	service->state->youngest = service;
 	listener->current = service;
 	if (prev != NULL)
 		succeed(prev, service);

@@ -35,6 +35,11 @@ enum carry {
 /* The plugin's state: what its user pointer points at. */
 struct service_state {
 	unsigned int refs; /* versions that share it */
+	/*
+	 * The last one to take it over, whose `stop` knows what it has become:
+	 * it ends after the others.
+	 */
+	struct sl_service *youngest;
 	void *data;
 };
 
@@ -51,9 +56,11 @@ struct sl_service {
 	/* What `migrate` said to connections on their way here. */
 	unsigned int migrated, refused;
 	unsigned int stayed; /* connections that were refused further on */
+	LIST_ENTRY(sl_service) stayed_link; /* then of its listener */
 	bool told;	     /* the sweep has logged them */
 	bool committed;
 	unsigned int refs;
+	bool waits;   /* nobody refers to it, but older ones have its state */
 	bool started; /* `stop` is owed, unless the state goes on */
 	struct plugin_timers *timers; /* NULL: none so far */
 	SLIST_ENTRY(sl_service) unused;

@@ -32,6 +32,16 @@ static const struct sl_option options[] = {
 	{0},
 };
 
+/* The newest connection, for code to come: other images share only this. */
+static void
+remember(struct sl_conn *c)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%p", (void *)c);
+	setenv("STAMP_NEWEST", text, 1);
+}
+
 static int
 stamp_open(struct sl_conn *c)
 {
@@ -40,6 +50,7 @@ stamp_open(struct sl_conn *c)
 	if (count == NULL)
 		return -1;
 	sl_set_data(c, count);
+	remember(c);
 	return 0;
 }
 
@@ -69,6 +80,22 @@ stamp_close(struct sl_conn *c, const struct sl_error *why)
 	free(sl_data(c));
 }
 
+#ifdef TERMINATE
+/* The first to migrate ends the newest. */
+static void
+terminate_newest(void)
+{
+	const char *text = getenv("STAMP_NEWEST");
+	void *newest;
+
+	if (text != NULL && sscanf(text, "%p", &newest) == 1)
+		sl_terminate(newest);
+	unsetenv("STAMP_NEWEST");
+}
+#else
+#define terminate_newest() ((void)0)
+#endif
+
 #ifdef MIGRATE
 /* Counts go on from MIGRATE; nobody who has sent one line only comes along. */
 static int
@@ -78,6 +105,7 @@ stamp_migrate(struct sl_conn *c, uint32_t from_version)
 
 	sl_log(sl_service(c), SL_LOG_INFO, "migrate from %" PRIu32 " after %"
 	    PRIu64, from_version, count->lines);
+	terminate_newest();
 	if (count->lines == 1)
 		return -1;
 	count->lines += MIGRATE;
