@@ -120,10 +120,25 @@ put_listener(struct packer *out, const struct settings *settings,
 		put_option(out, settings, &listener->options[i]);
 }
 
+static void
+put_image(struct packer *out, const struct image_settings *image)
+{
+	uint32_t i;
+
+	pack_string(out, image->path);
+	pack_bytes(out, image->hash, sizeof(image->hash));
+	pack_u64(out, image->size);
+	pack_u32(out, image->library);
+	pack_u32(out, image->need_count);
+	for (i = 0; i < image->need_count; i++) {
+		pack_string(out, image->needs[i].name);
+		pack_u32(out, image->needs[i].image);
+	}
+}
+
 void
 bundle_pack(struct packer *out, const struct settings *settings)
 {
-	const struct image_settings *image;
 	uint32_t i;
 
 	pack_u32(out, BUNDLE_MAGIC);
@@ -138,12 +153,8 @@ bundle_pack(struct packer *out, const struct settings *settings)
 	pack_u32(out, settings->control_bits);
 	pack_u32(out, settings->control_gid);
 	pack_u32(out, settings->image_count);
-	for (i = 0; i < settings->image_count; i++) {
-		image = &settings->images[i];
-		pack_string(out, image->path);
-		pack_bytes(out, image->hash, sizeof(image->hash));
-		pack_u64(out, image->size);
-	}
+	for (i = 0; i < settings->image_count; i++)
+		put_image(out, &settings->images[i]);
 	pack_u32(out, settings->listener_count);
 	for (i = 0; i < settings->listener_count; i++)
 		put_listener(out, settings, &settings->listeners[i]);

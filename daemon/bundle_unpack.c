@@ -13,7 +13,8 @@
 #include "shm.h"
 
 #define SMALL_SIZE_MIN 4 /* what a string takes at least */
-#define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8)
+#define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8 + 4 + 4)
+#define NEED_SIZE_MIN (4 + 4)
 #define LISTENER_SIZE_MIN 64
 
 static void
@@ -141,6 +142,7 @@ get_listener(struct unpacker *in, struct settings *settings)
 	listener->unix_gid = unpack_u32(in);
 	get_origin(in, settings, &listener->origin);
 	if (listener->image >= settings->image_count ||
+	    settings->images[listener->image].library ||
 	    (listener->unix_mode > 0777 && listener->unix_mode != (uint32_t)-1) ||
 	    listener->limits.write_queue < listener->limits.write_buffer)
 		in->failed = true;
@@ -162,6 +164,30 @@ get_listener(struct unpacker *in, struct settings *settings)
 	}
 }
 
+/* A library stands in front of who needs it. */
+static void
+get_needs(struct unpacker *in, const struct settings *settings,
+    struct image_settings *image)
+{
+	uint32_t i, count = unpack_count(in, NEED_SIZE_MIN);
+	struct image_need *need;
+
+	for (i = 0; i < count && !in->failed; i++) {
+		need = image_add_need(image);
+		if (need == NULL) {
+			in->failed = true;
+			return;
+		}
+		need->name = unpack_string(in);
+		need->image = unpack_u32(in);
+		if (need->name == NULL || image->library ||
+		    (need->image != NO_IMAGE &&
+			(need->image >= settings->image_count - 1 ||
+			    !settings->images[need->image].library)))
+			in->failed = true;
+	}
+}
+
 static void
 get_images(struct unpacker *in, struct settings *settings)
 {
@@ -177,8 +203,10 @@ get_images(struct unpacker *in, struct settings *settings)
 		image->path = unpack_string(in);
 		unpack_bytes(in, image->hash, sizeof(image->hash));
 		image->size = unpack_u64(in);
+		image->library = unpack_bool(in);
 		if (image->path == NULL)
 			in->failed = true;
+		get_needs(in, settings, image);
 	}
 }
 

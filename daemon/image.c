@@ -182,6 +182,23 @@ image_open(const char *path, struct image *ret, struct error *err)
 	return result;
 }
 
+int
+image_hash_add(uint8_t hash[IMAGE_HASH_SIZE], const char *name,
+    const uint8_t more[IMAGE_HASH_SIZE])
+{
+	EVP_MD_CTX *both = EVP_MD_CTX_new();
+	int result = -1;
+
+	if (both != NULL && EVP_DigestInit_ex(both, EVP_sha256(), NULL) == 1 &&
+	    EVP_DigestUpdate(both, hash, IMAGE_HASH_SIZE) == 1 &&
+	    EVP_DigestUpdate(both, name, strlen(name) + 1) == 1 &&
+	    EVP_DigestUpdate(both, more, IMAGE_HASH_SIZE) == 1 &&
+	    EVP_DigestFinal_ex(both, hash, NULL) == 1)
+		result = 0;
+	EVP_MD_CTX_free(both);
+	return result;
+}
+
 void
 image_close(struct image *image)
 {

@@ -31,6 +31,9 @@ int image_open(const char *path, struct image *ret, struct error *err);
 int image_copy(int file, const char *path, struct image *ret, struct error *err);
 void image_close(struct image *image);
 
+/* Make it the hash of both: what it was of, and something more under a name.  0 or -1. */
+int image_hash_add(uint8_t hash[IMAGE_HASH_SIZE], const char *name, const uint8_t more[IMAGE_HASH_SIZE]);
+
 /* The first 8 digits of the hash, for people. */
 const char *image_short_hash(const uint8_t hash[IMAGE_HASH_SIZE], char text[9]);
 

@@ -48,6 +48,18 @@ listener_done(struct listener_settings *listener)
 	free(listener->options);
 }
 
+static void
+image_done(struct image_settings *image)
+{
+	uint32_t i;
+
+	for (i = 0; i < image->need_count; i++)
+		free(image->needs[i].name);
+	free(image->needs);
+	free(image->soname);
+	free(image->path);
+}
+
 void
 settings_free(struct settings *settings)
 {
@@ -60,7 +72,7 @@ settings_free(struct settings *settings)
 		listener_done(&settings->listeners[i]);
 	free(settings->listeners);
 	for (i = 0; i < settings->image_count; i++)
-		free(settings->images[i].path);
+		image_done(&settings->images[i]);
 	free(settings->images);
 	for (i = 0; i < settings->file_count; i++)
 		free(settings->files[i]);
@@ -146,6 +158,18 @@ settings_add_image(struct settings *settings)
 	return image;
 }
 
+struct image_need *
+image_add_need(struct image_settings *image)
+{
+	void *array = image->needs, *need;
+
+	need = grow(&array, image->need_count, sizeof(*image->needs));
+	image->needs = array;
+	if (need != NULL)
+		image->need_count++;
+	return need;
+}
+
 const char *
 settings_add_file(struct settings *settings, const char *path)
 {
@@ -169,6 +193,7 @@ settings_add_source(struct settings *settings, const char *path, bool pattern)
 {
 	void *array = settings->sources;
 	char **source, *copy = malloc(2 * strlen(path) + 1), *at = copy;
+	uint32_t i;
 
 	if (copy == NULL)
 		return -1;
@@ -178,6 +203,11 @@ settings_add_source(struct settings *settings, const char *path, bool pattern)
 		*at++ = *path;
 	}
 	*at = '\0';
+	for (i = 0; i < settings->source_count; i++)
+		if (strcmp(settings->sources[i], copy) == 0) {
+			free(copy);
+			return 0;
+		}
 	source = grow(&array, settings->source_count, sizeof(*source));
 	settings->sources = array;
 	if (source == NULL) {

@@ -72,10 +72,21 @@ struct listener_settings {
 };
 
 #define IMAGE_HASH_SIZE 32	/* SHA-256 */
+#define NO_IMAGE UINT32_MAX
+/* A library that a plugin needs. */
+struct image_need {
+	char *name;
+	uint32_t image;		/* index into settings.images; NO_IMAGE: the system's */
+};
+/* A plugin, or a library that came with one. */
 struct image_settings {
 	char *path;		/* the operator's file, for messages */
-	uint8_t hash[IMAGE_HASH_SIZE];
+	uint8_t hash[IMAGE_HASH_SIZE];	/* of a plugin: with its libraries */
 	uint64_t size;
+	bool library;
+	struct image_need *needs;	/* of a plugin: all, each behind what it needs itself */
+	uint32_t need_count;
+	char *soname;		/* or NULL.  Not in the bundle. */
 };
 
 struct settings {
@@ -102,7 +113,7 @@ struct settings {
 	struct origin control_origin, control_mode_origin, control_group_origin;
 	struct listener_settings *listeners;
 	uint32_t listener_count;
-	struct image_settings *images;	/* one per different content */
+	struct image_settings *images;	/* one per different content, and library rows in front of who needs them */
 	uint32_t image_count;
 	struct origin plugin_copies_origin;
 	/* The files read, owned; origins point into this. */
@@ -122,8 +133,9 @@ struct listener_settings *settings_add_listener(struct settings *settings);
 
 /* The same for the other arrays; what is returned is zeroed.  NULL: ENOMEM. */
 struct image_settings *settings_add_image(struct settings *settings);
+struct image_need *image_add_need(struct image_settings *image);
 const char *settings_add_file(struct settings *settings, const char *path); /* the copy */
-int settings_add_source(struct settings *settings, const char *path, bool pattern); /* 0 or -1 */
+int settings_add_source(struct settings *settings, const char *path, bool pattern); /* once; 0 or -1 */
 struct listener_address *listener_add_address(struct listener_settings *listener);
 struct raw_option *listener_add_option(struct listener_settings *listener);
 

@@ -18,6 +18,7 @@ sample(void)
 {
 	struct problems problems = { 0 };
 	struct image_settings *image;
+	struct image_need *need;
 	struct settings *settings;
 
 	mkdir(fixture_path("conf.d"), 0755);
@@ -43,8 +44,17 @@ sample(void)
 	memset(image->hash, 0xab, sizeof(image->hash));
 	image->size = 1234;
 	image = settings_add_image(settings);
+	image->path = strdup("/libb.so.1");
+	image->library = true;
+	image = settings_add_image(settings);
 	image->path = strdup("/b.so");
-	settings->listeners[1].image = 1;
+	need = image_add_need(image);
+	need->name = strdup("libc.so.6");
+	need->image = NO_IMAGE;
+	need = image_add_need(image);
+	need->name = strdup("libb.so.1");
+	need->image = 1;
+	settings->listeners[1].image = 2;
 	return settings;
 }
 
@@ -127,6 +137,18 @@ same_listener(const struct listener_settings *a,
 	}
 }
 
+static void
+same_needs(const struct image_settings *a, const struct image_settings *b)
+{
+	uint32_t i;
+
+	ck_assert_uint_eq(a->need_count, b->need_count);
+	for (i = 0; i < a->need_count; i++) {
+		ck_assert_str_eq(a->needs[i].name, b->needs[i].name);
+		ck_assert_uint_eq(a->needs[i].image, b->needs[i].image);
+	}
+}
+
 START_TEST(settings_come_back_as_they_were)
 {
 	struct settings *a = sample(), *b;
@@ -164,6 +186,8 @@ START_TEST(settings_come_back_as_they_were)
 		ck_assert_mem_eq(a->images[i].hash, b->images[i].hash,
 		    IMAGE_HASH_SIZE);
 		ck_assert_uint_eq(a->images[i].size, b->images[i].size);
+		ck_assert_int_eq(a->images[i].library, b->images[i].library);
+		same_needs(&a->images[i], &b->images[i]);
 	}
 	ck_assert_uint_eq(a->listener_count, b->listener_count);
 	for (i = 0; i < a->listener_count; i++)
@@ -214,6 +238,37 @@ START_TEST(what_can_still_change_is_refused)
 }
 END_TEST
 
+static void
+refused(struct settings *settings)
+{
+	struct error err = { "" };
+	int fd = bundle_write(settings, &err);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_ptr_null(bundle_read(fd, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "damaged"));
+	close(fd);
+	settings_free(settings);
+}
+
+START_TEST(libraries_are_libraries_and_stand_in_front)
+{
+	struct settings *settings = sample();
+
+	settings->images[2].needs[1].image = 0; /* a plugin */
+	refused(settings);
+	settings = sample();
+	settings->images[2].library = true; /* serves a listener */
+	refused(settings);
+	settings = sample();
+	settings->images[2].needs[1].image = 2; /* itself */
+	refused(settings);
+	settings = sample();
+	settings->images[2].needs[1].image = 3; /* is not there */
+	refused(settings);
+}
+END_TEST
+
 START_TEST(every_truncation_is_refused)
 {
 	struct settings *settings = sample(), *got;
@@ -248,11 +303,19 @@ walk(const struct settings *settings)
 	ck_assert_int_ge(settings->workers, 1);
 	ck_assert_int_le(settings->workers, 256);
 	ck_assert_ptr_nonnull(settings->plugin_dir);
+	for (i = 0; i < settings->image_count; i++)
+		for (j = 0; j < settings->images[i].need_count; j++) {
+			k = settings->images[i].needs[j].image;
+			ck_assert_ptr_nonnull(settings->images[i].needs[j].name);
+			ck_assert(k == NO_IMAGE ||
+			    (k < i && settings->images[k].library));
+		}
 	for (i = 0; i < settings->listener_count; i++) {
 		l = &settings->listeners[i];
 		ck_assert_ptr_nonnull(l->name);
 		ck_assert_uint_lt(l->image, settings->image_count);
 		ck_assert_ptr_nonnull(settings->images[l->image].path);
+		ck_assert(!settings->images[l->image].library);
 		ck_assert_uint_ge(l->limits.read_buffer, 512);
 		for (j = 0; j < l->address_count; j++)
 			address_text(&l->addresses[j].address, text);
@@ -331,6 +394,7 @@ main(void)
 		settings_come_back_as_they_were,
 		a_bundle_cannot_be_changed,
 		what_can_still_change_is_refused,
+		libraries_are_libraries_and_stand_in_front,
 		every_truncation_is_refused,
 		flipped_bytes_do_no_harm,
 		huge_counts_allocate_nothing,

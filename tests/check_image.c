@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "elf_needs.h"
 #include "error.h"
 #include "image.h"
 #include "memfd.h"
@@ -292,6 +293,75 @@ START_TEST(damaged_tables_of_symbols_are_refused)
 }
 END_TEST
 
+START_TEST(what_a_library_needs_is_read_in_order)
+{
+	struct elf_needs needs;
+	struct tiny t = tiny();
+	struct error err = { "" };
+	const char *path;
+	int fd;
+
+	tiny_dynamic_more(&t, DT_NEEDED, tiny_string(&t, "libb.so"));
+	tiny_dynamic_more(&t, DT_NEEDED, tiny_string(&t, "liba.so"));
+	tiny_dynamic(&t, DT_SONAME, tiny_string(&t, "me"));
+	tiny_dynamic(&t, DT_RPATH, tiny_string(&t, "/old"));
+	path = fixture_file("a.so", &t, sizeof(t));
+	fd = open(path, O_RDONLY);
+	ck_assert_msg(elf_needs_read(&needs, path, fd, sizeof(t), &err) == 0,
+	    "%s", err.text);
+	ck_assert_uint_eq(needs.count, 2);
+	ck_assert_str_eq(needs.names[0], "libb.so");
+	ck_assert_str_eq(needs.names[1], "liba.so");
+	ck_assert_str_eq(needs.soname, "me");
+	ck_assert_str_eq(needs.rpath, "/old");
+	ck_assert_ptr_null(needs.runpath);
+	elf_needs_done(&needs);
+	close(fd);
+	/* The new list makes the old one void. */
+	tiny_dynamic(&t, DT_RUNPATH, tiny_string(&t, "$ORIGIN"));
+	path = fixture_file("a.so", &t, sizeof(t));
+	fd = open(path, O_RDONLY);
+	ck_assert_int_eq(elf_needs_read(&needs, path, fd, sizeof(t), &err), 0);
+	ck_assert_str_eq(needs.runpath, "$ORIGIN");
+	ck_assert_ptr_null(needs.rpath);
+	elf_needs_done(&needs);
+	close(fd);
+}
+END_TEST
+
+static void
+needs_refused(const struct tiny *t, const char *words)
+{
+	const char *path = fixture_file("a.so", t, sizeof(*t));
+	struct elf_needs needs;
+	struct error err = { "" };
+	int fd = open(path, O_RDONLY);
+
+	ck_assert_int_eq(elf_needs_read(&needs, path, fd, sizeof(*t), &err),
+	    -1);
+	ck_assert_msg(strstr(err.text, words) != NULL, "%s", err.text);
+	elf_needs_done(&needs);
+	close(fd);
+}
+
+START_TEST(damaged_names_and_filters_are_refused)
+{
+	struct tiny t = tiny();
+
+	tiny_dynamic_more(&t, DT_NEEDED, UINT32_MAX);
+	needs_refused(&t, "are damaged"); /* no strings at all */
+	tiny_string(&t, "x");
+	needs_refused(&t, "are damaged"); /* behind them */
+	t = tiny();
+	tiny_dynamic_more(&t, DT_NEEDED, tiny_string(&t, "liba.so"));
+	tiny_dynamic(&t, DT_STRSZ, 4); /* it does not end */
+	needs_refused(&t, "are damaged");
+	t = tiny();
+	tiny_dynamic(&t, DT_FILTER, tiny_string(&t, "libc.so.6"));
+	needs_refused(&t, "stands in for another library");
+}
+END_TEST
+
 START_TEST(every_truncation_is_refused)
 {
 	struct tiny t = tiny();
@@ -341,6 +411,7 @@ END_TEST
 START_TEST(mutated_files_do_no_harm)
 {
 	struct image image = { .fd = -1 };
+	struct elf_needs needs;
 	struct tiny t;
 	struct error err;
 	int i, edits;
@@ -350,12 +421,18 @@ START_TEST(mutated_files_do_no_harm)
 		t = tiny();
 		tiny_symbol(&t, "mine", i % 3 == 0 ? STB_GNU_UNIQUE : STB_WEAK,
 		    i % 2 == 0 ? DT_HASH : DT_GNU_HASH);
+		tiny_dynamic_more(&t, DT_NEEDED, tiny_string(&t, "liba.so"));
+		tiny_dynamic(&t, DT_RUNPATH, tiny_string(&t, "$ORIGIN"));
 		for (edits = 1 + (int)(random() % 8); edits > 0; edits--)
 			((char *)&t)[(size_t)random() % sizeof(t)] =
 			    (char)random();
 		if (image_open(fixture_file("x.so", &t, sizeof(t)), &image,
-			&err) == 0)
+			&err) == 0) {
+			elf_needs_read(&needs, "x.so", image.fd, image.size,
+			    &err);
+			elf_needs_done(&needs);
 			image_close(&image);
+		}
 	}
 }
 END_TEST
@@ -375,6 +452,8 @@ main(void)
 		static_tls_is_refused,
 		a_symbol_that_all_images_would_share_is_refused,
 		damaged_tables_of_symbols_are_refused,
+		what_a_library_needs_is_read_in_order,
+		damaged_names_and_filters_are_refused,
 		every_truncation_is_refused,
 		a_file_with_a_hole_at_its_end_is_refused,
 		offsets_beyond_all_bounds_are_refused,

@@ -177,7 +177,8 @@ gen_facts_known(const struct gen *gen)
 	uint32_t i;
 
 	for (i = 0; i < gen->settings->image_count; i++)
-		if (!gen->images[i].facts.known)
+		if (!gen->settings->images[i].library &&
+		    !gen->images[i].facts.known)
 			break;
 	return i;
 }

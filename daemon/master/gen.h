@@ -63,7 +63,7 @@ struct gen *gen_again(const struct gen *gen, uint32_t number, struct error *err)
 /* What the reader sends: MSG_BUNDLE, then a MSG_IMAGE for each.  Takes msg->fd over.  0 or -1. */
 int gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err);
 int gen_take_image(struct gen *gen, struct msg *msg, struct error *err);
-/* What the probe sends: MSG_FACTS for each image, in order. */
+/* What the probe sends: MSG_FACTS for each image that is a plugin, in order. */
 int gen_take_facts(struct gen *gen, const struct msg *msg, struct error *err);
 
 /* How many images the probe has got through; all: image_count. */

@@ -10,6 +10,7 @@
 #include "config_file.h"
 #include "error.h"
 #include "image.h"
+#include "libraries.h"
 #include "problems.h"
 #include "settings.h"
 #include "trusted_path.h"
@@ -73,39 +74,159 @@ remember(struct opener *opener, const char *path, uint32_t image)
 	return 0;
 }
 
-/* Take the image over.  The same content has one place, however many paths. */
 static int
-keep_image(struct opener *opener, const char *path, struct image *image,
-    uint32_t *ret_index)
+no_memory(struct error *err)
+{
+	return error_set(err, "out of memory");
+}
+
+/* A new row of settings->images, which takes the image over. */
+static int
+add_image(struct opener *opener, const char *path, struct image *image,
+    const char *soname, uint32_t *ret_index, struct error *err)
 {
 	struct settings *settings = opener->settings;
 	struct image_settings *added;
 	struct image *larger;
+	uint32_t count = opener->files->count;
+
+	larger = reallocarray(opener->files->images, count + 1,
+	    sizeof(*larger));
+	if (larger == NULL)
+		return no_memory(err);
+	opener->files->images = larger;
+	added = settings_add_image(settings);
+	if (added == NULL)
+		return no_memory(err);
+	memcpy(added->hash, image->hash, IMAGE_HASH_SIZE);
+	added->size = image->size;
+	added->path = strdup(path);
+	if (soname != NULL)
+		added->soname = strdup(soname);
+	larger[count] = *image;
+	opener->files->count = count + 1;
+	image->fd = -1;
+	*ret_index = count;
+	if (added->path == NULL || (soname != NULL && added->soname == NULL))
+		return no_memory(err);
+	return 0;
+}
+
+static bool
+is_named(const struct image_settings *image, const char *name)
+{
+	return image->soname != NULL && strcmp(image->soname, name) == 0;
+}
+
+/* The plugin that is known by its hash; NO_IMAGE: there is none. */
+static uint32_t
+find_image(const struct settings *settings, const struct image *image)
+{
 	uint32_t i;
 
+	for (i = 0; i < settings->image_count; i++)
+		if (!settings->images[i].library &&
+		    memcmp(settings->images[i].hash, image->hash,
+			IMAGE_HASH_SIZE) == 0)
+			return i;
+	return NO_IMAGE;
+}
+
+static int
+two_of_a_name(const char *name, const char *path, const char *other,
+    struct error *err)
+{
+	return error_set(err,
+	    "%s: is another %s than %s, and a process has one of a name; link "
+	    "it into the plugin statically, or give it another soname",
+	    path, name, other);
+}
+
+/* Take a library over, unless it is there already. */
+static int
+keep_library(struct opener *opener, struct library_file *library,
+    uint32_t *ret_index, struct error *err)
+{
+	const struct settings *settings = opener->settings;
+	const struct image_settings *other;
+	uint32_t i;
+	bool same;
+
 	for (i = 0; i < settings->image_count; i++) {
-		if (memcmp(settings->images[i].hash, image->hash,
-			IMAGE_HASH_SIZE) == 0) {
-			image_close(image);
+		other = &settings->images[i];
+		same = other->library && memcmp(other->hash,
+		    library->image.hash, IMAGE_HASH_SIZE) == 0;
+		if (library->named && is_named(other, library->name) && !same)
+			return two_of_a_name(library->name, library->path,
+			    other->path, err);
+		if (same) {
 			*ret_index = i;
 			return 0;
 		}
 	}
-	larger = reallocarray(opener->files->images, i + 1, sizeof(*larger));
-	if (larger == NULL)
+	if (add_image(opener, library->path, &library->image,
+		library->named ? library->name : NULL, ret_index, err) == -1)
 		return -1;
-	opener->files->images = larger;
-	added = settings_add_image(settings);
-	if (added == NULL)
+	settings->images[*ret_index].library = true;
+	return 0;
+}
+
+static int
+keep_libraries(struct opener *opener, struct libraries *libraries,
+    uint32_t indexes[LIBRARIES_MAX], struct error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < libraries->count; i++) {
+		indexes[i] = NO_IMAGE;
+		if (libraries->list[i].image.fd != -1 &&
+		    keep_library(opener, &libraries->list[i], &indexes[i],
+			err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Does it call itself as a library that another one needs? */
+static int
+check_soname(const struct settings *settings, const char *path,
+    const char *soname, struct error *err)
+{
+	uint32_t i;
+
+	for (i = 0; soname != NULL && i < settings->image_count; i++)
+		if (settings->images[i].library &&
+		    is_named(&settings->images[i], soname))
+			return two_of_a_name(soname, path,
+			    settings->images[i].path, err);
+	return 0;
+}
+
+/* Take the image over.  The same content has one place, however many paths. */
+static int
+keep_image(struct opener *opener, const char *path, struct image *image,
+    struct libraries *libraries, uint32_t *ret_index, struct error *err)
+{
+	uint32_t indexes[LIBRARIES_MAX], i;
+	struct image_need *need;
+
+	*ret_index = find_image(opener->settings, image);
+	if (*ret_index != NO_IMAGE)
+		return 0;
+	if (keep_libraries(opener, libraries, indexes, err) == -1 ||
+	    check_soname(opener->settings, path, libraries->soname, err) ==
+		-1 ||
+	    add_image(opener, path, image, libraries->soname, ret_index, err) ==
+		-1)
 		return -1;
-	memcpy(added->hash, image->hash, IMAGE_HASH_SIZE);
-	added->size = image->size;
-	added->path = strdup(path);
-	larger[i] = *image;
-	opener->files->count = i + 1;
-	image->fd = -1;
-	*ret_index = i;
-	return added->path != NULL ? 0 : -1;
+	for (i = 0; i < libraries->count; i++) {
+		need = image_add_need(&opener->settings->images[*ret_index]);
+		if (need == NULL ||
+		    (need->name = strdup(libraries->list[i].name)) == NULL)
+			return no_memory(err);
+		need->image = indexes[i];
+	}
+	return 0;
 }
 
 /*
@@ -135,15 +256,63 @@ open_file(struct opener *opener, const struct listener_settings *listener,
 	return error_set(err, "%s", doubt.text);
 }
 
+/* The libraries of a plugin, as who they are looked for. */
+struct seeker {
+	struct opener *opener;
+	const struct listener_settings *listener;
+};
+
+static int
+open_library(void *arg, const char *path, struct error *err)
+{
+	const struct seeker *seeker = arg;
+
+	return open_file(seeker->opener, seeker->listener, path, err);
+}
+
+static void
+on_candidate(void *arg, const char *path)
+{
+	const struct seeker *seeker = arg;
+
+	settings_add_source(seeker->opener->settings, path, false);
+}
+
+static const struct library_ops library_ops = { open_library, on_candidate };
+
+static void
+note_libraries(struct opener *opener, const struct listener_settings *listener,
+    const char *path, const struct libraries *libraries)
+{
+	uint32_t i;
+
+	for (i = 0; i < libraries->count; i++)
+		if (libraries->list[i].image.fd != -1)
+			problem_note(opener->problems, &listener->plugin_origin,
+			    "plugin: %s: brings its own %s (%s)", path,
+			    libraries->list[i].name, libraries->list[i].path);
+}
+
 static int
 open_image(struct opener *opener, const struct listener_settings *listener,
-    const char *path, struct image *ret, struct error *err)
+    const char *path, uint32_t *ret_index, struct error *err)
 {
-	int file = open_file(opener, listener, path, err), result;
+	struct seeker seeker = { opener, listener };
+	struct libraries libraries = { 0 };
+	struct image image = { .fd = -1 };
+	int file = open_file(opener, listener, path, err), result = -1;
 
 	if (file == -1)
 		return -1;
-	result = image_copy(file, path, ret, err);
+	if (image_copy(file, path, &image, err) == 0 &&
+	    libraries_find(path, file, &image, &library_ops, &seeker,
+		&libraries, err) == 0) {
+		note_libraries(opener, listener, path, &libraries);
+		result = keep_image(opener, path, &image, &libraries,
+		    ret_index, err);
+	}
+	libraries_done(&libraries);
+	image_close(&image);
 	close(file);
 	return result;
 }
@@ -154,26 +323,21 @@ open_plugin(struct opener *opener, struct listener_settings *listener,
 {
 	char *path = plugin_path(opener, listener->plugin);
 	const struct opened *opened;
-	struct image image = { .fd = -1 };
-	int result = -1;
+	int result = 0;
 
 	if (path == NULL)
-		return error_set(err, "out of memory");
+		return no_memory(err);
 	opened = find_opened(opener, path);
-	if (opened == NULL)
-		settings_add_source(opener->settings, path, false);
 	if (opened != NULL) {
 		listener->image = opened->image;
-		result = 0;
-	} else if (open_image(opener, listener, path, &image, err) == -1) {
-		;
-	} else if (keep_image(opener, path, &image, &listener->image) == -1 ||
-	    remember(opener, path, listener->image) == -1) {
-		error_set(err, "out of memory");
-	} else {
-		result = 0;
+		free(path);
+		return 0;
 	}
-	image_close(&image);
+	settings_add_source(opener->settings, path, false);
+	if (open_image(opener, listener, path, &listener->image, err) == -1)
+		result = -1;
+	else if (remember(opener, path, listener->image) == -1)
+		result = no_memory(err);
 	free(path);
 	return result;
 }

@@ -15,8 +15,8 @@ struct plugin_files {
 };
 
 /*
- * Open each listener's plugin once, and fill in settings->images and the
- * listeners' image.  config is the main file: paths are relative to it.  What
+ * Open each listener's plugin once, with the libraries that belong to it, and
+ * fill in settings->images and the listeners' image.  config is the main file: paths are relative to it.  What
  * cannot be a plugin is a problem at its `plugin` key.
  */
 void plugin_files_open(const char *config, struct settings *settings,
@@ -24,7 +24,7 @@ void plugin_files_open(const char *config, struct settings *settings,
 void plugin_files_close(struct plugin_files *files);
 
 /*
- * Keep a copy NAME.HASH8.so of each image in settings->plugin_copies, so that
+ * Keep a copy NAME.HASH8.so of each image, also of libraries, in settings->plugin_copies, so that
  * a debugger finds the code that is or was in memory.  Only warns.
  */
 void plugin_files_copy(const struct settings *settings,

@@ -83,6 +83,17 @@ problem_warn(struct problems *problems, const struct origin *at,
 }
 
 void
+problem_note(struct problems *problems, const struct origin *at,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(problems, LOG_LEVEL_INFO, at, fmt, ap);
+	va_end(ap);
+}
+
+void
 problems_done(struct problems *problems)
 {
 	uint32_t i;

@@ -11,7 +11,7 @@
 struct origin;
 
 struct problem {
-	int level;     /* LOG_LEVEL_ERROR or LOG_LEVEL_WARN */
+	int level;     /* LOG_LEVEL_ERROR, LOG_LEVEL_WARN or LOG_LEVEL_INFO */
 	char *file;    /* owned; "" when it is about no file */
 	uint32_t line; /* 0: the file as a whole */
 	char *text;    /* owned; one sentence */
@@ -28,6 +28,9 @@ struct problems {
 
 /* at may be NULL: about no file. */
 void problem_error(struct problems *problems, const struct origin *at,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Nothing is wrong, but worth to know. */
+void problem_note(struct problems *problems, const struct origin *at,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void problem_warn(struct problems *problems, const struct origin *at,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -147,6 +147,8 @@ probe(struct material *material, struct conduct *conduct)
 		return BAD;
 	}
 	for (uint32_t i = 0; i < material->image_count; i++) {
+		if (material->settings->images[i].library)
+			continue; /* with whom it belongs to */
 		one = probe_image(material, i, conduct);
 		if (one > all)
 			all = one;

@@ -1,0 +1,30 @@
+/*
+ * system_libraries.h: the libraries that every program of this machine finds:
+ * those of ld.so.cache, of the loader's own directories, and those that run
+ * here already.  Who may change these has root's trust.
+ */
+
+#ifndef SLUICE_SYSTEM_LIBRARIES_H
+#define SLUICE_SYSTEM_LIBRARIES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct system_libraries {
+	char *cache; /* ld.so.cache, or NULL */
+	size_t cache_size;
+	char **dirs; /* NULL at the end */
+};
+
+/* What cannot be read is not there. */
+void system_libraries_open(struct system_libraries *libraries);
+void system_libraries_close(struct system_libraries *libraries);
+
+/* The file of a library, owned by the caller, or NULL. */
+char *system_libraries_find(const struct system_libraries *libraries,
+    const char *name);
+
+/* Could this machine's loader take the file, by the first look? */
+bool system_libraries_fits(const char *path);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * fuzz_elf.c: a shared object of any bytes, for libFuzzer: make fuzz, then
+ * tests/fuzz/fuzz_elf CORPUS-DIRECTORY, with small plugins in it.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "elf_check.h"
+#include "elf_needs.h"
+#include "error.h"
+#include "memfd.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct elf_needs needs;
+	struct error err;
+	int fd = memfd_new("fuzz", false);
+
+	if (fd == -1 || memfd_append(fd, data, size) == -1)
+		abort();
+	if (elf_check("fuzz", fd, size, &err) == 0) {
+		elf_needs_read(&needs, "fuzz", fd, size, &err);
+		elf_needs_done(&needs);
+	}
+	close(fd);
+	return 0;
+}
