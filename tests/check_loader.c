@@ -28,11 +28,14 @@ built(const char *name)
 static struct plugin *
 load(const char *name, struct error *err)
 {
+	struct plugin_image what = { .path = built(name) };
 	struct image image;
 
 	ck_assert_msg(image_open(built(name), &image, err) == 0, "%s",
 	    err->text);
-	return plugin_load(image.fd, image.hash, built(name), err);
+	what.hash = image.hash;
+	what.fd = image.fd;
+	return plugin_load(&what, err);
 }
 
 static void

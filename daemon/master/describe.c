@@ -3,6 +3,7 @@
  * of who asks; what is in it runs in a child that has none.
  */
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "error.h"
 #include "image.h"
+#include "libraries.h"
 #include "log.h"
 #include "log_line.h"
 #include "master/child.h"
@@ -80,15 +82,68 @@ find_nobody(struct hello *hello, struct error *err)
 }
 
 static int
+open_library(void *arg, const char *path, struct error *err)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	(void)arg;
+	return file != -1 ? file : error_sys(err, "%s", path);
+}
+
+static const struct library_ops library_ops = { .open = open_library };
+
+/* The file, and the libraries that belong to it. */
+static int
+open_file(const char *path, struct image *image, struct libraries *libraries,
+    struct error *err)
+{
+	int file = open_library(NULL, path, err), result = -1;
+
+	if (file == -1)
+		return -1;
+	if (image_copy(file, path, image, err) == 0) {
+		result = libraries_find(path, file, image, &library_ops, NULL,
+		    libraries, err);
+		if (result == -1)
+			image_close(image);
+	}
+	close(file);
+	return result;
+}
+
+/* If that fails it is dead already, and its end says why. */
+static void
+send_parts(struct child *child, const char *path, const struct image *image,
+    const struct libraries *libraries)
+{
+	const uint32_t library[4] = { 1 };
+	char payload[MSG_PAYLOAD_MAX];
+	uint32_t i;
+	int n;
+
+	for (i = 0; i < libraries->count; i++) {
+		n = snprintf(payload, sizeof(payload), "%s%c%s",
+		    libraries->list[i].name, '\0', libraries->list[i].path);
+		if ((size_t)n >= sizeof(payload))
+			n = sizeof(payload) - 1;
+		child_send(child, MSG_IMAGE, 0, library, payload,
+		    (size_t)n + 1, libraries->list[i].image.fd);
+	}
+	child_send(child, MSG_IMAGE, 0, NULL, path,
+	    strnlen(path, MSG_PAYLOAD_MAX - 1) + 1, image->fd);
+}
+
+static int
 run(struct describe *describe, struct children *children, bool json,
     struct error *err)
 {
 	struct hello hello = { .check_only = json };
+	struct libraries libraries = { 0 };
 	struct child *child = NULL;
 	struct image image;
 	int result = -1;
 
-	if (image_open(describe->path, &image, err) == -1)
+	if (open_file(describe->path, &image, &libraries, err) == -1)
 		return -1;
 	if (find_nobody(&hello, err) == -1)
 		goto out;
@@ -97,12 +152,11 @@ run(struct describe *describe, struct children *children, bool json,
 	if (child == NULL)
 		goto out;
 	child_deadline(child, DESCRIBE_MS, "took longer than 5 s");
-	/* If that fails it is dead already, and its end says why. */
-	child_send(child, MSG_IMAGE, 0, NULL, describe->path,
-	    strnlen(describe->path, MSG_PAYLOAD_MAX - 1) + 1, image.fd);
+	send_parts(child, describe->path, &image, &libraries);
 	event_base_dispatch(describe->base);
 	result = 0;
 out:
+	libraries_done(&libraries);
 	image_close(&image);
 	return result;
 }

@@ -32,18 +32,47 @@ crash_trace_init(void)
 		own_base = info.dli_fbase;
 }
 
+/* What was loaded from a memfd of ours; fd -1: it was not. */
+struct module {
+	const char *name;
+	const uint8_t *hash;
+	int fd;
+};
+
+static struct module
+find_module(const void *pc, const Dl_info *info)
+{
+	const struct plugin *plugin = plugin_at(pc);
+	const struct library *library = library_at(pc);
+	bool ours = strncmp(info->dli_fname, "/proc/", 6) == 0;
+
+	/* A library is loaded before its plugin is. */
+	if (plugin == NULL && library == NULL && ours)
+		library = library_loading();
+	if (plugin == NULL && library == NULL && ours)
+		plugin = plugin_loading();
+	if (library != NULL)
+		return (struct module){ library->name, library->hash,
+			library->fd };
+	if (plugin == NULL)
+		return (struct module){ NULL, NULL, -1 };
+	return (struct module){ plugin->descriptor.name != NULL
+		    ? plugin->descriptor.name
+		    : "a plugin being loaded",
+		plugin->hash, plugin->fd };
+}
+
 /* "chat (image 1a2b3c4d)", "libc.so.6", "sluiced". */
 static void
-put_module(struct crash_text *to, const Dl_info *info, const struct plugin *plugin)
+put_module(struct crash_text *to, const Dl_info *info,
+    const struct module *module)
 {
 	const char *slash;
 
-	if (plugin != NULL) {
-		crash_put(to,
-		    plugin->descriptor.name != NULL ? plugin->descriptor.name
-						    : "a plugin being loaded");
+	if (module->fd != -1) {
+		crash_put(to, module->name);
 		crash_put(to, " (image ");
-		crash_put_bytes(to, plugin->hash, 4);
+		crash_put_bytes(to, module->hash, 4);
 		crash_put(to, ")");
 	} else if (info->dli_fbase == own_base) {
 		crash_put(to, "sluiced"); /* the loader knows our title */
@@ -55,15 +84,13 @@ put_module(struct crash_text *to, const Dl_info *info, const struct plugin *plug
 
 /* In the full table of symbols, where we have the file. */
 static bool
-find_name(const Dl_info *info, const struct plugin *plugin, int own_fd,
+find_name(const Dl_info *info, const struct module *module, int own_fd,
     uintptr_t pc, char name[SYMBOL_NAME_MAX], uint64_t *ret_start)
 {
 	uintptr_t base = (uintptr_t)info->dli_fbase;
-	int fd = -1;
+	int fd = module->fd;
 
-	if (plugin != NULL)
-		fd = plugin->fd;
-	else if (info->dli_fbase == own_base)
+	if (fd == -1 && info->dli_fbase == own_base)
 		fd = own_fd;
 	if (fd == -1 || !crash_symbol(fd, pc - base, name, ret_start))
 		return false;
@@ -74,7 +101,7 @@ find_name(const Dl_info *info, const struct plugin *plugin, int own_fd,
 static void
 put_frame(struct crash_text *to, uintptr_t pc, bool returned_to, int own_fd)
 {
-	const struct plugin *plugin;
+	struct module module;
 	char name[SYMBOL_NAME_MAX];
 	uint64_t start;
 	Dl_info info;
@@ -84,10 +111,8 @@ put_frame(struct crash_text *to, uintptr_t pc, bool returned_to, int own_fd)
 		crash_put_hex(to, pc);
 		return;
 	}
-	plugin = plugin_at(info.dli_fbase);
-	if (plugin == NULL && strncmp(info.dli_fname, "/proc/", 6) == 0)
-		plugin = plugin_loading();
-	if (find_name(&info, plugin, own_fd, pc - returned_to, name, &start)) {
+	module = find_module((void *)(pc - returned_to), &info);
+	if (find_name(&info, &module, own_fd, pc - returned_to, name, &start)) {
 		crash_put(to, name);
 	} else if (info.dli_sname != NULL) {
 		crash_put_some(to, info.dli_sname, SYMBOL_NAME_MAX);
@@ -99,7 +124,7 @@ put_frame(struct crash_text *to, uintptr_t pc, bool returned_to, int own_fd)
 	crash_put(to, "+");
 	crash_put_hex(to, pc - start);
 	crash_put(to, " in ");
-	put_module(to, &info, plugin);
+	put_module(to, &info, &module);
 	crash_put(to, "+");
 	crash_put_hex(to, pc - (uintptr_t)info.dli_fbase);
 }

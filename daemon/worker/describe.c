@@ -12,6 +12,7 @@
 #include "descriptor.h"
 #include "error.h"
 #include "hello.h"
+#include "libraries.h"
 #include "log.h"
 #include "msg.h"
 #include "options.h"
@@ -76,8 +77,23 @@ print_names(const char *title, const struct named *names)
 	printf("%s\n", any ? "" : " none");
 }
 
+/* Those of the system are of no interest. */
 static void
-print_text(const struct plugin *plugin)
+print_libraries(const struct plugin_image *image)
+{
+	const struct library_image *library;
+	uint32_t i;
+
+	for (i = 0; i < image->library_count; i++) {
+		library = &image->libraries[i];
+		if (library->fd != -1)
+			printf("%-15s %s (%s)\n", "library:",
+			    clean(library->name), clean(library->path));
+	}
+}
+
+static void
+print_text(const struct plugin *plugin, const struct plugin_image *image)
 {
 	const struct sl_plugin *d = &plugin->descriptor;
 	struct named names[NAMES_MAX];
@@ -98,6 +114,7 @@ print_text(const struct plugin *plugin)
 		list_callbacks(&plugin->client, handler_callbacks, names);
 		print_names("client:", names);
 	}
+	print_libraries(image);
 	if (d->options == NULL || d->options->name == NULL) {
 		printf("%-15s none\n", "options:");
 		return;
@@ -134,8 +151,27 @@ json_names(const struct named *names)
 	return array;
 }
 
+static json_t *
+json_libraries(const struct plugin_image *image)
+{
+	const struct library_image *library;
+	json_t *array = json_array(), *one;
+	uint32_t i;
+
+	for (i = 0; i < image->library_count; i++) {
+		library = &image->libraries[i];
+		if (library->fd == -1)
+			continue;
+		one = json_object();
+		json_object_set_new(one, "name", json_text(library->name));
+		json_object_set_new(one, "path", json_text(library->path));
+		json_array_append_new(array, one);
+	}
+	return array;
+}
+
 static int
-print_json(const struct plugin *plugin)
+print_json(const struct plugin *plugin, const struct plugin_image *image)
 {
 	const struct sl_plugin *d = &plugin->descriptor;
 	json_t *root = json_object(), *options = json_array();
@@ -169,21 +205,61 @@ print_json(const struct plugin *plugin)
 		json_array_append_new(options, option);
 	}
 	json_object_set_new(root, "options", options);
+	json_object_set_new(root, "libraries", json_libraries(image));
 	rc = json_dumpf(root, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(root);
 	return rc;
 }
 
+/*
+ * The plugin with its libraries, as the master sends them: the libraries first,
+ * with their names; of the system's only these.
+ */
+struct parts {
+	struct plugin_image plugin;
+	struct library_image libraries[LIBRARIES_MAX];
+};
+
+static const uint8_t no_hash[IMAGE_HASH_SIZE];
+
+static int
+receive_parts(struct parts *parts)
+{
+	struct library_image *library;
+	struct msg msg;
+
+	memset(parts, 0, sizeof(*parts));
+	parts->plugin.libraries = parts->libraries;
+	parts->plugin.hash = no_hash;
+	while (msg_recv(CHILD_CHANNEL_FD, &msg) == 1 && msg.type == MSG_IMAGE) {
+		if (msg.arg[0] == 0) {
+			parts->plugin.path = strdup(msg_string(&msg, 0));
+			parts->plugin.fd = msg.fd;
+			return parts->plugin.path != NULL && msg.fd != -1 ? 0
+									  : -1;
+		}
+		if (parts->plugin.library_count == LIBRARIES_MAX)
+			return -1;
+		library = &parts->libraries[parts->plugin.library_count++];
+		library->name = strdup(msg_string(&msg, 0));
+		library->path = strdup(msg_string(&msg, 1));
+		library->hash = no_hash;
+		library->fd = msg.fd;
+		if (library->name == NULL || library->path == NULL)
+			return -1;
+	}
+	return -1;
+}
+
 int
 describe_main(void)
 {
-	uint8_t no_hash[IMAGE_HASH_SIZE] = { 0 };
+	static struct parts parts; /* for the rest of a short life */
 	static struct answers *answers;
 	struct plugin *plugin;
 	struct hello hello;
 	struct error err;
-	struct msg msg;
 	int rc = 0;
 
 	if (hello_receive(&hello, NULL, &answers) == -1)
@@ -192,11 +268,9 @@ describe_main(void)
 		log_errorx("%s", err.text);
 		return EXIT_FAILURE;
 	}
-	/* The image, with the path for messages behind it. */
-	if (msg_recv(CHILD_CHANNEL_FD, &msg) != 1 || msg.type != MSG_IMAGE ||
-	    msg.fd == -1)
+	if (receive_parts(&parts) == -1)
 		return EXIT_FAILURE;
-	plugin = plugin_load(msg.fd, no_hash, msg_string(&msg, 0), &err);
+	plugin = plugin_load(&parts.plugin, &err);
 	if (plugin == NULL) {
 		answers_say_problem(answers, 0, LOG_LEVEL_ERROR, NULL, 0,
 		    err.text);
@@ -204,9 +278,9 @@ describe_main(void)
 		return EXIT_FAILURE;
 	}
 	if (hello.check_only)
-		rc = print_json(plugin);
+		rc = print_json(plugin, &parts.plugin);
 	else
-		print_text(plugin);
+		print_text(plugin, &parts.plugin);
 	if (rc == -1 || fflush(stdout) == EOF)
 		return EXIT_FAILURE;
 	answers_say(answers, MSG_PREPARED, 0, NULL, NULL, 0);

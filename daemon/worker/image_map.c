@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "image_map.h"
+#include "library.h"
 #include "plugin.h"
 
 struct search {
@@ -56,6 +57,19 @@ image_map_room(const struct image_map *map, const void *at, ElfW(Word) flags)
 	return 0;
 }
 
+const void *
+image_map_begin(const struct image_map *map)
+{
+	unsigned int i;
+
+	/* The loader wants them in ascending order. */
+	for (i = 0; i < map->count; i++)
+		if (map->segments[i].p_type == PT_LOAD)
+			return (const void *)(map->base +
+			    map->segments[i].p_vaddr);
+	return NULL;
+}
+
 static const void *
 own_base(void)
 {
@@ -78,7 +92,8 @@ image_map_is_call(const void *at)
 const char *
 image_map_place(const void *at, char text[PLACE_TEXT_MAX])
 {
-	const struct plugin *plugin;
+	const struct plugin *plugin = plugin_at(at);
+	const struct library *library = library_at(at);
 	const char *slash;
 	Dl_info info;
 
@@ -86,9 +101,11 @@ image_map_place(const void *at, char text[PLACE_TEXT_MAX])
 		snprintf(text, PLACE_TEXT_MAX, "memory of no file");
 	} else if (info.dli_fbase == own_base()) {
 		snprintf(text, PLACE_TEXT_MAX, "sluiced itself");
-	} else if ((plugin = plugin_at(info.dli_fbase)) != NULL) {
+	} else if (plugin != NULL) {
 		snprintf(text, PLACE_TEXT_MAX, "the plugin \"%.100s\"",
 		    plugin->descriptor.name);
+	} else if (library != NULL) {
+		snprintf(text, PLACE_TEXT_MAX, "%.200s", library->name);
 	} else {
 		slash = strrchr(info.dli_fname, '/');
 		snprintf(text, PLACE_TEXT_MAX, "%s",

@@ -26,6 +26,9 @@ int image_map_find(void *handle, struct image_map *ret);
 size_t image_map_room(const struct image_map *map, const void *at,
     ElfW(Word) flags);
 
+/* Its first byte. */
+const void *image_map_begin(const struct image_map *map);
+
 /* One of the sl_* functions that the daemon itself exports? */
 bool image_map_is_call(const void *at);
 

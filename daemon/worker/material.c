@@ -177,11 +177,45 @@ material_problem(const struct material *material, const struct origin *origin,
 	return -1;
 }
 
+/* Its libraries, borrowed; the array is the caller's. */
+static struct library_image *
+find_libraries(const struct material *material,
+    const struct image_settings *image, struct error *err)
+{
+	const struct settings *settings = material->settings;
+	struct library_image *libraries;
+	uint32_t i, index;
+
+	libraries = calloc(image->need_count + 1, sizeof(*libraries));
+	if (libraries == NULL) {
+		error_set(err, "%s: out of memory", image->path);
+		return NULL;
+	}
+	for (i = 0; i < image->need_count; i++) {
+		index = image->needs[i].image;
+		libraries[i].name = image->needs[i].name;
+		libraries[i].path = image->needs[i].name;
+		libraries[i].fd = -1;
+		if (index == NO_IMAGE)
+			continue;
+		libraries[i].path = settings->images[index].path;
+		libraries[i].hash = settings->images[index].hash;
+		libraries[i].fd = material->images[index];
+		if (libraries[i].fd != -1)
+			continue;
+		error_set(err, "%s: its image was not sent", libraries[i].path);
+		free(libraries);
+		return NULL;
+	}
+	return libraries;
+}
+
 struct plugin *
 material_plugin(struct material *material, uint32_t index, struct error *err)
 {
-	const struct image_settings *image;
-	int fd;
+	const struct image_settings *settings;
+	struct plugin_image image;
+	struct library_image *libraries;
 
 	if (index >= material->image_count) {
 		error_set(err, "there is no image %u", index);
@@ -189,18 +223,27 @@ material_plugin(struct material *material, uint32_t index, struct error *err)
 	}
 	if (material->plugins[index] != NULL)
 		return material->plugins[index];
-	image = &material->settings->images[index];
-	fd = material->images[index];
-	material->images[index] = -1;
-	if (fd == -1) {
+	settings = &material->settings->images[index];
+	if (material->images[index] == -1) {
 		error_set(err, "%s: its image was not sent, or did not load",
-		    image->path);
+		    settings->path);
 		return NULL;
 	}
+	libraries = find_libraries(material, settings, err);
+	if (libraries == NULL)
+		return NULL;
+	image = (struct plugin_image){
+		.path = settings->path,
+		.hash = settings->hash,
+		.fd = material->images[index],
+		.libraries = libraries,
+		.library_count = settings->need_count,
+	};
+	material->images[index] = -1;
 	callback_show(CALLBACK_LOAD, board_code(material->generation, index));
-	material->plugins[index] =
-	    plugin_load(fd, image->hash, image->path, err);
+	material->plugins[index] = plugin_load(&image, err);
 	callback_hide();
+	free(libraries);
 	return material->plugins[index];
 }
 

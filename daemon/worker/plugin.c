@@ -5,7 +5,6 @@
  */
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,26 +14,13 @@
 #include "descriptor.h"
 #include "error.h"
 #include "image.h"
+#include "loader.h"
 #include "log.h"
 #include "plugin.h"
 
 static LIST_HEAD(, plugin) plugins = LIST_HEAD_INITIALIZER(plugins);
 static bool unused; /* some plugin has no references */
 static const struct plugin *loading;
-
-/* dlopen() names the file as we do; the operator knows another name. */
-static int
-dl_failed(const char *path, const char *ours, struct error *err)
-{
-	const char *text = dlerror();
-	size_t len = strlen(ours);
-
-	if (text == NULL)
-		text = "unknown error";
-	if (strncmp(text, ours, len) == 0 && strncmp(text + len, ": ", 2) == 0)
-		text += len + 2;
-	return error_set(err, "%s: cannot be loaded: %s", path, text);
-}
 
 /* glibc gave us new code, not something it had already. */
 static int
@@ -57,17 +43,86 @@ is_fine(const void *plugin, const void *at)
 	return plugin_room(plugin, at, 0) > 0 || image_map_is_call(at);
 }
 
-struct plugin *
-plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE], const char *path,
+static int
+load_libraries(struct plugin *plugin, const struct plugin_image *image,
     struct error *err)
 {
-	char ours[64];
+	struct library *library;
+	uint32_t i;
+
+	plugin->libraries = calloc(image->library_count + 1,
+	    sizeof(struct library *));
+	if (plugin->libraries == NULL)
+		return error_set(err, "%s: out of memory", image->path);
+	for (i = 0; i < image->library_count; i++) {
+		library = library_load(&image->libraries[i], image->path, err);
+		if (library == NULL)
+			return -1;
+		plugin->libraries[plugin->library_count++] = library;
+		library_lend_name(library);
+	}
+	return 0;
+}
+
+/* The last first: two may be the same one under two names. */
+static void
+return_names(const struct plugin *plugin)
+{
+	uint32_t i;
+
+	for (i = plugin->library_count; i > 0; i--)
+		library_return_name(plugin->libraries[i - 1]);
+}
+
+static int
+load(struct plugin *plugin, const struct plugin_image *image,
+    struct error *err)
+{
+	const char *path = image->path;
+
+	plugin->handle = loader_open(plugin->fd);
+	if (plugin->handle == NULL)
+		return error_set(err, "%s: cannot be loaded: %s", path,
+		    loader_error(plugin->fd));
+	plugin->exported = dlsym(plugin->handle, "sl_plugin");
+	if (plugin->exported == NULL)
+		return error_set(err, "%s: is not a plugin: it exports no "
+		    "\"sl_plugin\"; is SL_PLUGIN() missing?", path);
+	if (image_map_find(plugin->handle, &plugin->map) == -1)
+		return error_set(err, "%s: the loader does not say where it is",
+		    path);
+	if (check_fresh(plugin, path, err) == -1 ||
+	    descriptor_take(plugin, path, err) == -1)
+		return -1;
+	return binding_check(plugin->fd, &plugin->map, is_fine, plugin, path,
+	    err);
+}
+
+/* Unload it, and its libraries after it.  Returns true when it is gone. */
+static bool
+release(struct plugin *plugin)
+{
+	loading = plugin; /* its destructors may crash as well */
+	plugin->handle = loader_close(plugin->handle, plugin->fd);
+	loading = NULL;
+	if (plugin->handle != NULL)
+		return false;
+	while (plugin->library_count > 0)
+		library_unref(plugin->libraries[--plugin->library_count]);
+	free(plugin->libraries);
+	free(plugin);
+	return true;
+}
+
+struct plugin *
+plugin_load(const struct plugin_image *image, struct error *err)
+{
 	struct plugin *plugin;
-	Dl_info info;
+	int result;
 
 	LIST_FOREACH(plugin, &plugins, link) {
-		if (memcmp(plugin->hash, hash, IMAGE_HASH_SIZE) == 0) {
-			close(fd);
+		if (memcmp(plugin->hash, image->hash, IMAGE_HASH_SIZE) == 0) {
+			close(image->fd);
 			plugin->refs++;
 			plugin->kept = false;
 			return plugin;
@@ -75,48 +130,25 @@ plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE], const char *path,
 	}
 	plugin = calloc(1, sizeof(*plugin));
 	if (plugin == NULL) {
-		error_set(err, "%s: out of memory", path);
-		close(fd);
+		error_set(err, "%s: out of memory", image->path);
+		close(image->fd);
 		return NULL;
 	}
-	memcpy(plugin->hash, hash, IMAGE_HASH_SIZE);
-	plugin->fd = fd;
+	memcpy(plugin->hash, image->hash, IMAGE_HASH_SIZE);
+	plugin->fd = image->fd;
 	plugin->refs = 1;
-	/* By pid, so that a debugger that looks there finds it as well. */
-	snprintf(ours, sizeof(ours), "/proc/%d/fd/%d", (int)getpid(), fd);
 	loading = plugin;
-	plugin->handle = dlopen(ours, RTLD_NOW | RTLD_LOCAL);
+	result = load_libraries(plugin, image, err);
+	if (result == 0)
+		result = load(plugin, image, err);
 	loading = NULL;
-	if (plugin->handle == NULL) {
-		dl_failed(path, ours, err);
-		goto fail;
+	return_names(plugin);
+	if (result == -1) {
+		release(plugin);
+		return NULL;
 	}
-	plugin->exported = dlsym(plugin->handle, "sl_plugin");
-	if (plugin->exported == NULL) {
-		error_set(err, "%s: is not a plugin: it exports no "
-		    "\"sl_plugin\"; is SL_PLUGIN() missing?", path);
-		goto fail;
-	}
-	if (image_map_find(plugin->handle, &plugin->map) == -1) {
-		error_set(err, "%s: the loader does not say where it is", path);
-		goto fail;
-	}
-	if (check_fresh(plugin, path, err) == -1 ||
-	    descriptor_take(plugin, path, err) == -1 ||
-	    binding_check(plugin->fd, &plugin->map, is_fine, plugin, path,
-		err) == -1)
-		goto fail;
-	if (dladdr(plugin->exported, &info) != 0)
-		plugin->base = info.dli_fbase;
 	LIST_INSERT_HEAD(&plugins, plugin, link);
 	return plugin;
-
-fail:
-	if (plugin->handle != NULL)
-		dlclose(plugin->handle);
-	close(plugin->fd);
-	free(plugin);
-	return NULL;
 }
 
 void
@@ -129,16 +161,21 @@ plugin_unref(struct plugin *plugin)
 size_t
 plugin_room(const struct plugin *plugin, const void *at, unsigned int flags)
 {
-	return image_map_room(&plugin->map, at, flags);
+	size_t room = image_map_room(&plugin->map, at, flags);
+	uint32_t i;
+
+	for (i = 0; room == 0 && i < plugin->library_count; i++)
+		room = image_map_room(&plugin->libraries[i]->map, at, flags);
+	return room;
 }
 
 const struct plugin *
-plugin_at(const void *base)
+plugin_at(const void *address)
 {
 	const struct plugin *plugin;
 
 	LIST_FOREACH(plugin, &plugins, link)
-		if (plugin->base == base)
+		if (image_map_room(&plugin->map, address, 0) > 0)
 			return plugin;
 	return NULL;
 }
@@ -147,15 +184,6 @@ const struct plugin *
 plugin_loading(void)
 {
 	return loading;
-}
-
-/* Did dlclose() really unmap it? */
-static bool
-still_mapped(const struct plugin *plugin)
-{
-	Dl_info info;
-
-	return dladdr(plugin->exported, &info) != 0;
 }
 
 /* Which image, for people; it must still be mapped. */
@@ -201,21 +229,16 @@ unload(struct plugin *plugin)
 	char text[LABEL_MAX];
 
 	label(plugin, text);
-	loading = plugin;
-	dlclose(plugin->handle);
-	loading = NULL;
-	if (still_mapped(plugin)) {
-		log_warnx("plugin image %s calls itself unloadable but stays "
-			  "mapped", text);
-		plugin->descriptor.flags &= ~SL_UNLOADABLE;
-		plugin->handle = NULL;
-		return false;
-	}
-	log_debug("plugin image %s unloaded", text);
 	LIST_REMOVE(plugin, link);
-	close(plugin->fd);
-	free(plugin);
-	return true;
+	if (release(plugin)) {
+		log_debug("plugin image %s unloaded", text);
+		return true;
+	}
+	LIST_INSERT_HEAD(&plugins, plugin, link);
+	log_warnx("plugin image %s calls itself unloadable but stays "
+		  "mapped", text);
+	plugin->descriptor.flags &= ~SL_UNLOADABLE;
+	return false;
 }
 
 void

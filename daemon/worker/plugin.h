@@ -1,6 +1,6 @@
 /*
  * plugin.h: plugin images in this process: loaded once for each content,
- * shared by the services that use it.  The one home of dlfcn.
+ * shared by the services that use it.
  */
 
 #ifndef SLUICE_PLUGIN_H
@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "image_map.h"
+#include "library.h"
 #include "settings.h"
 
 struct error;
@@ -22,8 +23,9 @@ struct plugin {
 	int fd; /* kept open while the image is mapped */
 	void *handle;
 	const struct sl_plugin *exported; /* in the image */
-	const void *base; /* where the image is mapped */
-	struct image_map map; /* the same, by segments */
+	struct image_map map; /* where the image is */
+	struct library **libraries; /* references, in the order of loading */
+	uint32_t library_count;
 	/* Copies of the image's, whole whatever size it knew. */
 	struct sl_plugin descriptor;
 	struct sl_handlers server, client;
@@ -31,25 +33,35 @@ struct plugin {
 	bool kept; /* unused, but mapped for ever, and this was logged */
 };
 
+/* What to load. */
+struct plugin_image {
+	const char *path; /* the operator's file, for messages */
+	const uint8_t *hash; /* IMAGE_HASH_SIZE */
+	int fd;
+	const struct library_image *libraries; /* each behind what it needs */
+	uint32_t library_count;
+};
+
 /*
- * Load the image behind fd, or find it loaded already.  path is the operator's
- * file, for messages.  fd is taken over, also on failure.  Runs the image's
- * constructors.  Returns a reference, or NULL with one sentence.
+ * Load the image with its libraries, or find it loaded already.  image->fd is
+ * taken over, also on failure.  Runs constructors.  Returns a reference, or
+ * NULL with one sentence.
  */
-struct plugin *plugin_load(int fd, const uint8_t hash[IMAGE_HASH_SIZE],
-    const char *path, struct error *err);
+struct plugin *plugin_load(const struct plugin_image *image,
+    struct error *err);
 void plugin_unref(struct plugin *plugin);
 
-/* How much of the image lies there: see image_map_room(). */
+/* How much of the image or of its own libraries: see image_map_room(). */
 size_t plugin_room(const struct plugin *plugin, const void *at,
     unsigned int flags);
 
 /*
- * The image that is mapped there, or NULL; and the one whose constructors or
- * destructors may run just now, of which only fd and hash are known.  Also from a signal
+ * The image that is mapped at this address, or NULL; and the one whose
+ * constructors or destructors may run just now, of which only fd and hash are
+ * known.  Also from a signal
  * handler.
  */
-const struct plugin *plugin_at(const void *base);
+const struct plugin *plugin_at(const void *address);
 const struct plugin *plugin_loading(void);
 
 /*

@@ -1,0 +1,56 @@
+/* loader.c: the names that descriptors have for the loader. */
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loader.h"
+
+#define NAME_MAX_BYTES 64
+
+/* By pid, so that a debugger that looks there finds it as well. */
+static const char *
+name(int fd, char text[NAME_MAX_BYTES])
+{
+	snprintf(text, NAME_MAX_BYTES, "/proc/%d/fd/%d", (int)getpid(), fd);
+	return text;
+}
+
+void *
+loader_open(int fd)
+{
+	char text[NAME_MAX_BYTES];
+
+	return dlopen(name(fd, text), RTLD_NOW | RTLD_LOCAL);
+}
+
+void *
+loader_close(void *handle, int fd)
+{
+	char text[NAME_MAX_BYTES];
+
+	if (handle != NULL)
+		dlclose(handle);
+	if (fd == -1)
+		return NULL;
+	if (handle != NULL)
+		handle = dlopen(name(fd, text), RTLD_NOW | RTLD_NOLOAD);
+	if (handle == NULL)
+		close(fd);
+	return handle;
+}
+
+const char *
+loader_error(int fd)
+{
+	const char *error = dlerror();
+	char text[NAME_MAX_BYTES];
+	size_t len = strlen(name(fd, text));
+
+	if (error == NULL)
+		return "unknown error";
+	if (strncmp(error, text, len) == 0 && strncmp(error + len, ": ", 2) == 0)
+		error += len + 2;
+	return error;
+}
