@@ -167,6 +167,11 @@ conn_closing(const struct sl_conn *conn)
 
 /* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
 void conn_settle(struct sl_conn *conn);
+
+/* conn_deadline.c */
+
+/* Set the timer to the earliest deadline.  Only conn_settle() calls it. */
+void conn_set_timer(struct sl_conn *conn);
 /* Idle, stalled or lingered long enough; or the deadline has moved. */
 void conn_on_timer(struct timer *timer);
 /* The idle time counts from now. */
