@@ -309,7 +309,11 @@ SL_EXPORT int sl_shutdown(struct sl_conn *c, unsigned int how);
 
 /* Flow. */
 
-/* Stop and restart `data` and `end`.  sl_resume() presents what was kept. */
+/*
+ * Stop and restart `data` and `end`.  sl_resume() presents what was kept, also
+ * on a connection that is not paused, and as always after the running callback
+ * has returned.
+ */
 SL_EXPORT int sl_pause(struct sl_conn *c);
 SL_EXPORT int sl_resume(struct sl_conn *c);
 

@@ -116,6 +116,53 @@ START_TEST(pause_keeps_input_back_and_resume_brings_it)
 }
 END_TEST
 
+START_TEST(resume_presents_what_was_kept_also_without_a_pause)
+{
+	int fd;
+
+	begin(&full);
+	fd = worker_connect();
+	plugin.consume_most = 0;
+	peer_write(fd, "abc", 3);
+	ck_assert_str_eq(plugin.calls, "od");
+	plugin.consume_most = SIZE_MAX;
+	ck_assert_int_eq(sl_resume(plugin.conn), 0);
+	ck_assert_str_eq(plugin.calls, "od"); /* never from inside the call */
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odd");
+	ck_assert_mem_eq(plugin.input, "abc", 3);
+	/* With nothing kept there is nothing to present. */
+	ck_assert_int_eq(sl_resume(plugin.conn), 0);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odd");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static void
+resume_it(struct sl_conn *c)
+{
+	ck_assert_int_eq(sl_resume(c), 0);
+	plugin.in_data = NULL;
+}
+
+START_TEST(resume_inside_data_presents_the_rest_after_it)
+{
+	int fd;
+
+	begin(&full);
+	fd = worker_connect();
+	plugin.in_data = resume_it;
+	plugin.consume_most = 2;
+	peer_write(fd, "abc", 3);
+	ck_assert_str_eq(plugin.calls, "odd");
+	ck_assert_mem_eq(plugin.input, "abc", 3);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 START_TEST(end_of_file_waits_while_paused)
 {
 	int fd;
@@ -177,6 +224,8 @@ main(void)
 		input_one_byte_at_a_time_arrives_whole,
 		a_frame_that_cannot_fit_ends_it_with_input_limit,
 		pause_keeps_input_back_and_resume_brings_it,
+		resume_presents_what_was_kept_also_without_a_pause,
+		resume_inside_data_presents_the_rest_after_it,
 		end_of_file_waits_while_paused,
 		more_consumed_than_shown_ends_it,
 		a_lowered_read_buffer_ends_a_frame_that_no_longer_fits,

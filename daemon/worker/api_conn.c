@@ -199,8 +199,6 @@ sl_resume(struct sl_conn *c)
 {
 	if (gone(c))
 		return fail(ENOTCONN);
-	if (!c->paused)
-		return 0;
 	c->paused = false;
 	c->represent = true;
 	touch(c);

@@ -174,6 +174,8 @@ void conn_settle(struct sl_conn *conn);
 void conn_set_timer(struct sl_conn *conn);
 /* Idle, stalled or lingered long enough; or the deadline has moved. */
 void conn_on_timer(struct timer *timer);
+/* A deadline of its listener or worker has passed: close it, after a look. */
+void conn_expire(struct sl_conn *conn, enum sl_why why);
 /* The idle time counts from now. */
 void conn_restart_idle(struct sl_conn *conn);
 
@@ -220,6 +222,8 @@ ssize_t conn_write(struct sl_conn *conn, const void *buf, size_t len);
 int conn_send(struct sl_conn *conn, const void *buf, size_t len);
 /* Offer the queue to the kernel.  Causes no callback. */
 void conn_flush(struct sl_conn *conn);
+/* The same where the kernel had said no: it may have room by now. */
+void conn_retry(struct sl_conn *conn);
 
 /* conn_name.c */
 const struct sl_address *conn_remote(struct sl_conn *conn);

@@ -141,6 +141,7 @@ static void
 at_eof(struct sl_conn *conn)
 {
 	conn->eof = true;
+	conn->active_ms = engine_now();
 	if (conn->in == HALF_DRAIN)
 		conn_set_in(conn, HALF_CLOSED);
 	/* else conn_settle() goes on once the plugin has seen everything */

@@ -175,10 +175,10 @@ conn_event_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	conn_follow(conn);
-	if (what & EV_WRITE)
-		conn->blocked = false; /* conn_settle() flushes */
 	if (what & EV_READ)
 		conn_read(conn);
+	if (what & EV_WRITE)
+		conn_retry(conn);
 	if (!quiet(conn))
 		conn_settle(conn);
 }

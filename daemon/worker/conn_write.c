@@ -150,6 +150,18 @@ conn_flush(struct sl_conn *conn)
 	}
 }
 
+void
+conn_retry(struct sl_conn *conn)
+{
+	uint64_t since = conn->progress_ms, before = conn->bytes_out;
+
+	conn->blocked = false;
+	conn_flush(conn);
+	/* To be refused again is no progress. */
+	if (conn->bytes_out == before)
+		conn->progress_ms = since;
+}
+
 /*
  * Send the queue and buf behind it in one call.  Returns how much of buf is
  * gone, or -1 when the output is broken.

@@ -123,11 +123,11 @@ on_drain_timer(struct timer *timer)
 void
 listener_close_all(struct listener *listener, enum sl_why why)
 {
-	struct sl_conn *conn;
+	struct sl_conn *conn, *next;
 
-	TAILQ_FOREACH(conn, &listener->conns, link) {
-		conn_close(conn, why);
-		conn_pend(conn);
+	for (conn = TAILQ_FIRST(&listener->conns); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		conn_expire(conn, why);
 	}
 }
 
@@ -138,8 +138,7 @@ listener_kill_all(struct listener *listener, enum sl_why why)
 
 	for (conn = TAILQ_FIRST(&listener->conns); conn != NULL; conn = next) {
 		next = TAILQ_NEXT(conn, link);
-		if (!conn->blocked)
-			conn_flush(conn);
+		conn_retry(conn);
 		conn_fail(conn, why, 0, SL_STAGE_NONE);
 		conn_settle(conn);
 	}

@@ -102,7 +102,7 @@ void listener_stop_accepting(struct listener *listener);
  */
 void listener_drain(struct listener *listener, uint64_t drain_ms);
 
-/* Begin to close all connections. */
+/* Begin to close all connections, after a look at what their peers sent. */
 void listener_close_all(struct listener *listener, enum sl_why why);
 /* End all connections now. */
 void listener_kill_all(struct listener *listener, enum sl_why why);

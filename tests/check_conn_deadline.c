@@ -1,0 +1,189 @@
+/* check_conn_deadline.c: nothing ends before a last look. */
+
+#include "conn_plugin.h"
+
+#define LATE_MS 60000 /* beyond every timeout here */
+
+/* The timer runs out in a pass that has not looked at the socket yet. */
+static void
+late_timer(void)
+{
+	struct timer *timer = &plugin.conn->timer;
+
+	worker_skip_ms(LATE_MS);
+	timer->on_expire(timer);
+}
+
+START_TEST(an_end_that_waits_in_the_socket_wins_over_idle)
+{
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.idle_ms = 1000;
+	fd = worker_connect();
+	shutdown(fd, SHUT_WR);
+	late_timer();
+	ck_assert_str_eq(plugin.calls, "oe");
+	/* The answer has the whole idle time again. */
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "oe");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(an_end_without_a_callback_is_the_peers_and_not_idle)
+{
+	int fd;
+
+	begin(&no_end);
+	worker_settings()->timeouts.idle_ms = 1000;
+	fd = worker_connect();
+	send(fd, "bye", 3, MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	late_timer();
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odc");
+	ck_assert_uint_eq(plugin.why, SL_WHY_PEER);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(data_in_the_socket_keeps_the_timeout_callback_away)
+{
+	int fd;
+
+	begin(&full);
+	fd = worker_connect();
+	sl_timeout(plugin.conn, 1000);
+	worker_idle();
+	send(fd, "x", 1, MSG_NOSIGNAL);
+	late_timer();
+	ck_assert_str_eq(plugin.calls, "od");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(what_came_while_lingering_is_delivered_first)
+{
+	char byte;
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.linger_ms = 1000;
+	fd = worker_connect();
+	ck_assert_int_eq(sl_end(plugin.conn, NULL, 0), 0);
+	worker_idle();
+	ck_assert_int_eq(peer_read_to_end(fd, &byte, 1), 0);
+	send(fd, "late", 4, MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	late_timer();
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odec");
+	ck_assert_mem_eq(plugin.input, "late", 4);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_peer_that_has_read_everything_is_not_stalled)
+{
+	static char got[sizeof(bytes)];
+	size_t at = 0;
+	ssize_t n;
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.write_ms = 1000;
+	fd = worker_connect();
+	small_buffers(fd);
+	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(bytes)), 0);
+	worker_idle();
+	ck_assert(plugin.conn->blocked);
+	while ((n = recv(fd, got, sizeof(got), 0)) > 0)
+		at += n;
+	late_timer();
+	ck_assert_ptr_nonnull(plugin.conn);
+	ck_assert_str_eq(plugin.calls, "o");
+	peer_read(fd, got + at, sizeof(got) - at);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(to_be_refused_again_is_no_progress)
+{
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.write_ms = 1000;
+	fd = worker_connect();
+	small_buffers(fd);
+	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(bytes)), 0);
+	worker_idle();
+	ck_assert(plugin.conn->blocked);
+	late_timer();
+	ck_assert_str_eq(plugin.calls, "oxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_WRITE_STALL);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(the_end_of_a_drain_looks_as_well)
+{
+	char buf[8];
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.linger_ms = 0;
+	plugin.in_end = close_it;
+	fd = worker_connect();
+	send(fd, "last", 4, MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	listener_close_all(worker_listener(), SL_WHY_SHUTDOWN);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odec");
+	ck_assert_uint_eq(plugin.why, SL_WHY_PEER);
+	ck_assert_int_eq(peer_read_to_end(fd, buf, sizeof(buf)), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_timer_that_has_moved_settles_what_was_queued)
+{
+	char byte;
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.idle_ms = 1000;
+	fd = worker_connect();
+	ck_assert_int_eq(conn_write(plugin.conn, "m", 1), 1);
+	plugin.conn->timer.on_expire(&plugin.conn->timer);
+	ck_assert_int_eq(recv(fd, &byte, 1, 0), 1);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		an_end_that_waits_in_the_socket_wins_over_idle,
+		an_end_without_a_callback_is_the_peers_and_not_idle,
+		data_in_the_socket_keeps_the_timeout_callback_away,
+		what_came_while_lingering_is_delivered_first,
+		a_peer_that_has_read_everything_is_not_stalled,
+		to_be_refused_again_is_no_progress,
+		the_end_of_a_drain_looks_as_well,
+		a_timer_that_has_moved_settles_what_was_queued,
+		NULL,
+	};
+
+	fill();
+	return fixture_run("conn_deadline", tests);
+}
