@@ -78,7 +78,7 @@ def test_second_signal_ends_at_once():
             drain(d)
             d.signal(second)
             d.wait_exit()
-            equal(d.trace(1)[-1].split()[1], "12", "why")
+            equal(d.trace()[-1].split()[1], "12", "why")
 
 
 def test_sigint_is_the_same():
