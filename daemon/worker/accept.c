@@ -18,6 +18,7 @@
 #include "shm.h"
 
 #define ACCEPT_MAX 64	    /* per turn and socket: others wait as well */
+#define BROKEN_PAUSE_MS 1000 /* the socket does not listen: until it does again */
 #define ACCEPT_PAUSE_MS 100 /* out of descriptors: time for some to close */
 #define MASTER_PAUSE_MS 2   /* for what the master has sent to come through */
 #define REFUSED_LOG_MAX 1   /* lines per second and listener */
@@ -124,6 +125,32 @@ pause_accepting(const struct acceptor *acceptor, int error)
 	starved = true;
 }
 
+/*
+ * It does not listen: some plugin has shut it down, and only the master can set
+ * that right.  So it is looked at now and then.
+ */
+static void
+set_aside(struct acceptor *acceptor)
+{
+	if (!acceptor->broken)
+		log_error("%s: cannot accept on %s", acceptor->listener->name,
+		    acceptor->text);
+	acceptor->broken = true;
+	event_del(acceptor->event);
+	if (pause_timer.index == 0)
+		timers_set(engine.timers, &pause_timer,
+		    engine_now() + BROKEN_PAUSE_MS);
+}
+
+/* Nobody waits any more: what kept us from accepting is over. */
+static void
+tell_recovery(struct acceptor *acceptor)
+{
+	if (starved || acceptor->broken)
+		log_info("%s: accepting again", acceptor->listener->name);
+	starved = acceptor->broken = false;
+}
+
 static void
 refuse(struct listener *listener, int fd, const struct sockaddr *peer,
     socklen_t len, const char *limit, uint64_t most)
@@ -189,11 +216,8 @@ accept_one(struct acceptor *acceptor)
 		return true;
 	}
 	switch (errno) {
-	case EAGAIN: /* nobody waits any more: the spell is over */
-		if (starved)
-			log_info("%s: accepting again",
-			    acceptor->listener->name);
-		starved = false;
+	case EAGAIN:
+		tell_recovery(acceptor);
 		return false;
 	case EMFILE:
 	case ENFILE:
@@ -203,12 +227,10 @@ accept_one(struct acceptor *acceptor)
 		turn_one_away(acceptor);
 		return false;
 	case EBADF:
-	case EINVAL: /* not listening, or no socket at all: it never will */
+	case EINVAL:
 	case ENOTSOCK:
 	case EOPNOTSUPP:
-		log_error("%s: cannot accept on %s", acceptor->listener->name,
-		    acceptor->text);
-		event_del(acceptor->event);
+		set_aside(acceptor);
 		return false;
 	default: /* this client is gone already, or a firewall said no */
 		return true;
@@ -294,6 +316,8 @@ acceptor_stop(struct acceptor *acceptor)
 	/* Shared sockets are never empty for long: end at the backlog's size. */
 	int most = acceptor->listener->settings->backlog;
 
+	/* Others have it, too, and may have made it one that waits. */
+	evutil_make_socket_nonblocking(acceptor->fd);
 	for (int i = 0; i < most; i++)
 		if (!accept_one(acceptor))
 			break;

@@ -52,13 +52,19 @@ sl_options(const struct sl_service *service)
 const struct sl_address *
 sl_listen_address(const struct sl_service *service, unsigned int index)
 {
-	const struct acceptor *acceptor;
+	const struct acceptor *acceptor, *before = NULL;
 
 	if (service == NULL)
 		return NULL;
-	TAILQ_FOREACH(acceptor, &service->listener->acceptors, link)
+	TAILQ_FOREACH(acceptor, &service->listener->acceptors, link) {
+		/* Where one worker has those of all, they have one address. */
+		if (before != NULL && before->index == acceptor->index &&
+		    strcmp(before->text, acceptor->text) == 0)
+			continue;
 		if (index-- == 0)
 			return &acceptor->address;
+		before = acceptor;
+	}
 	return NULL;
 }
 

@@ -22,9 +22,7 @@ struct plan {
 	bool is_new;
 	const struct listener_settings *settings;
 	struct sl_service *service; /* a new version; NULL: it did not change */
-	struct acceptors acceptors; /* new sockets of an existing listener */
-	uint32_t *sockets;	    /* ids of all that it is going to have */
-	uint32_t socket_count;
+	struct acceptors acceptors; /* of an existing listener: all it is going to have */
 };
 
 static struct {
@@ -72,7 +70,6 @@ plan_drop(struct plan *plan)
 		acceptor_free(acceptor);
 	}
 	service_unref(plan->service);
-	free(plan->sockets);
 	if (plan->is_new) {
 		service_end_unused(); /* `stop` still knows the listener */
 		listener_free(plan->listener);
@@ -90,37 +87,20 @@ generation_abort(void)
 	service_end_unused();
 }
 
-static const struct acceptor *
-find_acceptor(const struct listener *listener, uint32_t id)
-{
-	const struct acceptor *acceptor;
-
-	TAILQ_FOREACH(acceptor, &listener->acceptors, link)
-		if (acceptor->id == id)
-			return acceptor;
-	return NULL;
-}
-
 /*
- * Sort out the sockets: those we have, and those that are new.  A new listener
- * gets its own at once, so that `start` can ask for them.
+ * An acceptor for each socket, in the order of the settings, also for those the
+ * listener has already: until COMMIT these may be stopped, or give up.  A new
+ * listener gets its own at once, so that `start` can ask for them.
  */
 static int
 plan_sockets(struct plan *plan, struct material *material, uint32_t index)
 {
-	plan->sockets =
-	    calloc(material->socket_count + 1, sizeof(*plan->sockets));
-	if (plan->sockets == NULL)
-		return -1;
 	for (uint32_t i = 0; i < material->socket_count; i++) {
 		struct material_socket *socket = &material->sockets[i];
 		struct acceptor *acceptor;
 
 		if (socket->listener != index)
 			continue;
-		plan->sockets[plan->socket_count++] = socket->id;
-		if (find_acceptor(plan->listener, socket->id) != NULL)
-			continue; /* a duplicate, closed with the material */
 		acceptor = acceptor_new(plan->listener, socket->fd, socket->id,
 		    socket->index);
 		socket->fd = -1;
@@ -243,29 +223,39 @@ generation_prepare(struct material *material)
 }
 
 static bool
-keeps(const struct plan *plan, uint32_t id)
+has_socket(const struct listener *listener, uint32_t id)
 {
-	for (uint32_t i = 0; i < plan->socket_count; i++)
-		if (plan->sockets[i] == id)
+	const struct acceptor *acceptor;
+
+	TAILQ_FOREACH(acceptor, &listener->acceptors, link)
+		if (acceptor->id == id)
 			return true;
 	return false;
 }
 
+/* The plan's take the place of those there are, most of which have the same sockets. */
 static void
 commit_sockets(struct plan *plan)
 {
+	struct acceptors before = TAILQ_HEAD_INITIALIZER(before);
 	struct listener *listener = plan->listener;
-	struct acceptor *acceptor, *next;
+	struct acceptor *acceptor;
 
-	for (acceptor = TAILQ_FIRST(&listener->acceptors); acceptor != NULL;
-	     acceptor = next) {
-		next = TAILQ_NEXT(acceptor, link);
-		if (!keeps(plan, acceptor->id))
-			acceptor_stop(acceptor);
+	if (!plan->is_new) {
+		TAILQ_CONCAT(&before, &listener->acceptors, link);
+		TAILQ_CONCAT(&listener->acceptors, &plan->acceptors, link);
 	}
-	TAILQ_CONCAT(&listener->acceptors, &plan->acceptors, link);
 	TAILQ_FOREACH(acceptor, &listener->acceptors, link)
 		acceptor_start(acceptor);
+	while ((acceptor = TAILQ_FIRST(&before)) != NULL) {
+		TAILQ_REMOVE(&before, acceptor, link);
+		if (has_socket(listener, acceptor->id)) {
+			acceptor_free(acceptor);
+		} else {
+			TAILQ_INSERT_TAIL(&listener->acceptors, acceptor, link);
+			acceptor_stop(acceptor);
+		}
+	}
 }
 
 static void
@@ -283,7 +273,18 @@ commit_listener(struct plan *plan, struct generation *generation)
 		service_commit(listener, plan->service);
 	commit_sockets(plan);
 	listener_begin_sweep(listener);
-	free(plan->sockets);
+}
+
+/* Its plugin has stopped it: it is configured, but nobody gets a socket for it. */
+static bool
+is_stopped(const struct listener *listener, const struct settings *settings)
+{
+	if (!TAILQ_EMPTY(&listener->acceptors))
+		return false;
+	for (uint32_t i = 0; i < settings->listener_count; i++)
+		if (strcmp(settings->listeners[i].name, listener->name) == 0)
+			return true;
+	return false;
 }
 
 int
@@ -302,7 +303,8 @@ generation_commit(uint32_t number)
 
 		for (uint32_t i = 0; i < prepared.count && !planned; i++)
 			planned = prepared.plans[i].listener == listener;
-		if (!planned && !listener->gone)
+		if (!planned && !listener->gone &&
+		    !is_stopped(listener, settings))
 			listener_drain(listener, settings->drain_timeout_ms);
 	}
 	for (uint32_t i = 0; i < prepared.count; i++)

@@ -39,6 +39,7 @@ struct acceptor {
 	uint32_t id;	/* the master's number for the socket */
 	uint32_t index; /* of the address in the settings */
 	bool accepting;
+	bool broken; /* it does not listen; that was said */
 	struct sl_address address;
 	char text[ADDRESS_TEXT_MAX];
 };
