@@ -37,6 +37,7 @@ static const char *const names[MSG_TYPES] = {
 	[MSG_STATUS_REPLY] = "status-reply",
 	[MSG_PROGRESS] = "progress",
 	[MSG_ROW] = "row",
+	[MSG_DONE] = "done",
 };
 
 const char *

@@ -48,6 +48,7 @@ enum msg_type {
 	/* master to worker; fd: a row of the shared memory; arg[0]: of which worker, arg[1]: serial.  Its own comes right behind MSG_HELLO. */
 	MSG_ROW,
 	MSG_SOURCE,	/* reader: it looks at this; payload: pattern for glob(3) NUL */
+	MSG_DONE,	/* worker: one more MSG_ABORT or MSG_STOP_LISTENER was obeyed, its sockets are closed */
 	MSG_TYPES
 };
 

@@ -367,14 +367,14 @@ static void
 say_something(struct msg *msg)
 {
 	static const uint32_t answers[] = { MSG_PREPARED, MSG_PREPARED,
-		MSG_COMMITTED, MSG_REFUSED };
+		MSG_COMMITTED, MSG_REFUSED, MSG_DONE, MSG_DONE };
 	struct child *child = some_child();
 
 	if (child == NULL)
 		return;
 	odd_msg(msg, 1);
 	if (below(4) != 0) {
-		msg->type = answers[below(4)];
+		msg->type = answers[below(6)];
 		if (msg->type !=
 			(master.state == COMMIT ? MSG_COMMITTED : MSG_PREPARED) &&
 		    below(8) != 0)

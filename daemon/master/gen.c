@@ -262,6 +262,12 @@ find_listener(const struct settings *settings, const char *name)
 	return NULL;
 }
 
+bool
+gen_has_listener(const struct gen *gen, const char *name)
+{
+	return gen != NULL && find_listener(gen->settings, name) != NULL;
+}
+
 /* "echo 1.0 (image 1a2b3c4d)" */
 static const char *
 code_text(const struct gen *gen, uint32_t image, char text[CODE_TEXT_MAX])

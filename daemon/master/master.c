@@ -177,12 +177,7 @@ on_stop_listener(void *arg, uint32_t worker, const char *name, bool close_active
 {
 	struct master *master = arg;
 
-	/* Of one that is not there, or was stopped before, nothing is left to do. */
-	if (!reload_stop_listener(master->reload, name))
-		return;
-	log_info("listener %s was stopped by its plugin in worker %u", name,
-	    worker + 1);
-	workers_stop_listener(master->workers, name, close_active);
+	reload_stop_listener(master->reload, worker, name, close_active);
 }
 
 static const struct workers_ops workers_ops = {

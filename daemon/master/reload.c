@@ -91,6 +91,7 @@ finish(struct reload *reload, bool good)
 		workers_set_trial(reload->workers, 0);
 	reload_set_state(reload, RELOAD_IDLE);
 	reload->ended_ms = clock_ms();
+	stops_apply(reload);
 	waiters_tell(&reload->waiters, good, reload->verdict.text);
 	reload_schedule(reload);
 	reload->ops->on_done(reload->arg, good);
@@ -217,19 +218,6 @@ reload_request_for(struct reload *reload, const char *who, unsigned int flags,
 		request(reload, who, flags, 0);
 }
 
-bool
-reload_stop_listener(struct reload *reload, const char *name)
-{
-	unsigned int dropped = 0;
-
-	if (reload->committed != NULL)
-		dropped += gen_drop_sockets(reload->committed, name);
-	/* In a canary both generations are served. */
-	if (reload_in_canary(reload))
-		dropped += gen_drop_sockets(reload->next, name);
-	return dropped > 0;
-}
-
 struct reload *
 reload_new(struct event_base *base, struct children *children,
     struct sockets *sockets, const char *config, const struct reload_ops *ops,
@@ -244,6 +232,7 @@ reload_new(struct event_base *base, struct children *children,
 	reload->config = config;
 	reload->ops = ops;
 	reload->arg = arg;
+	STAILQ_INIT(&reload->stops);
 	probation_init(&reload->probation);
 	reload->deadline = event_new(base, -1, 0, reload_late_cb, reload);
 	reload->tick = event_new(base, -1, 0, reload_tick_cb, reload);
@@ -262,6 +251,7 @@ reload_free(struct reload *reload)
 	if (reload == NULL)
 		return;
 	build_cancel(reload->build);
+	stops_forget(reload);
 	gen_unref(reload->next);
 	gen_unref(reload->old);
 	gen_unref(reload->previous);

@@ -114,8 +114,9 @@ void reload_on_lost(struct reload *reload, uint32_t worker, const char *how);
 void reload_on_settled(struct reload *reload);
 /* One died by a signal or an error: whose fault it is, see struct crash. */
 void reload_on_crash(struct reload *reload, uint32_t generation);
-/* Its plugin stopped a listener.  Returns false when there is none. */
-bool reload_stop_listener(struct reload *reload, const char *name);
+/* Its plugin stops a listener in all workers: now, or when what runs is over. */
+void reload_stop_listener(struct reload *reload, uint32_t worker,
+    const char *name, bool close_active);
 void reload_on_problem(struct reload *reload, uint32_t worker, int level,
     const char *file, uint32_t line, const char *text);
 

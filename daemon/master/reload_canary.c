@@ -63,6 +63,7 @@ reload_stage_canary(struct reload *reload)
 	    time);
 	notify_status("canary: generation %u serves in %s for %s", number,
 	    workers, time);
+	stops_apply(reload);
 	canary_begin(&reload->canary, workers_shm(reload->workers),
 	    workers_count(reload->workers), reload->next->settings);
 	set_tick(reload);

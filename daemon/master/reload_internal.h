@@ -3,6 +3,7 @@
 #ifndef SLUICE_MASTER_RELOAD_INTERNAL_H
 #define SLUICE_MASTER_RELOAD_INTERNAL_H
 
+#include <sys/queue.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,6 +53,7 @@ struct reload {
 	struct gen *committed;
 	struct gen *old;      /* while the workers leave it */
 	struct gen *previous; /* what may come back */
+	STAILQ_HEAD(, stop) stops; /* of listeners, when it is over */
 	uint32_t waiting;     /* for so many workers */
 	uint32_t last_number; /* that any worker has served */
 	struct verdict verdict;
@@ -81,7 +83,7 @@ void reload_complete(struct reload *reload);
 
 /* reload_stages.c */
 void reload_stage_build(struct reload *reload); /* from what lies on disk */
-void reload_stage_bind(struct reload *reload);
+void reload_stage_check(struct reload *reload); /* `next` is there */
 void reload_stage_settle(struct reload *reload);
 /* All workers as before; those of a canary, too. */
 void reload_fail(struct reload *reload);
@@ -98,6 +100,10 @@ void reload_tell_trouble(struct reload *reload, uint32_t worker,
 void reload_patience_begin(struct reload *reload);
 void reload_patience_end(struct reload *reload);
 void reload_late_cb(int fd, short what, void *arg); /* of the deadline */
+
+/* reload_stops.c: what plugins wished to stop meanwhile. */
+void stops_apply(struct reload *reload);
+void stops_forget(struct reload *reload);
 
 /* reload_canary.c: which workers are the first? */
 void reload_choose_part(struct reload *reload);

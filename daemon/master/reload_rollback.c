@@ -53,7 +53,7 @@ reload_stage_again(struct reload *reload)
 		verdict_say(&reload->verdict, "%s", err.text);
 		reload_fail(reload);
 	} else {
-		reload_stage_bind(reload);
+		reload_stage_check(reload);
 	}
 }
 

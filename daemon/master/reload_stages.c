@@ -114,13 +114,31 @@ stage_prepare(struct reload *reload)
 	}
 }
 
+/* Only now: until it has settled a worker may still hold sockets that come back. */
+static void
+stage_bind(struct reload *reload)
+{
+	const struct gen_teller teller = { tell_problem, reload };
+
+	/* The others of a canary follow into what is bound already. */
+	if (reload->next->slots == NULL)
+		gen_bind(reload->next, reload->sockets, reload->slots,
+		    workers_count(reload->workers), &teller);
+	if (reload->verdict.problems == 0) {
+		stage_prepare(reload);
+		return;
+	}
+	workers_abort(reload->workers, reload->next);
+	reload_fail(reload);
+}
+
 void
 reload_stage_settle(struct reload *reload)
 {
 	reload_set_state(reload, RELOAD_SETTLE);
 	workers_hold(reload->workers);
 	if (workers_settled(reload->workers))
-		stage_prepare(reload);
+		stage_bind(reload);
 	else
 		reload_patience_begin(reload);
 }
@@ -145,19 +163,14 @@ check_restart_keys(struct reload *reload)
 }
 
 void
-reload_stage_bind(struct reload *reload)
+reload_stage_check(struct reload *reload)
 {
-	const struct gen_teller teller = { tell_problem, reload };
-
 	check_restart_keys(reload);
 	reload_check_refused(reload);
 	if (reload->verdict.problems == 0 && reload->workers == NULL &&
 	    reload->ops->on_settings(reload->arg, reload->next->settings,
 		&reload->workers, &reload->slots) == -1)
 		reload->verdict.problems++;
-	if (reload->verdict.problems == 0)
-		gen_bind(reload->next, reload->sockets, reload->slots,
-		    workers_count(reload->workers), &teller);
 	if (reload->verdict.problems > 0)
 		reload_fail(reload);
 	else
@@ -183,7 +196,7 @@ on_build_done(void *arg, struct gen *gen)
 	if (gen == NULL)
 		reload_fail(reload);
 	else
-		reload_stage_bind(reload);
+		reload_stage_check(reload);
 }
 
 static void
@@ -250,7 +263,7 @@ void
 reload_go_on(struct reload *reload)
 {
 	if (reload->state == RELOAD_SETTLE && workers_settled(reload->workers))
-		stage_prepare(reload);
+		stage_bind(reload);
 	else if (reload->state == RELOAD_PREPARE && reload->waiting == 0)
 		stage_commit(reload);
 }
@@ -327,7 +340,7 @@ void
 reload_on_settled(struct reload *reload)
 {
 	if (reload->state == RELOAD_SETTLE)
-		stage_prepare(reload);
+		stage_bind(reload);
 	else if (reload->state == RELOAD_BACK)
 		reload_refuse(reload);
 }

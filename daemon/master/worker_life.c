@@ -74,8 +74,16 @@ worker_tell(struct worker_row *worker, uint32_t type, uint32_t generation,
 bool
 worker_owes(const struct worker_row *worker)
 {
-	return worker->owed > 0 || worker->state == WORKER_COMMITTING ||
+	return worker->owed > 0 || worker->undone > 0 ||
+	    worker->state == WORKER_COMMITTING ||
 	    worker->state == WORKER_ENTERING;
+}
+
+/* With what was called off, or stopped. */
+static bool
+is_busy(const struct worker_row *worker)
+{
+	return worker->late > 0 || worker->undone > 0;
 }
 
 bool
@@ -83,7 +91,7 @@ worker_unsettled(const struct worker_row *worker)
 {
 	if (worker->state == WORKER_JOINING || worker->state == WORKER_ENTERING)
 		return true;
-	return worker->state != WORKER_DOWN && worker->late > 0 &&
+	return worker->state != WORKER_DOWN && is_busy(worker) &&
 	    !worker->behind;
 }
 
@@ -125,7 +133,7 @@ worker_catch_up(struct worker_row *worker)
 {
 	struct workers *workers = worker->workers;
 
-	if (!worker->behind || worker->late > 0 || workers->in_transaction ||
+	if (!worker->behind || is_busy(worker) || workers->in_transaction ||
 	    worker->state != WORKER_SERVING)
 		return;
 	worker->behind = false;
@@ -219,7 +227,7 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	if (start_child(worker, err) == -1)
 		return -1;
 	worker->pid = child_pid(worker->child);
-	worker->owed = worker->late = 0;
+	worker->owed = worker->late = worker->undone = 0;
 	worker->asked = worker->serves = 0;
 	worker->behind = false;
 	worker->born_ms = clock_ms();
@@ -391,17 +399,32 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 		workers->ops->on_lost(workers->arg, worker->index, how);
 }
 
-void
-worker_was_late(struct worker_row *worker)
+/* It may be back from everything that nobody waits for. */
+static void
+look_whether_back(struct worker_row *worker)
 {
 	struct workers *workers = worker->workers;
 
-	if (--worker->late > 0)
+	if (is_busy(worker))
 		return;
 	if (worker->behind)
 		worker_catch_up(worker);
 	else if (workers_settled(workers))
 		workers->ops->on_settled(workers->arg);
+}
+
+void
+worker_done(struct worker_row *worker)
+{
+	worker->undone--;
+	look_whether_back(worker);
+}
+
+void
+worker_was_late(struct worker_row *worker)
+{
+	worker->late--;
+	look_whether_back(worker);
 }
 
 void

@@ -47,6 +47,7 @@ struct worker_row {
 	bool shown;	     /* the others have its row of the shared memory */
 	unsigned int late; /* answers that are owed to what was aborted */
 	unsigned int owed; /* answers to PREPARE; all but the last are to one that was aborted */
+	unsigned int undone; /* ABORTs and STOP_LISTENERs that it has not obeyed yet */
 	bool behind;	   /* the transaction went on without it */
 	uint32_t asked;	   /* the generation it was last asked to PREPARE */
 	uint32_t asked_beat; /* of the board, at that time */
@@ -84,6 +85,8 @@ extern const struct child_ops worker_child_ops;
 /* worker_life.c: what follows from it. */
 const char *worker_state_name(enum worker_state state);
 void worker_set_state(struct worker_row *worker, enum worker_state state);
+/* It has obeyed one more ABORT or STOP_LISTENER. */
+void worker_done(struct worker_row *worker);
 /* One of the answers came that nobody waits for. */
 void worker_was_late(struct worker_row *worker);
 void worker_prepared(struct worker_row *worker);

@@ -83,6 +83,11 @@ take(struct worker_row *worker, const struct msg *msg)
 			return false;
 		worker_committed(worker);
 		return true;
+	case MSG_DONE:
+		if (worker->undone == 0)
+			return false;
+		worker_done(worker);
+		return true;
 	case MSG_RELOAD:
 		if (!workers->stopping)
 			workers->ops->on_reload(workers->arg, worker->index);

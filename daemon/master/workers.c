@@ -234,6 +234,7 @@ static void
 abort_one(struct worker_row *worker, const struct gen *gen)
 {
 	worker_tell(worker, MSG_ABORT, gen->number, NULL, NULL, 0);
+	worker->undone++;
 	worker->late = worker->owed;
 	worker_set_state(worker, worker->served ? WORKER_SERVING : WORKER_IDLE);
 }
@@ -361,10 +362,13 @@ workers_stop_listener(struct workers *workers, const char *name, bool close_acti
 {
 	uint32_t i, arg[4] = { close_active, 0, 0, 0 };
 
-	for (i = 0; i < workers->count; i++)
-		if (workers->row[i].child != NULL)
-			worker_tell(&workers->row[i], MSG_STOP_LISTENER, 0, arg,
-			    name, strlen(name) + 1);
+	for (i = 0; i < workers->count; i++) {
+		if (workers->row[i].child == NULL)
+			continue;
+		workers->row[i].undone++;
+		worker_tell(&workers->row[i], MSG_STOP_LISTENER, 0, arg, name,
+		    strlen(name) + 1);
+	}
 }
 
 void

@@ -241,6 +241,7 @@ on_message(void *arg, struct msg *msg)
 		/* What came of it, perhaps without PREPARE; the next one may have its number. */
 		material_clear(&worker.material);
 		generation_abort();
+		send_simple(MSG_DONE, msg->generation);
 		break;
 	case MSG_STOP:
 		if (msg->arg[0] == 0)
@@ -250,6 +251,7 @@ on_message(void *arg, struct msg *msg)
 		break;
 	case MSG_STOP_LISTENER:
 		stop_listener(msg_string(msg, 0), msg->arg[0] != 0);
+		send_simple(MSG_DONE, 0);
 		break;
 	case MSG_ROW:
 		see_row(msg);
