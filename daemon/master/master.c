@@ -328,11 +328,11 @@ master_init(struct master *master, const char *config, bool verbose)
 		return -1;
 	log_init("master");
 	log_never_wait();
-	notify_init();
 	raise_descriptor_limit();
 	master->base = master_base();
 	if (master->base == NULL)
 		return -1;
+	notify_init(master->base);
 	master->children = children_new(master->base);
 	master->sockets = sockets_new(&master->inherited);
 	master->crashes = crashes_new();
@@ -366,10 +366,10 @@ master_done(struct master *master)
 	crashes_free(master->crashes);
 	signals_free(master->signals);
 	leaving_free(master->leaving);
+	notify_done();
 	if (master->base != NULL)
 		event_base_free(master->base);
 	inherited_done(&master->inherited);
-	notify_done();
 }
 
 int

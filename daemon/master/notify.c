@@ -1,6 +1,6 @@
 /*
- * notify.c: datagrams to the service manager.  A manager that does not read
- * loses them: it must not hold us up.
+ * notify.c: datagrams to the service manager.  Its queue is short, and we do
+ * not wait for it: what does not fit is kept and offered again.
  */
 
 #include "master/notify.h"
@@ -9,38 +9,220 @@
 #include <sys/un.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <event2/event.h>
+
+#include "clock.h"
 #include "log.h"
 
+#define RETRY_MS 100
+#define EXTEND_EVERY_MS 5000
+#define EXTEND_TEXT "EXTEND_TIMEOUT_USEC=15000000" /* three times that */
+/*
+ * Of the time that the manager gives us: one beat is missed on purpose when the
+ * loop came late by another, and the next one still comes before the end.
+ */
+#define BEATS 4
+/* Whoever has missed a reload has missed nothing: ready, reloading, ready, stopping. */
+#define WAITING_MAX 4
+
+enum state { STATE_READY, STATE_RELOADING, STATE_STOPPING };
+
+struct said {
+	enum state state;
+	char text[80];
+};
+
 static struct {
-	int fd;
+	int fd; /* -1: nobody wants to know */
 	struct sockaddr_un address;
 	socklen_t length;
+	/* What it has not taken yet. */
+	struct said waiting[WAITING_MAX];
+	unsigned int count;
+	char status[512];
+	bool status_waits, told_full;
+	uint64_t beat_ms, beat_due_ms; /* 0: it does not watch us */
+	struct event *retry, *extend, *beat;
 } notify = { .fd = -1 };
 
-void
-notify_init(void)
+static void
+set_timer(struct event *timer, uint64_t ms)
 {
-	const char *name = getenv("NOTIFY_SOCKET");
-	size_t length;
+	struct timeval when = { (time_t)(ms / 1000),
+		(suseconds_t)(ms % 1000) * 1000 };
 
-	if (name == NULL)
-		return;
-	length = strlen(name);
-	if ((name[0] != '/' && name[0] != '@') || length < 2 ||
-	    length >= sizeof(notify.address.sun_path)) {
-		log_warnx("NOTIFY_SOCKET=%s is neither a path nor an abstract "
-			  "name; nobody is told that we are ready",
-		    name);
-		unsetenv("NOTIFY_SOCKET");
-		return;
+	if (timer != NULL)
+		event_add(timer, &when);
+}
+
+/* Returns false when it has to be said again later. */
+static bool
+send_text(const char *text)
+{
+	if (sendto(notify.fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT,
+		(const struct sockaddr *)&notify.address, notify.length) != -1)
+		return true;
+	if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR ||
+	    errno == ENOMEM) {
+		if (!notify.told_full)
+			log_warn("the service manager does not take \"%s\"; "
+				 "it is told again",
+			    text);
+		notify.told_full = true;
+		return false;
 	}
+	log_warn("cannot tell the service manager \"%s\"", text);
+	return true;
+}
+
+/* The text first: who hears that we are ready shall know with what. */
+static bool
+send_waiting(void)
+{
+	if (notify.status_waits && !send_text(notify.status))
+		return false;
+	notify.status_waits = false;
+	while (notify.count > 0) {
+		if (!send_text(notify.waiting[0].text))
+			return false;
+		notify.count--;
+		memmove(notify.waiting, notify.waiting + 1,
+		    notify.count * sizeof(*notify.waiting));
+	}
+	notify.told_full = false;
+	return true;
+}
+
+static void
+flush(void)
+{
+	if (!send_waiting())
+		set_timer(notify.retry, RETRY_MS);
+}
+
+static void
+notify_retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	flush();
+}
+
+/* What is missed here comes again by itself. */
+static void
+notify_extend_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	send_text(EXTEND_TEXT);
+	set_timer(notify.extend, EXTEND_EVERY_MS);
+}
+
+static void
+notify_beat_cb(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t now = clock_ms();
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (now > notify.beat_due_ms + notify.beat_ms)
+		log_warnx("the master's event loop was %llu ms late; the "
+			  "service manager is not told that all is well",
+		    (unsigned long long)(now - notify.beat_due_ms));
+	else
+		send_text("WATCHDOG=1");
+	notify.beat_due_ms = clock_ms() + notify.beat_ms;
+	set_timer(notify.beat, notify.beat_ms);
+}
+
+static void
+add_state(enum state state, const char *text)
+{
+	struct said *last = &notify.waiting[notify.count];
+
+	if (notify.count >= 2 && state == STATE_RELOADING &&
+	    last[-1].state == STATE_READY && last[-2].state == STATE_RELOADING)
+		notify.count -= 2;
+	else if (notify.count == WAITING_MAX ||
+	    (notify.count >= 1 && last[-1].state == state))
+		notify.count--;
+	last = &notify.waiting[notify.count++];
+	last->state = state;
+	snprintf(last->text, sizeof(last->text), "%s", text);
+}
+
+static void
+say_state(enum state state, const char *text)
+{
+	if (notify.fd == -1)
+		return;
+	add_state(state, text);
+	flush();
+	if (notify.extend == NULL)
+		return;
+	if (state == STATE_READY)
+		event_del(notify.extend);
+	else
+		notify_extend_cb(-1, 0, NULL);
+}
+
+/* A whole number in the environment, which no child shall see; or 0. */
+static uint64_t
+take_number(const char *name)
+{
+	const char *text = getenv(name);
+	uint64_t value;
+	char *end;
+
+	if (text == NULL)
+		return 0;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0)
+		value = 0;
+	unsetenv(name);
+	return value;
+}
+
+/* As sd_watchdog_enabled(3). */
+static void
+start_beat(struct event_base *base)
+{
+	bool other = getenv("WATCHDOG_PID") != NULL;
+	uint64_t pid = take_number("WATCHDOG_PID");
+	uint64_t us = take_number("WATCHDOG_USEC");
+
+	if (us == 0 || (other && pid != (uint64_t)getpid()))
+		return;
+	notify.beat = event_new(base, -1, 0, notify_beat_cb, NULL);
+	notify.beat_ms = us / 1000 / BEATS;
+	if (notify.beat_ms == 0)
+		notify.beat_ms = 1;
+	notify.beat_due_ms = clock_ms();
+	set_timer(notify.beat, 0);
+}
+
+/* Returns false when it is no name of a socket. */
+static bool
+take_address(const char *name)
+{
+	size_t length = strlen(name);
+
+	if ((name[0] != '/' && name[0] != '@') || length < 2 ||
+	    length >= sizeof(notify.address.sun_path))
+		return false;
 	memset(&notify.address, 0, sizeof(notify.address));
 	notify.address.sun_family = AF_UNIX;
 	memcpy(notify.address.sun_path, name, length);
@@ -50,34 +232,60 @@ notify_init(void)
 		notify.address.sun_path[0] = '\0';
 	else
 		notify.length++;
+	return true;
+}
+
+void
+notify_init(struct event_base *base)
+{
+	const char *name = getenv("NOTIFY_SOCKET");
+
+	if (name == NULL)
+		return;
+	if (take_address(name)) {
+		notify.fd = socket(AF_UNIX,
+		    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (notify.fd == -1)
+			log_warn("cannot talk to the service manager");
+	} else {
+		log_warnx("NOTIFY_SOCKET=%s is neither a path nor an abstract "
+			  "name; nobody is told that we are ready",
+		    name);
+	}
 	unsetenv("NOTIFY_SOCKET");
-	notify.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (notify.fd == -1)
-		log_warn("cannot talk to the service manager");
+		return;
+	notify.retry = event_new(base, -1, 0, notify_retry_cb, NULL);
+	notify.extend = event_new(base, -1, 0, notify_extend_cb, NULL);
+	set_timer(notify.extend, EXTEND_EVERY_MS); /* we are starting */
+	start_beat(base);
+}
+
+static void
+free_event(struct event **event)
+{
+	if (*event != NULL)
+		event_free(*event);
+	*event = NULL;
 }
 
 void
 notify_done(void)
 {
-	if (notify.fd != -1)
-		close(notify.fd);
-	notify.fd = -1;
-}
-
-static void
-notify_send(const char *text)
-{
 	if (notify.fd == -1)
 		return;
-	if (sendto(notify.fd, text, strlen(text), MSG_NOSIGNAL,
-		(const struct sockaddr *)&notify.address, notify.length) == -1)
-		log_warn("cannot tell the service manager \"%s\"", text);
+	send_waiting();
+	free_event(&notify.retry);
+	free_event(&notify.extend);
+	free_event(&notify.beat);
+	close(notify.fd);
+	notify.fd = -1;
 }
 
 void
 notify_ready(void)
 {
-	notify_send("READY=1");
+	say_state(STATE_READY, "READY=1");
 }
 
 void
@@ -90,28 +298,32 @@ notify_reloading(void)
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
 	    (unsigned long long)now.tv_sec * 1000000 +
 		(unsigned long long)now.tv_nsec / 1000);
-	notify_send(text);
+	say_state(STATE_RELOADING, text);
 }
 
 void
 notify_stopping(void)
 {
-	notify_send("STOPPING=1");
+	say_state(STATE_STOPPING, "STOPPING=1");
 }
 
 void
 notify_status(const char *fmt, ...)
 {
-	char text[512] = "STATUS=";
-	size_t length = strlen(text);
+	size_t length = strlen("STATUS=");
+	char *text = notify.status;
 	va_list ap;
 
+	if (notify.fd == -1)
+		return;
+	strcpy(text, "STATUS=");
 	va_start(ap, fmt);
-	vsnprintf(text + length, sizeof(text) - length, fmt, ap);
+	vsnprintf(text + length, sizeof(notify.status) - length, fmt, ap);
 	va_end(ap);
 	/* One line: a second one would be another variable. */
 	for (; text[length] != '\0'; length++)
 		if (text[length] == '\n')
 			text[length] = ' ';
-	notify_send(text);
+	notify.status_waits = true;
+	flush();
 }

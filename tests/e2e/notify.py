@@ -133,11 +133,128 @@ def test_not_ready_when_it_cannot_start():
 
 
 def test_children_do_not_know_of_it():
-    with Notified(listener("c", test_plugin("command"))) as d:
+    d = Notified(listener("c", test_plugin("command")))
+    d.env.update(WATCHDOG_USEC="60000000")
+    with d:
         s = d.connect()
-        s.sendall(b"getenv PATH\ngetenv NOTIFY_SOCKET\n")
+        s.sendall(b"getenv PATH\ngetenv NOTIFY_SOCKET\n"
+                  b"getenv WATCHDOG_USEC\n")
         equal(receive_line(s), os.environ["PATH"])
         equal(receive_line(s), "(unset)")
+        equal(receive_line(s), "(unset)")
+
+
+def fill(d):
+    """Nobody reads any more: the queue is as full as it gets."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.setblocking(False)
+    try:
+        while True:
+            s.sendto(b"X=1", d.env["NOTIFY_SOCKET"])
+    except BlockingIOError:
+        pass
+    return s
+
+
+def test_ready_is_told_again():
+    """What a manager that is busy has not taken comes later."""
+    d = Notified(listener("echo", plugin("echo")))
+    d.wants_start = False
+    filler = fill(d)
+    with d:
+        d.start()
+        d.wait_log("the service manager does not take .*; it is told again")
+        s = d.connect()
+        s.sendall(b"x")
+        receive(s, 1)           # nobody has waited for it
+        d.next("READY")
+        check("generation 1" in d.status, d.status)
+        filler.close()
+
+
+def test_what_waits_is_in_order():
+    with Notified(listener("echo", plugin("echo"))) as d:
+        d.next("READY")
+        filler = fill(d)
+        for _ in range(5):
+            d.reload_ready()
+        d.write("nonsense")
+        d.reload_refused()
+        d.signal(signal.SIGHUP)
+        d.wait_log("reload refused", count=2)
+        d.connect()             # held open: it drains
+        d.signal(signal.SIGTERM)
+        d.wait_log("draining")
+        d.told.clear()
+        d.next("STOPPING")
+        said = [line for line in "\n".join(d.told).split("\n")
+                if line.partition("=")[0] in ("RELOADING", "READY",
+                                              "STOPPING")]
+        equal(said, ["RELOADING=1", "READY=1", "STOPPING=1"])
+        equal(d.status, "stopping: draining connections")
+        filler.close()
+
+
+def watched(us, pid="$$"):
+    return ["sh", "-c", "export WATCHDOG_USEC=%d WATCHDOG_PID=%s; "
+            'exec "$@"' % (us, pid), "sh"]
+
+
+def test_the_loop_says_that_it_is_alive():
+    d = Notified(listener("echo", plugin("echo")))
+    d.launcher = watched(2000000)
+    begun = time.monotonic()
+    with d:
+        for _ in range(4):
+            d.next("WATCHDOG")
+        # Four in the time that it has, of which the first came at once.
+        check(time.monotonic() - begun > 1.4, "too often")
+
+
+def test_a_loop_that_stood_still_does_not():
+    d = Notified(listener("echo", plugin("echo")))
+    d.launcher = watched(2000000)
+    with d:
+        d.next("READY")
+        os.kill(d.pid, signal.SIGSTOP)
+        time.sleep(1.5)         # the fault itself
+        os.kill(d.pid, signal.SIGCONT)
+        d.wait_log(r"the master's event loop was \d+ ms late; the service "
+                   "manager is not told")
+        d.told.clear()
+        d.next("WATCHDOG")      # and goes on when it is on time again
+
+
+def test_only_whom_the_manager_watches():
+    d = Notified(listener("echo", plugin("echo")))
+    d.launcher = watched(4000, "1")
+    with d:
+        d.next("READY")
+        for _ in range(3):
+            d.reload_ready()
+            d.next("READY")
+        equal([text for text in d.told if "WATCHDOG" in text], [])
+
+
+def test_limits_of_time_are_put_off():
+    """A drain is as long as it may be, whatever TimeoutStopSec says."""
+    with Notified(listener("echo", plugin("echo")),
+                  drain_timeout="60s") as d:
+        d.next("READY")
+        d.reload_ready()
+        d.next("RELOADING")
+        equal(d.next("EXTEND_TIMEOUT_USEC"),
+              {"EXTEND_TIMEOUT_USEC": "15000000"})
+        d.next("READY")
+        s = d.connect()
+        s.sendall(b"x")
+        receive(s, 1)
+        d.signal(signal.SIGTERM)
+        d.next("STOPPING")
+        for _ in range(2):      # again, before the first has run out
+            d.next("EXTEND_TIMEOUT_USEC")
+        s.close()
+        d.wait_exit()
 
 
 def test_socket_that_is_gone_harms_nothing():
