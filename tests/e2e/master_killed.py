@@ -3,8 +3,8 @@
 import os
 import signal
 
-from sluice_test import (Daemon, SLOW, check, equal, expect_gone, in_session,
-                         listener, main, plugin, receive, receive_line,
+from sluice_test import (Daemon, SLOW, check, equal, expect_gone, free_address,
+                         in_session, listener, main, plugin, receive, receive_line,
                          test_plugin, wait_until)
 
 
@@ -40,6 +40,34 @@ def test_connections_are_drained():
         check(in_session(session), "the worker left its connection")
         s.close()
         finish(d, session)
+
+
+def test_the_next_one_serves_meanwhile():
+    """The same ports, the same control socket: what drains keeps neither."""
+    address = free_address()
+    with Daemon(listener("echo", plugin("echo"), listen=address), workers=2,
+                control="control.sock", drain_timeout="60s") as d:
+        s = d.connect()
+        s.sendall(b"x")
+        receive(s, 1)
+        session = kill_master(d)
+        wait_until(lambda: refused(d, address), "the workers to let go")
+        with Daemon(listener("echo", plugin("echo"), listen=address),
+                    control=d.path("control.sock")) as following:
+            other = following.connect()
+            for old_and_new in (s, other):
+                old_and_new.sendall(b"still here")
+                equal(receive(old_and_new, 10), b"still here")
+        s.close()
+        finish(d, session)
+
+
+def refused(d, address):
+    try:
+        d.connect(address=address).close()
+        return False
+    except OSError:
+        return True
 
 
 def test_drain_timeout():
