@@ -15,6 +15,7 @@
 
 #include "address.h"
 #include "error.h"
+#include "master/aside.h"
 #include "settings.h"
 
 static int
@@ -40,6 +41,8 @@ bind_stream(const struct address *address, bool reuseport)
 	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
+	if (address->u.sa.sa_family == AF_UNIX)
+		aside_refuse(fd);
 	if (address->kind == ADDRESS_TCP &&
 	    set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
 		goto fail;
@@ -116,6 +119,8 @@ connect_error(const struct address *address)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return errno;
+	/* Whoever listens there may send us what he likes. */
+	shutdown(fd, SHUT_RD);
 	if (connect(fd, &address->u.sa, address->len) == -1)
 		error = errno;
 	close(fd);

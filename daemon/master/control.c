@@ -18,6 +18,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "master/aside.h"
 #include "master/bind.h"
 #include "master/control_conn.h"
 #include "master/control_path.h"
@@ -85,7 +86,7 @@ turn_away(int fd, const char *members, const char *why)
 	length = snprintf(line, sizeof(line),
 	    "{\"ok\": false%s, \"error\": \"%s\"}\n", members, why);
 	send(fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
+	aside_drop(fd);
 }
 
 static void
@@ -123,7 +124,7 @@ take_client(struct control *control, int fd)
 	struct ucred peer;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == -1) {
-		close(fd);
+		aside_drop(fd);
 		return;
 	}
 	if (!may_come_in(control, fd, &peer)) {
@@ -225,7 +226,7 @@ make_anew(struct control *control)
 	}
 	control_accept_cb(control->path.fd, 0, control);
 	event_free(control->readable);
-	close(control->path.fd);
+	aside_drop(control->path.fd);
 	control->readable = readable;
 	control->path = next;
 	control->told[0] = '\0';

@@ -19,6 +19,7 @@
 #include <event2/event.h>
 
 #include "log.h"
+#include "master/aside.h"
 
 #define READ_MS 5000   /* for the whole request */
 #define WRITE_MS 10000 /* for the client to take the whole answer */
@@ -63,7 +64,7 @@ control_conn_free(struct control_conn *conn)
 		event_free(conn->writable);
 	if (conn->timer != NULL)
 		event_free(conn->timer);
-	close(conn->fd);
+	aside_drop(conn->fd);
 	free(conn->reply);
 	free(conn);
 }
@@ -219,7 +220,7 @@ control_read_cb(evutil_socket_t fd, short what, void *arg)
 		to = conn->request + conn->length;
 		room = CONTROL_REQUEST_MAX - conn->length;
 	}
-	got = recv(fd, to, room, MSG_DONTWAIT);
+	got = aside_recv(fd, to, room);
 	if (got == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got == -1) {
@@ -243,7 +244,7 @@ control_conn_new(struct event_base *base, int fd,
 	struct control_conn *conn = calloc(1, sizeof(*conn));
 
 	if (conn == NULL) {
-		close(fd);
+		aside_drop(fd);
 		return NULL;
 	}
 	conn->subject = subject;

@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "master/aside.h"
 #include "master/bind.h"
 #include "settings.h"
 
@@ -120,6 +121,6 @@ control_path_close(struct control_path *path)
 		return;
 	/* As long as it is open its inode number is not used again. */
 	remove_path(path);
-	close(path->fd);
+	aside_drop(path->fd);
 	path->fd = -1;
 }

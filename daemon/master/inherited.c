@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "master/aside.h"
 
 #define FIRST_FD 3
 
@@ -65,6 +66,7 @@ take_sockets(struct inherited *inherited, unsigned long count)
 		inherited->count++;
 		flags = fcntl(socket->fd, F_GETFL);
 		fcntl(socket->fd, F_SETFD, FD_CLOEXEC);
+		aside_refuse(socket->fd);
 		if (flags != -1)
 			fcntl(socket->fd, F_SETFL, flags | O_NONBLOCK);
 	}
@@ -100,7 +102,7 @@ inherited_done(struct inherited *inherited)
 	unsigned int i;
 
 	for (i = 0; i < inherited->count; i++) {
-		close(inherited->sockets[i].fd);
+		aside_close(inherited->sockets[i].fd);
 		free(inherited->sockets[i].name);
 	}
 	free(inherited->sockets);

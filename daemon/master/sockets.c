@@ -18,6 +18,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "master/aside.h"
 #include "master/bind.h"
 #include "master/inherited.h"
 #include "settings.h"
@@ -270,8 +271,9 @@ static void
 sock_destroy(struct sock *sock)
 {
 	remove_path(sock);
+	/* Workers had it, too, and did with it what they liked. */
 	if (sock->fd != -1 && sock->requested.kind != ADDRESS_SYSTEMD)
-		close(sock->fd);
+		aside_close(sock->fd);
 	free(sock->scope);
 	free(sock);
 }

@@ -4,13 +4,15 @@ Each is a TCP connection with a full send queue and SO_LINGER, whose peer, this
 program, reads nothing.
 """
 
+import os
 import signal
 import socket
+import struct
 import time
 
 from sluice_test import (DEADLINE, SLOW, Daemon, check, equal, listener, main,
                          plugin, receive, receive_line, run_sluiced,
-                         test_plugin)
+                         send_until_stalled, test_plugin)
 
 
 class Peer:
@@ -54,6 +56,53 @@ def test_worker():
                 equal(receive_line(s), "0", "sockets that took it")
             else:
                 d.wait_log(r"worker \d \(pid \d+\) started", since)
+            is_prompt(d)
+
+
+def test_listening_sockets():
+    """They are the master's, too, and may be such a connection when it closes them."""
+    with Peer() as peer, Daemon(
+            listener("echo", plugin("echo"), "127.0.0.1:0"),
+            listener("poison", test_plugin("poison", PORT=peer.port),
+                     "127.0.0.3:0"), drain_timeout="1s", pairs=False) as d:
+        s = d.connect("poison")
+        s.sendall(b"listening\n")
+        equal(receive_line(s), "2", "sockets")
+        # It closes one now, and the others at its end.
+        d.listeners.pop()
+        d.write_config()
+        d.reload_ready()
+        d.signal(signal.SIGTERM)
+        d.wait_exit()
+
+
+def send_slow(d, peer, request):
+    """In a process of its own, since its close() would wait, too."""
+    s = d.control_client()
+    slow = socket.create_connection(("127.0.0.1", peer.port))
+    send_until_stalled(slow, bytes(1 << 23))
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                    struct.pack("ii", 1, 3600))
+    try:
+        socket.send_fds(s, [request], [slow.fileno()])
+    except PermissionError:
+        pass                    # the kernel refuses it
+    os._exit(0)
+
+
+def test_clients_of_the_control_socket():
+    """What they send is dropped by somebody who has the time, if it comes at all."""
+    for request in (b"x", b'{"command": "status"}\n'):
+        with Peer() as peer, Daemon(listener("echo", plugin("echo")),
+                                    control="control.sock") as d:
+            # The daemon's is the last reference, whenever it looks.
+            d.signal(signal.SIGSTOP)
+            pid = os.fork()
+            if pid == 0:
+                send_slow(d, peer, request)
+            os.waitpid(pid, 0)
+            d.signal(signal.SIGCONT)
+            equal(d.ask("status")["ok"], True)
             is_prompt(d)
 
 

@@ -3,12 +3,14 @@
  * where nobody reads, with a full send queue and SO_LINGER.  It is sent over
  * every unix socket that this process has, in messages as daemon/msg.c makes
  * them: while it is loaded, or when a line comes, which is answered with how
- * many sockets took it.  The line "leave" also ends the process.
+ * many sockets took it.  The line "leave" also ends the process; "listening"
+ * makes such connections of the listening sockets instead.
  */
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +28,7 @@
 #define TIMES 20 /* more than are read before the first is refused */
 
 static int
-slow_to_close(void)
+fill(int fd)
 {
 	static const char bytes[65536];
 	const struct sockaddr_in to = {
@@ -35,15 +37,23 @@ slow_to_close(void)
 		.sin_addr = { htonl(INADDR_LOOPBACK) },
 	};
 	struct linger linger = { 1, 3600 };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
 
-	if (fd == -1 ||
-	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) == -1)
+	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == -1 &&
+	    errno != EINPROGRESS)
 		return -1;
+	poll(&pfd, 1, -1);
 	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 		continue;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	return fd;
+	return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static int
+slow_to_close(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return fd != -1 && fill(fd) == 0 ? fd : -1;
 }
 
 static int
@@ -72,6 +82,27 @@ pass(int to, uint32_t type, int fd)
 	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
 	return sendmsg(to, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+}
+
+/*
+ * The listening sockets are also the master's: make each such a connection, as
+ * long as it is one of TCP.  Returns how many.
+ */
+static int
+poison_listening(void)
+{
+	int fd, listening, domain, count = 0;
+	socklen_t size = sizeof(int);
+
+	for (fd = 0; fd < 256; fd++)
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+			&size) == 0 &&
+		    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+		    listening && domain == AF_INET) {
+			shutdown(fd, SHUT_RDWR);
+			count += fill(fd) == 0;
+		}
+	return count;
 }
 
 /* Others take the bytes, and forget the descriptor. */
@@ -117,7 +148,9 @@ on_data(struct sl_conn *c, const void *buf, size_t len)
 
 	if (memchr(buf, '\n', len) == NULL)
 		return 0;
-	taken = poison();
+	taken = len >= 9 && memcmp(buf, "listening", 9) == 0
+	    ? poison_listening()
+	    : poison();
 	if (len >= 5 && memcmp(buf, "leave", 5) == 0)
 		_exit(3);
 	snprintf(text, sizeof(text), "%d\n", taken);

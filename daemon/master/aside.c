@@ -1,0 +1,161 @@
+/*
+ * aside.c: closing, in a thread: whoever drops the last reference waits, so it
+ * shall be somebody who has the time.
+ */
+
+#include "master/aside.h"
+
+#include <sys/socket.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
+
+#define WAIT_MS \
+	100 /* a loaded machine needs some; after that it is no accident */
+#define FDS_ROOM 253 /* as many as one message can bring */
+
+void
+aside_refuse(int fd)
+{
+	const int off = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
+
+static bool
+is_tcp(int fd)
+{
+	int domain = AF_UNSPEC;
+	socklen_t size = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+	    (domain == AF_INET || domain == AF_INET6);
+}
+
+static void *
+close_it(void *arg)
+{
+	close((int)(intptr_t)arg);
+	return NULL;
+}
+
+static int
+start_thread(pthread_t *ret, int fd)
+{
+	sigset_t all, before;
+	int rc;
+
+	/* It hears no signal: those are for whoever waits for them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(ret, NULL, close_it, (void *)(intptr_t)fd);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+static void
+close_in_thread(int fd, unsigned int wait_ms)
+{
+	struct timespec until;
+	pthread_t thread;
+	int rc = start_thread(&thread, fd);
+
+	if (rc != 0) {
+		/* Rather one descriptor less than none of our time left. */
+		errno = rc;
+		log_warn("a descriptor stays open: cannot start a thread to "
+			 "close it");
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += wait_ms * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	if (wait_ms == 0 || pthread_timedjoin_np(thread, NULL, &until) != 0)
+		pthread_detach(thread);
+}
+
+static void
+close_aside(int fd, unsigned int wait_ms)
+{
+	static const struct linger none;
+
+	/* All that a TCP socket could make us wait for. */
+	if (is_tcp(fd) &&
+	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)) == 0)
+		close(fd);
+	else
+		close_in_thread(fd, wait_ms);
+}
+
+void
+aside_close(int fd)
+{
+	close_aside(fd, WAIT_MS);
+}
+
+void
+aside_drop(int fd)
+{
+	int on = 1;
+	socklen_t size = sizeof(on);
+
+	/* Nothing can have come, so nothing can take long. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &size) == 0 && !on)
+		close(fd);
+	else
+		close_aside(fd, 0);
+}
+
+static void
+close_received(struct msghdr *mh)
+{
+	struct cmsghdr *cmsg;
+	size_t i, count;
+	int fd;
+
+	for (cmsg = CMSG_FIRSTHDR(mh); cmsg != NULL;
+	     cmsg = CMSG_NXTHDR(mh, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET ||
+		    cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int),
+			    sizeof(int));
+			close_aside(fd, 0);
+		}
+	}
+}
+
+ssize_t
+aside_recv(int fd, void *buf, size_t room)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int) * FDS_ROOM)];
+	} control;
+	struct iovec iov = { buf, room };
+	struct msghdr mh = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control.room),
+	};
+	ssize_t got = recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (got >= 0)
+		close_received(&mh);
+	return got;
+}
