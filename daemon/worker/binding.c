@@ -2,7 +2,6 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "binding.h"
@@ -79,6 +78,16 @@ taken(const struct binding *binding, const ElfW(Sym) * symbol, const void *at)
 	return -1;
 }
 
+/*
+ * What the loader wrote.  Where the plugin is built with a sanitizer, the place
+ * may belong to what that keeps around a variable.
+ */
+static ElfW(Addr) __attribute__((noinline, no_sanitize("address", "undefined")))
+read_slot(ElfW(Addr) slot)
+{
+	return *(const ElfW(Addr) *)slot;
+}
+
 static int
 check_one(const struct binding *binding, const ElfW(Rela) * relocation)
 {
@@ -94,8 +103,7 @@ check_one(const struct binding *binding, const ElfW(Rela) * relocation)
 	    image_map_room(binding->map, (const void *)slot, PF_R) <
 		sizeof(bound))
 		return 0;
-	memcpy(&bound, (const void *)slot, sizeof(bound));
-	bound -= (ElfW(Addr))relocation->r_addend;
+	bound = read_slot(slot) - (ElfW(Addr))relocation->r_addend;
 	if (bound == binding->map->base + symbol->st_value ||
 	    binding->is_fine(binding->arg, (const void *)bound))
 		return 0;
