@@ -30,7 +30,7 @@ enum msg_type {
 	MSG_ABORT,
 	/* master to worker */
 	MSG_STOP,	/* arg[0]: 0 drain, then leave; 1 leave now */
-	/* both ways; payload: listener name; arg[0]: close its connections too */
+	/* both ways; payload: listener name NUL; arg[0]: close its connections too; to the master also: name NUL of the plugin that asks */
 	MSG_STOP_LISTENER,
 	/* child to master */
 	MSG_PROBLEM,	/* arg[0]: enum log_level; arg[1]: line; payload: file NUL text NUL (file may be empty) */

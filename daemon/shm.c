@@ -248,6 +248,15 @@ shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot)
 		    UINT32_C(1) << slot % 32);
 }
 
+bool
+shm_slot_given(const struct shm *shm, unsigned int worker, unsigned int slot)
+{
+	uint32_t bits = atomic_load_explicit(
+	    &shm->head->given[worker][slot / 32], memory_order_relaxed);
+
+	return (bits & UINT32_C(1) << slot % 32) != 0;
+}
+
 void
 shm_take_slot(struct shm *shm, unsigned int slot)
 {

@@ -48,6 +48,7 @@ void shm_show_row(struct shm *shm, unsigned int worker);
 void shm_end_row(struct shm *shm, unsigned int worker);
 /* A worker counts in those slots that it was given, and in no others. */
 void shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot);
+bool shm_slot_given(const struct shm *shm, unsigned int worker, unsigned int slot);
 /* The slot is for another listener now: forget who was given it. */
 void shm_take_slot(struct shm *shm, unsigned int slot);
 /* Ring for a worker: it was told something, and hears it after its callback. */

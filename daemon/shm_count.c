@@ -18,23 +18,15 @@
 
 #define NOT_COUNTED UINT32_MAX
 
-/* May others take its word?  Nobody counts what it was never given. */
-static bool
-is_given(const struct shm *shm, unsigned int worker, unsigned int slot)
-{
-	uint32_t bits = atomic_load_explicit(
-	    &shm->head->given[worker][slot / 32], memory_order_relaxed);
-
-	return (bits & UINT32_C(1) << slot % 32) != 0 || worker == shm->own;
-}
-
-/* NULL: it has nothing to say about the slot. */
+/* NULL: it has nothing to say about the slot, or was never given it. */
 static struct shm_row *
 row_for(const struct shm *shm, unsigned int worker, unsigned int slot)
 {
 	struct shm_row *row = shm->view[worker].row;
 
-	return row != NULL && is_given(shm, worker, slot) ? row : NULL;
+	if (row == NULL || worker == shm->own)
+		return row;
+	return shm_slot_given(shm, worker, slot) ? row : NULL;
 }
 
 uint64_t

@@ -394,7 +394,8 @@ SL_EXPORT struct sl_conn *sl_next(struct sl_conn *c);
 
 /*
  * Stop the listener, in every worker, until the next reload.  close_active
- * also closes its connections, with SL_WHY_STOP.
+ * also closes its connections, with SL_WHY_STOP.  EPERM: the service is of
+ * another plugin, or there is no callback.
  */
 SL_EXPORT int sl_stop(struct sl_service *service, int close_active);
 

@@ -4,6 +4,7 @@
  */
 
 #include <check.h>
+#include <errno.h>
 #include <sluice.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -748,6 +749,47 @@ START_TEST(timers_by_the_hundred_thousand_hold_up_nobody)
 }
 END_TEST
 
+static struct sl_service *foreign;
+static int own_errno, foreign_errno;
+
+static ssize_t
+stop_both(struct sl_conn *c, const void *buf, size_t len)
+{
+	(void)buf;
+	ck_assert_int_eq(sl_stop(sl_service(c), 0), -1);
+	own_errno = errno;
+	ck_assert_int_eq(sl_stop(foreign, 0), -1);
+	foreign_errno = errno;
+	return len;
+}
+
+START_TEST(only_its_own_services_can_a_plugin_stop)
+{
+	struct listener *other;
+	struct error err;
+	int fd;
+
+	begin();
+	worker_plugin()->server.data = stop_both;
+	second.descriptor.name = "other";
+	second.refs++;
+	other = listener_new("other", 1);
+	foreign = service_new(other, &second, NULL, 1, NULL, ON_RELOAD_AUTO,
+	    &err);
+	service_commit(other, foreign);
+	fd = worker_connect();
+	peer_write(fd, "?", 1);
+	ck_assert_int_eq(own_errno, ENOTCONN); /* there is no master here */
+	ck_assert_int_eq(foreign_errno, EPERM);
+	/* Nor can anybody who is in no callback, a thread for one. */
+	ck_assert_int_eq(sl_stop(foreign, 0), -1);
+	ck_assert_int_eq(errno, EPERM);
+	close(fd);
+	listener_free(other);
+	end();
+}
+END_TEST
+
 static char stopped[64];
 
 static int
@@ -842,6 +884,7 @@ main(void)
 		timers_of_a_prepared_version_wait_for_the_commit,
 		timers_that_the_successor_has_set_stand,
 		timers_by_the_hundred_thousand_hold_up_nobody,
+		only_its_own_services_can_a_plugin_stop,
 		a_listener_outlives_the_last_of_its_connections,
 		NULL,
 	};

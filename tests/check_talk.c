@@ -277,11 +277,13 @@ on_reload(void *arg, uint32_t worker)
 }
 
 static void
-on_stop_listener(void *arg, uint32_t worker, const char *name, bool close_active)
+on_stop_listener(void *arg, uint32_t worker, const char *name,
+    const char *plugin, bool close_active)
 {
 	(void)arg;
 	ck_assert_uint_lt(worker, WORKERS);
 	ck_assert_uint_le(strlen(name), 64);
+	ck_assert_uint_lt(strlen(plugin), MSG_PAYLOAD_MAX);
 	workers_stop_listener(master.workers, name, close_active);
 }
 

@@ -263,9 +263,14 @@ find_listener(const struct settings *settings, const char *name)
 }
 
 bool
-gen_has_listener(const struct gen *gen, const char *name)
+gen_is_served_by(const struct gen *gen, const char *listener,
+    const char *plugin)
 {
-	return gen != NULL && find_listener(gen->settings, name) != NULL;
+	const struct listener_settings *found =
+	    gen != NULL ? find_listener(gen->settings, listener) : NULL;
+
+	return found != NULL &&
+	    strcmp(gen->images[found->image].facts.name, plugin) == 0;
 }
 
 /* "echo 1.0 (image 1a2b3c4d)" */

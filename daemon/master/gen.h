@@ -112,8 +112,9 @@ void gen_log_sockets(const struct gen *gen, const struct gen *before);
 /* Log which listeners have other code or options than they had in `before`. */
 void gen_log_changes(const struct gen *gen, const struct gen *before);
 
-/* Is one of that name in it?  gen may be NULL. */
-bool gen_has_listener(const struct gen *gen, const char *name);
+/* Is there such a listener, and is that the name of its plugin?  gen may be NULL. */
+bool gen_is_served_by(const struct gen *gen, const char *listener,
+    const char *plugin);
 
 /* Let go of the sockets of one listener, or with NULL of all.  Returns how many. */
 unsigned int gen_drop_sockets(struct gen *gen, const char *listener);

@@ -35,6 +35,8 @@
 #define PLUGIN_RELOAD_MS \
 	1000 /* at most one a second, however often plugins ask */
 
+#define REFUSED_STOPS_MAX 1 /* lines per second */
+
 struct master {
 	const char *config;
 	struct event_base *base;
@@ -43,6 +45,7 @@ struct master {
 	struct sockets *sockets;
 	struct workers *workers; /* NULL until the first settings are known */
 	struct slots *slots;
+	struct log_limit refused_stops;
 	struct reload *reload;
 	struct watch *watch; /* NULL: nobody asked for it */
 	struct crashes *crashes;
@@ -173,11 +176,20 @@ on_plugin_reload(void *arg, uint32_t worker)
 }
 
 static void
-on_stop_listener(void *arg, uint32_t worker, const char *name, bool close_active)
+on_stop_listener(void *arg, uint32_t worker, const char *name,
+    const char *plugin, bool close_active)
 {
 	struct master *master = arg;
+	uint32_t skipped;
 
-	reload_stop_listener(master->reload, worker, name, close_active);
+	/* It may be another plugin's, or another worker's, all the time or by now. */
+	if (slots_given(master->slots, name, worker) &&
+	    reload_stop_listener(master->reload, worker, name, plugin,
+		close_active))
+		return;
+	if (log_limit(&master->refused_stops, REFUSED_STOPS_MAX, &skipped))
+		log_warnx("worker %u: plugin %.64s may not stop listener %s, "
+			  "which it does not serve", worker + 1, plugin, name);
 }
 
 static const struct workers_ops workers_ops = {

@@ -114,9 +114,12 @@ void reload_on_lost(struct reload *reload, uint32_t worker, const char *how);
 void reload_on_settled(struct reload *reload);
 /* One died by a signal or an error: whose fault it is, see struct crash. */
 void reload_on_crash(struct reload *reload, uint32_t generation);
-/* Its plugin stops a listener in all workers: now, or when what runs is over. */
-void reload_stop_listener(struct reload *reload, uint32_t worker,
-    const char *name, bool close_active);
+/*
+ * Its plugin stops a listener in all workers: now, or when what runs is over.
+ * Returns false, and does nothing, when that plugin does not serve it.
+ */
+bool reload_stop_listener(struct reload *reload, uint32_t worker,
+    const char *name, const char *plugin, bool close_active);
 void reload_on_problem(struct reload *reload, uint32_t worker, int level,
     const char *file, uint32_t line, const char *text);
 

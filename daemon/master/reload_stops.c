@@ -16,19 +16,22 @@ struct stop {
 	STAILQ_ENTRY(stop) entry;
 	uint32_t worker;
 	bool close_active;
+	char *plugin; /* behind the name */
 	char name[];
 };
 
 static void
 apply(struct reload *reload, uint32_t worker, const char *name,
-    bool close_active)
+    const char *plugin, bool close_active)
 {
 	unsigned int dropped = 0;
 
-	if (reload->committed != NULL)
+	/* The name may be another plugin's by now. */
+	if (gen_is_served_by(reload->committed, name, plugin))
 		dropped += gen_drop_sockets(reload->committed, name);
 	/* In a canary both generations are served. */
-	if (reload_in_canary(reload))
+	if (reload_in_canary(reload) &&
+	    gen_is_served_by(reload->next, name, plugin))
 		dropped += gen_drop_sockets(reload->next, name);
 	/* Of one that is not there, or was stopped before, nothing is left to do. */
 	if (dropped == 0)
@@ -55,44 +58,65 @@ must_wait(const struct reload *reload)
 }
 
 static struct stop *
-find(struct reload *reload, const char *name)
+find(struct reload *reload, const char *name, const char *plugin)
 {
 	struct stop *stop;
 
 	STAILQ_FOREACH(stop, &reload->stops, entry)
-		if (strcmp(stop->name, name) == 0)
+		if (strcmp(stop->name, name) == 0 &&
+		    strcmp(stop->plugin, plugin) == 0)
 			return stop;
 	return NULL;
 }
 
-void
-reload_stop_listener(struct reload *reload, uint32_t worker, const char *name,
-    bool close_active)
+/* NULL: no memory. */
+static struct stop *
+add(struct reload *reload, const char *name, const char *plugin)
 {
-	struct stop *stop;
+	size_t length = strlen(name) + 1;
+	struct stop *stop =
+	    calloc(1, sizeof(*stop) + length + strlen(plugin) + 1);
 
-	if (reload->state == RELOAD_STOPPED)
-		return;
-	if (!must_wait(reload)) {
-		apply(reload, worker, name, close_active);
-		return;
-	}
-	/* Names come from a worker: only those are kept that mean something. */
-	if (!gen_has_listener(reload->committed, name) &&
-	    !gen_has_listener(reload->next, name))
-		return;
-	stop = find(reload, name);
+	if (stop == NULL)
+		return NULL;
+	stop->plugin = stop->name + length;
+	strcpy(stop->name, name);
+	strcpy(stop->plugin, plugin);
+	STAILQ_INSERT_TAIL(&reload->stops, stop, entry);
+	return stop;
+}
+
+static void
+keep(struct reload *reload, uint32_t worker, const char *name,
+    const char *plugin, bool close_active)
+{
+	struct stop *stop = find(reload, name, plugin);
+
+	if (stop == NULL)
+		stop = add(reload, name, plugin);
 	if (stop == NULL) {
-		stop = calloc(1, sizeof(*stop) + strlen(name) + 1);
-		if (stop == NULL) {
-			log_error("cannot stop listener %s", name);
-			return;
-		}
-		strcpy(stop->name, name);
-		stop->worker = worker;
-		STAILQ_INSERT_TAIL(&reload->stops, stop, entry);
+		log_error("cannot stop listener %s", name);
+		return;
 	}
+	stop->worker = worker;
 	stop->close_active = stop->close_active || close_active;
+}
+
+bool
+reload_stop_listener(struct reload *reload, uint32_t worker, const char *name,
+    const char *plugin, bool close_active)
+{
+	if (reload->state == RELOAD_STOPPED)
+		return true;
+	/* Names come from a worker: only those are kept that mean something. */
+	if (!gen_is_served_by(reload->committed, name, plugin) &&
+	    !gen_is_served_by(reload->next, name, plugin))
+		return false;
+	if (must_wait(reload))
+		keep(reload, worker, name, plugin, close_active);
+	else
+		apply(reload, worker, name, plugin, close_active);
+	return true;
 }
 
 void
@@ -102,7 +126,8 @@ stops_apply(struct reload *reload)
 
 	while ((stop = STAILQ_FIRST(&reload->stops)) != NULL) {
 		STAILQ_REMOVE_HEAD(&reload->stops, entry);
-		apply(reload, stop->worker, stop->name, stop->close_active);
+		apply(reload, stop->worker, stop->name, stop->plugin,
+		    stop->close_active);
 		free(stop);
 	}
 }

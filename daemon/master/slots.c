@@ -89,6 +89,14 @@ slots_give(struct slots *slots, uint32_t slot, uint32_t worker)
 	shm_give_slot(slots->shm, worker, slot);
 }
 
+bool
+slots_given(const struct slots *slots, const char *name, uint32_t worker)
+{
+	uint32_t slot = find_name(slots, name);
+
+	return slot != SLOT_NONE && shm_slot_given(slots->shm, worker, slot);
+}
+
 const char *
 slots_name(const struct slots *slots, uint32_t slot)
 {

@@ -8,6 +8,7 @@
 #ifndef SLUICE_MASTER_SLOTS_H
 #define SLUICE_MASTER_SLOTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct shm;
@@ -25,6 +26,8 @@ void slots_unref(struct slots *slots, uint32_t slot);
 
 /* That worker serves it: what it counts there is to be believed. */
 void slots_give(struct slots *slots, uint32_t slot, uint32_t worker);
+/* Has its process been told to serve the listener of that name, now or before? */
+bool slots_given(const struct slots *slots, const char *name, uint32_t worker);
 
 /* Whose it is, or was last; NULL: nobody's so far. */
 const char *slots_name(const struct slots *slots, uint32_t slot);

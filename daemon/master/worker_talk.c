@@ -59,7 +59,7 @@ take_stop_listener(struct worker_row *worker, const struct msg *msg)
 		return false;
 	if (!worker->workers->stopping)
 		worker->workers->ops->on_stop_listener(worker->workers->arg,
-		    worker->index, name, msg->arg[0] != 0);
+		    worker->index, name, msg_string(msg, 1), msg->arg[0] != 0);
 	return true;
 }
 

@@ -45,7 +45,7 @@ struct workers_ops {
 	/* What a plugin asks for. */
 	void (*on_reload)(void *arg, uint32_t worker);
 	void (*on_stop_listener)(void *arg, uint32_t worker, const char *name,
-	    bool close_active);
+	    const char *plugin, bool close_active);
 	/* After workers_stop(): the last one is gone. */
 	void (*on_all_gone)(void *arg);
 };

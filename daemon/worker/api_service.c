@@ -160,9 +160,15 @@ sl_timer(struct sl_service *service, struct sl_conn *c, uint32_t id,
 int
 sl_stop(struct sl_service *service, int close_active)
 {
+	const struct plugin *plugin = callback_context().plugin;
+	const char *name;
+
 	if (service == NULL)
 		return fail(EINVAL);
-	return worker_ask_stop_listener(service->listener->name,
+	name = service->plugin->descriptor.name;
+	if (plugin == NULL || strcmp(plugin->descriptor.name, name) != 0)
+		return fail(EPERM);
+	return worker_ask_stop_listener(service->listener->name, name,
 	    close_active != 0);
 }
 

@@ -85,16 +85,24 @@ worker_ask_reload(void)
 }
 
 int
-worker_ask_stop_listener(const char *name, bool close_active)
+worker_ask_stop_listener(const char *name, const char *plugin,
+    bool close_active)
 {
 	const uint32_t arg[4] = { close_active };
+	char payload[MSG_PAYLOAD_MAX];
+	int n;
 
 	if (worker.channel == NULL) {
 		errno = ENOTCONN;
 		return -1;
 	}
-	return channel_send(worker.channel, MSG_STOP_LISTENER, 0, arg, name,
-	    strlen(name) + 1, -1);
+	n = snprintf(payload, sizeof(payload), "%s%c%s", name, '\0', plugin);
+	if (n < 0 || (size_t)n >= sizeof(payload)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return channel_send(worker.channel, MSG_STOP_LISTENER, 0, arg, payload,
+	    (size_t)n + 1, -1);
 }
 
 static void

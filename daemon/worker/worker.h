@@ -7,6 +7,7 @@
 
 /* 0, or -1 with errno. */
 int worker_ask_reload(void);
-int worker_ask_stop_listener(const char *name, bool close_active);
+int worker_ask_stop_listener(const char *name, const char *plugin,
+    bool close_active);
 
 #endif

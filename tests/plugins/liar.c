@@ -77,7 +77,9 @@ go_deaf(void)
 static void
 lie(const char *what)
 {
+	char text[64], name[24] = "", plugin[24] = "";
 	int i, type, seed;
+	size_t length;
 
 	if (strcmp(what, "garbage") == 0)
 		ring_put(ring_find(), "xyz", 3);
@@ -87,7 +89,11 @@ lie(const char *what)
 		say(PROBLEM, "a\0b", 4, 7);
 	else if (strcmp(what, "endless") == 0)
 		say(PROBLEM, "a\0b", 4, UINT32_MAX - 4);
-	else if (strcmp(what, "unfinished") == 0)
+	else if (sscanf(what, "stop %20s %20s", name, plugin) >= 1) {
+		length = (size_t)snprintf(text, sizeof(text), "%s%c%s", name,
+		    '\0', plugin);
+		say(STOP_LISTENER, text, length + 1, 0);
+	} else if (strcmp(what, "unfinished") == 0)
 		say(STOP_LISTENER, "aaaa", 4, 0);
 	else if (strcmp(what, "silence") == 0)
 		dup2(open("/dev/null", O_RDWR), CHANNEL);
@@ -114,7 +120,7 @@ static ssize_t
 liar_data(struct sl_conn *c, const void *buf, size_t len)
 {
 	const char *newline = memchr(buf, '\n', len);
-	char what[32];
+	char what[48];
 	size_t length;
 
 	if (newline == NULL)
