@@ -33,8 +33,10 @@ class Logging(Daemon):
         return self.connect(address=self.address)
 
     def ready(self):
-        return os.path.exists(self.path("control.sock")) and (
-            self.ask("status").get("generation") == 1)
+        try:
+            return self.ask("status").get("generation") == 1
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False            # not bound yet, or not listening yet
 
     def begin(self):
         self.start(wait=False)
