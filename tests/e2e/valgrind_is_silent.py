@@ -7,10 +7,9 @@ import shutil
 import signal
 import subprocess
 
-import sluice_test
-from sluice_test import (Daemon, SANITIZED, SOURCE, Skip, check, compiler,
-                         exchange, listener, main, plugin, receive_line,
-                         test_plugin, wait_until)
+from sluice_test import (SANITIZED, SLUICED, SOURCE, Daemon, Skip, check,
+                         compiler, exchange, listener, main, plugin,
+                         receive_line, slow_down, test_plugin, wait_until)
 
 # The daemon runs itself anew through /proc/self/exe, which inside valgrind is
 # valgrind: put the real program there, and valgrind in front of it.
@@ -46,7 +45,7 @@ def test_life():
         raise Skip("valgrind is not installed")
     if SANITIZED:
         raise Skip("valgrind and the sanitizers do not go together")
-    sluice_test.SLOW = max(sluice_test.SLOW, 4)
+    slow_down(4)
     with Daemon(listener("echo", plugin("echo")),
                 listener("lines", plugin("lines")),
                 workers=2, watchdog=0, drain_timeout=20,
@@ -67,7 +66,7 @@ def test_life():
                    "--log-file=" + logs + "/%p"]
         d.launcher = command
         d.env["LD_PRELOAD"] = preload
-        d.env["TEST_VALGRIND"] = " ".join(command + [sluice_test.SLUICED])
+        d.env["TEST_VALGRIND"] = " ".join(command + [SLUICED])
         d.start()
         s = d.connect("echo")
         data = os.urandom(300000)

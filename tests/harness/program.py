@@ -1,0 +1,203 @@
+"""A process in a session of its own, and what it prints, line by line."""
+
+import fcntl
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import threading
+import time
+
+from harness import places
+from harness.checks import Failure, check, equal, wait_until
+from harness.places import patience
+from harness.process import in_session, title
+
+ORPHAN_SECONDS = 3	# for one that was killed to be gone
+LOG_PIPE = 1 << 20	# so that the daemon never has to drop a line
+SHOWN = 2000		# lines of a log, when something went wrong
+
+BAD_LINES = re.compile(
+    r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer"
+    r"|runtime error:|[Aa]ssert|\[err\]|double free|stack smashing"
+    r"|free\(\): invalid|corrupted")
+
+
+class Program:
+    """What it prints is its log; a thread reads it as it comes.
+
+    pid is the process that serves: of a launcher that stays (strace, say)
+    whoever started it makes pid the child; session is the launcher's.
+    """
+
+    what = "the program"
+
+    def __init__(self):
+        self.process = self.pid = self.session = self.reader = None
+        self.lines = []
+        self.changed = threading.Condition()
+        self.log_ended, self.log_file = False, None
+        self.log_pipe = LOG_PIPE
+        self.log_gate = threading.Event()	# clear: the log is not read
+        self.log_gate.set()
+
+    def spawn(self, command, stdin=subprocess.DEVNULL, **more):
+        """Start it with a pipe as standard output and error."""
+        reading, writing = os.pipe()
+        try:
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, self.log_pipe)
+        except OSError:
+            pass  # then it is smaller
+        try:
+            self.before_spawn(writing)
+            self.process = subprocess.Popen(
+                command, stdin=stdin, stdout=writing, stderr=writing,
+                start_new_session=True, **more)
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        self.pid = self.session = self.process.pid
+        self.log_ended, self.log_file = False, None
+        self.reader = threading.Thread(target=self.read_log,
+                                       args=(reading,), daemon=True)
+        self.reader.start()
+
+    def before_spawn(self, writing):
+        """For whoever must know the pipe of the log."""
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        """Whatever of it is left, at once."""
+        if self.process is None:
+            return
+        for pid in in_session(self.session):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        self.process.wait()
+        self.reader.join(2)
+
+    def wait_exit(self, status=0):
+        """It ends by itself; nothing of it is left."""
+        try:
+            got = self.process.wait(patience())
+        except subprocess.TimeoutExpired:
+            raise Failure(self.what + " does not end") from None
+        wait_until(lambda: not in_session(self.session), lambda:
+                   "what is left behind to end: " + ", ".join(
+                       "%d (%s)" % (p, title(p))
+                       for p in in_session(self.session)), ORPHAN_SECONDS)
+        self.reader.join(patience())
+        check(self.log_ended, "somebody still holds the log")
+        self.process = None
+        equal(got, status, "exit status")
+        self.check_log()
+
+    def check_log(self):
+        bad = self.log_lines(BAD_LINES.pattern)
+        check(not bad, "in the log:", *bad[:3])
+
+    # What it prints.
+
+    def read_log(self, reading):
+        rest = b""
+        with open(reading, "rb", buffering=0) as file:
+            self.log_file = file
+            while True:
+                select.select([file], [], [])
+                self.log_gate.wait()
+                with self.changed:  # so that nothing is on its way unseen
+                    data = file.read(1 << 16)
+                    lines = (rest + data).split(b"\n")
+                    rest = lines.pop() if data else b""
+                    self.lines += [line.decode("utf-8", "replace")
+                                   for line in lines if line or data]
+                    self.log_ended = not data
+                    self.changed.notify_all()
+                    if not data:
+                        self.log_file = None
+                        return
+
+    def settle(self):
+        """Everything that has been written to the log is in self.lines."""
+        waiting = bytearray(4)
+        end = time.monotonic() + patience()
+        while True:
+            check(time.monotonic() < end, "nobody reads the log")
+            with self.changed:
+                if self.log_file is None:
+                    return
+                fcntl.ioctl(self.log_file, termios.FIONREAD, waiting)
+                if not any(waiting):
+                    return
+            time.sleep(0.0005)
+
+    def mark(self):
+        """The place in the log where waiting and searching may begin."""
+        self.settle()
+        with self.changed:
+            return len(self.lines)
+
+    def wait_log(self, regex, since=0, seconds=None, count=1):
+        """Wait for the count-th line that matches; the match."""
+        compiled_regex = re.compile(regex)
+        end = time.monotonic() + patience(seconds)
+        at = since
+        with self.changed:
+            while True:
+                while at < len(self.lines):
+                    match = compiled_regex.search(self.lines[at])
+                    at += 1
+                    if match:
+                        count -= 1
+                        if count == 0:
+                            return match
+                if self.log_ended:
+                    raise Failure("%s ended before it logged /%s/"
+                                  % (self.what, regex))
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise Failure("no line /%s/ in the log" % regex)
+                self.changed.wait(left)
+
+    def log_lines(self, regex="", since=0):
+        self.settle()
+        with self.changed:
+            return [line for line in self.lines[since:]
+                    if re.search(regex, line)]
+
+    def print_log(self):
+        print("---- log")
+        with self.changed:
+            lines = list(self.lines)
+        if len(lines) > SHOWN:
+            print("(%d lines, the last %d)" % (len(lines), SHOWN))
+        for line in lines[-SHOWN:]:
+            print(line)
+        print("----")
+        sys.stdout.flush()
+
+
+def run_sluiced(*arguments, env=None):
+    """Run sluiced to its end; the result has returncode, stdout, stderr."""
+    return run_program([places.SLUICED] + list(arguments), env=env)
+
+
+def run_program(command, env=None, timeout=None):
+    result = subprocess.run(command, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env=env, timeout=patience(timeout),
+                            text=True)
+    bad = [line for line in (result.stdout + result.stderr).splitlines()
+           if BAD_LINES.search(line)]
+    check(not bad, "in the output:", *bad[:3])
+    return result
+

@@ -1,0 +1,39 @@
+"""What test plugins trace, and what is promised about it."""
+
+import re
+
+from harness.checks import Failure, check
+
+TRACE = re.compile(r"trace (\d+) (\S+)(?: (.*))?$")
+
+
+def check_trace(lines, pairs=True):
+    """What is promised about the order of callbacks, for all connections."""
+    state = {}
+    for line in lines:
+        match = TRACE.search(line)
+        if not match:
+            continue
+        connection, event = match.group(1), match.group(2)
+        if event == "BAD":
+            raise Failure(line)
+        if connection == "0" or event in ("call", "note"):
+            continue
+        before = state.get(connection)
+        if event == "open":
+            check(before is None, "opened twice:", line)
+            state[connection] = "open"
+        elif event == "refuse":
+            state[connection] = "refused"
+        elif event == "close":
+            check(before in ("open", "error"),
+                  "close of what is", before, ":", line)
+            state[connection] = "closed"
+        elif event == "error":
+            check(before == "open", "error of what is", before, ":", line)
+            state[connection] = "error"
+        else:
+            check(before == "open", "event of what is", before, ":", line)
+    if pairs:
+        left = [c for c, s in state.items() if s in ("open", "error")]
+        check(not left, "opened and never closed:", ", ".join(left[:20]))
