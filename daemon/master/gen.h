@@ -49,6 +49,7 @@ struct gen {
 	struct gen_image *images; /* settings->image_count */
 	uint32_t *slots;	  /* settings->listener_count, once bound */
 	struct slots *slot_table;
+	struct sockets *socket_table;
 	struct gen_socket *sockets;
 	uint32_t socket_count, socket_room;
 };
@@ -102,6 +103,12 @@ unsigned int gen_listen(struct gen *gen, uint32_t below,
  */
 bool gen_takes_sockets(const struct gen *from, const struct gen *next,
     uint32_t below);
+
+/*
+ * A worker comes up: have its sockets as they shall be.  What cannot be set
+ * right is made anew, but for what all workers share.
+ */
+void gen_restore_sockets(struct gen *gen, uint32_t worker);
 
 /* It is committed: make sockets that were open before what it says. */
 void gen_apply(const struct gen *gen);

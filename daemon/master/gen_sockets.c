@@ -176,6 +176,7 @@ gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
 		return 1;
 	}
 	gen->slot_table = slots;
+	gen->socket_table = sockets;
 	for (i = 0; i < count; i++)
 		gen->slots[i] = SLOT_NONE;
 	for (i = 0; i < count; i++)
@@ -235,6 +236,42 @@ gen_takes_sockets(const struct gen *from, const struct gen *next, uint32_t below
 			return true;
 	}
 	return false;
+}
+
+static void
+replace(struct gen *gen, struct gen_socket *row,
+    const struct listener_settings *listener)
+{
+	struct error err;
+	struct sock *sock;
+
+	sock = sockets_replace(gen->socket_table, row->sock, listener, &err);
+	if (sock == NULL) {
+		log_errorx("listener %s: %s", listener->name, err.text);
+		return;
+	}
+	sock_unref(row->sock);
+	row->sock = sock;
+}
+
+void
+gen_restore_sockets(struct gen *gen, uint32_t worker)
+{
+	const struct listener_settings *listener;
+	struct gen_socket *row;
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++) {
+		row = &gen->sockets[i];
+		listener = &gen->settings->listeners[row->listener];
+		if (row->sock == NULL ||
+		    (row->worker != ALL_WORKERS && row->worker != worker) ||
+		    sock_restore(row->sock, listener->name) == 0)
+			continue;
+		/* The others would go on with the old one. */
+		if (row->worker != ALL_WORKERS)
+			replace(gen, row, listener);
+	}
 }
 
 void

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,32 +20,10 @@
 #include "master/aside.h"
 #include "master/bind.h"
 #include "master/inherited.h"
+#include "master/sockets_internal.h"
 #include "settings.h"
 
-#define KEEPIDLE_MAX_S 32767 /* what Linux takes for TCP_KEEPIDLE */
 #define BUCKETS 1024 /* a thousand listeners have one each, for all workers */
-
-struct sock {
-	LIST_ENTRY(sock) entry;
-	unsigned int refs;
-	int fd; /* of systemd's sockets: borrowed */
-	uint32_t id;
-	/* what it is known by */
-	struct address requested;
-	char *scope; /* port 0: the listener's name; else NULL */
-	uint32_t worker;
-	unsigned int number;
-	/* what came of it */
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_storage storage;
-	} actual;
-	socklen_t actual_length;
-	struct stat bound; /* of a unix path */
-	bool listening;
-};
 
 struct sockets {
 	const struct inherited *inherited;
@@ -194,43 +171,6 @@ open_any(struct sockets *sockets, struct sock *sock,
 	    sock->number, err);
 }
 
-static bool
-set_option(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
-}
-
-/* What the kernel does by itself: only a fresh socket knows. */
-static int
-default_keepidle(int family)
-{
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), value = 7200;
-	socklen_t length = sizeof(value);
-
-	if (fd == -1)
-		return value;
-	getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, &length);
-	close(fd);
-	return value;
-}
-
-/* Accepted sockets inherit these: no system call per connection. */
-static bool
-set_options(const struct sock *sock, const struct listener_settings *listener)
-{
-	uint64_t idle_s = (listener->keepalive_idle_ms + 999) / 1000;
-
-	if (sock->actual.sa.sa_family == AF_UNIX)
-		return true;
-	if (idle_s == 0)
-		idle_s = (uint64_t)default_keepidle(sock->actual.sa.sa_family);
-	if (idle_s > KEEPIDLE_MAX_S)
-		idle_s = KEEPIDLE_MAX_S;
-	return set_option(sock->fd, IPPROTO_TCP, TCP_NODELAY, listener->nodelay) &&
-	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE, listener->keepalive) &&
-	    set_option(sock->fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
-}
-
 static struct sock *
 sock_new(const struct address *address, const char *scope, uint32_t worker,
     unsigned int number)
@@ -290,9 +230,10 @@ sock_make(struct sockets *sockets, struct sock *sock,
 		return -1;
 	sock->actual_length = sizeof(sock->actual);
 	if (getsockname(sock->fd, &sock->actual.sa, &sock->actual_length) == -1 ||
-	    !set_options(sock, listener))
+	    !sock_set_options(sock, listener))
 		return error_sys(err, "cannot prepare the socket for %s",
 		    address_text(&sock->requested, text));
+	sock_note(sock);
 	if (sibling == NULL && sock_listen(sock, listener, err) == -1)
 		return -1;
 	sock->id = ++sockets->last_id;
@@ -324,8 +265,52 @@ sockets_find(struct sockets *sockets, const struct listener_settings *listener,
 
 	LIST_FOREACH(sock, bucket_of(sockets, address, scope), entry)
 		if (sock->worker == worker && sock->number == number &&
-		    same_request(sock, address, scope) && !path_is_gone(sock))
+		    same_request(sock, address, scope) && !path_is_gone(sock) &&
+		    sock_restore(sock, listener->name) == 0)
 			return sock_ref(sock);
+	return NULL;
+}
+
+/*
+ * Is there one that cannot be set right, and no other can be made?  A name, and
+ * what systemd holds, is taken for as long as anybody has the old one open.
+ */
+static bool
+is_lost(struct sockets *sockets, const struct listener_settings *listener,
+    const struct address *address, unsigned int number, struct error *err)
+{
+	const char *scope = scope_of(listener, address);
+	const struct sock *sock;
+	char text[ADDRESS_TEXT_MAX];
+
+	if (address->kind != ADDRESS_ABSTRACT && address->kind != ADDRESS_SYSTEMD)
+		return false;
+	LIST_FOREACH(sock, bucket_of(sockets, address, scope), entry) {
+		if (!sock->stuck || sock->number != number ||
+		    !same_request(sock, address, scope))
+			continue;
+		error_set(err,
+		    "cannot listen on %s: a plugin has changed the socket in a "
+		    "way that cannot be undone; restart sluiced%s",
+		    address_text(address, text),
+		    address->kind == ADDRESS_SYSTEMD
+			? " and its socket unit"
+			: "");
+		return true;
+	}
+	return false;
+}
+
+struct sock *
+sockets_replace(struct sockets *sockets, struct sock *sock,
+    const struct listener_settings *listener, struct error *err)
+{
+	struct sock *fresh = sockets_open(sockets, listener, &sock->requested,
+	    sock->worker, sock->number, err);
+
+	if (fresh == NULL || sock_listen(fresh, listener, err) == 0)
+		return fresh;
+	sock_unref(fresh);
 	return NULL;
 }
 
@@ -340,6 +325,8 @@ sockets_open(struct sockets *sockets, const struct listener_settings *listener,
 	sock = sockets_find(sockets, listener, address, worker, number);
 	if (sock != NULL)
 		return sock;
+	if (is_lost(sockets, listener, address, number, err))
+		return NULL;
 	/* Of systemd's sockets those with one name are no group. */
 	sibling =
 	    address->kind == ADDRESS_TCP ? find(sockets, address, scope) : NULL;
@@ -370,77 +357,4 @@ sock_unref(struct sock *sock)
 		return;
 	LIST_REMOVE(sock, entry);
 	sock_destroy(sock);
-}
-
-int
-sock_listen(struct sock *sock, const struct listener_settings *listener,
-    struct error *err)
-{
-	char text[ADDRESS_TEXT_MAX];
-
-	if (sock->listening)
-		return 0;
-	if (listen(sock->fd, (int)listener->backlog) == -1)
-		return error_sys(err, "cannot listen on %s",
-		    sock_text(sock, text));
-	sock->listening = true;
-	return 0;
-}
-
-void
-sock_apply(struct sock *sock, const struct listener_settings *listener)
-{
-	char text[ADDRESS_TEXT_MAX];
-	struct error err;
-	int path_fd;
-
-	if (!set_options(sock, listener))
-		log_warn("listener %s: cannot set the options of %s",
-		    listener->name, sock_text(sock, text));
-	/* The length of systemd's queues is said in the .socket unit. */
-	if (sock->requested.kind != ADDRESS_SYSTEMD && sock->listening &&
-	    listen(sock->fd, (int)listener->backlog) == -1)
-		log_warn("listener %s: cannot set the backlog of %s",
-		    listener->name, sock_text(sock, text));
-	if (sock->requested.kind != ADDRESS_UNIX)
-		return;
-	path_fd = bind_unix_ours(&sock->requested, &sock->bound);
-	if (path_fd == -1) {
-		log_warnx("listener %s: %s is gone or replaced by somebody "
-			  "else: no client can find it",
-		    listener->name, sock_text(sock, text));
-		return;
-	}
-	if (bind_unix_rights(path_fd, listener, &err) == -1)
-		log_warnx("listener %s: %s: %s", listener->name,
-		    sock_text(sock, text), err.text);
-	close(path_fd);
-}
-
-int
-sock_fd(const struct sock *sock)
-{
-	return sock->fd;
-}
-
-uint32_t
-sock_id(const struct sock *sock)
-{
-	return sock->id;
-}
-
-const char *
-sock_text(const struct sock *sock, char text[ADDRESS_TEXT_MAX])
-{
-	struct address address = sock->requested;
-
-	if (address.kind == ADDRESS_UNIX || address.kind == ADDRESS_ABSTRACT ||
-	    sock->actual_length == 0)
-		return address_text(&address, text);
-	/* "*:port" only when it really is both. */
-	if (address.dual && sock->actual.sa.sa_family == AF_INET6) {
-		address.u.in6 = sock->actual.in6;
-		return address_text(&address, text);
-	}
-	return sockaddr_text(&sock->actual.sa, sock->actual_length, text);
 }

@@ -51,6 +51,17 @@ void sock_unref(struct sock *sock);
 int sock_listen(struct sock *sock, const struct listener_settings *listener,
     struct error *err);
 
+/*
+ * Workers have the sockets, too.  Set right what a plugin has changed: that it
+ * listens, the length of its queue, filters, options.  Logs what that was.
+ * Returns 0, or -1: it cannot be, and is not found any more.
+ */
+int sock_restore(struct sock *sock, const char *listener);
+
+/* A new one in place of such a one, listening.  A reference, or NULL. */
+struct sock *sockets_replace(struct sockets *sockets, struct sock *sock,
+    const struct listener_settings *listener, struct error *err);
+
 /* Make a socket that was open before what the settings say now.  Logs what fails. */
 void sock_apply(struct sock *sock, const struct listener_settings *listener);
 

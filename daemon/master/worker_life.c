@@ -120,6 +120,7 @@ worker_join(struct worker_row *worker)
 {
 	struct error err;
 
+	gen_restore_sockets(worker->workers->committed, worker->index);
 	worker_set_state(worker, WORKER_JOINING);
 	if (worker_send_generation(worker, worker->workers->committed, &err) ==
 	    -1) {

@@ -1,0 +1,47 @@
+/* sockets_internal.h: one socket: for sockets.c (the table) and sock.c (what is done to one). */
+
+#ifndef SLUICE_MASTER_SOCKETS_INTERNAL_H
+#define SLUICE_MASTER_SOCKETS_INTERNAL_H
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "master/sticky.h"
+
+struct sock {
+	LIST_ENTRY(sock) entry;
+	unsigned int refs;
+	int fd; /* of systemd's sockets: borrowed */
+	uint32_t id;
+	/* what it is known by */
+	struct address requested;
+	char *scope; /* port 0: the listener's name; else NULL */
+	uint32_t worker;
+	unsigned int number;
+	/* what came of it */
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_storage storage;
+	} actual;
+	socklen_t actual_length;
+	struct stat bound; /* of a unix path */
+	bool listening;
+	int backlog;	      /* of the listen(2) that was last; 0: not ours */
+	struct sticky sticky; /* how it was when we were through with it */
+	bool stuck;	      /* and cannot be again: never used any more */
+};
+
+/* What the settings say that accepted sockets inherit.  Returns false with errno. */
+bool sock_set_options(const struct sock *sock,
+    const struct listener_settings *listener);
+/* This is how it shall be from now on. */
+void sock_note(struct sock *sock);
+
+#endif
