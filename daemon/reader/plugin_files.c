@@ -11,6 +11,7 @@
 #include "error.h"
 #include "image.h"
 #include "libraries.h"
+#include "plugin_images.h"
 #include "problems.h"
 #include "settings.h"
 #include "trusted_path.h"
@@ -78,155 +79,6 @@ static int
 no_memory(struct error *err)
 {
 	return error_set(err, "out of memory");
-}
-
-/* A new row of settings->images, which takes the image over. */
-static int
-add_image(struct opener *opener, const char *path, struct image *image,
-    const char *soname, uint32_t *ret_index, struct error *err)
-{
-	struct settings *settings = opener->settings;
-	struct image_settings *added;
-	struct image *larger;
-	uint32_t count = opener->files->count;
-
-	larger = reallocarray(opener->files->images, count + 1,
-	    sizeof(*larger));
-	if (larger == NULL)
-		return no_memory(err);
-	opener->files->images = larger;
-	added = settings_add_image(settings);
-	if (added == NULL)
-		return no_memory(err);
-	memcpy(added->hash, image->hash, IMAGE_HASH_SIZE);
-	added->size = image->size;
-	added->path = strdup(path);
-	if (soname != NULL)
-		added->soname = strdup(soname);
-	larger[count] = *image;
-	opener->files->count = count + 1;
-	image->fd = -1;
-	*ret_index = count;
-	if (added->path == NULL || (soname != NULL && added->soname == NULL))
-		return no_memory(err);
-	return 0;
-}
-
-static bool
-is_named(const struct image_settings *image, const char *name)
-{
-	return image->soname != NULL && strcmp(image->soname, name) == 0;
-}
-
-/* The plugin that is known by its hash; NO_IMAGE: there is none. */
-static uint32_t
-find_image(const struct settings *settings, const struct image *image)
-{
-	uint32_t i;
-
-	for (i = 0; i < settings->image_count; i++)
-		if (!settings->images[i].library &&
-		    memcmp(settings->images[i].hash, image->hash,
-			IMAGE_HASH_SIZE) == 0)
-			return i;
-	return NO_IMAGE;
-}
-
-static int
-two_of_a_name(const char *name, const char *path, const char *other,
-    struct error *err)
-{
-	return error_set(err,
-	    "%s: is another %s than %s, and a process has one of a name; link "
-	    "it into the plugin statically, or give it another soname",
-	    path, name, other);
-}
-
-/* Take a library over, unless it is there already. */
-static int
-keep_library(struct opener *opener, struct library_file *library,
-    uint32_t *ret_index, struct error *err)
-{
-	const struct settings *settings = opener->settings;
-	const struct image_settings *other;
-	uint32_t i;
-	bool same;
-
-	for (i = 0; i < settings->image_count; i++) {
-		other = &settings->images[i];
-		same = other->library && memcmp(other->hash,
-		    library->image.hash, IMAGE_HASH_SIZE) == 0;
-		if (library->named && is_named(other, library->name) && !same)
-			return two_of_a_name(library->name, library->path,
-			    other->path, err);
-		if (same) {
-			*ret_index = i;
-			return 0;
-		}
-	}
-	if (add_image(opener, library->path, &library->image,
-		library->named ? library->name : NULL, ret_index, err) == -1)
-		return -1;
-	settings->images[*ret_index].library = true;
-	return 0;
-}
-
-static int
-keep_libraries(struct opener *opener, struct libraries *libraries,
-    uint32_t indexes[LIBRARIES_MAX], struct error *err)
-{
-	uint32_t i;
-
-	for (i = 0; i < libraries->count; i++) {
-		indexes[i] = NO_IMAGE;
-		if (libraries->list[i].image.fd != -1 &&
-		    keep_library(opener, &libraries->list[i], &indexes[i],
-			err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/* Does it call itself as a library that another one needs? */
-static int
-check_soname(const struct settings *settings, const char *path,
-    const char *soname, struct error *err)
-{
-	uint32_t i;
-
-	for (i = 0; soname != NULL && i < settings->image_count; i++)
-		if (settings->images[i].library &&
-		    is_named(&settings->images[i], soname))
-			return two_of_a_name(soname, path,
-			    settings->images[i].path, err);
-	return 0;
-}
-
-/* Take the image over.  The same content has one place, however many paths. */
-static int
-keep_image(struct opener *opener, const char *path, struct image *image,
-    struct libraries *libraries, uint32_t *ret_index, struct error *err)
-{
-	uint32_t indexes[LIBRARIES_MAX], i;
-	struct image_need *need;
-
-	*ret_index = find_image(opener->settings, image);
-	if (*ret_index != NO_IMAGE)
-		return 0;
-	if (keep_libraries(opener, libraries, indexes, err) == -1 ||
-	    check_soname(opener->settings, path, libraries->soname, err) ==
-		-1 ||
-	    add_image(opener, path, image, libraries->soname, ret_index, err) ==
-		-1)
-		return -1;
-	for (i = 0; i < libraries->count; i++) {
-		need = image_add_need(&opener->settings->images[*ret_index]);
-		if (need == NULL ||
-		    (need->name = strdup(libraries->list[i].name)) == NULL)
-			return no_memory(err);
-		need->image = indexes[i];
-	}
-	return 0;
 }
 
 /*
@@ -308,8 +160,8 @@ open_image(struct opener *opener, const struct listener_settings *listener,
 	    libraries_find(path, file, &image, &library_ops, &seeker,
 		&libraries, err) == 0) {
 		note_libraries(opener, listener, path, &libraries);
-		result = keep_image(opener, path, &image, &libraries,
-		    ret_index, err);
+		result = plugin_images_keep(opener->settings, opener->files,
+		    path, &image, &libraries, ret_index, err);
 	}
 	libraries_done(&libraries);
 	image_close(&image);

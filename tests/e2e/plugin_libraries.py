@@ -261,6 +261,17 @@ def test_two_plugins():
         # Nor may a plugin be taken for a library.
         plugin(d, library, "b", [ORIGIN, "-Wl,-soname,libhelper.so.1"], "q")
         check("libhelper.so.1" in d.reload_refused())
+        # Nor for one without a soname, whoever would come first.
+        nameless = helper(d, "three", None, "more")
+        for name, other in ("pq", "qp"):
+            compile_plugin(PLUGIN % ("b", name, MANY), d.path(name + ".so"),
+                           ["-Wl,-rpath,$ORIGIN/more", "-Wl,--no-as-needed"]
+                           + by_name(nameless))
+            plugin(d, library, "b", [ORIGIN, "-Wl,-soname,libhelper.so"],
+                   other)
+            said = d.reload_refused()
+            check("are both libhelper.so," in said, said)
+            check("refused: 1 problem" in said, said)
         equal(ask(d.connect("q")), "q with one")
 
 
