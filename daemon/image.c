@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "elf_check.h"
@@ -114,20 +116,44 @@ copy_and_hash(const char *path, int file, struct image *image, struct error *err
 	return result;
 }
 
+/*
+ * Is it as it was?  When another file is renamed over it just now, fstat(2) may
+ * tell the new time of the change and still the old number of links: a moment
+ * later both are the new ones, and it is fine.
+ */
+static int
+look_again(const char *path, int file, const struct stat *before,
+    bool *ret_same, struct error *err)
+{
+	static const struct timespec moment = { 0, 1000000 };
+	struct stat after;
+
+	if (fstat(file, &after) == -1)
+		return error_sys(err, "%s", path);
+	*ret_same = same_bytes(before, &after);
+	if (*ret_same)
+		return 0;
+	nanosleep(&moment, NULL);
+	if (fstat(file, &after) == -1)
+		return error_sys(err, "%s", path);
+	*ret_same = same_bytes(before, &after);
+	return 0;
+}
+
 /* A copy that is half one version and half the next must not get past here. */
 static int
 copy_whole(const char *path, int file, struct image *image, struct error *err)
 {
-	struct stat before, after;
+	struct stat before;
+	bool same;
 
 	if (fstat(file, &before) == -1)
 		return error_sys(err, "%s", path);
 	if (check_file(path, &before, err) == -1 ||
-	    copy_and_hash(path, file, image, err) == -1)
+	    copy_and_hash(path, file, image, err) == -1 ||
+	    look_again(path, file, &before, &same, err) == -1)
 		return -1;
-	if (fstat(file, &after) == -1)
-		return error_sys(err, "%s", path);
-	if (!same_bytes(&before, &after) || image->size != (uint64_t)before.st_size)
+	if (!same || image->size != (uint64_t)before.st_size)
 		return error_set(err,
 		    "%s: changed while it was read; "
 		    "write a new file and rename it into place",
