@@ -30,22 +30,52 @@ struct binding {
 	struct error *err;
 };
 
-/* Does this relocation leave the address of a symbol behind? */
+/* Does this relocation leave the address of a symbol in the loader's table? */
 static bool
-is_address(unsigned int type)
+is_entry(unsigned int type)
 {
 #if defined(__x86_64__)
-	return type == R_X86_64_GLOB_DAT || type == R_X86_64_JUMP_SLOT ||
-	    type == R_X86_64_64;
+	return type == R_X86_64_GLOB_DAT || type == R_X86_64_JUMP_SLOT;
 #elif defined(__aarch64__)
-	return type == R_AARCH64_GLOB_DAT || type == R_AARCH64_JUMP_SLOT ||
-	    type == R_AARCH64_ABS64;
+	return type == R_AARCH64_GLOB_DAT || type == R_AARCH64_JUMP_SLOT;
 #elif defined(__riscv) && __riscv_xlen == 64
-	return type == R_RISCV_JUMP_SLOT || type == R_RISCV_64;
+	return type == R_RISCV_JUMP_SLOT;
 #else
 	(void)type; /* not known here: nothing is proved */
 	return false;
 #endif
+}
+
+/* Or in a pointer of the program? */
+static bool
+is_pointer(unsigned int type)
+{
+#if defined(__x86_64__)
+	return type == R_X86_64_64;
+#elif defined(__aarch64__)
+	return type == R_AARCH64_ABS64;
+#elif defined(__riscv) && __riscv_xlen == 64
+	return type == R_RISCV_64;
+#else
+	(void)type;
+	return false;
+#endif
+}
+
+/* What a constructor could have changed tells nothing. */
+static bool
+is_constant(const struct image_map *map, uint64_t address)
+{
+	const ElfW(Phdr) * segment;
+	unsigned int i;
+
+	for (i = 0; i < map->count; i++) {
+		segment = &map->segments[i];
+		if (segment->p_type == PT_GNU_RELRO &&
+		    address - segment->p_vaddr < segment->p_memsz)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -93,10 +123,12 @@ check_one(const struct binding *binding, const ElfW(Rela) * relocation)
 {
 	size_t index = RELOCATION_SYMBOL(relocation->r_info);
 	ElfW(Addr) slot = binding->map->base + relocation->r_offset, bound;
+	unsigned int type = RELOCATION_TYPE(relocation->r_info);
 	const ElfW(Sym) * symbol;
 
-	if (!is_address(RELOCATION_TYPE(relocation->r_info)) ||
-	    index >= binding->symbol_count)
+	if (index >= binding->symbol_count ||
+	    !(is_entry(type) || (is_pointer(type) &&
+		is_constant(binding->map, relocation->r_offset))))
 		return 0;
 	symbol = &binding->symbols[index];
 	if (!is_own(symbol) ||

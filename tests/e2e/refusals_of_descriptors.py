@@ -12,6 +12,7 @@ HEAD = """
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static ssize_t
 on_data(struct sl_conn *c, const void *buf, size_t len)
@@ -66,7 +67,8 @@ __attribute__((constructor)) static void
 bend(void)
 {
 	struct sl_plugin *m = &mine;
-	void *heap = calloc(1, 4096);
+	void *heap = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)m;
 	(void)heap;
@@ -212,10 +214,24 @@ SL_PLUGIN(.name = "own", .server = SL_HANDLERS(.data = on_end),
                   r" which comes before its own; .* -fvisibility=hidden")
         r.without(compiled(r, "data", libc),
                   r'data\.so: uses "program_invocation_name" of \S+,')
+        # Also in a table; but what it changed itself is its own business.
+        table = source % (
+            "int daemon(int, int);"
+            "int daemon(int a, int b) { return a + b; }"
+            "typedef int f(int, int); SL_EXPORT extern f *const all[];"
+            "f *const all[] = { daemon }", '"own\\n"')
+        r.without(compiled(r, "table", table), r'table\.so: uses "daemon" of')
+        changed = source % (
+            "int mine(int, int); int mine(int a, int b) { return a + b; }"
+            "typedef int f(int, int); extern f *one; f *one = mine;"
+            "__attribute__((constructor)) static void turn(void)"
+            "{ one = (f *)abort; }", '"own\\n"')
+        r.with_listener("changed", compiled(r, "changed", changed))
+        equal(r.d.reload_ready(), 2, "generation")
         # What it does not export is found by nobody else, and nowhere else.
         r.with_listener("own", compiled(r, "own", library,
                                         ["-Wl,-Bsymbolic"]))
-        equal(r.d.reload_ready(), 2, "generation")
+        equal(r.d.reload_ready(), 3, "generation")
         s = r.d.connect("own")
         s.sendall(b"?")
         equal(receive_line(s), "own")
