@@ -1,114 +1,9 @@
 /*
- * check_conf.c: the configuration: what a good one becomes, and that each
- * mistake is told with its file and line.
+ * check_conf.c: the keys of a configuration: what good ones become, and that
+ * each mistake is told with its file and line.
  */
 
-#include "fixture.h"
-
-#include <stdint.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/socket.h>
-
-#include "log.h"
-#include "reader/conf.h"
-#include "reader/problems.h"
-#include "settings.h"
-
-#define LISTENERS                                           \
-	"listeners = ( { name = \"a\"; plugin = \"echo\"; " \
-	"listen = \"127.0.0.1:7007\"; } );\n"
-
-static struct problems problems;
-
-static void
-dump(void)
-{
-	uint32_t i;
-
-	for (i = 0; i < problems.count; i++)
-		fprintf(stderr, "%s:%u: %d %s\n", problems.list[i].file,
-		    problems.list[i].line, problems.list[i].level,
-		    problems.list[i].text);
-}
-
-static struct settings *
-read_text(const char *text)
-{
-	return conf_read(fixture_text("sluice.conf", text), &problems);
-}
-
-/* Read what must be good. */
-static struct settings *
-good(const char *text)
-{
-	struct settings *settings = read_text(text);
-
-	if (problems.errors > 0)
-		dump();
-	ck_assert_uint_eq(problems.errors, 0);
-	ck_assert_ptr_nonnull(settings);
-	return settings;
-}
-
-static void
-done(struct settings *settings)
-{
-	settings_free(settings);
-	problems_done(&problems);
-}
-
-static const struct problem *
-find_problem(int level, const char *file, uint32_t line, const char *part)
-{
-	uint32_t i;
-
-	for (i = 0; i < problems.count; i++)
-		if (problems.list[i].level == level &&
-		    strstr(problems.list[i].file, file) != NULL &&
-		    problems.list[i].line == line &&
-		    strstr(problems.list[i].text, part) != NULL)
-			return &problems.list[i];
-	return NULL;
-}
-
-static void
-expect(int level, const char *file, uint32_t line, const char *part)
-{
-	if (find_problem(level, file, line, part) == NULL) {
-		dump();
-		ck_abort_msg("no problem at %s:%u with \"%s\"", file, line, part);
-	}
-}
-
-/* Exactly one mistake, at this line, with these words. */
-static void
-one_mistake(const char *text, uint32_t line, const char *part)
-{
-	struct settings *settings = read_text(text);
-
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", line, part);
-	if (problems.errors != 1)
-		dump();
-	ck_assert_uint_eq(problems.errors, 1);
-	done(settings);
-}
-
-/* The same for a line in a listener, which stands on line 4. */
-static void
-one_listener_mistake(const char *text, const char *part)
-{
-	char file[4096];
-
-	snprintf(file, sizeof(file),
-	    "listeners = (\n"
-	    "  { name = \"a\"; plugin = \"echo\";\n"
-	    "    listen = [ \"127.0.0.1:7007\" ];\n"
-	    "%s\n"
-	    "  }\n);\n",
-	    text);
-	one_mistake(file, 4, part);
-}
+#include "conf_fixture.h"
 
 START_TEST(defaults_are_those_of_the_manual)
 {
@@ -325,124 +220,6 @@ START_TEST(missing_keys_are_named)
 }
 END_TEST
 
-START_TEST(integers_that_would_wrap_are_refused)
-{
-	one_mistake("workers = 4294967297;\n" LISTENERS, 1,
-	    "4294967297 does not fit 32 bits");
-	one_mistake("workers = 2147483648;\n" LISTENERS, 1, "32 bits");
-	one_mistake("workers = -2147483649;\n" LISTENERS, 1, "32 bits");
-	one_mistake("workers = 0x100000001;\n" LISTENERS, 1, "32 bits");
-	one_mistake("workers = 0xFFFFFFFF;\n" LISTENERS, 1, "32 bits");
-	one_mistake("\nworkers = 99999999999999999999;\n" LISTENERS, 2,
-	    "64 bits");
-	one_mistake("workers = 9223372036854775808L;\n" LISTENERS, 1, "64 bits");
-	one_mistake("workers = 0xFFFFFFFFFFFFFFFFL;\n" LISTENERS, 1, "64 bits");
-	one_listener_mistake("options : { n = 18446744073709551617; };",
-	    "64 bits");
-	done(good(
-	    "// 4294967297\n# 4294967297\n/* 4294967297 */\n"
-	    "user = \"root\" /* 4294967297 */;\n"
-	    "listeners = ( { name = \"a\"; plugin = \"p\"; listen = \"*:1\";"
-	    "options : { a = \"4294967297\"; b4294967297 = 1;\n"
-	    "c = 4294967297L; d = 2147483647; e = -2147483648;\n"
-	    "f = 0x7FFFFFFF; g = 4294967297.0; h = 0x1FFFFFFFFL;\n"
-	    "i = 9223372036854775807L; j = 3e99; k = 4294967296LL; }; } );\n"));
-}
-END_TEST
-
-START_TEST(strings_keep_their_lines)
-{
-	struct settings *settings;
-
-	settings = read_text(
-	    "/* a\n comment */ user = \"root\"\n\n;\n"
-	    "listeners = (\n"
-	    "  {\n"
-	    "    name = \"a\"; plugin\n"
-	    "      = \"p\";\n"
-	    "    listen = [\n"
-	    "      \"bad1\",\n"
-	    "      // \"no\"\n"
-	    "      \"bad\"\n"
-	    "      \"2\"\n"
-	    "      ,\n"
-	    "      \"bad3\"\n"
-	    "\n"
-	    "    ];\n"
-	    "    options : { text = \"two\nlines \\\" \\\\\"; list = ( \"a\",\n"
-	    "      \"b\" ); };\n"
-	    "  }\n"
-	    "\n"
-	    "  ,\n"
-	    "  { }\n"
-	    ");\n");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 10, "\"bad1\"");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 12, "\"bad2\"");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 15, "\"bad3\"");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 24, "\"name\" is missing");
-	ck_assert_uint_eq(settings->user_origin.line, 2);
-	ck_assert_uint_eq(settings->listeners[0].origin.line, 6);
-	done(settings);
-}
-END_TEST
-
-START_TEST(broken_syntax_names_the_line)
-{
-	one_mistake("workers = 1;\nuser \"x\";\n", 2, "syntax error");
-	one_mistake("workers = 1;\n\nworkers = 2;\n", 3, "duplicate");
-	one_mistake("workers = 1;\nuser = \"x;\nlog = 5;\n", 2,
-	    "this string has no end");
-	one_mistake("workers = 1;\n/* no end\n\n", 2, "this comment has no end");
-	one_mistake("\nlisteners = (\n { name = \"x\"; \n\n", 3,
-	    "this \"{\" is never closed");
-	one_mistake("listeners = (\n { name = \"x\"; )\n;", 2,
-	    "\")\" does not close the \"{\" of line 2");
-	one_mistake("workers = 1;\n}\n", 2, "closes nothing");
-	one_mistake("workers = yes;\n", 1, "syntax error");
-	done(good("\xef\xbb\xbfworkers = 1;\n" LISTENERS)); /* a mark is none */
-	one_listener_mistake("options : { a = [ 1, \"x\" ]; };", "mismatched");
-	one_listener_mistake("options : { a = \"x\\x00y\"; };", "\\x00");
-}
-END_TEST
-
-START_TEST(a_binary_file_is_told_from_a_text_file)
-{
-	struct settings *settings;
-
-	settings = conf_read(fixture_file("sluice.conf", "a = 1;\nb\0c", 10),
-	    &problems);
-	ck_assert_ptr_null(settings);
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 2, "NUL");
-	done(settings);
-}
-END_TEST
-
-START_TEST(at_include_points_at_include)
-{
-	one_mistake("workers = 1;\n@include \"/etc\"\n", 2,
-	    "@include is not supported; write include =");
-	one_mistake("workers = 1;\n  \t@include \"/etc\"\n", 2, "@include");
-	done(good("// @include \"/etc\"\n/* @include \"/etc\" */\n" LISTENERS));
-}
-END_TEST
-
-START_TEST(depth_and_width_have_limits)
-{
-	char *text = calloc(1, 1 << 20);
-	size_t len = 0;
-	int i;
-
-	ck_assert_ptr_nonnull(text);
-	for (i = 0; i < 100; i++)
-		len += (size_t)sprintf(text + len, "a = (");
-	one_mistake(text, 1, "brackets in each other");
-	for (i = 0, len = 0; i < 50000; i++)
-		len += (size_t)sprintf(text + len, "k%d=1;\n", i);
-	one_mistake(text, 1025, "more than 1024 settings");
-	free(text);
-}
-END_TEST
-
 START_TEST(every_mistake_is_reported)
 {
 	struct settings *settings;
@@ -498,6 +275,26 @@ START_TEST(many_mistakes_have_an_end)
 	ck_assert_uint_le(problems.count, 1000);
 	free(text);
 	done(settings);
+}
+END_TEST
+
+static uint32_t seen;
+
+static void
+count_problem(void *arg, const struct problem *problem)
+{
+	ck_assert_ptr_eq(arg, &seen);
+	ck_assert_ptr_nonnull(problem->text);
+	seen++;
+}
+
+START_TEST(problems_are_told_when_they_are_found)
+{
+	problems.on_problem = count_problem;
+	problems.arg = &seen;
+	settings_free(read_text("workers = 1000;\nuser = 5;\n" LISTENERS));
+	ck_assert_uint_eq(seen, 2);
+	problems_done(&problems);
 }
 END_TEST
 
@@ -623,276 +420,10 @@ START_TEST(options_are_flattened)
 }
 END_TEST
 
-START_TEST(includes_are_globs_in_order)
-{
-	struct settings *settings;
-
-	mkdir(fixture_path("conf.d"), 0755);
-	fixture_text("conf.d/b.conf",
-	    "listeners = ( { name = \"b\"; "
-	    "plugin = \"p\"; listen = \"*:2\"; } );");
-	fixture_text("conf.d/a.conf",
-	    "listeners = ( { name = \"a\"; "
-	    "plugin = \"p\"; listen = \"*:1\"; } );");
-	fixture_text("conf.d/ignored", "syntax error");
-	settings = good("include = \"conf.d/*.conf\";");
-	ck_assert_uint_eq(settings->listener_count, 2);
-	ck_assert_str_eq(settings->listeners[0].name, "a");
-	ck_assert_str_eq(settings->listeners[1].name, "b");
-	ck_assert_str_eq(settings->listeners[1].origin.file,
-	    fixture_path("conf.d/b.conf"));
-	done(settings);
-	/* Twice the same file is one file. */
-	settings = good("include = [ \"conf.d/b.conf\", \"conf.d/*.conf\","
-			" \"nothing.d/*.conf\" ];");
-	ck_assert_uint_eq(settings->listener_count, 2);
-	ck_assert_str_eq(settings->listeners[0].name, "b");
-	done(settings);
-}
-END_TEST
-
-START_TEST(the_directory_of_the_file_is_no_pattern)
-{
-	struct settings *settings;
-
-	mkdir(fixture_path("a[b]"), 0755);
-	mkdir(fixture_path("a[b]/conf.d"), 0755);
-	fixture_text("a[b]/conf.d/a.conf",
-	    "listeners = ( { name = \"a\"; "
-	    "plugin = \"p\"; listen = \"*:1\"; } );");
-	memset(&problems, 0, sizeof(problems));
-	settings = conf_read(fixture_text("a[b]/sluice.conf",
-				 "include = \"conf.d/*.conf\";"),
-	    &problems);
-	ck_assert_ptr_nonnull(settings);
-	ck_assert_uint_eq(problems.errors, 0);
-	ck_assert_uint_eq(settings->listener_count, 1);
-	done(settings);
-}
-END_TEST
-
-/* What is not seen must not look like listeners that were taken away. */
-START_TEST(a_directory_that_cannot_be_read_is_a_mistake)
-{
-	ck_assert_int_eq(symlink("loop.d", fixture_path("loop.d")), 0);
-	one_mistake(LISTENERS "\ninclude = \"loop.d/*.conf\";", 3,
-	    "cannot look for files: Too many levels of symbolic links");
-}
-END_TEST
-
-START_TEST(mistakes_in_included_files_name_them)
-{
-	struct settings *settings;
-
-	mkdir(fixture_path("conf.d"), 0755);
-	fixture_text("conf.d/a.conf",
-	    "\nworkers = 5;\n"
-	    "listeners = ( { name = \"a\"; plugin = \"p\";\n"
-	    "listen = \"*:1\"; frob = 1; } );");
-	fixture_text("conf.d/b.conf", "listeners = (\n\n;\n");
-	fixture_text("conf.d/c.conf",
-	    "listeners = (\n"
-	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; } );"
-	    "connectors = ( );\n");
-	mkdir(fixture_path("conf.d/d.conf"), 0755);
-	settings = read_text("workers = -1;\ninclude = (\n\"conf.d/*.conf\",\n"
-			     "\"missing.conf\" );\n");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 1, "workers");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 4, "no such file");
-	expect(LOG_LEVEL_ERROR, "/a.conf", 2, "workers: an included file");
-	expect(LOG_LEVEL_ERROR, "/a.conf", 4, "unknown key \"frob\"");
-	expect(LOG_LEVEL_ERROR, "/b.conf", 1, "never closed");
-	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "name: \"a\" is the name");
-	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "*:1 is taken by \"a\"");
-	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "connectors: ");
-	expect(LOG_LEVEL_ERROR, "/d.conf", 0, "is a directory");
-	ck_assert_uint_eq(problems.errors, 9);
-	done(settings);
-	fixture_text("other.conf", "include = \"x\";");
-	one_mistake(LISTENERS "\ninclude = \"sluice.conf\";", 3, "itself");
-	one_mistake(LISTENERS "include = 5;", 2, "include: expected a string");
-	one_mistake(LISTENERS "include = ( );", 2, "include: the list is empty");
-	settings = read_text(LISTENERS "include = \"other.conf\";");
-	expect(LOG_LEVEL_ERROR, "/other.conf", 1, "include: an included file");
-	done(settings);
-}
-END_TEST
-
-START_TEST(files_that_are_no_files_are_refused_at_once)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	char *large = malloc((1 << 20) + 1);
-	int fd;
-
-	ck_assert_ptr_nonnull(large);
-	ck_assert_ptr_null(conf_read(fixture_path("missing"), &problems));
-	expect(LOG_LEVEL_ERROR, "/missing", 0, "No such file");
-	done(NULL);
-	ck_assert_ptr_null(conf_read(fixture_dir, &problems));
-	expect(LOG_LEVEL_ERROR, fixture_dir, 0, "is a directory");
-	done(NULL);
-	ck_assert_int_eq(mkfifo(fixture_path("fifo"), 0644), 0);
-	ck_assert_ptr_null(conf_read(fixture_path("fifo"), &problems));
-	expect(LOG_LEVEL_ERROR, "/fifo", 0, "not a regular file");
-	done(NULL);
-	ck_assert_ptr_null(conf_read("/dev/zero", &problems));
-	expect(LOG_LEVEL_ERROR, "/dev/zero", 0, "not a regular file");
-	done(NULL);
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	strcpy(un.sun_path, fixture_path("socket"));
-	ck_assert_int_eq(bind(fd, (void *)&un, sizeof(un)), 0);
-	ck_assert_ptr_null(conf_read(fixture_path("socket"), &problems));
-	expect(LOG_LEVEL_ERROR, "/socket", 0, "cannot open");
-	close(fd);
-	done(NULL);
-	memset(large, ' ', (1 << 20) + 1);
-	ck_assert_ptr_null(
-	    conf_read(fixture_file("large", large, (1 << 20) + 1), &problems));
-	expect(LOG_LEVEL_ERROR, "/large", 0, "at most 1048576");
-	done(NULL);
-	memcpy(large, LISTENERS, strlen(LISTENERS));
-	done(conf_read(fixture_file("fits", large, 1 << 20), &problems));
-	ck_assert_int_eq(symlink("loop", fixture_path("loop")), 0);
-	ck_assert_ptr_null(conf_read(fixture_path("loop"), &problems));
-	expect(LOG_LEVEL_ERROR, "/loop", 0, "symbolic links");
-	done(NULL);
-	free(large);
-}
-END_TEST
-
 START_TEST(copies_need_a_directory)
 {
 	one_mistake("plugin_copies = \"missing\";\n" LISTENERS, 1,
 	    "plugin_copies: ");
-}
-END_TEST
-
-/* Nothing that can stand in a file may crash, hang or loop the reader. */
-START_TEST(mutated_files_do_no_harm)
-{
-	static const char base[] =
-	    "workers = 3; user = \"root\";\n"
-	    "log : { level = \"debug\"; access = false; };\n"
-	    "drain_timeout = 5.5; /* c */ // d\n"
-	    "listeners = ( { name = \"a\"; plugin = \"./x.so\";\n"
-	    "  listen = ( \"127.0.0.1:1\", \"[::1]:2\", \"unix:/tmp/x\" );\n"
-	    "  limits = { connections = 7; write_queue = 4294967296L; };\n"
-	    "  options : { a = [ \"x\", \"y\" ]; b : { c = 0x1F; }; };\n"
-	    "} );\n";
-	static const char bytes[] = "\"\\(){}[]=:;,/*#@L0x9-+. \nax\0\xff";
-	char text[sizeof(base)];
-	int i, j, edits;
-
-	srandom(1);
-	for (i = 0; i < 3000; i++) {
-		memcpy(text, base, sizeof(base));
-		edits = 1 + (int)(random() % 4);
-		for (j = 0; j < edits; j++)
-			text[(size_t)random() % (sizeof(base) - 1)] =
-			    bytes[(size_t)random() % (sizeof(bytes) - 1)];
-		done(conf_read(fixture_file("f", text, sizeof(text) - 1),
-		    &problems));
-	}
-	for (i = 0; i < (int)sizeof(base); i++)
-		done(conf_read(fixture_file("f", base, (size_t)i), &problems));
-}
-END_TEST
-
-static uint32_t seen;
-
-static void
-count_problem(void *arg, const struct problem *problem)
-{
-	ck_assert_ptr_eq(arg, &seen);
-	ck_assert_ptr_nonnull(problem->text);
-	seen++;
-}
-
-START_TEST(problems_are_told_when_they_are_found)
-{
-	problems.on_problem = count_problem;
-	problems.arg = &seen;
-	settings_free(read_text("workers = 1000;\nuser = 5;\n" LISTENERS));
-	ck_assert_uint_eq(seen, 2);
-	problems_done(&problems);
-}
-END_TEST
-
-START_TEST(keys_that_need_a_restart_are_named)
-{
-	struct settings *a = good("workers = 1;\n" LISTENERS), *b;
-	struct origin origin;
-
-	problems_done(&problems);
-	b = good("drain_timeout = 1;\n\nworkers = 2;\n" LISTENERS);
-	ck_assert_ptr_null(settings_restart_key(a, a, &origin));
-	ck_assert_str_eq(settings_restart_key(a, b, &origin), "workers");
-	ck_assert_uint_eq(origin.line, 3);
-	ck_assert_ptr_nonnull(strstr(origin.file, "sluice.conf"));
-	b->workers = 1;
-	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
-	/* CPUs come and go; that is no change of the file. */
-	b->workers = 3;
-	b->workers_of_cpus = true;
-	ck_assert_str_eq(settings_restart_key(a, b, &origin), "workers");
-	a->workers_of_cpus = true;
-	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
-	b->uid = a->uid + 1;
-	ck_assert_str_eq(settings_restart_key(a, b, &origin), "user");
-	b->uid = a->uid;
-	b->gid = a->gid + 1;
-	ck_assert_str_eq(settings_restart_key(a, b, &origin), "group");
-	ck_assert_uint_eq(origin.line, 0);
-	b->gid = a->gid;
-	b->control = strdup("/run/x");
-	ck_assert_str_eq(settings_restart_key(a, b, &origin), "control");
-	a->control = strdup("/run/x");
-	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
-	b->control_bits = 0660;
-	ck_assert_str_eq(settings_restart_key(a, b, &origin), "control_mode");
-	b->control_bits = a->control_bits;
-	b->control_gid = 1;
-	ck_assert_str_eq(settings_restart_key(a, b, &origin), "control_group");
-	settings_free(a);
-	done(b);
-}
-END_TEST
-
-START_TEST(a_service_is_its_image_and_options)
-{
-#define WITH(rest)                                      \
-	"listeners = ( { name = \"a\"; plugin = \"p\";" \
-	"listen = \"*:1\"; " rest " } );"
-	static const char *const same[] = {
-		WITH("options : { a = 1; b = \"x\"; };"),
-		WITH("options : { b = \"x\"; a = 1; }; backlog = 5;")
-	};
-	static const char *const other[] = { WITH(""),
-		WITH("options : { a = 1; };"),
-		WITH("options : { a = 1; b = \"y\"; };"),
-		WITH("options : { a = 2; b = \"x\"; };"),
-		WITH("options : { a = 1; b = [ \"x\" ]; };"),
-		WITH("options : { a = 1L; c = \"x\"; };") };
-	struct settings *a, *b;
-	size_t i;
-
-	a = good(same[0]);
-	problems_done(&problems);
-	ck_assert_ptr_nonnull(settings_add_image(a));
-	b = good(same[1]);
-	ck_assert_ptr_nonnull(settings_add_image(b));
-	ck_assert(listener_same_service(a, a->listeners, b, b->listeners));
-	b->images[0].hash[31] = 1;
-	ck_assert(!listener_same_service(a, a->listeners, b, b->listeners));
-	done(b);
-	for (i = 0; i < sizeof(other) / sizeof(*other); i++) {
-		b = good(other[i]);
-		ck_assert_ptr_nonnull(settings_add_image(b));
-		ck_assert(
-		    !listener_same_service(a, a->listeners, b, b->listeners));
-		done(b);
-	}
-	settings_free(a);
 }
 END_TEST
 
@@ -908,28 +439,14 @@ main(void)
 		unknown_keys_are_told_what_was_meant,
 		words_that_are_none_are_listed,
 		missing_keys_are_named,
-		integers_that_would_wrap_are_refused,
-		strings_keep_their_lines,
-		broken_syntax_names_the_line,
-		a_binary_file_is_told_from_a_text_file,
-		at_include_points_at_include,
-		depth_and_width_have_limits,
 		every_mistake_is_reported,
 		many_mistakes_have_an_end,
+		problems_are_told_when_they_are_found,
 		names_and_addresses_are_unique,
 		unix_keys_need_a_unix_path,
 		accounts_are_looked_up,
 		options_are_flattened,
-		includes_are_globs_in_order,
-		the_directory_of_the_file_is_no_pattern,
-		a_directory_that_cannot_be_read_is_a_mistake,
-		mistakes_in_included_files_name_them,
-		files_that_are_no_files_are_refused_at_once,
 		copies_need_a_directory,
-		mutated_files_do_no_harm,
-		problems_are_told_when_they_are_found,
-		keys_that_need_a_restart_are_named,
-		a_service_is_its_image_and_options,
 		NULL,
 	};
 

@@ -1,0 +1,162 @@
+/*
+ * check_conf_files.c: the files of a configuration: includes, and what is no
+ * file that can be read.
+ */
+
+#include "conf_fixture.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+START_TEST(includes_are_globs_in_order)
+{
+	struct settings *settings;
+
+	mkdir(fixture_path("conf.d"), 0755);
+	fixture_text("conf.d/b.conf",
+	    "listeners = ( { name = \"b\"; "
+	    "plugin = \"p\"; listen = \"*:2\"; } );");
+	fixture_text("conf.d/a.conf",
+	    "listeners = ( { name = \"a\"; "
+	    "plugin = \"p\"; listen = \"*:1\"; } );");
+	fixture_text("conf.d/ignored", "syntax error");
+	settings = good("include = \"conf.d/*.conf\";");
+	ck_assert_uint_eq(settings->listener_count, 2);
+	ck_assert_str_eq(settings->listeners[0].name, "a");
+	ck_assert_str_eq(settings->listeners[1].name, "b");
+	ck_assert_str_eq(settings->listeners[1].origin.file,
+	    fixture_path("conf.d/b.conf"));
+	done(settings);
+	/* Twice the same file is one file. */
+	settings = good("include = [ \"conf.d/b.conf\", \"conf.d/*.conf\","
+			" \"nothing.d/*.conf\" ];");
+	ck_assert_uint_eq(settings->listener_count, 2);
+	ck_assert_str_eq(settings->listeners[0].name, "b");
+	done(settings);
+}
+END_TEST
+
+START_TEST(the_directory_of_the_file_is_no_pattern)
+{
+	struct settings *settings;
+
+	mkdir(fixture_path("a[b]"), 0755);
+	mkdir(fixture_path("a[b]/conf.d"), 0755);
+	fixture_text("a[b]/conf.d/a.conf",
+	    "listeners = ( { name = \"a\"; "
+	    "plugin = \"p\"; listen = \"*:1\"; } );");
+	memset(&problems, 0, sizeof(problems));
+	settings = conf_read(fixture_text("a[b]/sluice.conf",
+				 "include = \"conf.d/*.conf\";"),
+	    &problems);
+	ck_assert_ptr_nonnull(settings);
+	ck_assert_uint_eq(problems.errors, 0);
+	ck_assert_uint_eq(settings->listener_count, 1);
+	done(settings);
+}
+END_TEST
+
+/* What is not seen must not look like listeners that were taken away. */
+START_TEST(a_directory_that_cannot_be_read_is_a_mistake)
+{
+	ck_assert_int_eq(symlink("loop.d", fixture_path("loop.d")), 0);
+	one_mistake(LISTENERS "\ninclude = \"loop.d/*.conf\";", 3,
+	    "cannot look for files: Too many levels of symbolic links");
+}
+END_TEST
+
+START_TEST(mistakes_in_included_files_name_them)
+{
+	struct settings *settings;
+
+	mkdir(fixture_path("conf.d"), 0755);
+	fixture_text("conf.d/a.conf",
+	    "\nworkers = 5;\n"
+	    "listeners = ( { name = \"a\"; plugin = \"p\";\n"
+	    "listen = \"*:1\"; frob = 1; } );");
+	fixture_text("conf.d/b.conf", "listeners = (\n\n;\n");
+	fixture_text("conf.d/c.conf",
+	    "listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; } );"
+	    "connectors = ( );\n");
+	mkdir(fixture_path("conf.d/d.conf"), 0755);
+	settings = read_text("workers = -1;\ninclude = (\n\"conf.d/*.conf\",\n"
+			     "\"missing.conf\" );\n");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 1, "workers");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 4, "no such file");
+	expect(LOG_LEVEL_ERROR, "/a.conf", 2, "workers: an included file");
+	expect(LOG_LEVEL_ERROR, "/a.conf", 4, "unknown key \"frob\"");
+	expect(LOG_LEVEL_ERROR, "/b.conf", 1, "never closed");
+	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "name: \"a\" is the name");
+	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "*:1 is taken by \"a\"");
+	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "connectors: ");
+	expect(LOG_LEVEL_ERROR, "/d.conf", 0, "is a directory");
+	ck_assert_uint_eq(problems.errors, 9);
+	done(settings);
+	fixture_text("other.conf", "include = \"x\";");
+	one_mistake(LISTENERS "\ninclude = \"sluice.conf\";", 3, "itself");
+	one_mistake(LISTENERS "include = 5;", 2, "include: expected a string");
+	one_mistake(LISTENERS "include = ( );", 2, "include: the list is empty");
+	settings = read_text(LISTENERS "include = \"other.conf\";");
+	expect(LOG_LEVEL_ERROR, "/other.conf", 1, "include: an included file");
+	done(settings);
+}
+END_TEST
+
+START_TEST(files_that_are_no_files_are_refused_at_once)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	char *large = malloc((1 << 20) + 1);
+	int fd;
+
+	ck_assert_ptr_nonnull(large);
+	ck_assert_ptr_null(conf_read(fixture_path("missing"), &problems));
+	expect(LOG_LEVEL_ERROR, "/missing", 0, "No such file");
+	done(NULL);
+	ck_assert_ptr_null(conf_read(fixture_dir, &problems));
+	expect(LOG_LEVEL_ERROR, fixture_dir, 0, "is a directory");
+	done(NULL);
+	ck_assert_int_eq(mkfifo(fixture_path("fifo"), 0644), 0);
+	ck_assert_ptr_null(conf_read(fixture_path("fifo"), &problems));
+	expect(LOG_LEVEL_ERROR, "/fifo", 0, "not a regular file");
+	done(NULL);
+	ck_assert_ptr_null(conf_read("/dev/zero", &problems));
+	expect(LOG_LEVEL_ERROR, "/dev/zero", 0, "not a regular file");
+	done(NULL);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	strcpy(un.sun_path, fixture_path("socket"));
+	ck_assert_int_eq(bind(fd, (void *)&un, sizeof(un)), 0);
+	ck_assert_ptr_null(conf_read(fixture_path("socket"), &problems));
+	expect(LOG_LEVEL_ERROR, "/socket", 0, "cannot open");
+	close(fd);
+	done(NULL);
+	memset(large, ' ', (1 << 20) + 1);
+	ck_assert_ptr_null(
+	    conf_read(fixture_file("large", large, (1 << 20) + 1), &problems));
+	expect(LOG_LEVEL_ERROR, "/large", 0, "at most 1048576");
+	done(NULL);
+	memcpy(large, LISTENERS, strlen(LISTENERS));
+	done(conf_read(fixture_file("fits", large, 1 << 20), &problems));
+	ck_assert_int_eq(symlink("loop", fixture_path("loop")), 0);
+	ck_assert_ptr_null(conf_read(fixture_path("loop"), &problems));
+	expect(LOG_LEVEL_ERROR, "/loop", 0, "symbolic links");
+	done(NULL);
+	free(large);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		includes_are_globs_in_order,
+		the_directory_of_the_file_is_no_pattern,
+		a_directory_that_cannot_be_read_is_a_mistake,
+		mistakes_in_included_files_name_them,
+		files_that_are_no_files_are_refused_at_once,
+		NULL,
+	};
+
+	return fixture_run("conf_files", tests);
+}

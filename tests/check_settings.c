@@ -1,0 +1,96 @@
+/*
+ * check_settings.c: two configurations compared: what needs a restart, and
+ * what is still the same service.
+ */
+
+#include "conf_fixture.h"
+
+START_TEST(keys_that_need_a_restart_are_named)
+{
+	struct settings *a = good("workers = 1;\n" LISTENERS), *b;
+	struct origin origin;
+
+	problems_done(&problems);
+	b = good("drain_timeout = 1;\n\nworkers = 2;\n" LISTENERS);
+	ck_assert_ptr_null(settings_restart_key(a, a, &origin));
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "workers");
+	ck_assert_uint_eq(origin.line, 3);
+	ck_assert_ptr_nonnull(strstr(origin.file, "sluice.conf"));
+	b->workers = 1;
+	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
+	/* CPUs come and go; that is no change of the file. */
+	b->workers = 3;
+	b->workers_of_cpus = true;
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "workers");
+	a->workers_of_cpus = true;
+	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
+	b->uid = a->uid + 1;
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "user");
+	b->uid = a->uid;
+	b->gid = a->gid + 1;
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "group");
+	ck_assert_uint_eq(origin.line, 0);
+	b->gid = a->gid;
+	b->control = strdup("/run/x");
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "control");
+	a->control = strdup("/run/x");
+	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
+	b->control_bits = 0660;
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "control_mode");
+	b->control_bits = a->control_bits;
+	b->control_gid = 1;
+	ck_assert_str_eq(settings_restart_key(a, b, &origin), "control_group");
+	settings_free(a);
+	done(b);
+}
+END_TEST
+
+START_TEST(a_service_is_its_image_and_options)
+{
+#define WITH(rest)                                      \
+	"listeners = ( { name = \"a\"; plugin = \"p\";" \
+	"listen = \"*:1\"; " rest " } );"
+	static const char *const same[] = {
+		WITH("options : { a = 1; b = \"x\"; };"),
+		WITH("options : { b = \"x\"; a = 1; }; backlog = 5;")
+	};
+	static const char *const other[] = { WITH(""),
+		WITH("options : { a = 1; };"),
+		WITH("options : { a = 1; b = \"y\"; };"),
+		WITH("options : { a = 2; b = \"x\"; };"),
+		WITH("options : { a = 1; b = [ \"x\" ]; };"),
+		WITH("options : { a = 1L; c = \"x\"; };") };
+	struct settings *a, *b;
+	size_t i;
+
+	a = good(same[0]);
+	problems_done(&problems);
+	ck_assert_ptr_nonnull(settings_add_image(a));
+	b = good(same[1]);
+	ck_assert_ptr_nonnull(settings_add_image(b));
+	ck_assert(listener_same_service(a, a->listeners, b, b->listeners));
+	b->images[0].hash[31] = 1;
+	ck_assert(!listener_same_service(a, a->listeners, b, b->listeners));
+	done(b);
+	for (i = 0; i < sizeof(other) / sizeof(*other); i++) {
+		b = good(other[i]);
+		ck_assert_ptr_nonnull(settings_add_image(b));
+		ck_assert(
+		    !listener_same_service(a, a->listeners, b, b->listeners));
+		done(b);
+	}
+	settings_free(a);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		keys_that_need_a_restart_are_named,
+		a_service_is_its_image_and_options,
+		NULL,
+	};
+
+	return fixture_run("settings", tests);
+}
