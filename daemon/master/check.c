@@ -3,6 +3,7 @@
  * change something.  Speaks to a person, so not in log lines.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +90,12 @@ run(struct check *check, struct children *children, const char *config)
 	else
 		event_base_dispatch(check->base);
 	print_verdict(check, config);
-	return check->valid && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (fflush(stdout) == EOF) {
+		fprintf(stderr, "sluiced: cannot print: %s\n",
+		    error_text(errno));
+		return EXIT_FAILURE;
+	}
+	return check->valid ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int

@@ -281,8 +281,13 @@ describe_main(void)
 		rc = print_json(plugin, &parts.plugin);
 	else
 		print_text(plugin, &parts.plugin);
-	if (rc == -1 || fflush(stdout) == EOF)
+	if (rc == -1 || fflush(stdout) == EOF || ferror(stdout)) {
+		error_sys(&err, "%s: cannot print it",
+		    parts.plugin.path);
+		answers_say_problem(answers, 0, LOG_LEVEL_ERROR, NULL, 0,
+		    err.text);
 		return EXIT_FAILURE;
+	}
 	answers_say(answers, MSG_PREPARED, 0, NULL, NULL, 0);
 	return EXIT_SUCCESS;
 }

@@ -2,9 +2,10 @@
 
 import json
 import os
+import subprocess
 
-from sluice_test import (Daemon, check, equal, listener, main, plugin,
-                         receive, run_sluiced, scratch, test_plugin)
+from sluice_test import (SLUICED, Daemon, check, equal, listener, main,
+                         plugin, receive, run_sluiced, scratch, test_plugin)
 
 
 def refused(path, *words):
@@ -92,6 +93,30 @@ def test_refusals():
             file.write(whole[:len(whole) * percent // 100])
         refused(part, "truncated", "whole", "ELF", "short", "complete",
                 "cut", "end")
+
+
+def test_what_cannot_be_printed_is_said():
+    """Neither a full disk nor a reader that has left ends it in silence."""
+    config = os.path.join(scratch(), "described.conf")
+    with open(config, "w") as file:
+        file.write('listeners = ({ name = "e"; listen = "127.0.0.1:0"; '
+                   'plugin = "%s"; });\n' % plugin("echo"))
+    for arguments in (["--describe", plugin("echo")],
+                      ["--describe", plugin("echo"), "--json"],
+                      ["-t", "-c", config]):
+        for target, why in (("/dev/full", "No space left on device"),
+                            (None, "Broken pipe")):
+            if target is None:
+                reading, writing = os.pipe()
+                os.close(reading)
+            else:
+                writing = os.open(target, os.O_WRONLY)
+            result = subprocess.run([SLUICED] + arguments, stdout=writing,
+                                    stderr=subprocess.PIPE, text=True)
+            os.close(writing)
+            equal(result.returncode, 1, arguments)
+            check("cannot print" in result.stderr
+                  and why in result.stderr, arguments, result.stderr)
 
 
 main()
