@@ -113,9 +113,12 @@ answers_free(struct answers *answers)
 }
 
 int
-answers_memory(const struct answers *answers)
+answers_take_memory(struct answers *answers)
 {
-	return answers->memory;
+	int memory = answers->memory;
+
+	answers->memory = -1;
+	return memory;
 }
 
 int

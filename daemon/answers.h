@@ -22,10 +22,16 @@ struct answers *answers_open(int memory, int bell);
 void answers_free(struct answers *answers); /* NULL is fine */
 
 /*
- * Borrowed.  The memory is the child's to open.  The bell becomes readable each
- * time that something was put: wait for the edge, since nobody reads it.
+ * The memory, for the child to open.  The caller owns it now and closes it once
+ * the child has it: other processes of the same user would find it in /proc,
+ * and could answer in the child's name.
  */
-int answers_memory(const struct answers *answers);
+int answers_take_memory(struct answers *answers);
+
+/*
+ * Borrowed.  It becomes readable each time that something was put: wait for the
+ * edge, since nobody reads it.
+ */
 int answers_bell(const struct answers *answers);
 
 /* The child: as msg_send(); -1 with EAGAIN while the master is behind. */

@@ -67,7 +67,7 @@ make(void)
 	base = event_base_new();
 	ck_assert_ptr_nonnull(answers);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	ring_fd = dup(answers_memory(answers));
+	ring_fd = answers_take_memory(answers);
 	ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED,
 	    ring_fd, 0);
 	ck_assert_ptr_ne(ring, MAP_FAILED);

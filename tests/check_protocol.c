@@ -177,9 +177,10 @@ drop_generation(struct generation *generation)
 
 /* The child's end, where it expects it. */
 static void
-place(int channel, const struct answers *answers)
+place(int channel, struct answers *answers)
 {
-	int fds[] = { channel, answers_memory(answers), answers_bell(answers) };
+	int fds[] = { channel, answers_take_memory(answers),
+		answers_bell(answers) };
 	int i;
 
 	for (i = 0; i < 3; i++)

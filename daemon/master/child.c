@@ -387,15 +387,13 @@ make_channel(struct child *child, const char *role, int ret_fds[SPAWN_FDS_MAX])
 {
 	enum channel_side side = CHANNEL_BOTH;
 	struct answers *answers = NULL;
-	int pair[2], count = 1;
+	int pair[2], count = 0;
 
 	if (spawn_runs_plugins(role)) {
 		answers = answers_new();
 		if (answers == NULL)
 			return -1;
 		side = CHANNEL_MASTER;
-		ret_fds[count++] = answers_memory(answers);
-		ret_fds[count++] = answers_bell(answers);
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
 		answers_free(answers);
@@ -407,7 +405,11 @@ make_channel(struct child *child, const char *role, int ret_fds[SPAWN_FDS_MAX])
 		close(pair[1]);
 		return -1;
 	}
-	ret_fds[0] = pair[1];
+	ret_fds[count++] = pair[1];
+	if (answers != NULL) {
+		ret_fds[count++] = answers_take_memory(answers);
+		ret_fds[count++] = answers_bell(answers);
+	}
 	return count;
 }
 
@@ -436,6 +438,8 @@ child_spawn(struct children *children, const char *role,
 		child->pid = spawn(role, children->verbose, fds,
 		    (unsigned int)count);
 	close(fds[0]);
+	if (count > 1)
+		close(fds[1]); /* the memory; the bell stays ours as well */
 	if (child->pid == -1)
 		goto fail;
 	child->ops = ops;

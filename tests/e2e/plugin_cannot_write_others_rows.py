@@ -34,8 +34,9 @@ def scribble(d):
     for s in (clients[0], clients[2]):
         s.sendall(b"p")
         check(int(receive_line(s)) in pids)
-    # One row is its own; those of the others and the head are not.
-    equal(said, "1 of %d" % (WORKERS + 1), "what could be written")
+    # One row and what it answers in are its own; those of the others, which it
+    # does not even see answer, and the head are not.
+    equal(said, "2 of %d" % (WORKERS + 2), "what could be written")
     # The new one's row is no more writable than those before.
     client_of(d, d.workers()[1])
     clients[0].sendall(b"s")

@@ -74,11 +74,14 @@ answer(const uint8_t *data, size_t size)
 	struct answers *answers = answers_new();
 	static struct msg msg;
 	struct ring *ring;
+	int memory;
 
 	if (answers == NULL)
 		abort();
+	memory = answers_take_memory(answers);
 	ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    answers_memory(answers), 0);
+	    memory, 0);
+	close(memory);
 	if (ring == MAP_FAILED)
 		abort();
 	if (size > sizeof(ring->bytes))
