@@ -20,7 +20,7 @@ struct told {
 	bool good;
 	char text[64];
 	struct waiters *comes_back; /* with one more wish, from inside */
-	bool comes_running;	    /* for what begins now: a rollback */
+	enum wait comes_for;
 	const void *forgets;
 };
 
@@ -34,18 +34,18 @@ on_verdict(void *arg, bool good, const char *text)
 	told->good = good;
 	snprintf(told->text, sizeof(told->text), "%s", text);
 	if (told->comes_back != NULL) {
-		waiters_add(told->comes_back, &waiter, told->comes_running,
+		waiters_add(told->comes_back, &waiter, told->comes_for,
 		    false);
 		waiters_forget(told->comes_back, told->forgets);
 	}
 }
 
 static int
-add(struct waiters *waiters, struct told *told, bool running, bool inverse)
+add(struct waiters *waiters, struct told *told, enum wait what, bool inverse)
 {
 	struct reload_waiter waiter = { on_verdict, told };
 
-	return waiters_add(waiters, &waiter, running, inverse);
+	return waiters_add(waiters, &waiter, what, inverse);
 }
 
 START_TEST(each_is_told_once_by_the_reload_after_its_wish)
@@ -53,12 +53,12 @@ START_TEST(each_is_told_once_by_the_reload_after_its_wish)
 	struct waiters waiters = { 0 };
 	struct told first = { 0 }, late = { 0 }, inverse = { 0 };
 
-	add(&waiters, &first, false, false);
+	add(&waiters, &first, WAIT_RELOAD, false);
 	waiters_tell(&waiters, true, "of one that ran before");
 	ck_assert_uint_eq(first.count, 0);
-	waiters_begin(&waiters);
-	add(&waiters, &late, false, false);
-	add(&waiters, &inverse, true, true);
+	waiters_begin(&waiters, WAIT_RELOAD);
+	add(&waiters, &late, WAIT_RELOAD, false);
+	add(&waiters, &inverse, WAIT_RUNNING, true);
 	waiters_tell(&waiters, false, "a\nb");
 	ck_assert_uint_eq(first.count, 1);
 	ck_assert(!first.good);
@@ -66,12 +66,28 @@ START_TEST(each_is_told_once_by_the_reload_after_its_wish)
 	ck_assert_uint_eq(inverse.count, 1);
 	ck_assert(inverse.good);
 	ck_assert_uint_eq(late.count, 0);
-	waiters_begin(&waiters);
+	waiters_begin(&waiters, WAIT_RELOAD);
 	waiters_tell(&waiters, true, "c");
 	ck_assert_uint_eq(late.count, 1);
 	ck_assert(late.good);
 	ck_assert_uint_eq(first.count, 1);
 	ck_assert_uint_eq(waiters.count, 0);
+}
+END_TEST
+
+START_TEST(who_waits_for_a_rollback_hears_of_no_reload)
+{
+	struct waiters waiters = { 0 };
+	struct told told = { 0 };
+
+	add(&waiters, &told, WAIT_ROLLBACK, false);
+	waiters_begin(&waiters, WAIT_RELOAD);
+	waiters_tell(&waiters, true, "a reload");
+	ck_assert_uint_eq(told.count, 0);
+	waiters_begin(&waiters, WAIT_ROLLBACK);
+	waiters_tell(&waiters, true, "the rollback");
+	ck_assert_uint_eq(told.count, 1);
+	ck_assert_str_eq(told.text, "the rollback");
 }
 END_TEST
 
@@ -82,21 +98,21 @@ START_TEST(there_is_a_limit)
 	unsigned int i;
 
 	for (i = 0; i < RELOAD_WAITERS_MAX; i++)
-		ck_assert_int_eq(add(&waiters, &told, false, false), 0);
-	ck_assert_int_eq(add(&waiters, &told, false, false), -1);
+		ck_assert_int_eq(add(&waiters, &told, WAIT_RELOAD, false), 0);
+	ck_assert_int_eq(add(&waiters, &told, WAIT_RELOAD, false), -1);
 	waiters_tell_all(&waiters, "stopping");
 	ck_assert_uint_eq(told.count, RELOAD_WAITERS_MAX);
 	ck_assert(!told.good);
-	ck_assert_int_eq(add(&waiters, &told, false, false), 0);
+	ck_assert_int_eq(add(&waiters, &told, WAIT_RELOAD, false), 0);
 }
 END_TEST
 
 START_TEST(a_wish_from_inside_waits_for_what_comes_of_it)
 {
 	struct waiters waiters = { 0 };
-	struct told told = { .comes_back = &waiters, .comes_running = true };
+	struct told told = { .comes_back = &waiters, .comes_for = WAIT_RUNNING };
 
-	add(&waiters, &told, true, false);
+	add(&waiters, &told, WAIT_RUNNING, false);
 	waiters_tell(&waiters, true, "");
 	ck_assert_uint_eq(told.count, 1);
 	ck_assert_uint_eq(waiters.count, 1);
@@ -110,11 +126,11 @@ START_TEST(who_takes_it_back_is_told_nothing)
 	struct waiters waiters = { 0 };
 	struct told stays = { 0 }, goes = { 0 };
 
-	add(&waiters, &goes, false, false);
-	add(&waiters, &stays, false, false);
-	add(&waiters, &goes, true, false);
+	add(&waiters, &goes, WAIT_RELOAD, false);
+	add(&waiters, &stays, WAIT_RELOAD, false);
+	add(&waiters, &goes, WAIT_RUNNING, false);
 	waiters_forget(&waiters, &goes);
-	waiters_begin(&waiters);
+	waiters_begin(&waiters, WAIT_RELOAD);
 	waiters_tell(&waiters, true, "");
 	ck_assert_uint_eq(goes.count, 0);
 	ck_assert_uint_eq(stays.count, 1);
@@ -127,9 +143,9 @@ START_TEST(a_waiter_may_change_the_table_when_it_is_told)
 	struct told other = { 0 },
 		    told = { .comes_back = &waiters, .forgets = &other };
 
-	add(&waiters, &told, false, false);
-	add(&waiters, &other, false, false);
-	waiters_begin(&waiters);
+	add(&waiters, &told, WAIT_RELOAD, false);
+	add(&waiters, &other, WAIT_RELOAD, false);
+	waiters_begin(&waiters, WAIT_RELOAD);
 	waiters_tell(&waiters, true, "");
 	ck_assert_uint_eq(told.count, 1);
 	ck_assert_uint_eq(other.count, 0);
@@ -300,6 +316,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		each_is_told_once_by_the_reload_after_its_wish,
+		who_waits_for_a_rollback_hears_of_no_reload,
 		there_is_a_limit,
 		who_takes_it_back_is_told_nothing,
 		a_wish_from_inside_waits_for_what_comes_of_it,

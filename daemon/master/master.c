@@ -32,8 +32,6 @@
 #include "shm.h"
 #include "title.h"
 
-#define PLUGIN_RELOAD_MS \
-	1000 /* at most one a second, however often plugins ask */
 
 #define REFUSED_STOPS_MAX 1 /* lines per second */
 
@@ -95,7 +93,7 @@ on_signal_reload(void *arg, const char *name)
 	if (leaving_begun(master->leaving))
 		log_info("%s: no reload, since we are stopping", name);
 	else
-		reload_request(master->reload, name, 0);
+		reload_request(master->reload, name);
 }
 
 static const struct signals_ops signals_ops = {
@@ -168,11 +166,8 @@ static void
 on_plugin_reload(void *arg, uint32_t worker)
 {
 	struct master *master = arg;
-	char who[64];
 
-	snprintf(who, sizeof(who), "asked for by a plugin in worker %u",
-	    worker + 1);
-	reload_request(master->reload, who, PLUGIN_RELOAD_MS);
+	reload_request_by_plugin(master->reload, worker);
 }
 
 static void
@@ -269,6 +264,8 @@ on_reload_done(void *arg, bool good)
 	if (!good && gen == NULL)
 		leave(master, EXIT_FAILURE);
 	watch_end(master->watch, good, gen != NULL ? gen->number : 0);
+	if (reload_was_held_up(master->reload))
+		watch_again(master->watch);
 }
 
 static void
@@ -300,7 +297,7 @@ on_change(void *arg, const char *who)
 {
 	struct master *master = arg;
 
-	reload_request(master->reload, who, 0);
+	reload_request(master->reload, who);
 }
 
 static const struct watch_ops watch_ops = {
@@ -403,7 +400,7 @@ master_main(const char *config, bool verbose, bool watch)
 			 "%s",
 		    config);
 		warn_of_cpu_limit();
-		reload_request(master.reload, "start", 0);
+		reload_request(master.reload, "start");
 		event_base_dispatch(master.base);
 	}
 	master_done(&master);

@@ -21,6 +21,8 @@
 #include "master/reload_internal.h"
 #include "settings.h"
 
+#define PLUGIN_PAUSE_MS 1000 /* between two reloads, however often plugins ask */
+
 static const char *const state_names[] = {
 	[RELOAD_IDLE] = "idle",
 	[RELOAD_BUILD] = "build",
@@ -89,12 +91,14 @@ finish(struct reload *reload, bool good)
 	reload->part = WORKERS_ALL;
 	if (reload->workers != NULL)
 		workers_set_trial(reload->workers, 0);
+	reload->ended[0] = '\0';
 	reload_set_state(reload, RELOAD_IDLE);
 	reload->ended_ms = clock_ms();
 	stops_apply(reload);
 	waiters_tell(&reload->waiters, good, reload->verdict.text);
 	reload_schedule(reload);
 	reload->ops->on_done(reload->arg, good);
+	reload->held_up = false;
 }
 
 void
@@ -105,7 +109,10 @@ reload_refuse(struct reload *reload)
 	gen_unref(reload->next);
 	reload->next = NULL;
 	count_text(reload->verdict.problems, "problem", text);
-	if (reload->committed == NULL)
+	if (*reload->ended != '\0')
+		conclude(reload, true, "%s; generation %u stays", reload->ended,
+		    reload->committed->number);
+	else if (reload->committed == NULL)
 		conclude(reload, false, "could not start: %s", text);
 	else if (reload->kind == KIND_RELOAD)
 		conclude(reload, false,
@@ -115,7 +122,7 @@ reload_refuse(struct reload *reload)
 		conclude(reload, false,
 		    "cannot go back to generation %u: %s; "
 		    "keeping generation %u",
-		    reload->previous->number, text, reload->committed->number);
+		    reload->target, text, reload->committed->number);
 	if (reload->committed != NULL)
 		notify_ready();
 	if (reload->kind == KIND_RESCUE) /* it was not taken back */
@@ -165,13 +172,15 @@ reload_again_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (reload->rollback || reload->rescue) {
 		reload->kind = reload->rescue ? KIND_RESCUE : KIND_ROLLBACK;
-		reload->rollback = reload->rescue = false;
+		reload->rollback = reload->rescue = reload->by_plugin = false;
+		waiters_begin(&reload->waiters, WAIT_ROLLBACK);
 		reload_stage_again(reload);
 	} else if (reload->wanted) {
 		reload->kind = KIND_RELOAD;
 		reload->forced = reload->wanted_force;
+		reload->by_plugin = reload->wanted_by_plugin;
 		reload->wanted = reload->wanted_force = false;
-		waiters_begin(&reload->waiters);
+		waiters_begin(&reload->waiters, WAIT_RELOAD);
 		reload_stage_build(reload);
 	}
 }
@@ -182,20 +191,32 @@ request(struct reload *reload, const char *who, unsigned int flags,
 {
 	if (flags & RELOAD_FORCE)
 		reload->wanted_force = true;
-	/* Who is in a hurry overrules who is not. */
+	/* A person's wish is not put off, and takes the place of a plugin's. */
 	if (reload->wanted && pause_ms >= reload->pause_ms)
 		return;
 	snprintf(reload->who, sizeof(reload->who), "%s", who);
 	reload->pause_ms = pause_ms;
 	reload->wanted = true;
+	reload->wanted_by_plugin = pause_ms > 0;
 	reload_schedule(reload);
 }
 
 void
-reload_request(struct reload *reload, const char *who, unsigned int pause_ms)
+reload_request(struct reload *reload, const char *who)
 {
 	if (reload->state != RELOAD_STOPPED)
-		request(reload, who, 0, pause_ms);
+		request(reload, who, 0, 0);
+}
+
+void
+reload_request_by_plugin(struct reload *reload, uint32_t worker)
+{
+	char who[64];
+
+	snprintf(who, sizeof(who), "asked for by a plugin in worker %u",
+	    worker + 1);
+	if (reload->state != RELOAD_STOPPED)
+		request(reload, who, 0, PLUGIN_PAUSE_MS);
 }
 
 static void
@@ -212,7 +233,7 @@ reload_request_for(struct reload *reload, const char *who, unsigned int flags,
 	if (reload->state == RELOAD_STOPPED)
 		tell(waiter, false, "stopping");
 	else if (waiter != NULL &&
-	    waiters_add(&reload->waiters, waiter, false, false) == -1)
+	    waiters_add(&reload->waiters, waiter, WAIT_RELOAD, false) == -1)
 		tell(waiter, false, "too many wait for a reload already");
 	else
 		request(reload, who, flags, 0);
@@ -255,6 +276,7 @@ reload_free(struct reload *reload)
 	gen_unref(reload->next);
 	gen_unref(reload->old);
 	gen_unref(reload->previous);
+	gen_unref(reload->back_to);
 	gen_unref(reload->committed);
 	probation_done(&reload->probation);
 	if (reload->deadline != NULL)

@@ -35,12 +35,14 @@ struct reload *reload_new(struct event_base *base, struct children *children,
     void *arg);
 void reload_free(struct reload *reload);
 
+/* Begin, or do one more after the one that runs; who: "SIGHUP", for the log. */
+void reload_request(struct reload *reload, const char *who);
+
 /*
- * Begin, or do one more after the one that runs; who: "SIGHUP", for the log.
- * pause_ms: not sooner after the end of the last one.
+ * The same, asked for by a plugin: at most one a second, and after whatever a
+ * person wishes.
  */
-void reload_request(struct reload *reload, const char *who,
-    unsigned int pause_ms);
+void reload_request_by_plugin(struct reload *reload, uint32_t worker);
 
 /* Flags of reload_request_for(). */
 enum {
@@ -60,7 +62,7 @@ struct reload_waiter {
 #define RELOAD_WAITERS_MAX 64
 
 /*
- * As reload_request(who, 0), for one who waits (or NULL; it is copied) for the
+ * As reload_request(), for one who waits (or NULL; it is copied) for the
  * verdict of the reload that begins after this call: of one that runs by now
  * another one hears.  Told false when the master stops, and false from inside
  * the call when it is stopping already or too many wait.
@@ -69,9 +71,11 @@ void reload_request_for(struct reload *reload, const char *who,
     unsigned int flags, const struct reload_waiter *waiter);
 
 /*
- * Go back to reload_previous(), by the same transaction; during a canary: end
- * that, which leaves what was served before.  When there is nothing to go back
- * to, or something else runs, the waiter is told so from inside the call.
+ * Go back to what is reload_previous() now, by the same transaction; during a
+ * canary: end that, which leaves what was served before.  It goes before every
+ * reload that is only wished for, and calls off one that a plugin has asked for;
+ * one that a person has asked for comes to its end first.  When there is nothing
+ * to go back to, the waiter is told so from inside the call.
  */
 void reload_rollback(struct reload *reload, const char *who,
     const struct reload_waiter *waiter);
@@ -99,6 +103,9 @@ struct reload_verdict {
 };
 /* NULL: there was none yet.  Borrowed. */
 const struct reload_verdict *reload_last_verdict(const struct reload *reload);
+
+/* Was the last one refused only since a worker did not answer? */
+bool reload_was_held_up(const struct reload *reload);
 
 /* End what runs, in any state, and begin no more. */
 void reload_stop(struct reload *reload);

@@ -48,6 +48,8 @@ struct reload {
 	enum reload_kind kind;
 	enum workers_part part; /* whom this step of it is for */
 	bool forced;
+	bool by_plugin; /* it was asked for by one */
+	char ended[160]; /* by whose wish it ends without a fault; "" */
 	struct build *build;
 	struct gen *next; /* being built, or tried by the workers of a canary */
 	struct gen *committed;
@@ -60,14 +62,18 @@ struct reload {
 	char reason[128];	/* of a rescue */
 	struct event *deadline; /* looks for whom we wait; see reload_patience.c */
 	unsigned int ticks;	/* it has looked so often */
+	bool held_up;		/* the last one was refused by it */
 	struct event *tick;	/* of the canary */
 	struct canary canary;
 	struct probation probation;
 	/* what is wanted next */
 	struct event *again; /* begins it */
 	char who[64];	     /* wanted it */
-	bool wanted, wanted_force;
+	bool wanted, wanted_force, wanted_by_plugin;
 	bool rollback, rescue; /* before that */
+	struct gen *back_to;   /* where the rollback goes */
+	uint32_t target;       /* its number, of the way back that runs */
+	bool went_back;	       /* the last one was a rollback: see reload_check_refused() */
 	unsigned int pause_ms; /* between the last one and it */
 	uint64_t ended_ms;     /* the last one */
 	struct reload_verdict last;
@@ -104,6 +110,9 @@ void reload_late_cb(int fd, short what, void *arg); /* of the deadline */
 /* reload_stops.c: what plugins wished to stop meanwhile. */
 void stops_apply(struct reload *reload);
 void stops_forget(struct reload *reload);
+
+/* reload_rollback.c: it ends by a wish, as text says; what was served stays. */
+void reload_call_off(struct reload *reload);
 
 /* reload_canary.c: which workers are the first? */
 void reload_choose_part(struct reload *reload);

@@ -45,6 +45,12 @@ reload_patience_end(struct reload *reload)
 	event_del(reload->deadline);
 }
 
+bool
+reload_was_held_up(const struct reload *reload)
+{
+	return reload->held_up;
+}
+
 /* Log for whom it waits, and what they do. */
 static void
 say_waiting(struct reload *reload, const char *what)
@@ -118,6 +124,7 @@ refuse(struct reload *reload)
 		tell_unsettled(reload);
 	else
 		tell_late(reload);
+	reload->held_up = true;
 	workers_abort(reload->workers, reload->next);
 	reload_fail(reload);
 }

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "master/build.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
@@ -23,6 +24,7 @@ reload_retire(struct reload *reload)
 
 	reload->old = NULL;
 	reload->rescue = false;
+	reload->went_back = reload->kind == KIND_ROLLBACK;
 	if (old == NULL)
 		return;
 	/* The last reference to sockets that nobody serves any more. */
@@ -42,13 +44,19 @@ reload_retire(struct reload *reload)
 void
 reload_stage_again(struct reload *reload)
 {
+	struct gen *target = reload->kind == KIND_RESCUE || reload->back_to == NULL
+	    ? reload->previous
+	    : reload->back_to;
 	struct error err;
 
 	verdict_clear(&reload->verdict);
 	if (reload->kind == KIND_RESCUE)
 		verdict_note(&reload->verdict, reload->reason);
 	notify_reloading();
-	reload->next = gen_again(reload->previous, reload->last_number + 1, &err);
+	reload->target = target->number;
+	reload->next = gen_again(target, reload->last_number + 1, &err);
+	gen_unref(reload->back_to);
+	reload->back_to = NULL;
 	if (reload->next == NULL) {
 		verdict_say(&reload->verdict, "%s", err.text);
 		reload_fail(reload);
@@ -63,6 +71,13 @@ reload_check_refused(struct reload *reload)
 {
 	struct probation *probation = &reload->probation;
 
+	/* A plugin that asks again and again would undo what a person did. */
+	if (reload->by_plugin && reload->went_back && reload->previous != NULL &&
+	    probation_same(reload->next, reload->previous))
+		verdict_say(&reload->verdict,
+		    "this is what generation %u was, from which somebody went "
+		    "back; a plugin cannot bring it again, sluicectl reload can",
+		    reload->previous->number);
 	if (reload->kind != KIND_RELOAD ||
 	    !probation_knows(probation, reload->next))
 		return;
@@ -75,45 +90,92 @@ reload_check_refused(struct reload *reload)
 		    probation->refused_number);
 }
 
-/* What stands in the way of a rollback, or NULL. */
-static const char *
-rollback_obstacle(const struct reload *reload)
+/* Part of the workers try a generation, or are about to, and nothing is decided. */
+static bool
+is_canary(const struct reload *reload)
 {
-	if (reload->state == RELOAD_STOPPED)
-		return "stopping";
+	if (reload->state == RELOAD_CANARY || reload->state == RELOAD_BACK)
+		return true;
+	return reload->part == WORKERS_TRIAL ||
+	    (reload->part == WORKERS_REST && reload->state != RELOAD_COMMIT);
+}
+
+void
+reload_call_off(struct reload *reload)
+{
+	build_cancel(reload->build);
+	reload->build = NULL;
+	if (reload->state == RELOAD_SETTLE || reload->state == RELOAD_PREPARE)
+		workers_abort(reload->workers, reload->next);
+	reload_fail(reload);
+}
+
+static void
+end_canary(struct reload *reload, const char *who)
+{
+	if (reload->state == RELOAD_BACK)
+		return; /* it has come to an end */
+	snprintf(reload->ended, sizeof(reload->ended), "canary ended by %s", who);
 	if (reload->state == RELOAD_CANARY)
-		return NULL;
-	if (reload->state != RELOAD_IDLE || reload->wanted)
-		return "a reload is under way; try again when it is over";
-	if (reload->previous == NULL)
-		return "there is no generation to go back to";
-	return NULL;
+		reload_stage_back(reload);
+	else if (reload->state != RELOAD_COMMIT) /* which is followed by it */
+		reload_call_off(reload);
+}
+
+/* As whoever asks has seen it: what is committed just now was not served yet. */
+static struct gen *
+rollback_target(const struct reload *reload)
+{
+	if (reload->state == RELOAD_COMMIT && reload->old != NULL)
+		return reload->old;
+	return reload->previous;
+}
+
+static void
+want_rollback(struct reload *reload, const char *who)
+{
+	struct gen *target = rollback_target(reload);
+
+	if (!reload->rollback) {
+		log_info("going back to generation %u (%s)", target->number, who);
+		reload->back_to = gen_ref(target);
+	}
+	reload->rollback = true;
+	if (reload->wanted_by_plugin)
+		reload->wanted = false;
+	if (reload->by_plugin &&
+	    (reload->state == RELOAD_BUILD || reload->state == RELOAD_SETTLE ||
+		reload->state == RELOAD_PREPARE)) {
+		snprintf(reload->ended, sizeof(reload->ended),
+		    "reload called off: %s wants to go back", who);
+		reload_call_off(reload);
+	}
+	reload_schedule(reload);
 }
 
 void
 reload_rollback(struct reload *reload, const char *who,
     const struct reload_waiter *waiter)
 {
-	const char *obstacle = rollback_obstacle(reload);
-	bool canary = reload->state == RELOAD_CANARY;
+	/* Or is one under way? */
+	bool back = reload->state != RELOAD_IDLE && reload->kind != KIND_RELOAD;
+	bool canary = !back && is_canary(reload);
+	const char *obstacle = NULL;
 
-	if (obstacle == NULL && waiter != NULL &&
-	    waiters_add(&reload->waiters, waiter, true, canary) == -1)
+	if (reload->state == RELOAD_STOPPED)
+		obstacle = "stopping";
+	else if (!back && !canary && rollback_target(reload) == NULL)
+		obstacle = "there is no generation to go back to";
+	else if (waiter != NULL &&
+	    waiters_add(&reload->waiters, waiter,
+		back || canary ? WAIT_RUNNING : WAIT_ROLLBACK, canary) == -1)
 		obstacle = "too many wait for a reload already";
-	if (obstacle != NULL) {
-		if (waiter != NULL)
-			waiter->on_verdict(waiter->arg, false, obstacle);
-		return;
-	}
-	if (canary) {
-		verdict_say(&reload->verdict, "canary: ended by %s", who);
-		reload_stage_back(reload);
-		return;
-	}
-	log_info("going back to generation %u (%s)", reload->previous->number,
-	    who);
-	reload->rollback = true;
-	reload_schedule(reload);
+	if (obstacle != NULL && waiter != NULL)
+		waiter->on_verdict(waiter->arg, false, obstacle);
+	else if (obstacle == NULL && canary)
+		end_canary(reload, who);
+	else if (obstacle == NULL && !back)
+		want_rollback(reload, who);
 }
 
 void

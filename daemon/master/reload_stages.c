@@ -50,7 +50,7 @@ stage_committed(struct reload *reload)
 		return;
 	}
 	reload->part = WORKERS_REST;
-	if (reload->verdict.problems > 0)
+	if (reload->verdict.problems > 0 || *reload->ended != '\0')
 		reload_stage_back(reload);
 	else
 		reload_stage_canary(reload);

@@ -7,12 +7,12 @@
 
 int
 waiters_add(struct waiters *waiters, const struct reload_waiter *waiter,
-    bool running, bool inverse)
+    enum wait what, bool inverse)
 {
 	if (waiters->count == RELOAD_WAITERS_MAX)
 		return -1;
 	waiters->row[waiters->count].waiter = *waiter;
-	waiters->row[waiters->count].running = running;
+	waiters->row[waiters->count].what = what;
 	waiters->row[waiters->count].inverse = inverse;
 	waiters->row[waiters->count].ended = false;
 	waiters->count++;
@@ -20,12 +20,13 @@ waiters_add(struct waiters *waiters, const struct reload_waiter *waiter,
 }
 
 void
-waiters_begin(struct waiters *waiters)
+waiters_begin(struct waiters *waiters, enum wait what)
 {
 	unsigned int i;
 
 	for (i = 0; i < waiters->count; i++)
-		waiters->row[i].running = true;
+		if (waiters->row[i].what == what)
+			waiters->row[i].what = WAIT_RUNNING;
 }
 
 /* The order is kept: first come, first told. */
@@ -58,7 +59,7 @@ waiters_tell(struct waiters *waiters, bool good, const char *text)
 
 	/* Not those who come from inside, to wait for what begins next. */
 	for (i = 0; i < waiters->count; i++)
-		waiters->row[i].ended = waiters->row[i].running;
+		waiters->row[i].ended = waiters->row[i].what == WAIT_RUNNING;
 	while ((at = find_ended(waiters)) != -1) {
 		waiter = waiters->row[at].waiter;
 		inverse = waiters->row[at].inverse;

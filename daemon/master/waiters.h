@@ -1,6 +1,6 @@
 /*
- * waiters.h: who waits for the verdict of a reload.  Some wait for the one
- * that runs, and the others, who came while it ran, for the next.
+ * waiters.h: who waits for the verdict of a reload, or of a rollback.  Some wait
+ * for the one that runs, and the others, who came while it ran, for the next.
  */
 
 #ifndef SLUICE_MASTER_WAITERS_H
@@ -10,22 +10,28 @@
 
 #include "master/reload.h"
 
+enum wait {
+	WAIT_RELOAD,   /* the next one */
+	WAIT_RUNNING,  /* what runs */
+	WAIT_ROLLBACK, /* the next one */
+};
+
 struct waiters {
 	unsigned int count;
 	struct {
 		struct reload_waiter waiter;
-		bool running; /* it waits for the one that runs */
+		enum wait what;
 		bool inverse; /* for it the refusal is the success */
 		bool ended;   /* it is being told */
 	} row[RELOAD_WAITERS_MAX];
 };
 
-/* For the next one, or with `running` for the one that runs.  0, or -1: too many. */
+/* 0, or -1: too many. */
 int waiters_add(struct waiters *waiters, const struct reload_waiter *waiter,
-    bool running, bool inverse);
+    enum wait what, bool inverse);
 
-/* It begins: all who wait, wait for it. */
-void waiters_begin(struct waiters *waiters);
+/* It begins: all who wait for such a one, wait for it. */
+void waiters_begin(struct waiters *waiters, enum wait what);
 
 /* The verdict of what runs. */
 void waiters_tell(struct waiters *waiters, bool good, const char *text);

@@ -365,3 +365,12 @@ watch_end(struct watch *watch, bool good, unsigned int generation)
 	/* What changed under the reader's eyes is read once more. */
 	stir(watch);
 }
+
+void
+watch_again(struct watch *watch)
+{
+	if (watch == NULL)
+		return;
+	watch_files_forget(&watch->files);
+	stir(watch);
+}

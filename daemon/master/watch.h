@@ -19,6 +19,8 @@ struct watch_ops {
 /* config is watched from now on.  Without inotify it looks once a second.  NULL: no memory. */
 struct watch *watch_new(struct event_base *base, const char *config,
     const struct watch_ops *ops, void *arg);
+/* What was refused may be taken now: a worker was busy.  After watch_end(). */
+void watch_again(struct watch *watch);
 void watch_free(struct watch *watch);
 
 /* A reload, whoever asked for it, begins to read. */

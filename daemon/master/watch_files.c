@@ -177,6 +177,15 @@ watch_files_end(struct watch_files *files, bool good)
 }
 
 void
+watch_files_forget(struct watch_files *files)
+{
+	struct watch_file *file;
+
+	LIST_FOREACH(file, files, link)
+		file->loaded = 0;
+}
+
+void
 watch_files_clear(struct watch_files *files)
 {
 	while (!LIST_EMPTY(files))

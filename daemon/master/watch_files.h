@@ -38,6 +38,8 @@ void watch_files_unescape(char *pattern);
 void watch_files_begin(struct watch_files *files);
 /* It is over: keep what is served and what was tried last, drop the rest. */
 void watch_files_end(struct watch_files *files, bool good);
+/* Whatever is there counts as changed. */
+void watch_files_forget(struct watch_files *files);
 void watch_files_clear(struct watch_files *files);
 
 /* Look at all of them.  Returns true when one is not as at the last look. */

@@ -160,7 +160,9 @@ def test_somebody_ends_it():
         equal({ask(s) for s in clients}, {"v1", "v2"})
         told = d.sluicectl("rollback")
         equal(told.returncode, 0, told.stderr)
-        d.wait_log("reload refused: 1 problem; keeping generation 1$", since)
+        d.wait_log("info .*canary ended by control socket.*; generation 1 "
+                   "stays$", since)
+        equal(d.log_lines("refused", since), [])
         equal({ask(s) for s in clients}, {"v1"})
         equal(d.log_lines("was killed"), [])
         # There is still nothing before generation 1.
@@ -200,7 +202,7 @@ def test_connections_that_stay_on_it_keep_their_timers():
         equal({ask(s) for s in clients}, {"x"})
         equal({receive_line(s) for s in clients}, {"tick"})
         d.sluicectl("rollback")
-        d.wait_log("reload refused: .*; keeping generation 1$", since)
+        d.wait_log("canary ended by .*; generation 1 stays$", since)
         for s in clients:
             equal(ask(s), "x")
             equal(receive_line(s), "tick")

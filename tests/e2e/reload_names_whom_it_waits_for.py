@@ -94,6 +94,20 @@ def test_it_is_refused_when_that_takes_too_long():
         equal(d.reload_ready(), 2)
 
 
+def test_watch_tries_again():
+    path = hang_in("data")
+    with Daemon(waits(), watchdog=0, arguments=["--watch"]) as d:
+        s = d.connect()
+        s.sendall(b"w")
+        d.wait_log("has been running for")
+        d.listeners.append(listener("more", d.listeners[0]["plugin"]))
+        d.write_config()
+        d.wait_log("worker 1 did not answer within 5 s")
+        os.unlink(path)
+        d.wait_log("generation 2 ready")
+        equal(receive(s, 1), b"w")
+
+
 def test_late_in_new_code():
     """Those that come back in time go on; see watchdog.py for the others."""
     path = hang_in("start")
