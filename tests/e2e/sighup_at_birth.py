@@ -71,7 +71,8 @@ def test_a_storm_at_birth():
         with Daemon(listener("echo", plugin("echo")), start=False,
                     launcher=launcher(signal.SIGHUP, "pending")) as d:
             d.start(wait=False)
-            wait_until(lambda: os.readlink("/proc/%d/exe" % d.pid) == SLUICED,
+            wait_until(lambda: os.readlink("/proc/%d/exe" % d.pid)
+                       == os.path.realpath(SLUICED),
                        "exec")
             for _ in range(50):
                 d.signal(signal.SIGUSR2)
