@@ -54,6 +54,8 @@ answers_map(int memory, int bell)
 		free(answers);
 		return NULL;
 	}
+	/* What a plugin forks does not speak for the worker. */
+	madvise(ring, sizeof(struct ring), MADV_DONTFORK);
 	answers->ring = ring;
 	answers->memory = memory;
 	answers->bell = bell;

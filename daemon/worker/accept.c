@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "listener.h"
 #include "log.h"
+#include "ours.h"
 #include "shm.h"
 
 #define ACCEPT_MAX 64	    /* per turn and socket: others wait as well */
@@ -41,6 +42,7 @@ open_reserve(void)
 {
 	if (reserve_fd == -1)
 		reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ours_add(reserve_fd);
 }
 
 int
@@ -61,7 +63,7 @@ accept_done(void)
 {
 	timers_detach(engine.timers, &pause_timer);
 	if (reserve_fd != -1)
-		close(reserve_fd);
+		ours_close(reserve_fd);
 	reserve_fd = -1;
 }
 
@@ -92,7 +94,7 @@ turn_one_away(const struct acceptor *acceptor)
 
 	if (reserve_fd == -1)
 		return;
-	close(reserve_fd);
+	ours_close(reserve_fd);
 	reserve_fd = -1;
 	fd = accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd != -1)
@@ -281,11 +283,12 @@ acceptor_new(struct listener *listener, int fd, uint32_t id, uint32_t index)
 	struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
 
 	if (acceptor == NULL) {
-		close(fd);
+		ours_close(fd);
 		return NULL;
 	}
 	acceptor->listener = listener;
 	acceptor->fd = fd;
+	ours_add(fd);
 	acceptor->id = id;
 	acceptor->index = index;
 	acceptor->event = event_new(engine.base, fd, EV_READ | EV_PERSIST,
@@ -334,6 +337,6 @@ acceptor_free(struct acceptor *acceptor)
 		LIST_REMOVE(acceptor, all);
 	if (acceptor->event != NULL)
 		event_free(acceptor->event); /* before close(): see epoll(7) */
-	close(acceptor->fd);
+	ours_close(acceptor->fd);
 	free(acceptor);
 }

@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "listener.h"
 #include "log.h"
+#include "ours.h"
 #include "service.h"
 #include "shm.h"
 #include "why.h"
@@ -52,6 +53,7 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 	}
 	conn->stream.transport = &transport_plain;
 	conn->stream.fd = fd;
+	ours_add(fd);
 	conn->service = listener->current;
 	service_ref(conn->service);
 	conn->id.id = id;
@@ -303,7 +305,7 @@ conn_end(struct sl_conn *conn)
 		setsockopt(conn->stream.fd, SOL_SOCKET, SO_LINGER, &hard,
 		    sizeof(hard));
 	}
-	close(conn->stream.fd);
+	ours_close(conn->stream.fd);
 	conn->stream.fd = -1;
 	queue_clear(&conn->queue);
 	conn_drop_input(conn);

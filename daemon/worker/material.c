@@ -14,6 +14,7 @@
 #include "log.h"
 #include "msg.h"
 #include "options.h"
+#include "ours.h"
 #include "plugin.h"
 
 #define IMAGES_MAX 4096 /* a message that says more is wrong */
@@ -28,7 +29,7 @@ static void
 close_fd(int fd)
 {
 	if (fd != -1)
-		close(fd);
+		ours_close(fd);
 }
 
 void
@@ -96,6 +97,7 @@ add_socket(struct material *material, const struct msg *msg,
 		return error_set(err, "out of memory");
 	}
 	material->sockets = more;
+	ours_add(msg->fd);
 	more[material->socket_count++] = (struct material_socket){
 		.listener = msg->arg[0],
 		.index = msg->arg[1],

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "material.h"
 #include "msg.h"
+#include "ours.h"
 #include "plugin.h"
 #include "privileges.h"
 #include "queue.h"
@@ -47,7 +48,7 @@ static struct {
 } worker;
 
 /* For the signal handler. */
-static volatile sig_atomic_t master_pid;
+static volatile sig_atomic_t master_pid, own_pid;
 static volatile sig_atomic_t orphan_s = 30 + ORPHAN_GRACE_S;
 
 static void
@@ -301,9 +302,12 @@ static const struct channel_ops channel_ops = {
 static void
 on_sigterm(int sig)
 {
-	(void)sig;
-	if (getppid() != master_pid)
+	if (getpid() != own_pid) { /* what a plugin has forked just ends */
+		signal(sig, SIG_DFL);
+		raise(sig);
+	} else if (getppid() != master_pid) {
 		alarm(orphan_s);
+	}
 }
 
 /* What waits for the end of a pass. */
@@ -350,6 +354,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 	struct shm *shm;
 
 	master_pid = hello->master_pid;
+	own_pid = getpid();
 	sigaction(SIGTERM, &action, NULL);
 	shm = map_shared(hello, head);
 	close(head);
@@ -366,7 +371,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 	if (worker.channel == NULL)
 		return -1;
 	channel_first(worker.channel);
-	return 0;
+	return ours_init();
 }
 
 static void
