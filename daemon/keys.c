@@ -91,6 +91,9 @@ static const struct key timeout_keys[] = {
 	{ .name = "write", .type = KEY_DURATION, .value = "\"30s\"",
 	  .max = DURATION_MAX, .offset = LISTENER(timeouts.write_ms),
 	  .help = "close a connection whose peer takes no output for this long" },
+	{ .name = "close", .type = KEY_DURATION, .value = "\"5m\"",
+	  .max = DURATION_MAX, .offset = LISTENER(timeouts.close_ms),
+	  .help = "how long closing a connection may take in all" },
 	{ .name = NULL },
 };
 
@@ -112,6 +115,10 @@ static const struct key limit_keys[] = {
 	{ .name = "write_queue", .type = KEY_SIZE, .value = "\"16MiB\"",
 	  .min = 512, .max = 4 * GIB, .offset = LISTENER(limits.write_queue),
 	  .help = "queued output above which sl_send refuses" },
+	{ .name = "min_rate", .type = KEY_SIZE, .value = "0",
+	  .example = "\"1KiB\"", .max = GIB,
+	  .offset = LISTENER(limits.min_rate),
+	  .help = "bytes a second that a peer must take of its output; 0: any" },
 	{ .name = NULL },
 };
 

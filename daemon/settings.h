@@ -40,12 +40,13 @@ struct listener_address {
 };
 
 struct timeout_settings {
-	uint64_t idle_ms, handshake_ms, linger_ms, write_ms; /* 0: none */
+	uint64_t idle_ms, handshake_ms, linger_ms, write_ms, close_ms; /* 0: none */
 };
 
 struct limit_settings {
 	uint64_t connections, per_address;	/* 0: none */
 	uint64_t read_buffer, write_buffer, write_queue; /* bytes */
+	uint64_t min_rate;			/* bytes per second; 0: none */
 };
 
 struct listener_settings {

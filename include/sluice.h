@@ -49,7 +49,7 @@ enum sl_why {
 	SL_WHY_LOCAL = 2,	 /* the plugin closed it */
 	SL_WHY_RESET = 3,	 /* the network or the peer broke it */
 	SL_WHY_IDLE = 4,	 /* no traffic for the idle timeout */
-	SL_WHY_WRITE_STALL = 5,	 /* the peer took no output for too long */
+	SL_WHY_WRITE_STALL = 5,	 /* the peer took no output, or too little */
 	SL_WHY_INPUT_LIMIT = 6,	 /* a frame did not fit limits.read_buffer */
 	SL_WHY_HANDSHAKE = 7,	 /* the TLS handshake failed or took too long */
 	SL_WHY_TLS = 8,		 /* a TLS error after the handshake */
@@ -61,6 +61,11 @@ enum sl_why {
 	SL_WHY_CONNECT = 14,	 /* outgoing: nobody answered */
 	SL_WHY_MEMORY = 15,	 /* the daemon is out of memory */
 	SL_WHY_STOP = 16,	 /* sl_stop(service, 1) */
+	/*
+	 * A polite end left output behind that the peer had not acknowledged.
+	 * It replaces the reason for which the connection was being closed.
+	 */
+	SL_WHY_UNDELIVERED = 17,
 };
 
 /* Where an error happened. */
@@ -288,15 +293,17 @@ SL_EXPORT int sl_flush(struct sl_conn *c);
 
 /*
  * Sends the last bytes (len may be 0), then half-closes.  `data` and `end` go
- * on until the peer finishes or the linger timeout runs out.  -1 with ENOBUFS
- * as for sl_send(), and nothing has happened then.
+ * on until the peer finishes, or until the linger timeout has run out since it
+ * acknowledged everything.  -1 with ENOBUFS as for sl_send(), and nothing has
+ * happened then.
  */
 SL_EXPORT int sl_end(struct sl_conn *c, const void *buf, size_t len);
 
 /*
  * Flushes what is queued, then closes without destroying it on its way: what
- * the peer still sends is read and dropped, for the linger timeout at most.
- * Only `close` and, should the rest fail, `error` follow.
+ * the peer still sends is read and dropped, until it has acknowledged all
+ * output and for the linger timeout from then on.  Only `close` follows and,
+ * should output be left behind, `error` (see SL_WHY_UNDELIVERED).
  */
 SL_EXPORT int sl_close(struct sl_conn *c);
 
@@ -312,14 +319,16 @@ SL_EXPORT int sl_shutdown(struct sl_conn *c, unsigned int how);
 /*
  * Stop and restart `data` and `end`.  sl_resume() presents what was kept, also
  * on a connection that is not paused, and as always after the running callback
- * has returned.
+ * has returned.  A pause holds whatever happens: if the connection breaks in it,
+ * `error` and `close` follow at once, and what was not presented is dropped.
  */
 SL_EXPORT int sl_pause(struct sl_conn *c);
 SL_EXPORT int sl_resume(struct sl_conn *c);
 
 /*
  * Idle timeout in milliseconds, in place of timeouts.idle; any value; traffic
- * in either direction starts it anew; 0 switches it off.
+ * in either direction starts it anew, output when the peer acknowledges it; 0
+ * switches it off.
  */
 SL_EXPORT int sl_timeout(struct sl_conn *c, uint64_t ms);
 

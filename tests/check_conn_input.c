@@ -163,6 +163,26 @@ START_TEST(resume_inside_data_presents_the_rest_after_it)
 }
 END_TEST
 
+START_TEST(a_pause_holds_also_when_the_output_breaks)
+{
+	int fd;
+
+	begin(&full);
+	fd = worker_connect();
+	sl_pause(plugin.conn);
+	worker_idle();
+	send(fd, "last words", 10, MSG_NOSIGNAL);
+	close(fd);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "o");
+	sl_write(plugin.conn, "x", 1);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "oxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_RESET);
+	worker_end();
+}
+END_TEST
+
 START_TEST(end_of_file_waits_while_paused)
 {
 	int fd;
@@ -226,6 +246,7 @@ main(void)
 		pause_keeps_input_back_and_resume_brings_it,
 		resume_presents_what_was_kept_also_without_a_pause,
 		resume_inside_data_presents_the_rest_after_it,
+		a_pause_holds_also_when_the_output_breaks,
 		end_of_file_waits_while_paused,
 		more_consumed_than_shown_ends_it,
 		a_lowered_read_buffer_ends_a_frame_that_no_longer_fits,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -102,6 +103,34 @@ worker_connect(void)
 	ck_assert(shm_connection_in(shm, 0, 0));
 	conn_accept(listener, pair[0], NULL, 0, (uint32_t)-1);
 	return pair[1];
+}
+
+int
+worker_connect_tcp(void)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(addr);
+	int server, client, fd, small = 4096;
+	int large = 1 << 20;
+
+	server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(server, (void *)&addr, len), 0);
+	ck_assert_int_eq(listen(server, 1), 0);
+	ck_assert_int_eq(getsockname(server, (void *)&addr, &len), 0);
+	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	ck_assert_int_eq(connect(client, (void *)&addr, len), 0);
+	fcntl(client, F_SETFL, O_NONBLOCK);
+	fd = accept4(server, (void *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	close(server);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	ck_assert(shm_connection_in(shm, 0, 0));
+	conn_accept(listener, fd, (void *)&addr, len, (uint32_t)-1);
+	return client;
 }
 
 void

@@ -25,6 +25,12 @@ struct plugin *worker_plugin(void);
 /* A new connection; returns the peer's end, non-blocking. */
 int worker_connect(void);
 
+/*
+ * The same over TCP, where the peer's kernel takes little before the peer reads,
+ * and ours takes all that the tests send.
+ */
+int worker_connect_tcp(void);
+
 /* One pass of the loop, which waits for an event or not at all. */
 void worker_pass(bool wait);
 /* Passes until nothing is left to do at once. */

@@ -137,7 +137,7 @@ sl_end(struct sl_conn *c, const void *buf, size_t len)
 	/* A failing send may have ended it meanwhile. */
 	if (c->out == HALF_OPEN)
 		conn_set_out(c, HALF_DRAIN);
-	c->lingers = true;
+	conn_begin_closing(c);
 	c->local_first = !c->eof;
 	touch(c);
 	return 0;
@@ -200,6 +200,7 @@ sl_resume(struct sl_conn *c)
 	if (gone(c))
 		return fail(ENOTCONN);
 	c->paused = false;
+	c->unread = 0;
 	c->represent = true;
 	touch(c);
 	return 0;

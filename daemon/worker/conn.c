@@ -15,6 +15,7 @@
 #include "callback.h"
 #include "conn.h"
 #include "engine.h"
+#include "hangup.h"
 #include "listener.h"
 #include "log.h"
 #include "ours.h"
@@ -62,7 +63,8 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 		memcpy(&conn->peer, peer, peer_len);
 	else
 		conn->peer.sa.sa_family = AF_UNIX;
-	conn->opened_ms = conn->active_ms = engine_now();
+	conn->stream.is_unix = conn->peer.sa.sa_family == AF_UNIX;
+	conn->opened_ms = conn->active_ms = conn->rate_ms = engine_now();
 	TAILQ_INSERT_TAIL(&listener->conns, conn, link);
 	listener->conn_count++;
 	holding++;
@@ -178,14 +180,41 @@ conn_close(struct sl_conn *conn, enum sl_why why)
 	if (why == SL_WHY_LOCAL && conn->eof && !conn->local_first)
 		why = SL_WHY_PEER; /* it finished, and so do we */
 	conn_decide(conn, why, 0, SL_STAGE_NONE);
-	if (conn->out == HALF_CLOSED && !conn->lingers)
-		conn->progress_ms = engine_now(); /* it lingers from now on */
-	conn->lingers = true;
+	conn_begin_closing(conn);
 	/* The input may be in a callback's hands: conn_settle() drops it. */
 	if (conn->in == HALF_OPEN)
 		conn_set_in(conn, conn->eof ? HALF_CLOSED : HALF_DRAIN);
 	if (conn->out == HALF_OPEN)
 		conn_set_out(conn, HALF_DRAIN);
+}
+
+void
+conn_begin_closing(struct sl_conn *conn)
+{
+	if (conn->closing_ms != 0)
+		return;
+	conn->closing_ms = engine_now();
+	if (conn->out == HALF_CLOSED)
+		conn->progress_ms = engine_now(); /* it lingers from now on */
+}
+
+/* Nobody decided to end it: both sides simply finished. */
+static enum sl_why
+who_finished_first(const struct sl_conn *conn)
+{
+	return conn->local_first ? SL_WHY_LOCAL : SL_WHY_PEER;
+}
+
+void
+conn_give_up(struct sl_conn *conn)
+{
+	if (conn->out == HALF_CLOSED && conn_undelivered(conn) == 0) {
+		if (conn->in != HALF_CLOSED)
+			conn_set_in(conn, HALF_CLOSED);
+		return;
+	}
+	conn_decide(conn, who_finished_first(conn), 0, SL_STAGE_NONE);
+	conn_fail(conn, SL_WHY_UNDELIVERED, ETIMEDOUT, SL_STAGE_WRITE);
 }
 
 void
@@ -195,6 +224,8 @@ conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
 	if (conn->dead)
 		return;
 	conn_decide(conn, why, sys_errno, stage);
+	conn->failed = true;
+	conn->lost += conn->queue.bytes;
 	queue_clear(&conn->queue);
 	if (conn->in != HALF_CLOSED)
 		conn_set_in(conn, HALF_CLOSED);
@@ -243,25 +274,33 @@ conn_after_pass(void)
 void
 conn_done(void)
 {
+	hangup_done();
 	ids_done(&ids);
 }
 
+/* `after` is why it was being closed when output was left behind. */
 static void
-log_access(const struct sl_conn *conn)
+log_access(const struct sl_conn *conn, uint32_t after)
 {
 	char label[CONN_LABEL_MAX + 8];
-	const struct log_field fields[] = {
+	struct log_field fields[7] = {
 		{ "why", why_word(conn->ending.why), 0 },
 		{ "in", NULL, conn->bytes_in },
 		{ "out", NULL, conn->bytes_out },
 		{ "ms", NULL, engine_now() - conn->opened_ms },
 		{ "gen", NULL, conn->service->generation },
 	};
+	int n = 5;
 
+	if (conn_undelivered(conn) > 0)
+		fields[n++] = (struct log_field){ "undelivered", NULL,
+			conn_undelivered(conn) };
+	if (after != conn->ending.why)
+		fields[n++] =
+		    (struct log_field){ "after", why_word(after), 0 };
 	conn_label(conn, label);
 	strcat(label, " closed");
-	log_fields(LOG_LEVEL_INFO, label, fields,
-	    sizeof(fields) / sizeof(fields[0]));
+	log_fields(LOG_LEVEL_INFO, label, fields, n);
 }
 
 /* On the board, for whoever compares generations. */
@@ -276,17 +315,40 @@ count_end(const struct sl_conn *conn)
 		    memory_order_relaxed);
 }
 
+/*
+ * A polite end promises that the output arrives.  One that leaves some behind
+ * is the one case in which the first reason does not stand.  Returns the first.
+ */
+static uint32_t
+judge_end(struct sl_conn *conn)
+{
+	uint32_t first;
+
+	if (conn->failed)
+		conn_ask_waiting(conn);
+	if (conn->ending.why == SL_WHY_NONE)
+		conn->ending.why = who_finished_first(conn);
+	first = conn->ending.why;
+	if (conn_undelivered(conn) > 0 && !conn->reset &&
+	    !why_is_error(first)) {
+		note(&conn->fault, SL_WHY_UNDELIVERED, 0, SL_STAGE_WRITE);
+		conn->ending = conn->fault;
+		conn->ending.why = SL_WHY_UNDELIVERED;
+	}
+	return first;
+}
+
 void
 conn_end(struct sl_conn *conn)
 {
 	struct listener *listener = conn->service->listener;
+	uint32_t first = judge_end(conn);
 
-	if (conn->ending.why == SL_WHY_NONE)
-		conn->ending.why = conn->local_first ? SL_WHY_LOCAL :
-						       SL_WHY_PEER;
 	if (conn->wants != 0)
 		event_del(&conn->event);
 	conn->wants = 0;
+	if (conn->watched)
+		hangup_forget(conn);
 	timers_detach(engine.timers, &conn->timer);
 	plugin_timers_clear(&conn->timers);
 	conn_set_hold(conn, false);
@@ -298,7 +360,7 @@ conn_end(struct sl_conn *conn)
 	}
 	count_end(conn);
 	if (engine.log_access)
-		log_access(conn);
+		log_access(conn, first);
 	if (conn->reset) {
 		struct linger hard = { .l_onoff = 1, .l_linger = 0 };
 

@@ -68,15 +68,22 @@ struct sl_conn {
 	uint64_t bytes_in, bytes_out;
 	uint64_t idle_ms;     /* when own_idle; 0: no idle timeout */
 	uint64_t opened_ms;
-	uint64_t active_ms;   /* last byte either way */
+	uint64_t active_ms;   /* last input, or output that arrived */
 	uint64_t progress_ms; /* output last moved, or began to wait */
-	struct timer timer;   /* the earliest of idle, stall and linger */
+	uint64_t closing_ms;  /* a polite end began; 0: it has not */
+	uint64_t lost;	      /* bytes of output that were thrown away */
+	int64_t acked;	      /* bytes the peer had at the last look */
+	uint64_t rate_ms;     /* limits.min_rate: since when, and */
+	int64_t rate_acked;   /* what the peer had then */
+	struct timer timer;   /* the earliest of all deadlines */
 	struct conn_names *names;
 	struct plugin_timers *timers; /* NULL: none so far */
 	struct ending ending;
 	struct ending fault; /* what `error` will be told, if anything */
 	union peer peer;
 	uint32_t address_entry; /* in the per-address table */
+	uint32_t waiting;	/* not acknowledged, at the last look */
+	uint32_t unread;	/* input left in the socket, then */
 	enum half in : 8, out : 8;
 	unsigned int wants : 8;	    /* events armed: EV_READ, EV_WRITE */
 	union {
@@ -93,7 +100,9 @@ struct sl_conn {
 	bool opened : 1;	    /* `open` said yes: `close` is owed */
 	bool dead : 1;		    /* ended; freed after the pass */
 	bool pending : 1;	    /* to be settled after this pass */
-	bool lingers : 1;	    /* once out is closed, only for so long */
+	bool failed : 1;	    /* ends without waiting for anything */
+	bool watched : 1;	    /* for breaking: see hangup.h */
+	bool rate_waits : 1;	    /* output waited when rate_ms was set */
 	bool local_first : 1;	    /* we finished before the peer did */
 	bool reset : 1;		    /* end with RST */
 	bool own_idle : 1;	    /* idle_ms was set by sl_timeout() */
@@ -151,6 +160,10 @@ void conn_decide(struct sl_conn *conn, enum sl_why why, int sys_errno,
     enum sl_stage stage);
 /* Flush what is queued, drop what comes, then end. */
 void conn_close(struct sl_conn *conn, enum sl_why why);
+/* From now on it has only so much time to finish. */
+void conn_begin_closing(struct sl_conn *conn);
+/* That time is over: whatever did not arrive is not waited for. */
+void conn_give_up(struct sl_conn *conn);
 /* End without flushing. */
 void conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
     enum sl_stage stage);
@@ -167,6 +180,18 @@ conn_closing(const struct sl_conn *conn)
 
 /* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
 void conn_settle(struct sl_conn *conn);
+
+/* May input be read now? */
+bool conn_may_read(const struct sl_conn *conn);
+
+/* conn_delivery.c */
+
+/* How much has the peer not acknowledged?  Asks the kernel. */
+uint32_t conn_ask_waiting(struct sl_conn *conn);
+/* Output that may never arrive, as of the last time that was asked. */
+uint64_t conn_undelivered(const struct sl_conn *conn);
+/* Has the peer taken anything?  Moves progress_ms and active_ms if so. */
+void conn_ask_progress(struct sl_conn *conn);
 
 /* conn_deadline.c */
 
@@ -202,6 +227,8 @@ void conn_follow_quietly(struct sl_conn *conn);
  * Returns true when the budget, not the socket, was exhausted.
  */
 bool conn_read(struct sl_conn *conn);
+/* The socket has broken, or both sides have finished.  Not under a callback. */
+void conn_hung_up(struct sl_conn *conn);
 /* Show the plugin its kept input again.  Not under a callback. */
 void conn_represent(struct sl_conn *conn);
 /* Bytes kept for the plugin. */
@@ -224,6 +251,11 @@ int conn_send(struct sl_conn *conn, const void *buf, size_t len);
 void conn_flush(struct sl_conn *conn);
 /* The same where the kernel had said no: it may have room by now. */
 void conn_retry(struct sl_conn *conn);
+/*
+ * The output is broken.  What the peer had sent before is still to be read:
+ * conn_settle() sees to that, unless input is paused, then ends the connection.
+ */
+void conn_broke(struct sl_conn *conn, int error, enum sl_stage stage);
 
 /* conn_name.c */
 const struct sl_address *conn_remote(struct sl_conn *conn);

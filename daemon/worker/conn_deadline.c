@@ -14,6 +14,15 @@
 #include "service.h"
 
 /*
+ * While an end waits for the peer's acknowledgement nothing wakes us when it
+ * comes, so we ask: every linger timeout, but not more often than this.
+ */
+#define ASK_AGAIN_MS 100
+
+/* limits.min_rate is judged over so long, each time. */
+#define RATE_WINDOW_MS 10000
+
+/*
  * A closing connection whose peer takes nothing is given up after this long
  * even where the operator set no write timeout.
  */
@@ -57,26 +66,60 @@ idle_deadline(const struct sl_conn *conn)
 	return conn->active_ms + idle;
 }
 
-/* When the wait for the peer's end is over. */
 static uint64_t
-linger_deadline(const struct sl_conn *conn)
+stall_ms(const struct sl_conn *conn)
 {
-	if (conn->out != HALF_CLOSED || !conn->lingers)
-		return UINT64_MAX;
-	return conn->progress_ms + settings_of(conn)->timeouts.linger_ms;
+	uint64_t ms = settings_of(conn)->timeouts.write_ms;
+
+	return ms == 0 && conn->closing_ms != 0 ? CLOSING_STALL_MS : ms;
 }
 
 /* When output has waited for too long. */
 static uint64_t
 stall_deadline(const struct sl_conn *conn)
 {
-	uint64_t stall_ms = settings_of(conn)->timeouts.write_ms;
-
-	if (stall_ms == 0 && conn_closing(conn))
-		stall_ms = CLOSING_STALL_MS;
-	if (!conn->blocked || stall_ms == 0)
+	if (!conn->blocked || stall_ms(conn) == 0)
 		return UINT64_MAX;
-	return conn->progress_ms + stall_ms;
+	return conn->progress_ms + stall_ms(conn);
+}
+
+/* Are we through, but not known to have been heard? */
+static bool
+awaits_acknowledgement(const struct sl_conn *conn)
+{
+	return conn->out == HALF_CLOSED && conn->closing_ms != 0 &&
+	    conn_undelivered(conn) > 0;
+}
+
+/* When the wait for the peer is over: to take the rest, or to end as well. */
+static uint64_t
+linger_deadline(const struct sl_conn *conn)
+{
+	if (conn->out != HALF_CLOSED || conn->closing_ms == 0)
+		return UINT64_MAX;
+	if (awaits_acknowledgement(conn))
+		return conn->progress_ms + stall_ms(conn);
+	return conn->progress_ms + settings_of(conn)->timeouts.linger_ms;
+}
+
+/* When a polite end has taken too long in all. */
+static uint64_t
+close_deadline(const struct sl_conn *conn)
+{
+	uint64_t close_ms = settings_of(conn)->timeouts.close_ms;
+
+	if (conn->closing_ms == 0 || close_ms == 0)
+		return UINT64_MAX;
+	return conn->closing_ms + close_ms;
+}
+
+/* When the rate is to be judged. */
+static uint64_t
+rate_deadline(const struct sl_conn *conn)
+{
+	if (settings_of(conn)->limits.min_rate == 0)
+		return UINT64_MAX;
+	return conn->rate_ms + RATE_WINDOW_MS;
 }
 
 static uint64_t
@@ -89,14 +132,30 @@ earlier(uint64_t a, uint64_t b)
 static uint64_t
 deadline(const struct sl_conn *conn)
 {
-	return earlier(idle_deadline(conn),
-	    earlier(linger_deadline(conn), stall_deadline(conn)));
+	uint64_t at = idle_deadline(conn);
+
+	at = earlier(at, stall_deadline(conn));
+	at = earlier(at, linger_deadline(conn));
+	at = earlier(at, close_deadline(conn));
+	return earlier(at, rate_deadline(conn));
+}
+
+/* When to ask the kernel again for what it will not tell by itself. */
+static uint64_t
+ask_again_at(const struct sl_conn *conn)
+{
+	uint64_t linger_ms = settings_of(conn)->timeouts.linger_ms;
+
+	if (!awaits_acknowledgement(conn))
+		return UINT64_MAX;
+	return engine_now() +
+	    (linger_ms > ASK_AGAIN_MS ? linger_ms : ASK_AGAIN_MS);
 }
 
 void
 conn_set_timer(struct sl_conn *conn)
 {
-	uint64_t at = deadline(conn);
+	uint64_t at = earlier(deadline(conn), ask_again_at(conn));
 
 	if (at == UINT64_MAX)
 		timers_cancel(engine.timers, &conn->timer);
@@ -105,10 +164,25 @@ conn_set_timer(struct sl_conn *conn)
 	/* A later deadline waits for the timer: see conn_on_timer(). */
 }
 
+/* Input that may not be read now is traffic when more of it has come. */
+static void
+look_at_unread(struct sl_conn *conn)
+{
+	uint32_t unread;
+
+	if (conn->in != HALF_OPEN || conn->eof || conn_may_read(conn))
+		return;
+	unread = conn->stream.transport->unread(&conn->stream);
+	if (unread > conn->unread)
+		conn->active_ms = engine_now();
+	conn->unread = unread;
+}
+
 /*
  * Nothing ends before this look.  Timers run before sockets that became ready
  * in the same pass, and after a callback that took long: what the peer sent in
- * time may still lie in the socket, and the kernel may have room again.
+ * time may still lie in the socket, it may have taken what we sent, and the
+ * kernel may have room again.
  * Returns false when that changes everything: the peer's end was there, which
  * conn_settle() has yet to tell.
  */
@@ -124,9 +198,39 @@ last_look(struct sl_conn *conn)
 		if (conn->bytes_in == before)
 			break; /* to the end, or as far as it may be read */
 	}
+	look_at_unread(conn);
+	conn_ask_progress(conn);
 	if (conn->blocked)
 		conn_retry(conn);
 	return conn->eof == had_eof;
+}
+
+/*
+ * Begin a new window of limits.min_rate.  Did the peer take too little in the
+ * one that ends?  Only if output waited for it at both ends.
+ */
+static bool
+too_slow(struct sl_conn *conn)
+{
+	uint64_t elapsed_ms = engine_now() - conn->rate_ms;
+	int64_t got = conn->acked - conn->rate_acked,
+		least = settings_of(conn)->limits.min_rate * elapsed_ms / 1000;
+	bool waited = conn->rate_waits;
+
+	conn->rate_ms += elapsed_ms;
+	conn->rate_acked = conn->acked;
+	conn->rate_waits = conn->waiting > 0;
+	return waited && conn->rate_waits && got < least;
+}
+
+/* The peer takes the output too slowly, or not at all. */
+static void
+stalled(struct sl_conn *conn)
+{
+	if (conn->closing_ms != 0)
+		conn_give_up(conn);
+	else
+		conn_fail(conn, SL_WHY_WRITE_STALL, ETIMEDOUT, SL_STAGE_WRITE);
 }
 
 /* End what is still due. */
@@ -135,11 +239,11 @@ expire(struct sl_conn *conn)
 {
 	uint64_t now = engine_now();
 
-	if (linger_deadline(conn) <= now) {
-		if (conn->in != HALF_CLOSED)
-			conn_set_in(conn, HALF_CLOSED);
-	} else if (stall_deadline(conn) <= now) {
-		conn_fail(conn, SL_WHY_WRITE_STALL, ETIMEDOUT, SL_STAGE_WRITE);
+	if (linger_deadline(conn) <= now || close_deadline(conn) <= now) {
+		conn_give_up(conn);
+	} else if (stall_deadline(conn) <= now ||
+	    (rate_deadline(conn) <= now && too_slow(conn))) {
+		stalled(conn);
 	} else if (idle_deadline(conn) <= now) {
 		conn->active_ms = now; /* the timer starts anew */
 		if (!callback_timeout(conn))
@@ -155,7 +259,8 @@ conn_on_timer(struct timer *timer)
 	    (struct sl_conn *)((char *)timer - offsetof(struct sl_conn, timer));
 
 	conn_follow(conn);
-	if (deadline(conn) <= engine_now() && last_look(conn))
+	if ((deadline(conn) <= engine_now() || awaits_acknowledgement(conn)) &&
+	    last_look(conn))
 		expire(conn);
 	conn_settle(conn);
 }

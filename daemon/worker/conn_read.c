@@ -123,18 +123,43 @@ conn_represent(struct sl_conn *conn)
 	keep_rest(conn, buf, kept, callback_data(conn, buf, kept), true);
 }
 
+/*
+ * Everything has arrived and we only wait for the peer to hang up: that it does
+ * so with a reset is no loss.  Ends the input then.
+ */
+static bool
+is_no_loss(struct sl_conn *conn)
+{
+	if (conn->in == HALF_OPEN || conn->out != HALF_CLOSED)
+		return false;
+	conn_ask_waiting(conn);
+	if (conn_undelivered(conn) > 0)
+		return false;
+	if (conn->in != HALF_CLOSED)
+		conn_set_in(conn, HALF_CLOSED);
+	return true;
+}
+
 /* recv() said no. */
 static void
 read_failed(struct sl_conn *conn, int error)
 {
-	/*
-	 * Everything is out and we only wait for the peer to hang up: that it
-	 * does so with a reset is no loss.
-	 */
-	if (conn->in == HALF_DRAIN && conn->out == HALF_CLOSED)
-		conn_set_in(conn, HALF_CLOSED);
-	else
+	if (!is_no_loss(conn))
 		conn_fail(conn, SL_WHY_RESET, error, SL_STAGE_READ);
+}
+
+void
+conn_hung_up(struct sl_conn *conn)
+{
+	int error;
+
+	if (conn->dead)
+		return;
+	/* Without an error both sides have finished, and that is all. */
+	error = conn->stream.transport->error(&conn->stream);
+	if (error != 0 && !is_no_loss(conn))
+		conn_broke(conn, error, SL_STAGE_READ);
+	conn_settle(conn);
 }
 
 static void

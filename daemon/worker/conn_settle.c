@@ -9,6 +9,7 @@
 #include "callback.h"
 #include "conn.h"
 #include "engine.h"
+#include "hangup.h"
 #include "listener.h"
 #include "service.h"
 
@@ -20,18 +21,36 @@ settings_of(const struct sl_conn *conn)
 	return conn->service->listener->settings;
 }
 
-/* Everything is out: half-close, or end when the peer is through as well. */
+/*
+ * Everything is with the kernel: half-close, unless the peer has finished and
+ * has got it all, so that the end is near anyway.
+ */
 static void
 finish_output(struct sl_conn *conn)
 {
-	uint64_t linger_ms = settings_of(conn)->timeouts.linger_ms;
-
-	if (conn->in != HALF_CLOSED)
+	if (conn->in != HALF_CLOSED || conn_ask_waiting(conn) > 0)
 		conn->stream.transport->finish(&conn->stream);
 	conn_set_out(conn, HALF_CLOSED);
 	conn->progress_ms = engine_now();
-	if (conn->in != HALF_CLOSED && conn->lingers && linger_ms == 0)
-		conn_set_in(conn, HALF_CLOSED);
+	if (conn->in != HALF_CLOSED && conn->closing_ms != 0 &&
+	    settings_of(conn)->timeouts.linger_ms == 0) {
+		conn_ask_waiting(conn);
+		if (conn_undelivered(conn) == 0)
+			conn_set_in(conn, HALF_CLOSED);
+	}
+}
+
+/* Both halves are closed, but not all that we sent has arrived? */
+static bool
+awaits_delivery(struct sl_conn *conn)
+{
+	if (conn->failed || !conn->stream.finished)
+		return false;
+	conn_ask_waiting(conn);
+	if (conn_undelivered(conn) == 0)
+		return false;
+	conn_begin_closing(conn);
+	return true;
 }
 
 /* End of file, and the plugin has seen all that it is going to see. */
@@ -81,14 +100,29 @@ input_stuck(const struct sl_conn *conn)
 	    !conn->drain_owed && !conn->paused && !conn->represent;
 }
 
+bool
+conn_may_read(const struct sl_conn *conn)
+{
+	if (conn->in == HALF_CLOSED || conn->eof)
+		return false;
+	return conn->in == HALF_DRAIN || (!conn->paused && !input_full(conn));
+}
+
+/* Where nothing is wanted of it, it may still break. */
+static void
+watch(struct sl_conn *conn)
+{
+	if (conn->wants == 0 && !conn->watched)
+		conn->watched = hangup_watch(conn) == 0;
+}
+
 /* Register for exactly the events that something waits for. */
 static void
 arm(struct sl_conn *conn)
 {
 	unsigned int wants = 0;
 
-	if (conn->in != HALF_CLOSED && !conn->eof &&
-	    (conn->in == HALF_DRAIN || (!conn->paused && !input_full(conn))))
+	if (conn_may_read(conn))
 		wants |= EV_READ;
 	if (conn->blocked)
 		wants |= EV_WRITE;
@@ -144,7 +178,8 @@ conn_settle(struct sl_conn *conn)
 		conn_drop_input(conn);
 	if (conn->out == HALF_DRAIN && conn->queue.bytes == 0)
 		finish_output(conn);
-	if (conn->in == HALF_CLOSED && conn->out == HALF_CLOSED) {
+	if (conn->in == HALF_CLOSED && conn->out == HALF_CLOSED &&
+	    !awaits_delivery(conn)) {
 		conn_end(conn);
 		return;
 	}
@@ -152,6 +187,7 @@ conn_settle(struct sl_conn *conn)
 	    (conn->queue.bytes > 0 && !conn->blocked))
 		conn_pend(conn);
 	arm(conn);
+	watch(conn);
 	conn_set_timer(conn);
 }
 

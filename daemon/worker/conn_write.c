@@ -60,16 +60,13 @@ block(struct sl_conn *conn)
 	conn->progress_ms = engine_now();
 }
 
-/*
- * What the peer sent before the output broke is still to be read:
- * conn_settle() sees to that, then ends the connection.
- */
-static void __attribute__((cold))
-output_broke(struct sl_conn *conn, int error)
+void __attribute__((cold))
+conn_broke(struct sl_conn *conn, int error, enum sl_stage stage)
 {
-	conn_decide(conn, SL_WHY_RESET, error, SL_STAGE_WRITE);
+	conn_decide(conn, SL_WHY_RESET, error, stage);
 	conn->salvage = true;
 	conn->blocked = false;
+	conn->lost += conn->queue.bytes;
 	queue_clear(&conn->queue);
 	if (conn->out != HALF_CLOSED)
 		conn_set_out(conn, HALF_CLOSED);
@@ -87,11 +84,11 @@ account(struct sl_conn *conn, ssize_t n, size_t total)
 			block(conn);
 			return 0;
 		}
-		output_broke(conn, errno);
+		conn_broke(conn, errno, SL_STAGE_WRITE);
 		return -1;
 	}
 	conn->bytes_out += n;
-	conn->active_ms = conn->progress_ms = engine_now();
+	conn->progress_ms = engine_now();
 	if ((size_t)n < total)
 		block(conn);
 	return n;

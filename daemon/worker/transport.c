@@ -1,5 +1,9 @@
 /* transport.c: plain TCP and unix stream sockets. */
 
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "transport.h"
@@ -30,7 +34,57 @@ plain_sendv(struct stream *stream, const struct iovec *iov, int count)
 static int
 plain_finish(struct stream *stream)
 {
+	stream->finished = true;
 	return shutdown(stream->fd, SHUT_WR);
+}
+
+static int
+plain_error(const struct stream *stream)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	return error;
+}
+
+static uint32_t
+ask(const struct stream *stream, unsigned long request)
+{
+	int bytes;
+
+	if (ioctl(stream->fd, request, &bytes) == -1 || bytes < 0)
+		return 0;
+	return bytes;
+}
+
+static uint32_t
+plain_waiting(const struct stream *stream)
+{
+	uint32_t bytes = ask(stream, SIOCOUTQ);
+
+	/* The end of a TCP stream has a number like a byte of it. */
+	if (bytes > 0 && stream->finished && !stream->is_unix)
+		bytes--;
+	return bytes;
+}
+
+static int64_t
+plain_quiet_ms(const struct stream *stream)
+{
+	struct tcp_info info;
+	socklen_t len = offsetof(struct tcp_info, tcpi_pmtu);
+
+	if (getsockopt(stream->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1 ||
+	    len < offsetof(struct tcp_info, tcpi_pmtu))
+		return -1;
+	return info.tcpi_last_ack_recv;
+}
+
+static uint32_t
+plain_unread(const struct stream *stream)
+{
+	return ask(stream, SIOCINQ);
 }
 
 const struct transport transport_plain = {
@@ -39,4 +93,8 @@ const struct transport transport_plain = {
 	.send = plain_send,
 	.sendv = plain_sendv,
 	.finish = plain_finish,
+	.error = plain_error,
+	.waiting = plain_waiting,
+	.quiet_ms = plain_quiet_ms,
+	.unread = plain_unread,
 };

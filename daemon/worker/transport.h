@@ -6,7 +6,9 @@
 #ifndef SLUICE_TRANSPORT_H
 #define SLUICE_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -16,6 +18,8 @@ struct transport;
 struct stream {
 	const struct transport *transport;
 	int fd; /* owned; -1 when closed */
+	bool is_unix;
+	bool finished; /* no more output */
 };
 
 struct transport {
@@ -27,6 +31,17 @@ struct transport {
 	    int count);
 	/* No more output: the peer reads to the end and sees end of file. */
 	int (*finish)(struct stream *stream);
+	/* What broke it, an errno, or 0.  It is told once. */
+	int (*error)(const struct stream *stream);
+	/*
+	 * Output that the peer has not acknowledged, in bytes.  At a unix
+	 * socket it is the memory of what the peer has not read.
+	 */
+	uint32_t (*waiting)(const struct stream *stream);
+	/* Milliseconds since it last acknowledged something; -1: unknown. */
+	int64_t (*quiet_ms)(const struct stream *stream);
+	/* Input that recv() would return at once, in bytes. */
+	uint32_t (*unread)(const struct stream *stream);
 };
 
 extern const struct transport transport_plain;

@@ -15,7 +15,7 @@ static const struct {
 	[SL_WHY_RESET] = { "reset", "the connection broke", true },
 	[SL_WHY_IDLE] = { "idle", "no traffic for the idle timeout", false },
 	[SL_WHY_WRITE_STALL] = { "write-stall",
-	    "the peer took no output for the write timeout", true },
+	    "the peer took no output, or too little, for too long", true },
 	[SL_WHY_INPUT_LIMIT] = { "input-limit",
 	    "a frame does not fit limits.read_buffer", true },
 	[SL_WHY_HANDSHAKE] = { "handshake", "the TLS handshake failed", true },
@@ -29,6 +29,8 @@ static const struct {
 	[SL_WHY_CONNECT] = { "connect", "could not connect", true },
 	[SL_WHY_MEMORY] = { "memory", "out of memory", true },
 	[SL_WHY_STOP] = { "stop", "the listener was stopped", false },
+	[SL_WHY_UNDELIVERED] = { "undelivered",
+	    "ended before the peer had acknowledged all output", true },
 };
 
 #define REASONS (sizeof(reasons) / sizeof(reasons[0]))

@@ -20,6 +20,7 @@
 #include "engine.h"
 #include "error.h"
 #include "generation.h"
+#include "hangup.h"
 #include "hello.h"
 #include "log.h"
 #include "material.h"
@@ -359,7 +360,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 	shm = map_shared(hello, head);
 	close(head);
 	if (shm == NULL || engine_init(shm) == -1 ||
-	    accept_init() == -1 ||
+	    accept_init() == -1 || hangup_init() == -1 ||
 	    timers_attach(engine.timers, &worker.drain_timer,
 		on_drain_timeout) == -1)
 		return -1;

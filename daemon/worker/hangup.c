@@ -1,0 +1,84 @@
+/*
+ * hangup.c: hears of connections that break while nothing is wanted of them:
+ * paused ones, those whose peer has finished and waits for an answer, those
+ * whose end waits for the peer's acknowledgement.  libevent cannot be told to
+ * report errors alone, and would report a peer's FIN in every pass.  So there is
+ * a second epoll descriptor: edge-triggered, and with no event but those which
+ * the kernel adds by itself, EPOLLERR and EPOLLHUP.  A connection stays in it
+ * once it was added: it costs nothing there, and is heard of twice at most.
+ */
+
+#include <event2/event.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "engine.h"
+#include "hangup.h"
+
+#define EVENTS_MAX 64 /* at once; more wait for the next pass */
+
+static int epoll_fd = -1;
+static struct event *event;
+
+static void
+hangup_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n = epoll_wait(fd, events, EVENTS_MAX, 0);
+
+	(void)what;
+	(void)arg;
+	/* Those that end meanwhile are freed after the pass. */
+	for (int i = 0; i < n; i++)
+		conn_hung_up(events[i].data.ptr);
+}
+
+int
+hangup_init(void)
+{
+	if (epoll_fd != -1)
+		return 0;
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd == -1)
+		return -1;
+	event = event_new(engine.base, epoll_fd, EV_READ | EV_PERSIST,
+	    hangup_cb, NULL);
+	if (event == NULL || event_add(event, NULL) == -1) {
+		hangup_done();
+		return -1;
+	}
+	return 0;
+}
+
+void
+hangup_done(void)
+{
+	if (event != NULL)
+		event_free(event);
+	event = NULL;
+	if (epoll_fd != -1)
+		close(epoll_fd);
+	epoll_fd = -1;
+}
+
+int
+hangup_watch(struct sl_conn *conn)
+{
+	struct epoll_event only_errors = {
+		.events = EPOLLET,
+		.data.ptr = conn,
+	};
+
+	if (hangup_init() == -1)
+		return -1;
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, conn->stream.fd,
+	    &only_errors);
+}
+
+void
+hangup_forget(struct sl_conn *conn)
+{
+	/* close() is not enough when a plugin has a duplicate. */
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, conn->stream.fd, NULL);
+}
