@@ -18,6 +18,7 @@
 #include "master/gen.h"
 #include "master/inherited.h"
 #include "master/master.h"
+#include "master/output.h"
 #include "master/verdict.h"
 #include "title.h"
 
@@ -110,6 +111,7 @@ check_main(const char *config, bool verbose)
 	title_set("check %s", config);
 	if (inherited_take(&inherited) == -1)
 		return EXIT_FAILURE;
+	output_append();
 	log_init("master");
 	check.base = master_base();
 	if (check.base != NULL)

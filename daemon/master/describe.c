@@ -20,6 +20,7 @@
 #include "master/child.h"
 #include "master/inherited.h"
 #include "master/master.h"
+#include "master/output.h"
 #include "msg.h"
 #include "title.h"
 
@@ -172,6 +173,7 @@ describe_file(const char *path, bool json, bool verbose)
 	title_set("describe %s", path);
 	if (inherited_take(&inherited) == -1)
 		return EXIT_FAILURE;
+	output_append();
 	log_init("master");
 	describe.base = master_base();
 	if (describe.base != NULL)

@@ -1,20 +1,26 @@
 /*
  * spawn.c: fork and exec.  Through exec a child gets an address layout of its
- * own, none of our memory, and none of our descriptors.
+ * own, none of our memory, and none of our descriptors.  It gets a session of
+ * its own, too: who is in that of a terminal can type there.
  */
 
 #include "master/spawn.h"
 
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "master/output.h"
 #include "msg.h"
+#include "title.h"
 
 bool
 spawn_runs_plugins(const char *role)
@@ -86,27 +92,112 @@ place_fds(const int *fds, unsigned int count)
 	return close_range(CHILD_CHANNEL_FD + count, ~0U, 0);
 }
 
+#define RELAY_MS 1000 /* at our end, for what is still to be shown */
+#define RELAY_POLL_MS 2
+
+/* By number of a standard descriptor: the way to the process between it and our children; -1: none. */
+static int relays[3] = { -1, -1, -1 };
+static pid_t relay_pids[3];
+
 static void __attribute__((noreturn))
 become(const char *role, bool verbose, const int *fds, unsigned int count,
     pid_t master)
 {
 	const char *argv[] = { "sluiced", "--child", role,
 		verbose ? "-v" : NULL, NULL };
-	int null;
 
 	prctl(PR_SET_PDEATHSIG, death_signal(role));
 	if (getppid() != master)
 		_exit(0); /* it died before we asked */
 	reset_signals();
 	forget_service_manager();
-	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (null != -1)
-		dup2(null, STDIN_FILENO);
-	if (place_fds(fds, count) == -1)
+	setsid();
+	if (output_place(relays) == -1 || place_fds(fds, count) == -1)
 		_exit(SPAWN_FAILED_STATUS);
 	/* The running program, also when its file was replaced. */
 	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
 	_exit(SPAWN_FAILED_STATUS);
+}
+
+/* What comes out of the pipe goes to fd, for as long as anybody can write. */
+static void __attribute__((noreturn))
+become_relay(int from, int fd)
+{
+	reset_signals();
+	setsid();
+	dup2(fd, STDOUT_FILENO);
+	dup2(from, STDIN_FILENO);
+	close_range(STDERR_FILENO, ~0U, 0);
+	title_set("output");
+	output_relay(STDIN_FILENO);
+	_exit(0);
+}
+
+static void
+start_relay(int fd)
+{
+	int pipes[2];
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) == -1)
+		return;
+	pid = fork();
+	if (pid == 0)
+		become_relay(pipes[0], fd);
+	close(pipes[0]);
+	if (pid == -1) {
+		close(pipes[1]);
+		return;
+	}
+	relays[fd] = pipes[1];
+	relay_pids[fd] = pid;
+}
+
+/* What our children have said comes before whatever follows us. */
+static void
+end_relays(void)
+{
+	static const struct timespec pause = { 0, RELAY_POLL_MS * 1000000 };
+	unsigned int waited = 0;
+	int fd;
+
+	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (relay_pids[fd] != 0)
+			close(relays[fd]);
+	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		while (relay_pids[fd] != 0 && waited < RELAY_MS &&
+		    waitpid(relay_pids[fd], NULL, WNOHANG) == 0) {
+			nanosleep(&pause, NULL);
+			waited += RELAY_POLL_MS;
+		}
+}
+
+static bool
+same_file(int one, int other)
+{
+	struct stat a, b;
+
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Once: what the standard descriptors are does not change. */
+static void
+start_relays(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	if (output_needs_relay(STDOUT_FILENO))
+		start_relay(STDOUT_FILENO);
+	if (relays[STDOUT_FILENO] != -1 && same_file(STDOUT_FILENO, STDERR_FILENO))
+		relays[STDERR_FILENO] = relays[STDOUT_FILENO];
+	else if (output_needs_relay(STDERR_FILENO))
+		start_relay(STDERR_FILENO);
+	if (relays[STDOUT_FILENO] != -1 || relays[STDERR_FILENO] != -1)
+		atexit(end_relays);
 }
 
 pid_t
@@ -119,6 +210,7 @@ spawn(const char *role, bool verbose, const int *fds, unsigned int count)
 	/* Until exec the child shares libevent's signal pipe: it must catch nothing. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
+	start_relays();
 	pid = fork();
 	if (pid == 0)
 		become(role, verbose, fds, count, master);

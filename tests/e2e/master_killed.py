@@ -4,19 +4,17 @@ import os
 import signal
 
 from sluice_test import (Daemon, SLOW, check, equal, expect_gone, free_address,
-                         in_session, listener, main, plugin, receive, receive_line,
+                         family, listener, main, plugin, receive, receive_line,
                          test_plugin, wait_until)
 
 
 def kill_master(d):
-    session = d.pid
-    os.kill(session, signal.SIGKILL)
+    os.kill(d.pid, signal.SIGKILL)
     d.process.wait()
-    return session
 
 
-def finish(d, session):
-    wait_until(lambda: not in_session(session), "the workers to leave")
+def finish(d):
+    wait_until(lambda: not family(d), "the workers to leave")
     d.reader.join(15)
     d.process = None
     d.check_log()
@@ -25,7 +23,8 @@ def finish(d, session):
 def test_idle_workers_leave():
     with Daemon(listener("echo", plugin("echo")), workers=2,
                 drain_timeout="60s") as d:
-        finish(d, kill_master(d))
+        kill_master(d)
+        finish(d)
 
 
 def test_connections_are_drained():
@@ -33,13 +32,13 @@ def test_connections_are_drained():
         s = d.connect()
         s.sendall(b"x")
         receive(s, 1)
-        session = kill_master(d)
+        kill_master(d)
         for _ in range(20):
             s.sendall(b"still here")
             equal(receive(s, 10), b"still here")
-        check(in_session(session), "the worker left its connection")
+        check(family(d), "the worker left its connection")
         s.close()
-        finish(d, session)
+        finish(d)
 
 
 def test_the_next_one_serves_meanwhile():
@@ -50,7 +49,7 @@ def test_the_next_one_serves_meanwhile():
         s = d.connect()
         s.sendall(b"x")
         receive(s, 1)
-        session = kill_master(d)
+        kill_master(d)
         wait_until(lambda: refused(d, address), "the workers to let go")
         with Daemon(listener("echo", plugin("echo"), listen=address),
                     control=d.path("control.sock")) as following:
@@ -59,7 +58,7 @@ def test_the_next_one_serves_meanwhile():
                 old_and_new.sendall(b"still here")
                 equal(receive(old_and_new, 10), b"still here")
         s.close()
-        finish(d, session)
+        finish(d)
 
 
 def refused(d, address):
@@ -76,9 +75,9 @@ def test_drain_timeout():
         s = d.connect()
         s.sendall(b"say x\n")
         receive_line(s)
-        session = kill_master(d)
+        kill_master(d)
         expect_gone(s)
-        finish(d, session)
+        finish(d)
         equal(d.trace(1)[-1].split()[:2], ["close", "12"])
 
 
@@ -88,7 +87,8 @@ def test_in_the_middle_of_a_reload():
         d.write_config()
         d.signal(signal.SIGHUP)
         d.wait_log("reloading")
-        finish(d, kill_master(d))
+        kill_master(d)
+        finish(d)
 
 
 main()

@@ -5,7 +5,7 @@ import re
 
 from sluice_test import (Daemon, TEXT_LINE, check, children, compile_plugin,
                          connection_descriptors, descriptors, equal,
-                         in_session, listener, receive_line, wait_until)
+                         family, listener, receive_line, wait_until)
 
 
 class Refusals:
@@ -62,10 +62,10 @@ class Refusals:
         if self.held is not None:
             wait_until(lambda: len(children(d.pid)) == len(self.workers),
                        "the helpers to be gone")
-            wait_until(lambda: sorted(in_session(d.pid))
+            wait_until(lambda: sorted(family(d))
                        == sorted([d.pid] + self.workers),
                        lambda: "orphans to be gone: %s" % (
-                           in_session(d.pid)))
+                           family(d)))
             wait_until(lambda: self.descriptors() == self.held,
                        lambda: "descriptors to be back at %s, from %s" % (
                            self.held, self.descriptors()))

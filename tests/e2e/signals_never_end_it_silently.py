@@ -3,7 +3,7 @@
 import os
 import signal
 
-from sluice_test import (SANITIZED, Daemon, check, equal, in_session,
+from sluice_test import (SANITIZED, Daemon, check, equal, family,
                          is_alive, listener, main, plugin, receive,
                          wait_until)
 
@@ -117,8 +117,7 @@ def test_a_fault_is_said():
             d.wait_log("error master: %s from process %d: the master dies" % (
                 name_of(number), os.getpid()))
             equal(d.process.wait(), -number, "exit status")
-            session = d.pid
-            wait_until(lambda: not in_session(session), "the workers")
+            wait_until(lambda: not family(d), "the workers")
             d.reader.join(15)
             d.process = None
 

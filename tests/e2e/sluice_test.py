@@ -34,6 +34,6 @@ from harness.places import (
     SOURCE, TEST_PLUGINS, TEST_SOURCES, slow_down)
 from harness.process import (
     children, connection_descriptors, cpu_seconds, descriptors,
-    in_session, is_alive, memory, stat_fields, title)
+    family, is_alive, memory, stat_fields, title)
 from harness.program import BAD_LINES, run_program, run_sluiced
 from harness.runner import main

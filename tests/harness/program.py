@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import time
 from harness import places
 from harness.checks import Failure, check, equal, wait_until
 from harness.places import patience
-from harness.process import in_session, title
+from harness.process import family, next_mark, title
 
 ORPHAN_SECONDS = 3	# for one that was killed to be gone
 LOG_PIPE = 1 << 20	# so that the daemon never has to drop a line
@@ -30,13 +31,14 @@ class Program:
     """What it prints is its log; a thread reads it as it comes.
 
     pid is the process that serves: of a launcher that stays (strace, say)
-    whoever started it makes pid the child; session is the launcher's.
+    whoever started it makes pid the child.  All that it starts inherit
+    limit_mark.
     """
 
     what = "the program"
 
     def __init__(self):
-        self.process = self.pid = self.session = self.reader = None
+        self.process = self.pid = self.limit_mark = self.reader = None
         self.lines = []
         self.changed = threading.Condition()
         self.log_ended, self.log_file = False, None
@@ -51,8 +53,12 @@ class Program:
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, self.log_pipe)
         except OSError:
             pass  # then it is smaller
+        self.limit_mark = next_mark()
+        limits = resource.getrlimit(resource.RLIMIT_MSGQUEUE)
         try:
             self.before_spawn(writing)
+            resource.setrlimit(resource.RLIMIT_MSGQUEUE,
+                               (self.limit_mark, limits[1]))
             self.process = subprocess.Popen(
                 command, stdin=stdin, stdout=writing, stderr=writing,
                 start_new_session=True, **more)
@@ -60,8 +66,9 @@ class Program:
             os.close(reading)
             raise
         finally:
+            resource.setrlimit(resource.RLIMIT_MSGQUEUE, limits)
             os.close(writing)
-        self.pid = self.session = self.process.pid
+        self.pid = self.process.pid
         self.log_ended, self.log_file = False, None
         self.reader = threading.Thread(target=self.read_log,
                                        args=(reading,), daemon=True)
@@ -77,7 +84,7 @@ class Program:
         """Whatever of it is left, at once."""
         if self.process is None:
             return
-        for pid in in_session(self.session):
+        for pid in family(self):
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
@@ -91,10 +98,10 @@ class Program:
             got = self.process.wait(patience())
         except subprocess.TimeoutExpired:
             raise Failure(self.what + " does not end") from None
-        wait_until(lambda: not in_session(self.session), lambda:
+        wait_until(lambda: not family(self), lambda:
                    "what is left behind to end: " + ", ".join(
                        "%d (%s)" % (p, title(p))
-                       for p in in_session(self.session)), ORPHAN_SECONDS)
+                       for p in family(self)), ORPHAN_SECONDS)
         self.reader.join(patience())
         check(self.log_ended, "somebody still holds the log")
         self.process = None

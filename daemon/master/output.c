@@ -1,0 +1,141 @@
+/*
+ * output.c: a child writes to open files of its own: offset, O_NONBLOCK and
+ * O_APPEND belong to the open file, and with ours a plugin would change them for
+ * us and for the shell.  A terminal it does not get at all: it could read what is
+ * typed there, type, turn the echo off.
+ */
+
+#include "master/output.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* -1 where that cannot be had. */
+static int
+open_anew(int fd)
+{
+	static const char *const paths[] = { "/proc/self/fd/0",
+		"/proc/self/fd/1", "/proc/self/fd/2" };
+	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY, opened;
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	/* All write to its end, also after it was cut. */
+	if (S_ISREG(st.st_mode))
+		flags |= O_APPEND;
+	/* A pipe without a reader, a serial line without a carrier: not to wait for. */
+	opened = open(paths[fd], flags | O_NONBLOCK);
+	if (opened != -1)
+		fcntl(opened, F_SETFL, flags);
+	return opened;
+}
+
+/* Is there nothing that one could read? */
+static bool
+is_one_way(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	char byte;
+
+	if (flags == -1 || (flags & O_ACCMODE) == O_WRONLY)
+		return true;
+	/* A socket: that of the journal is shut for reading. */
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+bool
+output_needs_relay(int fd)
+{
+	int opened;
+
+	if (isatty(fd))
+		return true;
+	opened = open_anew(fd);
+	if (opened == -1)
+		return !is_one_way(fd);
+	close(opened);
+	return false;
+}
+
+static int
+place(int fd, int relay, int null)
+{
+	int opened = relay;
+
+	/* A terminal without a relay is none of its business. */
+	if (opened == -1 && !isatty(fd))
+		opened = open_anew(fd);
+
+	if (opened == -1 && is_one_way(fd))
+		return 0;
+	return dup2(opened != -1 ? opened : null, fd);
+}
+
+int
+output_place(const int relays[3])
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY), fd;
+
+	if (null == -1 || dup2(null, STDIN_FILENO) == -1)
+		return -1;
+	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (place(fd, relays[fd], null) == -1)
+			return -1;
+	return 0;
+}
+
+void
+output_relay(int from)
+{
+	char bytes[4096], *at;
+	ssize_t got, put;
+
+	for (;;) {
+		got = read(from, bytes, sizeof(bytes));
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return;
+		for (at = bytes; got > 0; at += put, got -= put) {
+			put = write(STDOUT_FILENO, at, (size_t)got);
+			if (put == -1 && errno == EINTR)
+				put = 0;
+			else if (put == -1)
+				return;
+		}
+	}
+}
+
+static int given[3] = { -1, -1, -1 };
+
+static void
+leave_at_the_end(void)
+{
+	int fd;
+
+	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (given[fd] != -1)
+			lseek(given[fd], 0, SEEK_END);
+}
+
+void
+output_append(void)
+{
+	struct stat st;
+	int fd, opened;
+
+	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+		    (opened = open_anew(fd)) == -1)
+			continue;
+		given[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		dup2(opened, fd);
+		close(opened);
+	}
+	atexit(leave_at_the_end);
+}
