@@ -38,3 +38,10 @@ control_flag(enum control_command command, const char *flag)
 			return 1u << i;
 	return 0;
 }
+
+bool
+control_waits(enum control_command command, unsigned int flags)
+{
+	return command == CONTROL_ROLLBACK ||
+	    (command == CONTROL_RELOAD && flags & CONTROL_RELOAD_WAIT);
+}

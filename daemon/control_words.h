@@ -15,6 +15,8 @@
 #ifndef SLUICE_CONTROL_WORDS_H
 #define SLUICE_CONTROL_WORDS_H
 
+#include <stdbool.h>
+
 #define CONTROL_REQUEST_MAX 4096 /* with its newline */
 #define CONTROL_FLAGS_MAX 3
 
@@ -44,5 +46,8 @@ enum control_command control_command(const char *name);
 
 /* The bit of a flag of the command; 0: it has none of that name. */
 unsigned int control_flag(enum control_command command, const char *flag);
+
+/* Is the answer a verdict, which takes as long as a reload?  All others come at once. */
+bool control_waits(enum control_command command, unsigned int flags);
 
 #endif
