@@ -51,6 +51,7 @@ struct board_row {
 	_Atomic uint64_t closed, failed;
 	/* Written by a crash; length 0: none. */
 	_Atomic uint32_t report_length;
+	_Atomic uint32_t report_whole; /* 1: all of it is there */
 	char report[BOARD_REPORT_MAX];
 };
 

@@ -124,6 +124,13 @@ child_abort(struct child *child, const char *reason)
 }
 
 void
+child_pass(struct child *child, const struct child_ops *ops, void *arg)
+{
+	child->ops = ops;
+	child->arg = arg;
+}
+
+void
 child_free(struct child *child)
 {
 	struct child **at = &children;

@@ -493,6 +493,13 @@ child_abort(struct child *child, const char *reason)
 }
 
 void
+child_pass(struct child *child, const struct child_ops *ops, void *arg)
+{
+	child->ops = ops;
+	child->arg = arg;
+}
+
+void
 child_kill(struct child *child, const char *reason)
 {
 	if (child->killed || child->pid == -1)

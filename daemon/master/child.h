@@ -66,6 +66,9 @@ void child_deadline(struct child *child, unsigned int ms, const char *reason);
  */
 void child_abort(struct child *child, const char *reason);
 
+/* Somebody else hears of it from now on. */
+void child_pass(struct child *child, const struct child_ops *ops, void *arg);
+
 /* Kill it now; on_gone follows from the loop.  reason: "broke the rules", borrowed for ever. */
 void child_kill(struct child *child, const char *reason);
 

@@ -123,6 +123,9 @@ void gen_log_changes(const struct gen *gen, const struct gen *before);
 bool gen_is_served_by(const struct gen *gen, const char *listener,
     const char *plugin);
 
+/* Nobody serves it any more: end its sockets, but for those of other generations. */
+void gen_end_sockets(struct gen *gen);
+
 /* Let go of the sockets of one listener, or with NULL of all.  Returns how many. */
 unsigned int gen_drop_sockets(struct gen *gen, const char *listener);
 

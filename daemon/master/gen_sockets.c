@@ -365,3 +365,15 @@ gen_drop_sockets(struct gen *gen, const char *listener)
 	}
 	return dropped;
 }
+
+void
+gen_end_sockets(struct gen *gen)
+{
+	uint32_t i;
+
+	for (i = 0; i < gen->socket_count; i++) {
+		if (gen->sockets[i].sock != NULL)
+			sock_end(gen->sockets[i].sock);
+		gen->sockets[i].sock = NULL;
+	}
+}

@@ -106,6 +106,8 @@ reload_refuse(struct reload *reload)
 {
 	char text[64];
 
+	if (reload->next != NULL)
+		gen_end_sockets(reload->next);
 	gen_unref(reload->next);
 	reload->next = NULL;
 	count_text(reload->verdict.problems, "problem", text);

@@ -28,7 +28,7 @@ reload_retire(struct reload *reload)
 	if (old == NULL)
 		return;
 	/* The last reference to sockets that nobody serves any more. */
-	gen_drop_sockets(old, NULL);
+	gen_end_sockets(old);
 	if (reload->kind == KIND_RELOAD && bad) {
 		gen_unref(old); /* the one before it may still be good */
 		return;

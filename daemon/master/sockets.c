@@ -351,6 +351,14 @@ sock_ref(struct sock *sock)
 }
 
 void
+sock_end(struct sock *sock)
+{
+	if (sock->refs == 1 && sock->requested.kind == ADDRESS_TCP)
+		shutdown(sock->fd, SHUT_RDWR);
+	sock_unref(sock);
+}
+
+void
 sock_unref(struct sock *sock)
 {
 	if (sock == NULL || --sock->refs > 0)

@@ -47,6 +47,12 @@ struct sock *sock_ref(struct sock *sock);
 /* The last reference closes it, and removes a path that is still ours. */
 void sock_unref(struct sock *sock);
 
+/*
+ * Nobody serves it any more.  If that was the last reference, it does not listen
+ * for others either, such as a worker that is still dying: the address is free.
+ */
+void sock_end(struct sock *sock);
+
 /* Listen, if it does not yet.  0 or -1. */
 int sock_listen(struct sock *sock, const struct listener_settings *listener,
     struct error *err);

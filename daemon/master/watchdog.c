@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/event.h>
 
@@ -34,6 +35,9 @@
 #define TICK_COUNTS_MS (2 * TICK_MS) /* at most, however late we come */
 #define SLOW_MS 100    /* somebody else is waiting for so long already */
 #define REPORT_MS 1000 /* for the report of an aborted one */
+#define WHOLE_MS 500   /* to be gone, with a whole report: else it is a core dump */
+#define END_TEXT_MAX 192
+#define DYING_MS 1000  /* without one */
 #define READY_MS 7000  /* for one callback that gets ready; longer than a reload waits */
 #define SILENT_MS 10000 /* to answer, while it runs no callback */
 
@@ -46,6 +50,8 @@ struct watched {
 	struct process_view view; /* if looked: of the process, at the last tick */
 	bool looked;
 	uint64_t aborted_ms; /* since it was; 0: it was not */
+	bool dying;	     /* the kernel says so */
+	uint64_t dying_ms;   /* that it is seen to die */
 	struct watchdog_counts counts;
 	char reason[128]; /* why it was killed */
 };
@@ -54,6 +60,7 @@ struct watchdog {
 	struct workers *workers;
 	struct event *tick;
 	uint64_t last_ms;
+	uint32_t turn;
 	struct watched watched[];
 };
 
@@ -92,7 +99,8 @@ could_not_run(struct watched *watched, const struct worker_row *worker)
 	held = process_held_up(watched->looked ? &watched->view : NULL, &now);
 	watched->view = now;
 	watched->looked = true;
-	return held;
+	watched->dying = now.dying;
+	return held || now.dying;
 }
 
 static void
@@ -173,6 +181,46 @@ was_silent(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	watched->aborted_ms = REPORT_MS + 1; /* and no more of it */
 }
 
+/* Its report begins with the signal. */
+static void
+describe_end(const struct worker_row *worker, char how[END_TEXT_MAX])
+{
+	const struct board_row *row =
+	    shm_row(worker->workers->shm, worker->index);
+	char name[16] = "";
+	size_t length;
+
+	if (atomic_load(&row->report_length) >= sizeof(name))
+		memcpy(name, row->report, sizeof(name) - 1);
+	length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	if (length > 3)
+		snprintf(how, END_TEXT_MAX, "was killed by %.*s", (int)length,
+		    name);
+	else
+		snprintf(how, END_TEXT_MAX, "crashed");
+}
+
+/*
+ * It is past saving.  Its successor starts when its report is whole, or after a
+ * second: a core dump may take minutes.
+ */
+static void
+watch_dying(struct watched *watched, struct worker_row *worker, bool whole,
+    uint64_t ms)
+{
+	char how[END_TEXT_MAX];
+
+	watched->dying_ms += ms;
+	if (watched->dying_ms < (whole ? WHOLE_MS : DYING_MS))
+		return;
+	watched->dying_ms = 0; /* if it stays ours: once more after that */
+	if (watched->aborted_ms > 0)
+		snprintf(how, sizeof(how), "%s and was aborted", watched->reason);
+	else
+		describe_end(worker, how);
+	worker_let_go(worker, how);
+}
+
 static void
 watch_aborted(struct watched *watched, struct worker_row *worker, uint64_t ms)
 {
@@ -198,17 +246,20 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	if (worker->child == NULL || worker->pid != watched->pid) {
 		watched->pid = worker->child != NULL ? worker->pid : 0;
 		watched->callback = CALLBACK_NONE;
-		watched->aborted_ms = 0;
+		watched->aborted_ms = watched->dying_ms = 0;
+		watched->dying = false;
 		if (worker->child == NULL)
 			return;
+	}
+	if (watched->dying || atomic_load(&row->report_length) > 0) {
+		watch_dying(watched, worker, atomic_load(&row->report_whole) != 0,
+		    ms);
+		return;
 	}
 	if (watched->aborted_ms > 0) {
 		watch_aborted(watched, worker, ms);
 		return;
 	}
-	/* It crashes already; a core dump may take its time. */
-	if (atomic_load(&row->report_length) > 0)
-		return;
 	callback = atomic_load(&row->callback);
 	beat = atomic_load(&row->beat);
 	if (callback != watched->callback || beat != watched->beat ||
@@ -227,6 +278,21 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 		was_silent(watchdog, worker, ms);
 }
 
+/* One of them a tick: also those that run nothing may be dying, of SIGKILL. */
+static void
+look_for_dying(struct watchdog *watchdog)
+{
+	struct workers *workers = watchdog->workers;
+	uint32_t i = watchdog->turn++ % workers->count;
+	struct watched *watched = &watchdog->watched[i];
+	struct process_view view;
+
+	if (workers->row[i].child != NULL && workers->row[i].pid == watched->pid &&
+	    process_look(watched->pid, &view))
+		watched->dying = view.dying;
+	workers_look_at_dying(workers);
+}
+
 static void
 watchdog_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -242,6 +308,7 @@ watchdog_tick_cb(evutil_socket_t fd, short what, void *arg)
 	shm_offer_ids(watchdog->workers->shm);
 	for (i = 0; i < watchdog->workers->count; i++)
 		look_at(watchdog, &watchdog->workers->row[i], ms);
+	look_for_dying(watchdog);
 }
 
 struct watchdog *

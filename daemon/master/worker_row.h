@@ -3,10 +3,11 @@
 #ifndef SLUICE_MASTER_WORKER_ROW_H
 #define SLUICE_MASTER_WORKER_ROW_H
 
+#include <sys/queue.h>
+#include <sys/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "log.h"
 #include "msg.h"
@@ -74,6 +75,7 @@ struct workers {
 	struct shm *shm;
 	struct hello hello;
 	struct gen *committed;
+	LIST_HEAD(, dying) dying; /* processes that have a successor already */
 	bool in_transaction, stopping;
 	uint32_t count;
 	struct worker_row row[];
@@ -93,6 +95,14 @@ void worker_prepared(struct worker_row *worker);
 void worker_refused(struct worker_row *worker);
 void worker_committed(struct worker_row *worker);
 void worker_gone(struct worker_row *worker, const char *how, bool clean);
+
+/*
+ * worker_dying.c: it has crashed, and is not gone: so it is for all others now.
+ * One that runs on, in spite of what it says, is killed.
+ */
+void worker_let_go(struct worker_row *worker, const char *how);
+void workers_look_at_dying(struct workers *workers);
+void workers_free_dying(struct workers *workers);
 
 /* Start its process.  0 or -1. */
 int worker_spawn(struct worker_row *worker, struct error *err);

@@ -75,6 +75,7 @@ workers_free(struct workers *workers)
 		if (workers->row[i].timer != NULL)
 			event_free(workers->row[i].timer);
 	}
+	workers_free_dying(workers);
 	watchdog_free(workers->watchdog);
 	census_free(workers->census);
 	gen_unref(workers->committed);

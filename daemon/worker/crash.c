@@ -241,6 +241,8 @@ on_fault(int number, siginfo_t *info, void *context)
 		reporter = gettid();
 		set_alarm();
 		write_report(number, info, context);
+		atomic_store_explicit(&row->report_whole, 1,
+		    memory_order_release);
 	} else if (reporter != gettid()) {
 		for (;;)
 			pause(); /* until the other thread is through */

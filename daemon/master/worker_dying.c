@@ -1,0 +1,120 @@
+/*
+ * worker_dying.c: processes of workers that have crashed and are not gone yet: a
+ * core dump of gigabytes takes its time, or a debugger holds them.  Nothing that
+ * they were to do is waited for; their successors are there.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "log.h"
+#include "master/child.h"
+#include "master/process.h"
+#include "master/worker_row.h"
+#include "msg.h"
+
+#define DYING_MAX 4 /* of one worker: each may hold a lot of memory */
+
+struct dying {
+	LIST_ENTRY(dying) entry;
+	struct child *child;
+	uint32_t worker;
+	pid_t pid;
+	uint64_t since_ms;
+};
+
+static void
+on_message(void *arg, struct msg *msg)
+{
+	(void)arg;
+	(void)msg;
+}
+
+static void
+on_gone(void *arg, const char *how, bool clean)
+{
+	struct dying *dying = arg;
+
+	(void)clean;
+	log_info("worker %u: process %d, which had crashed, is gone after %" PRIu64
+		 " ms: it %s",
+	    dying->worker + 1, (int)dying->pid, clock_ms() - dying->since_ms,
+	    how);
+	LIST_REMOVE(dying, entry);
+	free(dying);
+}
+
+static const struct child_ops dying_ops = {
+	.on_message = on_message,
+	.on_gone = on_gone,
+};
+
+/* It says of itself that it has crashed: does it also look like that? */
+static bool
+looks_dead(pid_t pid)
+{
+	struct process_view view;
+
+	return process_look(pid, &view) &&
+	    (view.dying || view.state == 'D' || view.state == 't');
+}
+
+static unsigned int
+count(const struct workers *workers, uint32_t worker)
+{
+	const struct dying *dying;
+	unsigned int n = 0;
+
+	LIST_FOREACH(dying, &workers->dying, entry)
+		n += dying->worker == worker;
+	return n;
+}
+
+void
+worker_let_go(struct worker_row *worker, const char *how)
+{
+	struct workers *workers = worker->workers;
+	struct dying *dying;
+	char text[256];
+
+	/* Whoever runs on would serve as a second one. */
+	if (!looks_dead(worker->pid)) {
+		child_kill(worker->child, "crashed, did not end");
+		return;
+	}
+	if (count(workers, worker->index) >= DYING_MAX ||
+	    (dying = calloc(1, sizeof(*dying))) == NULL)
+		return; /* it is waited for */
+	dying->child = worker->child;
+	dying->worker = worker->index;
+	dying->pid = worker->pid;
+	dying->since_ms = clock_ms();
+	LIST_INSERT_HEAD(&workers->dying, dying, entry);
+	child_pass(worker->child, &dying_ops, dying);
+	snprintf(text, sizeof(text), "%s and is not gone yet", how);
+	worker_gone(worker, text, false);
+}
+
+void
+workers_look_at_dying(struct workers *workers)
+{
+	struct dying *dying;
+
+	LIST_FOREACH(dying, &workers->dying, entry)
+		if (!looks_dead(dying->pid))
+			child_kill(dying->child, "had crashed, did not end");
+}
+
+void
+workers_free_dying(struct workers *workers)
+{
+	struct dying *dying;
+
+	while ((dying = LIST_FIRST(&workers->dying)) != NULL) {
+		LIST_REMOVE(dying, entry);
+		child_free(dying->child);
+		free(dying);
+	}
+}

@@ -1,0 +1,93 @@
+"""A worker that has crashed, and is not gone for a long time, holds up nothing: a
+core dump of gigabytes.  Here a tracer holds it at its very end, with all of its
+descriptors open."""
+
+import ctypes
+import os
+import time
+
+from sluice_test import (SLOW, Daemon, Failure, Skip, check, equal,
+                         free_address, is_alive, listener, main, plugin,
+                         receive, test_plugin)
+
+SEIZE, CONT, TRACE_EXIT, EVENT_EXIT = 0x4206, 7, 0x40, 6
+WALL = 0x40000000
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p,
+                        ctypes.c_void_p]
+libc.ptrace.restype = ctypes.c_long
+
+
+def seize(pid):
+    if libc.ptrace(SEIZE, pid, None, TRACE_EXIT) == -1:
+        raise Skip("no process may be traced here")
+
+
+def hold_at_its_end(pid):
+    """It gets its signals, and then stands still."""
+    end = time.monotonic() + 15 * SLOW
+    while time.monotonic() < end:
+        found, status = os.waitpid(pid, WALL | os.WNOHANG)
+        if found == 0:
+            time.sleep(0.005)
+            continue
+        check(os.WIFSTOPPED(status), "it ended:", status)
+        if status >> 16 == EVENT_EXIT:
+            return
+        number = os.WSTOPSIG(status) if status >> 16 == 0 else 0
+        libc.ptrace(CONT, pid, None, number)
+    raise Failure("it did not come to its end")
+
+
+def let_go(pid):
+    libc.ptrace(CONT, pid, None, None)
+    os.waitpid(pid, WALL)       # before its parent can
+
+
+def echoes(d, name):
+    s = d.connect(name)
+    s.sendall(b"y")
+    equal(receive(s, 1), b"y")
+    return s
+
+
+def test_successor():
+    address = free_address()
+    room = listener("room", test_plugin("crasher"),
+                    options={"at": "end", "how": "segv"})
+    echo = listener("echo", plugin("echo"), address,
+                    limits={"connections": 1})
+    with Daemon(room, echo, pairs=False, control="control.sock") as d:
+        pid = d.workers()[0]
+        kept = echoes(d, "echo")    # the limit is reached
+        seize(pid)
+        since = d.mark()
+        s = d.connect("room")
+        s.shutdown(1)               # `end` crashes
+        hold_at_its_end(pid)
+        d.wait_log(r"worker 1 \(pid %d\) was killed by SIGSEGV and is not gone "
+                   r"yet; its connections are lost; starting it again" % pid,
+                   since)
+        d.wait_log(r"worker 1: SIGSEGV", since)
+        d.wait_log(r"worker 1 \(pid \d+\) started", since)
+        check(is_alive(pid))
+        # What it had counts no more, and its sockets are served.
+        echoes(d, "echo").close()
+        equal(len(d.ask("crashes")["crashes"]), 1)
+        # It takes no part in a reload, and holds no address.
+        del d.listeners[1]
+        d.write_config()
+        equal(d.reload_ready(), 2)
+        d.listeners.append(listener("echo", plugin("echo"), address))
+        d.write_config()
+        equal(d.reload_ready(), 3)
+        echoes(d, "echo")
+        let_go(pid)
+        d.wait_log(r"worker 1: process %d, which had crashed, is gone after "
+                   r"\d+ ms: it was killed by SIGSEGV" % pid, since)
+        kept.close()
+        equal(len(d.log_lines("its connections are lost", since)), 1)
+
+
+main()
