@@ -303,14 +303,6 @@ channel_free(struct channel *channel)
 }
 
 void
-channel_first(struct channel *channel)
-{
-	event_priority_set(channel->readable, 0);
-	event_priority_set(channel->writable, 0);
-	event_priority_set(channel->retry, 0);
-}
-
-void
 channel_pump(struct channel *channel)
 {
 	channel->depth++;

@@ -34,9 +34,6 @@ enum channel_side {
 struct channel *channel_new(struct event_base *base, enum channel_side side, int fd, struct answers *answers, const struct channel_ops *ops, void *arg);
 void channel_free(struct channel *channel); /* safe inside its callbacks */
 
-/* On a base with priorities: before all else. */
-void channel_first(struct channel *channel);
-
 /* Deliver now what has already arrived: for the last words of a process that is gone. */
 void channel_pump(struct channel *channel);
 

@@ -41,6 +41,7 @@ set(_Atomic uint32_t *word, uint32_t value)
 static const _Atomic uint32_t no_bell;
 static const _Atomic uint32_t *bell = &no_bell;
 static uint32_t rung; /* so often it has by what was heard */
+static bool was_rung; /* since callback_was_rung() */
 
 /*
  * The master has rung: the pass ends with this event, since the others may all
@@ -50,7 +51,18 @@ static void
 hear(void)
 {
 	rung = get(bell);
+	was_rung = true;
+	engine.after_pass_due = true;
 	event_base_loopbreak(engine.base);
+}
+
+bool
+callback_was_rung(void)
+{
+	bool was = was_rung;
+
+	was_rung = false;
+	return was;
 }
 
 void

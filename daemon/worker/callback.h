@@ -23,6 +23,8 @@ struct plugin;
  * when the master has rung (see shm.h).  Both borrowed for ever.
  */
 void callback_init(struct board_row *row, const _Atomic uint32_t *bell);
+/* Has such a pass ended since the last call? */
+bool callback_was_rung(void);
 
 /* What runs; callback is CALLBACK_NONE when nothing does. */
 struct callback_context {

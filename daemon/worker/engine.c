@@ -31,8 +31,7 @@ engine_init(struct shm *shm)
 	event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME);
 	engine.base = event_base_new_with_config(config);
 	event_config_free(config);
-	/* The master's words come first, then all others. */
-	if (engine.base == NULL || event_base_priority_init(engine.base, 2) == -1)
+	if (engine.base == NULL)
 		return -1;
 	engine.timers = timers_new(engine.base, engine_now);
 	if (engine.timers == NULL)

@@ -315,6 +315,9 @@ on_sigterm(int sig)
 static void
 after_pass(void)
 {
+	/* What the master has said comes before the events that are left. */
+	if (callback_was_rung() && worker.channel != NULL)
+		channel_pump(worker.channel);
 	conn_after_pass();
 	if (worker.commit != 0)
 		commit();
@@ -371,7 +374,6 @@ init(const struct hello *hello, int head, struct answers *answers)
 	    CHILD_CHANNEL_FD, answers, &channel_ops, NULL);
 	if (worker.channel == NULL)
 		return -1;
-	channel_first(worker.channel);
 	return ours_init();
 }
 
