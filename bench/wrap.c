@@ -16,10 +16,21 @@
 
 extern char **environ;
 
+static char *words, *exe;
+
+/* Who calls execv(3) has not got them any more. */
+static void __attribute__((constructor))
+remember(void)
+{
+	const char *wrap = getenv("BENCH_WRAP"), *path = getenv("BENCH_EXE");
+
+	words = wrap != NULL ? strdup(wrap) : NULL;
+	exe = path != NULL ? strdup(path) : NULL;
+}
+
 __attribute__((visibility("default"))) int
 execv(const char *path, char *const argv[])
 {
-	char *words = getenv("BENCH_WRAP"), *exe = getenv("BENCH_EXE");
 	char *args[ARGS_MAX], *word, *rest;
 	int n = 0, i;
 

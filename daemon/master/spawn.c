@@ -60,16 +60,35 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &action.sa_mask, NULL);
 }
 
-/* What the service manager tells us is for us alone; a plugin must not speak for the daemon. */
-static void
-forget_service_manager(void)
+/*
+ * What plugin code may know of our environment.  Everything else could be a
+ * secret, or speak for the daemon, as NOTIFY_SOCKET does.  sluiced(8) has the
+ * same list.
+ */
+static bool
+is_for_plugins(const char *variable)
 {
-	static const char *const names[] = { "NOTIFY_SOCKET", "LISTEN_PID",
-		"LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC" };
+	static const char *const names[] = { "PATH=", "TMPDIR=", "TZ=", "TZDIR=",
+		"LANG=", "LANGUAGE=", "LC_", "LD_LIBRARY_PATH=", "LD_PRELOAD=",
+		"GLIBC_TUNABLES=", "MALLOC_", "ASAN_OPTIONS=", "LSAN_OPTIONS=",
+		"TSAN_OPTIONS=", "UBSAN_OPTIONS=", "JOURNAL_STREAM=" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unsetenv(names[i]);
+		if (strncmp(variable, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static void
+reduce_environment(void)
+{
+	char **from, **to = environ;
+
+	for (from = environ; *from != NULL; from++)
+		if (is_for_plugins(*from))
+			*to++ = *from;
+	*to = NULL;
 }
 
 /* First out of the way, since one may stand where another belongs. */
@@ -110,7 +129,8 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 	if (getppid() != master)
 		_exit(0); /* it died before we asked */
 	reset_signals();
-	forget_service_manager();
+	if (spawn_runs_plugins(role))
+		reduce_environment();
 	setsid();
 	if (output_place(relays) == -1 || place_fds(fds, count) == -1)
 		_exit(SPAWN_FAILED_STATUS);

@@ -1,8 +1,11 @@
 /* privileges.c: a process that runs plugin code gives up what it can. */
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -24,12 +27,45 @@
 #define DUMPABLE 0
 #endif
 
+#define SETS 2 /* of 32 capabilities, in this version */
+
+/* That nobody may have any: for whom they come with exec, from a file or with root. */
+static void
+drop_bounds(void)
+{
+	int capability;
+
+	/* EINVAL: there are no more.  EPERM: we may not, and no_new_privs has to do. */
+	for (capability = 0; capability < 32 * SETS; capability++)
+		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == -1)
+			return;
+}
+
+/* Whoever started us may have given them to a plain user, too. */
+static int
+drop_capabilities(struct error *err)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[SETS];
+
+	memset(none, 0, sizeof(none));
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1)
+		return error_sys(err, "PR_CAP_AMBIENT_CLEAR_ALL");
+	if (syscall(SYS_capset, &head, none) == -1)
+		return error_sys(err, "capset");
+	return 0;
+}
+
 int
 privileges_drop(const struct hello *hello, int death_signal,
     struct error *err)
 {
 	uint32_t uid = hello->uid, gid = hello->gid;
 
+	/* What follows takes the right to do this. */
+	drop_bounds();
 	if (uid != (uint32_t)-1) {
 		if (setgroups(0, NULL) == -1)
 			return error_sys(err, "setgroups");
@@ -41,6 +77,8 @@ privileges_drop(const struct hello *hello, int death_signal,
 			return error_set(err,
 			    "root could be had back after setresuid %u", uid);
 	}
+	if (drop_capabilities(err) == -1)
+		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return error_sys(err, "PR_SET_NO_NEW_PRIVS");
 	if (prctl(PR_SET_DUMPABLE, DUMPABLE, 0, 0, 0) == -1)

@@ -6,9 +6,10 @@ import pwd
 import re
 import stat
 
-from sluice_test import (SANITIZED, Daemon, check, children, equal,
-                         listener, main, need_root, plugin, receive,
-                         test_plugin, title, wait_until)
+from sluice_test import (SANITIZED, SLUICED, Daemon, check, children,
+                         compile_plugin, equal, listener, main, need,
+                         need_root, plugin, receive, run_program, test_plugin,
+                         title, wait_until)
 
 
 def status(pid):
@@ -22,6 +23,10 @@ def expected_user():
         return pwd.getpwnam("sluice")
     except KeyError:
         return pwd.getpwnam("nobody")
+
+
+# CAP_SETPCAP, which root may lack in a container.
+MAY_BOUND = int(status(os.getpid())["CapEff"], 16) >> 8 & 1
 
 
 def is_dumpable(pid):
@@ -38,9 +43,7 @@ def unprivileged(pid, uid, gid):
     equal(facts["Uid"].split(), [str(uid)] * 4, "uids")
     equal(facts["Gid"].split(), [str(gid)] * 4, "gids")
     equal(facts["Groups"].strip(), "", "supplementary groups")
-    equal(facts["NoNewPrivs"].strip(), "1", "NoNewPrivs")
-    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
-        equal(int(facts[kind], 16), 0, kind)
+    powerless(facts, MAY_BOUND)
     check(not is_dumpable(pid), "the worker is dumpable")
 
 
@@ -67,6 +70,173 @@ def test_named_user_and_group():
         os.kill(d.workers()[0], 9)
         d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
         unprivileged(d.workers()[0], user.pw_uid, group.gr_gid)
+
+
+# Tells what it can do, and what it knows, while it is loaded and when a line
+# comes.
+TELL = r"""
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sluice.h>
+
+extern char **environ;
+
+static void
+copy(FILE *to, const char *path)
+{
+	FILE *from = fopen(path, "r");
+	int c;
+
+	while (from != NULL && (c = getc(from)) != EOF)
+		putc(c == 0 ? '\n' : c, to);
+	if (from != NULL)
+		fclose(from);
+}
+
+static void
+tell(const char *suffix)
+{
+	char path[512] = REPORT, **variable;
+	FILE *to = fopen(strcat(path, suffix), "w");
+
+	if (to == NULL)
+		return;
+	copy(to, "/proc/self/status");
+	fputs("--\n", to);
+	for (variable = environ; *variable != NULL; variable++)
+		fprintf(to, "%s\n", *variable);
+	fputs("--\n", to);
+	copy(to, "/proc/self/environ");
+	fputs("--\n", to);
+	fclose(to);
+}
+
+static void __attribute__((constructor)) constructor(void)
+{
+	tell(".loaded");
+}
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	tell(".called");
+	return sl_write(c, buf, len);
+}
+
+SL_PLUGIN(.name = "tell", .version = "1",
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def split(lines, by):
+    return dict(line.split(by, 1) for line in lines.split("\n") if by in line)
+
+
+def told(path):
+    """What the plugin could do, its environment, and what the kernel kept of that."""
+    def whole():
+        with open(path) as file:
+            text = file.read()
+        return text.count("--\n") == 3 and text
+    parts = wait_until(whole, path).split("--\n")
+    with open(path, "w"):
+        pass
+    return split(parts[0], ":\t"), split(parts[1], "="), parts[2]
+
+
+def powerless(facts, bounds):
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        equal(int(facts[kind], 16), 0, kind)
+    if bounds:
+        equal(int(facts["CapBnd"], 16), 0, "CapBnd")
+    equal(facts["NoNewPrivs"].strip(), "1", "NoNewPrivs")
+
+
+def telling(d):
+    """A plugin, and where it writes to, whoever it is."""
+    report = d.path("report")
+    for suffix in (".loaded", ".called"):
+        with open(report + suffix, "w"):
+            os.chmod(report + suffix, 0o666)
+    return compile_plugin(TELL, d.path("tell.so"), REPORT=report), report
+
+
+def as_nobody(*capabilities):
+    """How a service manager starts a plain user with ambient capabilities."""
+    names = ",".join("+" + name for name in capabilities)
+    return [need("setpriv"), "--reuid", "65534", "--regid", "65534",
+            "--clear-groups", "--inh-caps", names, "--ambient-caps", names]
+
+
+def test_ambient_capabilities():
+    """The master may need them; plugin code gets none, whoever runs it."""
+    need_root()
+    with Daemon(start=False) as d:
+        path, report = telling(d)
+        d.launcher = as_nobody("net_bind_service", "setuid")
+        run_program(d.launcher + [SLUICED, "--describe", path])
+        powerless(told(report + ".loaded")[0], False)
+        d.listeners.append(listener("tell", path, "127.0.0.78:81"))
+        d.write_config()
+        run_program(d.launcher + [SLUICED, "-t", "-c", d.config])
+        powerless(told(report + ".loaded")[0], False)
+        d.start()
+        check(int(status(d.pid)["CapAmb"], 16) != 0, "the master has none")
+        s = d.connect()         # at a port for which it took one
+        s.sendall(b"x")
+        equal(receive(s, 1), b"x")
+        powerless(told(report + ".called")[0], False)
+
+
+def test_workers_that_stay_root():
+    """Even they have no capability left."""
+    need_root()
+    with Daemon(start=False, user="root", group="root") as d:
+        path, report = telling(d)
+        d.listeners.append(listener("tell", path))
+        d.write_config()
+        d.start()
+        s = d.connect()
+        s.sendall(b"x")
+        equal(receive(s, 1), b"x")
+        facts = told(report + ".called")[0]
+        equal(facts["Uid"].split(), ["0"] * 4, "uids")
+        powerless(facts, MAY_BOUND)
+
+
+KEPT = {"PATH": os.environ["PATH"], "TZ": "UTC", "TZDIR": "/usr/share/zoneinfo",
+        "LANG": "C", "LANGUAGE": "en", "LC_ALL": "C", "TMPDIR": "/tmp",
+        "JOURNAL_STREAM": "1:1", "MALLOC_ARENA_MAX": "2",
+        "GLIBC_TUNABLES": "glibc.malloc.arena_max=2", "LD_LIBRARY_PATH": "/lib"}
+SECRET = {"CREDENTIALS_DIRECTORY": "/run/credentials", "SECRET": "password",
+          "HOME": "/root", "LISTEN_FDS": "0", "PATHS": "x", "LCX": "x",
+          "INVOCATION_ID": "1", "LD_AUDIT": "", "MALLOCX": "x"}
+
+
+def test_environment():
+    """A short list goes along, and nothing else, not even for a moment."""
+    with Daemon(start=False) as d:
+        path, report = telling(d)
+        wanted = dict(KEPT)
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                wanted[name] = os.environ[name]
+        d.env = dict(wanted, **SECRET)
+        run_program([SLUICED, "--describe", path], env=d.env)
+        equal(told(report + ".loaded")[1], wanted)
+        d.listeners.append(listener("tell", path))
+        d.write_config()
+        run_program([SLUICED, "-t", "-c", d.config], env=d.env)
+        equal(told(report + ".loaded")[1], wanted)
+        d.start()
+        s = d.connect()
+        s.sendall(b"x")
+        equal(receive(s, 1), b"x")
+        _, variables, kernel = told(report + ".called")
+        equal(variables, wanted)
+        for name in SECRET:
+            check(name + "=" not in kernel, name, "in", kernel)
 
 
 def test_probe():

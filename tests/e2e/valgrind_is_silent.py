@@ -21,10 +21,20 @@ EXEC = r"""
 
 extern char **environ;
 
+static char *words;
+
+/* A child has not got it any more when it calls execv(3). */
+static void __attribute__((constructor)) remember(void)
+{
+	const char *text = getenv("TEST_VALGRIND");
+
+	words = text != NULL ? strdup(text) : NULL;
+}
+
 int
 execv(const char *path, char *const argv[])
 {
-	char *words = getenv("TEST_VALGRIND"), *args[64], *word, *rest;
+	char *args[64], *word, *rest;
 	int n = 0;
 
 	if (strcmp(path, "/proc/self/exe") != 0 || words == NULL)
