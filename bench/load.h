@@ -1,0 +1,85 @@
+/*
+ * load.h: what the modes of the load generator share: options, one measured
+ * stretch, sockets.
+ */
+
+#ifndef SLUICE_BENCH_LOAD_H
+#define SLUICE_BENCH_LOAD_H
+
+#include <sys/socket.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EVENTS_MAX 512	     /* per epoll_wait: more than a turn ever brings */
+#define PATTERN_PERIOD 65521 /* bytes; a prime, so no message size divides it */
+#define RUN_MAX (256 * 1024) /* bytes handed to one send or recv */
+#define PACE_EVERY 500	     /* connections; far below any listen backlog */
+#define ANSWER_TIMEOUT_S 10  /* an echo that takes longer is lost */
+
+struct options {
+	const char *mode;
+	unsigned int connections;
+	unsigned int depth;
+	size_t size;
+	double seconds, warm_up;
+	uint64_t messages; /* instead of seconds, when not 0 */
+	uint64_t slow_ns;  /* print every message slower than this */
+	bool paused; /* wait_for_input() before and after what is measured */
+};
+
+struct client {
+	int fd;
+	uint32_t events; /* what epoll watches for */
+	uint64_t place;	 /* where in the pattern this connection began */
+	uint64_t due;	 /* bytes asked to be sent; sent <= due */
+	uint64_t sent;
+	uint64_t received;
+	uint64_t *begun; /* ring of `depth`: when each message was sent */
+};
+
+extern struct options opt;
+extern struct sockaddr_storage server;
+extern socklen_t server_len;
+extern int epfd;
+extern unsigned char pattern[PATTERN_PERIOD + RUN_MAX];
+
+/* The modes. */
+void run_accept(void);
+void run_broadcast(void);
+void run_echo(void);
+void run_idle(void);
+
+/* One measured stretch; load_result.c. */
+uint64_t now_ns(void);
+/* First the warm-up, which does not count, unless messages are counted. */
+void stretch_begin(uint64_t now);
+/* A message that was sent at `begun` is back. */
+void stretch_add(uint64_t now, uint64_t begun);
+/* Once a pass: is it over?  Then the result has been printed. */
+bool stretch_over(uint64_t now);
+
+/* Sockets; load_socket.c. */
+/* "HOST:PORT", "[HOST]:PORT" or "unix:/path". */
+void server_set(const char *text);
+int open_socket(int flags);
+void watch(int op, int fd, uint32_t events, void *ptr);
+/*
+ * Open all connections.  Every talk_every'th and the last exchange a byte with
+ * an echo server, which has accepted all of them then; 0: none does.
+ */
+struct client *connect_all(unsigned int talk_every);
+/* Send what is due, and watch for EPOLLOUT while the kernel takes no more. */
+void client_flush(struct client *cl);
+/*
+ * Take what came, and compare it with the pattern, of which `sent` bytes have
+ * been sent.  Returns the number of bytes.
+ */
+size_t client_receive(struct client *cl, uint64_t sent);
+/* Say that all are connected, and wait for standard input. */
+void wait_for_input(void);
+/* When paused: the messages of each connection; then wait for more input. */
+void clients_end(const struct client *clients);
+
+#endif
