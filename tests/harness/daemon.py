@@ -98,10 +98,12 @@ class Daemon(Program):
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def write(self, text, name=None):
+    def write(self, content, name=None):
+        """By a rename, so that nobody sees half of it."""
         path = self.path(name) if name else self.config
-        with open(path + ".new", "w") as file:
-            file.write(text)
+        with open(path + ".new", "wb") as file:
+            file.write(content.encode() if isinstance(content, str)
+                       else content)
         os.chmod(path + ".new", 0o644)
         os.rename(path + ".new", path)
         return path
@@ -145,7 +147,7 @@ class Daemon(Program):
                                                     status.st_ino)
 
     def wait_ready(self):
-        self.wait_log(r"generation 1 ready\b")
+        self.wait_log(r"generation 1 ready\b", self.begun)
         for pid in [self.pid] + self.workers():
             self.baseline[pid] = descriptors(pid)
 

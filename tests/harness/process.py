@@ -20,6 +20,29 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_ns(pid):
+    """What all its threads that live have used, by the scheduler's clock."""
+    used = 0
+    for thread in os.listdir("/proc/%d/task" % pid):
+        try:
+            with open("/proc/%d/task/%s/schedstat" % (pid, thread)) as file:
+                used += int(file.read().split()[0])
+        except OSError:
+            pass                # it has just ended
+    return used
+
+
+def anonymous_memory(pid):
+    """Resident anonymous bytes: what the process itself has touched."""
+    try:
+        with open("/proc/%d/smaps_rollup" % pid) as file:
+            found = re.search(r"^Anonymous:\s+(\d+)", file.read(), re.M)
+    except PermissionError:  # not dumpable, and we are not root
+        with open("/proc/%d/status" % pid) as file:
+            found = re.search(r"^RssAnon:\s+(\d+)", file.read(), re.M)
+    return int(found.group(1)) * 1024
+
+
 def memory(pid):
     """Resident bytes."""
     with open("/proc/%d/statm" % pid) as file:
@@ -119,3 +142,23 @@ def connection_descriptors(pid):
     return ["%d %s" % (fd, target) for fd, target in held.items()
             if target.startswith("socket:[") and fd > 2
             and target[8:-1] not in quiet]
+
+
+def peer_ports(pid):
+    """The ports at the other ends of its IPv4 connections, as a set, or None
+    if we may not know."""
+    held = descriptors(pid)
+    if held is None:
+        return None
+    sockets = {target[8:-1] for target in held.values()
+               if target.startswith("socket:[")}
+    with open("/proc/net/tcp") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    return {int(row[2].rpartition(":")[2], 16) for row in rows
+            if row[9] in sockets and row[3] == "01"}
+
+
+def mapped_images(pid):
+    """How many memfds it has mapped."""
+    with open("/proc/%d/maps" % pid) as file:
+        return len({line.split()[4] for line in file if "memfd:" in line})

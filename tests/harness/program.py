@@ -39,7 +39,7 @@ class Program:
 
     def __init__(self):
         self.process = self.pid = self.limit_mark = self.reader = None
-        self.lines = []
+        self.lines, self.begun = [], 0  # where the log of this start begins
         self.changed = threading.Condition()
         self.log_ended, self.log_file = False, None
         self.log_pipe = LOG_PIPE
@@ -69,6 +69,7 @@ class Program:
             resource.setrlimit(resource.RLIMIT_MSGQUEUE, limits)
             os.close(writing)
         self.pid = self.process.pid
+        self.begun = len(self.lines)
         self.log_ended, self.log_file = False, None
         self.reader = threading.Thread(target=self.read_log,
                                        args=(reading,), daemon=True)
