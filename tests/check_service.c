@@ -494,14 +494,20 @@ START_TEST(a_sweep_takes_the_quiet_ones_a_few_at_a_time)
 	service_ref(prev);
 	commit(prepare(ON_RELOAD_AUTO));
 	ck_assert_uint_eq(prev->refs, 1 + COUNT);
+	ck_assert_uint_eq(prev->conn_count, COUNT);
 	ck_assert_uint_eq(listener_sweep(worker_listener(), 10), 10);
 	ck_assert_uint_eq(prev->refs, 1 + COUNT - 10);
+	ck_assert_uint_eq(prev->conn_count, COUNT - 10);
+	ck_assert_uint_eq(worker_listener()->current->conn_count, 10);
 	ck_assert_uint_eq(listener_sweep(worker_listener(), 10), 10);
 	ck_assert_uint_eq(listener_sweep(worker_listener(), 10), 5);
 	ck_assert_uint_eq(prev->refs, 1);
+	ck_assert_uint_eq(prev->conn_count, 0);
 	service_unref(prev);
 	for (int i = 0; i < COUNT; i++)
 		close(fds[i]);
+	worker_idle();
+	ck_assert_uint_eq(worker_listener()->current->conn_count, 0);
 	end();
 }
 END_TEST

@@ -59,6 +59,8 @@ follow(struct sl_conn *conn, bool may_call)
 		from = conn->service;
 		service_ref(to);
 		conn->service = to;
+		to->conn_count++;
+		from->conn_count--;
 		service_unref(from);
 	}
 }

@@ -51,6 +51,7 @@ struct listener {
 	char *name;
 	uint32_t slot; /* in the shared counts */
 	struct sl_service *current;
+	LIST_HEAD(, sl_service) versions; /* from the newest, which is current */
 	/* Of the committed generation, which it keeps alive. */
 	struct generation *generation;
 	const struct listener_settings *settings;

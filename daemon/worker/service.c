@@ -172,6 +172,8 @@ service_end(struct sl_service *service)
 	tell_end(service);
 	if (service->stayed > 0)
 		LIST_REMOVE(service, stayed_link);
+	if (service->committed)
+		LIST_REMOVE(service, link);
 	plugin_timers_clear(&service->timers);
 	if (--state->refs == 0) {
 		if (service->started)
@@ -228,6 +230,7 @@ service_commit(struct listener *listener, struct sl_service *service)
 	service->committed = true;
 	service->state->youngest = service;
 	listener->current = service;
+	LIST_INSERT_HEAD(&listener->versions, service, link);
 	if (prev != NULL)
 		succeed(prev, service);
 	service_unref(prev);

@@ -59,6 +59,8 @@ struct sl_service {
 	LIST_ENTRY(sl_service) stayed_link; /* then of its listener */
 	bool told;	     /* the sweep has logged them */
 	bool committed;
+	unsigned int conn_count; /* connections that it serves */
+	LIST_ENTRY(sl_service) link; /* versions of its listener, when committed */
 	unsigned int refs;
 	bool waits;   /* nobody refers to it, but older ones have its state */
 	bool started; /* `stop` is owed, unless the state goes on */

@@ -3,10 +3,8 @@
 #include "status.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 #include "channel.h"
-#include "conn.h"
 #include "generation.h"
 #include "listener.h"
 #include "log.h"
@@ -19,8 +17,7 @@ _Static_assert(STATUS_ROWS_MAX * sizeof(struct status_row) <= MSG_PAYLOAD_MAX,
 struct answer {
 	struct channel *channel;
 	uint32_t serial;
-	unsigned int sent;	   /* rows, in messages before */
-	unsigned int count, first; /* rows; the first one of this listener */
+	unsigned int sent, count; /* rows, in messages before and in this one */
 	struct status_row rows[STATUS_ROWS_MAX];
 };
 
@@ -34,34 +31,27 @@ flush(struct answer *answer, bool more)
 		log_warn("cannot tell the master %s", msg_name(MSG_STATUS_REPLY));
 	answer->sent += answer->count;
 	answer->count = 0;
-	answer->first = 0;
 }
 
-/* The row of a version of the listener, from the newest: most are served by that.  NULL: enough was told. */
-static struct status_row *
-find_row(struct answer *answer, const struct listener *listener,
+/* A version of the listener. */
+static void
+add(struct answer *answer, const struct listener *listener,
     const struct sl_service *service)
 {
 	bool current = service == listener->current && !listener->gone;
-	struct status_row *row;
-	unsigned int i;
 
-	for (i = answer->count; i > answer->first; i--) {
-		row = &answer->rows[i - 1];
-		if (row->generation == service->generation &&
-		    row->current == current)
-			return row;
-	}
-	if (answer->sent + answer->count >= STATUS_ROWS_ALL)
-		return NULL;
+	/* The current one also when nobody is connected to it. */
+	if ((service->conn_count == 0 && !current) ||
+	    answer->sent + answer->count >= STATUS_ROWS_ALL)
+		return;
 	if (answer->count == STATUS_ROWS_MAX)
 		flush(answer, true);
-	row = &answer->rows[answer->count++];
-	memset(row, 0, sizeof(*row));
-	row->slot = listener->slot;
-	row->generation = service->generation;
-	row->current = current;
-	return row;
+	answer->rows[answer->count++] = (struct status_row){
+		.slot = listener->slot,
+		.generation = service->generation,
+		.connections = service->conn_count,
+		.current = current,
+	};
 }
 
 void
@@ -69,19 +59,10 @@ status_send(struct channel *channel, uint32_t serial)
 {
 	struct answer answer = { .channel = channel, .serial = serial };
 	const struct listener *listener;
-	const struct sl_conn *conn;
-	struct status_row *row;
+	const struct sl_service *service;
 
-	LIST_FOREACH(listener, &listeners, link) {
-		answer.first = answer.count;
-		/* Also what nobody is connected to. */
-		if (listener->current != NULL && !listener->gone)
-			find_row(&answer, listener, listener->current);
-		TAILQ_FOREACH(conn, &listener->conns, link) {
-			row = find_row(&answer, listener, conn->service);
-			if (row != NULL)
-				row->connections++;
-		}
-	}
+	LIST_FOREACH(listener, &listeners, link)
+		LIST_FOREACH(service, &listener->versions, link)
+			add(&answer, listener, service);
 	flush(&answer, false);
 }
