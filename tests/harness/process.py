@@ -124,7 +124,7 @@ def quiet_sockets():
                         quiet.add(fields[9])
         except OSError:
             pass
-    with open("/proc/net/unix") as file:
+    with open("/proc/net/unix", errors="replace") as file:
         for line in file.readlines()[1:]:
             fields = line.split()
             # A listening one (flag 10000), or not a stream (type 1).
