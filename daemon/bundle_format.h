@@ -2,7 +2,7 @@
  * bundle_format.h: the bytes of a bundle.  bundle_pack.c and bundle_unpack.c
  * mirror each other function by function: what one writes the other expects.
  * What the table of keys describes travels by the table; the rest, which the
- * reader worked out, by hand.
+ * reader worked out of more than one key, by hand.
  */
 
 #ifndef SLUICE_BUNDLE_FORMAT_H
@@ -10,15 +10,25 @@
 
 #include <stdint.h>
 
+struct key;
 struct packer;
 struct settings;
 struct unpacker;
 
-#define BUNDLE_MAGIC 0x31626c73u /* "slb1" */
+#define BUNDLE_MAGIC 0x32626c73u /* "slb2" */
 #define NO_FILE 0xffffffffu	 /* an origin that is nowhere */
 
 /* Failures stay in the packer and the unpacker. */
 void bundle_pack(struct packer *out, const struct settings *settings);
 void bundle_unpack(struct unpacker *in, struct settings *settings);
+
+/*
+ * A struct by its table; settings have the files that its origins point into.
+ * To unpack, it has its defaults.
+ */
+void bundle_pack_keys(struct packer *out, const struct settings *settings,
+    const struct key *keys, const void *base);
+void bundle_unpack_keys(struct unpacker *in, const struct settings *settings,
+    const struct key *keys, void *base);
 
 #endif

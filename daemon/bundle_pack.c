@@ -27,53 +27,6 @@ put_origin(struct packer *out, const struct settings *settings,
 }
 
 static void
-put_key(struct packer *out, const struct settings *settings,
-    const struct key *key, const void *base)
-{
-	const char *at = (const char *)base + key->offset;
-	uint64_t number = 0;
-	bool flag;
-
-	switch (key->type) {
-	case KEY_BOOL:
-	case KEY_BOOL_DURATION:
-		memcpy(&flag, at, sizeof(flag));
-		pack_u32(out, flag);
-		if (key->type == KEY_BOOL)
-			break;
-		at = (const char *)base + key->offset2;
-		/* FALLTHROUGH */
-	case KEY_INT:
-	case KEY_DURATION:
-	case KEY_SIZE:
-	case KEY_WORD:
-		memcpy(&number, at, sizeof(number));
-		pack_u64(out, number);
-		break;
-	case KEY_STRING:
-		pack_string(out, *(char *const *)(const void *)at);
-		break;
-	default: /* not a field */
-		return;
-	}
-	if (key->origin != 0)
-		put_origin(out, settings,
-		    (const void *)((const char *)base + key->origin));
-}
-
-static void
-put_keys(struct packer *out, const struct settings *settings,
-    const struct key *keys, const void *base)
-{
-	for (; keys->name != NULL; keys++) {
-		if (keys->type == KEY_GROUP)
-			put_keys(out, settings, keys->keys, base);
-		else
-			put_key(out, settings, keys, base);
-	}
-}
-
-static void
 put_option(struct packer *out, const struct settings *settings,
     const struct raw_option *option)
 {
@@ -90,6 +43,84 @@ put_option(struct packer *out, const struct settings *settings,
 }
 
 static void
+put_array(struct packer *out, const struct settings *settings,
+    const struct key *array, const void *base)
+{
+	uint32_t i, count = *key_count(array, base);
+	const struct key_string *string;
+	const void *at;
+
+	pack_u32(out, count);
+	for (i = 0; i < count; i++) {
+		at = keys_at(array, base, i);
+		if (array->type == KEY_GROUPS) {
+			bundle_pack_keys(out, settings, array->keys, at);
+			if (array->origin != 0)
+				put_origin(out, settings,
+				    key_origin(array, at));
+		} else if (array->type == KEY_OPTIONS) {
+			put_option(out, settings, at);
+		} else {
+			string = at;
+			pack_string(out, string->text);
+			put_origin(out, settings, &string->origin);
+		}
+	}
+}
+
+static void
+put_value(struct packer *out, const struct settings *settings,
+    const struct key *key, const void *base)
+{
+	const void *at = key_field(key, base);
+	const struct bool_duration *both;
+
+	switch (key->type) {
+	case KEY_BOOL:
+		pack_u32(out, *(const bool *)at);
+		break;
+	case KEY_BOOL_DURATION:
+		both = at;
+		pack_u32(out, both->on);
+		pack_u64(out, both->ms);
+		break;
+	case KEY_INT:
+	case KEY_DURATION:
+	case KEY_SIZE:
+	case KEY_WORD:
+		pack_u64(out, *(const uint64_t *)at);
+		break;
+	case KEY_STRING:
+		pack_string(out, *(char *const *)at);
+		break;
+	case KEY_GROUP:
+		bundle_pack_keys(out, settings, key->keys, at);
+		break;
+	case KEY_GROUPS:
+	case KEY_STRINGS:
+	case KEY_OPTIONS:
+		put_array(out, settings, key, base);
+		break;
+	case KEY_REFUSED:
+		break;
+	}
+}
+
+void
+bundle_pack_keys(struct packer *out, const struct settings *settings,
+    const struct key *keys, const void *base)
+{
+	for (; keys->name != NULL; keys++) {
+		put_value(out, settings, keys, base);
+		if (keys->resolved != 0)
+			pack_bytes(out, (const char *)base + keys->resolved,
+			    keys->resolved_size);
+		if (keys->origin != 0 && keys->type != KEY_GROUPS)
+			put_origin(out, settings, key_origin(keys, base));
+	}
+}
+
+static void
 put_address(struct packer *out, const struct settings *settings,
     const struct listener_address *address)
 {
@@ -100,24 +131,17 @@ put_address(struct packer *out, const struct settings *settings,
 	put_origin(out, settings, &address->origin);
 }
 
+/* What is worked out of more than one key. */
 static void
 put_listener(struct packer *out, const struct settings *settings,
     const struct listener_settings *listener)
 {
 	uint32_t i;
 
-	put_keys(out, settings, listener_keys, listener);
 	pack_u32(out, listener->image);
-	pack_u32(out, listener->unix_mode);
-	pack_u32(out, listener->unix_uid);
-	pack_u32(out, listener->unix_gid);
-	put_origin(out, settings, &listener->origin);
 	pack_u32(out, listener->address_count);
 	for (i = 0; i < listener->address_count; i++)
 		put_address(out, settings, &listener->addresses[i]);
-	pack_u32(out, listener->option_count);
-	for (i = 0; i < listener->option_count; i++)
-		put_option(out, settings, &listener->options[i]);
 }
 
 static void
@@ -145,17 +169,12 @@ bundle_pack(struct packer *out, const struct settings *settings)
 	pack_u32(out, settings->file_count);
 	for (i = 0; i < settings->file_count; i++)
 		pack_string(out, settings->files[i]);
-	put_keys(out, settings, settings_keys, settings);
+	bundle_pack_keys(out, settings, settings_keys, settings);
 	pack_u32(out, settings->workers_of_cpus);
 	pack_u32(out, settings->drop);
-	pack_u32(out, settings->uid);
-	pack_u32(out, settings->gid);
-	pack_u32(out, settings->control_bits);
-	pack_u32(out, settings->control_gid);
 	pack_u32(out, settings->image_count);
 	for (i = 0; i < settings->image_count; i++)
 		put_image(out, &settings->images[i]);
-	pack_u32(out, settings->listener_count);
 	for (i = 0; i < settings->listener_count; i++)
 		put_listener(out, settings, &settings->listeners[i]);
 }

@@ -10,12 +10,10 @@
 #include "keys.h"
 #include "pack.h"
 #include "settings.h"
-#include "shm.h"
 
 #define SMALL_SIZE_MIN 4 /* what a string takes at least */
 #define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8 + 4 + 4)
 #define NEED_SIZE_MIN (4 + 4)
-#define LISTENER_SIZE_MIN 64
 
 static void
 get_origin(struct unpacker *in, const struct settings *settings,
@@ -29,56 +27,6 @@ get_origin(struct unpacker *in, const struct settings *settings,
 		ret->file = settings->files[file];
 	else if (file != NO_FILE)
 		in->failed = true;
-}
-
-static void
-get_key(struct unpacker *in, const struct settings *settings,
-    const struct key *key, void *base)
-{
-	char *at = (char *)base + key->offset, *string;
-	uint64_t number;
-	bool flag;
-
-	switch (key->type) {
-	case KEY_BOOL:
-	case KEY_BOOL_DURATION:
-		flag = unpack_bool(in);
-		memcpy(at, &flag, sizeof(flag));
-		if (key->type == KEY_BOOL)
-			break;
-		at = (char *)base + key->offset2;
-		/* FALLTHROUGH */
-	case KEY_INT:
-	case KEY_DURATION:
-	case KEY_SIZE:
-	case KEY_WORD:
-		number = unpack_u64(in);
-		memcpy(at, &number, sizeof(number));
-		break;
-	case KEY_STRING:
-		string = unpack_string(in);
-		free(*(char **)(void *)at);
-		memcpy(at, &string, sizeof(string));
-		break;
-	default:
-		return;
-	}
-	if (key->origin != 0)
-		get_origin(in, settings, (void *)((char *)base + key->origin));
-	if (!key_holds(key, base))
-		in->failed = true;
-}
-
-static void
-get_keys(struct unpacker *in, const struct settings *settings,
-    const struct key *keys, void *base)
-{
-	for (; keys->name != NULL; keys++) {
-		if (keys->type == KEY_GROUP)
-			get_keys(in, settings, keys->keys, base);
-		else
-			get_key(in, settings, keys, base);
-	}
 }
 
 static void
@@ -111,6 +59,100 @@ get_option(struct unpacker *in, const struct settings *settings,
 }
 
 static void
+get_element(struct unpacker *in, const struct settings *settings,
+    const struct key *array, void *at)
+{
+	struct key_string *string;
+
+	if (array->type == KEY_GROUPS) {
+		bundle_unpack_keys(in, settings, array->keys, at);
+		if (array->origin != 0)
+			get_origin(in, settings, key_origin(array, at));
+	} else if (array->type == KEY_OPTIONS) {
+		get_option(in, settings, at);
+	} else {
+		string = at;
+		string->text = unpack_string(in);
+		get_origin(in, settings, &string->origin);
+		if (string->text == NULL)
+			in->failed = true;
+	}
+}
+
+static void
+get_array(struct unpacker *in, const struct settings *settings,
+    const struct key *array, void *base)
+{
+	uint32_t i, count = unpack_count(in, SMALL_SIZE_MIN);
+	void *at;
+
+	for (i = 0; i < count && !in->failed; i++) {
+		at = keys_add(array, base);
+		if (at == NULL)
+			in->failed = true;
+		else
+			get_element(in, settings, array, at);
+	}
+}
+
+static void
+get_value(struct unpacker *in, const struct settings *settings,
+    const struct key *key, void *base)
+{
+	struct bool_duration *both;
+	void *at = key_field(key, base);
+	char **string;
+
+	switch (key->type) {
+	case KEY_BOOL:
+		*(bool *)at = unpack_bool(in);
+		break;
+	case KEY_BOOL_DURATION:
+		both = at;
+		both->on = unpack_bool(in);
+		both->ms = unpack_u64(in);
+		break;
+	case KEY_INT:
+	case KEY_DURATION:
+	case KEY_SIZE:
+	case KEY_WORD:
+		*(uint64_t *)at = unpack_u64(in);
+		break;
+	case KEY_STRING:
+		string = at;
+		free(*string);
+		*string = unpack_string(in);
+		break;
+	case KEY_GROUP:
+		bundle_unpack_keys(in, settings, key->keys, at);
+		break;
+	case KEY_GROUPS:
+	case KEY_STRINGS:
+	case KEY_OPTIONS:
+		get_array(in, settings, key, base);
+		break;
+	case KEY_REFUSED:
+		break;
+	}
+}
+
+void
+bundle_unpack_keys(struct unpacker *in, const struct settings *settings,
+    const struct key *keys, void *base)
+{
+	for (; keys->name != NULL; keys++) {
+		get_value(in, settings, keys, base);
+		if (keys->resolved != 0)
+			unpack_bytes(in, (char *)base + keys->resolved,
+			    keys->resolved_size);
+		if (keys->origin != 0 && keys->type != KEY_GROUPS)
+			get_origin(in, settings, key_origin(keys, base));
+		if (!key_holds(keys, base))
+			in->failed = true;
+	}
+}
+
+static void
 get_address(struct unpacker *in, const struct settings *settings,
     struct listener_address *ret)
 {
@@ -123,27 +165,23 @@ get_address(struct unpacker *in, const struct settings *settings,
 		in->failed = true;
 }
 
-static void
-get_listener(struct unpacker *in, struct settings *settings)
+static bool
+is_mode(uint32_t mode)
 {
-	struct listener_settings *listener = settings_add_listener(settings);
+	return mode <= 0777 || mode == (uint32_t)-1;
+}
+
+static void
+get_listener(struct unpacker *in, const struct settings *settings,
+    struct listener_settings *listener)
+{
 	struct listener_address *address;
-	struct raw_option *option;
 	uint32_t i, count;
 
-	if (listener == NULL) {
-		in->failed = true;
-		return;
-	}
-	get_keys(in, settings, listener_keys, listener);
 	listener->image = unpack_u32(in);
-	listener->unix_mode = unpack_u32(in);
-	listener->unix_uid = unpack_u32(in);
-	listener->unix_gid = unpack_u32(in);
-	get_origin(in, settings, &listener->origin);
 	if (listener->image >= settings->image_count ||
 	    settings->images[listener->image].library ||
-	    (listener->unix_mode > 0777 && listener->unix_mode != (uint32_t)-1) ||
+	    !is_mode(listener->unix_mode) ||
 	    listener->limits.write_queue < listener->limits.write_buffer)
 		in->failed = true;
 	count = unpack_count(in, sizeof(address->address.u));
@@ -153,14 +191,6 @@ get_listener(struct unpacker *in, struct settings *settings)
 			in->failed = true;
 		else
 			get_address(in, settings, address);
-	}
-	count = unpack_count(in, SMALL_SIZE_MIN);
-	for (i = 0; i < count && !in->failed; i++) {
-		option = listener_add_option(listener);
-		if (option == NULL)
-			in->failed = true;
-		else
-			get_option(in, settings, option);
 	}
 }
 
@@ -227,26 +257,20 @@ get_files(struct unpacker *in, struct settings *settings)
 void
 bundle_unpack(struct unpacker *in, struct settings *settings)
 {
-	uint32_t i, count;
+	uint32_t i;
 
 	if (unpack_u32(in) != BUNDLE_MAGIC)
 		in->failed = true;
 	get_files(in, settings);
-	get_keys(in, settings, settings_keys, settings);
+	bundle_unpack_keys(in, settings, settings_keys, settings);
 	settings->workers_of_cpus = unpack_bool(in);
 	settings->drop = unpack_bool(in);
-	settings->uid = unpack_u32(in);
-	settings->gid = unpack_u32(in);
-	settings->control_bits = unpack_u32(in);
-	settings->control_gid = unpack_u32(in);
 	get_images(in, settings);
-	count = unpack_count(in, LISTENER_SIZE_MIN);
-	/* Nobody works without workers, and shared memory has room for so many. */
-	if (settings->workers < 1 || count > SHM_LISTENERS_MAX ||
-	    settings->control_bits > 0777)
+	/* Nobody works without workers. */
+	if (settings->workers < 1 || !is_mode(settings->control_bits))
 		in->failed = true;
-	for (i = 0; i < count && !in->failed; i++)
-		get_listener(in, settings);
+	for (i = 0; i < settings->listener_count && !in->failed; i++)
+		get_listener(in, settings, &settings->listeners[i]);
 	if (in->at != in->len)
 		in->failed = true;
 }

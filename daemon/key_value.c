@@ -29,10 +29,9 @@ key_expects(const struct key *key)
 	case KEY_GROUP:
 	case KEY_OPTIONS:
 		return "a group";
-	case KEY_LISTENERS:
+	case KEY_GROUPS:
 		return "a list of groups";
-	case KEY_LISTEN:
-	case KEY_INCLUDE:
+	case KEY_STRINGS:
 		return "a string or a list of strings";
 	case KEY_REFUSED:
 		break;
@@ -45,12 +44,6 @@ wrong_type(const struct key *key, const char *what, struct error *err)
 {
 	return error_set(err, "expected %s, such as %s; this is %s",
 	    key_expects(key), key->example ? key->example : key->value, what);
-}
-
-static void *
-field(const struct key *key, void *base)
-{
-	return (char *)base + key->offset;
 }
 
 static const char *
@@ -88,7 +81,7 @@ set_number(const struct key *key, void *base, uint64_t number, struct error *err
 	/* What value.h returns is far below 2^63. */
 	if (check_range(key, (int64_t)number, err) == -1)
 		return -1;
-	*(uint64_t *)field(key, base) = number;
+	*(uint64_t *)key_field(key, base) = number;
 	return 0;
 }
 
@@ -99,8 +92,8 @@ set_bool_duration(const struct key *key, void *base, uint64_t ms,
 {
 	if (ms != 0 && check_range(key, (int64_t)ms, err) == -1)
 		return -1;
-	*(bool *)field(key, base) = ms != 0;
-	*(uint64_t *)(void *)((char *)base + key->offset2) = ms;
+	*(struct bool_duration *)key_field(key, base) =
+	    (struct bool_duration){ .on = ms != 0, .ms = ms };
 	return 0;
 }
 
@@ -108,10 +101,12 @@ int
 key_set_bool(const struct key *key, void *base, bool value, struct error *err)
 {
 	if (key->type == KEY_BOOL_DURATION)
-		*(uint64_t *)(void *)((char *)base + key->offset2) = 0;
-	else if (key->type != KEY_BOOL)
+		*(struct bool_duration *)key_field(key, base) =
+		    (struct bool_duration){ .on = value };
+	else if (key->type == KEY_BOOL)
+		*(bool *)key_field(key, base) = value;
+	else
 		return wrong_type(key, value ? "true" : "false", err);
-	*(bool *)field(key, base) = value;
 	return 0;
 }
 
@@ -124,7 +119,7 @@ key_set_int(const struct key *key, void *base, int64_t value, struct error *err)
 	case KEY_INT:
 		if (check_range(key, value, err) == -1)
 			return -1;
-		*(int64_t *)field(key, base) = value;
+		*(int64_t *)key_field(key, base) = value;
 		return 0;
 	case KEY_SIZE:
 		if (value < 0)
@@ -166,7 +161,7 @@ set_word(const struct key *key, void *base, const char *value, struct error *err
 
 	for (word = key->words; word->name != NULL; word++) {
 		if (strcmp(word->name, value) == 0) {
-			*(int64_t *)field(key, base) = word->value;
+			*(int64_t *)key_field(key, base) = word->value;
 			return 0;
 		}
 		used += (size_t)snprintf(known + used, sizeof(known) - used,
@@ -179,7 +174,7 @@ static int
 set_string(const struct key *key, void *base, const char *value, struct error *err)
 {
 	const char *p;
-	char *copy, **slot = field(key, base);
+	char *copy, **slot = key_field(key, base);
 
 	if (*value == '\0')
 		return error_set(err, "must not be empty");
@@ -222,41 +217,47 @@ key_set_string(const struct key *key, void *base, const char *value,
 	}
 }
 
+static bool
+is_word(const struct key *key, int64_t number)
+{
+	const struct key_word *word;
+
+	if (number == 0 && key->value == NULL)
+		return true; /* absent */
+	for (word = key->words; word->name != NULL; word++)
+		if (word->value == number)
+			return true;
+	return false;
+}
+
 bool
 key_holds(const struct key *key, const void *base)
 {
-	const struct key_word *word;
-	const char *at = (const char *)base + key->offset;
-	int64_t number;
+	const void *at = key_field(key, base);
 	uint64_t ms;
 
 	switch (key->type) {
 	case KEY_INT:
 	case KEY_DURATION:
 	case KEY_SIZE:
-		memcpy(&number, at, sizeof(number));
-		return in_range(key, number);
+		return in_range(key, *(const int64_t *)at);
 	case KEY_BOOL_DURATION:
-		memcpy(&ms, (const char *)base + key->offset2, sizeof(ms));
+		ms = ((const struct bool_duration *)at)->ms;
 		return ms == 0 || (ms <= INT64_MAX && in_range(key, (int64_t)ms));
 	case KEY_WORD:
-		memcpy(&number, at, sizeof(number));
-		if (number == 0 && key->value == NULL)
-			return true; /* absent */
-		for (word = key->words; word->name != NULL; word++)
-			if (word->value == number)
-				return true;
-		return false;
+		return is_word(key, *(const int64_t *)at);
 	case KEY_STRING:
-		return *(char *const *)(const void *)at != NULL ||
+		return *(char *const *)at != NULL ||
 		    (!(key->flags & KEY_REQUIRED) && key->value == NULL);
+	case KEY_GROUPS:
+		return *key_count(key, base) <= key->max;
 	default:
 		return true;
 	}
 }
 
-static int
-set_default(const struct key *key, void *base)
+int
+key_set_default(const struct key *key, void *base)
 {
 	struct error err;
 	char text[256];
@@ -273,35 +274,4 @@ set_default(const struct key *key, void *base)
 	memcpy(text, key->value + 1, len - 2);
 	text[len - 2] = '\0';
 	return key_set_string(key, base, text, &err);
-}
-
-int
-keys_set_defaults(const struct key *keys, void *base)
-{
-	for (; keys->name != NULL; keys++) {
-		if (keys->type == KEY_GROUP) {
-			if (keys_set_defaults(keys->keys, base) == -1)
-				return -1;
-		} else if (keys->value != NULL) {
-			if (set_default(keys, base) == -1)
-				return -1;
-		}
-	}
-	return 0;
-}
-
-void
-keys_free(const struct key *keys, void *base)
-{
-	char **slot;
-
-	for (; keys->name != NULL; keys++) {
-		if (keys->type == KEY_GROUP) {
-			keys_free(keys->keys, base);
-		} else if (keys->type == KEY_STRING) {
-			slot = field(keys, base);
-			free(*slot);
-			*slot = NULL;
-		}
-	}
 }

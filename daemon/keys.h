@@ -13,6 +13,35 @@
 
 struct error;
 
+/* Where a setting stands; line 0: nowhere, it is a default. */
+struct origin {
+	const char *file; /* owned by the settings */
+	uint32_t line;
+};
+
+struct bool_duration {
+	bool on;
+	uint64_t ms; /* 0: no time was given */
+};
+
+/* One of a list of strings, as it was written. */
+struct key_string {
+	char *text;
+	struct origin origin;
+};
+
+/* One value out of an `options` group, not yet held against the plugin's table. */
+enum raw_type { RAW_STRING, RAW_INT, RAW_FLOAT, RAW_BOOL, RAW_STRINGS };
+struct raw_option {
+	char *path; /* "motd", "limits.burst" */
+	enum raw_type type;
+	int64_t integer; /* INT, BOOL */
+	double real;	 /* FLOAT */
+	char **strings;	 /* STRING: one; STRINGS: count */
+	uint32_t count;
+	struct origin origin;
+};
+
 enum key_type {		   /* what stands at `offset` */
 	KEY_BOOL,	   /* bool */
 	KEY_INT,	   /* int64_t or uint64_t */
@@ -20,43 +49,68 @@ enum key_type {		   /* what stands at `offset` */
 	KEY_SIZE,	   /* uint64_t, bytes */
 	KEY_WORD,	   /* int64_t, one of `words` */
 	KEY_STRING,	   /* char *, owned; NULL: absent */
-	KEY_BOOL_DURATION, /* bool; and at `offset2` uint64_t, milliseconds */
-	KEY_GROUP,	   /* nothing: `keys` land in the same struct */
-	/* What only the reader can turn into settings. */
-	KEY_LISTENERS, /* a list of groups of `keys` */
-	KEY_LISTEN,    /* an address or a list of them */
-	KEY_OPTIONS,   /* the plugin's own keys */
-	KEY_INCLUDE,   /* a glob or a list of them */
-	KEY_REFUSED,   /* known, but not by this version: see `help` */
+	KEY_BOOL_DURATION, /* struct bool_duration */
+	KEY_GROUP,	   /* a struct of `size` bytes, whose keys are `keys` */
+	/* Owned arrays; NULL: empty. */
+	KEY_GROUPS,  /* of structs of `size` bytes, whose keys are `keys` */
+	KEY_STRINGS, /* of struct key_string; one string is a list of one */
+	KEY_OPTIONS, /* of struct raw_option: a group of the plugin's own keys */
+	/* Nothing. */
+	KEY_REFUSED, /* known, but not by this version: see `help` */
 };
 
 #define KEY_REQUIRED 0x1u /* has no default, must be there */
-#define KEY_RESTART 0x2u  /* a reload cannot change it */
+#define KEY_RESTART 0x2u  /* a reload cannot change it; not within KEY_GROUPS */
 #define KEY_BUILD 0x4u	  /* the default is chosen when sluice is built */
+#define KEY_INCLUDED 0x8u /* may stand in included files, too, and adds up */
 
 struct key_word {
 	const char *name; /* NULL ends the table */
 	int64_t value;
 };
 
+/* Each offset is one in the struct that the table is of. */
 struct key {
 	const char *name; /* NULL ends the table */
 	enum key_type type;
 	unsigned int flags;
 	const char *value;   /* default in config syntax; NULL: none */
 	const char *example; /* in config syntax; NULL: the default is one */
-	int64_t min, max; /* INT, DURATION, SIZE, the time of BOOL_DURATION */
+	/* INT, DURATION, SIZE, the time of BOOL_DURATION; GROUPS: how many */
+	int64_t min, max;
 	const struct key_word *words; /* WORD */
-	const struct key *keys;	      /* GROUP, LISTENERS */
-	size_t offset; /* in struct settings or listener_settings */
-	/* BOOL_DURATION: the time; RESTART: the uint32_t to compare instead, or 0 */
-	size_t offset2;
-	size_t origin;	  /* struct origin; 0: not kept */
+	const struct key *keys;	      /* GROUP, GROUPS */
+	size_t size;		      /* GROUP, GROUPS: of the struct */
+	size_t offset;
+	size_t count; /* the arrays: uint32_t, how many there are */
+	/* What the reader works out of the value, compared in place of it; 0: nothing. */
+	size_t resolved, resolved_size; /* all bits set: not known */
+	size_t origin; /* struct origin; GROUPS: in each; 0: not kept */
 	const char *help; /* one line; REFUSED: why */
 };
 
 extern const struct key settings_keys[]; /* the top level: struct settings */
 extern const struct key listener_keys[]; /* struct listener_settings */
+
+/* What the row is about, in the struct at base. */
+static inline void *
+key_field(const struct key *key, const void *base)
+{
+	return (char *)(uintptr_t)base + key->offset;
+}
+
+static inline uint32_t *
+key_count(const struct key *key, const void *base)
+{
+	return (void *)((char *)(uintptr_t)base + key->count);
+}
+
+/* Where it stands; GROUPS: base is an element. */
+static inline struct origin *
+key_origin(const struct key *key, const void *base)
+{
+	return (void *)((char *)(uintptr_t)base + key->origin);
+}
 
 /* The row of that name, or NULL. */
 const struct key *key_find(const struct key *keys, const char *name);
@@ -80,6 +134,9 @@ int key_set_float(const struct key *key, void *base, double value,
 int key_set_string(const struct key *key, void *base, const char *value,
     struct error *err);
 
+/* What stands in the row's `value`.  0, or -1 with errno. */
+int key_set_default(const struct key *key, void *base);
+
 /* Is what the struct holds for this key within the table's limits? */
 bool key_holds(const struct key *key, const void *base);
 
@@ -88,5 +145,20 @@ int keys_set_defaults(const struct key *keys, void *base);
 
 /* Free what the struct owns by this table. */
 void keys_free(const struct key *keys, void *base);
+
+/*
+ * Append to one of the arrays: a group with its defaults, or zeros.  Borrowed
+ * until the next one.  NULL: ENOMEM.
+ */
+void *keys_add(const struct key *array, void *base);
+/* Element number `at`. */
+void *keys_at(const struct key *array, const void *base, uint32_t at);
+
+/*
+ * The first row with KEY_RESTART, also of the groups, whose values differ in a
+ * and b, or NULL.  *ret_origin: its place in b.
+ */
+const struct key *keys_restart(const struct key *keys, const void *a,
+    const void *b, struct origin *ret_origin);
 
 #endif

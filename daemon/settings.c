@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "keys.h"
 
 struct settings *
@@ -14,38 +15,11 @@ settings_new(void)
 
 	if (settings == NULL)
 		return NULL;
-	settings->uid = (uid_t)-1;
-	settings->gid = (gid_t)-1;
-	settings->control_gid = (gid_t)-1;
 	if (keys_set_defaults(settings_keys, settings) == -1) {
 		settings_free(settings);
 		return NULL;
 	}
 	return settings;
-}
-
-static void
-option_done(struct raw_option *option)
-{
-	uint32_t i;
-
-	free(option->path);
-	if (option->strings != NULL)
-		for (i = 0; i < option->count; i++)
-			free(option->strings[i]);
-	free(option->strings);
-}
-
-static void
-listener_done(struct listener_settings *listener)
-{
-	uint32_t i;
-
-	keys_free(listener_keys, listener);
-	free(listener->addresses);
-	for (i = 0; i < listener->option_count; i++)
-		option_done(&listener->options[i]);
-	free(listener->options);
 }
 
 static void
@@ -67,10 +41,9 @@ settings_free(struct settings *settings)
 
 	if (settings == NULL)
 		return;
-	keys_free(settings_keys, settings);
 	for (i = 0; i < settings->listener_count; i++)
-		listener_done(&settings->listeners[i]);
-	free(settings->listeners);
+		free(settings->listeners[i].addresses);
+	keys_free(settings_keys, settings);
 	for (i = 0; i < settings->image_count; i++)
 		image_done(&settings->images[i]);
 	free(settings->images);
@@ -83,67 +56,17 @@ settings_free(struct settings *settings)
 	free(settings);
 }
 
-/* Room for one more, zeroed; the array doubles whenever its count is a power of two. */
-static void *
-grow(void **array, uint32_t count, size_t size)
-{
-	size_t room;
-	void *larger;
-
-	if ((count & (count - 1)) == 0) {
-		room = count == 0 ? 1 : (size_t)count * 2;
-		larger = reallocarray(*array, room, size);
-		if (larger == NULL)
-			return NULL;
-		*array = larger;
-	}
-	return memset((char *)*array + count * size, 0, size);
-}
-
-struct listener_settings *
-settings_add_listener(struct settings *settings)
-{
-	struct listener_settings *listener;
-	void *array = settings->listeners;
-
-	listener = grow(&array, settings->listener_count, sizeof(*listener));
-	settings->listeners = array;
-	if (listener == NULL)
-		return NULL;
-	listener->unix_mode = (uint32_t)-1;
-	listener->unix_uid = (uid_t)-1;
-	listener->unix_gid = (gid_t)-1;
-	if (keys_set_defaults(listener_keys, listener) == -1) {
-		listener_done(listener);
-		return NULL;
-	}
-	settings->listener_count++;
-	return listener;
-}
-
 struct listener_address *
 listener_add_address(struct listener_settings *listener)
 {
 	void *array = listener->addresses, *address;
 
 	address =
-	    grow(&array, listener->address_count, sizeof(*listener->addresses));
+	    array_grow(&array, listener->address_count, sizeof(*listener->addresses));
 	listener->addresses = array;
 	if (address != NULL)
 		listener->address_count++;
 	return address;
-}
-
-struct raw_option *
-listener_add_option(struct listener_settings *listener)
-{
-	void *array = listener->options, *option;
-
-	option = grow(&array, listener->option_count, sizeof(*listener->options));
-	listener->options = array;
-	if (option != NULL)
-		listener->option_count++;
-	return option;
 }
 
 struct image_settings *
@@ -151,7 +74,7 @@ settings_add_image(struct settings *settings)
 {
 	void *array = settings->images, *image;
 
-	image = grow(&array, settings->image_count, sizeof(*settings->images));
+	image = array_grow(&array, settings->image_count, sizeof(*settings->images));
 	settings->images = array;
 	if (image != NULL)
 		settings->image_count++;
@@ -163,7 +86,7 @@ image_add_need(struct image_settings *image)
 {
 	void *array = image->needs, *need;
 
-	need = grow(&array, image->need_count, sizeof(*image->needs));
+	need = array_grow(&array, image->need_count, sizeof(*image->needs));
 	image->needs = array;
 	if (need != NULL)
 		image->need_count++;
@@ -178,7 +101,7 @@ settings_add_file(struct settings *settings, const char *path)
 
 	if (copy == NULL)
 		return NULL;
-	file = grow(&array, settings->file_count, sizeof(*settings->files));
+	file = array_grow(&array, settings->file_count, sizeof(*settings->files));
 	settings->files = array;
 	if (file == NULL) {
 		free(copy);
@@ -208,7 +131,7 @@ settings_add_source(struct settings *settings, const char *path, bool pattern)
 			free(copy);
 			return 0;
 		}
-	source = grow(&array, settings->source_count, sizeof(*source));
+	source = array_grow(&array, settings->source_count, sizeof(*source));
 	settings->sources = array;
 	if (source == NULL) {
 		free(copy);
@@ -269,47 +192,16 @@ listener_same_service(const struct settings *a,
 	return true;
 }
 
-/* NULL: it is absent. */
-static bool
-same_string(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-/* Whom `user` and `group` stand for is what counts, not how they are written. */
-static bool
-same_value(const struct key *key, const struct settings *a,
-    const struct settings *b)
-{
-	const char *base_a = (const char *)a, *base_b = (const char *)b;
-
-	/* CPUs come and go while we run: nobody changed the file. */
-	if (key->offset == offsetof(struct settings, workers) &&
-	    a->workers_of_cpus && b->workers_of_cpus)
-		return true;
-	if (key->offset2 != 0)
-		return memcmp(base_a + key->offset2, base_b + key->offset2,
-			   sizeof(uid_t)) == 0;
-	if (key->type == KEY_STRING)
-		return same_string(
-		    *(char *const *)(const void *)(base_a + key->offset),
-		    *(char *const *)(const void *)(base_b + key->offset));
-	return memcmp(base_a + key->offset, base_b + key->offset,
-		   sizeof(int64_t)) == 0;
-}
-
 const char *
 settings_restart_key(const struct settings *prev, const struct settings *next,
     struct origin *ret_origin)
 {
+	struct settings compared = *next;
 	const struct key *key;
 
-	for (key = settings_keys; key->name != NULL; key++) {
-		if (!(key->flags & KEY_RESTART) || same_value(key, prev, next))
-			continue;
-		memcpy(ret_origin, (const char *)next + key->origin,
-		    sizeof(*ret_origin));
-		return key->name;
-	}
-	return NULL;
+	/* CPUs come and go while we run: nobody changed the file. */
+	if (prev->workers_of_cpus && next->workers_of_cpus)
+		compared.workers = prev->workers;
+	key = keys_restart(settings_keys, prev, &compared, ret_origin);
+	return key != NULL ? key->name : NULL;
 }

@@ -13,24 +13,7 @@
 #include <sys/types.h>
 
 #include "address.h"
-
-/* Where a setting stands; line 0: nowhere, it is a default. */
-struct origin {
-	const char *file; /* owned by the settings */
-	uint32_t line;
-};
-
-/* One value out of a listener's `options` group, not yet held against the plugin's table. */
-enum raw_type { RAW_STRING, RAW_INT, RAW_FLOAT, RAW_BOOL, RAW_STRINGS };
-struct raw_option {
-	char *path;		/* "motd", "limits.burst" */
-	enum raw_type type;
-	int64_t integer;	/* INT, BOOL */
-	double real;		/* FLOAT */
-	char **strings;		/* STRING: one; STRINGS: count */
-	uint32_t count;
-	struct origin origin;
-};
+#include "keys.h"
 
 enum on_reload { ON_RELOAD_AUTO, ON_RELOAD_SWAP, ON_RELOAD_DRAIN, ON_RELOAD_CLOSE };
 
@@ -49,21 +32,26 @@ struct limit_settings {
 	uint64_t min_rate;			/* bytes per second; 0: none */
 };
 
+struct unix_owner {
+	uid_t uid;	/* (uid_t)-1: leave */
+	gid_t gid;
+};
+
 struct listener_settings {
 	char *name;
 	char *plugin;		/* as written */
 	uint32_t image;		/* index into settings.images */
-	struct listener_address *addresses;
+	struct key_string *listen;	/* as written */
+	uint32_t listen_count;
+	struct listener_address *addresses;	/* what that stands for */
 	uint32_t address_count;
 	int64_t backlog;
 	bool nodelay;
-	bool keepalive;
-	uint64_t keepalive_idle_ms;	/* 0: the kernel's */
+	struct bool_duration keepalive;	/* no time: the kernel's */
 	int64_t on_reload;		/* enum on_reload */
 	char *mode, *owner;		/* of unix paths, as written, or NULL */
 	uint32_t unix_mode;		/* resolved; (uint32_t)-1: leave */
-	uid_t unix_uid;			/* resolved; (uid_t)-1: leave */
-	gid_t unix_gid;
+	struct unix_owner unix_owner;	/* resolved */
 	struct timeout_settings timeouts;
 	struct limit_settings limits;
 	struct raw_option *options;
@@ -90,6 +78,18 @@ struct image_settings {
 	char *soname;		/* or NULL.  Not in the bundle. */
 };
 
+struct log_settings {
+	int64_t level;	/* enum log_level */
+	int64_t format;	/* enum log_format */
+	bool access;
+};
+
+struct canary_settings {
+	int64_t workers; /* 0: no canary */
+	uint64_t time_ms;
+	int64_t errors; /* per cent above the other workers */
+};
+
 struct settings {
 	int64_t workers;	/* 0 in the file becomes the number of CPUs */
 	bool workers_of_cpus;	/* and it was 0 */
@@ -100,13 +100,11 @@ struct settings {
 	gid_t gid;
 	char *plugin_dir;
 	char *plugin_copies;	/* or NULL */
-	int64_t log_level;	/* enum log_level */
-	int64_t log_format;	/* enum log_format */
-	bool log_access;
+	struct key_string *includes;	/* as written */
+	uint32_t include_count;
+	struct log_settings log;
 	uint64_t drain_timeout_ms, probation_ms, watchdog_ms;
-	int64_t canary_workers; /* 0: no canary */
-	uint64_t canary_ms;
-	int64_t canary_errors; /* per cent above the other workers */
+	struct canary_settings canary;
 	char *control;		/* path of the control socket, or NULL */
 	char *control_mode, *control_group; /* as written; the group or NULL */
 	uint32_t control_bits;	/* the mode, resolved */
@@ -129,16 +127,12 @@ struct settings {
 struct settings *settings_new(void);
 void settings_free(struct settings *settings); /* NULL is fine */
 
-/* Append a listener with every default; borrowed until the next one is added.  NULL: ENOMEM. */
-struct listener_settings *settings_add_listener(struct settings *settings);
-
-/* The same for the other arrays; what is returned is zeroed.  NULL: ENOMEM. */
+/* Append to the arrays that no key is about, zeros; borrowed until the next one.  NULL: ENOMEM. */
 struct image_settings *settings_add_image(struct settings *settings);
 struct image_need *image_add_need(struct image_settings *image);
 const char *settings_add_file(struct settings *settings, const char *path); /* the copy */
 int settings_add_source(struct settings *settings, const char *path, bool pattern); /* once; 0 or -1 */
 struct listener_address *listener_add_address(struct listener_settings *listener);
-struct raw_option *listener_add_option(struct listener_settings *listener);
 
 /*
  * The first key that differs and that a reload cannot change, or NULL; where

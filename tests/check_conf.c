@@ -11,9 +11,9 @@ START_TEST(defaults_are_those_of_the_manual)
 	const struct listener_settings *l = &settings->listeners[0];
 
 	ck_assert_int_ge(settings->workers, 1);
-	ck_assert_int_eq(settings->log_level, LOG_LEVEL_INFO);
-	ck_assert_int_eq(settings->log_format, LOG_FORMAT_TEXT);
-	ck_assert(settings->log_access);
+	ck_assert_int_eq(settings->log.level, LOG_LEVEL_INFO);
+	ck_assert_int_eq(settings->log.format, LOG_FORMAT_TEXT);
+	ck_assert(settings->log.access);
 	ck_assert_uint_eq(settings->drain_timeout_ms, 30000);
 	ck_assert_uint_eq(settings->probation_ms, 30000);
 	ck_assert_uint_eq(settings->watchdog_ms, 2000);
@@ -23,8 +23,8 @@ START_TEST(defaults_are_those_of_the_manual)
 	ck_assert_str_eq(l->plugin, "echo");
 	ck_assert_int_eq(l->backlog, 4096);
 	ck_assert(l->nodelay);
-	ck_assert(l->keepalive);
-	ck_assert_uint_eq(l->keepalive_idle_ms, 0);
+	ck_assert(l->keepalive.on);
+	ck_assert_uint_eq(l->keepalive.ms, 0);
 	ck_assert_int_eq(l->on_reload, ON_RELOAD_AUTO);
 	ck_assert_uint_eq(l->unix_mode, (uint32_t)-1);
 	ck_assert_uint_eq(l->timeouts.idle_ms, 0);
@@ -66,9 +66,9 @@ START_TEST(every_key_is_read)
 	ck_assert_uint_eq(settings->workers_origin.line, 1);
 	ck_assert_str_eq(settings->user, "root");
 	ck_assert_str_eq(settings->plugin_dir, fixture_path("plugins"));
-	ck_assert_int_eq(settings->log_level, LOG_LEVEL_DEBUG);
-	ck_assert_int_eq(settings->log_format, LOG_FORMAT_JSON);
-	ck_assert(!settings->log_access);
+	ck_assert_int_eq(settings->log.level, LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(settings->log.format, LOG_FORMAT_JSON);
+	ck_assert(!settings->log.access);
 	ck_assert_uint_eq(settings->drain_timeout_ms, 5000);
 	ck_assert_uint_eq(settings->probation_ms, 0);
 	ck_assert_uint_eq(settings->watchdog_ms, 500);
@@ -77,12 +77,12 @@ START_TEST(every_key_is_read)
 	ck_assert_uint_eq(l->addresses[0].origin.line, 6);
 	ck_assert_int_eq(l->backlog, 5);
 	ck_assert(!l->nodelay);
-	ck_assert(l->keepalive);
-	ck_assert_uint_eq(l->keepalive_idle_ms, 45000);
+	ck_assert(l->keepalive.on);
+	ck_assert_uint_eq(l->keepalive.ms, 45000);
 	ck_assert_int_eq(l->on_reload, ON_RELOAD_CLOSE);
 	ck_assert_uint_eq(l->unix_mode, 0660);
-	ck_assert_uint_eq(l->unix_uid, 0);
-	ck_assert_uint_eq(l->unix_gid, 0);
+	ck_assert_uint_eq(l->unix_owner.uid, 0);
+	ck_assert_uint_eq(l->unix_owner.gid, 0);
 	ck_assert_uint_eq(l->timeouts.idle_ms, 1500);
 	ck_assert_uint_eq(l->timeouts.handshake_ms, 60000);
 	ck_assert_uint_eq(l->timeouts.linger_ms, 0);
@@ -115,8 +115,8 @@ START_TEST(keepalive_is_a_switch_or_a_time)
 		    "plugin = \"p\"; listen = \"*:1\"; keepalive = %s; } );",
 		    rows[i].text);
 		settings = good(text);
-		ck_assert_int_eq(settings->listeners[0].keepalive, rows[i].on);
-		ck_assert_uint_eq(settings->listeners[0].keepalive_idle_ms,
+		ck_assert_int_eq(settings->listeners[0].keepalive.on, rows[i].on);
+		ck_assert_uint_eq(settings->listeners[0].keepalive.ms,
 		    rows[i].idle_ms);
 		done(settings);
 	}

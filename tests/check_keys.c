@@ -216,12 +216,33 @@ visit_row(const struct key *key, const char *group, const char *path)
 	    "%s", path);
 	ck_assert_msg(key->type != KEY_WORD || key->words != NULL, "%s", path);
 	ck_assert_msg(key->type != KEY_INT || key->max > key->min, "%s", path);
-	ck_assert_msg(!(key->flags & KEY_RESTART) || key->origin != 0, "%s",
-	    path);
+	ck_assert_msg(!(key->flags & KEY_RESTART) ||
+		(key->origin != 0 && key->type < KEY_BOOL_DURATION),
+	    "%s", path);
+	ck_assert_msg(key->type != KEY_GROUPS || key->max > 0, "%s", path);
+	ck_assert_msg((key->type >= KEY_GROUPS && key->type < KEY_REFUSED) ==
+		(key->count != 0),
+	    "%s", path);
+}
+
+/* Each row is about its own struct, and not about one around it. */
+static void
+rows_lie_within(const struct key *keys, size_t size)
+{
+	for (; keys->name != NULL; keys++) {
+		ck_assert_msg(keys->offset < size && keys->count < size &&
+			keys->origin < (keys->type == KEY_GROUPS ? keys->size
+								 : size) &&
+			keys->resolved + keys->resolved_size <= size,
+		    "%s", keys->name);
+		if (keys->keys != NULL)
+			rows_lie_within(keys->keys, keys->size);
+	}
 }
 
 START_TEST(the_table_is_complete)
 {
+	rows_lie_within(settings_keys, sizeof(struct settings));
 	each_key(settings_keys, "", visit_row);
 	each_key(listener_keys, "", visit_row);
 }

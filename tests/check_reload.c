@@ -236,7 +236,7 @@ count(unsigned int worker, uint64_t closed, uint64_t failed)
 
 START_TEST(a_canary_is_compared_with_the_others)
 {
-	struct settings settings = { .canary_ms = 60000, .canary_errors = 10 };
+	struct settings settings = { .canary = { .time_ms = 60000, .errors = 10 } };
 	static struct canary canary;
 	struct shm *shm;
 	unsigned int i;

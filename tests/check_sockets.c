@@ -27,18 +27,15 @@ static struct listener_settings web = {
 	.name = (char *)(uintptr_t) "web",
 	.backlog = 16,
 	.nodelay = true,
-	.keepalive = true,
-	.keepalive_idle_ms = 60000,
+	.keepalive = { .on = true, .ms = 60000 },
 	.unix_mode = UINT32_MAX,
-	.unix_uid = (uid_t)-1,
-	.unix_gid = (gid_t)-1,
+	.unix_owner = { (uid_t)-1, (gid_t)-1 },
 };
 static struct listener_settings other = {
 	.name = (char *)(uintptr_t) "other",
 	.backlog = 16,
 	.unix_mode = UINT32_MAX,
-	.unix_uid = (uid_t)-1,
-	.unix_gid = (gid_t)-1,
+	.unix_owner = { (uid_t)-1, (gid_t)-1 },
 };
 
 static void
@@ -345,8 +342,8 @@ START_TEST(accepted_sockets_inherit_the_options_also_new_ones)
 	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
 	close(fd);
 	close(client);
-	changed.nodelay = changed.keepalive = false;
-	changed.keepalive_idle_ms = 0;
+	changed.nodelay = changed.keepalive.on = false;
+	changed.keepalive.ms = 0;
 	sock_apply(sock, &changed);
 	client = connect_port(port_of(sock));
 	fd = accept(sock_fd(sock), NULL, NULL);
@@ -392,8 +389,8 @@ START_TEST(a_unix_path_has_its_owner_or_is_not_there)
 	struct stat st;
 
 	make();
-	changed.unix_uid = 12345;
-	changed.unix_gid = 54321;
+	changed.unix_owner.uid = 12345;
+	changed.unix_owner.gid = 54321;
 	sock = open_for(unix_spec("sock"), &changed, SOCK_SHARED);
 	if (geteuid() == 0) {
 		ck_assert_ptr_nonnull(sock);

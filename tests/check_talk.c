@@ -501,7 +501,7 @@ some_bundle(void)
 	    settings->plugin_dir != NULL ? settings->plugin_dir : strdup("/");
 	settings_add_image(settings)->path = strdup("/a.so");
 	settings_add_image(settings)->path = strdup("/b.so");
-	listener = settings_add_listener(settings);
+	listener = keys_add(key_find(settings_keys, "listeners"), settings);
 	listener->name = strdup("a");
 	listener->plugin = strdup("a");
 	fd = bundle_write(settings, &err);

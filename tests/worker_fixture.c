@@ -42,7 +42,7 @@ worker_begin(const struct sl_handlers *handlers)
 	ck_assert_int_eq(accept_init(), 0);
 	settings = settings_new();
 	ck_assert_ptr_nonnull(settings);
-	ck_assert_ptr_nonnull(settings_add_listener(settings));
+	ck_assert_ptr_nonnull(keys_add(key_find(settings_keys, "listeners"), settings));
 
 	memset(&plugin, 0, sizeof(plugin));
 	plugin.descriptor.name = "test";

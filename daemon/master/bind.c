@@ -211,10 +211,10 @@ bind_unix_rights(int path_fd, const struct listener_settings *listener,
 
 	if (fstat(path_fd, &now) == -1)
 		return error_sys(err, "cannot look at the socket");
-	if (((listener->unix_uid != (uid_t)-1 && listener->unix_uid != now.st_uid) ||
-		(listener->unix_gid != (gid_t)-1 &&
-		    listener->unix_gid != now.st_gid)) &&
-	    fchownat(path_fd, "", listener->unix_uid, listener->unix_gid,
+	if (((listener->unix_owner.uid != (uid_t)-1 && listener->unix_owner.uid != now.st_uid) ||
+		(listener->unix_owner.gid != (gid_t)-1 &&
+		    listener->unix_owner.gid != now.st_gid)) &&
+	    fchownat(path_fd, "", listener->unix_owner.uid, listener->unix_owner.gid,
 		AT_EMPTY_PATH) == -1)
 		return error_sys(err, "cannot change the owner of the socket");
 	if (listener->unix_mode == (uint32_t)-1 ||

@@ -13,11 +13,11 @@ uint32_t
 canary_size(const struct gen *committed, const struct gen *next,
     uint32_t workers, const char **ret_why)
 {
-	uint64_t wanted = (uint64_t)next->settings->canary_workers;
+	uint64_t wanted = (uint64_t)next->settings->canary.workers;
 	uint32_t size = wanted >= workers ? workers - 1 : (uint32_t)wanted;
 
 	*ret_why = NULL;
-	if (wanted == 0 || next->settings->canary_ms == 0)
+	if (wanted == 0 || next->settings->canary.time_ms == 0)
 		return 0;
 	if (size == 0)
 		*ret_why = "there is only one worker";
@@ -43,8 +43,8 @@ canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
 {
 	uint32_t i;
 
-	canary->until_ms = clock_ms() + settings->canary_ms;
-	canary->errors = (unsigned int)settings->canary_errors;
+	canary->until_ms = clock_ms() + settings->canary.time_ms;
+	canary->errors = (unsigned int)settings->canary.errors;
 	for (i = 0; i < workers; i++)
 		canary->start[i] = counts_of(shm, i);
 }

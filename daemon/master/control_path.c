@@ -68,8 +68,7 @@ control_path_open(struct control_path *path, struct error *err)
 {
 	const struct listener_settings rights = {
 		.unix_mode = path->bits,
-		.unix_uid = (uid_t)-1,
-		.unix_gid = path->gid,
+		.unix_owner = { .uid = (uid_t)-1, .gid = path->gid },
 	};
 
 	make_directory(control_path_text(path));

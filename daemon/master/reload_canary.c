@@ -54,7 +54,7 @@ reload_stage_canary(struct reload *reload)
 	uint32_t number = reload->next->number, size = reload->canary.size;
 
 	reload_set_state(reload, RELOAD_CANARY);
-	duration_text(reload->next->settings->canary_ms, time);
+	duration_text(reload->next->settings->canary.time_ms, time);
 	if (size == 1)
 		snprintf(workers, sizeof(workers), "worker 1");
 	else
@@ -98,7 +98,7 @@ reload_tick_cb(int fd, short what, void *arg)
 		log_info("canary: generation %u has stood for %s; "
 			 "the other workers follow",
 		    reload->next->number,
-		    duration_text(reload->next->settings->canary_ms, time));
+		    duration_text(reload->next->settings->canary.time_ms, time));
 		reload_stage_settle(reload);
 	} else {
 		set_tick(reload);

@@ -64,8 +64,8 @@ commit_all(struct reload *reload)
 	reload->old = reload->committed;
 	reload->committed = reload->next;
 	reload->next = NULL;
-	log_configure((enum log_level)settings->log_level,
-	    (enum log_format)settings->log_format);
+	log_configure((enum log_level)settings->log.level,
+	    (enum log_format)settings->log.format);
 	reload->waiting =
 	    workers_commit(reload->workers, reload->committed, reload->part);
 }

@@ -42,7 +42,7 @@ default_keepidle(int family)
 bool
 sock_set_options(const struct sock *sock, const struct listener_settings *listener)
 {
-	uint64_t idle_s = (listener->keepalive_idle_ms + 999) / 1000;
+	uint64_t idle_s = (listener->keepalive.ms + 999) / 1000;
 
 	if (sock->actual.sa.sa_family == AF_UNIX)
 		return true;
@@ -51,7 +51,7 @@ sock_set_options(const struct sock *sock, const struct listener_settings *listen
 	if (idle_s > KEEPIDLE_MAX_S)
 		idle_s = KEEPIDLE_MAX_S;
 	return set_option(sock->fd, IPPROTO_TCP, TCP_NODELAY, listener->nodelay) &&
-	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE, listener->keepalive) &&
+	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE, listener->keepalive.on) &&
 	    set_option(sock->fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
 }
 

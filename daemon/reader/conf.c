@@ -14,34 +14,15 @@
 #include "shm.h"
 #include "tree.h"
 
-void
-conf_listeners(struct conf *conf, const char *file, const struct key *key,
-    const struct node *node)
-{
-	struct origin at = conf_origin(file, node);
-	uint32_t i;
-
-	if (node->type != NODE_LIST) {
-		problem_error(conf->problems, &at,
-		    "%s: expected %s, such as "
-		    "%s; this is %s",
-		    key->name, key_expects(key), key->example,
-		    node_type_name(node));
-		return;
-	}
-	for (i = 0; i < node->count; i++)
-		conf_listener(conf, file, &node->children[i]);
-}
-
+/* In the order of the file, as the listeners of all files have one. */
 static void
-top_special(struct conf *conf, const char *file, const struct key *key,
-    const struct node *node, void *base)
+on_stored(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, void *at)
 {
-	(void)base;
-	if (key->type == KEY_LISTENERS)
-		conf_listeners(conf, file, key, node);
-	else if (key->type == KEY_INCLUDE)
-		conf_include(conf, file, key, node);
+	if (key->keys == listener_keys)
+		conf_listener(conf, file, node, at);
+	else if (at == conf->settings) /* `include` is its one list of strings */
+		conf_include(conf);
 }
 
 /* The CPUs that we may use are what counts, not those that there are. */
@@ -113,7 +94,8 @@ finish(struct conf *conf, const struct origin *file)
 struct settings *
 conf_read(const char *path, struct problems *problems)
 {
-	struct conf conf = { .path = path, .problems = problems };
+	struct conf conf = { .path = path, .problems = problems,
+		.on_stored = on_stored };
 	struct origin file = { .file = path };
 	struct node *root;
 
@@ -128,8 +110,7 @@ conf_read(const char *path, struct problems *problems)
 		settings_free(conf.settings);
 		return NULL;
 	}
-	conf_group(&conf, file.file, root, settings_keys, conf.settings, "",
-	    top_special);
+	conf_group(&conf, file.file, root, settings_keys, conf.settings, "");
 	tree_free(root);
 	finish(&conf, &file);
 	return conf.settings;

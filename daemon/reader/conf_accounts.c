@@ -130,12 +130,12 @@ conf_owner(struct conf *conf, const struct origin *at, const char *owner,
 		return;
 	}
 	snprintf(user, sizeof(user), "%.*s", (int)len, owner);
-	if (len > 0 && !find_user(user, &listener->unix_uid, &ignored))
+	if (len > 0 && !find_user(user, &listener->unix_owner.uid, &ignored))
 		problem_error(conf->problems, at,
 		    "owner: there is no user "
 		    "\"%s\"",
 		    user);
-	if (colon != NULL && !conf_find_group(colon + 1, &listener->unix_gid))
+	if (colon != NULL && !conf_find_group(colon + 1, &listener->unix_owner.gid))
 		problem_error(conf->problems, at,
 		    "owner: there is no group "
 		    "\"%s\"",

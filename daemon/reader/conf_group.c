@@ -86,80 +86,70 @@ plain_value(struct conf *conf, const struct origin *at, const struct key *key,
 		return;
 	}
 	if (key->origin != 0)
-		memcpy((char *)base + key->origin, at, sizeof(*at));
+		*key_origin(key, base) = *at;
 }
 
 static void
-sub_group(struct conf *conf, const char *file, const struct origin *at,
-    const struct key *key, const struct node *node, void *base,
-    conf_special *special)
+sub_group(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, void *base, const char *prefix)
 {
-	struct error err;
-	char prefix[64];
+	char inner[64];
 
-	if (node->type != NODE_GROUP) {
-		wrong_type(key, node, &err);
-		problem_error(conf->problems, at, "%s: %s", key->name, err.text);
-		return;
-	}
-	snprintf(prefix, sizeof(prefix), "%s.", key->name);
-	conf_group(conf, file, node, key->keys, base, prefix, special);
+	snprintf(inner, sizeof(inner), "%s%s.", prefix, key->name);
+	conf_group(conf, file, node, key->keys, key_field(key, base), inner);
 }
 
 static void
-required_keys(struct conf *conf, const char *file, const struct node *group,
-    const struct key *keys)
+stored(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, void *at)
+{
+	if (conf->on_stored != NULL)
+		conf->on_stored(conf, file, key, node, at);
+}
+
+static void *
+add_element(struct conf *conf, const struct origin *at, const struct key *array,
+    void *base)
+{
+	void *added = keys_add(array, base);
+
+	if (added == NULL)
+		problem_error(conf->problems, at, "out of memory");
+	return added;
+}
+
+static void
+add_group(struct conf *conf, const char *file, const struct key *key,
+    const struct node *group, void *base, const char *prefix)
 {
 	struct origin at = conf_origin(file, group);
-	const struct key *key;
-	uint32_t i;
+	void *added;
 
-	for (key = keys; key->name != NULL; key++) {
-		/* The list may be in included files. */
-		if (!(key->flags & KEY_REQUIRED) || key->type == KEY_LISTENERS)
-			continue;
-		for (i = 0; i < group->count; i++)
-			if (strcmp(group->children[i].name, key->name) == 0)
-				break;
-		if (i == group->count)
-			problem_error(conf->problems, &at,
-			    "the key \"%s\" is "
-			    "missing, such as %s = %s",
-			    key->name, key->name, key->example);
+	if (group->type != NODE_GROUP) {
+		problem_error(conf->problems, &at,
+		    "%s%s: expected groups in the list, such as %s; "
+		    "this is %s",
+		    prefix, key->name, key->example, node_type_name(group));
+		return;
 	}
+	if (*key_count(key, base) >= key->max) {
+		problem_error(conf->problems, &at, "%s%s: more than %lld",
+		    prefix, key->name, (long long)key->max);
+		return;
+	}
+	added = add_element(conf, &at, key, base);
+	if (added == NULL)
+		return;
+	if (key->origin != 0)
+		*key_origin(key, added) = at;
+	conf_group(conf, file, group, key->keys, added, "");
+	stored(conf, file, key, group, added);
 }
 
-void
-conf_group(struct conf *conf, const char *file, const struct node *group,
-    const struct key *keys, void *base, const char *prefix, conf_special *special)
-{
-	const struct node *node;
-	const struct key *key;
-	struct origin at;
-	uint32_t i;
-
-	for (i = 0; i < group->count; i++) {
-		node = &group->children[i];
-		at = conf_origin(file, node);
-		key = key_find(keys, node->name);
-		if (key == NULL)
-			unknown_key(conf, &at, node->name, keys, prefix);
-		else if (key->type == KEY_REFUSED)
-			problem_error(conf->problems, &at, "%s%s: %s", prefix,
-			    key->name, key->help);
-		else if (key->type == KEY_GROUP)
-			sub_group(conf, file, &at, key, node, base, special);
-		else if (key->type > KEY_GROUP)
-			special(conf, file, key, node, base);
-		else
-			plain_value(conf, &at, key, node, base, prefix);
-	}
-	required_keys(conf, file, group, keys);
-}
-
-const struct node *
-conf_strings(struct conf *conf, const char *file, const struct key *key,
-    const struct node *node, uint32_t *ret_count)
+/* One string, or a list of them; an empty list says nothing. */
+static const struct node *
+find_strings(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, const char *prefix, uint32_t *ret_count)
 {
 	const struct node *wrong = NULL;
 	struct origin at;
@@ -182,6 +172,125 @@ conf_strings(struct conf *conf, const char *file, const struct key *key,
 	wrong_type(key, wrong, &err);
 	if (wrong->type == NODE_LIST && wrong->count == 0)
 		error_set(&err, "the list is empty");
-	problem_error(conf->problems, &at, "%s: %s", key->name, err.text);
+	problem_error(conf->problems, &at, "%s%s: %s", prefix, key->name,
+	    err.text);
 	return NULL;
+}
+
+static void
+add_strings(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, void *base, const char *prefix)
+{
+	const struct node *strings;
+	struct key_string *added;
+	uint32_t i, count;
+
+	strings = find_strings(conf, file, key, node, prefix, &count);
+	for (i = 0; strings != NULL && i < count; i++) {
+		struct origin at = conf_origin(file, &strings[i]);
+
+		added = add_element(conf, &at, key, base);
+		if (added == NULL)
+			return;
+		added->origin = at;
+		added->text = strdup(strings[i].string);
+		if (added->text == NULL) {
+			problem_error(conf->problems, &at, "out of memory");
+			return;
+		}
+	}
+	stored(conf, file, key, node, base);
+}
+
+static void
+required_keys(struct conf *conf, const char *file, const struct node *group,
+    const struct key *keys)
+{
+	struct origin at = conf_origin(file, group);
+	const struct key *key;
+	uint32_t i;
+
+	for (key = keys; key->name != NULL; key++) {
+		if (!(key->flags & KEY_REQUIRED) || key->flags & KEY_INCLUDED)
+			continue;
+		for (i = 0; i < group->count; i++)
+			if (strcmp(group->children[i].name, key->name) == 0)
+				break;
+		if (i == group->count)
+			problem_error(conf->problems, &at,
+			    "the key \"%s\" is "
+			    "missing, such as %s = %s",
+			    key->name, key->name, key->example);
+	}
+}
+
+/* What is read as the node it is, a group or a list. */
+static bool
+is_type(struct conf *conf, const struct origin *at, const struct key *key,
+    const struct node *node, enum node_type type, const char *prefix)
+{
+	struct error err;
+
+	if (node->type == type)
+		return true;
+	wrong_type(key, node, &err);
+	problem_error(conf->problems, at, "%s%s: %s", prefix, key->name,
+	    err.text);
+	return false;
+}
+
+void
+conf_key(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, void *base, const char *prefix)
+{
+	struct origin at = conf_origin(file, node);
+	uint32_t i;
+
+	switch (key->type) {
+	case KEY_GROUP:
+		if (is_type(conf, &at, key, node, NODE_GROUP, prefix))
+			sub_group(conf, file, key, node, base, prefix);
+		break;
+	case KEY_OPTIONS:
+		if (is_type(conf, &at, key, node, NODE_GROUP, prefix))
+			conf_options(conf, file, key, node, base);
+		break;
+	case KEY_GROUPS:
+		if (is_type(conf, &at, key, node, NODE_LIST, prefix))
+			for (i = 0; i < node->count; i++)
+				add_group(conf, file, key, &node->children[i],
+				    base, prefix);
+		break;
+	case KEY_STRINGS:
+		add_strings(conf, file, key, node, base, prefix);
+		break;
+	case KEY_REFUSED:
+		problem_error(conf->problems, &at, "%s%s: %s", prefix,
+		    key->name, key->help);
+		break;
+	default:
+		plain_value(conf, &at, key, node, base, prefix);
+		break;
+	}
+}
+
+void
+conf_group(struct conf *conf, const char *file, const struct node *group,
+    const struct key *keys, void *base, const char *prefix)
+{
+	const struct node *node;
+	const struct key *key;
+	struct origin at;
+	uint32_t i;
+
+	for (i = 0; i < group->count; i++) {
+		node = &group->children[i];
+		at = conf_origin(file, node);
+		key = key_find(keys, node->name);
+		if (key == NULL)
+			unknown_key(conf, &at, node->name, keys, prefix);
+		else
+			conf_key(conf, file, key, node, base, prefix);
+	}
+	required_keys(conf, file, group, keys);
 }

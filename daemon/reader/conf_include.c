@@ -34,7 +34,7 @@ same_file(const char *a, const char *b)
 	    sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-/* An included file has listeners and nothing else. */
+/* What an included file has adds up with the main file's. */
 static void
 top_level(struct conf *conf, const char *file, const struct node *root)
 {
@@ -45,11 +45,10 @@ top_level(struct conf *conf, const char *file, const struct node *root)
 	for (i = 0; i < root->count; i++) {
 		key = key_find(settings_keys, root->children[i].name);
 		at = conf_origin(file, &root->children[i]);
-		if (key != NULL && key->type == KEY_LISTENERS)
-			conf_listeners(conf, file, key, &root->children[i]);
-		else if (key != NULL && key->type == KEY_REFUSED)
-			problem_error(conf->problems, &at, "%s: %s", key->name,
-			    key->help);
+		if (key != NULL && (key->flags & KEY_INCLUDED ||
+				       key->type == KEY_REFUSED))
+			conf_key(conf, file, key, &root->children[i],
+			    conf->settings, "");
 		else
 			problem_error(conf->problems, &at,
 			    "%s: an included "
@@ -169,16 +168,12 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 }
 
 void
-conf_include(struct conf *conf, const char *file, const struct key *key,
-    const struct node *node)
+conf_include(struct conf *conf)
 {
-	const struct node *globs;
-	struct origin at;
-	uint32_t i, count;
+	const struct settings *settings = conf->settings;
+	uint32_t i;
 
-	globs = conf_strings(conf, file, key, node, &count);
-	for (i = 0; globs != NULL && i < count; i++) {
-		at = conf_origin(file, &globs[i]);
-		include_glob(conf, &at, globs[i].string);
-	}
+	for (i = 0; i < settings->include_count; i++)
+		include_glob(conf, &settings->includes[i].origin,
+		    settings->includes[i].text);
 }

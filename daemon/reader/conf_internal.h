@@ -19,44 +19,39 @@ struct conf {
 	struct settings *settings;
 	struct problems *problems;
 	uint32_t address_count; /* of all listeners */
+	/*
+	 * Called with each group of a list as soon as it is stored at `at`,
+	 * and with each list of strings in the struct at `at`; or NULL.
+	 */
+	void (*on_stored)(struct conf *conf, const char *file,
+	    const struct key *key, const struct node *node, void *at);
 };
 
-/* Where a key that is no plain value goes. */
-typedef void conf_special(struct conf *conf, const char *file,
-    const struct key *key, const struct node *node, void *base);
-
 /*
- * Store a group's values in the struct at base, by the table; what the table
- * cannot store goes to `special`.  Unknown and missing keys are problems.
- * prefix is "" or "timeouts.".
+ * Store a group's values in the struct at base, by the table.  Unknown and
+ * missing keys are problems.  prefix is "" or "timeouts."; the keys of a group
+ * in a list begin with "" again.
  */
 void conf_group(struct conf *conf, const char *file, const struct node *group,
-    const struct key *keys, void *base, const char *prefix,
-    conf_special *special);
+    const struct key *keys, void *base, const char *prefix);
+
+/* The same for one key. */
+void conf_key(struct conf *conf, const char *file, const struct key *key,
+    const struct node *node, void *base, const char *prefix);
 
 /* The place of a node. */
 struct origin conf_origin(const char *file, const struct node *node);
 
-/* `listeners`, in any file; `include`, in the main one. */
-void conf_listeners(struct conf *conf, const char *file, const struct key *key,
-    const struct node *node);
-void conf_include(struct conf *conf, const char *file, const struct key *key,
-    const struct node *node);
+/* Read the files that settings->includes name. */
+void conf_include(struct conf *conf);
 
-/*
- * The strings of a node: itself, when it is one, or the elements of a list of
- * strings.  Anything else is a problem, and an empty list is.  NULL: there are
- * none; else borrowed, and *ret_count says how many.
- */
-const struct node *conf_strings(struct conf *conf, const char *file,
-    const struct key *key, const struct node *node, uint32_t *ret_count);
+/* One element of `listeners`: hold its keys against each other and the others. */
+void conf_listener(struct conf *conf, const char *file,
+    const struct node *group, struct listener_settings *listener);
 
-/* One element of `listeners`. */
-void conf_listener(struct conf *conf, const char *file, const struct node *group);
-
-/* The `options` of a listener, flattened. */
-void conf_options(struct conf *conf, const char *file, const struct node *group,
-    struct listener_settings *listener);
+/* Options are flattened into the array of that key. */
+void conf_options(struct conf *conf, const char *file, const struct key *key,
+    const struct node *group, void *base);
 
 /* Whom workers run as, after the files have been read. */
 void conf_accounts(struct conf *conf);
@@ -70,7 +65,7 @@ bool conf_find_group(const char *name, gid_t *ret);
 /* An octal mode, "660" or "0660".  False: it is not one. */
 bool conf_mode(const char *text, uint32_t *ret);
 
-/* "user", "user:group", ":group" to the listener's unix_uid and unix_gid. */
+/* "user", "user:group", ":group" to the listener's unix_owner. */
 void conf_owner(struct conf *conf, const struct origin *at, const char *owner,
     struct listener_settings *listener);
 

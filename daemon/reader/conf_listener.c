@@ -5,10 +5,8 @@
 
 #include "conf_internal.h"
 #include "error.h"
-#include "keys.h"
 #include "problems.h"
 #include "settings.h"
-#include "shm.h"
 #include "tree.h"
 #include "value.h"
 
@@ -86,45 +84,23 @@ add_address(struct conf *conf, const struct origin *at,
 }
 
 static void
-read_listen(struct conf *conf, const char *file, const struct key *key,
-    const struct node *node, struct listener_settings *listener)
+resolve_listen(struct conf *conf, struct listener_settings *listener)
 {
 	struct address found[ADDRESSES_MAX];
-	const struct node *entries;
-	struct origin at;
+	const struct key_string *entry;
 	struct error err;
-	uint32_t i, count;
-	int j, found_count;
+	uint32_t i;
+	int j, count;
 
-	entries = conf_strings(conf, file, key, node, &count);
-	for (i = 0; entries != NULL && i < count; i++) {
-		at = conf_origin(file, &entries[i]);
-		found_count = address_resolve(entries[i].string, found,
-		    ADDRESSES_MAX, &err);
-		if (found_count == -1)
-			problem_error(conf->problems, &at, "listen: %s",
-			    err.text);
-		for (j = 0; j < found_count; j++)
-			add_address(conf, &at, listener, &found[j]);
+	for (i = 0; i < listener->listen_count; i++) {
+		entry = &listener->listen[i];
+		count = address_resolve(entry->text, found, ADDRESSES_MAX, &err);
+		if (count == -1)
+			problem_error(conf->problems, &entry->origin,
+			    "listen: %s", err.text);
+		for (j = 0; j < count; j++)
+			add_address(conf, &entry->origin, listener, &found[j]);
 	}
-}
-
-static void
-listener_special(struct conf *conf, const char *file, const struct key *key,
-    const struct node *node, void *base)
-{
-	struct origin at = conf_origin(file, node);
-
-	if (key->type == KEY_LISTEN)
-		read_listen(conf, file, key, node, base);
-	else if (key->type == KEY_OPTIONS && node->type == NODE_GROUP)
-		conf_options(conf, file, node, base);
-	else if (key->type == KEY_OPTIONS)
-		problem_error(conf->problems, &at,
-		    "%s: expected %s, such as "
-		    "%s; this is %s",
-		    key->name, key_expects(key), key->example,
-		    node_type_name(node));
 }
 
 static void
@@ -168,20 +144,24 @@ check_mode(struct conf *conf, const struct origin *at,
 		    listener->mode);
 }
 
+/* As written: also one that was refused was meant to be a path. */
 static bool
-has_unix_path(const struct listener_settings *listener)
+means_unix_path(const struct listener_settings *listener)
 {
+	const char *text;
 	uint32_t i;
 
-	for (i = 0; i < listener->address_count; i++)
-		if (listener->addresses[i].address.kind == ADDRESS_UNIX)
+	for (i = 0; i < listener->listen_count; i++) {
+		text = listener->listen[i].text;
+		if (strncmp(text, "unix:", 5) == 0 && text[5] != '@')
 			return true;
-	return false;
+	}
+	return listener->listen_count == 0;
 }
 
 static void
 check_unix(struct conf *conf, const char *file, const struct node *group,
-    struct listener_settings *listener, bool whole)
+    struct listener_settings *listener)
 {
 	struct origin mode = child_origin(file, group, "mode");
 	struct origin owner = child_origin(file, group, "owner");
@@ -190,8 +170,7 @@ check_unix(struct conf *conf, const char *file, const struct node *group,
 		check_mode(conf, &mode, listener);
 	if (listener->owner != NULL)
 		conf_owner(conf, &owner, listener->owner, listener);
-	/* An address that was refused may have been the path. */
-	if (!whole || has_unix_path(listener))
+	if (means_unix_path(listener))
 		return;
 	if (listener->mode != NULL)
 		problem_error(conf->problems, &mode,
@@ -235,36 +214,15 @@ check_plugin(struct conf *conf, const struct listener_settings *listener)
 }
 
 void
-conf_listener(struct conf *conf, const char *file, const struct node *group)
+conf_listener(struct conf *conf, const char *file, const struct node *group,
+    struct listener_settings *listener)
 {
-	struct origin at = conf_origin(file, group), name;
-	struct listener_settings *listener;
-	uint32_t errors = conf->problems->errors;
+	struct origin name = child_origin(file, group, "name");
 
-	if (group->type != NODE_GROUP) {
-		problem_error(conf->problems, &at,
-		    "listeners: expected "
-		    "groups, such as { name = \"echo\"; }; this is %s",
-		    node_type_name(group));
-		return;
-	}
-	if (conf->settings->listener_count == SHM_LISTENERS_MAX) {
-		problem_error(conf->problems, &at, "listeners: more than %d",
-		    SHM_LISTENERS_MAX);
-		return;
-	}
-	listener = settings_add_listener(conf->settings);
-	if (listener == NULL) {
-		problem_error(conf->problems, &at, "out of memory");
-		return;
-	}
-	listener->origin = at;
-	conf_group(conf, file, group, listener_keys, listener, "",
-	    listener_special);
-	name = child_origin(file, group, "name");
+	resolve_listen(conf, listener);
 	if (listener->name != NULL)
 		check_name(conf, &name, listener);
-	check_unix(conf, file, group, listener, conf->problems->errors == errors);
+	check_unix(conf, file, group, listener);
 	check_limits(conf, file, group, listener);
 	check_plugin(conf, listener);
 }

@@ -1,5 +1,5 @@
 /*
- * conf_options.c: the options of a listener.  What they mean, only the plugin
+ * conf_options.c: the options of a plugin.  What they mean, only the plugin
  * knows; here they become a flat list of paths and values.
  */
 
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "conf_internal.h"
+#include "keys.h"
 #include "problems.h"
 #include "settings.h"
 #include "tree.h"
@@ -85,14 +86,14 @@ check_value(struct conf *conf, const char *file, const char *path,
 
 static void
 add_option(struct conf *conf, const char *file, const char *path,
-    const struct node *node, struct listener_settings *listener)
+    const struct node *node, const struct key *key, void *base)
 {
 	struct origin at = conf_origin(file, node);
 	struct raw_option *option;
 
 	if (!check_value(conf, file, path, node))
 		return;
-	option = listener_add_option(listener);
+	option = keys_add(key, base);
 	if (option == NULL || (option->path = strdup(path)) == NULL ||
 	    !set_value(option, node)) {
 		problem_error(conf->problems, &at, "out of memory");
@@ -103,7 +104,7 @@ add_option(struct conf *conf, const char *file, const char *path,
 
 static void
 add_group(struct conf *conf, const char *file, const char *prefix,
-    const struct node *group, struct listener_settings *listener)
+    const struct node *group, const struct key *key, void *base)
 {
 	const struct node *node;
 	struct origin at;
@@ -122,15 +123,15 @@ add_group(struct conf *conf, const char *file, const char *prefix,
 			    "the name is too long",
 			    path);
 		else if (node->type == NODE_GROUP)
-			add_group(conf, file, path, node, listener);
+			add_group(conf, file, path, node, key, base);
 		else
-			add_option(conf, file, path, node, listener);
+			add_option(conf, file, path, node, key, base);
 	}
 }
 
 void
-conf_options(struct conf *conf, const char *file, const struct node *group,
-    struct listener_settings *listener)
+conf_options(struct conf *conf, const char *file, const struct key *key,
+    const struct node *group, void *base)
 {
-	add_group(conf, file, "", group, listener);
+	add_group(conf, file, "", group, key, base);
 }

@@ -184,8 +184,8 @@ plan_listener(struct material *material, uint32_t index)
 static void
 apply_log_settings(const struct settings *settings)
 {
-	log_configure(settings->log_level, settings->log_format);
-	engine.log_access = settings->log_access;
+	log_configure(settings->log.level, settings->log.format);
+	engine.log_access = settings->log.access;
 }
 
 int
