@@ -22,6 +22,13 @@
 #include "msg.h"
 #include "title.h"
 
+#define RELAY_MS 1000 /* at our end, for what is still to be shown */
+#define RELAY_POLL_MS 2
+
+/* By number of a standard descriptor: the way to the process between it and our children; -1: none. */
+static int relays[3] = { -1, -1, -1 };
+static pid_t relay_pids[3];
+
 bool
 spawn_runs_plugins(const char *role)
 {
@@ -91,6 +98,43 @@ reduce_environment(void)
 	*to = NULL;
 }
 
+/* The lowest of these descriptors that is not below `from`; -1: none. */
+static int
+next_of(const int *fds, unsigned int count, int from)
+{
+	unsigned int i;
+	int next = -1;
+
+	for (i = 0; i < count; i++)
+		if (fds[i] >= from && (next == -1 || fds[i] < next))
+			next = fds[i];
+	return next;
+}
+
+/*
+ * The master's own, which end with exec in any case.  They go first, since
+ * where it has used up its limit there is no room for what follows.
+ */
+static void
+close_others(const int *fds, unsigned int count)
+{
+	int keep[SPAWN_FDS_MAX + 3], from, next;
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		keep[i] = fds[i];
+	for (i = 0; i < 3; i++)
+		keep[count + i] = relays[i];
+	for (from = STDERR_FILENO + 1;; from = next + 1) {
+		next = next_of(keep, count + 3, from);
+		if (next == -1)
+			break;
+		if (next > from)
+			close_range((unsigned int)from, (unsigned int)next - 1, 0);
+	}
+	close_range((unsigned int)from, ~0U, 0);
+}
+
 /* First out of the way, since one may stand where another belongs. */
 static int
 place_fds(const int *fds, unsigned int count)
@@ -107,16 +151,8 @@ place_fds(const int *fds, unsigned int count)
 	for (i = 0; i < count; i++)
 		if (dup2(aside[i], CHILD_CHANNEL_FD + (int)i) == -1)
 			return -1;
-	/* All of ours are close-on-exec; this is for what a library opened. */
 	return close_range(CHILD_CHANNEL_FD + count, ~0U, 0);
 }
-
-#define RELAY_MS 1000 /* at our end, for what is still to be shown */
-#define RELAY_POLL_MS 2
-
-/* By number of a standard descriptor: the way to the process between it and our children; -1: none. */
-static int relays[3] = { -1, -1, -1 };
-static pid_t relay_pids[3];
 
 static void __attribute__((noreturn))
 become(const char *role, bool verbose, const int *fds, unsigned int count,
@@ -132,6 +168,7 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 	if (spawn_runs_plugins(role))
 		reduce_environment();
 	setsid();
+	close_others(fds, count);
 	if (output_place(relays) == -1 || place_fds(fds, count) == -1)
 		_exit(SPAWN_FAILED_STATUS);
 	/* The running program, also when its file was replaced. */
