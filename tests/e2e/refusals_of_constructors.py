@@ -1,8 +1,6 @@
 """Code that does harm while it is loaded does it to the probe, and is refused."""
 
-import time
-
-from sluice_test import check, equal, main, receive, test_plugin
+from sluice_test import equal, main, receive, test_plugin
 
 from refusals import Refusals
 
@@ -42,10 +40,8 @@ def test_exit():
 
 def test_loop():
     with Refusals() as r:
-        begun = time.monotonic()
         r.without(constructor("loop"), "probe took longer than 5 s and was "
                   r"killed while loading \S+\.so$")
-        check(time.monotonic() - begun < 12)
         r.ready_again()
 
 

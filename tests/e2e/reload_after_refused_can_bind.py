@@ -6,7 +6,8 @@ import os
 from sluice_test import (Daemon, check, compile_plugin, equal, free_address,
                          listener, main, plugin, receive, scratch)
 
-# `data` waits while the file exists; "s" stops the listener.
+# "w" waits while the file exists.  "s" stops the listener, but only then: what
+# the busy worker finds of that afterwards comes too late.
 PLUGIN = r"""
 #include <sluice.h>
 #include <string.h>
@@ -15,7 +16,7 @@ PLUGIN = r"""
 static ssize_t
 on_data(struct sl_conn *c, const void *buf, size_t len)
 {
-	if (memchr(buf, 's', len) != NULL)
+	if (memchr(buf, 's', len) != NULL && access(WAIT, F_OK) == 0)
 		sl_stop(sl_service(c), 0);
 	if (memchr(buf, 'w', len) != NULL)
 		while (access(WAIT, F_OK) == 0)
