@@ -22,6 +22,7 @@
 #include "master/inherited.h"
 #include "master/leaving.h"
 #include "master/notify.h"
+#include "master/output.h"
 #include "master/reload.h"
 #include "master/signals.h"
 #include "master/slots.h"
@@ -335,6 +336,7 @@ master_init(struct master *master, const char *config, bool verbose)
 {
 	if (inherited_take(&master->inherited) == -1)
 		return -1;
+	output_append();
 	log_init("master");
 	log_never_wait();
 	raise_descriptor_limit();

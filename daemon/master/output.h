@@ -1,6 +1,6 @@
 /*
- * output.h: standard output and standard error, for a child and for a command
- * that has children: what they write, and that they can do no more than write.
+ * output.h: standard output and standard error, for a child and for who has
+ * children: what they write, and that they can do no more than write.
  */
 
 #ifndef SLUICE_MASTER_OUTPUT_H
@@ -25,8 +25,9 @@ int output_place(const int relays[3]);
 void output_relay(int from);
 
 /*
- * A command shares files with its children and with whoever started it: from
- * here on all of it goes to the end, and at exit the next one continues there.
+ * A daemon or a command shares files with its children and with whoever started
+ * it: from here on all of it goes to the end, and at exit the next one continues
+ * there.
  */
 void output_append(void);
 
