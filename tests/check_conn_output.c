@@ -40,7 +40,7 @@ static void
 write_five(struct sl_conn *c)
 {
 	for (int i = 0; i < 5; i++)
-		ck_assert_int_eq(sl_write(c, "abcde" + i, 1), 1);
+		ck_assert_int_eq(sl_write(c, &"abcde"[i], 1), 1);
 	ck_assert_uint_eq(sl_bytes_written(c), 0); /* nothing left yet */
 	ck_assert_uint_eq(sl_queued(c), 5);
 }

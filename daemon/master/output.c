@@ -11,8 +11,12 @@
 #include <sys/stat.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#define PROMPT_MS 50 /* what is no line by then will be none */
 
 /* -1 where that cannot be had. */
 static int
@@ -89,26 +93,62 @@ output_place(const int relays[3])
 	return 0;
 }
 
+/* 0, or -1: nobody takes it. */
+static int
+show(const char *bytes, size_t length)
+{
+	ssize_t put;
+
+	while (length > 0) {
+		put = write(STDOUT_FILENO, bytes, length);
+		if (put == -1 && errno != EINTR)
+			return -1;
+		if (put > 0) {
+			bytes += put;
+			length -= (size_t)put;
+		}
+	}
+	return 0;
+}
+
+/* The master writes there, too, so lines have to stay whole, as far as they fit. */
+static size_t
+whole_lines(const char *bytes, size_t there, size_t room)
+{
+	const char *newline = memrchr(bytes, '\n', there);
+
+	if (newline != NULL)
+		return (size_t)(newline - bytes) + 1;
+	return there == room ? there : 0;
+}
+
 void
 output_relay(int from)
 {
-	char bytes[4096], *at;
-	ssize_t got, put;
+	struct pollfd pfd = { .fd = from, .events = POLLIN };
+	char bytes[4096];
+	size_t there = 0, whole;
+	ssize_t got;
 
 	for (;;) {
-		got = read(from, bytes, sizeof(bytes));
+		if (there > 0 && poll(&pfd, 1, PROMPT_MS) == 0) {
+			if (show(bytes, there) == -1)
+				return;
+			there = 0;
+		}
+		got = read(from, bytes + there, sizeof(bytes) - there);
 		if (got == -1 && errno == EINTR)
 			continue;
 		if (got <= 0)
+			break;
+		there += (size_t)got;
+		whole = whole_lines(bytes, there, sizeof(bytes));
+		if (show(bytes, whole) == -1)
 			return;
-		for (at = bytes; got > 0; at += put, got -= put) {
-			put = write(STDOUT_FILENO, at, (size_t)got);
-			if (put == -1 && errno == EINTR)
-				put = 0;
-			else if (put == -1)
-				return;
-		}
+		there -= whole;
+		memmove(bytes, bytes + whole, there);
 	}
+	show(bytes, there);
 }
 
 static int given[3] = { -1, -1, -1 };

@@ -179,6 +179,27 @@ def test_socket_of_a_remote_shell():
     ours.close()
 
 
+def test_lines_stay_whole():
+    """Those of the workers and those of the master, at one terminal."""
+    with Daemon(listener("x", test_plugin("command")), start=False,
+                workers=1) as d:
+        with Terminal("-c", d.config, "-v") as t:
+            port = int(t.wait_shown(rb"listening on 127.0.0.1:(\d+)").group(1))
+            t.wait_shown(rb"generation 1 ready")
+            for number in range(2, 6):
+                os.kill(t.pid, signal.SIGHUP)
+                for _ in range(20):
+                    socket.create_connection(("127.0.0.1", port)).close()
+                t.wait_shown(rb"generation %d ready" % number)
+            os.kill(t.pid, signal.SIGTERM)
+            equal(t.wait_exit(), 0)
+            for line in t.shown.replace(TYPED.replace(b"\n", b"\r\n"),
+                                        b"").split(b"\r\n"):
+                check(re.match(rb"$|\S+Z \w+ +[\w ]+: ", line), line)
+                equal(len(re.findall(rb"\d+Z (?:info|debug|warn) ", line)) <= 1,
+                      True, line)
+
+
 def test_files_continue_where_it_ended():
     """What the shell, the command and its children write stays in order."""
     path = test_plugin("terminal", CONSTRUCTOR=True)
