@@ -284,8 +284,8 @@ SL_EXPORT ssize_t sl_writev(struct sl_conn *c, const struct iovec *iov,
 SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
 
 /*
- * Hands what is queued to the kernel now.  Returns 0 even if the kernel did
- * not take it all.
+ * Hands what is queued to the kernel now.  Returns 0 even if not all of it went:
+ * the kernel may be full, or the connection has had its share of this pass.
  */
 SL_EXPORT int sl_flush(struct sl_conn *c);
 

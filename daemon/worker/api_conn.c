@@ -91,8 +91,11 @@ sl_writev(struct sl_conn *c, const struct iovec *iov, int count)
 			touch(c);
 			return -1;
 		}
-		if (n == -1)
+		if (n == -1) {
+			if (c->out == HALF_OPEN) /* out of memory */
+				conn_owe_drain(c);
 			break;
+		}
 		done += n;
 		if ((size_t)n < iov[i].iov_len)
 			break;

@@ -261,10 +261,12 @@ conn_after_pass(void)
 	while ((conn = STAILQ_FIRST(&todo)) != NULL) {
 		STAILQ_REMOVE_HEAD(&todo, next);
 		conn->pending = false;
-		if (conn->dead)
+		if (conn->dead) {
 			STAILQ_INSERT_TAIL(&dead, conn, next);
-		else
-			conn_settle(conn);
+			continue;
+		}
+		conn_begin_turn(conn);
+		conn_settle(conn);
 	}
 	while ((conn = STAILQ_FIRST(&dead)) != NULL) {
 		STAILQ_REMOVE_HEAD(&dead, next);

@@ -44,9 +44,9 @@ struct conn_names;
 
 /* Why it ended; the first one stands. */
 struct ending {
-	uint32_t why; /* enum sl_why; SL_WHY_NONE: not ending */
+	uint16_t why; /* enum sl_why; SL_WHY_NONE: not ending */
+	uint16_t stage;
 	int32_t sys_errno;
-	uint32_t stage;
 };
 
 union peer {
@@ -84,6 +84,7 @@ struct sl_conn {
 	uint32_t address_entry; /* in the per-address table */
 	uint32_t waiting;	/* not acknowledged, at the last look */
 	uint32_t unread;	/* input left in the socket, then */
+	uint32_t turn; /* bytes_out, cut off, when its turn began */
 	enum half in : 8, out : 8;
 	unsigned int wants : 8;	    /* events armed: EV_READ, EV_WRITE */
 	union {
@@ -94,6 +95,7 @@ struct sl_conn {
 			bool drain_owed : 1; /* a write came up short */
 			bool represent : 1;  /* show the kept input again */
 			bool salvage : 1;    /* output failed: read the rest */
+			bool input_starved : 1; /* as `starved`, for reading */
 		};
 		uint8_t unsettled; /* any of them */
 	};
@@ -102,6 +104,7 @@ struct sl_conn {
 	bool pending : 1;	    /* to be settled after this pass */
 	bool failed : 1;	    /* ends without waiting for anything */
 	bool watched : 1;	    /* for breaking: see hangup.h */
+	bool starved : 1;	    /* blocked, as the kernel has no memory */
 	bool rate_waits : 1;	    /* output waited when rate_ms was set */
 	bool local_first : 1;	    /* we finished before the peer did */
 	bool reset : 1;		    /* end with RST */
@@ -241,14 +244,41 @@ void conn_drop_input(struct sl_conn *conn);
 
 /* conn_write.c */
 
+/*
+ * Out of memory, the kernel says that it is ready and then that it is not, so
+ * waiting for events would spin: it is asked again after this long.
+ */
+#define STARVED_RETRY_MS 100
+/* Say so, once in a while. */
+void conn_tell_starved(const struct sl_conn *conn, int error);
+
 /* The queue has fallen far enough for the `drain` that is owed. */
 bool conn_drain_due(const struct sl_conn *conn);
 
 /* As sl_write() and sl_send(), on a connection whose out half is open. */
 ssize_t conn_write(struct sl_conn *conn, const void *buf, size_t len);
 int conn_send(struct sl_conn *conn, const void *buf, size_t len);
-/* Offer the queue to the kernel.  Causes no callback. */
-void conn_flush(struct sl_conn *conn);
+/* A write came up short: `drain` is to follow. */
+void conn_owe_drain(struct sl_conn *conn);
+/*
+ * Offer the queue to the kernel, up to the budget of a turn.  Causes no
+ * callback.
+ */
+void conn_flush_queue(struct sl_conn *conn);
+static inline void
+conn_flush(struct sl_conn *conn)
+{
+	if (conn->queue.bytes > 0)
+		conn_flush_queue(conn);
+}
+/* As much of it as the kernel takes, whatever others wait for. */
+void conn_flush_all(struct sl_conn *conn);
+/* What it may still send in this pass counts from here. */
+static inline void
+conn_begin_turn(struct sl_conn *conn)
+{
+	conn->turn = (uint32_t)conn->bytes_out;
+}
 /* The same where the kernel had said no: it may have room by now. */
 void conn_retry(struct sl_conn *conn);
 /*

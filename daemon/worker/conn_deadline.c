@@ -140,14 +140,24 @@ deadline(const struct sl_conn *conn)
 	return earlier(at, rate_deadline(conn));
 }
 
-/* When to ask the kernel again for what it will not tell by itself. */
+/* Does it wait for something that the kernel will not tell by itself? */
+static bool
+must_ask(const struct sl_conn *conn)
+{
+	return conn->starved || conn->input_starved ||
+	    awaits_acknowledgement(conn);
+}
+
+/* When to ask for it. */
 static uint64_t
-ask_again_at(const struct sl_conn *conn)
+ask_at(const struct sl_conn *conn)
 {
 	uint64_t linger_ms = settings_of(conn)->timeouts.linger_ms;
 
-	if (!awaits_acknowledgement(conn))
+	if (!must_ask(conn))
 		return UINT64_MAX;
+	if (conn->starved || conn->input_starved)
+		return engine_now() + STARVED_RETRY_MS;
 	return engine_now() +
 	    (linger_ms > ASK_AGAIN_MS ? linger_ms : ASK_AGAIN_MS);
 }
@@ -155,7 +165,7 @@ ask_again_at(const struct sl_conn *conn)
 void
 conn_set_timer(struct sl_conn *conn)
 {
-	uint64_t at = earlier(deadline(conn), ask_again_at(conn));
+	uint64_t at = earlier(deadline(conn), ask_at(conn));
 
 	if (at == UINT64_MAX)
 		timers_cancel(engine.timers, &conn->timer);
@@ -192,6 +202,7 @@ last_look(struct sl_conn *conn)
 	bool had_eof = conn->eof;
 	uint64_t before;
 
+	conn->input_starved = false;
 	for (int i = 0; i < LOOK_READS_MAX; i++) {
 		before = conn->bytes_in;
 		conn_read(conn);
@@ -259,7 +270,7 @@ conn_on_timer(struct timer *timer)
 	    (struct sl_conn *)((char *)timer - offsetof(struct sl_conn, timer));
 
 	conn_follow(conn);
-	if ((deadline(conn) <= engine_now() || awaits_acknowledgement(conn)) &&
+	if ((deadline(conn) <= engine_now() || must_ask(conn)) &&
 	    last_look(conn))
 		expire(conn);
 	conn_settle(conn);

@@ -144,8 +144,12 @@ is_no_loss(struct sl_conn *conn)
 static void
 read_failed(struct sl_conn *conn, int error)
 {
-	if (!is_no_loss(conn))
+	if (error == ENOMEM || error == ENOBUFS) {
+		conn->input_starved = true;
+		conn_tell_starved(conn, error);
+	} else if (!is_no_loss(conn)) {
 		conn_fail(conn, SL_WHY_RESET, error, SL_STAGE_READ);
+	}
 }
 
 void
@@ -200,8 +204,7 @@ conn_read(struct sl_conn *conn)
 		if (n == -1) {
 			if (errno == EINTR)
 				continue;
-			if (errno != EAGAIN && errno != ENOMEM &&
-			    errno != ENOBUFS)
+			if (errno != EAGAIN)
 				read_failed(conn, errno);
 			return false;
 		}
@@ -221,8 +224,7 @@ conn_read(struct sl_conn *conn)
 				if (used != n)
 					keep_rest(conn, buf, n, used, false);
 			}
-			if (conn->queue.bytes > 0 && !conn->blocked)
-				conn_flush(conn);
+			conn_flush(conn);
 		}
 		if ((size_t)n < room)
 			return false;

@@ -67,13 +67,6 @@ finish_input(struct sl_conn *conn)
 		conn_close(conn, SL_WHY_LOCAL);
 }
 
-static void
-flush_if_due(struct sl_conn *conn)
-{
-	if (conn->queue.bytes > 0 && !conn->blocked)
-		conn_flush(conn);
-}
-
 static bool
 drain_due(const struct sl_conn *conn)
 {
@@ -122,9 +115,9 @@ arm(struct sl_conn *conn)
 {
 	unsigned int wants = 0;
 
-	if (conn_may_read(conn))
+	if (conn_may_read(conn) && !conn->input_starved)
 		wants |= EV_READ;
-	if (conn->blocked)
+	if (conn->blocked && !conn->starved)
 		wants |= EV_WRITE;
 	if (wants == conn->wants)
 		return;
@@ -148,21 +141,21 @@ conn_settle(struct sl_conn *conn)
 	if (conn->dead)
 		return;
 	conn_follow(conn);
-	flush_if_due(conn);
+	conn_flush(conn);
 	if (drain_due(conn)) {
 		conn->drain_owed = false;
 		conn->represent = true;
 		callback_drain(conn);
-		flush_if_due(conn);
+		conn_flush(conn);
 	}
 	if (represent_due(conn)) {
 		conn->represent = false;
 		conn_represent(conn);
-		flush_if_due(conn);
+		conn_flush(conn);
 	}
 	if (conn->eof && conn->in == HALF_OPEN) {
 		finish_input(conn);
-		flush_if_due(conn);
+		conn_flush(conn);
 	}
 	if (input_stuck(conn))
 		conn_close(conn, SL_WHY_INPUT_LIMIT);
@@ -199,9 +192,9 @@ conn_settle(struct sl_conn *conn)
 static bool
 quiet(const struct sl_conn *conn)
 {
-	return conn->unsettled == 0 && conn->queue.bytes == 0 &&
-	    conn->input == NULL && conn->in == HALF_OPEN &&
-	    conn->out == HALF_OPEN && conn->wants == EV_READ;
+	return conn->in == HALF_OPEN && conn->out == HALF_OPEN &&
+	    conn->wants == EV_READ && conn->unsettled == 0 &&
+	    conn->queue.bytes == 0 && conn->input == NULL;
 }
 
 static void
@@ -210,6 +203,7 @@ conn_event_cb(evutil_socket_t fd, short what, void *arg)
 	struct sl_conn *conn = arg;
 
 	(void)fd;
+	conn_begin_turn(conn);
 	conn_follow(conn);
 	if (what & EV_READ)
 		conn_read(conn);

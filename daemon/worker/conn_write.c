@@ -8,6 +8,7 @@
 #include "conn.h"
 #include "engine.h"
 #include "listener.h"
+#include "log.h"
 #include "service.h"
 
 /*
@@ -16,7 +17,19 @@
  * queue costs less than a system call of its own.
  */
 #define DIRECT_SEND_MIN 8192
-#define SEND_IOV_MAX 64 /* chunks offered to the kernel at once */
+#define SEND_IOV_MAX 16 /* chunks offered to the kernel at once: 256 KiB */
+
+/*
+ * Bytes of the queue per turn, as for reading: others want theirs.  A write from
+ * the caller's memory goes on until the kernel is full, which the plugin is to
+ * learn from a short write, but not for as long as a fast peer takes it: more in
+ * all than a socket holds by default, and so much in one call.
+ */
+#define WRITE_BUDGET (256u << 10)
+#define DIRECT_BUDGET (8u << 20)
+#define DIRECT_SEND_MAX (1u << 20)
+
+#define STARVED_LOG_MAX 1 /* lines per second */
 
 static const struct limit_settings *
 limits_of(const struct sl_conn *conn)
@@ -43,8 +56,8 @@ conn_drain_due(const struct sl_conn *conn)
  * A write came up short.  Was it so below the low mark, then to fall below it
  * is no news: the plugin would try the same again, and again in vain.
  */
-static void
-owe_drain(struct sl_conn *conn)
+void
+conn_owe_drain(struct sl_conn *conn)
 {
 	if (!conn->drain_owed)
 		conn->drain_at_empty = false;
@@ -72,6 +85,20 @@ conn_broke(struct sl_conn *conn, int error, enum sl_stage stage)
 		conn_set_out(conn, HALF_CLOSED);
 }
 
+void __attribute__((cold))
+conn_tell_starved(const struct sl_conn *conn, int error)
+{
+	static struct log_limit limit;
+	char label[CONN_LABEL_MAX];
+	uint32_t skipped;
+
+	if (!log_limit(&limit, STARVED_LOG_MAX, &skipped))
+		return;
+	errno = error;
+	log_warn("%s: the kernel cannot serve it; trying again every %d ms",
+	    conn_label(conn, label), STARVED_RETRY_MS);
+}
+
 /*
  * The kernel was offered `total` bytes and took n, or said no.  Returns what
  * it took: 0 when it is full, -1 when the output is broken.
@@ -81,6 +108,10 @@ account(struct sl_conn *conn, ssize_t n, size_t total)
 {
 	if (n == -1) {
 		if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
+			if (errno != EAGAIN) {
+				conn->starved = true;
+				conn_tell_starved(conn, errno);
+			}
 			block(conn);
 			return 0;
 		}
@@ -130,20 +161,29 @@ offer_chunks(struct sl_conn *conn)
 	return offer_iov(conn, iov, queue_iov(&conn->queue, iov, SEND_IOV_MAX));
 }
 
-void
-conn_flush(struct sl_conn *conn)
+/* Has it had its share of this turn? */
+static inline bool
+spent(const struct sl_conn *conn, uint32_t budget)
 {
-	while (conn->queue.bytes > 0 && !conn->blocked) {
-		ssize_t n = conn->queue.head == conn->queue.tail ?
+	return (uint32_t)conn->bytes_out - conn->turn >= budget;
+}
+
+void
+conn_flush_queue(struct sl_conn *conn)
+{
+	ssize_t n;
+
+	while (!conn->blocked && !spent(conn, WRITE_BUDGET)) {
+		n = conn->queue.head == conn->queue.tail ?
 		    offer_chunk(conn, conn->queue.head) :
 		    offer_chunks(conn);
-
 		if (n <= 0)
 			return;
-		if ((size_t)n == conn->queue.bytes)
+		if ((size_t)n == conn->queue.bytes) {
 			queue_clear(&conn->queue);
-		else
-			queue_consume(&conn->queue, n);
+			return;
+		}
+		queue_consume(&conn->queue, n);
 	}
 }
 
@@ -152,16 +192,28 @@ conn_retry(struct sl_conn *conn)
 {
 	uint64_t since = conn->progress_ms, before = conn->bytes_out;
 
-	conn->blocked = false;
+	conn->blocked = conn->starved = false;
+	conn_begin_turn(conn);
 	conn_flush(conn);
 	/* To be refused again is no progress. */
 	if (conn->bytes_out == before)
 		conn->progress_ms = since;
 }
 
+void
+conn_flush_all(struct sl_conn *conn)
+{
+	uint64_t before;
+
+	do {
+		before = conn->bytes_out;
+		conn_retry(conn);
+	} while (conn->bytes_out != before);
+}
+
 /*
- * Send the queue and buf behind it in one call.  Returns how much of buf is
- * gone, or -1 when the output is broken.
+ * Send the queue and buf behind it, as much as one call may be, in one call.
+ * Returns how much of buf is gone, or -1 when the output is broken.
  */
 static ssize_t
 send_direct(struct sl_conn *conn, const void *buf, size_t len)
@@ -171,10 +223,10 @@ send_direct(struct sl_conn *conn, const void *buf, size_t len)
 	int count = queue_iov(&conn->queue, iov, SEND_IOV_MAX);
 	ssize_t n;
 
-	if (count == SEND_IOV_MAX)
+	if (count == SEND_IOV_MAX || spent(conn, DIRECT_BUDGET))
 		return 0; /* no place for buf; the flush comes first */
 	iov[count].iov_base = (void *)buf;
-	iov[count].iov_len = len;
+	iov[count].iov_len = len < DIRECT_SEND_MAX ? len : DIRECT_SEND_MAX;
 	n = offer_iov(conn, iov, count + 1);
 	if (n == -1)
 		return -1;
@@ -209,7 +261,7 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 		take = 0;
 	}
 	if (sent + take < len)
-		owe_drain(conn);
+		conn_owe_drain(conn);
 	return sent + take;
 }
 
@@ -222,7 +274,7 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 	if (len > most || conn->queue.bytes > most - len) {
 		/* With nothing queued there is nothing to wait for. */
 		if (conn->queue.bytes > 0)
-			owe_drain(conn);
+			conn_owe_drain(conn);
 		return fail(ENOBUFS);
 	}
 	if (len >= DIRECT_SEND_MIN && !conn->blocked) {

@@ -15,6 +15,7 @@
 #include "conn.h"
 #include "engine.h"
 #include "hangup.h"
+#include "ours.h"
 
 #define EVENTS_MAX 64 /* at once; more wait for the next pass */
 
@@ -42,6 +43,7 @@ hangup_init(void)
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd == -1)
 		return -1;
+	ours_add(epoll_fd);
 	event = event_new(engine.base, epoll_fd, EV_READ | EV_PERSIST,
 	    hangup_cb, NULL);
 	if (event == NULL || event_add(event, NULL) == -1) {
@@ -58,7 +60,7 @@ hangup_done(void)
 		event_free(event);
 	event = NULL;
 	if (epoll_fd != -1)
-		close(epoll_fd);
+		ours_close(epoll_fd);
 	epoll_fd = -1;
 }
 

@@ -138,7 +138,7 @@ listener_kill_all(struct listener *listener, enum sl_why why)
 
 	for (conn = TAILQ_FIRST(&listener->conns); conn != NULL; conn = next) {
 		next = TAILQ_NEXT(conn, link);
-		conn_retry(conn);
+		conn_flush_all(conn);
 		conn_fail(conn, why, 0, SL_STAGE_NONE);
 		conn_settle(conn);
 	}

@@ -1,0 +1,82 @@
+/*
+ * check_conn_memory.c: output when there is no memory for it.  The program is
+ * linked so that malloc() fails on demand (-Wl,--wrap=malloc).
+ */
+
+#include "conn_plugin.h"
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+static bool failing;
+
+void *
+__wrap_malloc(size_t size)
+{
+	if (failing) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __real_malloc(size);
+}
+
+START_TEST(a_write_that_comes_up_short_owes_a_drain)
+{
+	static char got[200000];
+	struct iovec iov[2] = { { bytes, 1000 }, { bytes + 1000, 100000 } };
+	ssize_t n;
+	int fd;
+
+	begin(&full);
+	worker_settings()->limits.write_buffer = 1 << 20;
+	fd = worker_connect();
+	plugin.conn->blocked = true; /* so that it gathers */
+	ck_assert_int_eq(sl_write(plugin.conn, bytes, 1), 1);
+	failing = true;
+	n = sl_writev(plugin.conn, iov, 2);
+	failing = false;
+	ck_assert_int_eq(n, 1000);
+	plugin.conn->blocked = false;
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "or");
+	peer_read(fd, got, 1001);
+	ck_assert_mem_eq(got + 1, bytes, 1000);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_write_that_takes_nothing_says_so)
+{
+	ssize_t n;
+	int fd, error;
+
+	begin(&full);
+	fd = worker_connect();
+	plugin.conn->blocked = true;
+	failing = true;
+	n = sl_write(plugin.conn, bytes, 100000);
+	error = errno;
+	failing = false;
+	ck_assert_int_eq(n, -1);
+	ck_assert_int_eq(error, ENOMEM);
+	plugin.conn->blocked = false;
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "o"); /* it is no short write */
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		a_write_that_comes_up_short_owes_a_drain,
+		a_write_that_takes_nothing_says_so,
+		NULL,
+	};
+
+	fill();
+	return fixture_run("conn_memory", tests);
+}
