@@ -10,6 +10,7 @@
 
 #include "master/control.h"
 #include "master/control_conn.h"
+#include "master/doing.h"
 #include "master/gen.h"
 #include "master/reload.h"
 #include "master/slots.h"
@@ -160,16 +161,22 @@ add_generation(struct rows *rows, const struct gen *gen)
 }
 
 static json_t *
-worker_object(const struct census_worker *worker, uint32_t index)
+worker_object(const struct control_subject *subject,
+    const struct census_worker *worker, uint32_t index)
 {
+	char doing[DOING_MAX];
 	static const char *const states[] = {
 		[CENSUS_DOWN] = "down",
 		[CENSUS_ASKED] = "no answer",
 		[CENSUS_ANSWERED] = "answered",
 	};
 
-	return json_pack("{s:I, s:s}", "worker", (json_int_t)index + 1, "state",
-	    states[worker->state]);
+	if (worker->state != CENSUS_ASKED)
+		return json_pack("{s:I, s:s}", "worker", (json_int_t)index + 1,
+		    "state", states[worker->state]);
+	workers_doing(subject->workers, index, NULL, doing);
+	return json_pack("{s:I, s:s, s:o}", "worker", (json_int_t)index + 1,
+	    "state", states[worker->state], "doing", control_text(doing));
 }
 
 static void
@@ -186,7 +193,7 @@ on_census(void *arg, const struct census_worker *workers, uint32_t count)
 	whole = add_generation(&rows, reload_committed(subject->reload)) &&
 	    add_generation(&rows, reload_previous(subject->reload));
 	for (i = 0; i < count; i++) {
-		json_array_append_new(asked, worker_object(&workers[i], i));
+		json_array_append_new(asked, worker_object(subject, &workers[i], i));
 		workers_facts(subject->workers, i, &facts);
 		if (workers[i].state == CENSUS_ANSWERED)
 			whole = collect(&rows, &workers[i], facts.generation) &&

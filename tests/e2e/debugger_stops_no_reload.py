@@ -4,7 +4,8 @@ which says whom it waits for."""
 import os
 import signal
 
-from sluice_test import (Daemon, check, equal, listener, main, plugin, receive)
+from sluice_test import (Daemon, check, compile_plugin, equal, listener, main,
+                         plugin, receive, scratch)
 
 
 def test_a_stopped_worker_refuses_the_reload_and_lives():
@@ -33,6 +34,60 @@ def test_a_stopped_worker_refuses_the_reload_and_lives():
         for s in clients:
             s.sendall(b"y")
             equal(receive(s, 1), b"y")
+
+
+# `start` waits while the file exists.
+PLUGIN = r"""
+#include <sluice.h>
+#include <unistd.h>
+
+static int
+on_start(struct sl_service *service)
+{
+	sl_log(service, SL_LOG_INFO, "starting");
+	while (access(WAIT, F_OK) == 0)
+		usleep(10000);
+	return 0;
+}
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	return sl_write(c, buf, len);
+}
+
+SL_PLUGIN(.name = "slow", .version = "1.0", .start = on_start,
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def test_what_is_decided_is_waited_for():
+    """Stopped when it was prepared already, it is late with its COMMIT."""
+    wait = os.path.join(scratch(), "wait")
+    path = compile_plugin(PLUGIN, os.path.join(scratch(), "slow.so"),
+                          WAIT=wait)
+    with open(wait, "w"):
+        pass
+    with Daemon(listener("echo", plugin("echo")), workers=2, watchdog=0,
+                arguments=["-v"]) as d:
+        pids = d.workers()
+        d.listeners.append(listener("slow", path))
+        d.write_config()
+        since = d.mark()
+        d.reload(wait=False)
+        busy = int(d.wait_log(r"worker (\d): slow: starting",
+                              since).group(1))
+        d.wait_log("worker %d: preparing -> prepared" % (3 - busy), since)
+        os.kill(pids[2 - busy], signal.SIGSTOP)
+        try:
+            os.unlink(wait)
+            d.wait_log("waiting for worker %d to commit: it is stopped by a "
+                       "signal" % (3 - busy), since)
+            d.reload(wait=False)        # another one waits for it
+        finally:
+            os.kill(pids[2 - busy], signal.SIGCONT)
+        d.wait_log("generation 3 ready", since)
+        equal(d.workers(), pids, "workers")
 
 
 main()
