@@ -142,6 +142,7 @@ doing_text(const struct worker_row *worker, const struct gen *next,
 		snprintf(text, DOING_MAX,
 		    "it has run %" PRIu32 " callbacks since it was asked", beats);
 	} else {
-		snprintf(text, DOING_MAX, "it runs no callback, and says nothing");
+		snprintf(text, DOING_MAX,
+		    "it runs no callback, and says nothing");
 	}
 }

@@ -10,7 +10,7 @@
 struct process_view {
 	char state;	 /* of proc(5): 'R', 'S', 'D', 'T', 't', 'Z' */
 	uint64_t cpu_ms; /* that it has used so far */
-	bool dying;	 /* it is past its last instruction: a core dump, or its memory, takes its time */
+	bool dying; /* past its last instruction: it dumps core, or gives up memory */
 };
 
 /* false: there is no such process, or nothing is known. */

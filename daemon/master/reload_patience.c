@@ -21,7 +21,7 @@
 
 #define TICK_MS 1000
 #define ANSWER_S 5 /* for those that serve; they do nothing else meanwhile */
-#define COME_UP_S 30 /* for those that come up; the watchdog ends those that hang */
+#define COME_UP_S 30 /* for those that come up; who hangs, is ended sooner */
 #define SAY_S 60 /* between two lines about the same wait */
 
 static void
@@ -93,9 +93,9 @@ tell_late(struct reload *reload)
 		if (used == 0)
 			first = i;
 		if (used + 16 < sizeof(names))
-			used += (size_t)snprintf(names + used,
-			    sizeof(names) - used, "%sworker %u",
-			    used == 0 ? "" : ", ", i + 1);
+			used +=
+			    (size_t)snprintf(names + used, sizeof(names) - used,
+				"%sworker %u", used == 0 ? "" : ", ", i + 1);
 	}
 	if (used > 0)
 		reload_tell_trouble(reload, first, names, how);
@@ -112,8 +112,8 @@ tell_unsettled(struct reload *reload)
 		if (!workers_waits_for(reload->workers, i))
 			continue;
 		workers_doing(reload->workers, i, NULL, doing);
-		verdict_say(&reload->verdict, "worker %u is not ready for it: %s",
-		    i + 1, doing);
+		verdict_say(&reload->verdict,
+		    "worker %u is not ready for it: %s", i + 1, doing);
 	}
 }
 
@@ -190,9 +190,9 @@ reload_late_cb(int fd, short what, void *arg)
 	case RELOAD_COMMIT:
 	case RELOAD_BACK:
 		if (reload->ticks % SAY_S == ANSWER_S)
-			say_waiting(reload, reload->state == RELOAD_COMMIT
-				? "to commit"
-				: "to go back");
+			say_waiting(reload,
+			    reload->state == RELOAD_COMMIT ? "to commit"
+							   : "to go back");
 		break;
 	default:
 		reload_patience_end(reload);

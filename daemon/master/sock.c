@@ -98,7 +98,8 @@ listen_again(const struct sock *sock)
 	if (!is_listening(sock))
 		connect(sock->fd, &nowhere, sizeof(nowhere));
 	return listen(sock->fd, sock->backlog > 0 ? sock->backlog : SOMAXCONN) ==
-	    0 && is_listening(sock);
+	    0 &&
+	    is_listening(sock);
 }
 
 static bool

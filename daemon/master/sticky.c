@@ -135,8 +135,10 @@ reset_number(int fd, const struct option *option, int was, char *text)
 	if (!get(fd, option, &now) || now == was)
 		return true;
 	sticky_say(text, option->text);
-	set(fd, option, option->how == UNSET ? 0 : option->how == HALF ? was / 2
-								       : was);
+	set(fd, option,
+	    option->how == UNSET      ? 0
+		: option->how == HALF ? was / 2
+				      : was);
 	if (get(fd, option, &now) && now != was)
 		set(fd, option, was);
 	return get(fd, option, &now) && now == was;
@@ -168,7 +170,8 @@ reset_numbers(int fd, const struct sticky *sticky, char *text)
 		if (options[i].how == HALF && get(fd, &options[i], &now) &&
 		    now != sticky->was[i])
 			sizes = true;
-		good = reset_number(fd, &options[i], sticky->was[i], text) && good;
+		good =
+		    reset_number(fd, &options[i], sticky->was[i], text) && good;
 	}
 	return good && (!sizes || can_unlock(sticky));
 }
@@ -225,7 +228,8 @@ has_filter(int fd)
 	socklen_t instructions = 0;
 
 	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &instructions) ==
-	    -1 || instructions > 0;
+	    -1 ||
+	    instructions > 0;
 }
 
 /* Returns false when there is one that is locked. */
@@ -269,12 +273,15 @@ sticky_reset(int fd, const struct sticky *sticky, char text[STICKY_TEXT_MAX])
 	drop_key(fd, AF_INET6, text);
 	good = reset_linger(fd, &sticky->linger, text) && good;
 	good = reset_bytes(fd, SOL_SOCKET, SO_RCVTIMEO, &sticky->receive,
-		   sizeof(sticky->receive), "SO_RCVTIMEO", text) && good;
+		   sizeof(sticky->receive), "SO_RCVTIMEO", text) &&
+	    good;
 	good = reset_bytes(fd, SOL_SOCKET, SO_SNDTIMEO, &sticky->send,
-		   sizeof(sticky->send), "SO_SNDTIMEO", text) && good;
+		   sizeof(sticky->send), "SO_SNDTIMEO", text) &&
+	    good;
 	if (sticky->congestion[0] != '\0')
 		good = reset_bytes(fd, IPPROTO_TCP, TCP_CONGESTION,
 			   sticky->congestion, sizeof(sticky->congestion) - 1,
-			   "TCP_CONGESTION", text) && good;
+			   "TCP_CONGESTION", text) &&
+		    good;
 	return reset_numbers(fd, sticky, text) && good ? 0 : -1;
 }

@@ -31,8 +31,7 @@ void sticky_note(int fd, struct sticky *ret);
  * Set it right.  Returns 0; or -1: something cannot be, such as a filter that
  * is locked.  text: what was changed, in words; "" when nothing was.
  */
-int sticky_reset(int fd, const struct sticky *sticky,
-    char text[STICKY_TEXT_MAX]);
+int sticky_reset(int fd, const struct sticky *sticky, char text[STICKY_TEXT_MAX]);
 
 /* Add words to such a text. */
 void sticky_say(char text[STICKY_TEXT_MAX], const char *what);
