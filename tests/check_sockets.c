@@ -357,6 +357,40 @@ START_TEST(accepted_sockets_inherit_the_options_also_new_ones)
 }
 END_TEST
 
+START_TEST(a_socket_that_is_deaf_is_made_anew)
+{
+	struct sock_filter code[] = { { BPF_RET | BPF_K, 0, 0, 0 } };
+	struct sock_fprog program = { 1, code };
+	struct sock *sock, *fresh;
+	int on = 1, client;
+
+	make();
+	sock = must_open("127.0.0.1:0", &web, 0);
+	shutdown(sock_fd(sock), SHUT_RDWR);
+	ck_assert_int_eq(sock_restore(sock, "web"), 0);
+	client = connect_port(port_of(sock));
+	ck_assert_int_ne(client, -1);
+	close(client);
+	if (setsockopt(sock_fd(sock), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		sizeof(program)) == 0) {
+		setsockopt(sock_fd(sock), SOL_SOCKET, SO_LOCK_FILTER, &on,
+		    sizeof(on));
+		ck_assert_int_eq(sock_restore(sock, "web"), -1);
+		ck_assert(sock_is_deaf(sock));
+		fresh = sockets_replace(sockets, sock, &web, &err);
+		ck_assert_ptr_nonnull(fresh);
+		ck_assert_uint_eq(port_of(fresh), port_of(sock));
+		sock_unref(sock);
+		sock = fresh;
+		client = connect_port(port_of(sock));
+		ck_assert_int_ne(client, -1);
+		close(client);
+	}
+	sock_unref(sock);
+	sockets_free(sockets);
+}
+END_TEST
+
 START_TEST(a_unix_path_has_its_mode_and_goes_with_the_socket)
 {
 	struct listener_settings changed = web;
@@ -600,6 +634,7 @@ main(void)
 		star_is_both_families_and_an_ipv6_address_only_one,
 		star_is_ipv4_where_ipv6_is_off,
 		accepted_sockets_inherit_the_options_also_new_ones,
+		a_socket_that_is_deaf_is_made_anew,
 		a_unix_path_has_its_mode_and_goes_with_the_socket,
 		a_unix_path_has_its_owner_or_is_not_there,
 		a_stale_socket_is_taken_over_and_a_live_one_is_not,

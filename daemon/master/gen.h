@@ -106,7 +106,7 @@ bool gen_takes_sockets(const struct gen *from, const struct gen *next,
 
 /*
  * A worker comes up: have its sockets as they shall be.  What cannot be set
- * right is made anew, but for what all workers share.
+ * right, and hears no client, is made anew, but for what all workers share.
  */
 void gen_restore_sockets(struct gen *gen, uint32_t worker);
 

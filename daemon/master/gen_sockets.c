@@ -268,8 +268,11 @@ gen_restore_sockets(struct gen *gen, uint32_t worker)
 		    (row->worker != ALL_WORKERS && row->worker != worker) ||
 		    sock_restore(row->sock, listener->name) == 0)
 			continue;
-		/* The others would go on with the old one. */
-		if (row->worker != ALL_WORKERS)
+		/*
+		 * The others would go on with the old one.  And clients wait in
+		 * it, unless it is deaf: at a reload it is emptied first.
+		 */
+		if (row->worker != ALL_WORKERS && sock_is_deaf(row->sock))
 			replace(gen, row, listener);
 	}
 }

@@ -51,7 +51,8 @@ sock_set_options(const struct sock *sock, const struct listener_settings *listen
 	if (idle_s > KEEPIDLE_MAX_S)
 		idle_s = KEEPIDLE_MAX_S;
 	return set_option(sock->fd, IPPROTO_TCP, TCP_NODELAY, listener->nodelay) &&
-	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE, listener->keepalive.on) &&
+	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE,
+		listener->keepalive.on) &&
 	    set_option(sock->fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
 }
 
@@ -89,19 +90,6 @@ is_listening(const struct sock *sock)
 	    value != 0 && poll(&poller, 1, 0) == 0;
 }
 
-/* TCP forgets that it was shut down, or connected somewhere; others never do. */
-static bool
-listen_again(const struct sock *sock)
-{
-	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
-
-	if (!is_listening(sock))
-		connect(sock->fd, &nowhere, sizeof(nowhere));
-	return listen(sock->fd, sock->backlog > 0 ? sock->backlog : SOMAXCONN) ==
-	    0 &&
-	    is_listening(sock);
-}
-
 static bool
 is_at_its_address(const struct sock *sock)
 {
@@ -111,6 +99,27 @@ is_at_its_address(const struct sock *sock)
 	return getsockname(sock->fd, (struct sockaddr *)&now, &length) == 0 &&
 	    length == sock->actual_length &&
 	    memcmp(&now, &sock->actual, length) == 0;
+}
+
+/*
+ * TCP forgets that it was shut down, or connected somewhere; others never do.  A
+ * port that the kernel has chosen is given up by that, though it still shows.
+ */
+static bool
+listen_again(const struct sock *sock)
+{
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	int backlog = sock->backlog > 0 ? sock->backlog : SOMAXCONN;
+
+	if (sock->actual.sa.sa_family != AF_UNIX) {
+		connect(sock->fd, &nowhere, sizeof(nowhere));
+		/* Fails where it has its port still. */
+		if (bind(sock->fd, &sock->actual.sa, sock->actual_length) == -1 &&
+		    errno != EINVAL)
+			return false;
+	}
+	return listen(sock->fd, backlog) == 0 && is_listening(sock) &&
+	    is_at_its_address(sock);
 }
 
 /* Let it listen, with a queue as long as it was. */
@@ -123,7 +132,7 @@ restore_listening(const struct sock *sock, char *text)
 		return true;
 	if (!is_listening(sock)) {
 		sticky_say(text, "it was shut down");
-		return listen_again(sock) && is_at_its_address(sock);
+		return listen_again(sock);
 	}
 	/* What cannot be seen is set anew, but for queues that are not ours. */
 	if (sock->backlog == 0)
@@ -143,7 +152,9 @@ sock_restore(struct sock *sock, const char *listener)
 	if (sock->stuck)
 		return -1;
 	good = restore_listening(sock, changed);
-	good = sticky_reset(sock->fd, &sock->sticky, changed) == 0 && good;
+	sock->deaf = !good;
+	good = sticky_reset(sock->fd, &sock->sticky, &sock->deaf, changed) == 0 &&
+	    good;
 	if (*changed == '\0')
 		return 0;
 	if (good) {
@@ -208,6 +219,12 @@ sock_apply(struct sock *sock, const struct listener_settings *listener)
 		log_warnx("listener %s: %s: %s", listener->name,
 		    sock_text(sock, text), err.text);
 	close(path_fd);
+}
+
+bool
+sock_is_deaf(const struct sock *sock)
+{
+	return sock->stuck && sock->deaf;
 }
 
 int

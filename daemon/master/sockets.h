@@ -64,6 +64,9 @@ int sock_listen(struct sock *sock, const struct listener_settings *listener,
  */
 int sock_restore(struct sock *sock, const char *listener);
 
+/* Is it so that no client is heard there? */
+bool sock_is_deaf(const struct sock *sock);
+
 /* A new one in place of such a one, listening.  A reference, or NULL. */
 struct sock *sockets_replace(struct sockets *sockets, struct sock *sock,
     const struct listener_settings *listener, struct error *err);

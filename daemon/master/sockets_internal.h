@@ -35,6 +35,7 @@ struct sock {
 	bool listening;
 	int backlog;	      /* of the listen(2) that was last; 0: not ours */
 	struct sticky sticky; /* how it was when we were through with it */
+	bool deaf;	      /* if stuck: no client is heard */
 	bool stuck;	      /* and cannot be again: never used any more */
 };
 

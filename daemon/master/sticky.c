@@ -263,12 +263,16 @@ drop_key(int fd, sa_family_t family, char *text)
 }
 
 int
-sticky_reset(int fd, const struct sticky *sticky, char text[STICKY_TEXT_MAX])
+sticky_reset(int fd, const struct sticky *sticky, bool *ret_deaf,
+    char text[STICKY_TEXT_MAX])
 {
 	bool good;
 
 	good = reset_flags(fd, text);
-	good = drop_filters(fd, text) && good;
+	if (!drop_filters(fd, text)) {
+		*ret_deaf = true;
+		good = false;
+	}
 	drop_key(fd, AF_INET, text);
 	drop_key(fd, AF_INET6, text);
 	good = reset_linger(fd, &sticky->linger, text) && good;

@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,10 +29,12 @@ struct sticky {
 void sticky_note(int fd, struct sticky *ret);
 
 /*
- * Set it right.  Returns 0; or -1: something cannot be, such as a filter that
- * is locked.  text: what was changed, in words; "" when nothing was.
+ * Set it right.  Returns 0; or -1: something cannot be.  *ret_deaf is set when
+ * that is a filter, behind which nobody hears the clients.  text: what was
+ * changed, in words; "" when nothing was.
  */
-int sticky_reset(int fd, const struct sticky *sticky, char text[STICKY_TEXT_MAX]);
+int sticky_reset(int fd, const struct sticky *sticky, bool *ret_deaf,
+    char text[STICKY_TEXT_MAX]);
 
 /* Add words to such a text. */
 void sticky_say(char text[STICKY_TEXT_MAX], const char *what);
