@@ -106,19 +106,18 @@ check_string(const struct proof *proof, const char *what, const char *string)
 }
 
 /*
- * The functions of a struct of which the plugin knows `size` bytes.  A call of
- * the daemon is as good as its own: `data` may well be sl_write().
+ * The functions of our copy of a struct.  A call of the daemon is as good as its
+ * own: `data` may well be sl_write().
  */
 static int
 check_functions(const struct proof *proof, const char *whose, const void *of,
-    size_t size, const struct callback_member *member)
+    const struct callback_member *member)
 {
 	const void *function;
 	char what[64];
 
 	for (; member->name != NULL; member++) {
-		if (member->offset + sizeof(function) > size ||
-		    (function = function_at(of, member)) == NULL ||
+		if ((function = function_at(of, member)) == NULL ||
 		    plugin_room(proof->plugin, function, PF_X) > 0 ||
 		    image_map_is_call(function))
 			continue;
@@ -190,12 +189,13 @@ take_handlers(const struct proof *proof, struct sl_handlers *to,
 		return -1;
 	size = from->size < sizeof(*to) ? from->size : sizeof(*to);
 	if (check_data(proof, what, from, size,
-		_Alignof(struct sl_handlers)) == -1 ||
-	    check_functions(proof, whose, from, size, handler_callbacks) == -1)
+		_Alignof(struct sl_handlers)) == -1)
 		return -1;
 	memset(to, 0, sizeof(*to));
 	memcpy(to, from, size);
 	to->size = sizeof(*to);
+	if (check_functions(proof, whose, to, handler_callbacks) == -1)
+		return -1;
 	if (to->data == NULL && to->drain == NULL)
 		return error_set(proof->err,
 		    "%s: its %s handlers have neither data nor drain",
@@ -278,8 +278,7 @@ descriptor_take(struct plugin *plugin, const char *path, struct error *err)
 	memcpy(d, from, from->size < sizeof(*d) ? from->size : sizeof(*d));
 	d->size = sizeof(*d);
 	if (check_texts(&proof, d) == -1 ||
-	    check_functions(&proof, "callback", d, sizeof(*d),
-		plugin_callbacks) == -1 ||
+	    check_functions(&proof, "callback", d, plugin_callbacks) == -1 ||
 	    check_options(&proof, d->options) == -1)
 		return -1;
 	if (d->version == NULL)
