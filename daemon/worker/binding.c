@@ -1,5 +1,6 @@
 /* binding.c: compares what the loader has put in place with the image itself. */
 
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include "elf_symbols.h"
 #include "error.h"
 #include "image_map.h"
+#include "library.h"
 
 #if __ELF_NATIVE_CLASS == 64
 #define RELOCATION_TYPE(info) ELF64_R_TYPE(info)
@@ -62,7 +64,7 @@ is_pointer(unsigned int type)
 #endif
 }
 
-/* What a constructor could have changed tells nothing. */
+/* Can no constructor have changed it? */
 static bool
 is_constant(const struct image_map *map, uint64_t address)
 {
@@ -92,20 +94,37 @@ is_own(const ElfW(Sym) * symbol)
 	    (type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE);
 }
 
-static int
-taken(const struct binding *binding, const ElfW(Sym) * symbol, const void *at)
+/*
+ * Does a plugin's library define what this one asks for, and comes too late?
+ * A handle leads to an image and what it needs, past all that comes first.
+ */
+static const struct library *
+find_passed_over(const struct binding *binding, const ElfW(Sym) * symbol,
+    const char *name, const void *bound)
 {
-	char *name = elf_file_string(&binding->elf, symbol->st_name);
+	if (symbol->st_shndx != SHN_UNDEF || library_at(bound) != NULL)
+		return NULL;
+	return library_at(dlsym(binding->map->handle, name));
+}
+
+static int
+taken(const struct binding *binding, const struct library *passed_over,
+    const char *name, const void *at)
+{
 	char place[PLACE_TEXT_MAX];
 
-	error_set(binding->err,
+	image_map_place(at, place);
+	if (passed_over != NULL)
+		return error_set(binding->err,
+		    "%s: uses \"%.200s\" of %s, which comes before that of its "
+		    "library %s; rename it there, or link that library into it "
+		    "statically with -Wl,--exclude-libs,ALL",
+		    binding->elf.path, name, place, passed_over->name);
+	return error_set(binding->err,
 	    "%s: uses \"%.200s\" of %s, which comes before its own; hide its "
 	    "own: compile with -fvisibility=hidden, or link with "
 	    "-Wl,-Bsymbolic, or a static library with -Wl,--exclude-libs,ALL",
-	    binding->elf.path, name != NULL ? name : "?",
-	    image_map_place(at, place));
-	free(name);
-	return -1;
+	    binding->elf.path, name, place);
 }
 
 /*
@@ -118,6 +137,27 @@ read_slot(ElfW(Addr) slot)
 	return *(const ElfW(Addr) *)slot;
 }
 
+/* Is it bound to what it should be? */
+static int
+check_bound(const struct binding *binding, const ElfW(Sym) * symbol,
+    bool constant, const void *bound)
+{
+	const struct library *passed_over;
+	char *name;
+	int result = 0;
+
+	if (symbol->st_name == 0 || binding->is_fine(binding->arg, bound) ||
+	    (name = elf_file_string(&binding->elf, symbol->st_name)) == NULL)
+		return 0;
+	passed_over = find_passed_over(binding, symbol, name, bound);
+	/* What a constructor has put there is its own business. */
+	if ((passed_over != NULL || is_own(symbol)) &&
+	    (constant || bound == dlsym(RTLD_DEFAULT, name)))
+		result = taken(binding, passed_over, name, bound);
+	free(name);
+	return result;
+}
+
 static int
 check_one(const struct binding *binding, const ElfW(Rela) * relocation)
 {
@@ -127,19 +167,18 @@ check_one(const struct binding *binding, const ElfW(Rela) * relocation)
 	const ElfW(Sym) * symbol;
 
 	if (index >= binding->symbol_count ||
-	    !(is_entry(type) || (is_pointer(type) &&
-		is_constant(binding->map, relocation->r_offset))))
-		return 0;
-	symbol = &binding->symbols[index];
-	if (!is_own(symbol) ||
+	    !(is_entry(type) || is_pointer(type)) ||
 	    image_map_room(binding->map, (const void *)slot, PF_R) <
 		sizeof(bound))
 		return 0;
+	symbol = &binding->symbols[index];
 	bound = read_slot(slot) - (ElfW(Addr))relocation->r_addend;
-	if (bound == binding->map->base + symbol->st_value ||
-	    binding->is_fine(binding->arg, (const void *)bound))
+	if (symbol->st_shndx != SHN_UNDEF &&
+	    bound == binding->map->base + symbol->st_value)
 		return 0;
-	return taken(binding, symbol, (const void *)bound);
+	return check_bound(binding, symbol,
+	    is_entry(type) || is_constant(binding->map, relocation->r_offset),
+	    (const void *)bound);
 }
 
 static int

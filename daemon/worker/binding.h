@@ -1,7 +1,7 @@
 /*
- * binding.h: does an image use what it defines?  The loader looks for a name
- * in sluiced and its libraries first; a plugin that defines `event_new` and
- * exports it would run libevent's.
+ * binding.h: does an image use what it, or a library of its own, defines?  The
+ * loader looks for a name in sluiced and its libraries first; a plugin that
+ * defines `event_new` and exports it would run libevent's.
  */
 
 #ifndef SLUICE_BINDING_H

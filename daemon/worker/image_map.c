@@ -37,6 +37,7 @@ image_map_find(void *handle, struct image_map *ret)
 	if (dlinfo(handle, RTLD_DI_LINKMAP, &search.link) == -1 ||
 	    dl_iterate_phdr(on_image, &search) != 1)
 		return -1;
+	ret->handle = handle;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 
 /* Valid while the image is mapped: it points into it. */
 struct image_map {
+	void *handle; /* that dlopen() returned */
 	ElfW(Addr) base;
 	const ElfW(Phdr) *segments;
 	unsigned int count;

@@ -362,6 +362,41 @@ const char *user(void) { return event_base_get_method(); }
         equal(ask(d.connect()), "a with one")
 
 
+def test_what_a_library_defines_is_not_taken_from_elsewhere():
+    """The loader looks into sluiced and its libraries first."""
+    taken = "event_base_get_method"
+
+    def uses(d):
+        library = compile_plugin(
+            (HELPER % ("", "own")).replace("helper", taken),
+            d.path("libown.so.1"), ["-Wl,-soname,libown.so.1"])
+        between = compile_plugin(
+            'const char *%s(void); const char *helper(void);'
+            '__attribute__((visibility("default"))) const char *\n'
+            'helper(void) { return %s(); }' % (taken, taken),
+            d.path("libhelper.so.1"), ["-Wl,-soname,libhelper.so.1", ORIGIN,
+                                       "-Wl,--no-as-needed", library])
+        return library, between
+
+    with daemon() as d:
+        begin(d)
+        library, between = uses(d)
+        compile_plugin((PLUGIN % ("b", "p", MANY)).replace("helper", taken),
+                       d.path("p.so"),
+                       [ORIGIN, "-Wl,--no-as-needed", library])
+        said = d.reload_refused()
+        check(re.search(r'p\.so: uses "%s" of libevent\S+, which comes before '
+                        r"that of its library libown\.so\.1; rename" % taken,
+                        said), said)
+        # A library of a library as well.
+        plugin(d, between, "b")
+        said = d.reload_refused()
+        check(re.search(r'libhelper\.so\.1: uses "%s" of libevent\S+, which '
+                        r"comes before that of its library libown" % taken,
+                        said), said)
+        equal(ask(d.connect()), "a with one")
+
+
 def test_callbacks_and_tables_may_lie_in_a_library():
     """Its bytes belong to the image."""
     source = """
