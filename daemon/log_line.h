@@ -36,7 +36,4 @@ void log_line_build_simple(struct log_line *line, const struct log_style *style,
 /* A line that is one already. */
 void log_line_copy(struct log_line *line, const char *text);
 
-/* The text as it would stand in a line; for what is printed to a person. */
-const char *log_plain(const char *text, char plain[LOG_MESSAGE_MAX]);
-
 #endif

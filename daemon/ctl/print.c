@@ -5,9 +5,10 @@
 
 #include "ctl/print.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "escape.h"
 
 #define COLUMNS_MAX 8
 #define CELL_MAX 512
@@ -16,11 +17,15 @@
 typedef void fill_row(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX]);
 
 static const char *
+string_of(const json_t *value)
+{
+	return json_is_string(value) ? json_string_value(value) : "";
+}
+
+static const char *
 text(const json_t *object, const char *name)
 {
-	const char *value = json_string_value(json_object_get(object, name));
-
-	return value != NULL ? value : "";
+	return string_of(json_object_get(object, name));
 }
 
 static long long
@@ -29,27 +34,20 @@ number(const json_t *object, const char *name)
 	return json_integer_value(json_object_get(object, name));
 }
 
-/* U+0080 to U+009F: to a terminal U+009B is the same as escape and a bracket. */
-static bool
-is_c1(const unsigned char *p)
-{
-	return p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
-}
-
+/* With an indent a newline is one. */
 static void
 put(FILE *out, const char *words, const char *indent)
 {
-	const unsigned char *p = (const unsigned char *)words;
+	char escaped[ESCAPE_MAX];
 
-	for (; *p != '\0'; p++) {
-		if (*p == '\n' && indent != NULL)
-			fprintf(out, "\n%s", p[1] != '\0' ? indent : "");
-		else if (*p < 0x20 || *p == 0x7f || is_c1(p))
-			putc('?', out);
-		else
-			putc(*p, out);
-		if (is_c1(p))
-			p++; /* of two bytes */
+	while (*words != '\0') {
+		if (*words == '\n' && indent != NULL) {
+			words++;
+			fprintf(out, "\n%s", *words != '\0' ? indent : "");
+			continue;
+		}
+		words += escape_one(words, escaped);
+		fputs(escaped, out);
 	}
 }
 
@@ -60,19 +58,49 @@ put_line(FILE *out, const char *words)
 	putc('\n', out);
 }
 
+static void
+put_member(const json_t *object, const char *name)
+{
+	put(stdout, text(object, name), NULL);
+}
+
+/* How many columns of a terminal it takes, more or less. */
+static size_t
+width_of(const char *words)
+{
+	size_t width = 0;
+
+	for (; *words != '\0'; words++)
+		if (((unsigned char)*words & 0xc0) != 0x80)
+			width++;
+	return width;
+}
+
 /* The last column takes what it needs. */
 static void
 print_row(char cells[COLUMNS_MAX][CELL_MAX], const size_t *width,
     unsigned int columns)
 {
-	unsigned int i, pad;
+	unsigned int i;
+	size_t pad;
 
 	for (i = 0; i < columns; i++) {
-		put(stdout, cells[i], NULL);
-		pad = (unsigned int)(width[i] - strlen(cells[i])) + 2;
-		printf("%*s", i + 1 < columns ? (int)pad : 0, "");
+		pad = width[i] - width_of(cells[i]) + 2;
+		printf("%s%*s", cells[i], i + 1 < columns ? (int)pad : 0, "");
 	}
 	putchar('\n');
+}
+
+static void
+fill_plain(const json_t *row, fill_row *fill, char cells[COLUMNS_MAX][CELL_MAX],
+    unsigned int columns)
+{
+	char said[COLUMNS_MAX][CELL_MAX];
+	unsigned int i;
+
+	fill(row, said);
+	for (i = 0; i < columns; i++)
+		escape_text(said[i], cells[i], CELL_MAX);
 }
 
 static void
@@ -85,16 +113,16 @@ print_table(const json_t *rows, const char *const *heads, fill_row *fill)
 	for (columns = 0; heads[columns] != NULL; columns++)
 		width[columns] = strlen(heads[columns]);
 	for (i = 0; i < json_array_size(rows); i++) {
-		fill(json_array_get(rows, i), cells);
+		fill_plain(json_array_get(rows, i), fill, cells, columns);
 		for (column = 0; column < columns; column++)
-			if (strlen(cells[column]) > width[column])
-				width[column] = strlen(cells[column]);
+			if (width_of(cells[column]) > width[column])
+				width[column] = width_of(cells[column]);
 	}
 	for (column = 0; column < columns; column++)
 		snprintf(cells[column], CELL_MAX, "%s", heads[column]);
 	print_row(cells, width, columns);
 	for (i = 0; i < json_array_size(rows); i++) {
-		fill(json_array_get(rows, i), cells);
+		fill_plain(json_array_get(rows, i), fill, cells, columns);
 		print_row(cells, width, columns);
 	}
 }
@@ -130,7 +158,7 @@ fill_listener_or(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX],
 	for (i = 0; i < json_array_size(addresses) && used < CELL_MAX; i++)
 		used += (size_t)snprintf(cells[4] + used, CELL_MAX - used,
 		    "%s%s", i > 0 ? " " : "",
-		    json_string_value(json_array_get(addresses, i)));
+		    string_of(json_array_get(addresses, i)));
 }
 
 static void
@@ -167,18 +195,22 @@ print_status(const json_t *answer)
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");
 
-	printf("sluiced %s, process %lld, up ", text(answer, "version"),
-	    number(answer, "pid"));
+	printf("sluiced ");
+	put_member(answer, "version");
+	printf(", process %lld, up ", number(answer, "pid"));
 	print_uptime(number(answer, "uptime_s"));
 	printf("\nconfiguration ");
 	put_line(stdout, text(answer, "config"));
 	printf("generation %lld", number(answer, "generation"));
 	if (json_is_integer(json_object_get(answer, "previous")))
 		printf(", before it %lld", number(answer, "previous"));
-	printf("; reload: %s; crashes: %lld\n", text(answer, "reload"),
-	    number(answer, "crashes"));
+	printf("; reload: ");
+	put_member(answer, "reload");
+	printf("; crashes: %lld\n", number(answer, "crashes"));
 	if (json_is_object(last)) {
-		printf("last verdict, %s: ", text(last, "time"));
+		printf("last verdict, ");
+		put_member(last, "time");
+		printf(": ");
 		put_line(stdout, text(last, "verdict"));
 	}
 	putchar('\n');
@@ -233,9 +265,9 @@ print_generations(const json_t *answer)
 
 	for (i = 0; i < json_array_size(list); i++) {
 		row = json_array_get(list, i);
-		printf("generation %lld, %s: %lld connection%s\n",
-		    number(row, "generation"), text(row, "state"),
-		    number(row, "connections"),
+		printf("generation %lld, ", number(row, "generation"));
+		put_member(row, "state");
+		printf(": %lld connection%s\n", number(row, "connections"),
 		    number(row, "connections") == 1 ? "" : "s");
 		if (json_array_size(json_object_get(row, "listeners")) > 0)
 			print_table(json_object_get(row, "listeners"), heads,
@@ -269,9 +301,10 @@ print_crashes(const json_t *answer)
 		printf("the last %zu of %lld:\n", json_array_size(list), count);
 	for (i = 0; i < json_array_size(list); i++) {
 		row = json_array_get(list, i);
-		printf("%s worker %lld (pid %lld), generation %lld, ",
-		    text(row, "time"), number(row, "worker"),
-		    number(row, "pid"), number(row, "generation"));
+		put_member(row, "time");
+		printf(" worker %lld (pid %lld), generation %lld, ",
+		    number(row, "worker"), number(row, "pid"),
+		    number(row, "generation"));
 		put_line(stdout, text(row, "how"));
 		if (*text(row, "report") == '\0')
 			continue;

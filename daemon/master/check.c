@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "error.h"
+#include "escape.h"
 #include "log.h"
 #include "log_line.h"
 #include "master/build.h"
@@ -42,8 +43,8 @@ on_problem(void *arg, int level, const char *file, uint32_t line, const char *te
 	else
 		check->errors++;
 	/* Names and words of others, on a terminal. */
-	file = log_plain(file, plain_file);
-	text = log_plain(text, plain_text);
+	file = escape_text(file, plain_file, sizeof(plain_file));
+	text = escape_text(text, plain_text, sizeof(plain_text));
 	if (*file == '\0')
 		fprintf(stderr, "%s: %s\n", kind, text);
 	else if (line == 0)
@@ -72,7 +73,7 @@ print_verdict(const struct check *check, const char *config)
 {
 	char text[64], plain[LOG_MESSAGE_MAX];
 
-	config = log_plain(config, plain);
+	config = escape_text(config, plain, sizeof(plain));
 	if (check->valid)
 		printf("sluiced: configuration %s is valid\n", config);
 	else

@@ -78,14 +78,20 @@ may_come_in(const struct control *control, int fd, const struct ucred *peer)
 
 /* One line, if the socket takes it: a new one always does. */
 static void
-turn_away(int fd, const char *members, const char *why)
+turn_away(int fd, const char *member, const char *why)
 {
-	char line[512];
-	int length;
+	json_t *reply = json_pack("{s:b, s:b, s:s}", "ok", 0, member, 1,
+	    "error", why);
+	char *line = json_dumps(reply, JSON_COMPACT);
+	size_t length;
 
-	length = snprintf(line, sizeof(line),
-	    "{\"ok\": false%s, \"error\": \"%s\"}\n", members, why);
-	send(fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (line != NULL) {
+		length = strlen(line);
+		line[length++] = '\n'; /* where the NUL was */
+		send(fd, line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	free(line);
+	json_decref(reply);
 	aside_drop(fd);
 }
 
@@ -104,7 +110,7 @@ turn_away_stranger(struct control *control, int fd, const struct ucred *peer)
 	if (log_limit(&control->refused, REFUSALS_PER_S, &skipped))
 		log_warnx("control socket: refused uid %u, process %d",
 		    (unsigned int)peer->uid, (int)peer->pid);
-	turn_away(fd, ", \"denied\": true", why);
+	turn_away(fd, "denied", why);
 }
 
 static void
@@ -132,7 +138,7 @@ take_client(struct control *control, int fd)
 		return;
 	}
 	if (control->count >= CLIENTS_MAX) {
-		turn_away(fd, ", \"busy\": true",
+		turn_away(fd, "busy",
 		    "too many clients use the control socket; try again in a "
 		    "few seconds");
 		return;

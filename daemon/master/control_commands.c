@@ -4,30 +4,24 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "json_text.h"
 #include "log.h"
 #include "master/control.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
 #include "master/gen.h"
 #include "master/reload.h"
+#include "time_text.h"
 
-/* "2026-11-20T05:00:00.123Z" */
 static json_t *
 time_value(uint64_t ms)
 {
-	time_t seconds = (time_t)(ms / 1000);
-	char text[40];
-	struct tm tm;
-	size_t length;
+	char text[TIME_TEXT_MAX];
 
-	gmtime_r(&seconds, &tm);
-	length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + length, sizeof(text) - length, ".%03uZ",
-	    (unsigned int)(ms % 1000));
-	return json_string(text);
+	return json_string(time_text(ms, text));
 }
 
 static void
@@ -43,12 +37,13 @@ problem_lines(const char *text, const char *last)
 {
 	json_t *problems = json_array(), *line;
 	const char *end;
-	char copy[2048];
+	char *copy;
 
 	while (problems != NULL && text < last) {
 		end = strchr(text, '\n');
-		snprintf(copy, sizeof(copy), "%.*s", (int)(end - text), text);
-		line = control_text(copy);
+		copy = strndup(text, (size_t)(end - text));
+		line = copy != NULL ? json_text(copy) : NULL;
+		free(copy);
 		if (line == NULL || json_array_append_new(problems, line) == -1) {
 			json_decref(problems);
 			return NULL;
@@ -68,7 +63,7 @@ on_verdict(void *arg, bool good, const char *text)
 
 	control_reply(conn,
 	    json_pack("{s:b, s:o, s:o, s:I}", "ok", good, "problems",
-		problem_lines(text, last), "verdict", control_text(last),
+		problem_lines(text, last), "verdict", json_text(last),
 		"generation", (json_int_t)(gen != NULL ? gen->number : 0)));
 }
 
@@ -120,7 +115,7 @@ add_crash(void *arg, const struct crash *crash)
 		time_value(crash->time_ms), "worker",
 		(json_int_t)crash->worker + 1, "pid", (json_int_t)crash->pid,
 		"generation", (json_int_t)crash->generation, "how",
-		control_text(crash->how), "report", control_text(crash->text)));
+		json_text(crash->how), "report", json_text(crash->text)));
 }
 
 static void

@@ -18,6 +18,7 @@
 
 #include <event2/event.h>
 
+#include "json_text.h"
 #include "log.h"
 #include "master/aside.h"
 
@@ -90,22 +91,6 @@ control_wait(struct control_conn *conn, void (*cancel)(struct control_conn *conn
 	conn->cancel = cancel;
 }
 
-json_t *
-control_text(const char *text)
-{
-	json_t *string = json_string(text);
-	char *copy, *p;
-
-	if (string != NULL || (copy = strdup(text)) == NULL)
-		return string;
-	for (p = copy; *p != '\0'; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	string = json_string(copy);
-	free(copy);
-	return string;
-}
-
 void
 control_reply(struct control_conn *conn, json_t *reply)
 {
@@ -143,7 +128,7 @@ control_fail(struct control_conn *conn, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	control_reply(conn,
-	    json_pack("{s:b, s:o}", "ok", 0, "error", control_text(text)));
+	    json_pack("{s:b, s:o}", "ok", 0, "error", json_text(text)));
 }
 
 static void

@@ -69,9 +69,6 @@ void control_wait(struct control_conn *conn,
 /* control_commands.c: do what the line asks for; reply, fail or wait. */
 void control_run(struct control_conn *conn, const char *line, size_t length);
 
-/* A string from anywhere: what is not UTF-8 becomes question marks. */
-json_t *control_text(const char *text);
-
 /* control_status.c, control_generations.c */
 void control_status(struct control_conn *conn, unsigned int flags);
 void control_generations(struct control_conn *conn, unsigned int flags);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_text.h"
 #include "master/control.h"
 #include "master/control_conn.h"
 #include "master/doing.h"
@@ -108,7 +109,7 @@ listener_name(const struct slots *slots, uint32_t slot)
 {
 	const char *name = slots_name(slots, slot);
 
-	return control_text(name != NULL ? name : "(unknown)");
+	return json_text(name != NULL ? name : "(unknown)");
 }
 
 /* The rows of one generation, which begin at *at; moves that behind them. */
@@ -176,7 +177,7 @@ worker_object(const struct control_subject *subject,
 		    "state", states[worker->state]);
 	workers_doing(subject->workers, index, NULL, doing);
 	return json_pack("{s:I, s:s, s:o}", "worker", (json_int_t)index + 1,
-	    "state", states[worker->state], "doing", control_text(doing));
+	    "state", states[worker->state], "doing", json_text(doing));
 }
 
 static void

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "json_text.h"
 #include "master/control.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
@@ -15,6 +16,7 @@
 #include "master/workers.h"
 #include "settings.h"
 #include "shm.h"
+#include "time_text.h"
 
 static json_t *
 hash_text(const uint8_t hash[IMAGE_HASH_SIZE])
@@ -27,14 +29,13 @@ hash_text(const uint8_t hash[IMAGE_HASH_SIZE])
 	return json_string(text);
 }
 
-/* Is it in the array? */
 static bool
-has_string(const json_t *array, const char *text)
+contains(const json_t *array, const json_t *value)
 {
 	size_t i;
 
 	for (i = 0; i < json_array_size(array); i++)
-		if (strcmp(json_string_value(json_array_get(array, i)), text) == 0)
+		if (json_equal(json_array_get(array, i), value))
 			return true;
 	return false;
 }
@@ -43,7 +44,7 @@ has_string(const json_t *array, const char *text)
 static json_t *
 addresses(const struct gen *gen, uint32_t listener)
 {
-	json_t *array = json_array();
+	json_t *array = json_array(), *one;
 	char text[ADDRESS_TEXT_MAX];
 	uint32_t i;
 
@@ -52,8 +53,10 @@ addresses(const struct gen *gen, uint32_t listener)
 		    gen->sockets[i].sock == NULL)
 			continue;
 		sock_text(gen->sockets[i].sock, text);
-		if (!has_string(array, text))
-			json_array_append_new(array, control_text(text));
+		one = json_text(text);
+		if (!contains(array, one))
+			json_array_append(array, one);
+		json_decref(one);
 	}
 	return array;
 }
@@ -69,10 +72,10 @@ listener_object(const struct control_subject *subject, const struct gen *gen,
 	const struct image_facts *facts = &gen->images[listener->image].facts;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "name",
-	    control_text(listener->name), "addresses", addresses(gen, index),
-	    "plugin", control_text(facts->name), "version",
-	    control_text(facts->version), "file", control_text(image->path),
-	    "image", hash_text(image->hash), "connections",
+	    json_text(listener->name), "addresses", addresses(gen, index),
+	    "plugin", json_text(facts->name), "version",
+	    json_text(facts->version), "file", json_text(image->path), "image",
+	    hash_text(image->hash), "connections",
 	    (json_int_t)shm_connections(workers_shm(subject->workers),
 		gen->slots[index]));
 }
@@ -122,17 +125,12 @@ static json_t *
 last_verdict(const struct reload *reload)
 {
 	const struct reload_verdict *last = reload_last_verdict(reload);
-	time_t seconds;
-	char when[40];
-	struct tm tm;
+	char when[TIME_TEXT_MAX];
 
 	if (last == NULL)
 		return json_null();
-	seconds = (time_t)(last->time_ms / 1000);
-	gmtime_r(&seconds, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:b, s:s, s:o}", "ok", last->good, "time", when,
-	    "verdict", control_text(last->text));
+	return json_pack("{s:b, s:s, s:o}", "ok", last->good, "time",
+	    time_text(last->time_ms, when), "verdict", json_text(last->text));
 }
 
 void
@@ -148,7 +146,7 @@ control_status(struct control_conn *conn, unsigned int flags)
 	    json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o}",
 		"version", PACKAGE_VERSION, "pid", (json_int_t)getpid(),
 		"uptime_s", (json_int_t)(now.tv_sec - subject->started_s),
-		"config", control_text(subject->config), "generation",
+		"config", json_text(subject->config), "generation",
 		generation_number(gen), "previous",
 		generation_number(reload_previous(subject->reload)), "reload",
 		reload_state_name(subject->reload), "last",

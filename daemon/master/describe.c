@@ -13,6 +13,7 @@
 #include <event2/event.h>
 
 #include "error.h"
+#include "escape.h"
 #include "image.h"
 #include "libraries.h"
 #include "log.h"
@@ -43,7 +44,7 @@ on_message(void *arg, struct msg *msg)
 		describe->good = true;
 	} else if (msg->type == MSG_PROBLEM) {
 		fprintf(stderr, "sluiced: %s\n",
-		    log_plain(msg_string(msg, 1), plain));
+		    escape_text(msg_string(msg, 1), plain, sizeof(plain)));
 		describe->told = true;
 	}
 }

@@ -1,6 +1,5 @@
 /* describe.c: `sluiced --describe`: what a plugin says of itself. */
 
-#include <ctype.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +10,9 @@
 #include "answers.h"
 #include "descriptor.h"
 #include "error.h"
+#include "escape.h"
 #include "hello.h"
+#include "json_text.h"
 #include "libraries.h"
 #include "log.h"
 #include "msg.h"
@@ -48,19 +49,17 @@ list_flags(const struct sl_plugin *d, struct named names[3])
 	names[2] = (struct named){ NULL, false };
 }
 
-/* A plugin's text may hold anything; a terminal shall not obey it. */
+/*
+ * A plugin's text may hold anything; a terminal shall not obey it.  Good until
+ * the fourth call after.
+ */
 static const char *
 clean(const char *text)
 {
 	static char clean[4][1024];
 	static unsigned int next;
-	char *to = clean[next++ % 4];
-	size_t i;
 
-	for (i = 0; text[i] != '\0' && i < sizeof(clean[0]) - 1; i++)
-		to[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
-	to[i] = '\0';
-	return to;
+	return escape_text(text, clean[next++ % 4], sizeof(clean[0]));
 }
 
 static void
@@ -126,18 +125,6 @@ print_text(const struct plugin *plugin, const struct plugin_image *image)
 		    o->value != NULL ? clean(o->value) : "none",
 		    o->help != NULL ? ": " : "",
 		    o->help != NULL ? clean(o->help) : "");
-}
-
-/* Plugins may write their texts in any encoding; JSON may not. */
-static json_t *
-json_text(const char *text)
-{
-	json_t *json;
-
-	if (text == NULL)
-		return json_null();
-	json = json_string(text);
-	return json != NULL ? json : json_string("(not UTF-8)");
 }
 
 static json_t *

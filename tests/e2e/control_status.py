@@ -1,15 +1,17 @@
 """sluicectl status: what is served, by whom, and that nobody has to be waited for."""
 
 import hashlib
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
 
-from sluice_test import (SLOW, SLUICECTL, Daemon, check, equal, listener, main,
-                         plugin, receive, run_program, test_plugin,
-                         wait_until)
+from sluice_test import (SLOW, SLUICECTL, SLUICED, Daemon, check, equal,
+                         listener, main, plugin, receive, run_program,
+                         test_plugin, wait_until)
 
 
 def daemon(*listeners, **settings):
@@ -146,42 +148,102 @@ def test_closed_while_it_stops():
         d.wait_exit()
 
 
+def is_printable(text):
+    return all(c == "\n" or c.isprintable() for c in text)
+
+
 def test_nothing_steers_the_terminal():
     """Not what a plugin says of itself, and not by U+009B, either."""
     version = "v\u009b2J\u007f\u00e9"
     with daemon(listener("stamp", test_plugin("stamp", VERSION=version))) as d:
         equal(d.ask("status")["listeners"][0]["version"], version)
-        check("stamp v?2J?\u00e9 " in d.sluicectl("status").stdout,
-              d.sluicectl("status").stdout)
+        said = d.sluicectl("status").stdout
+        check("stamp v\\xc2\\x9b2J\\x7f\u00e9 " in said, said)
+        check(is_printable(said), said)
+
+
+def test_bytes_are_shown_as_the_log_shows_them():
+    """One policy for what is not UTF-8: in answers, and for people."""
+    path = test_plugin("stamp", VERSION="v\\xff-\u00e9")
+    with daemon(listener("stamp", path), workers=2) as d:
+        shown = "v\\xff-\u00e9"
+        equal(d.ask("status")["listeners"][0]["version"], shown)
+        check("stamp %s " % shown in d.sluicectl("status").stdout)
+        described = run_program([SLUICED, "--describe", path])
+        check(" %s\n" % shown in described.stdout, described.stdout)
+        described = run_program([SLUICED, "--describe", path, "--json"])
+        equal(json.loads(described.stdout)["version"], shown)
+
+
+def test_times_are_those_of_the_log():
+    """To the millisecond, so that a line can be found again."""
+    when = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ"
+    with daemon() as d:
+        last = d.ask("status")["last"]
+        check(re.fullmatch(when, last["time"]), last)
+        check(re.search("last verdict, %s: " % when,
+                        d.sluicectl("status").stdout))
+        line = d.log_lines("generation 1 ready")[0]
+        check(re.match(when, line), line)
+
+
+def answer_with(path, answer, *words):
+    """What sluicectl makes of it: (status, stdout, stderr)."""
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(path)
+        other.listen(1)
+        program = subprocess.Popen(
+            [SLUICECTL, "-s", path] + list(words),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        s = other.accept()[0]
+        s.recv(4096)
+        try:
+            s.sendall(answer)
+        except OSError:
+            pass                        # it had enough
+        s.close()
+        said = program.communicate()
+        os.unlink(path)
+    check(b"runtime error" not in said[1], said)
+    return program.returncode, said[0].decode(), said[1].decode()
 
 
 def test_strange_answers():
     """From something else than sluiced: nothing worse than a strange text."""
     with daemon() as d:
-        path = d.path("other.sock")
-        other = socket.socket(socket.AF_UNIX)
-        other.bind(path)
-        other.listen(1)
         for answer, status in (
                 (b"", 3), (b"{\n", 3), (b"[]\n", 3), (b'{"ok": true}', 3),
                 (b'{"ok": 1}\n', 3), (b"x" * (5 << 20), 3),
                 (b'{"ok": false}\n', 1),
                 (b'{"ok": false, "problems": [1, null], "verdict": []}\n', 1),
                 (b'{"ok": true, "problems": [{}, null]}\n', 0)):
-            program = subprocess.Popen(
-                [SLUICECTL, "-s", path, "reload", "--wait"],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            s = other.accept()[0]
-            s.recv(4096)
-            try:
-                s.sendall(answer)
-            except OSError:
-                pass                    # it had enough
-            s.close()
-            said = program.communicate()
-            equal(program.returncode, status, "of %r" % answer[:80])
-            check(b"runtime error" not in said[1], said)
-        other.close()
+            equal(answer_with(d.path("other.sock"), answer,
+                              "reload", "--wait")[0],
+                  status, "of %r" % answer[:80])
+
+
+def strange(value):
+    """The same answer, with something else for each of its strings."""
+    if isinstance(value, dict):
+        return {name: strange(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [strange(one) for one in value] + [1, None, {}]
+    return "\x1b[2J\u009b2J\x7f\t\r" if isinstance(value, str) else value
+
+
+def test_no_answer_steers_the_terminal():
+    """Whoever listens at the socket, and whatever member it is in."""
+    with daemon() as d:
+        os.kill(d.workers()[0], signal.SIGKILL)
+        wait_until(lambda: d.ask("crashes")["count"] == 1, "a crash")
+        d.reload_ready()
+        for command in ("status", "generations", "crashes", "reload"):
+            answer = json.dumps(strange(d.ask(command))).encode() + b"\n"
+            status, *said = answer_with(d.path("other.sock"), answer, command)
+            equal(status, 0)
+            check(is_printable("".join(said)), said)
+            if command != "reload":
+                check("\\x1b[2J\\xc2\\x9b2J" in said[0], said[0])
 
 
 def test_usage():

@@ -1,0 +1,16 @@
+/* time_text.h: a time of day as text: in the log, and in answers. */
+
+#ifndef SLUICE_TIME_TEXT_H
+#define SLUICE_TIME_TEXT_H
+
+#include <stdint.h>
+
+#define TIME_TEXT_MAX 32
+
+/*
+ * "2026-11-20T05:00:00.123Z", of milliseconds since 1970.  A handler of a
+ * fault may call it.  Returns text.
+ */
+const char *time_text(uint64_t ms, char text[TIME_TEXT_MAX]);
+
+#endif
