@@ -12,8 +12,7 @@ an example.  The last two talk to a daemon that runs for them; in `talk` it is
 reloaded from the first plugin to the second, and answers what stands beside
 what it is sent.
 
-From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_INCLUDE, SLUICE_SRCDIR,
-CC.
+From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_INCLUDE, CC.
 """
 
 import glob
@@ -22,25 +21,21 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from harness import places
+from harness.build import remove_scratch, scratch, usable
+from harness.checks import Failure
+from harness.conf import listener
+from harness.daemon import Daemon
+from harness.net import free_address
+from harness.places import INCLUDE, SLUICED, SOURCE
+from harness.runner import SKIPPED
 
-
-def place(variable, default):
-    return os.path.abspath(os.environ.get(variable) or default)
-
-
-SOURCE = place("SLUICE_SRCDIR", os.path.dirname(HERE))
-SLUICED = place("SLUICED", os.path.join(SOURCE, "build/daemon/sluiced"))
-PLUGINS = place("SLUICE_PLUGINS", os.path.join(SOURCE, "build/plugins"))
-INCLUDE = place("SLUICE_INCLUDE", os.path.join(SOURCE, "include"))
+# Where nobody else can write: as root, sluiced takes plugins from nowhere else.
+PLUGINS = usable(places.PLUGINS)
 CC = shlex.split(os.environ.get("CC") or "cc")
-
-SKIPPED = 77		# automake: this test could not run here
 DEADLINE = 120		# seconds; reaching it is a failure
 
 # Runs in front of the README's commands.  They sleep so that the daemon has
@@ -158,55 +153,40 @@ def check_plugin(source, name, what):
 
 def talk(text, before, after, directory):
     """Act the example; what was wrong, or ""."""
-    plugin = os.path.join(directory, "talk.so")
-    port = free_port()
-    config = write(os.path.join(directory, "talk.conf"), """workers = 1;
-listeners = ( { name = "talk"; listen = "127.0.0.1:%d";
-    plugin = "./talk.so"; } );\n""" % port)
-    shutil.copy(os.path.join(directory, before + ".so"), plugin)
-    process = subprocess.Popen([SLUICED, "-c", config],
-                               stdin=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
+    def install(name):
+        with open(os.path.join(directory, name + ".so"), "rb") as file:
+            d.write(file.read(), "talk.so")
 
-    def verdict(number):
-        for line in process.stderr:
-            if "generation %d ready" % number in line:
-                return ""
-            if "reload refused" in line or "could not" in line:
-                break
-        return "no generation %d: %s" % (number, line)
-
-    wrong = verdict(1)
     sockets = {}
     try:
-        for name in sorted(set(re.findall(r"^(\w): ", text, re.MULTILINE))):
-            s = socket.create_connection(("127.0.0.1", port), 10)
-            sockets[name] = (s, s.makefile())
-        for line in text.splitlines():
-            if wrong:
-                break
-            if line == "reload":
-                os.unlink(plugin)
-                shutil.copy(os.path.join(directory, after + ".so"), plugin)
-                process.send_signal(signal.SIGHUP)
-                wrong = verdict(2)
-                continue
-            who, said, answer = re.match(
-                r"(\w): (.*?)(?:  +(.*))?$", line).groups()
-            s, file = sockets[who]
-            s.sendall(said.encode() + (b"\n" if answer else b""))
-            got = file.readline().rstrip("\n") if answer else None
-            if got != answer:
-                wrong = "%s: got %r" % (line, got)
-    except OSError as error:
-        wrong = str(error)
-    for s, file in sockets.values():
-        file.close()
-        s.close()
-    process.send_signal(signal.SIGTERM)
-    process.communicate()
-    return wrong or ("exit status %d" % process.returncode
-                     if process.returncode else "")
+        with Daemon(listener("talk", "./talk.so"), start=False) as d:
+            install(before)
+            d.start()
+            for name in sorted(set(re.findall(r"^(\w): ", text,
+                                              re.MULTILINE))):
+                s = d.connect()
+                sockets[name] = (s, s.makefile())
+            for line in text.splitlines():
+                if line == "reload":
+                    install(after)
+                    d.reload_ready()
+                else:
+                    say(sockets, line)
+            for _, file in sockets.values():
+                file.close()
+    except (Failure, OSError) as error:
+        return str(error)
+    return ""
+
+
+def say(sockets, line):
+    """One line of a conversation, `NAME: what is said  what is answered`."""
+    who, said, answer = re.match(r"(\w): (.*?)(?:  +(.*))?$", line).groups()
+    s, file = sockets[who]
+    s.sendall(said.encode() + (b"\n" if answer else b""))
+    got = file.readline().rstrip("\n") if answer else None
+    if got != answer:
+        raise Failure("%s: got %r" % (line, got))
 
 
 def check_manuals(directory):
@@ -261,12 +241,6 @@ def check_samples(directory):
 
 # README.md.
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def check_readme(directory):
     text = read("README.md")
     sample = re.findall(r'name = "(\w+)";\s*listen = "127.0.0.1:(\d+)"',
@@ -286,7 +260,7 @@ def check_readme(directory):
     os.symlink(SLUICED, os.path.join(clone, "build/daemon/sluiced"))
     blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```$", text,
                                   re.MULTILINE | re.DOTALL))
-    script = PRELUDE + blocks.replace("7020", str(free_port()))
+    script = PRELUDE + blocks.replace("7020", free_address().rpartition(":")[2])
     with open(os.path.join(clone, "log"), "w+") as log:
         script = script.replace("sluiced -c hello.conf",
                                 "sluiced -c hello.conf 2> log")
@@ -302,35 +276,18 @@ def check_readme(directory):
         check(line in said, "the log says: " + line, detail)
 
 
-def copy_plugins(directory):
-    """The sample plugins, where nobody but us can write: as root, sluiced
-    takes them from nowhere else, and who knows where this was built."""
-    global PLUGINS
-    copy = os.path.join(directory, "plugins")
-    os.mkdir(copy, 0o755)
-    for name in os.listdir(PLUGINS):
-        if name.endswith(".so"):
-            shutil.copyfile(os.path.join(PLUGINS, name),
-                            os.path.join(copy, name))
-            os.chmod(os.path.join(copy, name), 0o644)
-    PLUGINS = copy
-
-
 def main():
     for program in ("mandoc", "bash", "cc", CC[0]):
         if shutil.which(program) is None:
             print("%s is not installed: the examples were not tried"
                   % program)
             return SKIPPED
-    directory = tempfile.mkdtemp(prefix="sluice-examples-")
     try:
-        os.chmod(directory, 0o755)  # workers are somebody else
-        copy_plugins(directory)
-        check_manuals(directory)
-        check_samples(directory)
-        check_readme(directory)
+        check_manuals(scratch())
+        check_samples(scratch())
+        check_readme(scratch())
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_scratch()
     return 1 if failures else 0
 
 

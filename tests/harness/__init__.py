@@ -11,5 +11,6 @@ daemon    one sluiced: configuration, log, reloads, connections, control socket
 trace     what test plugins trace, and what is promised about it
 runner    a test program's functions, run one by one
 
-Tests import all this from tests/e2e/sluice_test.py; bench/ uses it, too.
+Tests import all this from tests/e2e/sluice_test.py; bench/ and
+tests/check_examples.py use it, too.
 """
