@@ -87,6 +87,8 @@ def instructions_of(run, kind, count):
         # Made by root, at the end written by the worker's user.
         serving, = server.serving
         out = f"{where}/{serving}"
+        check(os.path.exists(out), "callgrind does not run what serves; is "
+              "bench/wrap.so older than its source?")
         os.chmod(out, 0o666)
         load(server.address("echo"), "-c", 1, "-n", count)
     check(os.path.getsize(out) > 0, "callgrind wrote nothing to", out)
