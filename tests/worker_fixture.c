@@ -2,7 +2,6 @@
 
 #include <check.h>
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "settings.h"
 #include "shm.h"
+#include "worker/after_pass.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/generation.h"
@@ -19,6 +19,8 @@
 #include "worker/plugin.h"
 #include "worker/service.h"
 #include "worker_fixture.h"
+
+#define IDLE_PASSES_MAX 100000 /* it goes round and round for nothing */
 
 static struct shm *master, *shm;
 static struct settings *settings;
@@ -133,23 +135,36 @@ worker_connect_tcp(void)
 	return client;
 }
 
+static void
+commit_nothing(void)
+{
+}
+
+static void
+at_end_of_pass(void)
+{
+	after_pass(commit_nothing);
+}
+
 void
 worker_pass(bool wait)
 {
-	event_base_loop(engine.base,
-	    wait && !conn_work_left() ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
-	conn_after_pass();
-	service_end_unused();
-	engine.now_ms = 0;
+	ck_assert_int_ne(engine_pass(wait && !engine.after_pass_due,
+	    at_end_of_pass), -1);
 }
 
 void
 worker_idle(void)
 {
-	do
+	unsigned int passes = 0;
+
+	do {
 		worker_pass(false);
-	while (conn_work_left());
+		ck_assert_uint_lt(passes++, IDLE_PASSES_MAX);
+	} while (engine.after_pass_due);
 	worker_pass(false);
+	/* A worker that has nothing due waits for events. */
+	ck_assert(!conn_work_left());
 }
 
 void

@@ -66,21 +66,25 @@ engine_reserve_recv(size_t size)
 }
 
 int
-engine_run(void (*after_pass)(void), const bool *stop)
+engine_pass(bool wait, void (*at_end)(void))
 {
-	int flags = EVLOOP_ONCE;
-
-	while (!*stop) {
-		if (event_base_loop(engine.base, flags) == -1)
-			return -1;
-		flags = EVLOOP_ONCE;
-		if (engine.after_pass_due) {
-			engine.after_pass_due = false;
-			after_pass();
-			if (engine.after_pass_due)
-				flags |= EVLOOP_NONBLOCK;
-		}
-		engine.now_ms = 0;
+	if (event_base_loop(engine.base,
+		wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK) == -1)
+		return -1;
+	if (engine.after_pass_due) {
+		engine.after_pass_due = false;
+		at_end();
 	}
-	return 0;
+	engine.now_ms = 0;
+	return engine.after_pass_due;
+}
+
+int
+engine_run(void (*at_end)(void), const bool *stop)
+{
+	int due = 0;
+
+	while (!*stop && due != -1)
+		due = engine_pass(due == 0, at_end);
+	return due == -1 ? -1 : 0;
 }

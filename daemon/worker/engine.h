@@ -45,10 +45,13 @@ engine_now(void)
 }
 
 /*
- * Run passes until *stop: wait for events, deliver them, and call after_pass
- * if it is due.  When it is due again after that, the next pass does not wait.
- * Returns 0, or -1 when the event base fails.
+ * One pass: deliver the events that are there, or wait for some, then call
+ * at_end if engine.after_pass_due.  Returns 0, 1 when that is due again, so that
+ * the next pass must not wait, or -1 when the event base fails.
  */
-int engine_run(void (*after_pass)(void), const bool *stop);
+int engine_pass(bool wait, void (*at_end)(void));
+
+/* Passes until *stop.  Returns 0, or -1 when the event base fails. */
+int engine_run(void (*at_end)(void), const bool *stop);
 
 #endif

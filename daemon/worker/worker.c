@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "after_pass.h"
 #include "answers.h"
 #include "board.h"
 #include "callback.h"
@@ -201,6 +202,8 @@ commit(void)
 	const struct generation *generation;
 	uint32_t number = worker.commit;
 
+	if (number == 0) /* it was not told to */
+		return;
 	worker.commit = 0;
 	if (generation_commit(number) == -1) {
 		log_errorx("asked to commit generation %u, which was not "
@@ -311,22 +314,13 @@ on_sigterm(int sig)
 	}
 }
 
-/* What waits for the end of a pass. */
 static void
-after_pass(void)
+at_end_of_pass(void)
 {
 	/* What the master has said comes before the events that are left. */
 	if (callback_was_rung() && worker.channel != NULL)
 		channel_pump(worker.channel);
-	conn_after_pass();
-	if (worker.commit != 0)
-		commit();
-	if (generation_sweep())
-		engine.after_pass_due = true;
-	generation_reap();
-	callback_show(CALLBACK_UNLOAD, 0);
-	plugin_unload_unused();
-	callback_hide();
+	after_pass(commit);
 	if (worker.draining) {
 		if (!worker.closing && conn_holding() == 0)
 			close_all(SL_WHY_SHUTDOWN);
@@ -422,7 +416,7 @@ worker_main(void)
 		log_error("cannot start");
 		return EXIT_FAILURE;
 	}
-	if (engine_run(after_pass, &worker.stop) == -1) {
+	if (engine_run(at_end_of_pass, &worker.stop) == -1) {
 		log_error("the event loop failed");
 		return EXIT_FAILURE;
 	}
