@@ -160,6 +160,15 @@ put_image(struct packer *out, const struct image_settings *image)
 	}
 }
 
+static void
+put_secret(struct packer *out, const struct settings *settings,
+    const struct secret_settings *secret)
+{
+	pack_string(out, secret->path);
+	pack_bytes(out, secret->stamp, sizeof(secret->stamp));
+	put_origin(out, settings, &secret->origin);
+}
+
 void
 bundle_pack(struct packer *out, const struct settings *settings)
 {
@@ -175,6 +184,9 @@ bundle_pack(struct packer *out, const struct settings *settings)
 	pack_u32(out, settings->image_count);
 	for (i = 0; i < settings->image_count; i++)
 		put_image(out, &settings->images[i]);
+	pack_u32(out, settings->secret_count);
+	for (i = 0; i < settings->secret_count; i++)
+		put_secret(out, settings, &settings->secrets[i]);
 	for (i = 0; i < settings->listener_count; i++)
 		put_listener(out, settings, &settings->listeners[i]);
 }

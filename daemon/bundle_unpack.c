@@ -14,6 +14,7 @@
 #define SMALL_SIZE_MIN 4 /* what a string takes at least */
 #define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8 + 4 + 4)
 #define NEED_SIZE_MIN (4 + 4)
+#define SECRET_SIZE_MIN (4 + 16 + 8)
 
 static void
 get_origin(struct unpacker *in, const struct settings *settings,
@@ -241,6 +242,28 @@ get_images(struct unpacker *in, struct settings *settings)
 }
 
 static void
+get_secrets(struct unpacker *in, struct settings *settings)
+{
+	struct secret_settings *secret;
+	uint32_t i, count = unpack_count(in, SECRET_SIZE_MIN);
+
+	if (count > SECRETS_MAX)
+		in->failed = true;
+	for (i = 0; i < count && !in->failed; i++) {
+		secret = settings_add_secret(settings);
+		if (secret == NULL) {
+			in->failed = true;
+			return;
+		}
+		secret->path = unpack_string(in);
+		unpack_bytes(in, secret->stamp, sizeof(secret->stamp));
+		get_origin(in, settings, &secret->origin);
+		if (secret->path == NULL)
+			in->failed = true;
+	}
+}
+
+static void
 get_files(struct unpacker *in, struct settings *settings)
 {
 	uint32_t i, count = unpack_count(in, SMALL_SIZE_MIN);
@@ -266,6 +289,7 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 	settings->workers_of_cpus = unpack_bool(in);
 	settings->drop = unpack_bool(in);
 	get_images(in, settings);
+	get_secrets(in, settings);
 	/* Nobody works without workers. */
 	if (settings->workers < 1 || !is_mode(settings->control_bits))
 		in->failed = true;

@@ -20,6 +20,7 @@ static const char *const names[MSG_TYPES] = {
 	[MSG_HELLO] = "hello",
 	[MSG_BUNDLE] = "bundle",
 	[MSG_IMAGE] = "image",
+	[MSG_SECRET] = "secret",
 	[MSG_SOCKET] = "socket",
 	[MSG_PREPARE] = "prepare",
 	[MSG_COMMIT] = "commit",

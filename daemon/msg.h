@@ -24,6 +24,7 @@ enum msg_type {
 	/* master to probe and worker: what generation `generation` is made of */
 	MSG_BUNDLE,	/* fd: bundle */
 	MSG_IMAGE,	/* fd: sealed image; arg[0]: index in the bundle */
+	MSG_SECRET,	/* fd: sealed secret; arg[0]: index in the bundle; to workers only */
 	MSG_SOCKET,	/* fd: socket, bound now, listening by COMMIT; arg[0]: listener, arg[1]: address index, arg[2]: socket id, arg[3]: listener slot */
 	MSG_PREPARE,	/* all of it was sent: load, build, start */
 	MSG_COMMIT,

@@ -47,6 +47,9 @@ settings_free(struct settings *settings)
 	for (i = 0; i < settings->image_count; i++)
 		image_done(&settings->images[i]);
 	free(settings->images);
+	for (i = 0; i < settings->secret_count; i++)
+		free(settings->secrets[i].path);
+	free(settings->secrets);
 	for (i = 0; i < settings->file_count; i++)
 		free(settings->files[i]);
 	free(settings->files);
@@ -79,6 +82,19 @@ settings_add_image(struct settings *settings)
 	if (image != NULL)
 		settings->image_count++;
 	return image;
+}
+
+struct secret_settings *
+settings_add_secret(struct settings *settings)
+{
+	void *array = settings->secrets, *secret;
+
+	secret = array_grow(&array, settings->secret_count,
+	    sizeof(*settings->secrets));
+	settings->secrets = array;
+	if (secret != NULL)
+		settings->secret_count++;
+	return secret;
 }
 
 struct image_need *

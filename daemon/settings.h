@@ -78,6 +78,14 @@ struct image_settings {
 	char *soname;		/* or NULL.  Not in the bundle. */
 };
 
+#define SECRETS_MAX 4096 /* of one configuration */
+/* A file whose bytes workers get, in a memfd, and nobody else. */
+struct secret_settings {
+	char *path;
+	uint64_t stamp[2]; /* other when the bytes are, and tells nothing of them */
+	struct origin origin; /* of the key that names it */
+};
+
 struct log_settings {
 	int64_t level;	/* enum log_level */
 	int64_t format;	/* enum log_format */
@@ -114,6 +122,8 @@ struct settings {
 	uint32_t listener_count;
 	struct image_settings *images;	/* one per different content, and library rows in front of who needs them */
 	uint32_t image_count;
+	struct secret_settings *secrets;	/* a key names one by its index */
+	uint32_t secret_count;
 	struct origin plugin_copies_origin;
 	/* The files read, owned; origins point into this. */
 	char **files;
@@ -129,6 +139,7 @@ void settings_free(struct settings *settings); /* NULL is fine */
 
 /* Append to the arrays that no key is about, zeros; borrowed until the next one.  NULL: ENOMEM. */
 struct image_settings *settings_add_image(struct settings *settings);
+struct secret_settings *settings_add_secret(struct settings *settings);
 struct image_need *image_add_need(struct image_settings *image);
 const char *settings_add_file(struct settings *settings, const char *path); /* the copy */
 int settings_add_source(struct settings *settings, const char *path, bool pattern); /* once; 0 or -1 */

@@ -167,6 +167,8 @@ on_message(void *arg, struct msg *msg)
 		result = gen_take_bundle(build->gen, msg, &err);
 	else if (msg->type == MSG_IMAGE && build->stage == STAGE_READ)
 		result = gen_take_image(build->gen, msg, &err);
+	else if (msg->type == MSG_SECRET && build->stage == STAGE_READ)
+		result = gen_take_secret(build->gen, msg, &err);
 	else if (msg->type == MSG_FACTS && build->stage == STAGE_PROBE)
 		result = gen_take_facts(build->gen, msg, &err);
 	else if (msg->type == MSG_PROGRESS && build->stage == STAGE_PROBE)

@@ -54,6 +54,17 @@ free_slots(struct gen *gen)
 	free(gen->slots);
 }
 
+static void
+close_secrets(struct gen *gen)
+{
+	uint32_t i;
+
+	for (i = 0; gen->secrets != NULL && i < gen->settings->secret_count; i++)
+		if (gen->secrets[i] != -1)
+			close(gen->secrets[i]);
+	free(gen->secrets);
+}
+
 void
 gen_unref(struct gen *gen)
 {
@@ -69,6 +80,7 @@ gen_unref(struct gen *gen)
 		     gen->images != NULL && i < gen->settings->image_count; i++)
 			if (gen->images[i].fd != -1)
 				close(gen->images[i].fd);
+		close_secrets(gen);
 	}
 	free(gen->images);
 	if (gen->bundle_fd != -1)
@@ -77,23 +89,47 @@ gen_unref(struct gen *gen)
 	free(gen);
 }
 
+/* What the settings ask for, and has not come yet. */
 static int
-copy_images(struct gen *copy, const struct gen *gen)
+make_slots(struct gen *gen)
 {
-	uint32_t i, count = gen->settings->image_count;
+	uint32_t i;
 
-	copy->images = calloc(count + 1, sizeof(*copy->images));
-	if (copy->images == NULL)
+	gen->images =
+	    calloc(gen->settings->image_count + 1, sizeof(*gen->images));
+	gen->secrets =
+	    calloc(gen->settings->secret_count + 1, sizeof(*gen->secrets));
+	if (gen->images != NULL)
+		for (i = 0; i < gen->settings->image_count; i++)
+			gen->images[i].fd = -1;
+	if (gen->secrets != NULL)
+		for (i = 0; i < gen->settings->secret_count; i++)
+			gen->secrets[i] = -1;
+	return gen->images != NULL && gen->secrets != NULL ? 0 : -1;
+}
+
+static int
+copy_fd(int *to, int from)
+{
+	*to = fcntl(from, F_DUPFD_CLOEXEC, 3);
+	return *to == -1 ? -1 : 0;
+}
+
+static int
+copy_descriptors(struct gen *copy, const struct gen *gen)
+{
+	uint32_t i;
+
+	if (make_slots(copy) == -1)
 		return -1;
-	for (i = 0; i < count; i++)
-		copy->images[i].fd = -1;
-	for (i = 0; i < count; i++) {
-		copy->images[i] = gen->images[i];
-		copy->images[i].fd =
-		    fcntl(gen->images[i].fd, F_DUPFD_CLOEXEC, 3);
-		if (copy->images[i].fd == -1)
+	for (i = 0; i < gen->settings->image_count; i++) {
+		copy->images[i].facts = gen->images[i].facts;
+		if (copy_fd(&copy->images[i].fd, gen->images[i].fd) == -1)
 			return -1;
 	}
+	for (i = 0; i < gen->settings->secret_count; i++)
+		if (copy_fd(&copy->secrets[i], gen->secrets[i]) == -1)
+			return -1;
 	return 0;
 }
 
@@ -107,13 +143,12 @@ gen_again(const struct gen *gen, uint32_t number, struct error *err)
 		return NULL;
 	}
 	copy->as = gen->number;
-	copy->bundle_fd = fcntl(gen->bundle_fd, F_DUPFD_CLOEXEC, 3);
-	if (copy->bundle_fd == -1)
+	if (copy_fd(&copy->bundle_fd, gen->bundle_fd) == -1)
 		error_sys(err, "cannot keep the bundle");
 	else if ((copy->settings = bundle_read(copy->bundle_fd, err)) != NULL) {
-		if (copy_images(copy, gen) == 0)
+		if (copy_descriptors(copy, gen) == 0)
 			return copy;
-		error_sys(err, "cannot keep the images");
+		error_sys(err, "cannot keep the images and secrets");
 	}
 	gen_unref(copy);
 	return NULL;
@@ -131,8 +166,6 @@ lost_descriptor(struct error *err, const char *what)
 int
 gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err)
 {
-	uint32_t i;
-
 	if (msg->fd == -1)
 		return lost_descriptor(err, "a bundle");
 	if (gen->settings != NULL)
@@ -144,12 +177,24 @@ gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err)
 	gen->settings = bundle_read(gen->bundle_fd, err);
 	if (gen->settings == NULL)
 		return -1;
-	gen->images =
-	    calloc(gen->settings->image_count + 1, sizeof(*gen->images));
-	if (gen->images == NULL)
-		return error_sys(err, "cannot keep the images");
-	for (i = 0; i < gen->settings->image_count; i++)
-		gen->images[i].fd = -1;
+	if (make_slots(gen) == -1)
+		return error_sys(err, "cannot keep the images and secrets");
+	return 0;
+}
+
+/* Into its slot, if there is one that waits for it. */
+static int
+take_sealed(int *slot, struct msg *msg, const char *what, struct error *err)
+{
+	if (msg->fd == -1)
+		return lost_descriptor(err, what);
+	if (slot == NULL || *slot != -1)
+		return error_set(err, "%s that was not expected", what);
+	*slot = msg->fd;
+	msg->fd = -1;
+	/* Who could still write to it could crash every worker. */
+	if (!memfd_is_sealed(*slot))
+		return error_set(err, "%s that can still change", what);
 	return 0;
 }
 
@@ -157,18 +202,21 @@ int
 gen_take_image(struct gen *gen, struct msg *msg, struct error *err)
 {
 	uint32_t index = msg->arg[0];
+	bool known = gen->images != NULL && index < gen->settings->image_count;
 
-	if (msg->fd == -1)
-		return lost_descriptor(err, "an image");
-	if (gen->images == NULL || index >= gen->settings->image_count ||
-	    gen->images[index].fd != -1)
-		return error_set(err, "an unexpected image");
-	gen->images[index].fd = msg->fd;
-	msg->fd = -1;
-	/* Who could still write to it could crash every worker. */
-	if (!memfd_is_sealed(gen->images[index].fd))
-		return error_set(err, "an image that can still change");
-	return 0;
+	return take_sealed(known ? &gen->images[index].fd : NULL, msg,
+	    "an image", err);
+}
+
+int
+gen_take_secret(struct gen *gen, struct msg *msg, struct error *err)
+{
+	uint32_t index = msg->arg[0];
+	bool known = gen->secrets != NULL &&
+	    index < gen->settings->secret_count;
+
+	return take_sealed(known ? &gen->secrets[index] : NULL, msg,
+	    "a secret", err);
 }
 
 uint32_t
@@ -210,6 +258,9 @@ gen_complete(const struct gen *gen)
 	for (i = 0; i < gen->settings->image_count; i++)
 		if (gen->images[i].fd == -1)
 			return false;
+	for (i = 0; i < gen->settings->secret_count; i++)
+		if (gen->secrets[i] == -1)
+			return false;
 	return true;
 }
 
@@ -225,6 +276,20 @@ gen_send_images(const struct gen *gen, struct child *child)
 		arg[0] = i;
 		if (child_send(child, MSG_IMAGE, gen->number, arg, NULL, 0,
 			gen->images[i].fd) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+gen_send_secrets(const struct gen *gen, struct child *child)
+{
+	uint32_t i, arg[4] = { 0, 0, 0, 0 };
+
+	for (i = 0; i < gen->settings->secret_count; i++) {
+		arg[0] = i;
+		if (child_send(child, MSG_SECRET, gen->number, arg, NULL, 0,
+			gen->secrets[i]) == -1)
 			return -1;
 	}
 	return 0;

@@ -47,6 +47,7 @@ struct gen {
 	struct settings *settings;
 	int bundle_fd;
 	struct gen_image *images; /* settings->image_count */
+	int *secrets; /* settings->secret_count; -1: has not come yet */
 	uint32_t *slots;	  /* settings->listener_count, once bound */
 	struct slots *slot_table;
 	struct sockets *socket_table;
@@ -61,9 +62,10 @@ void gen_unref(struct gen *gen); /* NULL is fine */
 /* The same once more under another number, not bound yet.  NULL: err says why. */
 struct gen *gen_again(const struct gen *gen, uint32_t number, struct error *err);
 
-/* What the reader sends: MSG_BUNDLE, then a MSG_IMAGE for each.  Takes msg->fd over.  0 or -1. */
+/* What the reader sends: MSG_BUNDLE, then a MSG_IMAGE and a MSG_SECRET for each.  Takes msg->fd over.  0 or -1. */
 int gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err);
 int gen_take_image(struct gen *gen, struct msg *msg, struct error *err);
+int gen_take_secret(struct gen *gen, struct msg *msg, struct error *err);
 /* What the probe sends: MSG_FACTS for each image that is a plugin, in order. */
 int gen_take_facts(struct gen *gen, const struct msg *msg, struct error *err);
 
@@ -74,6 +76,8 @@ bool gen_complete(const struct gen *gen);
 
 /* Send what makes a generation: the bundle and the images.  0, or -1 with errno. */
 int gen_send_images(const struct gen *gen, struct child *child);
+/* What a worker needs and the probe does not. */
+int gen_send_secrets(const struct gen *gen, struct child *child);
 /* The sockets that are for this worker. */
 int gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker);
 

@@ -102,6 +102,7 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	/* Also when it is dead by now: that is what it died in. */
 	worker->asked = gen->number;
 	if (gen_send_images(gen, worker->child) == 0 &&
+	    gen_send_secrets(gen, worker->child) == 0 &&
 	    gen_send_sockets(gen, worker->child, worker->index) == 0 &&
 	    worker_tell(worker, MSG_PREPARE, gen->number, NULL, NULL, 0) == 0) {
 		worker->asked_beat = atomic_load_explicit(

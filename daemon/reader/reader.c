@@ -22,6 +22,7 @@
 #include "plugin_files.h"
 #include "problems.h"
 #include "roles.h"
+#include "secret_files.h"
 #include "settings.h"
 
 #define RETRY_MS 10 /* for a master that is busy with what we sent before */
@@ -92,13 +93,16 @@ on_problem(void *arg, const struct problem *problem)
 }
 
 static void
-say_prepared(struct reader *reader, int bundle, const struct plugin_files *files)
+say_prepared(struct reader *reader, int bundle, const struct plugin_files *files,
+    const struct secret_files *secrets)
 {
 	uint32_t i;
 
 	say(reader, MSG_BUNDLE, 0, bundle);
 	for (i = 0; i < files->count; i++)
 		say(reader, MSG_IMAGE, i, files->images[i].fd);
+	for (i = 0; i < secrets->count; i++)
+		say(reader, MSG_SECRET, i, secrets->fds[i]);
 	say(reader, MSG_PREPARED, 0, -1);
 }
 
@@ -107,15 +111,17 @@ static void
 read_all(struct reader *reader, struct problems *problems)
 {
 	struct plugin_files files = { 0 };
+	struct secret_files secrets = { 0 };
 	struct settings *settings;
 	struct error err;
 	int bundle = -1;
 
 	settings = conf_read(reader->config, problems);
-	if (settings != NULL)
+	if (settings != NULL) {
 		plugin_files_open(reader->config, settings, problems, &files);
-	if (settings != NULL)
+		secret_files_open(settings, problems, &secrets);
 		say_sources(reader, settings);
+	}
 	if (problems->errors == 0) {
 		bundle = bundle_write(settings, &err);
 		if (bundle == -1)
@@ -126,11 +132,12 @@ read_all(struct reader *reader, struct problems *problems)
 	} else {
 		if (!reader->hello.check_only)
 			plugin_files_copy(settings, &files, problems);
-		say_prepared(reader, bundle, &files);
+		say_prepared(reader, bundle, &files, &secrets);
 	}
 	if (bundle != -1)
 		close(bundle);
 	plugin_files_close(&files);
+	secret_files_close(&secrets);
 	settings_free(settings);
 }
 

@@ -16,8 +16,9 @@
 #include "options.h"
 #include "ours.h"
 #include "plugin.h"
+#include "secret.h"
 
-#define IMAGES_MAX 4096 /* a message that says more is wrong */
+#define INDEX_MAX 4096 /* a message that says more is wrong */
 
 void
 material_init(struct material *material, material_report *report)
@@ -38,50 +39,45 @@ material_clear(struct material *material)
 	close_fd(material->bundle_fd);
 	for (uint32_t i = 0; i < material->image_count; i++) {
 		close_fd(material->images[i]);
-		plugin_unref(material->plugins[i]);
+		if (material->plugins != NULL)
+			plugin_unref(material->plugins[i]);
 	}
+	for (uint32_t i = 0; i < material->secret_count; i++)
+		close_fd(material->secrets[i]);
 	for (uint32_t i = 0; i < material->socket_count; i++)
 		close_fd(material->sockets[i].fd);
 	free(material->images);
 	free(material->plugins);
+	free(material->secrets);
 	free(material->sockets);
 	settings_free(material->settings);
 	material_init(material, material->report);
 }
 
+/* Keep a descriptor at its index in the bundle. */
 static int
-add_image(struct material *material, uint32_t index, int fd,
-    struct error *err)
+add_at(int **fds, uint32_t *count, const struct msg *msg, struct error *err)
 {
-	uint32_t count = material->image_count;
-	struct plugin **plugins;
-	int *images;
+	uint32_t index = msg->arg[0];
+	int *larger;
 
-	if (index >= IMAGES_MAX) {
-		close_fd(fd);
-		return error_set(err, "image %u is one too many", index);
+	if (index >= INDEX_MAX) {
+		close_fd(msg->fd);
+		return error_set(err, "%s %u is one too many",
+		    msg_name(msg->type), index);
 	}
-	if (index >= count) {
-		images = realloc(material->images,
-		    (index + 1) * sizeof(*images));
-		if (images != NULL)
-			material->images = images;
-		plugins = realloc(material->plugins,
-		    (index + 1) * sizeof(struct plugin *));
-		if (plugins != NULL)
-			material->plugins = plugins;
-		if (images == NULL || plugins == NULL) {
-			close_fd(fd);
+	if (index >= *count) {
+		larger = realloc(*fds, (index + 1) * sizeof(*larger));
+		if (larger == NULL) {
+			close_fd(msg->fd);
 			return error_set(err, "out of memory");
 		}
-		for (; count <= index; count++) {
-			images[count] = -1;
-			plugins[count] = NULL;
-		}
-		material->image_count = count;
+		*fds = larger;
+		while (*count <= index)
+			larger[(*count)++] = -1;
 	}
-	close_fd(material->images[index]);
-	material->images[index] = fd;
+	close_fd((*fds)[index]);
+	(*fds)[index] = msg->fd;
 	return 0;
 }
 
@@ -120,7 +116,12 @@ add(struct material *material, const struct msg *msg, struct error *err)
 		material->bundle_fd = msg->fd;
 		return 0;
 	case MSG_IMAGE:
-		return add_image(material, msg->arg[0], msg->fd, err);
+		return add_at(&material->images, &material->image_count, msg,
+		    err);
+	case MSG_SECRET:
+		ours_add(msg->fd);
+		return add_at(&material->secrets, &material->secret_count, msg,
+		    err);
 	case MSG_SOCKET:
 		return add_socket(material, msg, err);
 	default:
@@ -158,6 +159,10 @@ material_read(struct material *material, struct error *err)
 	if (material->settings->image_count != material->image_count)
 		return error_set(err, "%u images were sent of %u",
 		    material->image_count, material->settings->image_count);
+	material->plugins =
+	    calloc(material->image_count + 1, sizeof(*material->plugins));
+	if (material->plugins == NULL)
+		return error_set(err, "out of memory");
 	for (uint32_t i = 0; i < material->socket_count; i++)
 		if (material->sockets[i].listener >=
 		    material->settings->listener_count)
@@ -247,6 +252,17 @@ material_plugin(struct material *material, uint32_t index, struct error *err)
 	callback_hide();
 	free(libraries);
 	return material->plugins[index];
+}
+
+struct secret *
+material_secret(const struct material *material, uint32_t index,
+    struct error *err)
+{
+	if (index >= material->secret_count || material->secrets[index] == -1) {
+		error_set(err, "secret %u was not sent", index);
+		return NULL;
+	}
+	return secret_read(material->secrets[index], err);
 }
 
 static void

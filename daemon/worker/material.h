@@ -15,6 +15,7 @@
 struct error;
 struct msg;
 struct plugin;
+struct secret;
 struct sl_options;
 
 struct material_socket {
@@ -35,6 +36,8 @@ struct material {
 	int *images; /* owned descriptors, by index; -1: none */
 	uint32_t image_count;
 	struct plugin **plugins; /* references, by index; NULL: not loaded */
+	int *secrets; /* as images; the probe gets none */
+	uint32_t secret_count;
 	struct material_socket *sockets;
 	uint32_t socket_count;
 };
@@ -44,7 +47,7 @@ void material_init(struct material *material, material_report *report);
 void material_clear(struct material *material);
 
 /*
- * MSG_BUNDLE, MSG_IMAGE or MSG_SOCKET.  Takes its descriptor.  The first of
+ * MSG_BUNDLE, MSG_IMAGE, MSG_SECRET or MSG_SOCKET.  Takes its descriptor.  The first of
  * another generation drops what was there.  0, or -1 with err, and then
  * material_read() fails, too.
  */
@@ -64,6 +67,13 @@ int material_problem(const struct material *material,
  * err.  Runs the image's constructors.
  */
 struct plugin *material_plugin(struct material *material, uint32_t index,
+    struct error *err);
+
+/*
+ * The bytes of a secret; the caller looks at them and frees them, before plugin
+ * code runs again.  NULL: err.  Only until material_clear().
+ */
+struct secret *material_secret(const struct material *material, uint32_t index,
     struct error *err);
 
 /* The listener's options.  NULL: the problems have been reported. */

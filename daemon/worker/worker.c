@@ -239,6 +239,7 @@ on_message(void *arg, struct msg *msg)
 	switch (msg->type) {
 	case MSG_BUNDLE:
 	case MSG_IMAGE:
+	case MSG_SECRET:
 	case MSG_SOCKET:
 		if (material_add(&worker.material, msg, &err) == -1)
 			log_errorx("%s", err.text);
