@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <sluice.h>
@@ -18,8 +19,11 @@ static pid_t child;
 static void __attribute__((noreturn))
 stay(void)
 {
+	static const struct rlimit none = { 0, 0 };
 	int null = open("/dev/null", O_RDWR);
 
+	/* By this limit the tests know what belongs to a daemon. */
+	setrlimit(RLIMIT_MSGQUEUE, &none);
 	setsid();
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
