@@ -1,5 +1,8 @@
 /* check_conn_delivery.c: sent is not arrived; what the peer acknowledges is. */
 
+#include <netinet/tcp.h>
+#include <poll.h>
+
 #include "conn_plugin.h"
 
 #define PART 100000 /* more than the peer's kernel takes by itself */
@@ -346,6 +349,29 @@ START_TEST(a_minimum_rate_asks_nothing_of_who_waits_for_us)
 }
 END_TEST
 
+START_TEST(a_minimum_rate_spares_who_is_sent_little_and_often)
+{
+	int fd, off = 0;
+
+	begin_tcp(&full, &fd);
+	worker_settings()->limits.min_rate = 1000;
+	for (int i = 0; i < 4; i++) {
+		/* So it acknowledges late, as from afar. */
+		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+		ck_assert_int_eq(sl_write(plugin.conn, "x", 1), 1);
+		conn_settle(plugin.conn);
+		pass_ms(10100);
+		ck_assert_int_eq(sl_state(plugin.conn), SL_STATE_OPEN);
+		peer_takes(fd, 0, 1);
+		while (plugin.conn->stream.transport->waiting(
+			   &plugin.conn->stream) > 0)
+			poll(NULL, 0, 1);
+	}
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 START_TEST(a_slow_reader_of_a_unix_socket_is_not_idle)
 {
 	int fd;
@@ -385,6 +411,7 @@ main(void)
 		closing_has_a_limit_also_with_output_queued,
 		a_minimum_rate_ends_a_trickle,
 		a_minimum_rate_asks_nothing_of_who_waits_for_us,
+		a_minimum_rate_spares_who_is_sent_little_and_often,
 		a_slow_reader_of_a_unix_socket_is_not_idle,
 		NULL,
 	};

@@ -84,6 +84,7 @@ struct sl_conn {
 	uint32_t address_entry; /* in the per-address table */
 	uint32_t waiting;	/* not acknowledged, at the last look */
 	uint32_t unread;	/* input left in the socket, then */
+	uint32_t rate_waiting;	/* not acknowledged when rate_ms was set */
 	uint32_t turn; /* bytes_out, cut off, when its turn began */
 	enum half in : 8, out : 8;
 	unsigned int wants : 8;	    /* events armed: EV_READ, EV_WRITE */
@@ -105,7 +106,7 @@ struct sl_conn {
 	bool failed : 1;	    /* ends without waiting for anything */
 	bool watched : 1;	    /* for breaking: see hangup.h */
 	bool starved : 1;	    /* blocked, as the kernel has no memory */
-	bool rate_waits : 1;	    /* output waited when rate_ms was set */
+	bool rate_blocked : 1;	    /* there was no room when rate_ms was set */
 	bool local_first : 1;	    /* we finished before the peer did */
 	bool reset : 1;		    /* end with RST */
 	bool own_idle : 1;	    /* idle_ms was set by sl_timeout() */

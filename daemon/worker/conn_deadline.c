@@ -218,7 +218,9 @@ last_look(struct sl_conn *conn)
 
 /*
  * Begin a new window of limits.min_rate.  Did the peer take too little in the
- * one that ends?  Only if output waited for it at both ends.
+ * one that ends?  Only if what was on its way at the beginning is so still, or
+ * if there was no room at either end.  That something is on its way says nothing:
+ * it is always so where little is sent often, or where the way is long.
  */
 static bool
 too_slow(struct sl_conn *conn)
@@ -226,12 +228,14 @@ too_slow(struct sl_conn *conn)
 	uint64_t elapsed_ms = engine_now() - conn->rate_ms;
 	int64_t got = conn->acked - conn->rate_acked,
 		least = settings_of(conn)->limits.min_rate * elapsed_ms / 1000;
-	bool waited = conn->rate_waits;
+	bool waits = got < conn->rate_waiting ||
+	    (conn->rate_blocked && conn->blocked);
 
 	conn->rate_ms += elapsed_ms;
 	conn->rate_acked = conn->acked;
-	conn->rate_waits = conn->waiting > 0;
-	return waited && conn->rate_waits && got < least;
+	conn->rate_waiting = conn->waiting;
+	conn->rate_blocked = conn->blocked;
+	return waits && got < least;
 }
 
 /* The peer takes the output too slowly, or not at all. */
