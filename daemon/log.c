@@ -45,6 +45,12 @@ log_init(const char *role)
 	log_sink_open();
 }
 
+bool
+log_is_journal(void)
+{
+	return log_state.style.journal;
+}
+
 void
 log_never_wait(void)
 {

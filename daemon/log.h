@@ -21,6 +21,8 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
  * descriptors has done so.
  */
 void log_init(const char *role);
+/* Is stderr the journal? */
+bool log_is_journal(void);
 /*
  * From here on this process never waits for its log; see log_sink.h.  For one
  * that lives long, and not before it has given up its rights.

@@ -7,7 +7,6 @@
 
 #include "master/output.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -39,17 +38,13 @@ open_anew(int fd)
 	return opened;
 }
 
-/* Is there nothing that one could read? */
+/* Is there nothing that one could read, and nothing that one could shut for all? */
 static bool
-is_one_way(int fd)
+is_harmless(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
-	char byte;
 
-	if (flags == -1 || (flags & O_ACCMODE) == O_WRONLY)
-		return true;
-	/* A socket: that of the journal is shut for reading. */
-	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	return flags == -1 || (flags & O_ACCMODE) == O_WRONLY;
 }
 
 bool
@@ -61,7 +56,7 @@ output_needs_relay(int fd)
 		return true;
 	opened = open_anew(fd);
 	if (opened == -1)
-		return !is_one_way(fd);
+		return !is_harmless(fd);
 	close(opened);
 	return false;
 }
@@ -75,7 +70,7 @@ place(int fd, int relay, int null)
 	if (opened == -1 && !isatty(fd))
 		opened = open_anew(fd);
 
-	if (opened == -1 && is_one_way(fd))
+	if (opened == -1 && is_harmless(fd))
 		return 0;
 	return dup2(opened != -1 ? opened : null, fd);
 }

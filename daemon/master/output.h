@@ -11,7 +11,8 @@
 /*
  * Must a process stand between a child and what the descriptor is?  Before a
  * terminal, which whoever has it can set up; and where it could not be had to
- * write only, such as the socket of a remote shell.
+ * write only and for itself: a socket, such as the journal's, which one could
+ * shut down for all.
  */
 bool output_needs_relay(int fd);
 

@@ -13,11 +13,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "master/output.h"
 #include "msg.h"
 #include "title.h"
@@ -154,6 +156,20 @@ place_fds(const int *fds, unsigned int count)
 	return close_range(CHILD_CHANNEL_FD + count, ~0U, 0);
 }
 
+/* The journal is still the journal behind a relay: log.c looks at this. */
+static void
+rename_journal(void)
+{
+	struct stat st;
+	char text[64];
+
+	if (fstat(STDERR_FILENO, &st) == -1)
+		return;
+	snprintf(text, sizeof(text), "%llu:%llu",
+	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", text, 1);
+}
+
 static void __attribute__((noreturn))
 become(const char *role, bool verbose, const int *fds, unsigned int count,
     pid_t master)
@@ -171,6 +187,8 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 	close_others(fds, count);
 	if (output_place(relays) == -1 || place_fds(fds, count) == -1)
 		_exit(SPAWN_FAILED_STATUS);
+	if (log_is_journal())
+		rename_journal();
 	/* The running program, also when its file was replaced. */
 	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
 	_exit(SPAWN_FAILED_STATUS);
