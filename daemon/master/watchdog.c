@@ -187,6 +187,7 @@ describe_end(const struct worker_row *worker, char how[END_TEXT_MAX])
 {
 	const struct board_row *row =
 	    shm_row(worker->workers->shm, worker->index);
+	struct process_view view;
 	char name[16] = "";
 	size_t length;
 
@@ -196,6 +197,8 @@ describe_end(const struct worker_row *worker, char how[END_TEXT_MAX])
 	if (length > 3)
 		snprintf(how, END_TEXT_MAX, "was killed by %.*s", (int)length,
 		    name);
+	else if (process_look(worker->pid, &view) && view.state == 'Z')
+		snprintf(how, END_TEXT_MAX, "has lost its main thread");
 	else
 		snprintf(how, END_TEXT_MAX, "crashed");
 }

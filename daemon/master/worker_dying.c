@@ -5,6 +5,7 @@
  */
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,6 +62,16 @@ looks_dead(pid_t pid)
 	    (view.dying || view.state == 'D' || view.state == 't');
 }
 
+/* Threads that a plugin started may outlive the main one, and hold all that it had. */
+static void
+end_other_threads(pid_t pid)
+{
+	struct process_view view;
+
+	if (process_look(pid, &view) && view.state == 'Z')
+		kill(pid, SIGKILL);
+}
+
 static unsigned int
 count(const struct workers *workers, uint32_t worker)
 {
@@ -84,6 +95,7 @@ worker_let_go(struct worker_row *worker, const char *how)
 		child_kill(worker->child, "crashed, did not end");
 		return;
 	}
+	end_other_threads(worker->pid);
 	if (count(workers, worker->index) >= DYING_MAX ||
 	    (dying = calloc(1, sizeof(*dying))) == NULL)
 		return; /* it is waited for */

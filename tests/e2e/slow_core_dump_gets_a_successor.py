@@ -6,7 +6,7 @@ import ctypes
 import os
 import time
 
-from sluice_test import (SLOW, Daemon, Failure, Skip, check, equal,
+from sluice_test import (SLOW, Daemon, Failure, Skip, check, equal, expect_end,
                          free_address, is_alive, listener, main, plugin,
                          receive, test_plugin)
 
@@ -88,6 +88,21 @@ def test_successor():
                    r"\d+ ms: it was killed by SIGSEGV" % pid, since)
         kept.close()
         equal(len(d.log_lines("its connections are lost", since)), 1)
+
+
+def test_main_thread_alone_ends():
+    """A thread of a plugin would hold the connections for ever."""
+    room = listener("room", test_plugin("crasher"),
+                    options={"at": "end", "how": "thread"})
+    with Daemon(room) as d:
+        pid, since = d.workers()[0], d.mark()
+        kept = d.connect("room")
+        d.connect("room").shutdown(1)
+        d.wait_log(r"worker 1 \(pid \d+\) started", since)
+        d.wait_log(r"worker 1 \(pid %d\) has lost its main thread" % pid, since)
+        d.wait_log(r"process %d, which had crashed, is gone" % pid, since)
+        expect_end(kept)
+        check(not is_alive(pid))
 
 
 main()

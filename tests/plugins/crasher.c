@@ -6,10 +6,12 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memfd_create */
 #endif
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -90,6 +92,24 @@ sleep_ms(int64_t ms)
 		;
 }
 
+static void *
+stay(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* The process lives on, without the thread that serves. */
+static void
+leave_a_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, stay, NULL) == 0)
+		syscall(SYS_exit, 0);
+}
+
 /* It is not the worker that dies. */
 static void
 crash_in_child(void)
@@ -124,6 +144,8 @@ here(struct sl_service *service, const char *callback)
 		crash_by_heap();
 	else if (strcmp(how, "exit") == 0)
 		_exit(3);
+	else if (strcmp(how, "thread") == 0)
+		leave_a_thread();
 	else if (strcmp(how, "fork") == 0)
 		crash_in_child();
 	else if (strcmp(how, "sleep") == 0)
