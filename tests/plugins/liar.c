@@ -14,15 +14,13 @@
 
 #include "ring.h"
 
-#define PROBLEM 10	/* MSG_PROBLEM */
-#define STOP_LISTENER 9 /* MSG_STOP_LISTENER */
 
 /* extra: how much more the head promises than there is. */
 static void
 say(uint32_t type, const char *payload, size_t length, uint32_t extra)
 {
 	struct {
-		struct ring_head head;
+		struct msg_head head;
 		char payload[64];
 	} message = { .head = { .type = type, .generation = 1 } };
 
@@ -43,7 +41,8 @@ babble(unsigned int seed, int count)
 	while (count-- > 0) {
 		for (i = 0; i < sizeof(text); i++)
 			text[i] = (char)(random() % 3 == 0 ? 0 : random());
-		say((uint32_t)random() % 26, text, (size_t)random() % 40,
+		say((uint32_t)random() % (MSG_TYPES + 2), text,
+		    (size_t)random() % 40,
 		    random() % 20 == 0 ? (uint32_t)random() : 0);
 	}
 }
@@ -69,9 +68,9 @@ go_deaf(void)
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == -1 ||
-	    dup(CHANNEL) == -1)
+	    dup(CHILD_CHANNEL_FD) == -1)
 		return;
-	dup2(pair[0], CHANNEL);
+	dup2(pair[0], CHILD_CHANNEL_FD);
 }
 
 static void
@@ -86,17 +85,17 @@ lie(const char *what)
 	else if (strncmp(what, "type ", 5) == 0)
 		say((uint32_t)atoi(what + 5), "x", 2, 0);
 	else if (strcmp(what, "length") == 0)
-		say(PROBLEM, "a\0b", 4, 7);
+		say(MSG_PROBLEM, "a\0b", 4, 7);
 	else if (strcmp(what, "endless") == 0)
-		say(PROBLEM, "a\0b", 4, UINT32_MAX - 4);
+		say(MSG_PROBLEM, "a\0b", 4, UINT32_MAX - 4);
 	else if (sscanf(what, "stop %20s %20s", name, plugin) >= 1) {
 		length = (size_t)snprintf(text, sizeof(text), "%s%c%s", name,
 		    '\0', plugin);
-		say(STOP_LISTENER, text, length + 1, 0);
+		say(MSG_STOP_LISTENER, text, length + 1, 0);
 	} else if (strcmp(what, "unfinished") == 0)
-		say(STOP_LISTENER, "aaaa", 4, 0);
+		say(MSG_STOP_LISTENER, "aaaa", 4, 0);
 	else if (strcmp(what, "silence") == 0)
-		dup2(open("/dev/null", O_RDWR), CHANNEL);
+		dup2(open("/dev/null", O_RDWR), CHILD_CHANNEL_FD);
 	else if (strcmp(what, "half") == 0)
 		ring_put(ring_find(), "\12\0\0\0\1\0\0\0\3\0", 10);
 	else if (strcmp(what, "deaf") == 0)
@@ -113,7 +112,7 @@ lie(const char *what)
 			say((uint32_t)type, "nobody", 7, 0);
 	else if (strcmp(what, "flood") == 0)
 		for (i = 0; i < 100000; i++)
-			say(PROBLEM, "f\0flood", 8, 0);
+			say(MSG_PROBLEM, "f\0flood", 8, 0);
 }
 
 static ssize_t

@@ -19,12 +19,12 @@
 
 #include <sluice.h>
 
+#include "../../daemon/msg.h"
+
 #ifndef PORT
 #define PORT 0
 #endif
 
-#define PROBLEM 10 /* MSG_PROBLEM */
-#define PREPARED 12
 #define TIMES 20 /* more than are read before the first is refused */
 
 static int
@@ -125,7 +125,7 @@ poison(void)
 		return -1;
 	for (to = 0; to < 256; to++)
 		for (i = 0; is_unix(to) && i < TIMES; i++)
-			taken += pass(to, i == 0 ? PROBLEM : PREPARED, fd);
+			taken += pass(to, i == 0 ? MSG_PROBLEM : MSG_PREPARED, fd);
 	/* Ours must not be the last: closing would hold us up. */
 	return taken;
 }

@@ -11,18 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHANNEL 3 /* CHILD_CHANNEL_FD */
-#define BELL 5	  /* CHILD_BELL_FD */
+#include "../../daemon/msg.h"
 
 /* As daemon/answers.c has it. */
 struct ring {
 	volatile uint32_t put, got;
 	char bytes[65536];
-};
-
-/* As daemon/msg.h has it. */
-struct ring_head {
-	uint32_t type, generation, arg[4], length;
 };
 
 /* NULL: it is not there. */
@@ -52,7 +46,7 @@ ring_bell(void)
 {
 	const uint64_t one = 1;
 
-	if (write(BELL, &one, sizeof(one)) == -1)
+	if (write(CHILD_BELL_FD, &one, sizeof(one)) == -1)
 		perror("bell");
 }
 
