@@ -185,6 +185,7 @@ unlock(void)
 static void
 forget_thread(void)
 {
+	free(queue.ring);
 	queue.ring = NULL;
 	queue.allowed = false;
 	queue.used = 0;
