@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "hash.h"
 #include "log.h"
 #include "master/aside.h"
 #include "master/bind.h"
@@ -60,22 +61,12 @@ sockets_count(const struct sockets *sockets, const struct address *address)
 	return count == 0 ? 1 : count; /* one, that fails to open and says why */
 }
 
-static uint32_t
-hash_add(uint32_t hash, const void *bytes, size_t length)
-{
-	const unsigned char *p = bytes;
-
-	while (length-- > 0)
-		hash = (hash ^ *p++) * 16777619u; /* FNV-1a */
-	return hash;
-}
-
 /* Where all sockets are that same_request() may find the same. */
 static struct bucket *
 bucket_of(struct sockets *sockets, const struct address *address,
     const char *scope)
 {
-	uint32_t hash = 2166136261u;
+	uint64_t hash = HASH_BEGIN;
 
 	if (scope != NULL)
 		hash = hash_add(hash, scope, strlen(scope));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "hash.h"
 #include "log.h"
 
 #define LINE_MAX_BYTES 9000 /* more than a message holds */
@@ -21,21 +22,10 @@ verdict_clear(struct verdict *verdict)
 	verdict->text[0] = '\0';
 }
 
-/* FNV-1a: two different problems that look the same are one in 2^64. */
-static uint64_t
-hash_add(uint64_t hash, const void *bytes, size_t length)
-{
-	const unsigned char *p = bytes;
-
-	while (length-- > 0)
-		hash = (hash ^ *p++) * 0x100000001b3u;
-	return hash;
-}
-
 static bool
 is_new(struct verdict *verdict, const char *file, uint32_t line, const char *text)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
+	uint64_t hash = HASH_BEGIN;
 	unsigned int i;
 
 	hash = hash_add(hash, file, strlen(file) + 1);

@@ -8,18 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+
 #define NOTHING_MATCHES 1 /* of a pattern: not the same as a missing file */
-
-/* FNV-1a. */
-static uint64_t
-hash_add(uint64_t hash, const void *bytes, size_t length)
-{
-	const unsigned char *p = bytes;
-
-	while (length-- > 0)
-		hash = (hash ^ *p++) * 0x100000001b3u;
-	return hash;
-}
 
 /* What tells one state of a file from another without reading it. */
 static uint64_t
@@ -39,7 +30,7 @@ look_at(const char *path, uint64_t hash)
 static uint64_t
 look(const struct watch_file *file)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
+	uint64_t hash = HASH_BEGIN;
 	glob_t found;
 
 	if (!file->is_pattern)

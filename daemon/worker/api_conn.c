@@ -10,18 +10,12 @@
 
 #include "callback.h"
 #include "conn.h"
+#include "fail.h"
 #include "listener.h"
 #include "service.h"
 
 /* As much as no honest caller writes at once. */
 #define LENGTH_MAX ((size_t)SSIZE_MAX)
-
-static int
-fail(int error)
-{
-	errno = error;
-	return -1;
-}
 
 static bool
 gone(const struct sl_conn *conn)

@@ -7,6 +7,7 @@
 #include "callback.h"
 #include "conn.h"
 #include "engine.h"
+#include "fail.h"
 #include "listener.h"
 #include "log.h"
 #include "options.h"
@@ -16,13 +17,6 @@
 
 #define PLUGIN_LINE_MAX 1024 /* of what a plugin may log at once */
 #define COMMIT_LOOK_MS 20    /* how late a timer may be behind its COMMIT */
-
-static int
-fail(int error)
-{
-	errno = error;
-	return -1;
-}
 
 const char *
 sl_service_name(const struct sl_service *service)

@@ -7,6 +7,7 @@
 
 #include "conn.h"
 #include "engine.h"
+#include "fail.h"
 #include "listener.h"
 #include "log.h"
 #include "service.h"
@@ -232,13 +233,6 @@ send_direct(struct sl_conn *conn, const void *buf, size_t len)
 		return -1;
 	queue_consume(&conn->queue, n);
 	return (size_t)n > queued ? n - queued : 0;
-}
-
-static int
-fail(int error)
-{
-	errno = error;
-	return -1;
 }
 
 ssize_t

@@ -1,0 +1,25 @@
+/*
+ * hash.h: FNV-1a of 64 bits, for tables, and to know things again without
+ * keeping them: two different ones look the same once in 2^64.  It withstands
+ * nobody who looks for such a pair.
+ */
+
+#ifndef SLUICE_HASH_H
+#define SLUICE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HASH_BEGIN 0xcbf29ce484222325u
+
+static inline uint64_t
+hash_add(uint64_t hash, const void *bytes, size_t length)
+{
+	const unsigned char *p = bytes;
+
+	while (length-- > 0)
+		hash = (hash ^ *p++) * 0x100000001b3u;
+	return hash;
+}
+
+#endif
