@@ -61,8 +61,8 @@ parse_unix(const char *entry, const char *rest, struct spec *ret,
 	if (strlen(ret->name) >= ADDRESS_NAME_MAX)
 		return error_set(err,
 		    "\"%.40s...\" is too long: the kernel "
-		    "takes at most 107 bytes",
-		    entry);
+		    "takes at most %d bytes",
+		    entry, ADDRESS_NAME_MAX - 1);
 	return 0;
 }
 

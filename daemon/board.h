@@ -37,7 +37,6 @@ enum callback {
 const char *callback_name(unsigned int callback);
 
 #define BOARD_REPORT_MAX 8192 /* of a crash, with its NUL */
-#define BOARD_NAME_MAX 64
 
 struct board_row {
 	/*

@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "time_text.h"
 
 #define ANSWER_MIN (64u << 10)
 #define ANSWER_MAX (4u << 20) /* bytes; sluiced says half of that at most */
@@ -96,9 +97,9 @@ fail_sys(const struct exchange *exchange, int error, const char *what)
 static int
 fail_late(const struct exchange *exchange, uint32_t ms, const char *what)
 {
-	char why[64];
+	char why[64], time[TIME_TEXT_MAX];
 
-	snprintf(why, sizeof(why), " within %g s", ms / 1000.0);
+	snprintf(why, sizeof(why), " within %s", duration_text(ms, time));
 	return fail(exchange, ETIMEDOUT, what, why);
 }
 

@@ -23,7 +23,7 @@
 #define DURATION_MAX ((int64_t)VALUE_DURATION_MAX)
 #define COUNT_MAX 1000000000	  /* connections; far above what a host holds */
 #define KEEPALIVE_MIN_MS 1000	  /* the kernel counts whole seconds... */
-#define KEEPALIVE_MAX_MS 32767000 /* ...up to MAX_TCP_KEEPIDLE */
+#define KEEPALIVE_MAX_MS (1000ull * KEEPIDLE_MAX_S) /* ...up to this */
 
 #define AT(of, field) offsetof(struct of, field)
 #define LOG(field) AT(log_settings, field)

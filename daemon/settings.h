@@ -15,6 +15,9 @@
 #include "address.h"
 #include "keys.h"
 
+#define LISTENER_NAME_MAX 64 /* without the NUL */
+#define KEEPIDLE_MAX_S 32767 /* what Linux takes for TCP_KEEPIDLE */
+
 enum on_reload { ON_RELOAD_AUTO, ON_RELOAD_SWAP, ON_RELOAD_DRAIN, ON_RELOAD_CLOSE };
 
 struct listener_address {

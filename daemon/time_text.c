@@ -2,6 +2,7 @@
 
 #include "time_text.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -42,5 +43,15 @@ time_text(uint64_t ms, char text[TIME_TEXT_MAX])
 	snprintf(text, TIME_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
 	    date.year % 10000, date.month % 100, date.day % 100, second / 3600,
 	    second / 60 % 60, second % 60, (unsigned int)(ms % 1000));
+	return text;
+}
+
+const char *
+duration_text(uint64_t ms, char text[TIME_TEXT_MAX])
+{
+	if (ms % 1000 == 0)
+		snprintf(text, TIME_TEXT_MAX, "%" PRIu64 " s", ms / 1000);
+	else
+		snprintf(text, TIME_TEXT_MAX, "%" PRIu64 " ms", ms);
 	return text;
 }

@@ -1,4 +1,4 @@
-/* time_text.h: a time of day as text: in the log, and in answers. */
+/* time_text.h: times as text: in the log, in answers and in sentences. */
 
 #ifndef SLUICE_TIME_TEXT_H
 #define SLUICE_TIME_TEXT_H
@@ -12,5 +12,8 @@
  * fault may call it.  Returns text.
  */
 const char *time_text(uint64_t ms, char text[TIME_TEXT_MAX]);
+
+/* "30 s", "1500 ms".  Returns text. */
+const char *duration_text(uint64_t ms, char text[TIME_TEXT_MAX]);
 
 #endif

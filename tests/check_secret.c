@@ -128,11 +128,10 @@ child_send(struct child *child, uint32_t type, uint32_t generation,
 }
 
 void
-child_deadline(struct child *child, unsigned int ms, const char *reason)
+child_deadline(struct child *child, unsigned int ms)
 {
 	(void)child;
 	(void)ms;
-	(void)reason;
 }
 
 void

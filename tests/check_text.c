@@ -103,6 +103,16 @@ START_TEST(a_time_is_utc_to_the_millisecond)
 }
 END_TEST
 
+START_TEST(a_duration_is_told_in_seconds_if_they_are_whole)
+{
+	char text[TIME_TEXT_MAX];
+
+	ck_assert_str_eq(duration_text(30000, text), "30 s");
+	ck_assert_str_eq(duration_text(1500, text), "1500 ms");
+	ck_assert_str_eq(duration_text(0, text), "0 s");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -113,6 +123,7 @@ main(void)
 		json_has_what_is_utf8_and_shows_the_rest,
 		json_is_cut_behind_a_character,
 		a_time_is_utc_to_the_millisecond,
+		a_duration_is_told_in_seconds_if_they_are_whole,
 		NULL,
 	};
 

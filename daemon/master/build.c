@@ -21,8 +21,6 @@
 #include "settings.h"
 
 #define READ_MS 60000 /* names to resolve, perhaps by a resolver that is slow */
-#define PROBE_MS \
-	5000 /* a plugin that needs longer would hold up every reload */
 #define SOURCES_MAX 4096  /* files of one configuration */
 #define PROBLEMS_MAX 1000 /* of one child; more help nobody */
 
@@ -32,10 +30,9 @@ enum answer { ANSWER_NONE, ANSWER_PREPARED, ANSWER_REFUSED };
 static const struct stage_row {
 	const char *role;
 	unsigned int limit_ms;
-	const char *late;
 } stages[] = {
-	[STAGE_READ] = { "reader", READ_MS, "took longer than 60 s" },
-	[STAGE_PROBE] = { "probe", PROBE_MS, "took longer than 5 s" },
+	[STAGE_READ] = { "reader", READ_MS },
+	[STAGE_PROBE] = { "probe", PROBE_MS },
 };
 
 struct build {
@@ -290,7 +287,7 @@ start_stage(struct build *build, enum stage stage, bool check_only,
 	    err);
 	if (build->child == NULL)
 		return -1;
-	child_deadline(build->child, stages[stage].limit_ms, stages[stage].late);
+	child_deadline(build->child, stages[stage].limit_ms);
 	if (stage == STAGE_PROBE &&
 	    (gen_send_images(build->gen, build->child) == -1 ||
 		child_send(build->child, MSG_PREPARE, build->gen->number, NULL,

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* To load plugins and ask them: more would hold up every reload. */
+#define PROBE_MS 5000
+
 struct build;
 struct children;
 struct error;

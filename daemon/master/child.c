@@ -27,6 +27,7 @@
 #include "master/process.h"
 #include "master/spawn.h"
 #include "msg.h"
+#include "time_text.h"
 
 #define EXIT_MS \
 	5000 /* from the end of its channel: time for destructors of plugins */
@@ -45,6 +46,7 @@ struct child {
 	const struct child_ops *ops; /* NULL: forgotten, only to be reaped */
 	void *arg;
 	const char *reason; /* why we killed it, or would */
+	char late[64];	    /* the reason of a deadline */
 	bool killed;	    /* by us */
 	bool aborted;	    /* by us; killed next, if need be */
 	/* Of the timer that runs; due_ms 0: none. */
@@ -469,11 +471,15 @@ child_send(struct child *child, uint32_t type, uint32_t generation,
 }
 
 void
-child_deadline(struct child *child, unsigned int ms, const char *reason)
+child_deadline(struct child *child, unsigned int ms)
 {
+	char time[TIME_TEXT_MAX];
+
 	if (child->killed || child->aborted || child->channel == NULL)
 		return; /* a shorter one is running */
-	child->reason = reason;
+	snprintf(child->late, sizeof(child->late), "took longer than %s",
+	    duration_text(ms, time));
+	child->reason = child->late;
 	child->granted_ms = 0;
 	if (ms == 0)
 		child_end_timer(child);

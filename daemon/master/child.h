@@ -56,9 +56,9 @@ int child_send(struct child *child, uint32_t type, uint32_t generation,
 /*
  * Kill it unless it ends, or this is called anew, within ms.  0: no deadline.
  * Before that what it has said is read, and one that could not run gets more
- * time, for a minute in all.
+ * time, for a minute in all.  Its end is told as "took longer than 5 s".
  */
-void child_deadline(struct child *child, unsigned int ms, const char *reason);
+void child_deadline(struct child *child, unsigned int ms);
 
 /*
  * Send it SIGABRT, so that it leaves a report; its end will be told with this

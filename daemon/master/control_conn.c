@@ -103,8 +103,9 @@ control_reply(struct control_conn *conn, json_t *reply)
 	json_decref(reply);
 	if (text != NULL && strlen(text) > CONTROL_REPLY_MAX) {
 		free(text);
-		text = strdup("{\"ok\":false,\"error\":\"the answer would be "
-			      "longer than 2 MiB\"}");
+		control_fail(conn, "the answer would be longer than %u MiB",
+		    CONTROL_REPLY_MAX >> 20);
+		return;
 	}
 	if (text == NULL)
 		text = strdup("{\"ok\":false,\"error\":\"sluiced is out of "

@@ -18,14 +18,13 @@
 #include "libraries.h"
 #include "log.h"
 #include "log_line.h"
+#include "master/build.h"
 #include "master/child.h"
 #include "master/inherited.h"
 #include "master/master.h"
 #include "master/output.h"
 #include "msg.h"
 #include "title.h"
-
-#define DESCRIBE_MS 5000 /* to load it; the same as the probe has */
 
 struct describe {
 	struct event_base *base;
@@ -153,7 +152,7 @@ run(struct describe *describe, struct children *children, bool json,
 	    describe, err);
 	if (child == NULL)
 		goto out;
-	child_deadline(child, DESCRIBE_MS, "took longer than 5 s");
+	child_deadline(child, PROBE_MS);
 	send_parts(child, describe->path, &image, &libraries);
 	event_base_dispatch(describe->base);
 	result = 0;

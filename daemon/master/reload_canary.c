@@ -16,6 +16,7 @@
 #include "master/notify.h"
 #include "master/reload_internal.h"
 #include "settings.h"
+#include "time_text.h"
 
 #define TICK_MS 200 /* how often the workers of a canary are looked at */
 

@@ -12,6 +12,7 @@
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
+#include "time_text.h"
 
 void
 reload_retire(struct reload *reload)

@@ -16,7 +16,6 @@
 #include "master/sockets_internal.h"
 #include "settings.h"
 
-#define KEEPIDLE_MAX_S 32767 /* what Linux takes for TCP_KEEPIDLE */
 
 static bool
 set_option(int fd, int level, int name, int value)

@@ -101,13 +101,3 @@ count_text(unsigned int count, const char *noun, char text[64])
 	snprintf(text, 64, "%u %s%s", count, noun, count == 1 ? "" : "s");
 	return text;
 }
-
-const char *
-duration_text(uint64_t ms, char text[32])
-{
-	if (ms % 1000 == 0)
-		snprintf(text, 32, "%llu s", (unsigned long long)ms / 1000);
-	else
-		snprintf(text, 32, "%llu ms", (unsigned long long)ms);
-	return text;
-}

@@ -38,9 +38,6 @@ void verdict_say(struct verdict *verdict, const char *fmt, ...)
 /* A line of the text that somebody else logs, such as the last.  Always fits. */
 void verdict_note(struct verdict *verdict, const char *line);
 
-/* "30 s", "1500 ms".  Returns text. */
-const char *duration_text(uint64_t ms, char text[32]);
-
 /* "1 problem", "3 problems".  Returns text. */
 const char *count_text(unsigned int count, const char *noun, char text[64]);
 

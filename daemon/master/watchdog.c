@@ -30,6 +30,7 @@
 #include "master/worker_row.h"
 #include "settings.h"
 #include "shm.h"
+#include "time_text.h"
 
 #define TICK_MS 50
 #define TICK_COUNTS_MS (2 * TICK_MS) /* at most, however late we come */
@@ -227,14 +228,16 @@ watch_dying(struct watched *watched, struct worker_row *worker, bool whole,
 static void
 watch_aborted(struct watched *watched, struct worker_row *worker, uint64_t ms)
 {
+	char time[TIME_TEXT_MAX];
+
 	if (watched->aborted_ms > REPORT_MS)
 		return; /* child.c will see it end, or give it up */
 	watched->aborted_ms += ms;
 	if (watched->aborted_ms <= REPORT_MS)
 		return;
-	log_errorx("worker %u: is still there 1 s after it was aborted; "
+	log_errorx("worker %u: is still there %s after it was aborted; "
 		   "killing it",
-	    worker->index + 1);
+	    worker->index + 1, duration_text(REPORT_MS, time));
 	child_kill(worker->child, watched->reason);
 }
 

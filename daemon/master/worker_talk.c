@@ -10,9 +10,9 @@
 #include "master/worker_row.h"
 #include "master/workers.h"
 #include "msg.h"
+#include "settings.h"
 
 #define PROBLEMS_PER_S 100 /* of one worker */
-#define LISTENER_NAME_MAX 64
 
 /* Answers come in the order of the questions: those to what was aborted are nobody's any more. */
 static bool

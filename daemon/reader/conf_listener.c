@@ -10,7 +10,6 @@
 #include "tree.h"
 #include "value.h"
 
-#define NAME_MAX_LEN 64
 #define ADDRESSES_MAX 256 /* of one listener; each is a socket in each worker */
 #define ADDRESSES_ALL_MAX 4096 /* of all: each is compared with each */
 
@@ -113,11 +112,11 @@ check_name(struct conf *conf, const struct origin *at,
 	const char *name = listener->name;
 	uint32_t i;
 
-	if (strspn(name, allowed) != strlen(name) || strlen(name) > NAME_MAX_LEN) {
+	if (strspn(name, allowed) != strlen(name) || strlen(name) > LISTENER_NAME_MAX) {
 		problem_error(conf->problems, at,
 		    "name: \"%s\" is not made of "
 		    "1 to %d letters, digits, \"_\", \".\" and \"-\"",
-		    name, NAME_MAX_LEN);
+		    name, LISTENER_NAME_MAX);
 		return;
 	}
 	for (i = 0; i < conf->settings->listener_count; i++) {

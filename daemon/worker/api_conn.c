@@ -240,14 +240,14 @@ sl_set_nodelay(struct sl_conn *c, int on)
 int
 sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms)
 {
-	/* Whole seconds, rounded up; the kernel takes 1 to 32767. */
+	/* Whole seconds, rounded up; the kernel takes so many, from 1 on. */
 	uint64_t idle_s = idle_ms / 1000 + (idle_ms % 1000 != 0);
 
 	if (gone(c))
 		return fail(ENOTCONN);
 	if (is_unix(c))
 		return fail(EOPNOTSUPP);
-	if (on && idle_s > 32767)
+	if (on && idle_s > KEEPIDLE_MAX_S)
 		return fail(EINVAL);
 	if (on && idle_s > 0 &&
 	    set_option(c, IPPROTO_TCP, TCP_KEEPIDLE, idle_s) == -1)
