@@ -12,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Room for more descriptors than we accept, so that they can be closed. */
-#define MSG_FDS_ROOM 8
+#include "scm.h"
 
 static const char *const names[MSG_TYPES] = {
 	[MSG_NONE] = "none",
@@ -126,36 +125,20 @@ msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg[4],
 static unsigned int
 take_fds(struct msghdr *mh, int *ret_fd)
 {
-	struct cmsghdr *cmsg;
-	unsigned int seen = 0;
-	size_t i, count;
-	int fd;
+	int fds[SCM_FDS_ROOM];
+	unsigned int count = scm_fds(mh, fds), i;
 
-	for (cmsg = CMSG_FIRSTHDR(mh); cmsg != NULL;
-	     cmsg = CMSG_NXTHDR(mh, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET ||
-		    cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < count; i++) {
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int),
-			    sizeof(int));
-			if (seen++ == 0)
-				*ret_fd = fd;
-			else
-				close(fd);
-		}
-	}
-	return seen;
+	if (count > 0)
+		*ret_fd = fds[0];
+	for (i = 1; i < count; i++)
+		close(fds[i]);
+	return count;
 }
 
 int
 msg_recv(int channel, struct msg *ret)
 {
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int) * MSG_FDS_ROOM)];
-	} control;
+	union scm_room control;
 	struct msghdr mh;
 	struct iovec iov[2];
 	struct msg_head head;
@@ -171,7 +154,7 @@ msg_recv(int channel, struct msg *ret)
 	mh.msg_iov = iov;
 	mh.msg_iovlen = 2;
 	mh.msg_control = &control;
-	mh.msg_controllen = sizeof(control.room);
+	mh.msg_controllen = sizeof(control);
 	/*
 	 * A peer that left with unread messages makes one ECONNRESET, in
 	 * front of what it sent before: its last words are still there.

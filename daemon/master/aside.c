@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "scm.h"
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */
@@ -23,7 +24,6 @@
 
 #define WAIT_MS \
 	100 /* a loaded machine needs some; after that it is no accident */
-#define FDS_ROOM 253 /* as many as one message can bring */
 
 void
 aside_refuse(int fd)
@@ -118,44 +118,22 @@ aside_drop(int fd)
 		close_aside(fd, 0);
 }
 
-static void
-close_received(struct msghdr *mh)
-{
-	struct cmsghdr *cmsg;
-	size_t i, count;
-	int fd;
-
-	for (cmsg = CMSG_FIRSTHDR(mh); cmsg != NULL;
-	     cmsg = CMSG_NXTHDR(mh, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET ||
-		    cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < count; i++) {
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int),
-			    sizeof(int));
-			close_aside(fd, 0);
-		}
-	}
-}
-
 ssize_t
 aside_recv(int fd, void *buf, size_t room)
 {
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int) * FDS_ROOM)];
-	} control;
+	union scm_room control;
+	int fds[SCM_FDS_ROOM];
 	struct iovec iov = { buf, room };
 	struct msghdr mh = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &control,
-		.msg_controllen = sizeof(control.room),
+		.msg_controllen = sizeof(control),
 	};
 	ssize_t got = recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	unsigned int count = got == -1 ? 0 : scm_fds(&mh, fds), i;
 
-	if (got >= 0)
-		close_received(&mh);
+	for (i = 0; i < count; i++)
+		close_aside(fds[i], 0);
 	return got;
 }
