@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "master/child.h"
+#include "master/event_in.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
 #include "shm.h"
@@ -66,20 +67,12 @@ census_finish_cb(evutil_socket_t fd, short what, void *arg)
 	finish(arg);
 }
 
-static void
-set_timer(struct census *census, unsigned int ms)
-{
-	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
-
-	event_add(census->timer, &when);
-}
-
 /* Through the loop, since a worker may be deep in the stack. */
 static void
 answer_came(struct census *census)
 {
 	if (--census->missing == 0)
-		set_timer(census, 0);
+		event_in(census->timer, 0);
 }
 
 /* One that cannot be asked will not answer in time. */
@@ -114,7 +107,7 @@ begin(struct census *census)
 		if (!row->status_owed)
 			ask_worker(census, row);
 	}
-	set_timer(census, census->missing > 0 ? CENSUS_MS : 0);
+	event_in(census->timer, census->missing > 0 ? CENSUS_MS : 0);
 }
 
 void

@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "error.h"
 #include "log.h"
+#include "master/event_in.h"
 #include "master/process.h"
 #include "master/spawn.h"
 #include "msg.h"
@@ -169,7 +170,6 @@ children_reap_cb(evutil_socket_t fd, short what, void *arg)
 static void
 child_set_timer(struct child *child, unsigned int ms)
 {
-	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
 	struct process_view view;
 
 	child->ms = ms;
@@ -177,7 +177,7 @@ child_set_timer(struct child *child, unsigned int ms)
 	if (child->pid > 0 && process_look(child->pid, &view))
 		child->cpu_ms = view.cpu_ms;
 	/* Without memory for a timer the deadline is now. */
-	if (event_add(child->timer, &when) == -1)
+	if (event_in(child->timer, ms) == -1)
 		event_active(child->timer, EV_TIMEOUT, 0);
 }
 

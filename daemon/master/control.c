@@ -22,6 +22,7 @@
 #include "master/bind.h"
 #include "master/control_conn.h"
 #include "master/control_path.h"
+#include "master/event_in.h"
 #include "settings.h"
 
 #define CLIENTS_MAX 64
@@ -29,8 +30,6 @@
 #define PAUSE_MS 1000	    /* out of descriptors: until some are closed */
 #define REFUSALS_PER_S 5    /* log lines */
 #define CHECK_MS 250	    /* until a path that is gone is missed */
-
-static const struct timeval check_interval = { 0, CHECK_MS * 1000 };
 
 struct control {
 	struct event_base *base;
@@ -158,7 +157,6 @@ take_client(struct control *control, int fd)
 static void
 control_accept_cb(evutil_socket_t listening, short what, void *arg)
 {
-	static const struct timeval pause = { PAUSE_MS / 1000, 0 };
 	struct control *control = arg;
 	unsigned int i;
 	int fd;
@@ -174,7 +172,7 @@ control_accept_cb(evutil_socket_t listening, short what, void *arg)
 		    errno == ENOMEM) {
 			log_warn("control socket: cannot accept");
 			event_del(control->readable);
-			event_add(control->pause, &pause);
+			event_in(control->pause, PAUSE_MS);
 		}
 		return;
 	}
@@ -247,7 +245,7 @@ control_check_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	event_add(control->check, &check_interval);
+	event_in(control->check, CHECK_MS);
 	if (bind_unix_is_there(&control->path.address, &control->path.bound))
 		return;
 	/* By ourselves we take no place that somebody may be about to use. */
@@ -304,7 +302,7 @@ control_new(struct event_base *base, const struct settings *settings,
 	if (control->pause == NULL || control->check == NULL ||
 	    (control->readable = watch_socket(control, control->path.fd)) ==
 		NULL ||
-	    event_add(control->check, &check_interval) == -1) {
+	    event_in(control->check, CHECK_MS) == -1) {
 		error_set(err, "control socket: out of memory");
 		goto fail;
 	}

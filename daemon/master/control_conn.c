@@ -21,6 +21,7 @@
 #include "json_text.h"
 #include "log.h"
 #include "master/aside.h"
+#include "master/event_in.h"
 
 #define READ_MS 5000   /* for the whole request */
 #define WRITE_MS 10000 /* for the client to take the whole answer */
@@ -38,13 +39,11 @@ static const char *const state_names[] = {
 static void
 set_state(struct control_conn *conn, enum control_state state, unsigned int ms)
 {
-	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
-
 	log_debug("control socket: process %d: %s -> %s", (int)conn->pid,
 	    state_names[conn->state], state_names[state]);
 	conn->state = state;
 	if (ms > 0)
-		event_add(conn->timer, &when);
+		event_in(conn->timer, ms);
 	else
 		event_del(conn->timer);
 }

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "log.h"
 #include "master/child.h"
+#include "master/event_in.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload.h"
@@ -38,11 +39,8 @@ struct leaving {
 static void
 set_timer(struct leaving *leaving, uint64_t ms)
 {
-	struct timeval when = { (time_t)(ms / 1000),
-		(suseconds_t)(ms % 1000) * 1000 };
-
 	leaving->due_ms = clock_ms() + ms;
-	event_add(leaving->timer, &when);
+	event_in(leaving->timer, ms);
 }
 
 static void

@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "master/event_in.h"
 
 #define RETRY_MS 100
 #define EXTEND_EVERY_MS 5000
@@ -57,11 +58,8 @@ static struct {
 static void
 set_timer(struct event *timer, uint64_t ms)
 {
-	struct timeval when = { (time_t)(ms / 1000),
-		(suseconds_t)(ms % 1000) * 1000 };
-
 	if (timer != NULL)
-		event_add(timer, &when);
+		event_in(timer, ms);
 }
 
 /* Returns false when it has to be said again later. */

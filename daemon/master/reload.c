@@ -16,6 +16,7 @@
 #include "error.h"
 #include "log.h"
 #include "master/build.h"
+#include "master/event_in.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
@@ -46,19 +47,17 @@ void
 reload_schedule(struct reload *reload)
 {
 	uint64_t now = clock_ms(), begin = reload->ended_ms + reload->pause_ms;
-	struct timeval when = { 0, 0 };
+	uint64_t wait_ms = 0;
 
 	if (reload->state != RELOAD_IDLE)
 		return;
 	if (!reload->rollback && !reload->rescue) {
 		if (!reload->wanted)
 			return;
-		if (begin > now) {
-			when.tv_sec = (time_t)((begin - now) / 1000);
-			when.tv_usec = (suseconds_t)((begin - now) % 1000) * 1000;
-		}
+		if (begin > now)
+			wait_ms = begin - now;
 	}
-	event_add(reload->again, &when);
+	event_in(reload->again, wait_ms);
 }
 
 /* It ends with this line. */

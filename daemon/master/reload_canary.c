@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "log.h"
+#include "master/event_in.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
@@ -23,9 +24,7 @@
 static void
 set_tick(struct reload *reload)
 {
-	struct timeval when = { 0, TICK_MS * 1000 };
-
-	event_add(reload->tick, &when);
+	event_in(reload->tick, TICK_MS);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "error.h"
 #include "log.h"
 #include "master/doing.h"
+#include "master/event_in.h"
 #include "master/gen.h"
 #include "master/reload_internal.h"
 
@@ -27,9 +28,7 @@
 static void
 set_timer(struct reload *reload)
 {
-	static const struct timeval tick = { TICK_MS / 1000, 0 };
-
-	event_add(reload->deadline, &tick);
+	event_in(reload->deadline, TICK_MS);
 }
 
 void

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "master/event_in.h"
 #include "master/watch_files.h"
 
 #define TICK_MS 50	/* between two looks, while something goes on */
@@ -47,14 +48,6 @@ struct watch {
 	bool told_dir; /* of one that cannot be watched; the poll looks there */
 	uint64_t changed_ms; /* when the change of this reload was first seen */
 };
-
-static void
-set_timer(struct event *timer, unsigned int ms)
-{
-	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
-
-	event_add(timer, &when);
-}
 
 /* Watch one directory, or when it is not there the nearest one above it. */
 static void
@@ -133,7 +126,7 @@ stir(struct watch *watch)
 	if (watch->changed_ms == 0)
 		watch->changed_ms = clock_ms();
 	if (!event_pending(watch->tick, EV_TIMEOUT, NULL))
-		set_timer(watch->tick, TICK_MS);
+		event_in(watch->tick, TICK_MS);
 }
 
 /* Is somebody in the middle of it? */
@@ -195,7 +188,7 @@ watch_tick_cb(evutil_socket_t fd, short what, void *arg)
 	else
 		watch->quiet++;
 	if (watch->quiet < QUIET_TICKS)
-		set_timer(watch->tick, TICK_MS);
+		event_in(watch->tick, TICK_MS);
 	else
 		decide(watch);
 }
@@ -210,7 +203,7 @@ watch_poll_cb(evutil_socket_t fd, short what, void *arg)
 	watch_dirs(watch);
 	if (watch_files_look(&watch->files))
 		stir(watch);
-	set_timer(watch->poll, POLL_MS);
+	event_in(watch->poll, POLL_MS);
 }
 
 static void
@@ -293,7 +286,7 @@ watch_new(struct event_base *base, const char *config,
 		return NULL;
 	}
 	watch_dirs(watch);
-	set_timer(watch->poll, POLL_MS);
+	event_in(watch->poll, POLL_MS);
 	return watch;
 }
 

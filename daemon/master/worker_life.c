@@ -18,6 +18,7 @@
 #include "master/census.h"
 #include "master/child.h"
 #include "master/crashes.h"
+#include "master/event_in.h"
 #include "master/gen.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
@@ -250,9 +251,7 @@ worker_spawn(struct worker_row *worker, struct error *err)
 void
 worker_schedule(struct worker_row *worker, unsigned int ms)
 {
-	struct timeval when = { ms / 1000, (ms % 1000) * 1000 };
-
-	event_add(worker->timer, &when);
+	event_in(worker->timer, ms);
 }
 
 static unsigned int
