@@ -77,7 +77,8 @@ run_accept(void)
 		accept_begin(&clients[i]);
 	}
 	do {
-		n = epoll_wait(epfd, events, EVENTS_MAX, ANSWER_TIMEOUT_S * 1000);
+		n = epoll_wait(epfd, events, EVENTS_MAX,
+		    ANSWER_TIMEOUT_S * 1000);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)

@@ -105,10 +105,12 @@ connect_all(unsigned int talk_every)
 		if (cl->begun == NULL)
 			err(1, NULL);
 		cl->fd = open_socket(0);
-		if (connect(cl->fd, (struct sockaddr *)&server, server_len) == -1)
+		if (connect(cl->fd, (struct sockaddr *)&server, server_len) ==
+		    -1)
 			err(1, "connect, after %u connections", i);
 		if (talk_every != 0 &&
-		    (i % talk_every == talk_every - 1 || i == opt.connections - 1))
+		    (i % talk_every == talk_every - 1 ||
+			i == opt.connections - 1))
 			exchange(cl->fd);
 	}
 	return clients;
@@ -168,7 +170,8 @@ wait_for_input(void)
 {
 	char byte;
 
-	printf("load mode=%s connections=%u ready\n", opt.mode, opt.connections);
+	printf("load mode=%s connections=%u ready\n", opt.mode,
+	    opt.connections);
 	fflush(stdout);
 	if (read(STDIN_FILENO, &byte, 1) == -1)
 		err(1, "standard input");

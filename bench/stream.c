@@ -83,7 +83,8 @@ connect_one(struct client *cl)
 		err(1, "socket");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	/* One address has too few ports for all who come back again. */
-	from.sin_addr.s_addr = htonl(0x7f000101 + (uint32_t)(cl - clients) % 100);
+	from.sin_addr.s_addr =
+	    htonl(0x7f000101 + (uint32_t)(cl - clients) % 100);
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) == -1)
 		err(1, "bind");
@@ -230,7 +231,8 @@ send_due(uint64_t now, bool stopping)
 	until = (now - begun) * connections / (interval_ms * TICK_NS);
 	/* How far behind its own plan this program is. */
 	if (turn < until &&
-	    (until - turn) * interval_ms * TICK_NS / connections > total.late_ns &&
+	    (until - turn) * interval_ms * TICK_NS / connections >
+		total.late_ns &&
 	    turn > 0)
 		total.late_ns =
 		    (until - turn) * interval_ms * TICK_NS / connections;
@@ -271,11 +273,12 @@ print_total(void)
 	       "over_5ms=%llu over_50ms=%llu own_delay_us=%.0f\n",
 	    (unsigned long long)total.messages, (unsigned long long)missing,
 	    (unsigned long long)total.lost, (unsigned long long)total.repeated,
-	    (unsigned long long)total.reordered, (unsigned long long)total.wrong,
-	    (unsigned long long)total.resets, (unsigned long long)total.ended,
-	    (unsigned long long)total.connects, (unsigned long long)total.refused,
-	    percentile(0.5), percentile(0.99), percentile(0.999),
-	    (double)total.max_ns / 1e3, (unsigned long long)total.over_5ms,
+	    (unsigned long long)total.reordered,
+	    (unsigned long long)total.wrong, (unsigned long long)total.resets,
+	    (unsigned long long)total.ended, (unsigned long long)total.connects,
+	    (unsigned long long)total.refused, percentile(0.5),
+	    percentile(0.99), percentile(0.999), (double)total.max_ns / 1e3,
+	    (unsigned long long)total.over_5ms,
 	    (unsigned long long)total.over_50ms, (double)total.late_ns / 1e3);
 }
 
@@ -283,7 +286,8 @@ static bool
 all_back(void)
 {
 	for (unsigned int i = 0; i < connections; i++)
-		if (clients[i].fd != -1 && clients[i].received != clients[i].sent)
+		if (clients[i].fd != -1 &&
+		    clients[i].received != clients[i].sent)
 			return false;
 	return true;
 }

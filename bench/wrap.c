@@ -19,7 +19,7 @@ extern char **environ;
 static char *words, *exe;
 
 /* Who calls execv(3) has not got them any more. */
-static void __attribute__((constructor))
+__attribute__((constructor)) static void
 remember(void)
 {
 	const char *wrap = getenv("BENCH_WRAP"), *path = getenv("BENCH_EXE");
@@ -35,7 +35,8 @@ execv(const char *path, char *const argv[])
 	int n = 0, i;
 
 	if (words == NULL || exe == NULL || argv[0] == NULL ||
-	    argv[1] == NULL || argv[2] == NULL || strcmp(argv[2], "worker") != 0)
+	    argv[1] == NULL || argv[2] == NULL ||
+	    strcmp(argv[2], "worker") != 0)
 		return execve(path, argv, environ);
 	unsetenv("LD_PRELOAD");
 	for (word = strtok_r(words, " ", &rest); word != NULL;

@@ -129,7 +129,8 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 	} else {
 		ret->host = entry;
 		ret->host_len = (size_t)(colon - entry);
-		if (strspn(entry, "0123456789abcdefABCDEF:.%") < ret->host_len &&
+		if (strspn(entry, "0123456789abcdefABCDEF:.%") <
+			ret->host_len &&
 		    memchr(entry, ':', ret->host_len) != NULL)
 			return error_set(err,
 			    "\"%s\" is none of host:port, *:port, [v6]:port, "
@@ -146,7 +147,8 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 		    "\"%s\" has no host; "
 		    "write *%s for all addresses",
 		    entry, colon);
-	if (ret->host_len >= NI_MAXHOST || memchr(ret->host, ' ', ret->host_len))
+	if (ret->host_len >= NI_MAXHOST ||
+	    memchr(ret->host, ' ', ret->host_len))
 		return error_set(err, "\"%.60s\": that is not a host name",
 		    entry);
 	ret->any = !ret->bracketed && ret->host_len == 1 && *ret->host == '*';
@@ -192,7 +194,8 @@ from_unix(const struct spec *parts, struct address *ret)
 	un->sun_family = AF_UNIX;
 	memcpy(un->sun_path + (parts->kind == ADDRESS_ABSTRACT), parts->name,
 	    len);
-	ret->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+	ret->len =
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
 }
 
 /* One IPv6 socket serves IPv4 too, where the kernel has IPv6 at all. */
@@ -237,14 +240,16 @@ resolve_host(const char *entry, const struct spec *parts, struct address *ret,
 	snprintf(host, sizeof(host), "%.*s", (int)parts->host_len, parts->host);
 	snprintf(port, sizeof(port), "%u", parts->port);
 	hints.ai_family = parts->bracketed ? AF_INET6 : AF_UNSPEC;
-	hints.ai_flags = AI_NUMERICSERV | (parts->bracketed ? AI_NUMERICHOST : 0);
+	hints.ai_flags =
+	    AI_NUMERICSERV | (parts->bracketed ? AI_NUMERICHOST : 0);
 	error = getaddrinfo(host, port, &hints, &list);
 	if (error == EAI_SYSTEM)
 		return error_sys(err, "\"%s\": cannot resolve \"%s\"", entry,
 		    host);
 	if (error != 0)
 		return error_set(err, "\"%s\": %s \"%s\": %s", entry,
-		    parts->bracketed ? "not an IPv6 address:" : "cannot resolve",
+		    parts->bracketed ? "not an IPv6 address:"
+				     : "cannot resolve",
 		    host, gai_strerror(error));
 	for (ai = list; ai != NULL && count < max; ai = ai->ai_next) {
 		memset(&address, 0, sizeof(address));
@@ -265,7 +270,8 @@ resolve_host(const char *entry, const struct spec *parts, struct address *ret,
 }
 
 int
-address_resolve(const char *spec, struct address *ret, int max, struct error *err)
+address_resolve(const char *spec, struct address *ret, int max,
+    struct error *err)
 {
 	struct address address = { 0 };
 	struct spec parts;

@@ -36,7 +36,10 @@ struct ring {
 
 struct answers {
 	struct ring *ring;
-	uint32_t at; /* the master's own count of what it got, which nobody else can change */
+	/*
+	 * The master's own count of what it got, which nobody else can change.
+	 */
+	uint32_t at;
 	int memory, bell;
 };
 
@@ -163,7 +166,8 @@ answers_put(struct answers *answers, uint32_t type, uint32_t generation,
 
 	if (msg_write_head(&head, type, generation, arg, length) == -1)
 		return -1;
-	if (RING_SIZE - (at - atomic_load(&ring->got)) < sizeof(head) + length) {
+	if (RING_SIZE - (at - atomic_load(&ring->got)) <
+	    sizeof(head) + length) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -214,7 +218,8 @@ answers_get(struct answers *answers, struct msg *ret)
 	if (there < sizeof(head) || there > RING_SIZE)
 		goto bad;
 	copy_out(ring, answers->at, &head, sizeof(head));
-	if (msg_read_head(&head, ret) == -1 || there - sizeof(head) < ret->length)
+	if (msg_read_head(&head, ret) == -1 ||
+	    there - sizeof(head) < ret->length)
 		goto bad;
 	copy_out(ring, answers->at + sizeof(head), ret->payload, ret->length);
 	answers->at += (uint32_t)(sizeof(head) + ret->length);

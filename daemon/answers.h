@@ -16,7 +16,10 @@ struct msg;
 /* The master makes both ends.  NULL: errno. */
 struct answers *answers_new(void);
 
-/* The child opens its end of them, and takes the descriptors over.  NULL: errno. */
+/*
+ * The child opens its end of them, and takes the descriptors over.  NULL:
+ * errno.
+ */
 struct answers *answers_open(int memory, int bell);
 
 void answers_free(struct answers *answers); /* NULL is fine */
@@ -42,11 +45,15 @@ int answers_put(struct answers *answers, uint32_t type, uint32_t generation,
 int answers_say(struct answers *answers, uint32_t type, uint32_t generation,
     const uint32_t arg[4], const void *payload, size_t length);
 
-/* A MSG_PROBLEM, by answers_say(); level is enum log_level; file may be NULL. */
+/*
+ * A MSG_PROBLEM, by answers_say(); level is enum log_level; file may be NULL.
+ */
 int answers_say_problem(struct answers *answers, uint32_t generation, int level,
     const char *file, uint32_t line, const char *text);
 
-/* The master: 1, or -1 with EAGAIN for nothing there, EBADMSG for no message. */
+/*
+ * The master: 1, or -1 with EAGAIN for nothing there, EBADMSG for no message.
+ */
 int answers_get(struct answers *answers, struct msg *ret);
 
 #endif

@@ -27,7 +27,9 @@ enum callback {
 	CALLBACK_ERROR,
 	CALLBACK_CONNECT_ERROR,
 	CALLBACK_CLOSE,
-	/* Code of a plugin that is no callback: constructors and destructors. */
+	/*
+	 * Code of a plugin that is no callback: constructors and destructors.
+	 */
 	CALLBACK_LOAD,
 	CALLBACK_UNLOAD,
 	CALLBACKS
@@ -43,9 +45,9 @@ struct board_row {
 	 * Which callback runs, and how many have begun: whoever finds the same
 	 * one with the same beat twice knows that it has lasted in between.
 	 */
-	_Atomic uint32_t callback;   /* enum callback; NONE: none runs */
+	_Atomic uint32_t callback; /* enum callback; NONE: none runs */
 	_Atomic uint32_t beat;
-	_Atomic uint64_t code;	     /* whose it is: see board_code() */
+	_Atomic uint64_t code; /* whose it is: see board_code() */
 	/* Connections that ended, and how many of them by an error. */
 	_Atomic uint64_t closed, failed;
 	/* Written by a crash; length 0: none. */

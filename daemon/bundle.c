@@ -62,7 +62,8 @@ decode(const char *data, size_t len, struct error *err)
 	if (!in.failed)
 		return settings;
 	settings_free(settings);
-	error_set(err, "the bundle is damaged near byte %zu of %zu", in.at, len);
+	error_set(err, "the bundle is damaged near byte %zu of %zu", in.at,
+	    len);
 	return NULL;
 }
 

@@ -12,7 +12,10 @@ struct settings;
 /* Returns a sealed, read-only memfd (CLOEXEC), owned by the caller, or -1. */
 int bundle_write(const struct settings *settings, struct error *err);
 
-/* Returns new settings, owned by the caller, or NULL.  The descriptor stays the caller's; its offset is not used. */
+/*
+ * Returns new settings, owned by the caller, or NULL.  The descriptor stays the
+ * caller's; its offset is not used.
+ */
 struct settings *bundle_read(int fd, struct error *err);
 
 #endif

@@ -39,7 +39,8 @@ struct channel {
 	const struct channel_ops *ops;
 	void *arg;
 	struct event *readable; /* messages came */
-	struct event *hangup;	/* of the socket, when messages come elsewhere */
+	/* Of the socket, when messages come elsewhere. */
+	struct event *hangup;
 	struct event *writable, *retry;
 	STAILQ_HEAD(, waiting) queue;
 	unsigned int queued;
@@ -60,7 +61,9 @@ channel_destroy(struct channel *channel)
 			close(waiting->fd);
 		free(waiting);
 	}
-	/* Events first: a descriptor that is still in epoll must not be closed. */
+	/*
+	 * Events first: a descriptor that is still in epoll must not be closed.
+	 */
 	if (channel->readable != NULL)
 		event_free(channel->readable);
 	if (channel->hangup != NULL)
@@ -191,7 +194,8 @@ send_now(struct channel *channel, uint32_t type, uint32_t generation,
 	if (channel->side == CHANNEL_CHILD)
 		return answers_put(channel->answers, type, generation, arg,
 		    payload, length);
-	return msg_send(channel->fd, type, generation, arg, payload, length, fd);
+	return msg_send(channel->fd, type, generation, arg, payload, length,
+	    fd);
 }
 
 static void
@@ -228,7 +232,10 @@ prepare_socket(int fd, enum channel_side side)
 	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
 		return -1;
-	/* From now on the other end can send us nothing, descriptors least of all. */
+	/*
+	 * From now on the other end can send us nothing, descriptors least of
+	 * all.
+	 */
 	return side == CHANNEL_MASTER ? shutdown(fd, SHUT_RD) : 0;
 }
 
@@ -242,9 +249,9 @@ add_events(struct channel *channel, struct event_base *base)
 	bool edge = channel->side == CHANNEL_MASTER;
 	short each = edge ? EV_ET : 0;
 
-	channel->readable = event_new(base,
-	    edge ? answers_bell(channel->answers) : channel->fd,
-	    EV_READ | EV_PERSIST | each, channel_read_cb, channel);
+	channel->readable =
+	    event_new(base, edge ? answers_bell(channel->answers) : channel->fd,
+		EV_READ | EV_PERSIST | each, channel_read_cb, channel);
 	channel->writable = event_new(base, channel->fd, EV_WRITE | each,
 	    channel_write_cb, channel);
 	channel->retry = event_new(base, -1, 0, channel_write_cb, channel);

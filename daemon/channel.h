@@ -15,29 +15,51 @@ struct channel;
 struct event_base;
 struct msg;
 
-#define CHANNEL_QUEUE_MAX 16384	/* messages; a reload of a thousand listeners fits several times */
+/* Messages; a reload of a thousand listeners fits several times. */
+#define CHANNEL_QUEUE_MAX 16384
 
 struct channel_ops {
-	/* One message; msg->fd is the callee's to keep or close.  The channel may be freed inside. */
+	/*
+	 * One message; msg->fd is the callee's to keep or close.  The channel
+	 * may be freed inside.
+	 */
 	void (*on_message)(void *arg, struct msg *msg);
-	/* The other side is gone, or broke the rules (errno then); no more calls follow. */
+	/*
+	 * The other side is gone, or broke the rules (errno then); no more
+	 * calls follow.
+	 */
 	void (*on_close)(void *arg, int error);
 };
 
 enum channel_side {
-	CHANNEL_BOTH,	/* both directions over the socket; answers is NULL */
-	CHANNEL_MASTER, /* sends over the socket, over which nothing can come back, and hears answers */
-	CHANNEL_CHILD,	/* hears the socket, and sends answers */
+	CHANNEL_BOTH, /* both directions over the socket; answers is NULL */
+	/*
+	 * Sends over the socket, over which nothing can come back, and hears
+	 * answers.
+	 */
+	CHANNEL_MASTER,
+	CHANNEL_CHILD, /* hears the socket, and sends answers */
 };
 
-/* Takes fd and answers over (also on failure: they are closed then).  ops is borrowed.  NULL: errno. */
-struct channel *channel_new(struct event_base *base, enum channel_side side, int fd, struct answers *answers, const struct channel_ops *ops, void *arg);
+/*
+ * Takes fd and answers over (also on failure: they are closed then).  ops is
+ * borrowed.  NULL: errno.
+ */
+struct channel *channel_new(struct event_base *base, enum channel_side side,
+    int fd, struct answers *answers, const struct channel_ops *ops, void *arg);
 void channel_free(struct channel *channel); /* safe inside its callbacks */
 
-/* Deliver now what has already arrived: for the last words of a process that is gone. */
+/*
+ * Deliver now what has already arrived: for the last words of a process that is
+ * gone.
+ */
 void channel_pump(struct channel *channel);
 
-/* As msg_send(), but never EAGAIN.  -1: ENOMEM, EMFILE, ENOBUFS (queue of CHANNEL_QUEUE_MAX full), EPIPE.  Answers have no fd. */
-int channel_send(struct channel *channel, uint32_t type, uint32_t generation, const uint32_t arg[4], const void *payload, size_t length, int fd);
+/*
+ * As msg_send(), but never EAGAIN.  -1: ENOMEM, EMFILE, ENOBUFS (queue of
+ * CHANNEL_QUEUE_MAX full), EPIPE.  Answers have no fd.
+ */
+int channel_send(struct channel *channel, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length, int fd);
 
 #endif

@@ -69,7 +69,8 @@ what_now(int error)
 
 /* Sets the sentence, and errno.  Returns -1. */
 static int
-fail(const struct exchange *exchange, int error, const char *what, const char *why)
+fail(const struct exchange *exchange, int error, const char *what,
+    const char *why)
 {
 	const struct control_request *request = exchange->request;
 	const char *now = what_now(error), *hint = "";

@@ -13,7 +13,8 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 	    "which generations still have connections", { NULL } },
 	[CONTROL_ROLLBACK] = { "rollback",
 	    "go back to the generation before this one", { NULL } },
-	[CONTROL_CRASHES] = { "crashes", "how the last workers died", { NULL } },
+	[CONTROL_CRASHES] = { "crashes", "how the last workers died",
+	    { NULL } },
 };
 
 enum control_command

@@ -31,8 +31,9 @@ enum control_command {
 
 struct control_word {
 	const char *name;
-	const char *help;		      /* one line */
-	const char *flags[CONTROL_FLAGS_MAX]; /* each true or absent; bit number is the place */
+	const char *help; /* one line */
+	/* Each true or absent; bit number is the place. */
+	const char *flags[CONTROL_FLAGS_MAX];
 };
 
 extern const struct control_word control_words[CONTROL_COMMANDS];
@@ -47,7 +48,10 @@ enum control_command control_command(const char *name);
 /* The bit of a flag of the command; 0: it has none of that name. */
 unsigned int control_flag(enum control_command command, const char *flag);
 
-/* Is the answer a verdict, which takes as long as a reload?  All others come at once. */
+/*
+ * Is the answer a verdict, which takes as long as a reload?  All others come at
+ * once.
+ */
 bool control_waits(enum control_command command, unsigned int flags);
 
 #endif

@@ -67,12 +67,14 @@ check_sections(const struct elf_file *elf, struct error *err)
 	if (head->e_shoff == 0 || head->e_shnum == 0)
 		return 0; /* stripped of them */
 	if (head->e_shentsize != sizeof(names) ||
-	    !elf_file_within(elf, head->e_shoff, (uint64_t)head->e_shnum * sizeof(names)))
+	    !elf_file_within(elf, head->e_shoff,
+		(uint64_t)head->e_shnum * sizeof(names)))
 		return elf_file_cut_short(elf, "section headers", err);
 	if (head->e_shstrndx == SHN_UNDEF || head->e_shstrndx >= head->e_shnum)
 		return 0;
 	if (memfd_read(elf->fd, &names, sizeof(names),
-		(off_t)(head->e_shoff + head->e_shstrndx * sizeof(names))) == -1)
+		(off_t)(head->e_shoff + head->e_shstrndx * sizeof(names))) ==
+	    -1)
 		return error_sys(err, "%s", elf->path);
 	if (names.sh_type != SHT_STRTAB ||
 	    !elf_file_within(elf, names.sh_offset, names.sh_size))
@@ -146,8 +148,8 @@ check_unique(const struct elf_file *elf, struct error *err)
 	case ELF_SYMBOLS_NONE:
 		return 0;
 	case ELF_SYMBOLS_DAMAGED:
-		return error_set(err,
-		    "%s: its table of symbols is damaged", elf->path);
+		return error_set(err, "%s: its table of symbols is damaged",
+		    elf->path);
 	case ELF_SYMBOLS_UNIQUE:
 		break;
 	}

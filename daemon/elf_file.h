@@ -30,13 +30,12 @@ struct elf_file {
  * a shared object for this machine, and what is cut short.  Returns 0, or -1
  * with one sentence that begins with path; elf_file_done() is fine then, too.
  */
-int elf_file_read(struct elf_file *elf, const char *path, int fd,
-    uint64_t size, struct error *err);
+int elf_file_read(struct elf_file *elf, const char *path, int fd, uint64_t size,
+    struct error *err);
 void elf_file_done(struct elf_file *elf);
 
 /* Does that lie in the file? */
-bool elf_file_within(const struct elf_file *elf, uint64_t offset,
-    uint64_t len);
+bool elf_file_within(const struct elf_file *elf, uint64_t offset, uint64_t len);
 int elf_file_cut_short(const struct elf_file *elf, const char *what,
     struct error *err); /* -1 */
 

@@ -68,8 +68,8 @@ check_filters(const struct elf_file *elf, struct error *err)
 }
 
 int
-elf_needs_read(struct elf_needs *needs, const char *path, int fd,
-    uint64_t size, struct error *err)
+elf_needs_read(struct elf_needs *needs, const char *path, int fd, uint64_t size,
+    struct error *err)
 {
 	struct elf_file elf;
 	int result = -1;

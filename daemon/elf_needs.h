@@ -14,7 +14,8 @@ struct elf_needs {
 	size_t count;
 	char *soname;  /* or NULL */
 	char *runpath; /* directories, with colons in between; or NULL */
-	char *rpath;   /* the same of old; NULL as well where there is a runpath */
+	/* The same of old; NULL as well where there is a runpath. */
+	char *rpath;
 };
 
 /*

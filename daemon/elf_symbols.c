@@ -116,7 +116,7 @@ elf_symbols_read(const struct elf_file *elf, size_t *ret_count)
 }
 
 static bool
-is_unique(const ElfW(Sym) * symbol)
+is_unique(const ElfW(Sym) *symbol)
 {
 	return ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE &&
 	    symbol->st_shndx != SHN_UNDEF;
@@ -126,7 +126,7 @@ enum elf_symbols
 elf_symbols_unique(const struct elf_file *elf, uint64_t *ret_name)
 {
 	enum elf_symbols found = ELF_SYMBOLS_NONE;
-	ElfW(Sym) * symbols;
+	ElfW(Sym) *symbols;
 	size_t i, count;
 
 	symbols = elf_symbols_read(elf, &count);

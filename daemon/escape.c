@@ -30,8 +30,9 @@ escape_utf8_length(const char *from)
 			return 0;
 		value = value << 6 | (text[i] & 0x3fu);
 	}
-	if ((length == 3 && value < 0x800) || (length == 4 && value < 0x10000) ||
-	    value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+	if ((length == 3 && value < 0x800) ||
+	    (length == 4 && value < 0x10000) || value > 0x10ffff ||
+	    (value >= 0xd800 && value <= 0xdfff))
 		return 0;
 	return length;
 }

@@ -99,7 +99,8 @@ out:
 }
 
 static int
-copy_and_hash(const char *path, int file, struct image *image, struct error *err)
+copy_and_hash(const char *path, int file, struct image *image,
+    struct error *err)
 {
 	EVP_MD_CTX *hash = EVP_MD_CTX_new();
 	int result = -1;
@@ -236,6 +237,7 @@ image_close(struct image *image)
 const char *
 image_short_hash(const uint8_t hash[IMAGE_HASH_SIZE], char text[9])
 {
-	snprintf(text, 9, "%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3]);
+	snprintf(text, 9, "%02x%02x%02x%02x", hash[0], hash[1], hash[2],
+	    hash[3]);
 	return text;
 }

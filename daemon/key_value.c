@@ -76,7 +76,8 @@ check_range(const struct key *key, int64_t number, struct error *err)
 }
 
 static int
-set_number(const struct key *key, void *base, uint64_t number, struct error *err)
+set_number(const struct key *key, void *base, uint64_t number,
+    struct error *err)
 {
 	/* What value.h returns is far below 2^63. */
 	if (check_range(key, (int64_t)number, err) == -1)
@@ -139,7 +140,8 @@ key_set_int(const struct key *key, void *base, int64_t value, struct error *err)
 }
 
 int
-key_set_float(const struct key *key, void *base, double value, struct error *err)
+key_set_float(const struct key *key, void *base, double value,
+    struct error *err)
 {
 	uint64_t ms;
 
@@ -153,7 +155,8 @@ key_set_float(const struct key *key, void *base, double value, struct error *err
 }
 
 static int
-set_word(const struct key *key, void *base, const char *value, struct error *err)
+set_word(const struct key *key, void *base, const char *value,
+    struct error *err)
 {
 	const struct key_word *word;
 	char known[128] = "";
@@ -171,7 +174,8 @@ set_word(const struct key *key, void *base, const char *value, struct error *err
 }
 
 static int
-set_string(const struct key *key, void *base, const char *value, struct error *err)
+set_string(const struct key *key, void *base, const char *value,
+    struct error *err)
 {
 	const char *p;
 	char *copy, **slot = key_field(key, base);
@@ -243,7 +247,8 @@ key_holds(const struct key *key, const void *base)
 		return in_range(key, *(const int64_t *)at);
 	case KEY_BOOL_DURATION:
 		ms = ((const struct bool_duration *)at)->ms;
-		return ms == 0 || (ms <= INT64_MAX && in_range(key, (int64_t)ms));
+		return ms == 0 ||
+		    (ms <= INT64_MAX && in_range(key, (int64_t)ms));
 	case KEY_WORD:
 		return is_word(key, *(const int64_t *)at);
 	case KEY_STRING:

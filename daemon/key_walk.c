@@ -178,7 +178,8 @@ keys_restart(const struct key *keys, const void *a, const void *b,
 			    key_field(keys, b), ret_origin);
 			if (found != NULL)
 				return found;
-		} else if (keys->flags & KEY_RESTART && !same_value(keys, a, b)) {
+		} else if (keys->flags & KEY_RESTART &&
+		    !same_value(keys, a, b)) {
 			*ret_origin = *key_origin(keys, b);
 			return keys;
 		}

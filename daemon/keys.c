@@ -21,8 +21,8 @@
 #define MIB (1ll << 20)
 #define GIB (1ll << 30)
 #define DURATION_MAX ((int64_t)VALUE_DURATION_MAX)
-#define COUNT_MAX 1000000000	  /* connections; far above what a host holds */
-#define KEEPALIVE_MIN_MS 1000	  /* the kernel counts whole seconds... */
+#define COUNT_MAX 1000000000  /* connections; far above what a host holds */
+#define KEEPALIVE_MIN_MS 1000 /* the kernel counts whole seconds... */
 #define KEEPALIVE_MAX_MS (1000ull * KEEPIDLE_MAX_S) /* ...up to this */
 
 #define AT(of, field) offsetof(struct of, field)
@@ -34,8 +34,8 @@
 #define TOP(field) AT(settings, field)
 #define ARRAY(of, items, items_count) \
 	.offset = AT(of, items), .count = AT(of, items_count)
-#define RESOLVED(of, field)          \
-	.resolved = AT(of, field),   \
+#define RESOLVED(of, field)        \
+	.resolved = AT(of, field), \
 	.resolved_size = sizeof(((struct of *)NULL)->field)
 
 static const struct key_word log_level_words[] = {

@@ -30,7 +30,9 @@ struct key_string {
 	struct origin origin;
 };
 
-/* One value out of an `options` group, not yet held against the plugin's table. */
+/*
+ * One value out of an `options` group, not yet held against the plugin's table.
+ */
 enum raw_type { RAW_STRING, RAW_INT, RAW_FLOAT, RAW_BOOL, RAW_STRINGS };
 struct raw_option {
 	char *path; /* "motd", "limits.burst" */
@@ -54,7 +56,8 @@ enum key_type {		   /* what stands at `offset` */
 	/* Owned arrays; NULL: empty. */
 	KEY_GROUPS,  /* of structs of `size` bytes, whose keys are `keys` */
 	KEY_STRINGS, /* of struct key_string; one string is a list of one */
-	KEY_OPTIONS, /* of struct raw_option: a group of the plugin's own keys */
+	/* Of struct raw_option: a group of the plugin's own keys. */
+	KEY_OPTIONS,
 	/* Nothing. */
 	KEY_REFUSED, /* known, but not by this version: see `help` */
 };
@@ -83,9 +86,12 @@ struct key {
 	size_t size;		      /* GROUP, GROUPS: of the struct */
 	size_t offset;
 	size_t count; /* the arrays: uint32_t, how many there are */
-	/* What the reader works out of the value, compared in place of it; 0: nothing. */
+	/*
+	 * What the reader works out of the value, compared in place of it; 0:
+	 * nothing.
+	 */
 	size_t resolved, resolved_size; /* all bits set: not known */
-	size_t origin; /* struct origin; GROUPS: in each; 0: not kept */
+	size_t origin;	  /* struct origin; GROUPS: in each; 0: not kept */
 	const char *help; /* one line; REFUSED: why */
 };
 

@@ -266,8 +266,7 @@ take(struct finder *finder, const struct object *by, const char *name,
 
 /* Linked by its path, as one without a soname can be. */
 static int
-need_path(struct finder *finder, const struct object *object,
-    const char *name)
+need_path(struct finder *finder, const struct object *object, const char *name)
 {
 	char *system;
 	int result;

@@ -31,7 +31,9 @@ struct libraries {
 };
 
 struct library_ops {
-	/* Open a file for reading.  -1 with one sentence that begins with it. */
+	/*
+	 * Open a file for reading.  -1 with one sentence that begins with it.
+	 */
 	int (*open)(void *arg, const char *path, struct error *err);
 	/* This file would be taken if it were there; or NULL. */
 	void (*on_candidate)(void *arg, const char *path);

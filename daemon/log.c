@@ -134,7 +134,8 @@ log_dying(const char *message)
 {
 	struct log_line line;
 
-	log_line_build_simple(&line, &log_state.style, LOG_LEVEL_ERROR, message);
+	log_line_build_simple(&line, &log_state.style, LOG_LEVEL_ERROR,
+	    message);
 	line.text[line.length++] = '\n';
 	log_sink_write_dying(line.text, line.length);
 }

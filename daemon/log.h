@@ -12,7 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARN = 4,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7
+};
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /*
@@ -32,14 +37,18 @@ void log_configure(enum log_level level, enum log_format format);
 void log_verbose(void); /* -v: debug lines, whatever is configured */
 bool log_enabled(enum log_level level);
 
-void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with ": " error_text(errno) */
+void log_error(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2))); /* with ": " error_text(errno) */
 void log_errorx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with ": " error_text(errno) */
+void log_warn(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2))); /* with ": " error_text(errno) */
 void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void log_vat(enum log_level level, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+void log_at(enum log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void log_vat(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 /* A line that somebody else has made, such as a coloured one. */
 void log_as_it_is(const char *text);
@@ -56,14 +65,18 @@ struct log_field {
 	const char *string; /* used when not NULL, else number */
 	uint64_t number;
 };
-void log_fields(enum log_level level, const char *prefix, const struct log_field *fields, unsigned int count);
+void log_fields(enum log_level level, const char *prefix,
+    const struct log_field *fields, unsigned int count);
 
 /*
  * Rate limit for lines that a peer can cause: at most `burst` per second for
  * each struct.  Returns true when the line may be logged; *ret_skipped is then
  * how many were not since the last one that was.
  */
-struct log_limit { uint64_t second; uint32_t count, skipped; };
+struct log_limit {
+	uint64_t second;
+	uint32_t count, skipped;
+};
 bool log_limit(struct log_limit *limit, uint32_t burst, uint32_t *ret_skipped);
 
 #endif

@@ -81,7 +81,10 @@ line_escape(struct log_line *line, const char *text)
 	}
 }
 
-/* "<6>" for the journal, which has the time itself; else the time and the level. */
+/*
+ * "<6>" for the journal, which has the time itself; else the time and the
+ * level.
+ */
 static void
 line_begin(struct log_line *line, const struct log_style *style,
     enum log_level level)
@@ -97,7 +100,10 @@ line_begin(struct log_line *line, const struct log_style *style,
 	    style->role);
 }
 
-/* A value with a space or a quote is quoted, so that a program can take the line apart. */
+/*
+ * A value with a space or a quote is quoted, so that a program can take the
+ * line apart.
+ */
 static void
 line_field(struct log_line *line, const struct log_field *field)
 {
@@ -109,7 +115,8 @@ line_field(struct log_line *line, const struct log_field *field)
 		line_printf(line, "%llu", (unsigned long long)field->number);
 		return;
 	}
-	if (field->string[0] != '\0' && strpbrk(field->string, " \"=") == NULL) {
+	if (field->string[0] != '\0' &&
+	    strpbrk(field->string, " \"=") == NULL) {
 		line_escape(line, field->string);
 		return;
 	}
@@ -174,7 +181,9 @@ build_json(struct log_line *line, const struct log_style *style,
 {
 	size_t length, max = LOG_MESSAGE_MAX;
 
-	/* Escapes make a text up to six times as long: shorten until it fits. */
+	/*
+	 * Escapes make a text up to six times as long: shorten until it fits.
+	 */
 	do {
 		length =
 		    dump_json(line, style, level, message, fields, count, max);

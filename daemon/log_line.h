@@ -29,7 +29,10 @@ void log_line_build(struct log_line *line, const struct log_style *style,
     enum log_level level, const char *message, const struct log_field *fields,
     unsigned int count);
 
-/* The same without fields, of a message without anything to escape, and with nothing that a handler of a fault may not call. */
+/*
+ * The same without fields, of a message without anything to escape, and with
+ * nothing that a handler of a fault may not call.
+ */
 void log_line_build_simple(struct log_line *line, const struct log_style *style,
     enum log_level level, const char *message);
 

@@ -26,13 +26,16 @@ enum kind { KIND_DIRECT, KIND_SOCKET, KIND_SLOW };
 
 static struct {
 	enum kind kind;
-	int fd;	 /* -1: standard error itself */
+	int fd;	  /* -1: standard error itself */
 	bool cut; /* the last line ended before its end */
 	uint64_t lost;
 	int error; /* of the last that was lost */
 } sink = { .kind = KIND_DIRECT, .fd = -1 };
 
-/* Lines on their way to the thread: a ring of entries, each a head and its bytes. */
+/*
+ * Lines on their way to the thread: a ring of entries, each a head and its
+ * bytes.
+ */
 static struct {
 	pthread_mutex_t lock; /* of all here, and of sink.lost */
 	pthread_cond_t work;
@@ -218,7 +221,8 @@ create_thread(void)
 	pthread_t thread;
 	int rc;
 
-	if (!prepared && (atexit(wait_for_thread) != 0 ||
+	if (!prepared &&
+	    (atexit(wait_for_thread) != 0 ||
 		pthread_atfork(lock, unlock, forget_thread) != 0))
 		return -1;
 	prepared = true;
@@ -234,7 +238,10 @@ create_thread(void)
 	return rc == 0 ? 0 : -1;
 }
 
-/* With the lock held.  Where there can be no thread, time may be lost instead of lines. */
+/*
+ * With the lock held.  Where there can be no thread, time may be lost instead
+ * of lines.
+ */
 static void
 start_thread(void)
 {

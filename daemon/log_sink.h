@@ -31,7 +31,10 @@ void log_sink_background(void);
  */
 void log_sink_write(const char *line, size_t length, uint64_t weight);
 
-/* How many lines were lost since the last call, and the errno of the last; EAGAIN: nobody read. */
+/*
+ * How many lines were lost since the last call, and the errno of the last;
+ * EAGAIN: nobody read.
+ */
 uint64_t log_sink_take_lost(int *ret_error);
 
 /* The same write from a handler of a fault. */

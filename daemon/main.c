@@ -107,8 +107,8 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 
 	*ret = (struct command){ .config = SLUICE_CONFIG };
 	*ret_status = EXIT_SUCCESS;
-	while ((option = getopt_long(argc, argv, "c:tvV", long_options, NULL)) !=
-	    -1) {
+	while ((option = getopt_long(argc, argv, "c:tvV", long_options,
+		    NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			ret->config = optarg;

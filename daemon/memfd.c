@@ -21,7 +21,10 @@ memfd_new(const char *name, bool code)
 
 	if (!code)
 		return memfd_create(name, flags);
-	/* vm.memfd_noexec takes the right away unless asked; old kernels know no asking. */
+	/*
+	 * vm.memfd_noexec takes the right away unless asked; old kernels know
+	 * no asking.
+	 */
 	fd = memfd_create(name, flags | MFD_EXEC);
 	if (fd == -1 && errno == EINVAL)
 		fd = memfd_create(name, flags);

@@ -19,7 +19,9 @@ int memfd_append(int fd, const void *buf, size_t len);
 /* No more changes, for ever.  0, or -1 with errno. */
 int memfd_seal(int fd);
 
-/* Has somebody sealed it like that?  True is worth something from any sender. */
+/*
+ * Has somebody sealed it like that?  True is worth something from any sender.
+ */
 bool memfd_is_sealed(int fd);
 
 /* Read len bytes at offset.  0, or -1 with errno; EIO when there are fewer. */

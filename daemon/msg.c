@@ -114,7 +114,10 @@ msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg[4],
 		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
 	}
-	/* ECONNRESET comes once, when the peer left with unread messages; then EPIPE. */
+	/*
+	 * ECONNRESET comes once, when the peer left with unread messages; then
+	 * EPIPE.
+	 */
 	do
 		sent = sendmsg(channel, &mh, MSG_NOSIGNAL);
 	while (sent == -1 && (errno == EINTR || errno == ECONNRESET));

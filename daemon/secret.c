@@ -66,7 +66,10 @@ secret_seal(const struct secret *secret, struct error *err)
 
 	if (fd == -1)
 		return error_sys(err, "cannot make a memfd for a secret");
-	/* A memfd begins as everybody's: what opens it through /proc is judged by this. */
+	/*
+	 * A memfd begins as everybody's: what opens it through /proc is judged
+	 * by this.
+	 */
 	if (fchmod(fd, S_IRUSR) == 0 &&
 	    memfd_append(fd, secret->bytes, secret->len) == 0 &&
 	    memfd_seal(fd) == 0)

@@ -64,8 +64,8 @@ listener_add_address(struct listener_settings *listener)
 {
 	void *array = listener->addresses, *address;
 
-	address =
-	    array_grow(&array, listener->address_count, sizeof(*listener->addresses));
+	address = array_grow(&array, listener->address_count,
+	    sizeof(*listener->addresses));
 	listener->addresses = array;
 	if (address != NULL)
 		listener->address_count++;
@@ -77,7 +77,8 @@ settings_add_image(struct settings *settings)
 {
 	void *array = settings->images, *image;
 
-	image = array_grow(&array, settings->image_count, sizeof(*settings->images));
+	image = array_grow(&array, settings->image_count,
+	    sizeof(*settings->images));
 	settings->images = array;
 	if (image != NULL)
 		settings->image_count++;
@@ -117,7 +118,8 @@ settings_add_file(struct settings *settings, const char *path)
 
 	if (copy == NULL)
 		return NULL;
-	file = array_grow(&array, settings->file_count, sizeof(*settings->files));
+	file =
+	    array_grow(&array, settings->file_count, sizeof(*settings->files));
 	settings->files = array;
 	if (file == NULL) {
 		free(copy);

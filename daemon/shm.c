@@ -129,8 +129,8 @@ shm_map(unsigned int workers, int head, unsigned int own, int row)
 	shm->own = own;
 	shm->head = map_file(head, sizeof(*shm->head), PROT_READ);
 	if (shm->head != NULL)
-		shm->own_row =
-		    map_file(row, sizeof(*shm->own_row), PROT_READ | PROT_WRITE);
+		shm->own_row = map_file(row, sizeof(*shm->own_row),
+		    PROT_READ | PROT_WRITE);
 	shm->view[own].row = shm->own_row;
 	/* What a plugin forks is not this worker, and has nothing to show. */
 	if (shm->own_row != NULL &&

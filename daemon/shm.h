@@ -18,9 +18,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define SHM_LISTENERS_MAX 1024	/* listener slots; more listeners are refused */
+#define SHM_LISTENERS_MAX 1024 /* listener slots; more listeners are refused */
 #define SHM_WORKERS_MAX 256
-#define SHM_ID_BLOCK 1000000 /* connection ids that a worker is given at a time */
+/* Connection ids that a worker is given at a time. */
+#define SHM_ID_BLOCK 1000000
 
 struct board_row;
 struct shm;
@@ -38,8 +39,12 @@ void shm_free(struct shm *shm);
 int shm_head_fd(const struct shm *shm);
 /* A new row for the next process of a worker.  0, or -1 with errno. */
 int shm_begin_row(struct shm *shm, unsigned int worker);
-/* Its descriptor, borrowed until shm_end_row(), and its number among rows of this worker. */
-int shm_row_fd(const struct shm *shm, unsigned int worker, uint32_t *ret_serial);
+/*
+ * Its descriptor, borrowed until shm_end_row(), and its number among rows of
+ * this worker.
+ */
+int shm_row_fd(const struct shm *shm, unsigned int worker,
+    uint32_t *ret_serial);
 /* Has its owner sealed it, so that others may have the descriptor? */
 bool shm_row_sealed(const struct shm *shm, unsigned int worker);
 /* It was sent to all others: it counts, and they accept nobody without it. */
@@ -48,7 +53,8 @@ void shm_show_row(struct shm *shm, unsigned int worker);
 void shm_end_row(struct shm *shm, unsigned int worker);
 /* A worker counts in those slots that it was given, and in no others. */
 void shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot);
-bool shm_slot_given(const struct shm *shm, unsigned int worker, unsigned int slot);
+bool shm_slot_given(const struct shm *shm, unsigned int worker,
+    unsigned int slot);
 /* The slot is for another listener now: forget who was given it. */
 void shm_take_slot(struct shm *shm, unsigned int slot);
 /* Ring for a worker: it was told something, and hears it after its callback. */
@@ -76,15 +82,18 @@ uint64_t shm_next_id(struct shm *shm);
  */
 bool shm_connection_in(struct shm *shm, unsigned int slot, uint64_t limit);
 void shm_connection_out(struct shm *shm, unsigned int slot);
-uint64_t shm_connections(const struct shm *shm, unsigned int slot); /* in all workers */
-uint64_t shm_worker_connections(const struct shm *shm, unsigned int worker); /* of all slots */
+/* In all workers. */
+uint64_t shm_connections(const struct shm *shm, unsigned int slot);
+/* Of all slots. */
+uint64_t shm_worker_connections(const struct shm *shm, unsigned int worker);
 
 /*
  * Worker: the same for one peer address of a listener; IPv6 counts by /64; unix
  * peers are never limited.  Returns false when the address has `limit` already.
  * *ret_entry is what shm_address_out() wants; (uint32_t)-1: not counted.
  */
-bool shm_address_in(struct shm *shm, unsigned int slot, const struct sockaddr *peer, uint64_t limit, uint32_t *ret_entry);
+bool shm_address_in(struct shm *shm, unsigned int slot,
+    const struct sockaddr *peer, uint64_t limit, uint32_t *ret_entry);
 void shm_address_out(struct shm *shm, uint32_t entry);
 
 /* What a worker shows of itself, see board.h; an empty row when it is dead. */

@@ -135,13 +135,16 @@ find_entry(struct shm_row *row, uint64_t key)
 	unsigned int i;
 
 	for (i = 0; i < SHM_BUCKET_SIZE; i++)
-		if (atomic_load_explicit(&bucket[i].key, memory_order_relaxed) ==
-		    key)
+		if (atomic_load_explicit(&bucket[i].key,
+			memory_order_relaxed) == key)
 			return &bucket[i];
 	return NULL;
 }
 
-/* The worker's own entry for the key, made when needed.  NULL: its bucket is full. */
+/*
+ * The worker's own entry for the key, made when needed.  NULL: its bucket is
+ * full.
+ */
 static struct address_entry *
 own_entry(struct shm_row *row, uint64_t key)
 {

@@ -20,7 +20,8 @@ struct shm_head {
 	/* Goes up with each change of the two below it. */
 	_Atomic uint32_t changes;
 	_Atomic uint32_t shown[SHM_WORKERS_MAX]; /* the last row that counts */
-	_Atomic uint32_t ended[SHM_WORKERS_MAX]; /* the last that does no more */
+	/* The last that does no more. */
+	_Atomic uint32_t ended[SHM_WORKERS_MAX];
 	_Atomic uint64_t offer[SHM_WORKERS_MAX]; /* first id of a block */
 	_Atomic uint32_t bell[SHM_WORKERS_MAX];	 /* so often it has rung */
 	_Atomic uint32_t given[SHM_WORKERS_MAX][SHM_LISTENERS_MAX / 32];

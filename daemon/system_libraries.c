@@ -143,8 +143,8 @@ static const char *
 cache_string(const struct system_libraries *libraries, uint32_t at)
 {
 	if (at >= libraries->cache_size ||
-	    memchr(libraries->cache + at, '\0',
-		libraries->cache_size - at) == NULL)
+	    memchr(libraries->cache + at, '\0', libraries->cache_size - at) ==
+		NULL)
 		return NULL;
 	return libraries->cache + at;
 }

@@ -22,7 +22,8 @@ struct date {
 static struct date
 date_of(unsigned int day)
 {
-	unsigned int months[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	unsigned int months[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30,
+		31 };
 	struct date date = { 1970, 1, 1 };
 
 	for (; day >= days_of(date.year); date.year++)

@@ -58,7 +58,10 @@ title_init(int argc, char **argv)
 	env = copy_strings(environ, env_count);
 	if (env == NULL)
 		return NULL;
-	/* Only what is one piece with argv[0]; somebody may have moved the rest. */
+	/*
+	 * Only what is one piece with argv[0]; somebody may have moved the
+	 * rest.
+	 */
 	end = argv[0];
 	for (i = 0; i < (size_t)argc; i++)
 		if (argv[i] == end)

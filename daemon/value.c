@@ -77,7 +77,10 @@ find_unit(const struct unit *units, const char *name)
 	return NULL;
 }
 
-/* Whole milliseconds, or bytes: doubles are exact up to 2^53, both maxima are below. */
+/*
+ * Whole milliseconds, or bytes: doubles are exact up to 2^53, both maxima are
+ * below.
+ */
 static int
 to_whole(double number, uint64_t max, uint64_t *ret_whole)
 {

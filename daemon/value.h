@@ -26,7 +26,10 @@ int value_duration_seconds(double seconds, uint64_t *ret_ms, struct error *err);
 /* "512", "512B", "64KiB", "1.5MiB", "1GiB"; K, M and G mean the same. */
 int value_size(const char *text, uint64_t *ret_bytes, struct error *err);
 
-/* Back to text, in the largest unit that is exact: "90s", "64KiB".  Return text. */
+/*
+ * Back to text, in the largest unit that is exact: "90s", "64KiB".  Return
+ * text.
+ */
 const char *value_duration_text(uint64_t ms, char text[VALUE_TEXT_MAX]);
 const char *value_size_text(uint64_t bytes, char text[VALUE_TEXT_MAX]);
 

@@ -45,22 +45,22 @@ struct sl_options; /* the `options` group of a listener, checked and complete */
  */
 enum sl_why {
 	SL_WHY_NONE = 0,
-	SL_WHY_PEER = 1,	 /* the peer finished, and so did we */
-	SL_WHY_LOCAL = 2,	 /* the plugin closed it */
-	SL_WHY_RESET = 3,	 /* the network or the peer broke it */
-	SL_WHY_IDLE = 4,	 /* no traffic for the idle timeout */
-	SL_WHY_WRITE_STALL = 5,	 /* the peer took no output, or too little */
-	SL_WHY_INPUT_LIMIT = 6,	 /* a frame did not fit limits.read_buffer */
-	SL_WHY_HANDSHAKE = 7,	 /* the TLS handshake failed or took too long */
-	SL_WHY_TLS = 8,		 /* a TLS error after the handshake */
-	SL_WHY_TRUNCATED = 9,	 /* TLS: end of file without close_notify */
-	SL_WHY_PLUGIN = 10,	 /* a callback returned a negative value */
-	SL_WHY_RELOAD = 11,	 /* a reload replaced or removed the listener */
-	SL_WHY_SHUTDOWN = 12,	 /* the daemon is ending */
-	SL_WHY_RESOLVE = 13,	 /* outgoing: the name has no address */
-	SL_WHY_CONNECT = 14,	 /* outgoing: nobody answered */
-	SL_WHY_MEMORY = 15,	 /* the daemon is out of memory */
-	SL_WHY_STOP = 16,	 /* sl_stop(service, 1) */
+	SL_WHY_PEER = 1,	/* the peer finished, and so did we */
+	SL_WHY_LOCAL = 2,	/* the plugin closed it */
+	SL_WHY_RESET = 3,	/* the network or the peer broke it */
+	SL_WHY_IDLE = 4,	/* no traffic for the idle timeout */
+	SL_WHY_WRITE_STALL = 5, /* the peer took no output, or too little */
+	SL_WHY_INPUT_LIMIT = 6, /* a frame did not fit limits.read_buffer */
+	SL_WHY_HANDSHAKE = 7,	/* the TLS handshake failed or took too long */
+	SL_WHY_TLS = 8,		/* a TLS error after the handshake */
+	SL_WHY_TRUNCATED = 9,	/* TLS: end of file without close_notify */
+	SL_WHY_PLUGIN = 10,	/* a callback returned a negative value */
+	SL_WHY_RELOAD = 11,	/* a reload replaced or removed the listener */
+	SL_WHY_SHUTDOWN = 12,	/* the daemon is ending */
+	SL_WHY_RESOLVE = 13,	/* outgoing: the name has no address */
+	SL_WHY_CONNECT = 14,	/* outgoing: nobody answered */
+	SL_WHY_MEMORY = 15,	/* the daemon is out of memory */
+	SL_WHY_STOP = 16,	/* sl_stop(service, 1) */
 	/*
 	 * A polite end left output behind that the peer had not acknowledged.
 	 * It replaces the reason for which the connection was being closed.
@@ -90,10 +90,11 @@ struct sl_error {
 
 /* One end of a connection.  Borrowed from the connection. */
 struct sl_address {
-	uint32_t size;	  /* of this struct, as the daemon knows it */
-	uint16_t family;  /* AF_INET, AF_INET6 or AF_UNIX */
-	uint16_t port;	  /* host byte order; 0 for AF_UNIX */
-	const char *text; /* "192.0.2.7:4411", "[2001:db8::1]:4411", "unix:/path" */
+	uint32_t size;	 /* of this struct, as the daemon knows it */
+	uint16_t family; /* AF_INET, AF_INET6 or AF_UNIX */
+	uint16_t port;	 /* host byte order; 0 for AF_UNIX */
+	const char
+	    *text; /* "192.0.2.7:4411", "[2001:db8::1]:4411", "unix:/path" */
 };
 
 /*
@@ -131,7 +132,9 @@ struct sl_handlers {
 	 */
 	void (*timeout)(struct sl_conn *c);
 
-	/* TLS: the handshake finished (err is NULL) or failed; before `open`. */
+	/*
+	 * TLS: the handshake finished (err is NULL) or failed; before `open`.
+	 */
 	void (*handshake)(struct sl_conn *c, const struct sl_error *err);
 
 	/* Something went wrong.  `close` follows. */
@@ -155,8 +158,8 @@ enum sl_option_type {
 	SL_OPTION_BOOL = 4,	/* sl_option_bool: true or false */
 	SL_OPTION_DURATION = 5, /* sl_option_ms: "250ms", "10s", "5m", "1h" */
 	SL_OPTION_SIZE = 6,	/* sl_option_size: "512", "64KiB", "1MiB" */
-	SL_OPTION_ADDRESS = 7,	/* sl_option_string: "host:port", "unix:/path" */
-	SL_OPTION_STRINGS = 8,	/* sl_option_count, sl_option_at */
+	SL_OPTION_ADDRESS = 7, /* sl_option_string: "host:port", "unix:/path" */
+	SL_OPTION_STRINGS = 8, /* sl_option_count, sl_option_at */
 };
 
 /*
@@ -224,8 +227,8 @@ struct sl_plugin {
 	int (*migrate)(struct sl_conn *c, uint32_t from_version);
 
 	/* A timer set with sl_timer() ran out; c is NULL for a service's. */
-	void (*timer)(struct sl_service *service, struct sl_conn *c,
-	    uint32_t id);
+	void (
+	    *timer)(struct sl_service *service, struct sl_conn *c, uint32_t id);
 
 	const struct sl_handlers *server; /* accepted connections */
 	const struct sl_handlers *client; /* made ones; NULL: as server */
@@ -238,6 +241,7 @@ extern SL_EXPORT const struct sl_plugin sl_plugin;
  *	SL_PLUGIN(.name = "echo", .version = "1.0", .flags = SL_MANY_WORKERS,
  *	    .server = SL_HANDLERS(.data = echo_data));
  */
+/* clang-format off */
 #define SL_PLUGIN(...)                                   \
 	const struct sl_plugin sl_plugin = {             \
 		.abi = SL_ABI,                           \
@@ -246,7 +250,9 @@ extern SL_EXPORT const struct sl_plugin sl_plugin;
 #ifdef __cplusplus
 /* Members that are left out are NULL, and that is what is meant. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-/* Hidden: else the static is a symbol that plugins could take from each other. */
+/*
+ * Hidden: else the static is a symbol that plugins could take from each other.
+ */
 #define SL_HANDLERS(...)                                              \
 	([]() __attribute__((visibility("hidden")))                   \
 		-> const struct sl_handlers * {                       \
@@ -259,6 +265,7 @@ extern SL_EXPORT const struct sl_plugin sl_plugin;
 	(&(const struct sl_handlers){ \
 	    .size = sizeof(struct sl_handlers), __VA_ARGS__})
 #endif
+/* clang-format on */
 
 /*
  * Output.  All bytes written to one connection during one callback leave in as
@@ -284,8 +291,9 @@ SL_EXPORT ssize_t sl_writev(struct sl_conn *c, const struct iovec *iov,
 SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
 
 /*
- * Hands what is queued to the kernel now.  Returns 0 even if not all of it went:
- * the kernel may be full, or the connection has had its share of this pass.
+ * Hands what is queued to the kernel now.  Returns 0 even if not all of it
+ * went: the kernel may be full, or the connection has had its share of this
+ * pass.
  */
 SL_EXPORT int sl_flush(struct sl_conn *c);
 
@@ -319,8 +327,9 @@ SL_EXPORT int sl_shutdown(struct sl_conn *c, unsigned int how);
 /*
  * Stop and restart `data` and `end`.  sl_resume() presents what was kept, also
  * on a connection that is not paused, and as always after the running callback
- * has returned.  A pause holds whatever happens: if the connection breaks in it,
- * `error` and `close` follow at once, and what was not presented is dropped.
+ * has returned.  A pause holds whatever happens: if the connection breaks in
+ * it, `error` and `close` follow at once, and what was not presented is
+ * dropped.
  */
 SL_EXPORT int sl_pause(struct sl_conn *c);
 SL_EXPORT int sl_resume(struct sl_conn *c);
@@ -365,7 +374,8 @@ SL_EXPORT int sl_state(const struct sl_conn *c);   /* enum sl_state */
 SL_EXPORT const struct sl_address *sl_local(struct sl_conn *c);
 SL_EXPORT const struct sl_address *sl_remote(struct sl_conn *c);
 SL_EXPORT uint64_t sl_bytes_read(const struct sl_conn *c);
-SL_EXPORT uint64_t sl_bytes_written(const struct sl_conn *c); /* by the kernel */
+/* By the kernel. */
+SL_EXPORT uint64_t sl_bytes_written(const struct sl_conn *c);
 SL_EXPORT size_t sl_queued(const struct sl_conn *c); /* not yet by the kernel */
 SL_EXPORT void *sl_data(const struct sl_conn *c);
 SL_EXPORT void sl_set_data(struct sl_conn *c, void *data);
@@ -386,7 +396,9 @@ SL_EXPORT const char *sl_service_name(const struct sl_service *service);
 SL_EXPORT void *sl_service_data(const struct sl_service *service);
 SL_EXPORT void sl_set_service_data(struct sl_service *service, void *data);
 
-/* The address of the listener's socket number `index`, or NULL past the last. */
+/*
+ * The address of the listener's socket number `index`, or NULL past the last.
+ */
 SL_EXPORT const struct sl_address *sl_listen_address(
     const struct sl_service *service, unsigned int index);
 

@@ -158,7 +158,8 @@ take_nick(struct sl_conn *c, const char *nick)
 	size_t len = strlen(nick);
 
 	if (len == 0 || len > NICK_MAX || strchr(nick, ' ') != NULL) {
-		tellf(c, "* a nick is 1 to %d characters, no spaces\n", NICK_MAX);
+		tellf(c, "* a nick is 1 to %d characters, no spaces\n",
+		    NICK_MAX);
 		return;
 	}
 	if (find_nick(sl_service(c), nick) != NULL) {

@@ -57,8 +57,7 @@ answer(struct sl_conn *c, const char *text, size_t len)
 	 * is room, with the lines that are left.  If not even that has room,
 	 * half an answer is out, and nothing sensible can follow it.
 	 */
-	if (taken >= 0 &&
-	    sl_send(c, text + taken, len - (size_t)taken) == -1)
+	if (taken >= 0 && sl_send(c, text + taken, len - (size_t)taken) == -1)
 		sl_terminate(c);
 	return false;
 }

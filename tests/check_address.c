@@ -41,10 +41,10 @@ START_TEST(malformed_addresses_are_refused)
 		"127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1",
 		"127.0.0.1:65536", "127.0.0.1:99999999999", "127.0.0.1: 80",
 		"::1:80", "[::1]", "[::1]80", "[::1:80", "[]:80",
-		"[127.0.0.1]:80", "[*]:80", "udp:127.0.0.1:1", "unix:",
-		"unix:path", "unix:./path",
-		"unix:/", "unix:/run/", "unix:@", "systemd:", "systemd:a:b",
-		"a\nb:80", "unix:/a\nb", "a b:80", "256.0.0.1.:x" };
+		"[127.0.0.1]:80", "[*]:80", "udp:127.0.0.1:1",
+		"unix:", "unix:path", "unix:./path", "unix:/", "unix:/run/",
+		"unix:@", "systemd:", "systemd:a:b", "a\nb:80", "unix:/a\nb",
+		"a b:80", "256.0.0.1.:x" };
 	struct address found[MAX];
 	struct error err;
 	size_t i;
@@ -129,7 +129,8 @@ conflict(const char *a, const char *b)
 {
 	struct address aa = resolved(a), bb = resolved(b);
 
-	ck_assert_int_eq(address_conflict(&aa, &bb), address_conflict(&bb, &aa));
+	ck_assert_int_eq(address_conflict(&aa, &bb),
+	    address_conflict(&bb, &aa));
 	return address_conflict(&aa, &bb);
 }
 
@@ -170,13 +171,15 @@ START_TEST(strange_peers_have_a_text)
 	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(sa_family_t), text),
 	    "unix");
 	memcpy(un.sun_path, "\0a\nb\x1b", 5);
-	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(sa_family_t) + 5, text),
+	ck_assert_str_eq(
+	    sockaddr_text((void *)&un, sizeof(sa_family_t) + 5, text),
 	    "unix:@a?b?");
 	memset(un.sun_path, 'x', sizeof(un.sun_path));
 	ck_assert_uint_eq(strlen(sockaddr_text((void *)&un, sizeof(un), text)),
 	    5 + sizeof(un.sun_path));
 	un.sun_family = AF_APPLETALK;
-	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(un), text), "unknown");
+	ck_assert_str_eq(sockaddr_text((void *)&un, sizeof(un), text),
+	    "unknown");
 	ck_assert_str_eq(sockaddr_text((void *)&un, 0, text), "unknown");
 }
 END_TEST

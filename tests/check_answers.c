@@ -75,7 +75,8 @@ make(void)
 	child = answers_open(dup(ring_fd), child_bell);
 	ck_assert_ptr_nonnull(child);
 	child_fd = pair[1];
-	channel = channel_new(base, CHANNEL_MASTER, pair[0], answers, &ops, NULL);
+	channel =
+	    channel_new(base, CHANNEL_MASTER, pair[0], answers, &ops, NULL);
 	ck_assert_ptr_nonnull(channel);
 }
 
@@ -129,7 +130,8 @@ START_TEST(an_answer_arrives_whole)
 	ck_assert_mem_eq(seen.last.arg, arg, sizeof(arg));
 	ck_assert_uint_eq(seen.last.length, 6);
 	ck_assert_str_eq(seen.last.payload, "hello");
-	ck_assert_int_eq(answers_say_problem(child, 3, 4, "a.conf", 12, "no"), 0);
+	ck_assert_int_eq(answers_say_problem(child, 3, 4, "a.conf", 12, "no"),
+	    0);
 	loop();
 	ck_assert_uint_eq(seen.messages, 2);
 	ck_assert_uint_eq(seen.last.arg[1], 12);
@@ -292,7 +294,8 @@ START_TEST(a_bell_that_the_child_made_blocking_and_full_stops_nobody)
 	fcntl(child_bell, F_SETFL, 0);
 	ck_assert_int_eq(write(child_bell, &full, sizeof(full)), sizeof(full));
 	loop();
-	ck_assert_int_eq(read(child_bell, &count, sizeof(count)), sizeof(count));
+	ck_assert_int_eq(read(child_bell, &count, sizeof(count)),
+	    sizeof(count));
 	loop();
 	ck_assert_int_eq(answers_put(child, MSG_RELOAD, 1, NULL, NULL, 0), 0);
 	loop();

@@ -32,8 +32,8 @@ connect_pair(int pair[2])
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ck_assert_int_eq(bind(listening, (struct sockaddr *)&in, length), 0);
 	ck_assert_int_eq(listen(listening, 1), 0);
-	ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&in, &length),
-	    0);
+	ck_assert_int_eq(
+	    getsockname(listening, (struct sockaddr *)&in, &length), 0);
 	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(connect(pair[0], (struct sockaddr *)&in, length), 0);
 	pair[1] = accept(listening, NULL, NULL);
@@ -59,7 +59,10 @@ slow_to_close(int *ret_peer)
 	return pair[0];
 }
 
-/* Takes fd over, so that it is only in the message.  Returns what sendmsg(2) did. */
+/*
+ * Takes fd over, so that it is only in the message.  Returns what sendmsg(2)
+ * did.
+ */
 static ssize_t
 send_fd(int to, int fd)
 {
@@ -131,8 +134,8 @@ START_TEST(a_client_that_was_never_accepted_is_dropped_by_somebody_else)
 	ck_assert_int_eq(
 	    bind(listening, (struct sockaddr *)&un, sizeof(un.sun_family)), 0);
 	ck_assert_int_eq(listen(listening, 5), 0);
-	ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&un, &length),
-	    0);
+	ck_assert_int_eq(
+	    getsockname(listening, (struct sockaddr *)&un, &length), 0);
 	client = socket(AF_UNIX, SOCK_STREAM, 0);
 	ck_assert_int_eq(connect(client, (struct sockaddr *)&un, length), 0);
 	ck_assert_int_eq(send_fd(client, slow_to_close(&peer)), 5);

@@ -1,4 +1,6 @@
-/* check_bundle.c: settings survive the way through a memfd; nothing else does. */
+/*
+ * check_bundle.c: settings survive the way through a memfd; nothing else does.
+ */
 
 #include "fixture.h"
 
@@ -292,7 +294,9 @@ START_TEST(every_truncation_is_refused)
 }
 END_TEST
 
-/* What was accepted has no hole that a reader of the settings could fall into. */
+/*
+ * What was accepted has no hole that a reader of the settings could fall into.
+ */
 static void
 walk(const struct settings *settings)
 {
@@ -306,7 +310,8 @@ walk(const struct settings *settings)
 	for (i = 0; i < settings->image_count; i++)
 		for (j = 0; j < settings->images[i].need_count; j++) {
 			k = settings->images[i].needs[j].image;
-			ck_assert_ptr_nonnull(settings->images[i].needs[j].name);
+			ck_assert_ptr_nonnull(
+			    settings->images[i].needs[j].name);
 			ck_assert(k == NO_IMAGE ||
 			    (k < i && settings->images[k].library));
 		}

@@ -143,7 +143,8 @@ START_TEST(a_message_arrives_whole_with_its_descriptor)
 	ck_assert(same_file(msg.fd, fd));
 	ck_assert_int_eq(fcntl(msg.fd, F_GETFD), FD_CLOEXEC);
 	close(msg.fd);
-	ck_assert_int_eq(msg_send(other, MSG_COMMITTED, 8, NULL, NULL, 0, -1), 0);
+	ck_assert_int_eq(msg_send(other, MSG_COMMITTED, 8, NULL, NULL, 0, -1),
+	    0);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1);
 	ck_assert_uint_eq(seen.last.type, MSG_COMMITTED);
@@ -344,7 +345,8 @@ START_TEST(what_the_socket_does_not_take_waits_in_order)
 	for (i = 0; i < count; i++) {
 		memcpy(text, &i, sizeof(i));
 		ck_assert_int_eq(channel_send(channel, MSG_PROBLEM, i, NULL,
-				     text, sizeof(text), i % 100 == 0 ? fd : -1),
+				     text, sizeof(text),
+				     i % 100 == 0 ? fd : -1),
 		    0);
 	}
 	/* It has duplicates of the descriptors that wait. */

@@ -115,7 +115,8 @@ START_TEST(keepalive_is_a_switch_or_a_time)
 		    "plugin = \"p\"; listen = \"*:1\"; keepalive = %s; } );",
 		    rows[i].text);
 		settings = good(text);
-		ck_assert_int_eq(settings->listeners[0].keepalive.on, rows[i].on);
+		ck_assert_int_eq(settings->listeners[0].keepalive.on,
+		    rows[i].on);
 		ck_assert_uint_eq(settings->listeners[0].keepalive.ms,
 		    rows[i].idle_ms);
 		done(settings);
@@ -185,7 +186,8 @@ START_TEST(unknown_keys_are_told_what_was_meant)
 	one_mistake("log : {\n\n levle = \"info\"; };\n" LISTENERS, 3,
 	    "unknown key \"log.levle\"; did you mean \"log.level\"?");
 	one_listener_mistake("liten = \"x\";", "did you mean \"listen\"?");
-	one_listener_mistake("idle = 5;", "belongs into the group \"timeouts\"");
+	one_listener_mistake("idle = 5;",
+	    "belongs into the group \"timeouts\"");
 	one_mistake("backlog = 4;\n" LISTENERS, 1,
 	    "it belongs into a group of \"listeners\"");
 	one_listener_mistake("timeouts : { idel = 5; };",
@@ -250,7 +252,8 @@ START_TEST(every_mistake_is_reported)
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 8,
 	    "TLS is not supported by this version");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 9, "does not fit 32 bits");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11, "plugin: expected a string");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11,
+	    "plugin: expected a string");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11, "\"listen\" is missing");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 12, "expected groups");
 	ck_assert_uint_eq(problems.errors, 12);
@@ -304,10 +307,11 @@ START_TEST(names_and_addresses_are_unique)
 		    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; },\n"
 		    "{ name = \"a\"; plugin = \"p\"; listen = \"*:2\"; } );\n",
 	    3, "name: \"a\" is the name of the listener in ");
-	one_mistake("listeners = (\n"
-		    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:1\"; },\n"
-		    "{ name = \"b\"; plugin = \"p\"; listen = [ \"127.0.0.1:2\",\n"
-		    "  \"127.0.0.1:1\" ]; } );\n",
+	one_mistake(
+	    "listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:1\"; },\n"
+	    "{ name = \"b\"; plugin = \"p\"; listen = [ \"127.0.0.1:2\",\n"
+	    "  \"127.0.0.1:1\" ]; } );\n",
 	    4, "listen: 127.0.0.1:1 is taken by \"a\" in ");
 	one_mistake("listeners = (\n"
 		    "{ name = \"a\"; plugin = \"p\"; listen = [ \"unix:/x\",\n"

@@ -47,8 +47,8 @@ START_TEST(the_directory_of_the_file_is_no_pattern)
 	    "listeners = ( { name = \"a\"; "
 	    "plugin = \"p\"; listen = \"*:1\"; } );");
 	memset(&problems, 0, sizeof(problems));
-	settings = conf_read(fixture_text("a[b]/sluice.conf",
-				 "include = \"conf.d/*.conf\";"),
+	settings = conf_read(
+	    fixture_text("a[b]/sluice.conf", "include = \"conf.d/*.conf\";"),
 	    &problems);
 	ck_assert_ptr_nonnull(settings);
 	ck_assert_uint_eq(problems.errors, 0);
@@ -97,7 +97,8 @@ START_TEST(mistakes_in_included_files_name_them)
 	fixture_text("other.conf", "include = \"x\";");
 	one_mistake(LISTENERS "\ninclude = \"sluice.conf\";", 3, "itself");
 	one_mistake(LISTENERS "include = 5;", 2, "include: expected a string");
-	one_mistake(LISTENERS "include = ( );", 2, "include: the list is empty");
+	one_mistake(LISTENERS "include = ( );", 2,
+	    "include: the list is empty");
 	settings = read_text(LISTENERS "include = \"other.conf\";");
 	expect(LOG_LEVEL_ERROR, "/other.conf", 1, "include: an included file");
 	done(settings);

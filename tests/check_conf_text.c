@@ -15,7 +15,8 @@ START_TEST(integers_that_would_wrap_are_refused)
 	one_mistake("workers = 0xFFFFFFFF;\n" LISTENERS, 1, "32 bits");
 	one_mistake("\nworkers = 99999999999999999999;\n" LISTENERS, 2,
 	    "64 bits");
-	one_mistake("workers = 9223372036854775808L;\n" LISTENERS, 1, "64 bits");
+	one_mistake("workers = 9223372036854775808L;\n" LISTENERS, 1,
+	    "64 bits");
 	one_mistake("workers = 0xFFFFFFFFFFFFFFFFL;\n" LISTENERS, 1, "64 bits");
 	one_listener_mistake("options : { n = 18446744073709551617; };",
 	    "64 bits");
@@ -72,7 +73,8 @@ START_TEST(broken_syntax_names_the_line)
 	one_mistake("workers = 1;\n\nworkers = 2;\n", 3, "duplicate");
 	one_mistake("workers = 1;\nuser = \"x;\nlog = 5;\n", 2,
 	    "this string has no end");
-	one_mistake("workers = 1;\n/* no end\n\n", 2, "this comment has no end");
+	one_mistake("workers = 1;\n/* no end\n\n", 2,
+	    "this comment has no end");
 	one_mistake("\nlisteners = (\n { name = \"x\"; \n\n", 3,
 	    "this \"{\" is never closed");
 	one_mistake("listeners = (\n { name = \"x\"; )\n;", 2,

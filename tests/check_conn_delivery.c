@@ -144,7 +144,8 @@ START_TEST(linger_begins_anew_with_what_the_peer_takes)
 		peer_takes(fd, i * PART / 10, PART / 10);
 	}
 	ck_assert_mem_eq(got, bytes, PART);
-	pass_ms(500); /* it has all of it, and has the linger time for its end */
+	/* It has all of it, and has the linger time for its end. */
+	pass_ms(500);
 	ck_assert_ptr_nonnull(plugin.conn);
 	close(fd);
 	worker_idle();

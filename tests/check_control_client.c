@@ -49,15 +49,19 @@ serve_for_ever(serve *how)
 	}
 }
 
-/* What stands in for sluiced, in a process of its own.  NULL: nobody accepts. */
+/*
+ * What stands in for sluiced, in a process of its own.  NULL: nobody accepts.
+ */
 static void
 start(serve *how)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", fixture_path("socket"));
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s",
+	    fixture_path("socket"));
 	listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(listening, (struct sockaddr *)&un, sizeof(un)), 0);
+	ck_assert_int_eq(bind(listening, (struct sockaddr *)&un, sizeof(un)),
+	    0);
 	ck_assert_int_eq(listen(listening, how != NULL ? 16 : 0), 0);
 	if (how == NULL)
 		return;
@@ -187,8 +191,8 @@ START_TEST(a_request_is_one_line_of_json)
 		ck_assert_int_eq(control_ask(&request, &answer, &err), 0);
 		ck_assert_int_eq(answer.outcome, CONTROL_DONE);
 		expected = json_loads(all[i].line, 0, NULL);
-		ck_assert(
-		    json_equal(json_object_get(answer.json, "asked"), expected));
+		ck_assert(json_equal(json_object_get(answer.json, "asked"),
+		    expected));
 		json_decref(expected);
 		control_answer_done(&answer);
 	}
@@ -401,7 +405,8 @@ serve_without_end(int fd, unsigned int number)
 START_TEST(too_long_an_answer_is_given_up)
 {
 	start(serve_without_end);
-	expect_none(LONG_MS, CONTROL_NO_LIMIT, EPROTO, "too long an answer from");
+	expect_none(LONG_MS, CONTROL_NO_LIMIT, EPROTO,
+	    "too long an answer from");
 	stop();
 }
 END_TEST
@@ -467,7 +472,9 @@ serve_unasked(int fd, unsigned int number)
 
 START_TEST(one_that_hangs_up_unasked_does_no_harm)
 {
-	/* Often enough for some to hang up before they are asked: no SIGPIPE. */
+	/*
+	 * Often enough for some to hang up before they are asked: no SIGPIPE.
+	 */
 	start(serve_nothing);
 	for (unsigned int i = 0; i < 300; i++) {
 		ck_assert_int_eq(ask(LONG_MS, LONG_MS), -1);
@@ -630,7 +637,8 @@ START_TEST(one_that_lets_nobody_in_ends_at_the_deadline)
 	int fd, rc;
 
 	start(NULL);
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", fixture_path("socket"));
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s",
+	    fixture_path("socket"));
 	do {
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 		rc = connect(fd, (struct sockaddr *)&un, sizeof(un));
@@ -653,7 +661,8 @@ START_TEST(nobody_there_is_told_with_the_cause)
 
 	start(NULL);
 	close(listening);
-	expect_none(LONG_MS, LONG_MS, ECONNREFUSED, "Connection refused; is it");
+	expect_none(LONG_MS, LONG_MS, ECONNREFUSED,
+	    "Connection refused; is it");
 	unlink(request.socket);
 	expect_none(LONG_MS, LONG_MS, ENOENT, "No such file");
 	ck_assert_ptr_nonnull(strstr(err.text, request.socket));

@@ -22,10 +22,12 @@ refused(const void *data, size_t len, const char *part)
 	struct error err = { "" };
 	const char *path = fixture_file("bad.so", data, len);
 
-	ck_assert_msg(image_open(path, &image, &err) == -1, "accepted: %s", part);
+	ck_assert_msg(image_open(path, &image, &err) == -1, "accepted: %s",
+	    part);
 	ck_assert_int_eq(image.fd, -1);
 	ck_assert_msg(strstr(err.text, part) != NULL, "%s", err.text);
-	ck_assert_msg(strncmp(err.text, path, strlen(path)) == 0, "%s", err.text);
+	ck_assert_msg(strncmp(err.text, path, strlen(path)) == 0, "%s",
+	    err.text);
 }
 
 START_TEST(an_image_is_sealed_and_known_by_its_hash)
@@ -93,8 +95,7 @@ START_TEST(a_real_shared_object_passes)
 		} else if (strstr(map->l_name, "libc.so") != NULL) {
 			ck_assert_int_eq(image_open(map->l_name, &image, &err),
 			    -1);
-			ck_assert_ptr_nonnull(
-			    strstr(err.text, "thread-local"));
+			ck_assert_ptr_nonnull(strstr(err.text, "thread-local"));
 		}
 	}
 }
@@ -131,8 +132,7 @@ START_TEST(a_file_that_is_replaced_while_it_is_read_is_whole)
 	char from[PATH_MAX], path[PATH_MAX];
 	pid_t pid;
 
-	snprintf(path, sizeof(path), "%s",
-	    fixture_file("a.so", &t, sizeof(t)));
+	snprintf(path, sizeof(path), "%s", fixture_file("a.so", &t, sizeof(t)));
 	snprintf(from, sizeof(from), "%s", fixture_path("new.so"));
 	pid = fork();
 	ck_assert_int_ne(pid, -1);
@@ -207,8 +207,8 @@ START_TEST(static_tls_is_refused)
 	struct error err;
 
 	tiny_dynamic(&t, DT_FLAGS, DF_BIND_NOW);
-	ck_assert_msg(image_open(fixture_file("a.so", &t, sizeof(t)), &image,
-			  &err) == 0,
+	ck_assert_msg(
+	    image_open(fixture_file("a.so", &t, sizeof(t)), &image, &err) == 0,
 	    "%s", err.text);
 	image_close(&image);
 	tiny_dynamic(&t, DT_FLAGS, DF_BIND_NOW | DF_STATIC_TLS);
@@ -229,8 +229,8 @@ accepted(const struct tiny *t)
 	struct image image = { .fd = -1 };
 	struct error err = { "" };
 
-	ck_assert_msg(image_open(fixture_file("a.so", t, sizeof(*t)), &image,
-			  &err) == 0,
+	ck_assert_msg(
+	    image_open(fixture_file("a.so", t, sizeof(*t)), &image, &err) == 0,
 	    "%s", err.text);
 	image_close(&image);
 }
@@ -385,16 +385,16 @@ START_TEST(offsets_beyond_all_bounds_are_refused)
 {
 	struct tiny t = tiny();
 
-	t.head.e_phoff = (ElfW(Off)) - 1;
+	t.head.e_phoff = (ElfW(Off))-1;
 	refused(&t, sizeof(t), "cut short");
 	t = tiny();
-	t.head.e_shoff = (ElfW(Off)) - 64;
+	t.head.e_shoff = (ElfW(Off))-64;
 	refused(&t, sizeof(t), "cut short");
 	t = tiny();
-	t.segments[0].p_offset = (ElfW(Off)) - 1;
+	t.segments[0].p_offset = (ElfW(Off))-1;
 	refused(&t, sizeof(t), "cut short");
 	t = tiny();
-	t.segments[0].p_filesz = (ElfW(Off)) - 1;
+	t.segments[0].p_filesz = (ElfW(Off))-1;
 	refused(&t, sizeof(t), "cut short");
 	t = tiny();
 	t.head.e_phnum = 0xffff;
@@ -403,7 +403,7 @@ START_TEST(offsets_beyond_all_bounds_are_refused)
 	t.head.e_phentsize = 1;
 	refused(&t, sizeof(t), "damaged");
 	t = tiny();
-	t.sections[1].sh_size = (ElfW(Off)) - 1;
+	t.sections[1].sh_size = (ElfW(Off))-1;
 	refused(&t, sizeof(t), "not whole");
 }
 END_TEST

@@ -149,7 +149,8 @@ find_in_manual(const struct key *key, const char *path)
 
 	len = (size_t)snprintf(head, sizeof(head), ".It Ic %s", path);
 	while (next_line(&text, line, sizeof(line))) {
-		if (strncmp(line, ".It", 3) == 0 || strncmp(line, ".Sh", 3) == 0)
+		if (strncmp(line, ".It", 3) == 0 ||
+		    strncmp(line, ".Sh", 3) == 0)
 			in = strncmp(line, head, len) == 0 &&
 			    (line[len] == '\0' || line[len] == ' ');
 		if (!in)
@@ -168,7 +169,8 @@ find_in_manual(const struct key *key, const char *path)
 		len = strlen(head);
 	}
 	ck_assert_msg(found, "sluice.conf.5: no entry for %s", path);
-	ck_assert_msg(has_default || key->value == NULL || key->flags & KEY_BUILD,
+	ck_assert_msg(has_default || key->value == NULL ||
+		key->flags & KEY_BUILD,
 	    "sluice.conf.5: %s: no default", path);
 	ck_assert_msg(restart || !(key->flags & KEY_RESTART),
 	    "sluice.conf.5: %s: the word \"restart\" is missing", path);
@@ -231,8 +233,8 @@ rows_lie_within(const struct key *keys, size_t size)
 {
 	for (; keys->name != NULL; keys++) {
 		ck_assert_msg(keys->offset < size && keys->count < size &&
-			keys->origin < (keys->type == KEY_GROUPS ? keys->size
-								 : size) &&
+			keys->origin <
+			    (keys->type == KEY_GROUPS ? keys->size : size) &&
 			keys->resolved + keys->resolved_size <= size,
 		    "%s", keys->name);
 		if (keys->keys != NULL)
@@ -286,7 +288,8 @@ END_TEST
 
 START_TEST(the_samples_are_valid)
 {
-	static const char *const names[] = { "sluice.conf", "sluice.conf.full" };
+	static const char *const names[] = { "sluice.conf",
+		"sluice.conf.full" };
 	struct problems problems = { 0 };
 	struct settings *settings;
 	char path[64], *text;

@@ -310,8 +310,8 @@ limit_file(rlim_t more)
 
 	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = more == RLIM_INFINITY ? limit.rlim_max
-					       : (rlim_t)st.st_size + more;
+	limit.rlim_cur =
+	    more == RLIM_INFINITY ? limit.rlim_max : (rlim_t)st.st_size + more;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 

@@ -30,8 +30,7 @@ begin(void)
 {
 	settings = settings_new();
 	ck_assert_ptr_nonnull(settings);
-	listener = keys_add(key_find(settings_keys, "listeners"),
-	    settings);
+	listener = keys_add(key_find(settings_keys, "listeners"), settings);
 	ck_assert_ptr_nonnull(listener);
 	listener->plugin = strdup("test");
 	listener->origin.file = "a.conf";
@@ -42,8 +41,8 @@ begin(void)
 static struct raw_option *
 add(const char *path, enum raw_type type, uint32_t line)
 {
-	struct raw_option *raw = keys_add(key_find(listener_keys,
-				     "options"), listener);
+	struct raw_option *raw =
+	    keys_add(key_find(listener_keys, "options"), listener);
 
 	ck_assert_ptr_nonnull(raw);
 	raw->path = strdup(path);

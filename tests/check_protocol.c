@@ -111,9 +111,10 @@ START_TEST(a_channel_takes_any_packet)
 	for (seed = 1; seed <= CHANNEL_SEEDS; seed++) {
 		srandom(seed);
 		memset(&seen, 0, sizeof(seen));
-		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-		channel = channel_new(base, CHANNEL_BOTH, pair[0], NULL, &ops,
-		    NULL);
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair),
+		    0);
+		channel =
+		    channel_new(base, CHANNEL_BOTH, pair[0], NULL, &ops, NULL);
 		ck_assert_ptr_nonnull(channel);
 		for (i = 0; i < 100 && seen.closes == 0; i++) {
 			send_odd_packet(pair[1], 1, fds, 10);
@@ -230,7 +231,8 @@ expect_end(pid_t pid, unsigned int seed)
 	}
 	ck_assert_msg(WIFEXITED(status), "seed %u: signal %d", seed,
 	    WTERMSIG(status));
-	ck_assert_msg(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == GOOD_EXIT,
+	ck_assert_msg(WEXITSTATUS(status) == 0 ||
+		WEXITSTATUS(status) == GOOD_EXIT,
 	    "seed %u: exit status %d", seed, WEXITSTATUS(status));
 }
 
@@ -270,7 +272,9 @@ say_hello(int channel, struct shm *shm)
 		    shm_row_fd(shm, 0, &arg[1])) == 0);
 }
 
-/* Now and then a step of the right dance, so that the wrong ones have a floor. */
+/*
+ * Now and then a step of the right dance, so that the wrong ones have a floor.
+ */
 static bool
 say_right(int channel, const struct generation *generation, int listening)
 {
@@ -318,8 +322,8 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 		ck_assert_ptr_nonnull(answers);
 		channel = start(role, answers, &pid);
 		/* A few hear nothing of the kind first. */
-		there = seed % 16 == 0 ||
-		    say_hello(channel, with_shm ? shm : NULL);
+		there =
+		    seed % 16 == 0 || say_hello(channel, with_shm ? shm : NULL);
 		for (i = 0; there && i < CHILD_PACKETS; i++) {
 			there = below(2) == 0
 			    ? say_right(channel, &generation, fds[2])

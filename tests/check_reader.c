@@ -32,7 +32,7 @@ static struct {
 	int bundle;
 	unsigned int sources;
 	char source[PATH_MAX]; /* the last */
-	int status; /* of the process */
+	int status;	       /* of the process */
 } answer;
 
 static pid_t
@@ -180,7 +180,8 @@ START_TEST(a_good_file_becomes_a_bundle_and_images)
 	ck_assert_uint_eq(settings->listeners[1].image, 0);
 	ck_assert_uint_eq(settings->listeners[2].image, 1);
 	ck_assert_uint_eq(settings->listeners[3].image, 0);
-	ck_assert_str_eq(settings->images[0].path, fixture_path("plugins/a.so"));
+	ck_assert_str_eq(settings->images[0].path,
+	    fixture_path("plugins/a.so"));
 	for (i = 0; i < 2; i++)
 		ck_assert(memfd_is_sealed(answer.image_fds[i]));
 	settings_free(settings);
@@ -286,7 +287,8 @@ START_TEST(a_master_that_says_nonsense_or_leaves_is_left)
 	int channel, status;
 	pid_t pid = start(&channel);
 
-	ck_assert_int_eq(msg_send(channel, MSG_COMMIT, 1, NULL, NULL, 0, -1), 0);
+	ck_assert_int_eq(msg_send(channel, MSG_COMMIT, 1, NULL, NULL, 0, -1),
+	    0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 	close(channel);

@@ -1,4 +1,7 @@
-/* check_reload.c: what a reload remembers and counts: waiters, probation, canary. */
+/*
+ * check_reload.c: what a reload remembers and counts: waiters, probation,
+ * canary.
+ */
 
 #include <sys/mman.h>
 
@@ -34,8 +37,7 @@ on_verdict(void *arg, bool good, const char *text)
 	told->good = good;
 	snprintf(told->text, sizeof(told->text), "%s", text);
 	if (told->comes_back != NULL) {
-		waiters_add(told->comes_back, &waiter, told->comes_for,
-		    false);
+		waiters_add(told->comes_back, &waiter, told->comes_for, false);
 		waiters_forget(told->comes_back, told->forgets);
 	}
 }
@@ -110,7 +112,8 @@ END_TEST
 START_TEST(a_wish_from_inside_waits_for_what_comes_of_it)
 {
 	struct waiters waiters = { 0 };
-	struct told told = { .comes_back = &waiters, .comes_for = WAIT_RUNNING };
+	struct told told = { .comes_back = &waiters,
+		.comes_for = WAIT_RUNNING };
 
 	add(&waiters, &told, WAIT_RUNNING, false);
 	waiters_tell(&waiters, true, "");
@@ -236,7 +239,8 @@ count(unsigned int worker, uint64_t closed, uint64_t failed)
 
 START_TEST(a_canary_is_compared_with_the_others)
 {
-	struct settings settings = { .canary = { .time_ms = 60000, .errors = 10 } };
+	struct settings settings = { .canary = { .time_ms = 60000,
+					 .errors = 10 } };
 	static struct canary canary;
 	struct shm *shm;
 	unsigned int i;

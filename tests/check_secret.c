@@ -297,8 +297,8 @@ START_TEST(its_memory_is_neither_dumped_nor_forked)
 	ck_assert_int_ne(pid, -1);
 	if (pid == 0)
 		_exit(secret->bytes[0] == '\0' &&
-			memcmp(secret->bytes, secret->bytes + 1,
-			    secret->len - 1) == 0
+			    memcmp(secret->bytes, secret->bytes + 1,
+				secret->len - 1) == 0
 			? 0
 			: 1);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -371,8 +371,10 @@ take(const struct msg *msg)
 static void
 read_config(void)
 {
-	struct hello hello = { .uid = (uint32_t)-1, .gid = (uint32_t)-1,
-		.master_pid = (uint32_t)getpid(), .check_only = true };
+	struct hello hello = { .uid = (uint32_t)-1,
+		.gid = (uint32_t)-1,
+		.master_pid = (uint32_t)getpid(),
+		.check_only = true };
 	struct msg msg;
 	int pair[2], status;
 	pid_t pid;
@@ -393,8 +395,9 @@ read_config(void)
 		_exit(reader_main());
 	}
 	close(pair[1]);
-	ck_assert_int_eq(msg_send(pair[0], MSG_HELLO, 1, NULL, &hello,
-			     sizeof(hello), -1), 0);
+	ck_assert_int_eq(
+	    msg_send(pair[0], MSG_HELLO, 1, NULL, &hello, sizeof(hello), -1),
+	    0);
 	while (msg_recv(pair[0], &msg) == 1)
 		take(&msg);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -411,12 +414,13 @@ START_TEST(the_reader_sends_it_beside_the_bundle)
 	fixture_text("key.pem", BYTES);
 	read_config();
 	ck_assert_uint_eq(said.verdict, MSG_PREPARED);
-	ck_assert_uint_eq(said.sources, 1); /* whoever watches files hears of it */
+	/* Whoever watches files hears of it. */
+	ck_assert_uint_eq(said.sources, 1);
 	is_secret(said.secret);
 	ck_assert_int_eq(fstat(said.bundle, &st), 0);
 	ck_assert_int_lt(st.st_size, (off_t)sizeof(data));
-	ck_assert_int_eq(
-	    memfd_read(said.bundle, data, (size_t)st.st_size, 0), 0);
+	ck_assert_int_eq(memfd_read(said.bundle, data, (size_t)st.st_size, 0),
+	    0);
 	ck_assert_ptr_null(
 	    memmem(data, (size_t)st.st_size, "xyzzy", strlen("xyzzy")));
 	settings = bundle_read(said.bundle, &err);
@@ -620,7 +624,8 @@ START_TEST(a_worker_gets_it_until_its_generation_is_made)
 		if (msg.type == MSG_ROW) /* a row of the shared memory */
 			close(msg.fd);
 		else
-			ck_assert_int_eq(material_add(&material, &msg, &err), 0);
+			ck_assert_int_eq(material_add(&material, &msg, &err),
+			    0);
 	}
 	ck_assert_uint_eq(msg.type, MSG_PREPARE);
 	ck_assert_int_eq(material_read(&material, &err), 0);

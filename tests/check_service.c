@@ -589,7 +589,8 @@ START_TEST(timers_set_by_old_code_fire_in_new_code)
 	fd = worker_connect();
 	ck_assert_int_eq(sl_timer(worker_listener()->current, NULL, 1, 20), 0);
 	ck_assert_int_eq(sl_timer(worker_listener()->current,
-	    TAILQ_FIRST(&worker_listener()->conns), 10, 20), 0);
+			     TAILQ_FIRST(&worker_listener()->conns), 10, 20),
+	    0);
 	commit(prepare(ON_RELOAD_AUTO));
 	while (fired1 + fired2 < 11)
 		worker_pass(true);
@@ -760,8 +761,8 @@ START_TEST(timers_by_the_hundred_thousand_hold_up_nobody)
 		ck_assert_int_eq(sl_timer(old, conn, i * STEP, 3600000), 0);
 	}
 	for (i = 1; i <= COUNT; i += 2) /* again, and away */
-		ck_assert_int_eq(sl_timer(old, NULL, i * STEP,
-		    i % 4 == 1 ? 0 : 7200000), 0);
+		ck_assert_int_eq(
+		    sl_timer(old, NULL, i * STEP, i % 4 == 1 ? 0 : 7200000), 0);
 	set = old->timers;
 	ck_assert_uint_eq(set->ids.count, COUNT - COUNT / 4);
 	ck_assert_uint_lt(longest_chain(&set->ids), 16);
@@ -801,8 +802,8 @@ START_TEST(only_its_own_services_can_a_plugin_stop)
 	second.descriptor.name = "other";
 	second.refs++;
 	other = listener_new("other", 1);
-	foreign = service_new(other, &second, NULL, 1, NULL, ON_RELOAD_AUTO,
-	    &err);
+	foreign =
+	    service_new(other, &second, NULL, 1, NULL, ON_RELOAD_AUTO, &err);
 	service_commit(other, foreign);
 	fd = worker_connect();
 	peer_write(fd, "?", 1);

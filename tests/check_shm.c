@@ -159,7 +159,9 @@ cannot_write(int fd, size_t size)
 	ck_assert_int_eq(pwrite(again, "x", 1, 0), -1);
 	ck_assert_int_eq(ftruncate(again, 0), -1);
 	ck_assert_int_eq(fallocate(again,
-	    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
+			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			     4096),
+	    -1);
 	memory = mmap(NULL, size, PROT_READ, MAP_SHARED, again, 0);
 	ck_assert_ptr_ne(memory, MAP_FAILED);
 	ck_assert_int_eq(mprotect(memory, size, PROT_READ | PROT_WRITE), -1);
@@ -364,12 +366,15 @@ START_TEST(ipv6_counts_by_64_and_mapped_ipv4_is_ipv4)
 
 	make();
 	ck_assert(shm_address_in(worker[0], 7, peer("2001:db8::1"), 1, &entry));
-	ck_assert(!shm_address_in(worker[1], 7, peer("2001:db8::2:3"), 1, &entry));
-	ck_assert(shm_address_in(worker[1], 7, peer("2001:db8:0:1::1"), 1, &entry));
+	ck_assert(
+	    !shm_address_in(worker[1], 7, peer("2001:db8::2:3"), 1, &entry));
+	ck_assert(
+	    shm_address_in(worker[1], 7, peer("2001:db8:0:1::1"), 1, &entry));
 	ck_assert(shm_address_in(worker[0], 7, peer("192.0.2.1"), 1, &entry));
 	ck_assert(
 	    !shm_address_in(worker[0], 7, peer("::ffff:192.0.2.1"), 1, &entry));
-	ck_assert(shm_address_in(worker[0], 7, peer("::ffff:192.0.2.2"), 1, &entry));
+	ck_assert(
+	    shm_address_in(worker[0], 7, peer("::ffff:192.0.2.2"), 1, &entry));
 	unmake();
 }
 END_TEST
@@ -422,8 +427,7 @@ END_TEST
 static int
 race(unsigned int i)
 {
-	struct shm *own =
-	    shm_map(WORKERS, shm_head_fd(master), i, row_fd(i));
+	struct shm *own = shm_map(WORKERS, shm_head_fd(master), i, row_fd(i));
 	unsigned int k;
 	bool holds = false;
 

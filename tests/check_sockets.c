@@ -278,8 +278,8 @@ START_TEST(star_is_both_families_and_an_ipv6_address_only_one)
 	sock_unref(star);
 	six = open_for("[::1]:0", &web, 0);
 	if (six != NULL)
-		ck_assert_int_eq(option(sock_fd(six), IPPROTO_IPV6, IPV6_V6ONLY),
-		    1);
+		ck_assert_int_eq(
+		    option(sock_fd(six), IPPROTO_IPV6, IPV6_V6ONLY), 1);
 	sock_unref(six);
 	sockets_free(sockets);
 }
@@ -521,7 +521,8 @@ START_TEST(a_path_that_was_removed_is_made_anew)
 	ck_assert_ptr_ne(sock, again);
 	sock_unref(sock);
 	ck_assert_int_ge(connect_unix(path), 0);
-	ck_assert_ptr_eq(must_open(unix_spec("sock"), &web, SOCK_SHARED), again);
+	ck_assert_ptr_eq(must_open(unix_spec("sock"), &web, SOCK_SHARED),
+	    again);
 	sock_unref(again);
 	sock_unref(again);
 	sockets_free(sockets);
@@ -548,7 +549,10 @@ START_TEST(an_abstract_name_is_taken_once)
 }
 END_TEST
 
-/* As a process that systemd started: 3 and 4 are sockets, 5 is a file, 6 is no business of ours. */
+/*
+ * As a process that systemd started: 3 and 4 are sockets, 5 is a file, 6 is no
+ * business of ours.
+ */
 static int
 run_inherited(void)
 {
@@ -613,7 +617,10 @@ START_TEST(sockets_from_systemd_are_known_by_name_and_kept)
 	pid_t pid = fork();
 	int status;
 
-	/* In a process of its own: it closes what is not its, also what libcheck needs. */
+	/*
+	 * In a process of its own: it closes what is not its, also what
+	 * libcheck needs.
+	 */
 	if (pid == 0) {
 		log_init("test");
 		_exit(run_inherited());

@@ -1,4 +1,6 @@
-/* check_sticky.c: what a listening socket keeps is found, said, and set right. */
+/*
+ * check_sticky.c: what a listening socket keeps is found, said, and set right.
+ */
 
 #include "fixture.h"
 

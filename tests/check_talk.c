@@ -384,7 +384,8 @@ say_something(struct msg *msg)
 	if (below(4) != 0) {
 		msg->type = answers[below(6)];
 		if (msg->type !=
-			(master.state == COMMIT ? MSG_COMMITTED : MSG_PREPARED) &&
+			(master.state == COMMIT ? MSG_COMMITTED
+						: MSG_PREPARED) &&
 		    below(8) != 0)
 			return;
 	}
@@ -557,7 +558,9 @@ START_TEST(reader_and_probe_may_say_anything)
 			ck_assert_ptr_nonnull(child);
 			say_next(msg, at++, bundle, image);
 			child->ops->on_message(child->arg, msg);
-			/* Each of them goes after its answer, or at any time. */
+			/*
+			 * Each of them goes after its answer, or at any time.
+			 */
 			if (at == 4 || at == 9 || child->reason != NULL ||
 			    below(30) == 0)
 				child_end(child, below(10) != 0);

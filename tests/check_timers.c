@@ -70,8 +70,8 @@ START_TEST(they_expire_in_order_of_time)
 	setup();
 	for (int i = 0; i < COUNT; i++) {
 		probes[i] = (struct probe){ 0 };
-		ck_assert_int_eq(timers_attach(timers, &probes[i].timer,
-		    on_expire), 0);
+		ck_assert_int_eq(
+		    timers_attach(timers, &probes[i].timer, on_expire), 0);
 		seed = seed * 1103515245 + 12345;
 		timers_set(timers, &probes[i].timer,
 		    now_ms + 1 + (seed >> 16) % 20);

@@ -53,7 +53,8 @@ START_TEST(strange_durations_are_refused)
 		err.text[0] = '\0';
 		ck_assert_msg(value_duration(texts[i], &value, &err) == -1,
 		    "%s", texts[i]);
-		ck_assert_msg(strstr(err.text, texts[i]) != NULL, "%s", err.text);
+		ck_assert_msg(strstr(err.text, texts[i]) != NULL, "%s",
+		    err.text);
 	}
 	ck_assert_uint_eq(value, 4711);
 }
@@ -83,7 +84,8 @@ START_TEST(numbers_are_seconds)
 	ck_assert_int_eq(value_duration_seconds(-1, &value, &err), -1);
 	ck_assert_int_eq(value_duration_seconds(0.0001, &value, &err), -1);
 	ck_assert_int_eq(value_duration_seconds(1e300, &value, &err), -1);
-	ck_assert_int_eq(value_duration_seconds(1e300 * 1e300, &value, &err), -1);
+	ck_assert_int_eq(value_duration_seconds(1e300 * 1e300, &value, &err),
+	    -1);
 }
 END_TEST
 
@@ -133,8 +135,9 @@ END_TEST
 
 START_TEST(text_is_read_back_as_the_same)
 {
-	static const uint64_t values[] = { 1, 250, 999, 1000, 1500, 30000, 90000,
-		3600000, 86400000, 1024, 65536, 65537, 16777216, 4294967296 };
+	static const uint64_t values[] = { 1, 250, 999, 1000, 1500, 30000,
+		90000, 3600000, 86400000, 1024, 65536, 65537, 16777216,
+		4294967296 };
 	char text[VALUE_TEXT_MAX];
 	size_t i;
 

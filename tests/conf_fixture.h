@@ -78,7 +78,8 @@ expect(int level, const char *file, uint32_t line, const char *part)
 {
 	if (find_problem(level, file, line, part) == NULL) {
 		dump();
-		ck_abort_msg("no problem at %s:%u with \"%s\"", file, line, part);
+		ck_abort_msg("no problem at %s:%u with \"%s\"", file, line,
+		    part);
 	}
 }
 

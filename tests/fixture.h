@@ -18,7 +18,8 @@
 static char fixture_dir[64];
 
 static inline int
-fixture_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+fixture_remove(const char *path, const struct stat *st, int type,
+    struct FTW *ftw)
 {
 	(void)st;
 	(void)type;

@@ -63,7 +63,8 @@ tiny_dynamic(struct tiny *t, ElfW(Sxword) tag, ElfW(Xword) value)
 	size_t i;
 
 	for (i = 0; i < sizeof(t->dynamic) / sizeof(t->dynamic[0]) - 2; i++)
-		if (t->dynamic[i].d_tag == tag || t->dynamic[i].d_tag == DT_NULL)
+		if (t->dynamic[i].d_tag == tag ||
+		    t->dynamic[i].d_tag == DT_NULL)
 			break;
 	t->dynamic[i].d_tag = tag;
 	t->dynamic[i].d_un.d_val = value;

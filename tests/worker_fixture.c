@@ -37,14 +37,15 @@ worker_begin(const struct sl_handlers *handlers)
 	master = shm_new(1);
 	ck_assert_ptr_nonnull(master);
 	ck_assert_int_eq(shm_begin_row(master, 0), 0);
-	shm = shm_map(1, shm_head_fd(master), 0,
-	    shm_row_fd(master, 0, &serial));
+	shm =
+	    shm_map(1, shm_head_fd(master), 0, shm_row_fd(master, 0, &serial));
 	ck_assert_ptr_nonnull(shm);
 	ck_assert_int_eq(engine_init(shm), 0);
 	ck_assert_int_eq(accept_init(), 0);
 	settings = settings_new();
 	ck_assert_ptr_nonnull(settings);
-	ck_assert_ptr_nonnull(keys_add(key_find(settings_keys, "listeners"), settings));
+	ck_assert_ptr_nonnull(
+	    keys_add(key_find(settings_keys, "listeners"), settings));
 
 	memset(&plugin, 0, sizeof(plugin));
 	plugin.descriptor.name = "test";
@@ -101,7 +102,9 @@ worker_connect(void)
 	int pair[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+			     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+			     pair),
+	    0);
 	ck_assert(shm_connection_in(shm, 0, 0));
 	conn_accept(listener, pair[0], NULL, 0, (uint32_t)-1);
 	return pair[1];
@@ -149,8 +152,8 @@ at_end_of_pass(void)
 void
 worker_pass(bool wait)
 {
-	ck_assert_int_ne(engine_pass(wait && !engine.after_pass_due,
-	    at_end_of_pass), -1);
+	ck_assert_int_ne(
+	    engine_pass(wait && !engine.after_pass_due, at_end_of_pass), -1);
 }
 
 void

@@ -26,8 +26,8 @@ struct plugin *worker_plugin(void);
 int worker_connect(void);
 
 /*
- * The same over TCP, where the peer's kernel takes little before the peer reads,
- * and ours takes all that the tests send.
+ * The same over TCP, where the peer's kernel takes little before the peer
+ * reads, and ours takes all that the tests send.
  */
 int worker_connect_tcp(void);
 

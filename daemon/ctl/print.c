@@ -138,7 +138,8 @@ fill_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	snprintf(cells[1], CELL_MAX, "%lld", number(row, "pid"));
 	snprintf(cells[2], CELL_MAX, "%s", text(row, "state"));
 	for (i = 0; i < 5; i++)
-		snprintf(cells[3 + i], CELL_MAX, "%lld", number(row, numbers[i]));
+		snprintf(cells[3 + i], CELL_MAX, "%lld",
+		    number(row, numbers[i]));
 }
 
 static void
@@ -190,7 +191,8 @@ static void
 print_status(const json_t *answer)
 {
 	static const char *const worker_heads[] = { "WORKER", "PID", "STATE",
-		"GENERATION", "CONNECTIONS", "SLOW", "ABORTS", "RESTARTS", NULL };
+		"GENERATION", "CONNECTIONS", "SLOW", "ABORTS", "RESTARTS",
+		NULL };
 	static const char *const listener_heads[] = { "LISTENER", "CONNECTIONS",
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");
@@ -218,8 +220,9 @@ print_status(const json_t *answer)
 	    fill_worker);
 	putchar('\n');
 	print_table(json_object_get(answer, "listeners"), listener_heads,
-	    strcmp(text(answer, "reload"), "stopped") == 0 ? fill_draining_listener
-							   : fill_listener);
+	    strcmp(text(answer, "reload"), "stopped") == 0
+		? fill_draining_listener
+		: fill_listener);
 }
 
 static void

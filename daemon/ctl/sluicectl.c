@@ -66,7 +66,10 @@ print_help(void)
 	    SLUICE_CONTROL);
 }
 
-/* The words behind the command: its flags, and --json.  0, or -1 after saying what is wrong. */
+/*
+ * The words behind the command: its flags, and --json.  0, or -1 after saying
+ * what is wrong.
+ */
 static int
 parse_flags(char **words, struct call *call)
 {
@@ -109,7 +112,8 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 	ret->request.enter_ms = ENTER_MS;
 	ret->request.answer_ms = ANSWER_MS;
 	*ret_status = EXIT_SUCCESS;
-	while ((option = getopt_long(argc, argv, "+s:V", options, NULL)) != -1) {
+	while (
+	    (option = getopt_long(argc, argv, "+s:V", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			ret->request.socket = optarg;
@@ -195,7 +199,8 @@ main(int argc, char **argv)
 		return status;
 	status = run(&call);
 	if (fflush(stdout) == EOF) {
-		fprintf(stderr, "sluicectl: cannot print: %s\n", strerror(errno));
+		fprintf(stderr, "sluicectl: cannot print: %s\n",
+		    strerror(errno));
 		return EXIT_REFUSED;
 	}
 	return status;

@@ -21,8 +21,9 @@ void aside_refuse(int fd);
 void aside_close(int fd);
 
 /*
- * The same for a socket that is nobody else's: of a connection that was accepted
- * here, or where they come in.  There may be many, so it may be done later.
+ * The same for a socket that is nobody else's: of a connection that was
+ * accepted here, or where they come in.  There may be many, so it may be done
+ * later.
  */
 void aside_drop(int fd);
 

@@ -1,4 +1,7 @@
-/* base.c: libevent, set up so that no environment variable changes it and its complaints are log lines. */
+/*
+ * base.c: libevent, set up so that no environment variable changes it and its
+ * complaints are log lines.
+ */
 
 #include <stdlib.h>
 

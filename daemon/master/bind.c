@@ -29,7 +29,8 @@ cannot_bind(const struct address *address, struct error *err)
 {
 	char text[ADDRESS_TEXT_MAX];
 
-	return error_sys(err, "cannot listen on %s", address_text(address, text));
+	return error_sys(err, "cannot listen on %s",
+	    address_text(address, text));
 }
 
 static int
@@ -110,7 +111,10 @@ bind_abstract(const struct address *address, struct error *err)
 	return fd == -1 ? cannot_bind(address, err) : fd;
 }
 
-/* Does anybody listen there?  Leaves errno of the attempt to connect, 0 when it worked. */
+/*
+ * Does anybody listen there?  Leaves errno of the attempt to connect, 0 when it
+ * worked.
+ */
 static int
 connect_error(const struct address *address)
 {
@@ -133,7 +137,10 @@ same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Make room for our socket: what is there may only be one that nobody listens at. */
+/*
+ * Make room for our socket: what is there may only be one that nobody listens
+ * at.
+ */
 static int
 remove_stale(const struct address *address, struct error *err)
 {
@@ -171,7 +178,8 @@ remove_stale(const struct address *address, struct error *err)
 		    "is just replacing it",
 		    path);
 	if (unlink(path) == -1 && errno != ENOENT)
-		return error_sys(err, "cannot remove the stale socket %s", path);
+		return error_sys(err, "cannot remove the stale socket %s",
+		    path);
 	return 0;
 }
 
@@ -211,16 +219,19 @@ bind_unix_rights(int path_fd, const struct listener_settings *listener,
 
 	if (fstat(path_fd, &now) == -1)
 		return error_sys(err, "cannot look at the socket");
-	if (((listener->unix_owner.uid != (uid_t)-1 && listener->unix_owner.uid != now.st_uid) ||
+	if (((listener->unix_owner.uid != (uid_t)-1 &&
+		 listener->unix_owner.uid != now.st_uid) ||
 		(listener->unix_owner.gid != (gid_t)-1 &&
 		    listener->unix_owner.gid != now.st_gid)) &&
-	    fchownat(path_fd, "", listener->unix_owner.uid, listener->unix_owner.gid,
-		AT_EMPTY_PATH) == -1)
+	    fchownat(path_fd, "", listener->unix_owner.uid,
+		listener->unix_owner.gid, AT_EMPTY_PATH) == -1)
 		return error_sys(err, "cannot change the owner of the socket");
 	if (listener->unix_mode == (uint32_t)-1 ||
 	    listener->unix_mode == (now.st_mode & 07777))
 		return 0;
-	/* By its descriptor, so that no link put there meanwhile is followed. */
+	/*
+	 * By its descriptor, so that no link put there meanwhile is followed.
+	 */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
 	if (chmod(path, (mode_t)listener->unix_mode) == -1)
 		return error_sys(err, "cannot change the mode of the socket");
@@ -228,8 +239,9 @@ bind_unix_rights(int path_fd, const struct listener_settings *listener,
 }
 
 int
-bind_unix(const struct address *address, const struct listener_settings *listener,
-    struct stat *ret_stat, struct error *err)
+bind_unix(const struct address *address,
+    const struct listener_settings *listener, struct stat *ret_stat,
+    struct error *err)
 {
 	const char *path = address->u.un.sun_path;
 	struct error cause;
@@ -251,7 +263,10 @@ bind_unix(const struct address *address, const struct listener_settings *listene
 		cannot_bind(address, err);
 		goto fail;
 	}
-	/* Whoever may write to the directory may have put a link to any file there. */
+	/*
+	 * Whoever may write to the directory may have put a link to any file
+	 * there.
+	 */
 	if (!S_ISSOCK(ret_stat->st_mode)) {
 		error_set(err,
 		    "cannot listen on unix:%s: somebody else is just "
@@ -260,7 +275,8 @@ bind_unix(const struct address *address, const struct listener_settings *listene
 		goto fail;
 	}
 	if (bind_unix_rights(path_fd, listener, &cause) == -1) {
-		error_set(err, "cannot listen on unix:%s: %s", path, cause.text);
+		error_set(err, "cannot listen on unix:%s: %s", path,
+		    cause.text);
 		unlink(path);
 		goto fail;
 	}

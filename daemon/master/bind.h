@@ -23,7 +23,10 @@ struct listener_settings;
 int bind_tcp(const struct address *address, bool joins, bool port_is_ours,
     struct error *err);
 
-/* A path; a socket that nobody listens at is replaced.  *ret_stat is its own, for later. */
+/*
+ * A path; a socket that nobody listens at is replaced.  *ret_stat is its own,
+ * for later.
+ */
 int bind_unix(const struct address *address,
     const struct listener_settings *listener, struct stat *ret_stat,
     struct error *err);
@@ -37,7 +40,8 @@ int bind_abstract(const struct address *address, struct error *err);
 int bind_unix_ours(const struct address *address, const struct stat *bound);
 
 /* Is it?  Also true when that cannot be told. */
-bool bind_unix_is_there(const struct address *address, const struct stat *bound);
+bool bind_unix_is_there(const struct address *address,
+    const struct stat *bound);
 
 /* Give it the mode and owner of the settings.  0 or -1. */
 int bind_unix_rights(int path_fd, const struct listener_settings *listener,

@@ -43,9 +43,9 @@ struct build {
 	enum stage stage;
 	struct child *child;
 	enum answer answer;
-	unsigned int problems; /* errors it told us */
-	unsigned int told;     /* all it told us */
-	unsigned int sources;  /* files it named */
+	unsigned int problems;	/* errors it told us */
+	unsigned int told;	/* all it told us */
+	unsigned int sources;	/* files it named */
 	enum progress progress; /* of the probe */
 	uint32_t at;		/* image or listener */
 	struct gen *gen;

@@ -18,12 +18,18 @@ struct error;
 struct gen;
 
 struct build_ops {
-	/* Something to tell the operator; level is enum log_level; file may be "". */
+	/*
+	 * Something to tell the operator; level is enum log_level; file may be
+	 * "".
+	 */
 	void (*on_problem)(void *arg, int level, const char *file,
 	    uint32_t line, const char *text);
 	/* It is made of what matches this, for glob(3); or NULL. */
 	void (*on_source)(void *arg, const char *pattern);
-	/* The end, and the last call: a generation, owned by the callee, or NULL. */
+	/*
+	 * The end, and the last call: a generation, owned by the callee, or
+	 * NULL.
+	 */
 	void (*on_done)(void *arg, struct gen *gen);
 };
 

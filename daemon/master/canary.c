@@ -1,4 +1,7 @@
-/* canary.c: counts from the board, which workers write, and nobody believes more than for a comparison. */
+/*
+ * canary.c: counts from the board, which workers write, and nobody believes
+ * more than for a comparison.
+ */
 
 #include "master/canary.h"
 
@@ -32,8 +35,10 @@ counts_of(struct shm *shm, uint32_t worker)
 	const struct board_row *row = shm_row(shm, worker);
 	struct canary_counts counts;
 
-	counts.closed = atomic_load_explicit(&row->closed, memory_order_relaxed);
-	counts.failed = atomic_load_explicit(&row->failed, memory_order_relaxed);
+	counts.closed =
+	    atomic_load_explicit(&row->closed, memory_order_relaxed);
+	counts.failed =
+	    atomic_load_explicit(&row->failed, memory_order_relaxed);
 	return counts;
 }
 
@@ -57,7 +62,8 @@ canary_over(const struct canary *canary)
 
 /* What workers from first to end have added since the start. */
 static struct canary_counts
-added(const struct canary *canary, struct shm *shm, uint32_t first, uint32_t end)
+added(const struct canary *canary, struct shm *shm, uint32_t first,
+    uint32_t end)
 {
 	struct canary_counts sum = { 0, 0 }, now;
 	uint32_t i;

@@ -178,7 +178,8 @@ census_on_reply(struct census *census, struct worker_row *row,
 
 	if (!row->status_owed || msg->arg[0] != row->status_serial ||
 	    msg->length % sizeof(struct status_row) != 0 || msg->arg[1] > 1 ||
-	    (!last && count == 0) || row->status_rows + count > STATUS_ROWS_ALL ||
+	    (!last && count == 0) ||
+	    row->status_rows + count > STATUS_ROWS_ALL ||
 	    !rows_valid(msg, count))
 		return false;
 	row->status_rows += count;

@@ -31,7 +31,9 @@ struct census_worker {
 	struct status_row *rows;
 };
 
-/* Of one who waits: on_census comes once, and never from inside census_ask(). */
+/*
+ * Of one who waits: on_census comes once, and never from inside census_ask().
+ */
 struct census_asker {
 	TAILQ_ENTRY(census_asker) link;
 	/* For each worker, borrowed. */

@@ -30,7 +30,8 @@ struct check {
 };
 
 static void
-on_problem(void *arg, int level, const char *file, uint32_t line, const char *text)
+on_problem(void *arg, int level, const char *file, uint32_t line,
+    const char *text)
 {
 	struct check *check = arg;
 	const char *kind = "error";

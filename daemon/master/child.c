@@ -35,8 +35,10 @@
 #define REAP_MS 5000 /* from SIGKILL: longer only when stuck in the kernel */
 #define LAST_REAP_MS 1000 /* when we ourselves leave */
 #define REAP_POLL_MS 2
-#define LATE_MS 500 /* a timer that comes so late: we were stopped, and it, too */
-#define GRANT_MS 60000 /* in all, beyond its deadline, to one that could not run */
+/* A timer that comes so late: we were stopped, and it, too. */
+#define LATE_MS 500
+/* In all, beyond its deadline, to one that could not run. */
+#define GRANT_MS 60000
 
 struct child {
 	LIST_ENTRY(child) entry;
@@ -383,7 +385,10 @@ send_hello(struct child *child, const struct hello *hello, const char *config,
 	    sizeof(copy) + length, fd);
 }
 
-/* The pair, and for whom we do not trust a way to answer.  Returns how many descriptors the child needs, or -1. */
+/*
+ * The pair, and for whom we do not trust a way to answer.  Returns how many
+ * descriptors the child needs, or -1.
+ */
 static int
 make_channel(struct child *child, const char *role, int ret_fds[SPAWN_FDS_MAX])
 {
@@ -437,8 +442,8 @@ child_spawn(struct children *children, const char *role,
 	    (count = make_channel(child, role, fds)) == -1)
 		goto fail;
 	if (send_hello(child, hello, config, hello_fd) == 0)
-		child->pid = spawn(role, children->verbose, fds,
-		    (unsigned int)count);
+		child->pid =
+		    spawn(role, children->verbose, fds, (unsigned int)count);
 	close(fds[0]);
 	if (count > 1)
 		close(fds[1]); /* the memory; the bell stays ours as well */

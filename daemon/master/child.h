@@ -19,7 +19,10 @@ struct hello;
 struct msg;
 
 struct child_ops {
-	/* One message; msg->fd, which only a reader can send, is the callee's to keep or close. */
+	/*
+	 * One message; msg->fd, which only a reader can send, is the callee's
+	 * to keep or close.
+	 */
 	void (*on_message)(void *arg, struct msg *msg);
 	/*
 	 * It ended, and all it said was delivered.  The last call: the child
@@ -31,7 +34,10 @@ struct child_ops {
 
 /* Reaps from now on.  NULL: no memory. */
 struct children *children_new(struct event_base *base);
-/* Take notice now of those that have ended; a deadline does so before it is one. */
+/*
+ * Take notice now of those that have ended; a deadline does so before it is
+ * one.
+ */
 void children_reap(struct children *children);
 /* Kills and forgets what is left. */
 void children_free(struct children *children);
@@ -69,10 +75,16 @@ void child_abort(struct child *child, const char *reason);
 /* Somebody else hears of it from now on. */
 void child_pass(struct child *child, const struct child_ops *ops, void *arg);
 
-/* Kill it now; on_gone follows from the loop.  reason: "broke the rules", borrowed for ever. */
+/*
+ * Kill it now; on_gone follows from the loop.  reason: "broke the rules",
+ * borrowed for ever.
+ */
 void child_kill(struct child *child, const char *reason);
 
-/* Kill and forget it: no calls follow.  NULL is fine; also inside its callbacks. */
+/*
+ * Kill and forget it: no calls follow.  NULL is fine; also inside its
+ * callbacks.
+ */
 void child_free(struct child *child);
 
 #endif

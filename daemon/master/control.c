@@ -1,6 +1,7 @@
 /*
  * control.c: the listening end of the control socket: who may come in, and how
- * many.  Its path is looked after, so that it can always be found.  A peer that may not is told so before a byte of it is read.
+ * many.  Its path is looked after, so that it can always be found.  A peer that
+ * may not is told so before a byte of it is read.
  */
 
 #include "master/control.h"
@@ -55,7 +56,8 @@ in_groups(int fd, gid_t gid)
 		/* ERANGE says in size how many there are. */
 		if (errno != ERANGE || (groups = malloc(size)) == NULL)
 			return false;
-		if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == -1)
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) ==
+		    -1)
 			size = 0;
 	}
 	for (i = 0; i < size / sizeof(gid_t); i++)
@@ -72,15 +74,16 @@ may_come_in(const struct control *control, int fd, const struct ucred *peer)
 	if (peer->uid == 0 || peer->uid == geteuid())
 		return true;
 	return control->path.gid != (gid_t)-1 &&
-	    (peer->gid == control->path.gid || in_groups(fd, control->path.gid));
+	    (peer->gid == control->path.gid ||
+		in_groups(fd, control->path.gid));
 }
 
 /* One line, if the socket takes it: a new one always does. */
 static void
 turn_away(int fd, const char *member, const char *why)
 {
-	json_t *reply = json_pack("{s:b, s:b, s:s}", "ok", 0, member, 1,
-	    "error", why);
+	json_t *reply =
+	    json_pack("{s:b, s:b, s:s}", "ok", 0, member, 1, "error", why);
 	char *line = json_dumps(reply, JSON_COMPACT);
 	size_t length;
 
@@ -163,7 +166,8 @@ control_accept_cb(evutil_socket_t listening, short what, void *arg)
 
 	(void)what;
 	for (i = 0; i < ACCEPTS_PER_PASS; i++) {
-		fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(listening, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd != -1) {
 			take_client(control, fd);
 			continue;

@@ -36,13 +36,19 @@ struct control *control_new(struct event_base *base,
     const struct settings *settings, const struct control_subject *subject,
     struct error *err);
 
-/* Make it anew if its path is gone; it does that by itself, too, but later.  NULL is fine. */
+/*
+ * Make it anew if its path is gone; it does that by itself, too, but later.
+ * NULL is fine.
+ */
 void control_check(struct control *control);
 
 /* We are leaving: a successor can have the path.  NULL is fine. */
 void control_step_aside(struct control *control);
 
-/* Leaves the clients without an answer, and removes the path if it is still ours.  NULL is fine. */
+/*
+ * Leaves the clients without an answer, and removes the path if it is still
+ * ours.  NULL is fine.
+ */
 void control_free(struct control *control);
 
 #endif

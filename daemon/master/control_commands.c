@@ -44,7 +44,8 @@ problem_lines(const char *text, const char *last)
 		copy = strndup(text, (size_t)(end - text));
 		line = copy != NULL ? json_text(copy) : NULL;
 		free(copy);
-		if (line == NULL || json_array_append_new(problems, line) == -1) {
+		if (line == NULL ||
+		    json_array_append_new(problems, line) == -1) {
 			json_decref(problems);
 			return NULL;
 		}
@@ -172,7 +173,8 @@ read_flags(struct control_conn *conn, json_t *request,
 static void
 run_request(struct control_conn *conn, json_t *request)
 {
-	const char *name = json_string_value(json_object_get(request, "command"));
+	const char *name =
+	    json_string_value(json_object_get(request, "command"));
 	enum control_command command;
 	unsigned int flags;
 

@@ -85,7 +85,8 @@ control_timer_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-control_wait(struct control_conn *conn, void (*cancel)(struct control_conn *conn))
+control_wait(struct control_conn *conn,
+    void (*cancel)(struct control_conn *conn))
 {
 	conn->cancel = cancel;
 }
@@ -150,7 +151,10 @@ control_write_cb(evutil_socket_t fd, short what, void *arg)
 		event_add(conn->writable, NULL);
 		return;
 	}
-	/* What it still sends is read away: else closing could take our answer from it. */
+	/*
+	 * What it still sends is read away: else closing could take our answer
+	 * from it.
+	 */
 	shutdown(fd, SHUT_WR);
 	set_state(conn, CONTROL_ENDING, ENDING_MS);
 }
@@ -187,8 +191,9 @@ end_of_input(struct control_conn *conn)
 	event_del(conn->readable);
 	if (conn->state == CONTROL_READING && conn->length > 0)
 		run(conn, conn->length); /* a line without its end */
-	else if (conn->state == CONTROL_READING || conn->state == CONTROL_ENDING ||
-	    poll(&poller, 1, 0) == -1 || poller.revents & (POLLHUP | POLLERR))
+	else if (conn->state == CONTROL_READING ||
+	    conn->state == CONTROL_ENDING || poll(&poller, 1, 0) == -1 ||
+	    poller.revents & (POLLHUP | POLLERR))
 		gone(conn);
 }
 

@@ -55,14 +55,20 @@ struct control_conn *control_conn_new(struct event_base *base, int fd,
 /* Without on_gone.  Not from inside a command. */
 void control_conn_free(struct control_conn *conn);
 
-/* The answer, which is taken over; {"ok": true} is put in if it says nothing of that.  NULL: no memory. */
+/*
+ * The answer, which is taken over; {"ok": true} is put in if it says nothing of
+ * that.  NULL: no memory.
+ */
 void control_reply(struct control_conn *conn, json_t *reply);
 
 /* {"ok": false, "error": ...} */
 void control_fail(struct control_conn *conn, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The answer comes later, from control_reply(), unless `cancel` is called before. */
+/*
+ * The answer comes later, from control_reply(), unless `cancel` is called
+ * before.
+ */
 void control_wait(struct control_conn *conn,
     void (*cancel)(struct control_conn *conn));
 

@@ -133,7 +133,8 @@ generation_object(const struct control_subject *subject,
 		state = "committed";
 	else if (previous != NULL && previous->number == number)
 		state = "previous";
-	for (; *at < rows->count && rows->row[*at].generation == number; ++*at) {
+	for (; *at < rows->count && rows->row[*at].generation == number;
+	     ++*at) {
 		row = &rows->row[*at];
 		if (row->slot == SLOT_NONE)
 			continue;
@@ -194,14 +195,17 @@ on_census(void *arg, const struct census_worker *workers, uint32_t count)
 	whole = add_generation(&rows, reload_committed(subject->reload)) &&
 	    add_generation(&rows, reload_previous(subject->reload));
 	for (i = 0; i < count; i++) {
-		json_array_append_new(asked, worker_object(subject, &workers[i], i));
+		json_array_append_new(asked,
+		    worker_object(subject, &workers[i], i));
 		workers_facts(subject->workers, i, &facts);
 		if (workers[i].state == CENSUS_ANSWERED)
 			whole = collect(&rows, &workers[i], facts.generation) &&
 			    whole;
 		else
 			whole = false;
-		/* Each time, so that many workers need no more room than one. */
+		/*
+		 * Each time, so that many workers need no more room than one.
+		 */
 		merge(&rows);
 	}
 	while (at < rows.count)

@@ -24,9 +24,12 @@ struct control_path {
 	int fd;	   /* that listens; -1: none */
 };
 
-void control_path_init(struct control_path *path, const struct settings *settings);
+void control_path_init(struct control_path *path,
+    const struct settings *settings);
 
-/* Bind and listen; a socket there that nobody listens at is replaced.  0 or -1. */
+/*
+ * Bind and listen; a socket there that nobody listens at is replaced.  0 or -1.
+ */
 int control_path_open(struct control_path *path, struct error *err);
 
 const char *control_path_text(const struct control_path *path);

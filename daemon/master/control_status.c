@@ -1,4 +1,7 @@
-/* control_status.c: what is going on, told from what the master knows: nobody is asked, so it never waits. */
+/*
+ * control_status.c: what is going on, told from what the master knows: nobody
+ * is asked, so it never waits.
+ */
 
 #include <stdio.h>
 #include <string.h>
@@ -103,9 +106,10 @@ workers_array(const struct control_subject *subject)
 	for (i = 0; i < workers_count(subject->workers); i++) {
 		workers_facts(subject->workers, i, &facts);
 		json_array_append_new(array,
-		    json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}", "worker",
-			(json_int_t)i + 1, "pid", (json_int_t)facts.pid, "state",
-			facts.state, "generation", (json_int_t)facts.generation,
+		    json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}",
+			"worker", (json_int_t)i + 1, "pid",
+			(json_int_t)facts.pid, "state", facts.state,
+			"generation", (json_int_t)facts.generation,
 			"connections", (json_int_t)facts.connections,
 			"slow_callbacks", (json_int_t)facts.slow, "aborts",
 			(json_int_t)facts.aborted, "restarts",

@@ -1,4 +1,6 @@
-/* crashes.c: a ring of the last crashes, and what a dead worker left to read. */
+/*
+ * crashes.c: a ring of the last crashes, and what a dead worker left to read.
+ */
 
 #include "master/crashes.h"
 
@@ -57,7 +59,8 @@ crash_take_report(struct crash *crash, const struct board_row *row)
 	uint32_t length, i, used = 0;
 	char c, before = '\n';
 
-	length = atomic_load_explicit(&row->report_length, memory_order_acquire);
+	length =
+	    atomic_load_explicit(&row->report_length, memory_order_acquire);
 	if (length > sizeof(crash->text) - 2)
 		length = sizeof(crash->text) - 2;
 	for (i = 0; i < length; i++) {

@@ -18,7 +18,10 @@ struct crash {
 	uint32_t generation;
 	pid_t pid;
 	char how[CRASH_HOW_MAX]; /* "was killed by SIGSEGV" */
-	/* What it wrote itself: lines, each with its newline; may be empty.  Printable. */
+	/*
+	 * What it wrote itself: lines, each with its newline; may be empty.
+	 * Printable.
+	 */
 	char text[BOARD_REPORT_MAX];
 };
 
@@ -35,7 +38,10 @@ uint64_t crashes_count(const struct crashes *crashes);
 void crashes_each(const struct crashes *crashes,
     void (*fn)(void *arg, const struct crash *crash), void *arg);
 
-/* Take what a worker left on its row of the board, whatever that is, as printable lines. */
+/*
+ * Take what a worker left on its row of the board, whatever that is, as
+ * printable lines.
+ */
 void crash_take_report(struct crash *crash, const struct board_row *row);
 /* Its lines, at level error. */
 void crash_log(const struct crash *crash);

@@ -65,7 +65,10 @@ static const struct child_ops child_ops = {
 	.on_gone = on_gone,
 };
 
-/* Whom the child becomes: a plugin that only shall be looked at needs no rights. */
+/*
+ * Whom the child becomes: a plugin that only shall be looked at needs no
+ * rights.
+ */
 static int
 find_nobody(struct hello *hello, struct error *err)
 {
@@ -127,8 +130,8 @@ send_parts(struct child *child, const char *path, const struct image *image,
 		    libraries->list[i].name, '\0', libraries->list[i].path);
 		if ((size_t)n >= sizeof(payload))
 			n = sizeof(payload) - 1;
-		child_send(child, MSG_IMAGE, 0, library, payload,
-		    (size_t)n + 1, libraries->list[i].image.fd);
+		child_send(child, MSG_IMAGE, 0, library, payload, (size_t)n + 1,
+		    libraries->list[i].image.fd);
 	}
 	child_send(child, MSG_IMAGE, 0, NULL, path,
 	    strnlen(path, MSG_PAYLOAD_MAX - 1) + 1, image->fd);

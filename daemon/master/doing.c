@@ -1,4 +1,7 @@
-/* doing.c: numbers on the board become names of the generation that they belong to. */
+/*
+ * doing.c: numbers on the board become names of the generation that they belong
+ * to.
+ */
 
 #include "master/doing.h"
 
@@ -22,7 +25,9 @@ gen_of(const struct worker_row *worker, const struct gen *next, uint32_t number)
 
 	if (next != NULL && next->number == number)
 		return next;
-	/* Older code is described by what is committed: mostly it is the same. */
+	/*
+	 * Older code is described by what is committed: mostly it is the same.
+	 */
 	return committed != NULL && number <= committed->number ? committed
 								: NULL;
 }
@@ -140,7 +145,8 @@ doing_text(const struct worker_row *worker, const struct gen *next,
 		    watchdog_lasted_ms(workers->watchdog, worker->index));
 	} else if (beats > 0) {
 		snprintf(text, DOING_MAX,
-		    "it has run %" PRIu32 " callbacks since it was asked", beats);
+		    "it has run %" PRIu32 " callbacks since it was asked",
+		    beats);
 	} else {
 		snprintf(text, DOING_MAX,
 		    "it runs no callback, and says nothing");

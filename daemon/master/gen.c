@@ -59,7 +59,8 @@ close_secrets(struct gen *gen)
 {
 	uint32_t i;
 
-	for (i = 0; gen->secrets != NULL && i < gen->settings->secret_count; i++)
+	for (i = 0; gen->secrets != NULL && i < gen->settings->secret_count;
+	     i++)
 		if (gen->secrets[i] != -1)
 			close(gen->secrets[i]);
 	free(gen->secrets);
@@ -212,11 +213,11 @@ int
 gen_take_secret(struct gen *gen, struct msg *msg, struct error *err)
 {
 	uint32_t index = msg->arg[0];
-	bool known = gen->secrets != NULL &&
-	    index < gen->settings->secret_count;
+	bool known =
+	    gen->secrets != NULL && index < gen->settings->secret_count;
 
-	return take_sealed(known ? &gen->secrets[index] : NULL, msg,
-	    "a secret", err);
+	return take_sealed(known ? &gen->secrets[index] : NULL, msg, "a secret",
+	    err);
 }
 
 uint32_t

@@ -47,8 +47,8 @@ struct gen {
 	struct settings *settings;
 	int bundle_fd;
 	struct gen_image *images; /* settings->image_count */
-	int *secrets; /* settings->secret_count; -1: has not come yet */
-	uint32_t *slots;	  /* settings->listener_count, once bound */
+	int *secrets;	 /* settings->secret_count; -1: has not come yet */
+	uint32_t *slots; /* settings->listener_count, once bound */
 	struct slots *slot_table;
 	struct sockets *socket_table;
 	struct gen_socket *sockets;
@@ -59,10 +59,16 @@ struct gen *gen_new(uint32_t number); /* NULL: no memory */
 struct gen *gen_ref(struct gen *gen);
 void gen_unref(struct gen *gen); /* NULL is fine */
 
-/* The same once more under another number, not bound yet.  NULL: err says why. */
-struct gen *gen_again(const struct gen *gen, uint32_t number, struct error *err);
+/*
+ * The same once more under another number, not bound yet.  NULL: err says why.
+ */
+struct gen *gen_again(const struct gen *gen, uint32_t number,
+    struct error *err);
 
-/* What the reader sends: MSG_BUNDLE, then a MSG_IMAGE and a MSG_SECRET for each.  Takes msg->fd over.  0 or -1. */
+/*
+ * What the reader sends: MSG_BUNDLE, then a MSG_IMAGE and a MSG_SECRET for
+ * each.  Takes msg->fd over.  0 or -1.
+ */
 int gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err);
 int gen_take_image(struct gen *gen, struct msg *msg, struct error *err);
 int gen_take_secret(struct gen *gen, struct msg *msg, struct error *err);
@@ -74,12 +80,16 @@ uint32_t gen_facts_known(const struct gen *gen);
 /* Has all of it come from the reader? */
 bool gen_complete(const struct gen *gen);
 
-/* Send what makes a generation: the bundle and the images.  0, or -1 with errno. */
+/*
+ * Send what makes a generation: the bundle and the images.  0, or -1 with
+ * errno.
+ */
 int gen_send_images(const struct gen *gen, struct child *child);
 /* What a worker needs and the probe does not. */
 int gen_send_secrets(const struct gen *gen, struct child *child);
 /* The sockets that are for this worker. */
-int gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker);
+int gen_send_sockets(const struct gen *gen, struct child *child,
+    uint32_t worker);
 
 /* Who is told what stands in the way; origin NULL: nowhere in the files. */
 struct gen_teller {
@@ -117,20 +127,32 @@ void gen_restore_sockets(struct gen *gen, uint32_t worker);
 /* It is committed: make sockets that were open before what it says. */
 void gen_apply(const struct gen *gen);
 
-/* Log what is listened on that `before` (or NULL) did not, and what no longer is. */
+/*
+ * Log what is listened on that `before` (or NULL) did not, and what no longer
+ * is.
+ */
 void gen_log_sockets(const struct gen *gen, const struct gen *before);
 
 /* Log which listeners have other code or options than they had in `before`. */
 void gen_log_changes(const struct gen *gen, const struct gen *before);
 
-/* Is there such a listener, and is that the name of its plugin?  gen may be NULL. */
+/*
+ * Is there such a listener, and is that the name of its plugin?  gen may be
+ * NULL.
+ */
 bool gen_is_served_by(const struct gen *gen, const char *listener,
     const char *plugin);
 
-/* Nobody serves it any more: end its sockets, but for those of other generations. */
+/*
+ * Nobody serves it any more: end its sockets, but for those of other
+ * generations.
+ */
 void gen_end_sockets(struct gen *gen);
 
-/* Let go of the sockets of one listener, or with NULL of all.  Returns how many. */
+/*
+ * Let go of the sockets of one listener, or with NULL of all.  Returns how
+ * many.
+ */
 unsigned int gen_drop_sockets(struct gen *gen, const char *listener);
 
 #endif

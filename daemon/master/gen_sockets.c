@@ -63,7 +63,8 @@ add_row(struct gen *gen, uint32_t l, uint32_t a, uint32_t serves,
 	if (row == NULL) {
 		error_sys(err, "cannot listen");
 	} else if (is_taken(gen, sock)) {
-		error_set(err, "%s is listened on twice", sock_text(sock, text));
+		error_set(err, "%s is listened on twice",
+		    sock_text(sock, text));
 	} else {
 		row->listener = l;
 		row->address = a;
@@ -76,7 +77,10 @@ add_row(struct gen *gen, uint32_t l, uint32_t a, uint32_t serves,
 	return -1;
 }
 
-/* owner: the worker whose socket it is, or SOCK_SHARED; serves: who accepts from it. */
+/*
+ * owner: the worker whose socket it is, or SOCK_SHARED; serves: who accepts
+ * from it.
+ */
 static int
 open_row(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
     uint32_t owner, uint32_t serves, unsigned int number, struct error *err)
@@ -223,7 +227,8 @@ is_served(const struct gen *gen, const struct sock *sock, uint32_t below)
 }
 
 bool
-gen_takes_sockets(const struct gen *from, const struct gen *next, uint32_t below)
+gen_takes_sockets(const struct gen *from, const struct gen *next,
+    uint32_t below)
 {
 	const struct gen_socket *row;
 	uint32_t i;
@@ -297,7 +302,8 @@ is_news(const struct gen *gen, const struct gen_socket *row,
     const struct gen *other)
 {
 	const struct listener_settings *listener =
-					   &gen->settings->listeners[row->listener],
+					   &gen->settings
+						->listeners[row->listener],
 				       *other_listener;
 	const struct gen_socket *scan;
 	char text[ADDRESS_TEXT_MAX], other_text[ADDRESS_TEXT_MAX];

@@ -32,7 +32,10 @@ env_number(const char *name)
 	return *end == '\0' && errno == 0 ? value : 0;
 }
 
-/* The next name of the colon-separated list, "unknown" when there is none; as systemd says it. */
+/*
+ * The next name of the colon-separated list, "unknown" when there is none; as
+ * systemd says it.
+ */
 static char *
 next_name(const char **list)
 {
@@ -131,7 +134,8 @@ check_socket(int fd, const char *name, struct error *err)
 		    "what systemd passed as \"%s\" is no socket", name);
 	length = sizeof(listening);
 	if (type != SOCK_STREAM ||
-	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) ==
+		-1 ||
 	    listening == 0)
 		return error_set(err,
 		    "the socket \"%s\" from systemd is not a "
@@ -147,7 +151,9 @@ inherited_fd(const struct inherited *inherited, const char *name,
 	unsigned int i;
 
 	for (i = 0; i < inherited->count; i++)
-		if (strcmp(inherited->sockets[i].name, name) == 0 && number-- == 0)
-			return check_socket(inherited->sockets[i].fd, name, err);
+		if (strcmp(inherited->sockets[i].name, name) == 0 &&
+		    number-- == 0)
+			return check_socket(inherited->sockets[i].fd, name,
+			    err);
 	return error_set(err, "systemd passed no socket named \"%s\"", name);
 }

@@ -1,4 +1,7 @@
-/* inherited.h: listening sockets from systemd: LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID. */
+/*
+ * inherited.h: listening sockets from systemd: LISTEN_FDS, LISTEN_FDNAMES,
+ * LISTEN_PID.
+ */
 
 #ifndef SLUICE_MASTER_INHERITED_H
 #define SLUICE_MASTER_INHERITED_H
@@ -20,9 +23,13 @@ struct inherited {
 int inherited_take(struct inherited *ret);
 void inherited_done(struct inherited *inherited);
 
-unsigned int inherited_count(const struct inherited *inherited, const char *name);
+unsigned int inherited_count(const struct inherited *inherited,
+    const char *name);
 
-/* Number `number` of that name, borrowed; -1: none, or not a listening stream socket. */
+/*
+ * Number `number` of that name, borrowed; -1: none, or not a listening stream
+ * socket.
+ */
 int inherited_fd(const struct inherited *inherited, const char *name,
     unsigned int number, struct error *err);
 

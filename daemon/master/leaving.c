@@ -21,7 +21,8 @@
 	1000 /* beyond drain_timeout, when workers end politely what is left */
 #define STOP_MS 3000 /* for a worker that was told to leave now */
 #define KILL_MS 6000 /* for the kernel to end one; longer than child.c tries */
-#define LATE_MS 500 /* a timer that comes so late: we were stopped, and the workers with us */
+/* A timer that comes so late: we were stopped, and the workers with us. */
+#define LATE_MS 500
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP, PHASE_KILL, PHASE_LEFT };
 
@@ -132,7 +133,9 @@ drain(struct leaving *leaving, const char *signal_name)
 
 	tell_drain(signal_name, gen->settings->drain_timeout_ms);
 	enter_phase(leaving, PHASE_DRAIN);
-	/* The workers hold them too, and empty their queues before they let go. */
+	/*
+	 * The workers hold them too, and empty their queues before they let go.
+	 */
 	gen_drop_sockets(gen, NULL);
 }
 

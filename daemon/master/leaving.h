@@ -14,7 +14,10 @@ struct leaving;
 struct reload;
 struct workers;
 
-/* on_left: nothing is left to wait for; not called from within these calls.  NULL: errno. */
+/*
+ * on_left: nothing is left to wait for; not called from within these calls.
+ * NULL: errno.
+ */
 struct leaving *leaving_new(struct event_base *base, struct children *children,
     void (*on_left)(void *arg), void *arg);
 void leaving_free(struct leaving *leaving);

@@ -33,7 +33,6 @@
 #include "shm.h"
 #include "title.h"
 
-
 #define REFUSED_STOPS_MAX 1 /* lines per second */
 
 struct master {
@@ -103,7 +102,9 @@ static const struct signals_ops signals_ops = {
 	.on_quit = on_signal_quit,
 };
 
-/* What the table of workers tells goes to the transaction, or is handled here. */
+/*
+ * What the table of workers tells goes to the transaction, or is handled here.
+ */
 
 static void
 on_prepared(void *arg, uint32_t worker)
@@ -178,14 +179,18 @@ on_stop_listener(void *arg, uint32_t worker, const char *name,
 	struct master *master = arg;
 	uint32_t skipped;
 
-	/* It may be another plugin's, or another worker's, all the time or by now. */
+	/*
+	 * It may be another plugin's, or another worker's, all the time or by
+	 * now.
+	 */
 	if (slots_given(master->slots, name, worker) &&
 	    reload_stop_listener(master->reload, worker, name, plugin,
 		close_active))
 		return;
 	if (log_limit(&master->refused_stops, REFUSED_STOPS_MAX, &skipped))
 		log_warnx("worker %u: plugin %.64s may not stop listener %s, "
-			  "which it does not serve", worker + 1, plugin, name);
+			  "which it does not serve",
+		    worker + 1, plugin, name);
 }
 
 static const struct workers_ops workers_ops = {
@@ -218,8 +223,8 @@ start_control(struct master *master, const struct settings *settings)
 		.slots = master->slots,
 		.crashes = master->crashes,
 	};
-	master->control = control_new(master->base, settings, &master->subject,
-	    &err);
+	master->control =
+	    control_new(master->base, settings, &master->subject, &err);
 	if (master->control != NULL)
 		return 0;
 	log_errorx("%s:%u: %s", settings->control_origin.file,
@@ -324,10 +329,12 @@ warn_of_cpu_limit(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_CPU, &limit) == 0 && limit.rlim_max != RLIM_INFINITY)
-		log_warnx("there is a limit of CPU time, RLIMIT_CPU: the kernel "
-			  "will kill each of our processes that has used "
-			  "%llu s; see ulimit -t, or LimitCPU= in the unit",
+	if (getrlimit(RLIMIT_CPU, &limit) == 0 &&
+	    limit.rlim_max != RLIM_INFINITY)
+		log_warnx(
+		    "there is a limit of CPU time, RLIMIT_CPU: the kernel "
+		    "will kill each of our processes that has used "
+		    "%llu s; see ulimit -t, or LimitCPU= in the unit",
 		    (unsigned long long)limit.rlim_max);
 }
 
@@ -355,8 +362,8 @@ master_init(struct master *master, const char *config, bool verbose)
 	master->reload = reload_new(master->base, master->children,
 	    master->sockets, config, &reload_ops, master);
 	master->signals = signals_new(master->base, &signals_ops, master);
-	master->leaving = leaving_new(master->base, master->children, on_left,
-	    master);
+	master->leaving =
+	    leaving_new(master->base, master->children, on_left, master);
 	if (master->reload == NULL || master->leaving == NULL ||
 	    master->signals == NULL)
 		return -1;
@@ -393,8 +400,9 @@ master_main(const char *config, bool verbose, bool watch)
 	master.config = config;
 	title_set("master %s", config);
 	if (master_init(&master, config, verbose) == -1 ||
-	    (watch && (master.watch = watch_new(master.base, config,
-			   &watch_ops, &master)) == NULL)) {
+	    (watch &&
+		(master.watch = watch_new(master.base, config, &watch_ops,
+		     &master)) == NULL)) {
 		log_error("cannot start");
 	} else {
 		/* From this line on a signal is heard. */

@@ -1,4 +1,7 @@
-/* master.h: what sluiced does when it is not a child of itself.  Each returns the exit status. */
+/*
+ * master.h: what sluiced does when it is not a child of itself.  Each returns
+ * the exit status.
+ */
 
 #ifndef SLUICE_MASTER_H
 #define SLUICE_MASTER_H
@@ -10,7 +13,10 @@ struct event_base;
 /* Supervise until told to stop. */
 int master_main(const char *config, bool verbose, bool watch);
 
-/* -t: read and try the configuration, print what is wrong with it, and a verdict. */
+/*
+ * -t: read and try the configuration, print what is wrong with it, and a
+ * verdict.
+ */
 int check_main(const char *config, bool verbose);
 
 /* --describe: have a child print what a plugin says of itself. */

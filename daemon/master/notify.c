@@ -32,7 +32,10 @@
  * loop came late by another, and the next one still comes before the end.
  */
 #define BEATS 4
-/* Whoever has missed a reload has missed nothing: ready, reloading, ready, stopping. */
+/*
+ * Whoever has missed a reload has missed nothing: ready, reloading, ready,
+ * stopping.
+ */
 #define WAITING_MAX 4
 
 enum state { STATE_READY, STATE_RELOADING, STATE_STOPPING };

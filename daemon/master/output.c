@@ -1,8 +1,8 @@
 /*
  * output.c: a child writes to open files of its own: offset, O_NONBLOCK and
- * O_APPEND belong to the open file, and with ours a plugin would change them for
- * us and for the shell.  A terminal it does not get at all: it could read what is
- * typed there, type, turn the echo off.
+ * O_APPEND belong to the open file, and with ours a plugin would change them
+ * for us and for the shell.  A terminal it does not get at all: it could read
+ * what is typed there, type, turn the echo off.
  */
 
 #include "master/output.h"
@@ -31,14 +31,20 @@ open_anew(int fd)
 	/* All write to its end, also after it was cut. */
 	if (S_ISREG(st.st_mode))
 		flags |= O_APPEND;
-	/* A pipe without a reader, a serial line without a carrier: not to wait for. */
+	/*
+	 * A pipe without a reader, a serial line without a carrier: not to wait
+	 * for.
+	 */
 	opened = open(paths[fd], flags | O_NONBLOCK);
 	if (opened != -1)
 		fcntl(opened, F_SETFL, flags);
 	return opened;
 }
 
-/* Is there nothing that one could read, and nothing that one could shut for all? */
+/*
+ * Is there nothing that one could read, and nothing that one could shut for
+ * all?
+ */
 static bool
 is_harmless(int fd)
 {
@@ -106,7 +112,10 @@ show(const char *bytes, size_t length)
 	return 0;
 }
 
-/* The master writes there, too, so lines have to stay whole, as far as they fit. */
+/*
+ * The master writes there, too, so lines have to stay whole, as far as they
+ * fit.
+ */
 static size_t
 whole_lines(const char *bytes, size_t there, size_t room)
 {

@@ -22,13 +22,16 @@ bool output_needs_relay(int fd);
  */
 int output_place(const int relays[3]);
 
-/* Copy what comes from a descriptor to standard output, until nothing more can come. */
+/*
+ * Copy what comes from a descriptor to standard output, until nothing more can
+ * come.
+ */
 void output_relay(int from);
 
 /*
  * A daemon or a command shares files with its children and with whoever started
- * it: from here on all of it goes to the end, and at exit the next one continues
- * there.
+ * it: from here on all of it goes to the end, and at exit the next one
+ * continues there.
  */
 void output_append(void);
 

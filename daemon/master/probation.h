@@ -29,7 +29,10 @@ void probation_done(struct probation *probation);
 void probation_begin(struct probation *probation, uint64_t length_ms);
 void probation_end(struct probation *probation);
 
-/* It crashed once more.  Returns true when that was once too often, which ends it. */
+/*
+ * It crashed once more.  Returns true when that was once too often, which ends
+ * it.
+ */
 bool probation_crash(struct probation *probation);
 
 /* Remember that this one was taken back; only the last one is. */

@@ -80,7 +80,8 @@ process_held_text(const struct process_view *view)
 }
 
 bool
-process_held_up(const struct process_view *before, const struct process_view *now)
+process_held_up(const struct process_view *before,
+    const struct process_view *now)
 {
 	if (process_held_text(now) != NULL)
 		return true;

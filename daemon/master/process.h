@@ -1,4 +1,7 @@
-/* process.h: what the kernel shows of a process: who waits for it looks before he ends it. */
+/*
+ * process.h: what the kernel shows of a process: who waits for it looks before
+ * he ends it.
+ */
 
 #ifndef SLUICE_MASTER_PROCESS_H
 #define SLUICE_MASTER_PROCESS_H
@@ -10,7 +13,8 @@
 struct process_view {
 	char state;	 /* of proc(5): 'R', 'S', 'D', 'T', 't', 'Z' */
 	uint64_t cpu_ms; /* that it has used so far */
-	bool dying; /* past its last instruction: it dumps core, or gives up memory */
+	/* Past its last instruction: it dumps core, or gives up memory. */
+	bool dying;
 };
 
 /* false: there is no such process, or nothing is known. */

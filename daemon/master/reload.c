@@ -22,7 +22,8 @@
 #include "master/reload_internal.h"
 #include "settings.h"
 
-#define PLUGIN_PAUSE_MS 1000 /* between two reloads, however often plugins ask */
+/* Between two reloads, however often plugins ask. */
+#define PLUGIN_PAUSE_MS 1000
 
 static const char *const state_names[] = {
 	[RELOAD_IDLE] = "idle",
@@ -143,7 +144,8 @@ reload_complete(struct reload *reload)
 		gen_log_changes(gen, reload->old);
 	reload_retire(reload);
 	if (reload->kind == KIND_RELOAD)
-		probation_begin(&reload->probation, gen->settings->probation_ms);
+		probation_begin(&reload->probation,
+		    gen->settings->probation_ms);
 	else
 		probation_end(&reload->probation);
 	if (gen->as != 0)

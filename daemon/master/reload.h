@@ -19,7 +19,10 @@ struct sockets;
 struct workers;
 
 struct reload_ops {
-	/* The first generation is about to be bound: make and start the workers.  Logs what fails. */
+	/*
+	 * The first generation is about to be bound: make and start the
+	 * workers.  Logs what fails.
+	 */
 	int (*on_settings)(void *arg, const struct settings *settings,
 	    struct workers **ret_workers, struct slots **ret_slots);
 	/* A reload begins to read, and what it reads: see build.h.  Or NULL. */
@@ -73,9 +76,9 @@ void reload_request_for(struct reload *reload, const char *who,
 /*
  * Go back to what is reload_previous() now, by the same transaction; during a
  * canary: end that, which leaves what was served before.  It goes before every
- * reload that is only wished for, and calls off one that a plugin has asked for;
- * one that a person has asked for comes to its end first.  When there is nothing
- * to go back to, the waiter is told so from inside the call.
+ * reload that is only wished for, and calls off one that a plugin has asked
+ * for; one that a person has asked for comes to its end first.  When there is
+ * nothing to go back to, the waiter is told so from inside the call.
  */
 void reload_rollback(struct reload *reload, const char *who,
     const struct reload_waiter *waiter);
@@ -89,7 +92,9 @@ void reload_forget_waiter(struct reload *reload, const void *arg);
  */
 const struct gen *reload_previous(const struct reload *reload);
 
-/* "idle", "build", "settle", "prepare", "commit", "canary", "back", "stopped". */
+/*
+ * "idle", "build", "settle", "prepare", "commit", "canary", "back", "stopped".
+ */
 const char *reload_state_name(const struct reload *reload);
 
 /* Do some workers serve a generation that is not committed yet? */

@@ -98,7 +98,8 @@ reload_tick_cb(int fd, short what, void *arg)
 		log_info("canary: generation %u has stood for %s; "
 			 "the other workers follow",
 		    reload->next->number,
-		    duration_text(reload->next->settings->canary.time_ms, time));
+		    duration_text(reload->next->settings->canary.time_ms,
+			time));
 		reload_stage_settle(reload);
 	} else {
 		set_tick(reload);

@@ -1,4 +1,7 @@
-/* reload_internal.h: the transaction: for reload.c (who wants one, and what came of it) and reload_stages.c. */
+/*
+ * reload_internal.h: the transaction: for reload.c (who wants one, and what
+ * came of it) and reload_stages.c.
+ */
 
 #ifndef SLUICE_MASTER_RELOAD_INTERNAL_H
 #define SLUICE_MASTER_RELOAD_INTERNAL_H
@@ -19,8 +22,9 @@ struct event;
 
 enum reload_state {
 	RELOAD_IDLE,
-	RELOAD_BUILD,  /* reader and probe; they have their own deadlines */
-	RELOAD_SETTLE, /* workers that are coming up, or busy with the last one */
+	RELOAD_BUILD, /* reader and probe; they have their own deadlines */
+	/* Workers that are coming up, or busy with the last one. */
+	RELOAD_SETTLE,
 	RELOAD_PREPARE,
 	RELOAD_COMMIT, /* it is decided: no limit */
 	RELOAD_CANARY, /* some workers serve it, and are watched */
@@ -48,22 +52,23 @@ struct reload {
 	enum reload_kind kind;
 	enum workers_part part; /* whom this step of it is for */
 	bool forced;
-	bool by_plugin; /* it was asked for by one */
+	bool by_plugin;	 /* it was asked for by one */
 	char ended[160]; /* by whose wish it ends without a fault; "" */
 	struct build *build;
 	struct gen *next; /* being built, or tried by the workers of a canary */
 	struct gen *committed;
-	struct gen *old;      /* while the workers leave it */
-	struct gen *previous; /* what may come back */
+	struct gen *old;	   /* while the workers leave it */
+	struct gen *previous;	   /* what may come back */
 	STAILQ_HEAD(, stop) stops; /* of listeners, when it is over */
-	uint32_t waiting;     /* for so many workers */
-	uint32_t last_number; /* that any worker has served */
+	uint32_t waiting;	   /* for so many workers */
+	uint32_t last_number;	   /* that any worker has served */
 	struct verdict verdict;
-	char reason[128];	/* of a rescue */
-	struct event *deadline; /* looks for whom we wait; see reload_patience.c */
-	unsigned int ticks;	/* it has looked so often */
-	bool held_up;		/* the last one was refused by it */
-	struct event *tick;	/* of the canary */
+	char reason[128]; /* of a rescue */
+	/* Looks for whom we wait; see reload_patience.c. */
+	struct event *deadline;
+	unsigned int ticks; /* it has looked so often */
+	bool held_up;	    /* the last one was refused by it */
+	struct event *tick; /* of the canary */
 	struct canary canary;
 	struct probation probation;
 	/* what is wanted next */
@@ -73,7 +78,8 @@ struct reload {
 	bool rollback, rescue; /* before that */
 	struct gen *back_to;   /* where the rollback goes */
 	uint32_t target;       /* its number, of the way back that runs */
-	bool went_back;	       /* the last one was a rollback: see reload_check_refused() */
+	/* The last one was a rollback: see reload_check_refused(). */
+	bool went_back;
 	unsigned int pause_ms; /* between the last one and it */
 	uint64_t ended_ms;     /* the last one */
 	struct reload_verdict last;

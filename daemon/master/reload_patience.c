@@ -21,9 +21,9 @@
 #include "master/reload_internal.h"
 
 #define TICK_MS 1000
-#define ANSWER_S 5 /* for those that serve; they do nothing else meanwhile */
+#define ANSWER_S 5   /* for those that serve; they do nothing else meanwhile */
 #define COME_UP_S 30 /* for those that come up; who hangs, is ended sooner */
-#define SAY_S 60 /* between two lines about the same wait */
+#define SAY_S 60     /* between two lines about the same wait */
 
 static void
 set_timer(struct reload *reload)
@@ -100,7 +100,9 @@ tell_late(struct reload *reload)
 		reload_tell_trouble(reload, first, names, how);
 }
 
-/* Those that are not back from what was called off before, or still coming up. */
+/*
+ * Those that are not back from what was called off before, or still coming up.
+ */
 static void
 tell_unsettled(struct reload *reload)
 {
@@ -161,7 +163,8 @@ lose_patience(struct reload *reload)
 		if (reload->ticks % SAY_S == ANSWER_S)
 			say_waiting(reload, "to start");
 	} else if (reload->ticks >= COME_UP_S ||
-	    (serve && reload->kind == KIND_RELOAD && reload->ticks >= ANSWER_S)) {
+	    (serve && reload->kind == KIND_RELOAD &&
+		reload->ticks >= ANSWER_S)) {
 		refuse(reload);
 	} else if (serve && reload->ticks == ANSWER_S) {
 		leave_behind(reload);

@@ -18,7 +18,9 @@ void
 reload_retire(struct reload *reload)
 {
 	struct gen *old = reload->old;
-	/* One that crashes too much is no way back, nor is the same once more. */
+	/*
+	 * One that crashes too much is no way back, nor is the same once more.
+	 */
 	bool bad = reload->kind == KIND_RESCUE || reload->rescue ||
 	    (reload->kind == KIND_RELOAD && old != NULL &&
 		probation_same(old, reload->committed));
@@ -45,7 +47,8 @@ reload_retire(struct reload *reload)
 void
 reload_stage_again(struct reload *reload)
 {
-	struct gen *target = reload->kind == KIND_RESCUE || reload->back_to == NULL
+	struct gen *target =
+	    reload->kind == KIND_RESCUE || reload->back_to == NULL
 	    ? reload->previous
 	    : reload->back_to;
 	struct error err;
@@ -73,7 +76,8 @@ reload_check_refused(struct reload *reload)
 	struct probation *probation = &reload->probation;
 
 	/* A plugin that asks again and again would undo what a person did. */
-	if (reload->by_plugin && reload->went_back && reload->previous != NULL &&
+	if (reload->by_plugin && reload->went_back &&
+	    reload->previous != NULL &&
 	    probation_same(reload->next, reload->previous))
 		verdict_say(&reload->verdict,
 		    "this is what generation %u was, from which somebody went "
@@ -91,7 +95,10 @@ reload_check_refused(struct reload *reload)
 		    probation->refused_number);
 }
 
-/* Part of the workers try a generation, or are about to, and nothing is decided. */
+/*
+ * Part of the workers try a generation, or are about to, and nothing is
+ * decided.
+ */
 static bool
 is_canary(const struct reload *reload)
 {
@@ -116,14 +123,17 @@ end_canary(struct reload *reload, const char *who)
 {
 	if (reload->state == RELOAD_BACK)
 		return; /* it has come to an end */
-	snprintf(reload->ended, sizeof(reload->ended), "canary ended by %s", who);
+	snprintf(reload->ended, sizeof(reload->ended), "canary ended by %s",
+	    who);
 	if (reload->state == RELOAD_CANARY)
 		reload_stage_back(reload);
 	else if (reload->state != RELOAD_COMMIT) /* which is followed by it */
 		reload_call_off(reload);
 }
 
-/* As whoever asks has seen it: what is committed just now was not served yet. */
+/*
+ * As whoever asks has seen it: what is committed just now was not served yet.
+ */
 static struct gen *
 rollback_target(const struct reload *reload)
 {
@@ -138,7 +148,8 @@ want_rollback(struct reload *reload, const char *who)
 	struct gen *target = rollback_target(reload);
 
 	if (!reload->rollback) {
-		log_info("going back to generation %u (%s)", target->number, who);
+		log_info("going back to generation %u (%s)", target->number,
+		    who);
 		reload->back_to = gen_ref(target);
 	}
 	reload->rollback = true;
@@ -190,7 +201,8 @@ reload_on_crash(struct reload *reload, uint32_t generation)
 		return;
 	snprintf(text, sizeof(reload->reason),
 	    "generation %u crashed %u times in its first %s", gen->number,
-	    PROBATION_CRASHES, duration_text(reload->probation.length_ms, time));
+	    PROBATION_CRASHES,
+	    duration_text(reload->probation.length_ms, time));
 	if (reload->previous == NULL) {
 		log_errorx("%s; there is none to go back to", text);
 		return;

@@ -1,9 +1,9 @@
 /*
  * reload_stages.c: the transaction as a machine of a few states.  A function
  * for each stage begins it; what ends it are events: a child's answer or death,
- * or a deadline.  Whatever goes wrong before COMMIT leads to reload_fail(); from
- * COMMIT on nothing can go wrong any more but a worker's death, after which it
- * comes up in the new generation.
+ * or a deadline.  Whatever goes wrong before COMMIT leads to reload_fail();
+ * from COMMIT on nothing can go wrong any more but a worker's death, after
+ * which it comes up in the new generation.
  */
 
 #include "master/reload.h"
@@ -114,7 +114,10 @@ stage_prepare(struct reload *reload)
 	}
 }
 
-/* Only now: until it has settled a worker may still hold sockets that come back. */
+/*
+ * Only now: until it has settled a worker may still hold sockets that come
+ * back.
+ */
 static void
 stage_bind(struct reload *reload)
 {
@@ -293,7 +296,9 @@ lost_while_preparing(struct reload *reload, uint32_t worker, const char *how)
 {
 	char name[32];
 
-	/* Those that crash are why we go back: they come up in what we go to. */
+	/*
+	 * Those that crash are why we go back: they come up in what we go to.
+	 */
 	if (reload->kind != KIND_RELOAD) {
 		reload->waiting = workers_waiting(reload->workers);
 		if (reload->waiting == 0)
@@ -309,7 +314,8 @@ lost_while_preparing(struct reload *reload, uint32_t worker, const char *how)
 void
 reload_on_lost(struct reload *reload, uint32_t worker, const char *how)
 {
-	bool on_trial = reload_in_canary(reload) && worker < reload->canary.size;
+	bool on_trial =
+	    reload_in_canary(reload) && worker < reload->canary.size;
 
 	if (on_trial ||
 	    (reload->state == RELOAD_COMMIT && reload->part == WORKERS_TRIAL))
@@ -352,7 +358,8 @@ reload_on_problem(struct reload *reload, uint32_t worker, int level,
 	if (reload->state == RELOAD_PREPARE)
 		verdict_add(&reload->verdict, level, file, line, text);
 	else if (*file == '\0')
-		log_at((enum log_level)level, "worker %u: %s", worker + 1, text);
+		log_at((enum log_level)level, "worker %u: %s", worker + 1,
+		    text);
 	else
 		log_at((enum log_level)level, "worker %u: %s:%u: %s",
 		    worker + 1, file, line, text);

@@ -33,7 +33,10 @@ apply(struct reload *reload, uint32_t worker, const char *name,
 	if (reload_in_canary(reload) &&
 	    gen_is_served_by(reload->next, name, plugin))
 		dropped += gen_drop_sockets(reload->next, name);
-	/* Of one that is not there, or was stopped before, nothing is left to do. */
+	/*
+	 * Of one that is not there, or was stopped before, nothing is left to
+	 * do.
+	 */
 	if (dropped == 0)
 		return;
 	log_info("listener %s was stopped by its plugin in worker %u", name,

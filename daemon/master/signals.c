@@ -124,7 +124,10 @@ signals_readable_cb(evutil_socket_t fd, short what, void *arg)
 		obey(arg, &info);
 }
 
-/* The core dump or the status tells the rest; that the master died stands in the log. */
+/*
+ * The core dump or the status tells the rest; that the master died stands in
+ * the log.
+ */
 static void
 on_fault(int number, siginfo_t *info, void *context)
 {

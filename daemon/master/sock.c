@@ -16,7 +16,6 @@
 #include "master/sockets_internal.h"
 #include "settings.h"
 
-
 static bool
 set_option(int fd, int level, int name, int value)
 {
@@ -39,7 +38,8 @@ default_keepidle(int family)
 
 /* Accepted sockets inherit these: no system call per connection. */
 bool
-sock_set_options(const struct sock *sock, const struct listener_settings *listener)
+sock_set_options(const struct sock *sock,
+    const struct listener_settings *listener)
 {
 	uint64_t idle_s = (listener->keepalive.ms + 999) / 1000;
 
@@ -49,7 +49,8 @@ sock_set_options(const struct sock *sock, const struct listener_settings *listen
 		idle_s = (uint64_t)default_keepidle(sock->actual.sa.sa_family);
 	if (idle_s > KEEPIDLE_MAX_S)
 		idle_s = KEEPIDLE_MAX_S;
-	return set_option(sock->fd, IPPROTO_TCP, TCP_NODELAY, listener->nodelay) &&
+	return set_option(sock->fd, IPPROTO_TCP, TCP_NODELAY,
+		   listener->nodelay) &&
 	    set_option(sock->fd, SOL_SOCKET, SO_KEEPALIVE,
 		listener->keepalive.on) &&
 	    set_option(sock->fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
@@ -101,8 +102,8 @@ is_at_its_address(const struct sock *sock)
 }
 
 /*
- * TCP forgets that it was shut down, or connected somewhere; others never do.  A
- * port that the kernel has chosen is given up by that, though it still shows.
+ * TCP forgets that it was shut down, or connected somewhere; others never do.
+ * A port that the kernel has chosen is given up by that, though it still shows.
  */
 static bool
 listen_again(const struct sock *sock)
@@ -113,7 +114,8 @@ listen_again(const struct sock *sock)
 	if (sock->actual.sa.sa_family != AF_UNIX) {
 		connect(sock->fd, &nowhere, sizeof(nowhere));
 		/* Fails where it has its port still. */
-		if (bind(sock->fd, &sock->actual.sa, sock->actual_length) == -1 &&
+		if (bind(sock->fd, &sock->actual.sa, sock->actual_length) ==
+			-1 &&
 		    errno != EINVAL)
 			return false;
 	}
@@ -152,7 +154,8 @@ sock_restore(struct sock *sock, const char *listener)
 		return -1;
 	good = restore_listening(sock, changed);
 	sock->deaf = !good;
-	good = sticky_reset(sock->fd, &sock->sticky, &sock->deaf, changed) == 0 &&
+	good =
+	    sticky_reset(sock->fd, &sock->sticky, &sock->deaf, changed) == 0 &&
 	    good;
 	if (*changed == '\0')
 		return 0;

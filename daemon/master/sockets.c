@@ -58,7 +58,8 @@ sockets_count(const struct sockets *sockets, const struct address *address)
 	if (address->kind != ADDRESS_SYSTEMD)
 		return 1;
 	count = inherited_count(sockets->inherited, address->u.name);
-	return count == 0 ? 1 : count; /* one, that fails to open and says why */
+	return count == 0 ? 1
+			  : count; /* one, that fails to open and says why */
 }
 
 /* Where all sockets are that same_request() may find the same. */
@@ -128,7 +129,9 @@ open_tcp(struct sockets *sockets, const struct address *address,
 {
 	struct address exact = *address;
 
-	/* The others of a group follow the first to the port that was chosen. */
+	/*
+	 * The others of a group follow the first to the port that was chosen.
+	 */
 	if (sibling != NULL && address_port(address) == 0) {
 		if (sibling->actual.sa.sa_family == AF_INET) {
 			exact = (struct address){ .kind = ADDRESS_TCP };
@@ -182,7 +185,10 @@ sock_new(const struct address *address, const char *scope, uint32_t worker,
 	return sock;
 }
 
-/* Before the close: as long as our socket is open its inode number is not used again. */
+/*
+ * Before the close: as long as our socket is open its inode number is not used
+ * again.
+ */
 static void
 remove_path(const struct sock *sock)
 {
@@ -220,7 +226,8 @@ sock_make(struct sockets *sockets, struct sock *sock,
 	if (sock->fd == -1)
 		return -1;
 	sock->actual_length = sizeof(sock->actual);
-	if (getsockname(sock->fd, &sock->actual.sa, &sock->actual_length) == -1 ||
+	if (getsockname(sock->fd, &sock->actual.sa, &sock->actual_length) ==
+		-1 ||
 	    !sock_set_options(sock, listener))
 		return error_sys(err, "cannot prepare the socket for %s",
 		    address_text(&sock->requested, text));
@@ -232,14 +239,18 @@ sock_make(struct sockets *sockets, struct sock *sock,
 }
 
 static const char *
-scope_of(const struct listener_settings *listener, const struct address *address)
+scope_of(const struct listener_settings *listener,
+    const struct address *address)
 {
 	return address->kind == ADDRESS_TCP && address_port(address) == 0
 	    ? listener->name
 	    : NULL;
 }
 
-/* Somebody removed or replaced the path of an open socket: only a new one helps. */
+/*
+ * Somebody removed or replaced the path of an open socket: only a new one
+ * helps.
+ */
 static bool
 path_is_gone(const struct sock *sock)
 {
@@ -274,7 +285,8 @@ is_lost(struct sockets *sockets, const struct listener_settings *listener,
 	const struct sock *sock;
 	char text[ADDRESS_TEXT_MAX];
 
-	if (address->kind != ADDRESS_ABSTRACT && address->kind != ADDRESS_SYSTEMD)
+	if (address->kind != ADDRESS_ABSTRACT &&
+	    address->kind != ADDRESS_SYSTEMD)
 		return false;
 	LIST_FOREACH(sock, bucket_of(sockets, address, scope), entry) {
 		if (!sock->stuck || sock->number != number ||
@@ -284,9 +296,8 @@ is_lost(struct sockets *sockets, const struct listener_settings *listener,
 		    "cannot listen on %s: a plugin has changed the socket in a "
 		    "way that cannot be undone; restart sluiced%s",
 		    address_text(address, text),
-		    address->kind == ADDRESS_SYSTEMD
-			? " and its socket unit"
-			: "");
+		    address->kind == ADDRESS_SYSTEMD ? " and its socket unit"
+						     : "");
 		return true;
 	}
 	return false;

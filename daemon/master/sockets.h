@@ -25,7 +25,10 @@ struct sockets;
 struct sockets *sockets_new(const struct inherited *inherited);
 void sockets_free(struct sockets *sockets);
 
-/* How many sockets an address stands for: 1, but for systemd as many as have the name. */
+/*
+ * How many sockets an address stands for: 1, but for systemd as many as have
+ * the name.
+ */
 unsigned int sockets_count(const struct sockets *sockets,
     const struct address *address);
 
@@ -48,8 +51,9 @@ struct sock *sock_ref(struct sock *sock);
 void sock_unref(struct sock *sock);
 
 /*
- * Nobody serves it any more.  If that was the last reference, it does not listen
- * for others either, such as a worker that is still dying: the address is free.
+ * Nobody serves it any more.  If that was the last reference, it does not
+ * listen for others either, such as a worker that is still dying: the address
+ * is free.
  */
 void sock_end(struct sock *sock);
 
@@ -71,7 +75,10 @@ bool sock_is_deaf(const struct sock *sock);
 struct sock *sockets_replace(struct sockets *sockets, struct sock *sock,
     const struct listener_settings *listener, struct error *err);
 
-/* Make a socket that was open before what the settings say now.  Logs what fails. */
+/*
+ * Make a socket that was open before what the settings say now.  Logs what
+ * fails.
+ */
 void sock_apply(struct sock *sock, const struct listener_settings *listener);
 
 int sock_fd(const struct sock *sock);

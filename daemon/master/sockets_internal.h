@@ -1,4 +1,7 @@
-/* sockets_internal.h: one socket: for sockets.c (the table) and sock.c (what is done to one). */
+/*
+ * sockets_internal.h: one socket: for sockets.c (the table) and sock.c (what is
+ * done to one).
+ */
 
 #ifndef SLUICE_MASTER_SOCKETS_INTERNAL_H
 #define SLUICE_MASTER_SOCKETS_INTERNAL_H
@@ -39,7 +42,10 @@ struct sock {
 	bool stuck;	      /* and cannot be again: never used any more */
 };
 
-/* What the settings say that accepted sockets inherit.  Returns false with errno. */
+/*
+ * What the settings say that accepted sockets inherit.  Returns false with
+ * errno.
+ */
 bool sock_set_options(const struct sock *sock,
     const struct listener_settings *listener);
 /* This is how it shall be from now on. */

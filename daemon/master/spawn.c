@@ -27,7 +27,10 @@
 #define RELAY_MS 1000 /* at our end, for what is still to be shown */
 #define RELAY_POLL_MS 2
 
-/* By number of a standard descriptor: the way to the process between it and our children; -1: none. */
+/*
+ * By number of a standard descriptor: the way to the process between it and our
+ * children; -1: none.
+ */
 static int relays[3] = { -1, -1, -1 };
 static pid_t relay_pids[3];
 
@@ -37,7 +40,10 @@ spawn_runs_plugins(const char *role)
 	return strcmp(role, "reader") != 0;
 }
 
-/* A worker shall drain when the master dies; it asks for that anew after it changed its user. */
+/*
+ * A worker shall drain when the master dies; it asks for that anew after it
+ * changed its user.
+ */
 static int
 death_signal(const char *role)
 {
@@ -52,8 +58,8 @@ death_signal(const char *role)
 static void
 reset_signals(void)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2,
-		SIGPWR, SIGPIPE, SIGXFSZ, SIGXCPU, SIGTTIN, SIGTTOU };
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1,
+		SIGUSR2, SIGPWR, SIGPIPE, SIGXFSZ, SIGXCPU, SIGTTIN, SIGTTOU };
 	struct sigaction action;
 	size_t i;
 	int number;
@@ -77,10 +83,11 @@ reset_signals(void)
 static bool
 is_for_plugins(const char *variable)
 {
-	static const char *const names[] = { "PATH=", "TMPDIR=", "TZ=", "TZDIR=",
-		"LANG=", "LANGUAGE=", "LC_", "LD_LIBRARY_PATH=", "LD_PRELOAD=",
-		"GLIBC_TUNABLES=", "MALLOC_", "ASAN_OPTIONS=", "LSAN_OPTIONS=",
-		"TSAN_OPTIONS=", "UBSAN_OPTIONS=", "JOURNAL_STREAM=" };
+	static const char *const names[] = { "PATH=", "TMPDIR=", "TZ=",
+		"TZDIR=", "LANG=", "LANGUAGE=", "LC_",
+		"LD_LIBRARY_PATH=", "LD_PRELOAD=", "GLIBC_TUNABLES=", "MALLOC_",
+		"ASAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS=",
+		"UBSAN_OPTIONS=", "JOURNAL_STREAM=" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -132,7 +139,8 @@ close_others(const int *fds, unsigned int count)
 		if (next == -1)
 			break;
 		if (next > from)
-			close_range((unsigned int)from, (unsigned int)next - 1, 0);
+			close_range((unsigned int)from, (unsigned int)next - 1,
+			    0);
 	}
 	close_range((unsigned int)from, ~0U, 0);
 }
@@ -165,12 +173,12 @@ rename_journal(void)
 
 	if (fstat(STDERR_FILENO, &st) == -1)
 		return;
-	snprintf(text, sizeof(text), "%llu:%llu",
-	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+	    (unsigned long long)st.st_ino);
 	setenv("JOURNAL_STREAM", text, 1);
 }
 
-static void __attribute__((noreturn))
+__attribute__((noreturn)) static void
 become(const char *role, bool verbose, const int *fds, unsigned int count,
     pid_t master)
 {
@@ -195,7 +203,7 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 }
 
 /* What comes out of the pipe goes to fd, for as long as anybody can write. */
-static void __attribute__((noreturn))
+__attribute__((noreturn)) static void
 become_relay(int from, int fd)
 {
 	reset_signals();
@@ -267,7 +275,8 @@ start_relays(void)
 	done = true;
 	if (output_needs_relay(STDOUT_FILENO))
 		start_relay(STDOUT_FILENO);
-	if (relays[STDOUT_FILENO] != -1 && same_file(STDOUT_FILENO, STDERR_FILENO))
+	if (relays[STDOUT_FILENO] != -1 &&
+	    same_file(STDOUT_FILENO, STDERR_FILENO))
 		relays[STDERR_FILENO] = relays[STDOUT_FILENO];
 	else if (output_needs_relay(STDERR_FILENO))
 		start_relay(STDERR_FILENO);
@@ -282,7 +291,10 @@ spawn(const char *role, bool verbose, const int *fds, unsigned int count)
 	pid_t master = getpid(), pid;
 	int saved;
 
-	/* Until exec the child shares libevent's signal pipe: it must catch nothing. */
+	/*
+	 * Until exec the child shares libevent's signal pipe: it must catch
+	 * nothing.
+	 */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
 	start_relays();

@@ -10,7 +10,10 @@
 
 #define SPAWN_FDS_MAX 3
 
-/* Whether plugin code will run there, so that nothing it says or does is to be trusted. */
+/*
+ * Whether plugin code will run there, so that nothing it says or does is to be
+ * trusted.
+ */
 bool spawn_runs_plugins(const char *role);
 
 /*

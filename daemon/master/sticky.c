@@ -191,7 +191,9 @@ reset_bytes(int fd, int level, int name, const void *was, size_t size,
 	return setsockopt(fd, level, name, was, (socklen_t)size) == 0;
 }
 
-/* The time stays behind when it is switched off, so it is of no interest then. */
+/*
+ * The time stays behind when it is switched off, so it is of no interest then.
+ */
 static bool
 reset_linger(int fd, const struct linger *was, char *text)
 {
@@ -206,7 +208,9 @@ reset_linger(int fd, const struct linger *was, char *text)
 	return setsockopt(fd, SOL_SOCKET, SO_LINGER, was, sizeof(*was)) == 0;
 }
 
-/* Of all that share the description: who accepts may not wait, nor signal us. */
+/*
+ * Of all that share the description: who accepts may not wait, nor signal us.
+ */
 static bool
 reset_flags(int fd, char *text)
 {

@@ -23,7 +23,8 @@ verdict_clear(struct verdict *verdict)
 }
 
 static bool
-is_new(struct verdict *verdict, const char *file, uint32_t line, const char *text)
+is_new(struct verdict *verdict, const char *file, uint32_t line,
+    const char *text)
 {
 	uint64_t hash = HASH_BEGIN;
 	unsigned int i;
@@ -69,7 +70,8 @@ verdict_add(struct verdict *verdict, int level, const char *file, uint32_t line,
 	else
 		snprintf(whole, sizeof(whole), "%s:%u: %s", file, line, text);
 	log_at((enum log_level)level, "%s", whole);
-	if (verdict->length + strlen(whole) < VERDICT_TEXT_MAX - CONCLUSION_MAX) {
+	if (verdict->length + strlen(whole) <
+	    VERDICT_TEXT_MAX - CONCLUSION_MAX) {
 		append(verdict, whole);
 	} else if (!verdict->cut) {
 		verdict->cut = true;

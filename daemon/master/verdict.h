@@ -27,7 +27,10 @@ struct verdict {
 
 void verdict_clear(struct verdict *verdict);
 
-/* Log "FILE:LINE: text" and count it; level is enum log_level, file "" or NULL: nowhere. */
+/*
+ * Log "FILE:LINE: text" and count it; level is enum log_level, file "" or NULL:
+ * nowhere.
+ */
 void verdict_add(struct verdict *verdict, int level, const char *file,
     uint32_t line, const char *text);
 
@@ -35,7 +38,9 @@ void verdict_add(struct verdict *verdict, int level, const char *file,
 void verdict_say(struct verdict *verdict, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A line of the text that somebody else logs, such as the last.  Always fits. */
+/*
+ * A line of the text that somebody else logs, such as the last.  Always fits.
+ */
 void verdict_note(struct verdict *verdict, const char *line);
 
 /* "1 problem", "3 problems".  Returns text. */

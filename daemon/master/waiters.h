@@ -1,6 +1,7 @@
 /*
- * waiters.h: who waits for the verdict of a reload, or of a rollback.  Some wait
- * for the one that runs, and the others, who came while it ran, for the next.
+ * waiters.h: who waits for the verdict of a reload, or of a rollback.  Some
+ * wait for the one that runs, and the others, who came while it ran, for the
+ * next.
  */
 
 #ifndef SLUICE_MASTER_WAITERS_H

@@ -79,8 +79,8 @@ watch_dir_of(struct watch *watch, const char *path, bool pattern)
 	char dir[PATH_MAX];
 	char *slash;
 
-	if (snprintf(dir, sizeof(dir), "%s%s", *path == '/' ? "" : "./", path) >=
-	    (int)sizeof(dir))
+	if (snprintf(dir, sizeof(dir), "%s%s", *path == '/' ? "" : "./",
+		path) >= (int)sizeof(dir))
 		return;
 	slash = strrchr(dir, '/');
 	*slash = '\0';
@@ -137,7 +137,8 @@ being_written(struct watch *watch)
 	uint64_t now = clock_ms();
 
 	LIST_FOREACH(file, &watch->files, link)
-		if (file->writing_ms != 0 && now - file->writing_ms < WRITING_MS)
+		if (file->writing_ms != 0 &&
+		    now - file->writing_ms < WRITING_MS)
 			return true;
 	return false;
 }
@@ -320,7 +321,8 @@ watch_begin(struct watch *watch)
 void
 watch_add(struct watch *watch, const char *pattern)
 {
-	if (watch != NULL && watch_files_add(&watch->files, pattern, true) == -1)
+	if (watch != NULL &&
+	    watch_files_add(&watch->files, pattern, true) == -1)
 		log_warnx("watch: cannot watch %s as well", pattern);
 }
 

@@ -16,7 +16,10 @@ struct watch_ops {
 	void (*on_change)(void *arg, const char *who);
 };
 
-/* config is watched from now on.  Without inotify it looks once a second.  NULL: no memory. */
+/*
+ * config is watched from now on.  Without inotify it looks once a second.
+ * NULL: no memory.
+ */
 struct watch *watch_new(struct event_base *base, const char *config,
     const struct watch_ops *ops, void *arg);
 /* What was refused may be taken now: a worker was busy.  After watch_end(). */

@@ -225,8 +225,9 @@ watch_files_named(struct watch_files *files, const char *name)
 	struct watch_file *file;
 
 	LIST_FOREACH(file, files, link)
-		if (file->is_pattern ? fnmatch(last_part(file->path), name, 0) == 0
-				     : strcmp(last_part(file->path), name) == 0)
+		if (file->is_pattern
+			? fnmatch(last_part(file->path), name, 0) == 0
+			: strcmp(last_part(file->path), name) == 0)
 			return file;
 	return NULL;
 }

@@ -22,14 +22,15 @@ struct watch_file {
 	bool attempted; /* what was refused last was */
 	bool fresh;	/* the reload that runs reads it */
 	bool told_gone;
-	uint64_t writing_ms; /* somebody wrote then, and has not closed it; 0: no */
+	/* Somebody wrote then, and has not closed it; 0: no. */
+	uint64_t writing_ms;
 };
 LIST_HEAD(watch_files, watch_file);
 
 /*
  * A reload reads it: add it, or note it again.  pattern: it is one for glob(3),
- * perhaps with nothing but escaped characters, else a name.  0, or -1: too many,
- * no memory.
+ * perhaps with nothing but escaped characters, else a name.  0, or -1: too
+ * many, no memory.
  */
 int watch_files_add(struct watch_files *files, const char *path, bool pattern);
 /* Without the backslashes of a pattern, in place. */
@@ -51,6 +52,7 @@ bool watch_files_look(struct watch_files *files);
 struct watch_file *watch_files_changed(struct watch_files *files);
 
 /* The one that has this name in its directory, or NULL. */
-struct watch_file *watch_files_named(struct watch_files *files, const char *name);
+struct watch_file *watch_files_named(struct watch_files *files,
+    const char *name);
 
 #endif

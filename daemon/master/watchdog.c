@@ -36,10 +36,12 @@
 #define TICK_COUNTS_MS (2 * TICK_MS) /* at most, however late we come */
 #define SLOW_MS 100    /* somebody else is waiting for so long already */
 #define REPORT_MS 1000 /* for the report of an aborted one */
-#define WHOLE_MS 500   /* to be gone, with a whole report: else it is a core dump */
+/* To be gone, with a whole report: else it is a core dump. */
+#define WHOLE_MS 500
 #define END_TEXT_MAX 192
-#define DYING_MS 1000  /* without one */
-#define READY_MS 7000  /* for one callback that gets ready; longer than a reload waits */
+#define DYING_MS 1000 /* without one */
+/* For one callback that gets ready; longer than a reload waits. */
+#define READY_MS 7000
 #define SILENT_MS 10000 /* to answer, while it runs no callback */
 
 /* What is seen of one worker. */
@@ -48,7 +50,8 @@ struct watched {
 	uint32_t callback, beat;
 	uint64_t ms; /* that it is seen to last */
 	bool said, traced_said;
-	struct process_view view; /* if looked: of the process, at the last tick */
+	/* If looked: of the process, at the last tick. */
+	struct process_view view;
 	bool looked;
 	uint64_t aborted_ms; /* since it was; 0: it was not */
 	bool dying;	     /* the kernel says so */
@@ -219,7 +222,8 @@ watch_dying(struct watched *watched, struct worker_row *worker, bool whole,
 		return;
 	watched->dying_ms = 0; /* if it stays ours: once more after that */
 	if (watched->aborted_ms > 0)
-		snprintf(how, sizeof(how), "%s and was aborted", watched->reason);
+		snprintf(how, sizeof(how), "%s and was aborted",
+		    watched->reason);
 	else
 		describe_end(worker, how);
 	worker_let_go(worker, how);
@@ -258,8 +262,8 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 			return;
 	}
 	if (watched->dying || atomic_load(&row->report_length) > 0) {
-		watch_dying(watched, worker, atomic_load(&row->report_whole) != 0,
-		    ms);
+		watch_dying(watched, worker,
+		    atomic_load(&row->report_whole) != 0, ms);
 		return;
 	}
 	if (watched->aborted_ms > 0) {
@@ -293,7 +297,8 @@ look_for_dying(struct watchdog *watchdog)
 	struct watched *watched = &watchdog->watched[i];
 	struct process_view view;
 
-	if (workers->row[i].child != NULL && workers->row[i].pid == watched->pid &&
+	if (workers->row[i].child != NULL &&
+	    workers->row[i].pid == watched->pid &&
 	    process_look(watched->pid, &view))
 		watched->dying = view.dying;
 	workers_look_at_dying(workers);
@@ -331,7 +336,8 @@ watchdog_new(struct event_base *base, struct workers *workers)
 	watchdog->last_ms = clock_ms();
 	watchdog->tick =
 	    event_new(base, -1, EV_PERSIST, watchdog_tick_cb, watchdog);
-	if (watchdog->tick == NULL || event_add(watchdog->tick, &interval) == -1) {
+	if (watchdog->tick == NULL ||
+	    event_add(watchdog->tick, &interval) == -1) {
 		watchdog_free(watchdog);
 		return NULL;
 	}

@@ -25,7 +25,10 @@ struct watchdog_counts {
 struct watchdog_counts watchdog_counts(const struct watchdog *watchdog,
     uint32_t worker);
 
-/* For how long the callback that runs has been seen to run; 0: it has just begun. */
+/*
+ * For how long the callback that runs has been seen to run; 0: it has just
+ * begun.
+ */
 uint64_t watchdog_lasted_ms(const struct watchdog *watchdog, uint32_t worker);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * worker_dying.c: processes of workers that have crashed and are not gone yet: a
- * core dump of gigabytes takes its time, or a debugger holds them.  Nothing that
- * they were to do is waited for; their successors are there.
+ * worker_dying.c: processes of workers that have crashed and are not gone yet:
+ * a core dump of gigabytes takes its time, or a debugger holds them.  Nothing
+ * that they were to do is waited for; their successors are there.
  */
 
 #include <inttypes.h>
@@ -39,8 +39,9 @@ on_gone(void *arg, const char *how, bool clean)
 	struct dying *dying = arg;
 
 	(void)clean;
-	log_info("worker %u: process %d, which had crashed, is gone after %" PRIu64
-		 " ms: it %s",
+	log_info(
+	    "worker %u: process %d, which had crashed, is gone after %" PRIu64
+	    " ms: it %s",
 	    dying->worker + 1, (int)dying->pid, clock_ms() - dying->since_ms,
 	    how);
 	LIST_REMOVE(dying, entry);
@@ -62,7 +63,10 @@ looks_dead(pid_t pid)
 	    (view.dying || view.state == 'D' || view.state == 't');
 }
 
-/* Threads that a plugin started may outlive the main one, and hold all that it had. */
+/*
+ * Threads that a plugin started may outlive the main one, and hold all that it
+ * had.
+ */
 static void
 end_other_threads(pid_t pid)
 {

@@ -148,7 +148,10 @@ worker_catch_up(struct worker_row *worker)
 	worker_join(worker);
 }
 
-/* Row `of` of the shared memory, for worker `to`.  0, also when that is dead; or -1. */
+/*
+ * Row `of` of the shared memory, for worker `to`.  0, also when that is dead;
+ * or -1.
+ */
 static int
 send_row(const struct worker_row *of, const struct worker_row *to)
 {
@@ -196,8 +199,8 @@ show_row(struct worker_row *worker)
 		if (i == worker->index || workers->row[i].child == NULL ||
 		    send_row(worker, &workers->row[i]) == 0)
 			continue;
-		log_error("cannot tell worker %u where worker %u counts",
-		    i + 1, worker->index + 1);
+		log_error("cannot tell worker %u where worker %u counts", i + 1,
+		    worker->index + 1);
 		child_kill(worker->child, "could not be shown to the others");
 		return -1;
 	}
@@ -305,12 +308,14 @@ log_death(const struct worker_row *worker, const char *how, unsigned int ms)
 	const char *lost = worker->served ? "; its connections are lost" : "";
 
 	if (worker->workers->committed == NULL)
-		log_errorx("worker %u (pid %d) %s", worker->index + 1, pid, how);
+		log_errorx("worker %u (pid %d) %s", worker->index + 1, pid,
+		    how);
 	else if (ms == 0)
 		log_errorx("worker %u (pid %d) %s%s; starting it again",
 		    worker->index + 1, pid, how, lost);
 	else
-		log_errorx("worker %u (pid %d) %s%s; starting it again in %u ms",
+		log_errorx(
+		    "worker %u (pid %d) %s%s; starting it again in %u ms",
 		    worker->index + 1, pid, how, lost, ms);
 }
 
@@ -346,8 +351,8 @@ describe_crash(struct worker_row *worker, const char *how,
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	ret_crash->time_ms = (uint64_t)now.tv_sec * 1000 +
-	    (uint64_t)now.tv_nsec / 1000000;
+	ret_crash->time_ms =
+	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	ret_crash->worker = worker->index;
 	ret_crash->pid = worker->pid;
 	snprintf(ret_crash->how, sizeof(ret_crash->how), "%s", how);
@@ -388,7 +393,10 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	log_death(worker, how, ms);
 	crash_log(&crash);
 	worker->served = worker->trial = worker->behind = false;
-	/* Through the loop, also when at once: we may be deep in somebody's stack. */
+	/*
+	 * Through the loop, also when at once: we may be deep in somebody's
+	 * stack.
+	 */
 	worker_schedule(worker, ms);
 	worker_set_state(worker, WORKER_DOWN);
 	workers->ops->on_crash(workers->arg, &crash);
@@ -440,8 +448,8 @@ worker_prepared(struct worker_row *worker)
 		worker_set_state(worker, WORKER_PREPARED);
 		workers->ops->on_prepared(workers->arg, worker->index);
 	} else if (worker->state == WORKER_JOINING) {
-		worker_tell(worker, MSG_COMMIT, workers->committed->number, NULL,
-		    NULL, 0);
+		worker_tell(worker, MSG_COMMIT, workers->committed->number,
+		    NULL, NULL, 0);
 		worker_set_state(worker, WORKER_ENTERING);
 	}
 }

@@ -1,4 +1,7 @@
-/* worker_row.h: inside the table of workers: for workers.c, worker_life.c and worker_talk.c. */
+/*
+ * worker_row.h: inside the table of workers: for workers.c, worker_life.c and
+ * worker_talk.c.
+ */
 
 #ifndef SLUICE_MASTER_WORKER_ROW_H
 #define SLUICE_MASTER_WORKER_ROW_H
@@ -46,20 +49,25 @@ struct worker_row {
 	bool trial;	     /* it tries what is not committed */
 	bool served;	     /* may have connections */
 	bool shown;	     /* the others have its row of the shared memory */
-	unsigned int late; /* answers that are owed to what was aborted */
-	unsigned int owed; /* answers to PREPARE; all but the last are to one that was aborted */
-	unsigned int undone; /* ABORTs and STOP_LISTENERs that it has not obeyed yet */
-	bool behind;	   /* the transaction went on without it */
-	uint32_t asked;	   /* the generation it was last asked to PREPARE */
+	unsigned int late;   /* answers that are owed to what was aborted */
+	/* Answers to PREPARE; all but the last are to one that was aborted. */
+	unsigned int owed;
+	/* ABORTs and STOP_LISTENERs that it has not obeyed yet. */
+	unsigned int undone;
+	bool behind;	     /* the transaction went on without it */
+	uint32_t asked;	     /* the generation it was last asked to PREPARE */
 	uint32_t asked_beat; /* of the board, at that time */
-	uint32_t serves;   /* the generation it was last told to COMMIT; 0: none */
-	uint32_t starts;   /* processes so far */
+	/* The generation it was last told to COMMIT; 0: none. */
+	uint32_t serves;
+	uint32_t starts; /* processes so far */
 	/* Of census.c: an answer is due, to which question, its rows so far. */
 	bool status_owed;
 	uint32_t status_serial, status_rows;
 	unsigned int backoff_ms;
 	uint64_t born_ms;
-	/* What the last one was in when it died; a callback of NONE: nothing. */
+	/*
+	 * What the last one was in when it died; a callback of NONE: nothing.
+	 */
 	uint32_t died_in;
 	uint64_t died_in_code;
 	struct log_limit problem_limit;
@@ -71,7 +79,8 @@ struct workers {
 	void *arg;
 	struct census *census;
 	struct watchdog *watchdog;
-	uint64_t watchdog_ms; /* of what is committed, or is to be the first; 0: off */
+	/* Of what is committed, or is to be the first; 0: off. */
+	uint64_t watchdog_ms;
 	struct shm *shm;
 	struct hello hello;
 	struct gen *committed;
@@ -119,9 +128,15 @@ int worker_tell(struct worker_row *worker, uint32_t type, uint32_t generation,
 bool worker_owes(const struct worker_row *worker);
 /* Must a transaction wait until it has settled? */
 bool worker_unsettled(const struct worker_row *worker);
-/* It was left behind, and has come back: it follows, unless a transaction is on. */
+/*
+ * It was left behind, and has come back: it follows, unless a transaction is
+ * on.
+ */
 void worker_catch_up(struct worker_row *worker);
-/* All of a generation, and PREPARE.  0, also when it is dead; or -1, and part of it was sent. */
+/*
+ * All of a generation, and PREPARE.  0, also when it is dead; or -1, and part
+ * of it was sent.
+ */
 int worker_send_generation(struct worker_row *worker, const struct gen *gen,
     struct error *err);
 

@@ -14,7 +14,10 @@
 
 #define PROBLEMS_PER_S 100 /* of one worker */
 
-/* Answers come in the order of the questions: those to what was aborted are nobody's any more. */
+/*
+ * Answers come in the order of the questions: those to what was aborted are
+ * nobody's any more.
+ */
 static bool
 take_answer(struct worker_row *worker, bool good)
 {

@@ -173,8 +173,7 @@ revive_due(struct workers *workers)
 static bool
 is_part(const struct worker_row *worker, enum workers_part part)
 {
-	return part == WORKERS_ALL ||
-	    worker->trial == (part == WORKERS_TRIAL);
+	return part == WORKERS_ALL || worker->trial == (part == WORKERS_TRIAL);
 }
 
 int
@@ -359,7 +358,8 @@ workers_in_callback(const struct workers *workers, uint32_t worker,
 }
 
 void
-workers_stop_listener(struct workers *workers, const char *name, bool close_active)
+workers_stop_listener(struct workers *workers, const char *name,
+    bool close_active)
 {
 	uint32_t i, arg[4] = { close_active, 0, 0, 0 };
 
@@ -395,5 +395,6 @@ workers_kill(struct workers *workers)
 
 	for (i = 0; i < workers->count; i++)
 		if (workers->row[i].child != NULL)
-			child_kill(workers->row[i].child, "did not stop in time");
+			child_kill(workers->row[i].child,
+			    "did not stop in time");
 }

@@ -37,7 +37,10 @@ struct workers_ops {
 	 * Comes before on_committed or on_lost.  The crash is borrowed.
 	 */
 	void (*on_crash)(void *arg, const struct crash *crash);
-	/* None is on its own way into service (again), or busy: see workers_settled(). */
+	/*
+	 * None is on its own way into service (again), or busy: see
+	 * workers_settled().
+	 */
 	void (*on_settled)(void *arg);
 	/* What a plugin said at PREPARE; file may be "". */
 	void (*on_problem)(void *arg, uint32_t worker, int level,
@@ -57,7 +60,7 @@ struct workers *workers_new(struct event_base *base, struct children *children,
 void workers_free(struct workers *workers);
 
 uint32_t workers_count(const struct workers *workers);
-struct shm *workers_shm(const struct workers *workers); /* borrowed */
+struct shm *workers_shm(const struct workers *workers);	      /* borrowed */
 struct census *workers_census(const struct workers *workers); /* borrowed */
 
 /* What there is to say of one, from 0. */
@@ -123,7 +126,9 @@ bool workers_in_callback(const struct workers *workers, uint32_t worker,
 bool workers_waits_for(const struct workers *workers, uint32_t worker);
 /* Has it no connections to lose? */
 bool workers_is_new(const struct workers *workers, uint32_t worker);
-/* What it does meanwhile; next: what is being prepared, or NULL.  See doing.h. */
+/*
+ * What it does meanwhile; next: what is being prepared, or NULL.  See doing.h.
+ */
 void workers_doing(const struct workers *workers, uint32_t worker,
     const struct gen *next, char *text);
 

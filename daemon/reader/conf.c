@@ -21,7 +21,8 @@ on_stored(struct conf *conf, const char *file, const struct key *key,
 {
 	if (key->keys == listener_keys)
 		conf_listener(conf, file, node, at);
-	else if (at == conf->settings) /* `include` is its one list of strings */
+	else if (at ==
+	    conf->settings) /* `include` is its one list of strings */
 		conf_include(conf);
 }
 
@@ -94,7 +95,8 @@ finish(struct conf *conf, const struct origin *file)
 struct settings *
 conf_read(const char *path, struct problems *problems)
 {
-	struct conf conf = { .path = path, .problems = problems,
+	struct conf conf = { .path = path,
+		.problems = problems,
 		.on_stored = on_stored };
 	struct origin file = { .file = path };
 	struct node *root;

@@ -135,7 +135,8 @@ conf_owner(struct conf *conf, const struct origin *at, const char *owner,
 		    "owner: there is no user "
 		    "\"%s\"",
 		    user);
-	if (colon != NULL && !conf_find_group(colon + 1, &listener->unix_owner.gid))
+	if (colon != NULL &&
+	    !conf_find_group(colon + 1, &listener->unix_owner.gid))
 		problem_error(conf->problems, at,
 		    "owner: there is no group "
 		    "\"%s\"",

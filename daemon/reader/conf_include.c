@@ -45,8 +45,8 @@ top_level(struct conf *conf, const char *file, const struct node *root)
 	for (i = 0; i < root->count; i++) {
 		key = key_find(settings_keys, root->children[i].name);
 		at = conf_origin(file, &root->children[i]);
-		if (key != NULL && (key->flags & KEY_INCLUDED ||
-				       key->type == KEY_REFUSED))
+		if (key != NULL &&
+		    (key->flags & KEY_INCLUDED || key->type == KEY_REFUSED))
 			conf_key(conf, file, key, &root->children[i],
 			    conf->settings, "");
 		else
@@ -90,7 +90,9 @@ include_file(struct conf *conf, const struct origin *at, const char *path)
 	tree_free(root);
 }
 
-/* An empty conf.d is nothing unusual; a file that was named and is missing is. */
+/*
+ * An empty conf.d is nothing unusual; a file that was named and is missing is.
+ */
 static void
 nothing_matches(struct conf *conf, const struct origin *at, const char *pattern)
 {
@@ -108,14 +110,19 @@ static int
 on_glob_error(const char *path, int error)
 {
 	(void)path;
-	/* Without the directory there is nothing in it; but what we cannot see may be there. */
+	/*
+	 * Without the directory there is nothing in it; but what we cannot see
+	 * may be there.
+	 */
 	if (error == ENOENT)
 		return 0;
 	glob_errno = error;
 	return 1;
 }
 
-/* The directory of the main file is a name, also when it looks like a pattern. */
+/*
+ * The directory of the main file is a name, also when it looks like a pattern.
+ */
 static char *
 glob_pattern(const char *config, const char *text)
 {

@@ -45,7 +45,9 @@ struct origin conf_origin(const char *file, const struct node *node);
 /* Read the files that settings->includes name. */
 void conf_include(struct conf *conf);
 
-/* One element of `listeners`: hold its keys against each other and the others. */
+/*
+ * One element of `listeners`: hold its keys against each other and the others.
+ */
 void conf_listener(struct conf *conf, const char *file,
     const struct node *group, struct listener_settings *listener);
 

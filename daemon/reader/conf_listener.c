@@ -93,7 +93,8 @@ resolve_listen(struct conf *conf, struct listener_settings *listener)
 
 	for (i = 0; i < listener->listen_count; i++) {
 		entry = &listener->listen[i];
-		count = address_resolve(entry->text, found, ADDRESSES_MAX, &err);
+		count =
+		    address_resolve(entry->text, found, ADDRESSES_MAX, &err);
 		if (count == -1)
 			problem_error(conf->problems, &entry->origin,
 			    "listen: %s", err.text);
@@ -112,7 +113,8 @@ check_name(struct conf *conf, const struct origin *at,
 	const char *name = listener->name;
 	uint32_t i;
 
-	if (strspn(name, allowed) != strlen(name) || strlen(name) > LISTENER_NAME_MAX) {
+	if (strspn(name, allowed) != strlen(name) ||
+	    strlen(name) > LISTENER_NAME_MAX) {
 		problem_error(conf->problems, at,
 		    "name: \"%s\" is not made of "
 		    "1 to %d letters, digits, \"_\", \".\" and \"-\"",

@@ -91,9 +91,8 @@ open_file(struct opener *opener, const struct listener_settings *listener,
     const char *path, struct error *err)
 {
 	const struct settings *settings = opener->settings;
-	const struct trusted_users users = {
-		{ geteuid(), settings->drop ? settings->uid : geteuid() }
-	};
+	const struct trusted_users users = { { geteuid(),
+	    settings->drop ? settings->uid : geteuid() } };
 	struct error doubt;
 	int file = trusted_path_open(path, &users, &doubt, err);
 

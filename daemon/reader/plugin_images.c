@@ -1,7 +1,7 @@
 /*
- * plugin_images.c: the table of images.  All of a generation are loaded into one
- * process, in an order that depends on its history; so whether they get along
- * is judged here, by their names, where no order plays a part.
+ * plugin_images.c: the table of images.  All of a generation are loaded into
+ * one process, in an order that depends on its history; so whether they get
+ * along is judged here, by their names, where no order plays a part.
  */
 
 #include "plugin_images.h"
@@ -75,8 +75,9 @@ keep_library(struct settings *settings, struct plugin_files *files,
 
 	for (i = 0; i < settings->image_count; i++) {
 		other = &settings->images[i];
-		if (!other->library || memcmp(other->hash, library->image.hash,
-					   IMAGE_HASH_SIZE) != 0)
+		if (!other->library ||
+		    memcmp(other->hash, library->image.hash, IMAGE_HASH_SIZE) !=
+			0)
 			continue;
 		*ret_index = i;
 		return 0;

@@ -21,7 +21,10 @@ struct problems {
 	struct problem *list; /* owned */
 	uint32_t count;
 	uint32_t errors; /* of them; and those that found no place */
-	/* Called for each one at once, so that none is lost should the parser exit; or NULL. */
+	/*
+	 * Called for each one at once, so that none is lost should the parser
+	 * exit; or NULL.
+	 */
 	void (*on_problem)(void *arg, const struct problem *problem);
 	void *arg;
 };

@@ -93,8 +93,8 @@ on_problem(void *arg, const struct problem *problem)
 }
 
 static void
-say_prepared(struct reader *reader, int bundle, const struct plugin_files *files,
-    const struct secret_files *secrets)
+say_prepared(struct reader *reader, int bundle,
+    const struct plugin_files *files, const struct secret_files *secrets)
 {
 	uint32_t i;
 

@@ -16,7 +16,10 @@
 #include "settings.h"
 
 #define DEPTH_MAX 32 /* brackets in brackets; our own keys need five */
-/* libconfig compares each name of a group with all others: 100,000 take a minute. */
+/*
+ * libconfig compares each name of a group with all others: 100,000 take a
+ * minute.
+ */
 #define GROUP_MAX 1024
 
 struct bracket {

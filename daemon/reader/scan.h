@@ -13,7 +13,10 @@
 struct problems;
 
 struct scan {
-	/* Lines on which the string values begin, in the order of the text; owned. */
+	/*
+	 * Lines on which the string values begin, in the order of the text;
+	 * owned.
+	 */
 	uint32_t *string_lines;
 	uint32_t string_count;
 	/* Lines with integers that were refused, ascending; owned. */

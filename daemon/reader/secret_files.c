@@ -87,8 +87,7 @@ open_secret(struct secret_settings *secret, struct error *err)
 	int file, fd;
 
 	/* O_NONBLOCK: a FIFO must not hold us up. */
-	file = open(secret->path,
-	    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	file = open(secret->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (file == -1)
 		return error_sys(err, "cannot open the file");
 	fd = copy(file, secret->stamp, err);

@@ -87,7 +87,8 @@ convert_children(const config_setting_t *setting, struct cursor *cursor,
 }
 
 static int
-convert(const config_setting_t *setting, struct cursor *cursor, struct node *ret)
+convert(const config_setting_t *setting, struct cursor *cursor,
+    struct node *ret)
 {
 	const char *name = config_setting_name(setting);
 

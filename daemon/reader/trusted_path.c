@@ -217,7 +217,8 @@ trusted_path_open(const char *path, const struct trusted_users *users,
 	/* What lies above the working directory counts as well. */
 	if (path[0] != '/' && (here = getcwd(NULL, 0)) == NULL)
 		return error_sys(err, "%s", path);
-	if (asprintf(&walk.rest, "%s/%s", here != NULL ? here : "", path) == -1) {
+	if (asprintf(&walk.rest, "%s/%s", here != NULL ? here : "", path) ==
+	    -1) {
 		walk.rest = NULL;
 		error_set(err, "%s: out of memory", path);
 	} else if (enter(&walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC),

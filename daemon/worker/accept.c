@@ -18,8 +18,9 @@
 #include "ours.h"
 #include "shm.h"
 
-#define ACCEPT_MAX 64	    /* per turn and socket: others wait as well */
-#define BROKEN_PAUSE_MS 1000 /* the socket does not listen: until it does again */
+#define ACCEPT_MAX 64 /* per turn and socket: others wait as well */
+/* The socket does not listen: until it does again. */
+#define BROKEN_PAUSE_MS 1000
 #define ACCEPT_PAUSE_MS 100 /* out of descriptors: time for some to close */
 #define MASTER_PAUSE_MS 2   /* for what the master has sent to come through */
 #define REFUSED_LOG_MAX 1   /* lines per second and listener */
@@ -52,8 +53,8 @@ accept_init(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
 		return -1;
-	fd_end = limit.rlim_cur - (limit.rlim_cur / 8 < KEEP_FREE ?
-		limit.rlim_cur / 8 : KEEP_FREE);
+	fd_end = limit.rlim_cur -
+	    (limit.rlim_cur / 8 < KEEP_FREE ? limit.rlim_cur / 8 : KEEP_FREE);
 	open_reserve();
 	return timers_attach(engine.timers, &pause_timer, on_pause_over);
 }
@@ -121,8 +122,9 @@ pause_accepting(const struct acceptor *acceptor, int error)
 	if (!starved) {
 		errno = error;
 		log_warn("%s: cannot accept on %s, %u connections are open; "
-			 "trying again every %d ms", acceptor->listener->name,
-		    acceptor->text, conn_count(), ACCEPT_PAUSE_MS);
+			 "trying again every %d ms",
+		    acceptor->listener->name, acceptor->text, conn_count(),
+		    ACCEPT_PAUSE_MS);
 	}
 	starved = true;
 }
@@ -206,8 +208,8 @@ accept_one(struct acceptor *acceptor)
 	socklen_t len = sizeof(peer);
 	int fd;
 
-	fd = accept4(acceptor->fd, &peer.sa, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd =
+	    accept4(acceptor->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd != -1 && (rlim_t)fd >= fd_end) {
 		close(fd);
 		pause_accepting(acceptor, EMFILE);
@@ -294,8 +296,8 @@ acceptor_new(struct listener *listener, int fd, uint32_t id, uint32_t index)
 	acceptor->event = event_new(engine.base, fd, EV_READ | EV_PERSIST,
 	    accept_cb, acceptor);
 	/* A socket from elsewhere may be blocking: never wait in accept4(). */
-	if (acceptor->event == NULL || evutil_make_socket_nonblocking(fd) ==
-	    -1) {
+	if (acceptor->event == NULL ||
+	    evutil_make_socket_nonblocking(fd) == -1) {
 		acceptor_free(acceptor);
 		return NULL;
 	}
@@ -316,7 +318,9 @@ acceptor_start(struct acceptor *acceptor)
 void
 acceptor_stop(struct acceptor *acceptor)
 {
-	/* Shared sockets are never empty for long: end at the backlog's size. */
+	/*
+	 * Shared sockets are never empty for long: end at the backlog's size.
+	 */
 	int most = acceptor->listener->settings->backlog;
 
 	/* Others have it, too, and may have made it one that waits. */

@@ -1,6 +1,7 @@
 /*
  * after_pass.h: what connections, services, listeners and plugins have left for
- * the end of a pass of the loop, in the one order that is right for all of them.
+ * the end of a pass of the loop, in the one order that is right for all of
+ * them.
  */
 
 #ifndef SLUICE_AFTER_PASS_H

@@ -142,8 +142,8 @@ sl_timer(struct sl_service *service, struct sl_conn *c, uint32_t id,
 	if (service == NULL)
 		return fail(EINVAL);
 	if (c == NULL)
-		return plugin_timer_set(&service->timers, service, NULL, id,
-		    ms, on_plugin_timer);
+		return plugin_timer_set(&service->timers, service, NULL, id, ms,
+		    on_plugin_timer);
 	if (c->dead)
 		return fail(ENOTCONN);
 	if (c->service->listener != service->listener)
@@ -241,9 +241,11 @@ sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
 static bool
 is_counter_name(const char *name)
 {
-	size_t n = name != NULL ? strspn(name,
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	    "0123456789_.-") : 0;
+	size_t n = name != NULL
+	    ? strspn(name,
+		  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		  "0123456789_.-")
+	    : 0;
 
 	return n > 0 && n < COUNTER_NAME_MAX && name[n] == '\0';
 }

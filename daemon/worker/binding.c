@@ -1,4 +1,6 @@
-/* binding.c: compares what the loader has put in place with the image itself. */
+/*
+ * binding.c: compares what the loader has put in place with the image itself.
+ */
 
 #include <dlfcn.h>
 #include <stdint.h>
@@ -68,7 +70,7 @@ is_pointer(unsigned int type)
 static bool
 is_constant(const struct image_map *map, uint64_t address)
 {
-	const ElfW(Phdr) * segment;
+	const ElfW(Phdr) *segment;
 	unsigned int i;
 
 	for (i = 0; i < map->count; i++) {
@@ -85,7 +87,7 @@ is_constant(const struct image_map *map, uint64_t address)
  * the weak ones of C++ are the same wherever they are.
  */
 static bool
-is_own(const ElfW(Sym) * symbol)
+is_own(const ElfW(Sym) *symbol)
 {
 	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
 
@@ -99,7 +101,7 @@ is_own(const ElfW(Sym) * symbol)
  * A handle leads to an image and what it needs, past all that comes first.
  */
 static const struct library *
-find_passed_over(const struct binding *binding, const ElfW(Sym) * symbol,
+find_passed_over(const struct binding *binding, const ElfW(Sym) *symbol,
     const char *name, const void *bound)
 {
 	if (symbol->st_shndx != SHN_UNDEF || library_at(bound) != NULL)
@@ -139,7 +141,7 @@ read_slot(ElfW(Addr) slot)
 
 /* Is it bound to what it should be? */
 static int
-check_bound(const struct binding *binding, const ElfW(Sym) * symbol,
+check_bound(const struct binding *binding, const ElfW(Sym) *symbol,
     bool constant, const void *bound)
 {
 	const struct library *passed_over;
@@ -159,12 +161,12 @@ check_bound(const struct binding *binding, const ElfW(Sym) * symbol,
 }
 
 static int
-check_one(const struct binding *binding, const ElfW(Rela) * relocation)
+check_one(const struct binding *binding, const ElfW(Rela) *relocation)
 {
 	size_t index = RELOCATION_SYMBOL(relocation->r_info);
 	ElfW(Addr) slot = binding->map->base + relocation->r_offset, bound;
 	unsigned int type = RELOCATION_TYPE(relocation->r_info);
-	const ElfW(Sym) * symbol;
+	const ElfW(Sym) *symbol;
 
 	if (index >= binding->symbol_count ||
 	    !(is_entry(type) || is_pointer(type)) ||

@@ -124,8 +124,8 @@ callback_context(void)
 		return (struct callback_context){ .callback = CALLBACK_NONE };
 	return (struct callback_context){
 		.callback = get(&row->callback),
-		.plugin = running.service != NULL ? running.service->plugin :
-						    running.checking,
+		.plugin = running.service != NULL ? running.service->plugin
+						  : running.checking,
 		.service = running.service,
 		.conn = running.conn,
 	};
@@ -163,8 +163,9 @@ callback_check(const struct plugin *plugin, const struct sl_options *options,
 	if (rc >= 0)
 		return 0;
 	memcpy(ret_option, own.option, OPTION_PATH_MAX);
-	return error_set(err, "%s", own.public.text != NULL ?
-		own.public.text : "the plugin refuses the options");
+	return error_set(err, "%s",
+	    own.public.text != NULL ? own.public.text
+				    : "the plugin refuses the options");
 }
 
 int

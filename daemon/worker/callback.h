@@ -60,8 +60,8 @@ int callback_check(const struct plugin *plugin,
     const struct sl_options *options, struct error *err,
     char ret_option[OPTION_PATH_MAX]);
 /* What sl_refuse() does. */
-int callback_refuse(struct sl_error *err, const char *option,
-    const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+int callback_refuse(struct sl_error *err, const char *option, const char *fmt,
+    va_list ap) __attribute__((format(printf, 3, 0)));
 int callback_start(struct sl_service *service);
 int callback_reload(struct sl_service *next, struct sl_service *prev);
 void callback_stop(struct sl_service *service);

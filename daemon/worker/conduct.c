@@ -27,7 +27,10 @@
 #define KILL_ROUNDS 100	  /* one that forks faster than we kill has won */
 #define KILL_PAUSE_NS 1000000
 
-/* Without the first the master takes us for dead, without the second we are mute. */
+/*
+ * Without the first the master takes us for dead, without the second we are
+ * mute.
+ */
 static const int joints[] = { CHILD_CHANNEL_FD, CHILD_BELL_FD };
 #define JOINTS (sizeof(joints) / sizeof(joints[0]))
 
@@ -322,7 +325,8 @@ conduct_check(struct conduct *conduct, int closed, struct error *err)
 	rejoin(conduct);
 	if (forked()) {
 		kill_children();
-		return error_set(err, "its constructor started another process");
+		return error_set(err,
+		    "its constructor started another process");
 	}
 	if (lost > 0)
 		return tell_files(lost, which, err);

@@ -40,12 +40,11 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 	uint32_t skipped;
 
 	if (conn == NULL || id == 0 ||
-	    timers_attach(engine.timers, &conn->timer,
-		conn_on_timer) == -1) {
+	    timers_attach(engine.timers, &conn->timer, conn_on_timer) == -1) {
 		if (log_limit(&listener->refused, 1, &skipped))
 			log_warnx("%s: out of %s; a connection was refused",
-			    listener->name, id == 0 ? "connection ids" :
-						      "memory");
+			    listener->name,
+			    id == 0 ? "connection ids" : "memory");
 		free(conn);
 		close(fd);
 		shm_address_out(engine.shm, address_entry);
@@ -154,8 +153,7 @@ conn_set_out(struct sl_conn *conn, enum half to)
 }
 
 static void
-note(struct ending *ending, enum sl_why why, int sys_errno,
-    enum sl_stage stage)
+note(struct ending *ending, enum sl_why why, int sys_errno, enum sl_stage stage)
 {
 	if (ending->why != SL_WHY_NONE)
 		return;
@@ -299,8 +297,7 @@ log_access(const struct sl_conn *conn, uint32_t after)
 		fields[n++] = (struct log_field){ "undelivered", NULL,
 			conn_undelivered(conn) };
 	if (after != conn->ending.why)
-		fields[n++] =
-		    (struct log_field){ "after", why_word(after), 0 };
+		fields[n++] = (struct log_field){ "after", why_word(after), 0 };
 	conn_label(conn, label);
 	strcat(label, " closed");
 	log_fields(LOG_LEVEL_INFO, label, fields, n);

@@ -66,7 +66,7 @@ struct sl_conn {
 	struct queue queue;
 	struct input *input; /* NULL: nothing kept */
 	uint64_t bytes_in, bytes_out;
-	uint64_t idle_ms;     /* when own_idle; 0: no idle timeout */
+	uint64_t idle_ms; /* when own_idle; 0: no idle timeout */
 	uint64_t opened_ms;
 	uint64_t active_ms;   /* last input, or output that arrived */
 	uint64_t progress_ms; /* output last moved, or began to wait */
@@ -85,12 +85,12 @@ struct sl_conn {
 	uint32_t waiting;	/* not acknowledged, at the last look */
 	uint32_t unread;	/* input left in the socket, then */
 	uint32_t rate_waiting;	/* not acknowledged when rate_ms was set */
-	uint32_t turn; /* bytes_out, cut off, when its turn began */
+	uint32_t turn;		/* bytes_out, cut off, when its turn began */
 	enum half in : 8, out : 8;
-	unsigned int wants : 8;	    /* events armed: EV_READ, EV_WRITE */
+	unsigned int wants : 8; /* events armed: EV_READ, EV_WRITE */
 	union {
 		struct {
-			bool eof : 1;	     /* the peer finished */
+			bool eof : 1; /* the peer finished */
 			bool paused : 1;
 			bool blocked : 1;    /* the kernel took too little */
 			bool drain_owed : 1; /* a write came up short */
@@ -100,28 +100,28 @@ struct sl_conn {
 		};
 		uint8_t unsettled; /* any of them */
 	};
-	bool opened : 1;	    /* `open` said yes: `close` is owed */
-	bool dead : 1;		    /* ended; freed after the pass */
-	bool pending : 1;	    /* to be settled after this pass */
-	bool failed : 1;	    /* ends without waiting for anything */
-	bool watched : 1;	    /* for breaking: see hangup.h */
-	bool starved : 1;	    /* blocked, as the kernel has no memory */
-	bool rate_blocked : 1;	    /* there was no room when rate_ms was set */
-	bool local_first : 1;	    /* we finished before the peer did */
-	bool reset : 1;		    /* end with RST */
-	bool own_idle : 1;	    /* idle_ms was set by sl_timeout() */
-	bool no_hold : 1;	    /* sl_unref(): does not hold up a drain */
-	bool stays : 1;		    /* refused to migrate */
+	bool opened : 1;       /* `open` said yes: `close` is owed */
+	bool dead : 1;	       /* ended; freed after the pass */
+	bool pending : 1;      /* to be settled after this pass */
+	bool failed : 1;       /* ends without waiting for anything */
+	bool watched : 1;      /* for breaking: see hangup.h */
+	bool starved : 1;      /* blocked, as the kernel has no memory */
+	bool rate_blocked : 1; /* there was no room when rate_ms was set */
+	bool local_first : 1;  /* we finished before the peer did */
+	bool reset : 1;	       /* end with RST */
+	bool own_idle : 1;     /* idle_ms was set by sl_timeout() */
+	bool no_hold : 1;      /* sl_unref(): does not hold up a drain */
+	bool stays : 1;	       /* refused to migrate */
 	bool is_client : 1;
-	bool drain_at_empty : 1;    /* the drain that is owed comes only then */
+	bool drain_at_empty : 1; /* the drain that is owed comes only then */
 };
 
 /*
  * A new connection on fd, which it takes over (also on failure, when it is
  * closed).  Calls `open`.  peer may be NULL.  Not for use under a callback.
  */
-void conn_accept(struct listener *listener, int fd,
-    const struct sockaddr *peer, socklen_t peer_len, uint32_t address_entry);
+void conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
+    socklen_t peer_len, uint32_t address_entry);
 
 /* Settle after this pass. */
 void conn_pend(struct sl_conn *conn);
@@ -176,8 +176,7 @@ void conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
 static inline bool
 conn_closing(const struct sl_conn *conn)
 {
-	return conn->dead ||
-	    (conn->in != HALF_OPEN && conn->out != HALF_OPEN);
+	return conn->dead || (conn->in != HALF_OPEN && conn->out != HALF_OPEN);
 }
 
 /* conn_settle.c */

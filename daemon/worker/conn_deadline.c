@@ -44,8 +44,8 @@ settings_of(const struct sl_conn *conn)
 static uint64_t
 idle_ms(const struct sl_conn *conn)
 {
-	return conn->own_idle ? conn->idle_ms :
-				settings_of(conn)->timeouts.idle_ms;
+	return conn->own_idle ? conn->idle_ms
+			      : settings_of(conn)->timeouts.idle_ms;
 }
 
 void
@@ -219,8 +219,9 @@ last_look(struct sl_conn *conn)
 /*
  * Begin a new window of limits.min_rate.  Did the peer take too little in the
  * one that ends?  Only if what was on its way at the beginning is so still, or
- * if there was no room at either end.  That something is on its way says nothing:
- * it is always so where little is sent often, or where the way is long.
+ * if there was no room at either end.  That something is on its way says
+ * nothing: it is always so where little is sent often, or where the way is
+ * long.
  */
 static bool
 too_slow(struct sl_conn *conn)
@@ -228,8 +229,8 @@ too_slow(struct sl_conn *conn)
 	uint64_t elapsed_ms = engine_now() - conn->rate_ms;
 	int64_t got = conn->acked - conn->rate_acked,
 		least = settings_of(conn)->limits.min_rate * elapsed_ms / 1000;
-	bool waits = got < conn->rate_waiting ||
-	    (conn->rate_blocked && conn->blocked);
+	bool waits =
+	    got < conn->rate_waiting || (conn->rate_blocked && conn->blocked);
 
 	conn->rate_ms += elapsed_ms;
 	conn->rate_acked = conn->acked;

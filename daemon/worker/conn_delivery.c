@@ -11,8 +11,9 @@
 uint32_t
 conn_ask_waiting(struct sl_conn *conn)
 {
-	conn->waiting = conn->bytes_out == 0 ? 0 :
-	    conn->stream.transport->waiting(&conn->stream);
+	conn->waiting = conn->bytes_out == 0
+	    ? 0
+	    : conn->stream.transport->waiting(&conn->stream);
 	return conn->waiting;
 }
 

@@ -87,9 +87,8 @@ consumed_too_much(struct sl_conn *conn, ssize_t used, size_t len)
  * them.  They lie in conn->input (kept) or in the shared buffer, and what it
  * left is kept.
  */
-static void __attribute__((noinline))
-keep_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
-    ssize_t used, bool kept)
+static void __attribute__((noinline)) keep_rest(struct sl_conn *conn,
+    const unsigned char *buf, size_t len, ssize_t used, bool kept)
 {
 	if (used < 0) {
 		conn_close(conn, SL_WHY_PLUGIN);

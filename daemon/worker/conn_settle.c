@@ -89,8 +89,8 @@ input_full(const struct sl_conn *conn)
 static bool
 input_stuck(const struct sl_conn *conn)
 {
-	return conn->in == HALF_OPEN && input_full(conn) &&
-	    !conn->drain_owed && !conn->paused && !conn->represent;
+	return conn->in == HALF_OPEN && input_full(conn) && !conn->drain_owed &&
+	    !conn->paused && !conn->represent;
 }
 
 bool
@@ -127,7 +127,7 @@ arm(struct sl_conn *conn)
 	if (wants == 0)
 		return;
 	if (event_assign(&conn->event, engine.base, conn->stream.fd,
-	    wants | EV_PERSIST, conn_event_cb, conn) == -1 ||
+		wants | EV_PERSIST, conn_event_cb, conn) == -1 ||
 	    event_add(&conn->event, NULL) == -1) {
 		conn->wants = 0;
 		conn_fail(conn, SL_WHY_MEMORY, errno, SL_STAGE_NONE);

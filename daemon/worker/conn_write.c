@@ -21,10 +21,10 @@
 #define SEND_IOV_MAX 16 /* chunks offered to the kernel at once: 256 KiB */
 
 /*
- * Bytes of the queue per turn, as for reading: others want theirs.  A write from
- * the caller's memory goes on until the kernel is full, which the plugin is to
- * learn from a short write, but not for as long as a fast peer takes it: more in
- * all than a socket holds by default, and so much in one call.
+ * Bytes of the queue per turn, as for reading: others want theirs.  A write
+ * from the caller's memory goes on until the kernel is full, which the plugin
+ * is to learn from a short write, but not for as long as a fast peer takes it:
+ * more in all than a socket holds by default, and so much in one call.
  */
 #define WRITE_BUDGET (256u << 10)
 #define DIRECT_BUDGET (8u << 20)
@@ -49,8 +49,8 @@ conn_drain_due(const struct sl_conn *conn)
 {
 	if (!conn->drain_owed)
 		return false;
-	return conn->drain_at_empty ? conn->queue.bytes == 0 :
-				      below_low_mark(conn);
+	return conn->drain_at_empty ? conn->queue.bytes == 0
+				    : below_low_mark(conn);
 }
 
 /*
@@ -154,8 +154,7 @@ offer_iov(struct sl_conn *conn, const struct iovec *iov, int count)
 	return account(conn, n, total);
 }
 
-static ssize_t __attribute__((noinline))
-offer_chunks(struct sl_conn *conn)
+static ssize_t __attribute__((noinline)) offer_chunks(struct sl_conn *conn)
 {
 	struct iovec iov[SEND_IOV_MAX];
 
@@ -175,9 +174,9 @@ conn_flush_queue(struct sl_conn *conn)
 	ssize_t n;
 
 	while (!conn->blocked && !spent(conn, WRITE_BUDGET)) {
-		n = conn->queue.head == conn->queue.tail ?
-		    offer_chunk(conn, conn->queue.head) :
-		    offer_chunks(conn);
+		n = conn->queue.head == conn->queue.tail
+		    ? offer_chunk(conn, conn->queue.head)
+		    : offer_chunks(conn);
 		if (n <= 0)
 			return;
 		if ((size_t)n == conn->queue.bytes) {
@@ -276,8 +275,9 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 		if (sent == -1)
 			return fail(EPIPE);
 	}
-	if ((size_t)sent < len && queue_put(&conn->queue,
-	    (const char *)buf + sent, len - sent) == -1) {
+	if ((size_t)sent < len &&
+	    queue_put(&conn->queue, (const char *)buf + sent, len - sent) ==
+		-1) {
 		/* Half a message is gone: the stream cannot go on. */
 		if (sent > 0)
 			conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_WRITE);

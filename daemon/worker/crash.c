@@ -112,7 +112,8 @@ put_signal(int number, const siginfo_t *info)
 		return;
 	}
 	for (i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
-		if (causes[i].number == number && causes[i].code == info->si_code)
+		if (causes[i].number == number &&
+		    causes[i].code == info->si_code)
 			break;
 	put(" (");
 	if (i < sizeof(causes) / sizeof(causes[0])) {
@@ -129,7 +130,10 @@ put_signal(int number, const siginfo_t *info)
 	end_line();
 }
 
-/* "in callback data of plugin chat 1.2 (image 1a2b3c4d, generation 3), listener room". */
+/*
+ * "in callback data of plugin chat 1.2 (image 1a2b3c4d, generation 3), listener
+ * room".
+ */
 static void
 put_callback(const struct callback_context *context)
 {
@@ -228,7 +232,9 @@ write_report(int number, const siginfo_t *info, const void *context)
 	crash_put_trace(&report, program_counter(context), publish);
 }
 
-/* The handler is set to the default before it runs: what fails here, ends it. */
+/*
+ * The handler is set to the default before it runs: what fails here, ends it.
+ */
 static void
 on_fault(int number, siginfo_t *info, void *context)
 {

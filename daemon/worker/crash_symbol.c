@@ -17,8 +17,8 @@ read_at(int fd, uint64_t offset, void *to, size_t size)
 }
 
 static bool
-read_section(int fd, const ElfW(Ehdr) * header, unsigned int index,
-    ElfW(Shdr) * ret)
+read_section(int fd, const ElfW(Ehdr) *header, unsigned int index,
+    ElfW(Shdr) *ret)
 {
 	return read_at(fd, header->e_shoff + (uint64_t)index * sizeof(*ret),
 	    ret, sizeof(*ret));
@@ -26,7 +26,7 @@ read_section(int fd, const ElfW(Ehdr) * header, unsigned int index,
 
 /* Debuggers read .symtab; .dynsym is left when that was stripped. */
 static bool
-find_table(int fd, const ElfW(Ehdr) * header, ElfW(Shdr) * ret)
+find_table(int fd, const ElfW(Ehdr) *header, ElfW(Shdr) *ret)
 {
 	ElfW(Shdr) section;
 	bool found = false;
@@ -47,7 +47,7 @@ find_table(int fd, const ElfW(Ehdr) * header, ElfW(Shdr) * ret)
 }
 
 static bool
-contains(const ElfW(Sym) * symbol, uint64_t address)
+contains(const ElfW(Sym) *symbol, uint64_t address)
 {
 	return (symbol->st_info & 0xf) == STT_FUNC &&
 	    symbol->st_shndx != SHN_UNDEF && address >= symbol->st_value &&
@@ -55,7 +55,7 @@ contains(const ElfW(Sym) * symbol, uint64_t address)
 }
 
 static bool
-find_symbol(int fd, const ElfW(Shdr) * table, uint64_t address, ElfW(Sym) * ret)
+find_symbol(int fd, const ElfW(Shdr) *table, uint64_t address, ElfW(Sym) *ret)
 {
 	ElfW(Sym) symbols[SYMBOLS_AT_ONCE];
 	uint64_t offset = 0, size;

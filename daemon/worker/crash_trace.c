@@ -52,8 +52,8 @@ find_module(const void *pc, const Dl_info *info)
 	if (plugin == NULL && library == NULL && ours)
 		plugin = plugin_loading();
 	if (library != NULL)
-		return (struct module){ library->name, library->hash,
-			library->fd };
+		return (
+		    struct module){ library->name, library->hash, library->fd };
 	if (plugin == NULL)
 		return (struct module){ NULL, NULL, -1 };
 	return (struct module){ plugin->descriptor.name != NULL
@@ -106,7 +106,10 @@ put_frame(struct crash_text *to, uintptr_t pc, bool returned_to, int own_fd)
 	uint64_t start;
 	Dl_info info;
 
-	/* A return address may lie behind the end of a function that called exit(). */
+	/*
+	 * A return address may lie behind the end of a function that called
+	 * exit().
+	 */
 	if (dladdr((void *)(pc - returned_to), &info) == 0) {
 		crash_put_hex(to, pc);
 		return;

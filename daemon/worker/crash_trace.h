@@ -14,6 +14,7 @@ void crash_trace_init(void);
  * A line for each frame, from the one at `pc` (0: from the caller) outwards;
  * on_line is called after each.
  */
-void crash_put_trace(struct crash_text *to, uintptr_t pc, void (*on_line)(void));
+void crash_put_trace(struct crash_text *to, uintptr_t pc,
+    void (*on_line)(void));
 
 #endif

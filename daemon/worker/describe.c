@@ -43,8 +43,7 @@ list_callbacks(const void *of, const struct callback_member *member,
 static void
 list_flags(const struct sl_plugin *d, struct named names[3])
 {
-	names[0] = (struct named){ "many-workers",
-		d->flags & SL_MANY_WORKERS };
+	names[0] = (struct named){ "many-workers", d->flags & SL_MANY_WORKERS };
 	names[1] = (struct named){ "unloadable", d->flags & SL_UNLOADABLE };
 	names[2] = (struct named){ NULL, false };
 }
@@ -86,8 +85,9 @@ print_libraries(const struct plugin_image *image)
 	for (i = 0; i < image->library_count; i++) {
 		library = &image->libraries[i];
 		if (library->fd != -1)
-			printf("%-15s %s (%s)\n", "library:",
-			    clean(library->name), clean(library->path));
+			printf("%-15s %s (%s)\n",
+			    "library:", clean(library->name),
+			    clean(library->path));
 	}
 }
 
@@ -269,8 +269,7 @@ describe_main(void)
 	else
 		print_text(plugin, &parts.plugin);
 	if (rc == -1 || fflush(stdout) == EOF || ferror(stdout)) {
-		error_sys(&err, "%s: cannot print it",
-		    parts.plugin.path);
+		error_sys(&err, "%s: cannot print it", parts.plugin.path);
 		answers_say_problem(answers, 0, LOG_LEVEL_ERROR, NULL, 0,
 		    err.text);
 		return EXIT_FAILURE;

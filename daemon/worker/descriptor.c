@@ -11,9 +11,9 @@
 #include "image_map.h"
 #include "plugin.h"
 
-#define MEMBER(type, member)                  \
-	{                                     \
-		#member, offsetof(type, member) \
+#define MEMBER(type, member)                    \
+	{                                       \
+#member, offsetof(type, member) \
 	}
 
 const struct callback_member plugin_callbacks[] = {
@@ -72,8 +72,8 @@ not_its_own(const struct proof *proof, const char *what, const void *at)
 		    proof->path, what);
 	return error_set(proof->err,
 	    "%s: %s lies in %s, not in the plugin; make it static, or compile "
-	    "with -fvisibility=hidden", proof->path, what,
-	    image_map_place(at, place));
+	    "with -fvisibility=hidden",
+	    proof->path, what, image_map_place(at, place));
 }
 
 /* A struct of `size` bytes that can be read. */
@@ -100,14 +100,14 @@ check_string(const struct proof *proof, const char *what, const char *string)
 	if (room == 0)
 		return not_its_own(proof, what, string);
 	if (memchr(string, '\0', room) == NULL)
-		return error_set(proof->err, "%s: %s does not end",
-		    proof->path, what);
+		return error_set(proof->err, "%s: %s does not end", proof->path,
+		    what);
 	return 0;
 }
 
 /*
- * The functions of our copy of a struct.  A call of the daemon is as good as its
- * own: `data` may well be sl_write().
+ * The functions of our copy of a struct.  A call of the daemon is as good as
+ * its own: `data` may well be sl_write().
  */
 static int
 check_functions(const struct proof *proof, const char *whose, const void *of,
@@ -143,8 +143,7 @@ check_option(const struct proof *proof, const struct sl_option *option,
 	snprintf(what, sizeof(what), "the help of its option %u", number);
 	if (check_string(proof, what, option->help) == -1)
 		return -1;
-	if (option->type < SL_OPTION_STRING ||
-	    option->type > SL_OPTION_STRINGS)
+	if (option->type < SL_OPTION_STRING || option->type > SL_OPTION_STRINGS)
 		return error_set(proof->err,
 		    "%s: its option \"%s\" has the unknown type %u",
 		    proof->path, option->name, option->type);
@@ -170,8 +169,7 @@ check_options(const struct proof *proof, const struct sl_option *table)
 			return -1;
 	}
 	return error_set(proof->err,
-	    "%s: its option table does not end with an empty row",
-	    proof->path);
+	    "%s: its option table does not end with an empty row", proof->path);
 }
 
 /* Copy a struct that begins with its size as far as both sides know it. */
@@ -188,8 +186,8 @@ take_handlers(const struct proof *proof, struct sl_handlers *to,
 		_Alignof(struct sl_handlers)) == -1)
 		return -1;
 	size = from->size < sizeof(*to) ? from->size : sizeof(*to);
-	if (check_data(proof, what, from, size,
-		_Alignof(struct sl_handlers)) == -1)
+	if (check_data(proof, what, from, size, _Alignof(struct sl_handlers)) ==
+	    -1)
 		return -1;
 	memset(to, 0, sizeof(*to));
 	memcpy(to, from, size);
@@ -215,15 +213,18 @@ check_symbol(const struct proof *proof, const struct sl_plugin *d)
 	    symbol == NULL || ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT)
 		return error_set(proof->err,
 		    "%s: is not a plugin: its \"sl_plugin\" is not plain "
-		    "data; SL_PLUGIN() makes it", proof->path);
+		    "data; SL_PLUGIN() makes it",
+		    proof->path);
 	if (image_map_room(&plugin->map, d, 0) == 0)
 		return error_set(proof->err,
 		    "%s: is not a plugin: its \"sl_plugin\" is that of "
-		    "another file it needs", proof->path);
+		    "another file it needs",
+		    proof->path);
 	if (image_map_room(&plugin->map, d, PF_X) > 0)
 		return error_set(proof->err,
 		    "%s: is not a plugin: its \"sl_plugin\" lies among the "
-		    "code; SL_PLUGIN() puts it where data is", proof->path);
+		    "code; SL_PLUGIN() puts it where data is",
+		    proof->path);
 	if (check_data(proof, "its descriptor", d, symbol->st_size,
 		_Alignof(struct sl_plugin)) == -1)
 		return -1;
@@ -243,12 +244,13 @@ check_version(const struct proof *proof, const struct sl_plugin *d)
 	if (d->abi != SL_ABI)
 		return error_set(proof->err,
 		    "%s: was built for plugin ABI %u, this daemon has %u; "
-		    "rebuild it with this daemon's sluice.h", proof->path,
-		    d->abi, SL_ABI);
+		    "rebuild it with this daemon's sluice.h",
+		    proof->path, d->abi, SL_ABI);
 	if (d->size < least)
 		return error_set(proof->err,
 		    "%s: its descriptor says it has %u bytes, but ABI %u "
-		    "begins with %zu", proof->path, d->size, SL_ABI, least);
+		    "begins with %zu",
+		    proof->path, d->size, SL_ABI, least);
 	return 0;
 }
 
@@ -284,8 +286,10 @@ descriptor_take(struct plugin *plugin, const char *path, struct error *err)
 	if (d->version == NULL)
 		d->version = "";
 	if (d->server == NULL)
-		return error_set(err, "%s: its descriptor has no server "
-		    "handlers", path);
+		return error_set(err,
+		    "%s: its descriptor has no server "
+		    "handlers",
+		    path);
 	if (take_handlers(&proof, &plugin->server, d->server, "server") == -1)
 		return -1;
 	return take_handlers(&proof, &plugin->client,

@@ -17,8 +17,9 @@ struct callback_member {
 	const char *name; /* NULL: the end of the table */
 	size_t offset;	  /* in its struct */
 };
-extern const struct callback_member plugin_callbacks[];	 /* struct sl_plugin */
-extern const struct callback_member handler_callbacks[]; /* struct sl_handlers */
+extern const struct callback_member plugin_callbacks[]; /* struct sl_plugin */
+/* Struct sl_handlers. */
+extern const struct callback_member handler_callbacks[];
 
 /* Does it have this one?  of: the struct. */
 int callback_present(const void *of, const struct callback_member *member);
@@ -28,7 +29,6 @@ int callback_present(const void *of, const struct callback_member *member);
  * The image is loaded and its map known.  path is the operator's file, for
  * messages.  0, or -1 with one sentence.
  */
-int descriptor_take(struct plugin *plugin, const char *path,
-    struct error *err);
+int descriptor_take(struct plugin *plugin, const char *path, struct error *err);
 
 #endif

@@ -46,8 +46,8 @@ engine_now(void)
 
 /*
  * One pass: deliver the events that are there, or wait for some, then call
- * at_end if engine.after_pass_due.  Returns 0, 1 when that is due again, so that
- * the next pass must not wait, or -1 when the event base fails.
+ * at_end if engine.after_pass_due.  Returns 0, 1 when that is due again, so
+ * that the next pass must not wait, or -1 when the event base fails.
  */
 int engine_pass(bool wait, void (*at_end)(void));
 

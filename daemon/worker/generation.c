@@ -22,7 +22,8 @@ struct plan {
 	bool is_new;
 	const struct listener_settings *settings;
 	struct sl_service *service; /* a new version; NULL: it did not change */
-	struct acceptors acceptors; /* of an existing listener: all it is going to have */
+	/* Of an existing listener: all it is going to have. */
+	struct acceptors acceptors;
 };
 
 static struct {
@@ -106,8 +107,8 @@ plan_sockets(struct plan *plan, struct material *material, uint32_t index)
 		socket->fd = -1;
 		if (acceptor == NULL)
 			return -1;
-		TAILQ_INSERT_TAIL(plan->is_new ? &plan->listener->acceptors :
-						 &plan->acceptors,
+		TAILQ_INSERT_TAIL(plan->is_new ? &plan->listener->acceptors
+					       : &plan->acceptors,
 		    acceptor, link);
 	}
 	return 0;
@@ -233,7 +234,10 @@ has_socket(const struct listener *listener, uint32_t id)
 	return false;
 }
 
-/* The plan's take the place of those there are, most of which have the same sockets. */
+/*
+ * The plan's take the place of those there are, most of which have the same
+ * sockets.
+ */
 static void
 commit_sockets(struct plan *plan)
 {
@@ -275,7 +279,9 @@ commit_listener(struct plan *plan, struct generation *generation)
 	listener_begin_sweep(listener);
 }
 
-/* Its plugin has stopped it: it is configured, but nobody gets a socket for it. */
+/*
+ * Its plugin has stopped it: it is configured, but nobody gets a socket for it.
+ */
 static bool
 is_stopped(const struct listener *listener, const struct settings *settings)
 {

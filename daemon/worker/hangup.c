@@ -2,10 +2,11 @@
  * hangup.c: hears of connections that break while nothing is wanted of them:
  * paused ones, those whose peer has finished and waits for an answer, those
  * whose end waits for the peer's acknowledgement.  libevent cannot be told to
- * report errors alone, and would report a peer's FIN in every pass.  So there is
- * a second epoll descriptor: edge-triggered, and with no event but those which
- * the kernel adds by itself, EPOLLERR and EPOLLHUP.  A connection stays in it
- * once it was added: it costs nothing there, and is heard of twice at most.
+ * report errors alone, and would report a peer's FIN in every pass.  So there
+ * is a second epoll descriptor: edge-triggered, and with no event but those
+ * which the kernel adds by itself, EPOLLERR and EPOLLHUP.  A connection stays
+ * in it once it was added: it costs nothing there, and is heard of twice at
+ * most.
  */
 
 #include <event2/event.h>

@@ -16,7 +16,10 @@ struct ids {
 	uint32_t count;
 };
 
-/* entry->id is set by the caller.  0; or -1 with ENOMEM, and only for the first. */
+/*
+ * entry->id is set by the caller.  0; or -1 with ENOMEM, and only for the
+ * first.
+ */
 int ids_add(struct ids *ids, struct id_entry *entry);
 /* An entry that is not in it is ignored. */
 void ids_remove(struct ids *ids, struct id_entry *entry);

@@ -45,7 +45,7 @@ size_t
 image_map_room(const struct image_map *map, const void *at, ElfW(Word) flags)
 {
 	ElfW(Addr) offset = (ElfW(Addr))at - map->base;
-	const ElfW(Phdr) * segment;
+	const ElfW(Phdr) *segment;
 	unsigned int i;
 
 	for (i = 0; i < map->count; i++) {
@@ -66,8 +66,8 @@ image_map_begin(const struct image_map *map)
 	/* The loader wants them in ascending order. */
 	for (i = 0; i < map->count; i++)
 		if (map->segments[i].p_type == PT_LOAD)
-			return (const void *)(map->base +
-			    map->segments[i].p_vaddr);
+			return (
+			    const void *)(map->base + map->segments[i].p_vaddr);
 	return NULL;
 }
 

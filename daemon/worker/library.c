@@ -82,18 +82,24 @@ check_name(const struct library_image *image, const char *for_plugin,
 	    (image->fd == -1 && library == NULL && plugin == NULL))
 		return 0;
 	if (library != NULL)
-		snprintf(place, sizeof(place), "another version of it, image "
-		    "%s, is loaded", image_short_hash(library->hash, hash));
+		snprintf(place, sizeof(place),
+		    "another version of it, image "
+		    "%s, is loaded",
+		    image_short_hash(library->hash, hash));
 	else if (plugin != NULL)
-		snprintf(place, sizeof(place), "the plugin \"%.100s\" is "
-		    "loaded under that name", plugin->descriptor.name);
+		snprintf(place, sizeof(place),
+		    "the plugin \"%.100s\" is "
+		    "loaded under that name",
+		    plugin->descriptor.name);
 	else
-		snprintf(place, sizeof(place), "sluiced itself uses one of "
+		snprintf(place, sizeof(place),
+		    "sluiced itself uses one of "
 		    "that name");
 	return error_set(err,
 	    "%s: cannot be loaded: it needs %s (%s), but %s, and a process has "
 	    "one library of a name; link it into the plugin statically, or "
-	    "give the new one another soname", for_plugin, image->name, image->path, place);
+	    "give the new one another soname",
+	    for_plugin, image->name, image->path, place);
 }
 
 static bool
@@ -141,8 +147,8 @@ check_loaded(struct library *library, const char *path, struct error *err)
 	if (!found)
 		return error_set(err, "%s: the loader does not know it as %s",
 		    path, library->name);
-	return binding_check(library->fd, &library->map, is_fine, library,
-	    path, err);
+	return binding_check(library->fd, &library->map, is_fine, library, path,
+	    err);
 }
 
 static int
@@ -155,8 +161,10 @@ load(struct library *library, const struct library_image *image,
 		library->handle = dlopen(image->name, RTLD_NOW | RTLD_LOCAL);
 		if (library->handle != NULL)
 			return 0;
-		return error_set(err, "%s: cannot be loaded: it needs %s, "
-		    "which cannot: %s", for_plugin, image->name, loader_error(-1));
+		return error_set(err,
+		    "%s: cannot be loaded: it needs %s, "
+		    "which cannot: %s",
+		    for_plugin, image->name, loader_error(-1));
 	}
 	memcpy(library->hash, image->hash, IMAGE_HASH_SIZE);
 	library->fd = fcntl(image->fd, F_DUPFD_CLOEXEC, 3);
@@ -196,8 +204,7 @@ library_load(const struct library_image *image, const char *for_plugin,
 		return library;
 	}
 	library = calloc(1, sizeof(*library));
-	if (library == NULL ||
-	    (library->name = strdup(image->name)) == NULL) {
+	if (library == NULL || (library->name = strdup(image->name)) == NULL) {
 		free(library);
 		error_set(err, "%s: out of memory", image->path);
 		return NULL;

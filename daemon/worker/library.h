@@ -54,7 +54,9 @@ void library_return_name(struct library *library);
 /* With the last reference it is unloaded, if it can be; else it stays known. */
 void library_unref(struct library *library);
 
-/* As for plugins: the one that is mapped there, or NULL; the one being loaded. */
+/*
+ * As for plugins: the one that is mapped there, or NULL; the one being loaded.
+ */
 const struct library *library_at(const void *address);
 const struct library *library_loading(void);
 

@@ -116,7 +116,8 @@ on_drain_timer(struct timer *timer)
 	    offsetof(struct listener, drain_timer));
 
 	log_info("%s: connections still open after drain_timeout: %u; "
-		 "closing them", listener->name, listener->conn_count);
+		 "closing them",
+	    listener->name, listener->conn_count);
 	listener_close_all(listener, SL_WHY_RELOAD);
 }
 

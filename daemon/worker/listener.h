@@ -51,18 +51,19 @@ struct listener {
 	char *name;
 	uint32_t slot; /* in the shared counts */
 	struct sl_service *current;
-	LIST_HEAD(, sl_service) versions; /* from the newest, which is current */
+	/* From the newest, which is current. */
+	LIST_HEAD(, sl_service) versions;
 	/* Of the committed generation, which it keeps alive. */
 	struct generation *generation;
 	const struct listener_settings *settings;
 	struct acceptors acceptors;
 	struct conn_list conns;
 	unsigned int conn_count; /* also those that ended in this pass */
-	struct sl_conn *sweep; /* next to be taken to the current version */
-	bool sweeping;	       /* also when the last one has just ended */
-	bool due;	       /* it is in listeners_due */
+	struct sl_conn *sweep;	 /* next to be taken to the current version */
+	bool sweeping;		 /* also when the last one has just ended */
+	bool due;		 /* it is in listeners_due */
 	LIST_ENTRY(listener) due_link;
-	bool gone;	       /* no longer configured */
+	bool gone; /* no longer configured */
 	/* Versions that a connection has refused to leave. */
 	LIST_HEAD(, sl_service) stayed_on;
 	struct timer drain_timer;

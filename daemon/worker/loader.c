@@ -50,7 +50,8 @@ loader_error(int fd)
 
 	if (error == NULL)
 		return "unknown error";
-	if (strncmp(error, text, len) == 0 && strncmp(error + len, ": ", 2) == 0)
+	if (strncmp(error, text, len) == 0 &&
+	    strncmp(error + len, ": ", 2) == 0)
 		error += len + 2;
 	return error;
 }

@@ -82,8 +82,7 @@ add_at(int **fds, uint32_t *count, const struct msg *msg, struct error *err)
 }
 
 static int
-add_socket(struct material *material, const struct msg *msg,
-    struct error *err)
+add_socket(struct material *material, const struct msg *msg, struct error *err)
 {
 	struct material_socket *more = realloc(material->sockets,
 	    (material->socket_count + 1) * sizeof(*more));
@@ -108,8 +107,10 @@ static int
 add(struct material *material, const struct msg *msg, struct error *err)
 {
 	if (msg->fd == -1)
-		return error_set(err, "%s came without its descriptor: this "
-		    "process has too many open", msg_name(msg->type));
+		return error_set(err,
+		    "%s came without its descriptor: this "
+		    "process has too many open",
+		    msg_name(msg->type));
 	switch (msg->type) {
 	case MSG_BUNDLE:
 		close_fd(material->bundle_fd);

@@ -31,12 +31,12 @@ struct material {
 	material_report *report;
 	uint32_t generation;
 	bool incomplete; /* something of it could not be taken */
-	int bundle_fd; /* owned; -1: none yet */
+	int bundle_fd;	 /* owned; -1: none yet */
 	struct settings *settings;
 	int *images; /* owned descriptors, by index; -1: none */
 	uint32_t image_count;
 	struct plugin **plugins; /* references, by index; NULL: not loaded */
-	int *secrets; /* as images; the probe gets none */
+	int *secrets;		 /* as images; the probe gets none */
 	uint32_t secret_count;
 	struct material_socket *sockets;
 	uint32_t socket_count;
@@ -47,9 +47,9 @@ void material_init(struct material *material, material_report *report);
 void material_clear(struct material *material);
 
 /*
- * MSG_BUNDLE, MSG_IMAGE, MSG_SECRET or MSG_SOCKET.  Takes its descriptor.  The first of
- * another generation drops what was there.  0, or -1 with err, and then
- * material_read() fails, too.
+ * MSG_BUNDLE, MSG_IMAGE, MSG_SECRET or MSG_SOCKET.  Takes its descriptor.  The
+ * first of another generation drops what was there.  0, or -1 with err, and
+ * then material_read() fails, too.
  */
 int material_add(struct material *material, const struct msg *msg,
     struct error *err);

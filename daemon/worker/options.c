@@ -51,9 +51,9 @@ static const struct {
 const char *
 options_type_name(uint32_t type)
 {
-	return type >= SL_OPTION_STRING && type <= SL_OPTION_STRINGS ?
-	    types[type].name :
-	    "unknown";
+	return type >= SL_OPTION_STRING && type <= SL_OPTION_STRINGS
+	    ? types[type].name
+	    : "unknown";
 }
 
 static int
@@ -71,8 +71,8 @@ out_of_memory(struct error *err)
 static int
 add_string(struct option *option, const char *text, struct error *err)
 {
-	char **more = realloc(option->strings,
-	    (option->count + 1) * sizeof(*more));
+	char **more =
+	    realloc(option->strings, (option->count + 1) * sizeof(*more));
 
 	if (more == NULL)
 		return out_of_memory(err);
@@ -127,8 +127,7 @@ set_string(struct option *option, const char *text, struct error *err)
 }
 
 static int
-set_raw(struct option *option, const struct raw_option *raw,
-    struct error *err)
+set_raw(struct option *option, const struct raw_option *raw, struct error *err)
 {
 	switch (raw->type) {
 	case RAW_INT:
@@ -257,8 +256,8 @@ check_unknown(const struct sl_options *options,
 		if (find(options, raw->path) != NULL)
 			continue;
 		report(problem, arg, &raw->origin,
-		    "plugin \"%s\" has no option \"%s\"; %s",
-		    listener->plugin, raw->path, list_names(options, names));
+		    "plugin \"%s\" has no option \"%s\"; %s", listener->plugin,
+		    raw->path, list_names(options, names));
 		ok = false;
 	}
 	return ok;
@@ -308,8 +307,8 @@ options_build(const struct sl_option *table,
 		if (rc == -1) {
 			report(problem, arg,
 			    options_origin(listener, option->name),
-			    raw != NULL ? "option \"%s\": %s" :
-					  "default of option \"%s\": %s",
+			    raw != NULL ? "option \"%s\": %s"
+					: "default of option \"%s\": %s",
 			    option->name, err.text);
 			ok = false;
 		}
@@ -411,7 +410,6 @@ sl_option_at(const struct sl_options *options, const char *path, size_t index)
 {
 	const struct option *option = find(options, path);
 
-	return option != NULL && index < option->count ?
-	    option->strings[index] :
-	    NULL;
+	return option != NULL && index < option->count ? option->strings[index]
+						       : NULL;
 }

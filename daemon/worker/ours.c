@@ -24,8 +24,9 @@ static _Atomic uint32_t used;	/* words in front of it have had bits */
 static _Atomic uint64_t *
 word_of(int fd)
 {
-	return words == NULL || fd < 0 || (rlim_t)fd >= limit ? NULL :
-								&words[fd / BITS];
+	return words == NULL || fd < 0 || (rlim_t)fd >= limit
+	    ? NULL
+	    : &words[fd / BITS];
 }
 
 void
@@ -77,10 +78,12 @@ ours_init(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == -1)
 		return -1;
-	/* As many as the limit may ever be: what is not touched costs nothing. */
+	/*
+	 * As many as the limit may ever be: what is not touched costs nothing.
+	 */
 	memory = mmap(NULL, files.rlim_max / 8 + sizeof(*words),
-	    PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+	    -1, 0);
 	if (memory == MAP_FAILED)
 		return -1;
 	limit = files.rlim_max;

@@ -31,8 +31,10 @@ check_fresh(const struct plugin *plugin, const char *path, struct error *err)
 	LIST_FOREACH(other, &plugins, link)
 		if (other->handle == plugin->handle ||
 		    other->exported == plugin->exported)
-			return error_set(err, "%s: the loader returned the "
-			    "code that is loaded already", path);
+			return error_set(err,
+			    "%s: the loader returned the "
+			    "code that is loaded already",
+			    path);
 	return 0;
 }
 
@@ -50,8 +52,8 @@ load_libraries(struct plugin *plugin, const struct plugin_image *image,
 	struct library *library;
 	uint32_t i;
 
-	plugin->libraries = calloc(image->library_count + 1,
-	    sizeof(struct library *));
+	plugin->libraries =
+	    calloc(image->library_count + 1, sizeof(struct library *));
 	if (plugin->libraries == NULL)
 		return error_set(err, "%s: out of memory", image->path);
 	for (i = 0; i < image->library_count; i++) {
@@ -75,8 +77,7 @@ return_names(const struct plugin *plugin)
 }
 
 static int
-load(struct plugin *plugin, const struct plugin_image *image,
-    struct error *err)
+load(struct plugin *plugin, const struct plugin_image *image, struct error *err)
 {
 	const char *path = image->path;
 
@@ -86,8 +87,10 @@ load(struct plugin *plugin, const struct plugin_image *image,
 		    loader_error(plugin->fd));
 	plugin->exported = dlsym(plugin->handle, "sl_plugin");
 	if (plugin->exported == NULL)
-		return error_set(err, "%s: is not a plugin: it exports no "
-		    "\"sl_plugin\"; is SL_PLUGIN() missing?", path);
+		return error_set(err,
+		    "%s: is not a plugin: it exports no "
+		    "\"sl_plugin\"; is SL_PLUGIN() missing?",
+		    path);
 	if (image_map_find(plugin->handle, &plugin->map) == -1)
 		return error_set(err, "%s: the loader does not say where it is",
 		    path);
@@ -219,7 +222,8 @@ keep_mapped(struct plugin *plugin)
 	label(plugin, text);
 	count++;
 	log_info("plugin image %s is no longer used, but stays in memory; so "
-		 "many do: %u", text, count);
+		 "many do: %u",
+	    text, count);
 }
 
 /* Returns true when it is gone, and the plugin with it. */
@@ -236,7 +240,8 @@ unload(struct plugin *plugin)
 	}
 	LIST_INSERT_HEAD(&plugins, plugin, link);
 	log_warnx("plugin image %s calls itself unloadable but stays "
-		  "mapped", text);
+		  "mapped",
+	    text);
 	plugin->descriptor.flags &= ~SL_UNLOADABLE;
 	return false;
 }

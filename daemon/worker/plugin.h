@@ -23,7 +23,7 @@ struct plugin {
 	int fd; /* kept open while the image is mapped */
 	void *handle;
 	const struct sl_plugin *exported; /* in the image */
-	struct image_map map; /* where the image is */
+	struct image_map map;		  /* where the image is */
 	struct library **libraries; /* references, in the order of loading */
 	uint32_t library_count;
 	/* Copies of the image's, whole whatever size it knew. */
@@ -35,7 +35,7 @@ struct plugin {
 
 /* What to load. */
 struct plugin_image {
-	const char *path; /* the operator's file, for messages */
+	const char *path;    /* the operator's file, for messages */
 	const uint8_t *hash; /* IMAGE_HASH_SIZE */
 	int fd;
 	const struct library_image *libraries; /* each behind what it needs */
@@ -47,8 +47,7 @@ struct plugin_image {
  * taken over, also on failure.  Runs constructors.  Returns a reference, or
  * NULL with one sentence.
  */
-struct plugin *plugin_load(const struct plugin_image *image,
-    struct error *err);
+struct plugin *plugin_load(const struct plugin_image *image, struct error *err);
 void plugin_unref(struct plugin *plugin);
 
 /* How much of the image or of its own libraries: see image_map_room(). */

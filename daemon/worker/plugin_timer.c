@@ -6,7 +6,10 @@
 #include "engine.h"
 #include "plugin_timer.h"
 
-/* One to one.  Plugins may number them by thousands, and a table looks at low bits. */
+/*
+ * One to one.  Plugins may number them by thousands, and a table looks at low
+ * bits.
+ */
 static uint64_t
 key_of(uint32_t id)
 {

@@ -29,13 +29,19 @@
 
 #define SETS 2 /* of 32 capabilities, in this version */
 
-/* That nobody may have any: for whom they come with exec, from a file or with root. */
+/*
+ * That nobody may have any: for whom they come with exec, from a file or with
+ * root.
+ */
 static void
 drop_bounds(void)
 {
 	int capability;
 
-	/* EINVAL: there are no more.  EPERM: we may not, and no_new_privs has to do. */
+	/*
+	 * EINVAL: there are no more.  EPERM: we may not, and no_new_privs has
+	 * to do.
+	 */
 	for (capability = 0; capability < 32 * SETS; capability++)
 		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == -1)
 			return;
@@ -59,8 +65,7 @@ drop_capabilities(struct error *err)
 }
 
 int
-privileges_drop(const struct hello *hello, int death_signal,
-    struct error *err)
+privileges_drop(const struct hello *hello, int death_signal, struct error *err)
 {
 	uint32_t uid = hello->uid, gid = hello->gid;
 

@@ -79,8 +79,7 @@ image_origin(const struct material *material, uint32_t index)
 enum outcome { GOOD, BAD, SPOILED /* and so is this process */ };
 
 static enum outcome
-probe_image(struct material *material, uint32_t index,
-    struct conduct *conduct)
+probe_image(struct material *material, uint32_t index, struct conduct *conduct)
 {
 	const struct origin *origin = image_origin(material, index);
 	int fd = material->images[index];
@@ -99,8 +98,7 @@ probe_image(struct material *material, uint32_t index,
 		return SPOILED;
 	}
 	if (plugin == NULL) {
-		material_problem(material, origin, "plugin: %s",
-		    load_err.text);
+		material_problem(material, origin, "plugin: %s", load_err.text);
 		return BAD;
 	}
 	send_facts(material, index, plugin);
@@ -126,8 +124,8 @@ probe_listener(struct material *material, uint32_t index)
 	send_progress(material, PROGRESS_CHECK, index);
 	if (callback_check(plugin, options, &err, option) == -1)
 		rc = material_problem(material,
-		    option[0] != '\0' ? options_origin(listener, option) :
-					&listener->origin,
+		    option[0] != '\0' ? options_origin(listener, option)
+				      : &listener->origin,
 		    "listener \"%s\": plugin \"%s\": %s%s%s", listener->name,
 		    listener->plugin, option, option[0] != '\0' ? ": " : "",
 		    err.text);

@@ -18,8 +18,8 @@ static SLIST_HEAD(, sl_service) ended = SLIST_HEAD_INITIALIZER(ended);
 static bool
 same_plugin(const struct sl_service *a, const struct sl_service *b)
 {
-	return strcmp(a->plugin->descriptor.name,
-	    b->plugin->descriptor.name) == 0;
+	return strcmp(a->plugin->descriptor.name, b->plugin->descriptor.name) ==
+	    0;
 }
 
 /* Can `next` work with what user pointers of `prev` point at? */
@@ -28,7 +28,7 @@ same_state(const struct sl_service *next, const struct sl_service *prev)
 {
 	return same_plugin(next, prev) &&
 	    next->plugin->descriptor.state_version ==
-		prev->plugin->descriptor.state_version;
+	    prev->plugin->descriptor.state_version;
 }
 
 static enum carry
@@ -104,8 +104,7 @@ service_new(struct listener *listener, struct plugin *plugin,
 	service->code = board_code(generation, listener->slot);
 	service->refs = 1;
 	if (predecessor != NULL)
-		service->carry =
-		    decide_carry(service, predecessor, on_reload);
+		service->carry = decide_carry(service, predecessor, on_reload);
 	if (start(service, predecessor, err) == -1) {
 		service_unref(service); /* not started: `stop` is not owed */
 		return NULL;
@@ -136,8 +135,9 @@ service_tell_migration(struct sl_service *service)
 		return;
 	service->told = true;
 	log_info("%s: generation %u: connections that migrated to it: %u; "
-		 "refused, which stay on old code: %u", service->listener->name,
-	    service->generation, service->migrated, service->refused);
+		 "refused, which stay on old code: %u",
+	    service->listener->name, service->generation, service->migrated,
+	    service->refused);
 }
 
 static void
@@ -145,8 +145,9 @@ tell_end(const struct sl_service *service)
 {
 	if (service->stayed > 0)
 		log_info("%s: generation %u ended; connections that had "
-			 "stayed on it by refusal: %u", service->listener->name,
-		    service->generation, service->stayed);
+			 "stayed on it by refusal: %u",
+		    service->listener->name, service->generation,
+		    service->stayed);
 }
 
 void

@@ -50,17 +50,18 @@ struct sl_service {
 	struct service_state *state;
 	/* Where its connections go; a reference; NULL: they stay. */
 	struct sl_service *successor;
-	enum carry carry;	      /* for the predecessor's connections */
-	uint32_t generation;	      /* the one that made it */
-	uint64_t code;		      /* for the board */
+	enum carry carry;    /* for the predecessor's connections */
+	uint32_t generation; /* the one that made it */
+	uint64_t code;	     /* for the board */
 	/* What `migrate` said to connections on their way here. */
 	unsigned int migrated, refused;
 	unsigned int stayed; /* connections that were refused further on */
 	LIST_ENTRY(sl_service) stayed_link; /* then of its listener */
-	bool told;	     /* the sweep has logged them */
+	bool told;			    /* the sweep has logged them */
 	bool committed;
 	unsigned int conn_count; /* connections that it serves */
-	LIST_ENTRY(sl_service) link; /* versions of its listener, when committed */
+	/* Versions of its listener, when committed. */
+	LIST_ENTRY(sl_service) link;
 	unsigned int refs;
 	bool waits;   /* nobody refers to it, but older ones have its state */
 	bool started; /* `stop` is owed, unless the state goes on */
@@ -73,8 +74,8 @@ struct sl_service {
  * predecessor, else `start`.  Runs plugin code.  plugin and options are taken
  * over, also on failure.  Returns it with one reference, or NULL with err.
  */
-struct sl_service *service_new(struct listener *listener,
-    struct plugin *plugin, struct sl_options *options, uint32_t generation,
+struct sl_service *service_new(struct listener *listener, struct plugin *plugin,
+    struct sl_options *options, uint32_t generation,
     struct sl_service *predecessor, int64_t on_reload, struct error *err);
 void service_ref(struct sl_service *service);
 /* Safe under a callback: a version that ends waits for service_end_unused(). */

@@ -1,4 +1,6 @@
-/* status.c: connections, counted by listener and by the code that serves them. */
+/*
+ * status.c: connections, counted by listener and by the code that serves them.
+ */
 
 #include "status.h"
 
@@ -27,8 +29,10 @@ flush(struct answer *answer, bool more)
 	const uint32_t arg[4] = { answer->serial, more };
 
 	if (channel_send(answer->channel, MSG_STATUS_REPLY, 0, arg,
-		answer->rows, answer->count * sizeof(answer->rows[0]), -1) == -1)
-		log_warn("cannot tell the master %s", msg_name(MSG_STATUS_REPLY));
+		answer->rows, answer->count * sizeof(answer->rows[0]),
+		-1) == -1)
+		log_warn("cannot tell the master %s",
+		    msg_name(MSG_STATUS_REPLY));
 	answer->sent += answer->count;
 	answer->count = 0;
 }

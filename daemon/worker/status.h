@@ -1,4 +1,6 @@
-/* status.h: what this worker serves just now, told to the master when it asks. */
+/*
+ * status.h: what this worker serves just now, told to the master when it asks.
+ */
 
 #ifndef SLUICE_STATUS_H
 #define SLUICE_STATUS_H

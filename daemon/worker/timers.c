@@ -127,8 +127,7 @@ arm(struct timers *timers)
 		return;
 	}
 	/* Too early costs one empty call; too late would be wrong. */
-	if (timers->armed_ms != 0 &&
-	    timers->armed_ms <= timers->heap[1]->at_ms)
+	if (timers->armed_ms != 0 && timers->armed_ms <= timers->heap[1]->at_ms)
 		return;
 	now = timers->clock();
 	timers->armed_ms = timers->heap[1]->at_ms;

@@ -27,8 +27,8 @@ struct transport {
 	/* As recv(2), send(2) and sendmsg(2). */
 	ssize_t (*recv)(struct stream *stream, void *buf, size_t len);
 	ssize_t (*send)(struct stream *stream, const void *buf, size_t len);
-	ssize_t (*sendv)(struct stream *stream, const struct iovec *iov,
-	    int count);
+	ssize_t (
+	    *sendv)(struct stream *stream, const struct iovec *iov, int count);
 	/* No more output: the peer reads to the end and sees end of file. */
 	int (*finish)(struct stream *stream);
 	/* What broke it, an errno, or 0.  It is told once. */

@@ -124,7 +124,8 @@ on_drain_timeout(struct timer *timer)
 	(void)timer;
 	if (conn_count() > 0)
 		log_info("connections still open after drain_timeout: %u; "
-			 "closing them", conn_count());
+			 "closing them",
+		    conn_count());
 	close_all(SL_WHY_SHUTDOWN);
 }
 
@@ -148,8 +149,9 @@ drain(void)
 	worker.draining = true;
 	stop_accepting();
 	timers_set(engine.timers, &worker.drain_timer,
-	    engine_now() + (generation != NULL ?
-		    generation->settings->drain_timeout_ms : 0));
+	    engine_now() +
+		(generation != NULL ? generation->settings->drain_timeout_ms
+				    : 0));
 }
 
 static void
@@ -207,13 +209,14 @@ commit(void)
 	worker.commit = 0;
 	if (generation_commit(number) == -1) {
 		log_errorx("asked to commit generation %u, which was not "
-			   "prepared; leaving", number);
+			   "prepared; leaving",
+		    number);
 		worker.stop = true;
 		return;
 	}
 	generation = generation_current();
-	orphan_s = generation->settings->drain_timeout_ms / 1000 +
-	    ORPHAN_GRACE_S;
+	orphan_s =
+	    generation->settings->drain_timeout_ms / 1000 + ORPHAN_GRACE_S;
 	if (worker.draining) /* told to leave right behind the COMMIT */
 		stop_accepting();
 	log_debug("generation %u committed", number);
@@ -223,10 +226,14 @@ commit(void)
 static void
 see_row(const struct msg *msg)
 {
-	/* Without it all is well but for its connections, which do not count here. */
+	/*
+	 * Without it all is well but for its connections, which do not count
+	 * here.
+	 */
 	if (shm_see_row(engine.shm, msg->arg[0], msg->arg[1], msg->fd) == -1)
 		log_warn("cannot see what worker %u counts; limits may be "
-			 "exceeded", msg->arg[0] + 1);
+			 "exceeded",
+		    msg->arg[0] + 1);
 }
 
 static void
@@ -248,11 +255,14 @@ on_message(void *arg, struct msg *msg)
 		prepare(msg->generation);
 		break;
 	case MSG_COMMIT:
-		worker.commit = msg->generation; /* after this pass */
+		worker.commit = msg->generation;   /* after this pass */
 		event_base_loopbreak(engine.base); /* which ends here */
 		break;
 	case MSG_ABORT:
-		/* What came of it, perhaps without PREPARE; the next one may have its number. */
+		/*
+		 * What came of it, perhaps without PREPARE; the next one may
+		 * have its number.
+		 */
 		material_clear(&worker.material);
 		generation_abort();
 		send_simple(MSG_DONE, msg->generation);
@@ -357,8 +367,8 @@ init(const struct hello *hello, int head, struct answers *answers)
 	sigaction(SIGTERM, &action, NULL);
 	shm = map_shared(hello, head);
 	close(head);
-	if (shm == NULL || engine_init(shm) == -1 ||
-	    accept_init() == -1 || hangup_init() == -1 ||
+	if (shm == NULL || engine_init(shm) == -1 || accept_init() == -1 ||
+	    hangup_init() == -1 ||
 	    timers_attach(engine.timers, &worker.drain_timer,
 		on_drain_timeout) == -1)
 		return -1;

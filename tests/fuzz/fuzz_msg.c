@@ -33,7 +33,8 @@ static void
 send_packet(const uint8_t *data, size_t size, unsigned int fds)
 {
 	struct iovec iov = { (void *)(uintptr_t)data, size };
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	_Alignas(
+	    struct cmsghdr) char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *cmsg;
 	unsigned int i;

@@ -16,21 +16,20 @@
 #include <sluice.h>
 
 static const struct sl_option options[] = {
-	{"text", SL_OPTION_STRING, "words", "a string"},
-	{"number", SL_OPTION_INT, "42", "an integer"},
-	{0},
+	{ "text", SL_OPTION_STRING, "words", "a string" },
+	{ "number", SL_OPTION_INT, "42", "an integer" },
+	{ 0 },
 };
 
 static char byte = 'x';
 
-#define report(phase, call)                                                  \
-	do {                                                                 \
-		int64_t got_;                                                \
-		errno = 0;                                                   \
-		got_ = (int64_t)(call);                                      \
-		sl_log(NULL, SL_LOG_INFO, "bad %s %s = %" PRId64 " %s",      \
-		    phase, #call, got_,                                      \
-		    errno != 0 ? strerrorname_np(errno) : "-");              \
+#define report(phase, call)                                                    \
+	do {                                                                   \
+		int64_t got_;                                                  \
+		errno = 0;                                                     \
+		got_ = (int64_t)(call);                                        \
+		sl_log(NULL, SL_LOG_INFO, "bad %s %s = %" PRId64 " %s", phase, \
+		    #call, got_, errno != 0 ? strerrorname_np(errno) : "-");   \
 	} while (0)
 
 /* Every call there is, with arguments that would be right. */
@@ -38,7 +37,7 @@ static void
 call_all(struct sl_conn *c, const char *phase)
 {
 	struct sl_service *service = sl_service(c);
-	struct iovec iov = {&byte, 1};
+	struct iovec iov = { &byte, 1 };
 
 	report(phase, sl_write(c, &byte, 1));
 	report(phase, sl_writev(c, &iov, 1));
@@ -107,9 +106,10 @@ call_with_strange_arguments(struct sl_conn *c)
 	struct sl_service *service = sl_service(c);
 	const struct sl_options *o = sl_options(service);
 	const char *phase = "strange";
-	struct iovec iov[2] = {{&byte, SIZE_MAX / 2}, {&byte, SIZE_MAX / 2}};
-	struct iovec overflow[2] = {{&byte, SIZE_MAX}, {&byte, 2}};
-	struct iovec null = {NULL, 1};
+	struct iovec iov[2] = { { &byte, SIZE_MAX / 2 },
+		{ &byte, SIZE_MAX / 2 } };
+	struct iovec overflow[2] = { { &byte, SIZE_MAX }, { &byte, 2 } };
+	struct iovec null = { NULL, 1 };
 	char name[33];
 
 	report(phase, sl_write(c, &byte, SIZE_MAX));

@@ -33,25 +33,37 @@
 #define TICK_TIMER 1000u
 #define CHUNK 65536 /* of one long write */
 
-enum event { AT_OPEN, AT_DRAIN, AT_END, AT_TIMEOUT, AT_ERROR, AT_CLOSE,
-    AT_TIMER, EVENTS };
+enum event {
+	AT_OPEN,
+	AT_DRAIN,
+	AT_END,
+	AT_TIMEOUT,
+	AT_ERROR,
+	AT_CLOSE,
+	AT_TIMER,
+	EVENTS
+};
 
 static const char *const event_names[EVENTS] = {
-	[AT_OPEN] = "open", [AT_DRAIN] = "drain", [AT_END] = "end",
-	[AT_TIMEOUT] = "timeout", [AT_ERROR] = "error", [AT_CLOSE] = "close",
+	[AT_OPEN] = "open",
+	[AT_DRAIN] = "drain",
+	[AT_END] = "end",
+	[AT_TIMEOUT] = "timeout",
+	[AT_ERROR] = "error",
+	[AT_CLOSE] = "close",
 	[AT_TIMER] = "timer",
 };
 
 struct state {
 	char at[EVENTS][COMMAND_MAX];
-	uint64_t sent;	   /* bytes of the pattern so far */
-	uint64_t left;	   /* of a stream still to be written */
-	uint64_t got;	   /* bytes of data that no command was in */
+	uint64_t sent; /* bytes of the pattern so far */
+	uint64_t left; /* of a stream still to be written */
+	uint64_t got;  /* bytes of data that no command was in */
 	uint64_t tick_ms;
 	unsigned int ticks;
-	bool short_write;  /* so that a drain is due */
-	bool sink;	   /* take bytes, not commands */
-	bool stop;	   /* leave the rest of the data for later */
+	bool short_write; /* so that a drain is due */
+	bool sink;	  /* take bytes, not commands */
+	bool stop;	  /* leave the rest of the data for later */
 	bool fail;
 };
 
@@ -60,22 +72,22 @@ static bool tracing = true;
 static char big[1 << 20];
 
 static const struct sl_option options[] = {
-	{"at_open", SL_OPTION_STRING, "", "command for `open`"},
-	{"at_close", SL_OPTION_STRING, "", "command for `close`"},
-	{"trace", SL_OPTION_BOOL, "true", "log every callback"},
-	{0},
+	{ "at_open", SL_OPTION_STRING, "", "command for `open`" },
+	{ "at_close", SL_OPTION_STRING, "", "command for `close`" },
+	{ "trace", SL_OPTION_BOOL, "true", "log every callback" },
+	{ 0 },
 };
 
-#define trace(c, ...)                                                    \
-	do {                                                             \
-		char text_[256];                                         \
-		snprintf(text_, sizeof(text_), __VA_ARGS__);             \
-		if (tracing)                                             \
-			sl_log(sl_service(c), SL_LOG_INFO,               \
-			    "trace %" PRIu64 " %s", sl_id(c), text_);    \
+#define trace(c, ...)                                                 \
+	do {                                                          \
+		char text_[256];                                      \
+		snprintf(text_, sizeof(text_), __VA_ARGS__);          \
+		if (tracing)                                          \
+			sl_log(sl_service(c), SL_LOG_INFO,            \
+			    "trace %" PRIu64 " %s", sl_id(c), text_); \
 	} while (0)
 
-#define bad(c, what)                                                 \
+#define bad(c, what)                                                    \
 	sl_log(sl_service(c), SL_LOG_ERROR, "trace %" PRIu64 " BAD %s", \
 	    sl_id(c), (what))
 
@@ -177,8 +189,7 @@ facts(struct sl_conn *c)
 	    "listen=%s client=%d fd=%d version=%s\n",
 	    sl_id(c), sl_state(c), sl_local(c)->text, sl_remote(c)->text,
 	    sl_remote(c)->family, sl_remote(c)->port, sl_bytes_read(c),
-	    sl_bytes_written(c), sl_queued(c),
-	    sl_service_name(sl_service(c)),
+	    sl_bytes_written(c), sl_queued(c), sl_service_name(sl_service(c)),
 	    sl_listen_address(sl_service(c), 0)->text, sl_is_client(c),
 	    sl_fd(c), VERSION);
 	sl_send(c, text, (size_t)n);
@@ -293,7 +304,7 @@ run_output(struct sl_conn *c, struct state *s, const char *word, uint64_t a,
 		ssize_t taken;
 
 		for (uint64_t i = 0; i < a && i < 64; i++)
-			iov[i] = (struct iovec){(char *)from + i * b, b};
+			iov[i] = (struct iovec){ (char *)from + i * b, b };
 		taken = sl_writev(c, iov, (int)a);
 		if (taken >= 0)
 			s->sent += (size_t)taken;
@@ -366,8 +377,7 @@ run(struct sl_conn *c, struct state *s, const char *text)
 	else if (strcmp(word, "timer") == 0) /* id, ms */
 		result(c, word, sl_timer(sl_service(c), c, (uint32_t)a, b));
 	else if (strcmp(word, "service-timer") == 0)
-		result(c, word,
-		    sl_timer(sl_service(c), NULL, (uint32_t)a, b));
+		result(c, word, sl_timer(sl_service(c), NULL, (uint32_t)a, b));
 	else if (strcmp(word, "service-timers") == 0) { /* count, ms */
 		for (uint64_t i = 1; i <= a; i++)
 			sl_timer(sl_service(c), NULL, (uint32_t)i, b);
@@ -570,9 +580,11 @@ on_close(struct sl_conn *c, const struct sl_error *why)
 	if (s == NULL)
 		return;
 	enter(c);
-	trace(c, "close %" PRIu32 " in %" PRIu64 " out %" PRIu64
-	    " sink %" PRIu64 " from %s", why->why, sl_bytes_read(c),
-	    sl_bytes_written(c), s->got, sl_remote(c)->text);
+	trace(c,
+	    "close %" PRIu32 " in %" PRIu64 " out %" PRIu64 " sink %" PRIu64
+	    " from %s",
+	    why->why, sl_bytes_read(c), sl_bytes_written(c), s->got,
+	    sl_remote(c)->text);
 	run_kept(c, s, AT_CLOSE);
 	sl_set_data(c, NULL);
 	free(s);
@@ -604,8 +616,8 @@ on_timer(struct sl_service *service, struct sl_conn *c, uint32_t id)
 }
 
 SL_PLUGIN(.name = "command", .version = VERSION,
-    .summary = "does what its client says", .flags = FLAGS,
-    .options = options, .timer = on_timer,
+    .summary = "does what its client says", .flags = FLAGS, .options = options,
+    .timer = on_timer,
     .server = SL_HANDLERS(.open = on_open, .data = on_data, .drain = on_drain,
 	.end = on_end, .timeout = on_timeout, .error = on_error,
 	.close = on_close));

@@ -26,10 +26,10 @@
 #endif
 
 static const struct sl_option options[] = {
-	{"at", SL_OPTION_STRING, "", "callback"},
-	{"how", SL_OPTION_STRING, "segv", "way"},
-	{"ms", SL_OPTION_INT, "0", "how long to sleep"},
-	{0},
+	{ "at", SL_OPTION_STRING, "", "callback" },
+	{ "how", SL_OPTION_STRING, "segv", "way" },
+	{ "ms", SL_OPTION_INT, "0", "how long to sleep" },
+	{ 0 },
 };
 
 /* The sanitizers would see it before it happens. */
@@ -55,8 +55,8 @@ static RAW void
 crash_by_bus(void)
 {
 	int fd = memfd_create("empty", MFD_CLOEXEC);
-	volatile char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-	    MAP_SHARED, fd, 0);
+	volatile char *memory =
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	memory[0] = 1; /* behind the end of the file */
 }
@@ -197,8 +197,8 @@ on_data(struct sl_conn *c, const void *buf, size_t len)
 
 	here(sl_service(c), "data");
 	if (len == 5 && memcmp(buf, "fill\n", 5) == 0)
-		while (sl_write(c, block, sizeof(block)) ==
-		    (ssize_t)sizeof(block))
+		while (
+		    sl_write(c, block, sizeof(block)) == (ssize_t)sizeof(block))
 			;
 	else
 		sl_write(c, buf, len);

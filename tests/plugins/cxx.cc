@@ -50,5 +50,4 @@ on_close(struct sl_conn *c, const struct sl_error *)
 
 SL_PLUGIN(.name = "cxx", .version = "1.0", .summary = "reverses",
     .flags = SL_MANY_WORKERS | SL_UNLOADABLE,
-    .server = SL_HANDLERS(.open = on_open, .data = on_data,
-	.close = on_close));
+    .server = SL_HANDLERS(.open = on_open, .data = on_data, .close = on_close));

@@ -16,7 +16,7 @@
 static pid_t child;
 
 /* In the child: lives on, far from the worker. */
-static void __attribute__((noreturn))
+__attribute__((noreturn)) static void
 stay(void)
 {
 	static const struct rlimit none = { 0, 0 };
@@ -65,7 +65,8 @@ on_data(struct sl_conn *c, const void *buf, size_t len)
 	char how[16] = "", text[32];
 	int n;
 
-	if (newline == NULL || (size_t)(newline - (const char *)buf) >= sizeof(how))
+	if (newline == NULL ||
+	    (size_t)(newline - (const char *)buf) >= sizeof(how))
 		return 0;
 	memcpy(how, buf, (size_t)(newline - (const char *)buf));
 	if (strcmp(how, "close") == 0) {

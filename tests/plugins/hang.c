@@ -4,7 +4,7 @@
 
 #include <sluice.h>
 
-static void __attribute__((constructor))
+__attribute__((constructor)) static void
 hang(void)
 {
 	for (;;)

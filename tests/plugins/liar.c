@@ -14,7 +14,6 @@
 
 #include "ring.h"
 
-
 /* extra: how much more the head promises than there is. */
 static void
 say(uint32_t type, const char *payload, size_t length, uint32_t extra)
@@ -67,7 +66,8 @@ go_deaf(void)
 {
 	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == -1 ||
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) ==
+		-1 ||
 	    dup(CHILD_CHANNEL_FD) == -1)
 		return;
 	dup2(pair[0], CHILD_CHANNEL_FD);

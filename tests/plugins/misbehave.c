@@ -166,4 +166,5 @@ on_data(struct sl_conn *c, const void *buf, size_t len)
 }
 
 SL_PLUGIN(.name = "misbehave", .version = "1.0", .flags = SL_MANY_WORKERS,
-    .check = on_check, .start = on_start, .server = SL_HANDLERS(.data = on_data));
+    .check = on_check, .start = on_start,
+    .server = SL_HANDLERS(.data = on_data));

@@ -8,17 +8,17 @@
 #define TEXT_MAX 1024
 
 static const struct sl_option options[] = {
-	{"string", SL_OPTION_STRING, "default", "a string"},
-	{"none", SL_OPTION_STRING, NULL, "a string without a default"},
-	{"int", SL_OPTION_INT, "-7", "an integer"},
-	{"float", SL_OPTION_FLOAT, "0.5", "a number"},
-	{"bool", SL_OPTION_BOOL, "true", "yes or no"},
-	{"duration", SL_OPTION_DURATION, "1500ms", "a time"},
-	{"size", SL_OPTION_SIZE, "64KiB", "bytes"},
-	{"address", SL_OPTION_ADDRESS, "127.0.0.1:80", "an address"},
-	{"strings", SL_OPTION_STRINGS, NULL, "a list"},
-	{"group.inner", SL_OPTION_INT, "1", "an integer in a group"},
-	{0},
+	{ "string", SL_OPTION_STRING, "default", "a string" },
+	{ "none", SL_OPTION_STRING, NULL, "a string without a default" },
+	{ "int", SL_OPTION_INT, "-7", "an integer" },
+	{ "float", SL_OPTION_FLOAT, "0.5", "a number" },
+	{ "bool", SL_OPTION_BOOL, "true", "yes or no" },
+	{ "duration", SL_OPTION_DURATION, "1500ms", "a time" },
+	{ "size", SL_OPTION_SIZE, "64KiB", "bytes" },
+	{ "address", SL_OPTION_ADDRESS, "127.0.0.1:80", "an address" },
+	{ "strings", SL_OPTION_STRINGS, NULL, "a list" },
+	{ "group.inner", SL_OPTION_INT, "1", "an integer in a group" },
+	{ 0 },
 };
 
 static int

@@ -97,7 +97,8 @@ poison_listening(void)
 	for (fd = 0; fd < 256; fd++)
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
 			&size) == 0 &&
-		    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+		    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) ==
+			0 &&
 		    listening && domain == AF_INET) {
 			shutdown(fd, SHUT_RDWR);
 			count += fill(fd) == 0;
@@ -125,7 +126,8 @@ poison(void)
 		return -1;
 	for (to = 0; to < 256; to++)
 		for (i = 0; is_unix(to) && i < TIMES; i++)
-			taken += pass(to, i == 0 ? MSG_PROBLEM : MSG_PREPARED, fd);
+			taken +=
+			    pass(to, i == 0 ? MSG_PROBLEM : MSG_PREPARED, fd);
 	/* Ours must not be the last: closing would hold us up. */
 	return taken;
 }

@@ -5,9 +5,9 @@
 #include <sluice.h>
 
 static const struct sl_option options[] = {
-	{"motd", SL_OPTION_STRING, "good", "must be good"},
-	{"other", SL_OPTION_INT, "0", "3 is refused, without a place"},
-	{0},
+	{ "motd", SL_OPTION_STRING, "good", "must be good" },
+	{ "other", SL_OPTION_INT, "0", "3 is refused, without a place" },
+	{ 0 },
 };
 
 static int

@@ -38,7 +38,8 @@ try_mapping(const char *line)
 	char mode[5];
 
 	if (strstr(line, "memfd:sluice-") == NULL ||
-	    sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 || mode[3] != 's')
+	    sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 ||
+	    mode[3] != 's')
 		return;
 	seen++;
 	if (mode[1] != 'w' &&

@@ -28,11 +28,11 @@ struct state {
 };
 
 static const struct sl_option options[] = {
-	{"lock", SL_OPTION_STRING, "", "a file that only one may make"},
-	{"fail", SL_OPTION_BOOL, "false", "do not start"},
-	{"share", SL_OPTION_BOOL, "false", "reload keeps the old state"},
-	{"timer", SL_OPTION_DURATION, "0", "period of the service's timer"},
-	{0},
+	{ "lock", SL_OPTION_STRING, "", "a file that only one may make" },
+	{ "fail", SL_OPTION_BOOL, "false", "do not start" },
+	{ "share", SL_OPTION_BOOL, "false", "reload keeps the old state" },
+	{ "timer", SL_OPTION_DURATION, "0", "period of the service's timer" },
+	{ 0 },
 };
 
 static int

@@ -28,8 +28,8 @@ struct count {
 };
 
 static const struct sl_option options[] = {
-	{"greeting", SL_OPTION_STRING, "", "said behind the version"},
-	{0},
+	{ "greeting", SL_OPTION_STRING, "", "said behind the version" },
+	{ 0 },
 };
 
 /* The newest connection, for code to come: other images share only this. */
@@ -103,8 +103,9 @@ stamp_migrate(struct sl_conn *c, uint32_t from_version)
 {
 	struct count *count = sl_data(c);
 
-	sl_log(sl_service(c), SL_LOG_INFO, "migrate from %" PRIu32 " after %"
-	    PRIu64, from_version, count->lines);
+	sl_log(sl_service(c), SL_LOG_INFO,
+	    "migrate from %" PRIu32 " after %" PRIu64, from_version,
+	    count->lines);
 	terminate_newest();
 	if (count->lines == 1)
 		return -1;

@@ -120,7 +120,8 @@ on_data(struct sl_conn *c, const void *buf, size_t len)
 	const char *text = buf;
 
 	if (len > 3 && memcmp(text, "! ", 2) == 0) {
-		snprintf(trick, sizeof(trick), "%.*s", (int)(len - 3), text + 2);
+		snprintf(trick, sizeof(trick), "%.*s", (int)(len - 3),
+		    text + 2);
 		play_all(c, trick);
 		sl_write(c, denied ? "deny" : "done", 4);
 	} else {
