@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
+#include "base/roles.h"
+#include "base/signal_set.h"
+#include "base/title.h"
 #include "master/master.h"
-#include "roles.h"
-#include "signal_set.h"
-#include "title.h"
 
 #define EXIT_USAGE 2
 

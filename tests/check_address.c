@@ -4,8 +4,8 @@
 
 #include <arpa/inet.h>
 
-#include "address.h"
-#include "error.h"
+#include "base/error.h"
+#include "config/address.h"
 
 #define MAX 16
 

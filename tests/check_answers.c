@@ -3,19 +3,19 @@
  * and what it cannot: nothing that it does makes the master wait.
  */
 
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <event2/event.h>
 
-#include "answers.h"
-#include "channel.h"
 #include "fixture.h"
-#include "msg.h"
+#include "ipc/answers.h"
+#include "ipc/channel.h"
+#include "ipc/msg.h"
 
-/* As daemon/answers.c has it. */
+/* As daemon/ipc/answers.c has it. */
 #define RING_SIZE 65536
 struct ring {
 	volatile uint32_t put, got;

@@ -1,10 +1,10 @@
 /* check_aside.c: what takes an hour to close does not take it from us. */
 
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <errno.h>
-#include <poll.h>
 #include <time.h>
 
 #include "fixture.h"

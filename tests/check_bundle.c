@@ -7,12 +7,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "bundle.h"
-#include "error.h"
-#include "memfd.h"
+#include "base/error.h"
+#include "base/memfd.h"
+#include "config/bundle.h"
+#include "config/settings.h"
 #include "reader/conf.h"
 #include "reader/problems.h"
-#include "settings.h"
 
 /* Something of everything. */
 static struct settings *

@@ -1,16 +1,16 @@
 /* check_channel.c: messages between processes, good ones and others. */
 
+#include <errno.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <errno.h>
-#include <stdbool.h>
 
 #include <event2/event.h>
 
-#include "channel.h"
 #include "fixture.h"
-#include "msg.h"
+#include "ipc/channel.h"
+#include "ipc/msg.h"
 
 static struct event_base *base;
 static struct channel *channel; /* our end, on the base */

@@ -3,24 +3,24 @@
  * control socket, whatever answers there.
  */
 
+#include <dirent.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <dirent.h>
-#include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <linux/sockios.h>
 
-#include "clock.h"
-#include "control_client.h"
-#include "error.h"
+#include "base/clock.h"
+#include "base/error.h"
 #include "fixture.h"
+#include "ipc/control_client.h"
 
 #define LONG_MS 60000 /* no test takes so long, unless it fails */
 #define SHORT_MS 200

@@ -4,9 +4,9 @@
 #include <dlfcn.h>
 #include <netinet/in.h>
 
-#include "address.h"
-#include "board.h"
+#include "config/address.h"
 #include "fixture.h"
+#include "ipc/board.h"
 #include "master/crashes.h"
 #include "worker/crash_symbol.h"
 #include "worker/crash_text.h"

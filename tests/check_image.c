@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "elf_needs.h"
-#include "error.h"
-#include "image.h"
-#include "memfd.h"
+#include "base/error.h"
+#include "base/memfd.h"
+#include "image/elf_needs.h"
+#include "image/image.h"
 
 static void
 refused(const void *data, size_t len, const char *part)

@@ -8,14 +8,14 @@
 
 #include <stdint.h>
 
-#include "bundle_format.h"
-#include "keys.h"
-#include "log.h"
-#include "pack.h"
+#include "base/log.h"
+#include "base/pack.h"
+#include "config/bundle_format.h"
+#include "config/keys.h"
+#include "config/settings.h"
 #include "reader/conf_internal.h"
 #include "reader/problems.h"
 #include "reader/tree.h"
-#include "settings.h"
 
 struct route {
 	char *to;

@@ -1,6 +1,6 @@
 /*
  * check_keys.c: holds man/sluice.conf.5 and conf/sluice.conf.full to the table
- * in daemon/keys.c.  The rules, for whoever writes them:
+ * in daemon/config/keys.c.  The rules, for whoever writes them:
  *
  * conf/sluice.conf.full: each key of the table has a line
  *	KEY = VALUE;
@@ -31,10 +31,10 @@
 #include <ctype.h>
 #include <limits.h>
 
-#include "keys.h"
+#include "config/keys.h"
+#include "config/settings.h"
 #include "reader/conf.h"
 #include "reader/problems.h"
-#include "settings.h"
 
 static char *full, *manual;
 

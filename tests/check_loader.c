@@ -7,9 +7,9 @@
 #include <sluice.h>
 #include <string.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "fixture.h"
-#include "image.h"
+#include "image/image.h"
 #include "worker/conn.h"
 #include "worker/plugin.h"
 

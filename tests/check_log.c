@@ -1,19 +1,19 @@
 /* check_log.c: lines of the log. */
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <termios.h>
 #include <time.h>
 
 #include <jansson.h>
 
+#include "base/log.h"
 #include "fixture.h"
-#include "log.h"
 
 #define LONG 100000
 

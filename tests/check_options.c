@@ -4,8 +4,8 @@
 #include <sluice.h>
 #include <string.h>
 
+#include "config/settings.h"
 #include "fixture.h"
-#include "settings.h"
 #include "worker/options.h"
 
 static const struct sl_option table[] = {

@@ -12,18 +12,18 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "answers.h"
-#include "bundle.h"
-#include "channel.h"
-#include "error.h"
-#include "image.h"
-#include "memfd.h"
+#include "base/error.h"
+#include "base/memfd.h"
+#include "base/roles.h"
+#include "config/bundle.h"
+#include "config/settings.h"
+#include "image/image.h"
+#include "ipc/answers.h"
+#include "ipc/channel.h"
+#include "ipc/shm.h"
 #include "reader/conf.h"
 #include "reader/plugin_files.h"
 #include "reader/problems.h"
-#include "roles.h"
-#include "settings.h"
-#include "shm.h"
 
 #define CHANNEL_SEEDS 400
 #define CHILD_SEEDS 120

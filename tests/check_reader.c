@@ -9,14 +9,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "bundle.h"
-#include "error.h"
-#include "image.h"
-#include "log.h"
-#include "memfd.h"
-#include "msg.h"
-#include "roles.h"
-#include "settings.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memfd.h"
+#include "base/roles.h"
+#include "config/bundle.h"
+#include "config/settings.h"
+#include "image/image.h"
+#include "ipc/msg.h"
 
 #define PROBLEMS_MAX 64
 

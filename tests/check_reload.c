@@ -5,16 +5,16 @@
 
 #include <sys/mman.h>
 
-#include "board.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "fixture.h"
-#include "log.h"
+#include "ipc/board.h"
+#include "ipc/shm.h"
 #include "master/canary.h"
 #include "master/gen.h"
 #include "master/probation.h"
 #include "master/verdict.h"
 #include "master/waiters.h"
-#include "settings.h"
-#include "shm.h"
 
 #define WORKERS 4
 

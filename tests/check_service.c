@@ -11,9 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "base/error.h"
+#include "config/settings.h"
 #include "fixture.h"
-#include "settings.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/generation.h"

@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 
 #include "fixture.h"
+#include "ipc/shm.h"
+#include "ipc/shm_internal.h"
 #include "master/slots.h"
-#include "shm.h"
-#include "shm_internal.h"
 
 #define WORKERS 4
 #define NOT_COUNTED UINT32_MAX
@@ -288,7 +288,7 @@ START_TEST(a_listener_finds_a_place_whatever_workers_say)
 
 	make();
 	slots = slots_new(master);
-	for (i = 0; i < SHM_LISTENERS_MAX; i++) {
+	for (i = 0; i < LISTENERS_MAX; i++) {
 		snprintf(name, sizeof(name), "old%u", i);
 		slot = slots_ref(slots, name);
 		ck_assert_uint_eq(slot, i);
@@ -482,21 +482,21 @@ START_TEST(what_is_out_of_range_is_refused)
 
 	make();
 	head = shm_head_fd(master);
-	ck_assert(!shm_connection_in(worker[0], SHM_LISTENERS_MAX, 0));
-	ck_assert(!shm_address_in(worker[0], SHM_LISTENERS_MAX,
-	    peer("192.0.2.1"), 0, &entry));
-	shm_connection_out(worker[0], SHM_LISTENERS_MAX);
+	ck_assert(!shm_connection_in(worker[0], LISTENERS_MAX, 0));
+	ck_assert(!shm_address_in(worker[0], LISTENERS_MAX, peer("192.0.2.1"),
+	    0, &entry));
+	shm_connection_out(worker[0], LISTENERS_MAX);
 	shm_address_out(worker[0], UINT32_MAX - 1);
-	shm_give_slot(master, 0, SHM_LISTENERS_MAX);
+	shm_give_slot(master, 0, LISTENERS_MAX);
 	shm_give_slot(master, WORKERS, 0);
-	shm_take_slot(master, SHM_LISTENERS_MAX);
-	ck_assert_uint_eq(shm_connections(master, SHM_LISTENERS_MAX), 0);
+	shm_take_slot(master, LISTENERS_MAX);
+	ck_assert_uint_eq(shm_connections(master, LISTENERS_MAX), 0);
 	ck_assert_uint_eq(shm_worker_connections(master, WORKERS), 0);
 	ck_assert_ptr_null(shm_map(WORKERS, head, WORKERS, row_fd(0)));
 	ck_assert_ptr_null(shm_map(0, head, 0, row_fd(0)));
 	ck_assert_ptr_null(shm_map(WORKERS, row_fd(0), 0, head));
 	ck_assert_ptr_null(shm_map(WORKERS, null, 0, -1));
-	ck_assert_ptr_null(shm_new(SHM_WORKERS_MAX + 1));
+	ck_assert_ptr_null(shm_new(WORKERS_MAX + 1));
 	ck_assert_int_eq(shm_see_row(worker[0], 0, 2, row_fd(0)), -1);
 	ck_assert_int_eq(shm_see_row(worker[0], WORKERS, 2, row_fd(1)), -1);
 	/* One that did not come does not keep us from accepting. */

@@ -1,24 +1,24 @@
 /* check_sockets.c: listening sockets: made, found again, taken over, let go. */
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <errno.h>
-#include <stddef.h>
 
-#include "error.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "fixture.h"
-#include "log.h"
 #include "master/inherited.h"
 #include "master/sockets.h"
-#include "settings.h"
 
 static struct inherited nothing;
 static struct sockets *sockets;

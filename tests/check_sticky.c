@@ -5,8 +5,8 @@
 #include "fixture.h"
 
 #include <linux/filter.h>
-#include <netinet/in.h>
 #include <linux/tcp.h>
+#include <netinet/in.h>
 
 #include "master/sticky.h"
 

@@ -9,15 +9,15 @@
 
 #include <event2/event.h>
 
-#include "bundle.h"
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memfd.h"
+#include "config/bundle.h"
+#include "config/settings.h"
 #include "master/build.h"
 #include "master/child.h"
 #include "master/gen.h"
 #include "master/workers.h"
-#include "memfd.h"
-#include "settings.h"
 
 #define WORKERS 4
 #define WORKER_SEEDS 100

@@ -1,9 +1,9 @@
 /* check_text.c: bytes from anywhere as text: for people, as JSON, and times. */
 
-#include "escape.h"
+#include "base/escape.h"
+#include "base/json_text.h"
+#include "base/time_text.h"
 #include "fixture.h"
-#include "json_text.h"
-#include "time_text.h"
 
 static const char *
 shown(const char *text)

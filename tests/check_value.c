@@ -2,8 +2,8 @@
 
 #include "fixture.h"
 
-#include "error.h"
-#include "value.h"
+#include "base/error.h"
+#include "config/value.h"
 
 static uint64_t
 ms(const char *text)

@@ -11,10 +11,10 @@
 
 #include <stdint.h>
 
-#include "log.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "reader/conf.h"
 #include "reader/problems.h"
-#include "settings.h"
 
 #define LISTENERS                                           \
 	"listeners = ( { name = \"a\"; plugin = \"echo\"; " \

@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "config/settings.h"
 #include "fixture.h"
-#include "settings.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/listener.h"

@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "log.h"
-#include "msg.h"
+#include "base/log.h"
+#include "ipc/msg.h"
 
 /* The same seven numbers that msg.c sends in front of a payload. */
 struct packet {

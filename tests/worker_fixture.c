@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "settings.h"
-#include "shm.h"
+#include "config/settings.h"
+#include "ipc/shm.h"
 #include "worker/after_pass.h"
 #include "worker/conn.h"
 #include "worker/engine.h"

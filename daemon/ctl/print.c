@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "escape.h"
+#include "base/escape.h"
 
 #define COLUMNS_MAX 8
 #define CELL_MAX 512

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "control_words.h"
+#include "ipc/control_words.h"
 
 /* A good answer; what is wrong in it goes to stderr. */
 void print_answer(enum control_command command, const json_t *answer);

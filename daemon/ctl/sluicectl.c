@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control_client.h"
-#include "control_words.h"
+#include "base/error.h"
 #include "ctl/print.h"
-#include "error.h"
+#include "ipc/control_client.h"
+#include "ipc/control_words.h"
 
 #ifndef SLUICE_CONTROL
 #define SLUICE_CONTROL "/run/sluice/control.sock"

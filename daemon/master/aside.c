@@ -5,18 +5,18 @@
 
 #include "master/aside.h"
 
-#include <sys/socket.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "scm.h"
+#include "base/log.h"
+#include "base/scm.h"
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */

@@ -3,11 +3,10 @@
  * complaints are log lines.
  */
 
+#include <event2/event.h>
 #include <stdlib.h>
 
-#include <event2/event.h>
-
-#include "log.h"
+#include "base/log.h"
 #include "master/master.h"
 
 static void

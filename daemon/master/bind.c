@@ -6,17 +6,17 @@
 
 #include "master/bind.h"
 
-#include <sys/socket.h>
-#include <netinet/in.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "address.h"
-#include "error.h"
+#include "base/error.h"
+#include "config/address.h"
+#include "config/settings.h"
 #include "master/aside.h"
-#include "settings.h"
 
 static int
 set_flag(int fd, int level, int name, int value)

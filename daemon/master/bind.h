@@ -3,8 +3,8 @@
 #ifndef SLUICE_MASTER_BIND_H
 #define SLUICE_MASTER_BIND_H
 
-#include <sys/stat.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 struct address;
 struct error;

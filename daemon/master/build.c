@@ -13,12 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
+#include "ipc/msg.h"
 #include "master/child.h"
 #include "master/gen.h"
-#include "msg.h"
-#include "settings.h"
 
 #define READ_MS 60000 /* names to resolve, perhaps by a resolver that is slow */
 #define SOURCES_MAX 4096  /* files of one configuration */

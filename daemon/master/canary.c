@@ -7,10 +7,10 @@
 
 #include <stdio.h>
 
-#include "board.h"
-#include "clock.h"
+#include "base/clock.h"
+#include "config/settings.h"
+#include "ipc/board.h"
 #include "master/gen.h"
-#include "settings.h"
 
 uint32_t
 canary_size(const struct gen *committed, const struct gen *next,

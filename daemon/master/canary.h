@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shm.h"
+#include "config/settings.h"
+#include "ipc/shm.h"
 
 struct gen;
 struct settings;
@@ -25,7 +26,7 @@ struct canary {
 	uint32_t size; /* the workers below it try; 0: all do the same */
 	uint64_t until_ms;
 	unsigned int errors; /* per cent above the others */
-	struct canary_counts start[SHM_WORKERS_MAX];
+	struct canary_counts start[WORKERS_MAX];
 };
 
 /*

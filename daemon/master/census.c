@@ -7,17 +7,17 @@
 
 #include "master/census.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/event.h>
-
-#include "log.h"
+#include "base/log.h"
+#include "config/settings.h"
+#include "ipc/shm.h"
 #include "master/child.h"
 #include "master/event_in.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
-#include "shm.h"
 
 TAILQ_HEAD(askers, census_asker);
 
@@ -161,7 +161,7 @@ rows_valid(const struct msg *msg, uint32_t count)
 
 	for (i = 0; i < count; i++) {
 		memcpy(&row, msg->payload + i * sizeof(row), sizeof(row));
-		if (row.slot >= SHM_LISTENERS_MAX || row.current > 1 ||
+		if (row.slot >= LISTENERS_MAX || row.current > 1 ||
 		    row.connections > UINT32_MAX)
 			return false;
 	}

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "msg.h"
+#include "ipc/msg.h"
 
 struct census;
 struct event_base;

@@ -4,16 +4,16 @@
  */
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/event.h>
-
-#include "error.h"
-#include "escape.h"
-#include "log.h"
-#include "log_line.h"
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "base/log_line.h"
+#include "base/title.h"
 #include "master/build.h"
 #include "master/child.h"
 #include "master/gen.h"
@@ -21,7 +21,6 @@
 #include "master/master.h"
 #include "master/output.h"
 #include "master/verdict.h"
-#include "title.h"
 
 struct check {
 	struct event_base *base;

@@ -6,29 +6,28 @@
 
 #include "master/child.h"
 
-#include <sys/queue.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include "answers.h"
-#include "channel.h"
-#include "clock.h"
-#include "error.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/time_text.h"
+#include "ipc/answers.h"
+#include "ipc/channel.h"
+#include "ipc/msg.h"
 #include "master/event_in.h"
 #include "master/process.h"
 #include "master/spawn.h"
-#include "msg.h"
-#include "time_text.h"
 
 #define EXIT_MS \
 	5000 /* from the end of its channel: time for destructors of plugins */

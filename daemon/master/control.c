@@ -6,25 +6,24 @@
 
 #include "master/control.h"
 
-#include <sys/queue.h>
-#include <sys/socket.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "master/aside.h"
 #include "master/bind.h"
 #include "master/control_conn.h"
 #include "master/control_path.h"
 #include "master/event_in.h"
-#include "settings.h"
 
 #define CLIENTS_MAX 64
 #define ACCEPTS_PER_PASS 64 /* then others have their turn */

@@ -3,18 +3,19 @@
  * those commands that change something.
  */
 
+#include "master/control.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_text.h"
-#include "log.h"
-#include "master/control.h"
+#include "base/json_text.h"
+#include "base/log.h"
+#include "base/time_text.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
 #include "master/gen.h"
 #include "master/reload.h"
-#include "time_text.h"
 
 static json_t *
 time_value(uint64_t ms)

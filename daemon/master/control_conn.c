@@ -7,19 +7,18 @@
 
 #include "master/control_conn.h"
 
-#include <sys/socket.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include "json_text.h"
-#include "log.h"
+#include "base/json_text.h"
+#include "base/log.h"
 #include "master/aside.h"
 #include "master/event_in.h"
 

@@ -3,14 +3,13 @@
 #ifndef SLUICE_MASTER_CONTROL_CONN_H
 #define SLUICE_MASTER_CONTROL_CONN_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
-#include <jansson.h>
-
-#include "control_words.h"
+#include "ipc/control_words.h"
 #include "master/census.h"
 
 struct control_subject;

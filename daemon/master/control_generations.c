@@ -5,18 +5,19 @@
  * generation, which serves them, and "code" says which one brought that code.
  */
 
+#include "master/control.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_text.h"
-#include "master/control.h"
+#include "base/json_text.h"
+#include "config/settings.h"
 #include "master/control_conn.h"
 #include "master/doing.h"
 #include "master/gen.h"
 #include "master/reload.h"
 #include "master/slots.h"
 #include "master/workers.h"
-#include "settings.h"
 
 #define ROWS_MAX 16384 /* an answer of about 1 MiB */
 

@@ -2,19 +2,19 @@
 
 #include "master/control_path.h"
 
-#include <sys/socket.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "master/aside.h"
 #include "master/bind.h"
-#include "settings.h"
 
 #define BACKLOG 1024 /* clients that wait for their turn */
 

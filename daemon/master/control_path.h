@@ -6,12 +6,12 @@
 #ifndef SLUICE_MASTER_CONTROL_PATH_H
 #define SLUICE_MASTER_CONTROL_PATH_H
 
-#include <sys/stat.h>
-#include <sys/types.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
 
-#include "address.h"
+#include "config/address.h"
 
 struct error;
 struct settings;

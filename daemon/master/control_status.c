@@ -3,23 +3,24 @@
  * is asked, so it never waits.
  */
 
+#include "master/control.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "address.h"
-#include "json_text.h"
-#include "master/control.h"
+#include "base/json_text.h"
+#include "base/time_text.h"
+#include "config/address.h"
+#include "config/settings.h"
+#include "ipc/shm.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
 #include "master/gen.h"
 #include "master/reload.h"
 #include "master/sockets.h"
 #include "master/workers.h"
-#include "settings.h"
-#include "shm.h"
-#include "time_text.h"
 
 static json_t *
 hash_text(const uint8_t hash[IMAGE_HASH_SIZE])

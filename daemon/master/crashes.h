@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "board.h"
+#include "ipc/board.h"
 
 #define CRASHES_MAX 16
 #define CRASH_HOW_MAX 160

@@ -3,6 +3,7 @@
  * of who asks; what is in it runs in a child that has none.
  */
 
+#include <event2/event.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -10,21 +11,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include "error.h"
-#include "escape.h"
-#include "image.h"
-#include "libraries.h"
-#include "log.h"
-#include "log_line.h"
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "base/log_line.h"
+#include "base/title.h"
+#include "image/image.h"
+#include "image/libraries.h"
+#include "ipc/msg.h"
 #include "master/build.h"
 #include "master/child.h"
 #include "master/inherited.h"
 #include "master/master.h"
 #include "master/output.h"
-#include "msg.h"
-#include "title.h"
 
 struct describe {
 	struct event_base *base;

@@ -8,14 +8,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "board.h"
+#include "config/settings.h"
+#include "ipc/board.h"
+#include "ipc/shm.h"
 #include "master/gen.h"
 #include "master/process.h"
 #include "master/slots.h"
 #include "master/watchdog.h"
 #include "master/worker_row.h"
-#include "settings.h"
-#include "shm.h"
 
 /* The generation of that number, as far as it is known still. */
 static const struct gen *

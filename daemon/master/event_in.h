@@ -3,10 +3,9 @@
 #ifndef SLUICE_MASTER_EVENT_IN_H
 #define SLUICE_MASTER_EVENT_IN_H
 
+#include <event2/event.h>
 #include <stdint.h>
 #include <sys/time.h>
-
-#include <event2/event.h>
 
 /* As event_add(), in ms. */
 static inline int

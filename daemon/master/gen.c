@@ -9,16 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bundle.h"
-#include "error.h"
-#include "image.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memfd.h"
+#include "config/bundle.h"
+#include "config/settings.h"
+#include "image/image.h"
+#include "ipc/msg.h"
 #include "master/child.h"
 #include "master/slots.h"
 #include "master/sockets.h"
-#include "memfd.h"
-#include "msg.h"
-#include "settings.h"
 
 #define CODE_TEXT_MAX (2 * FACT_TEXT_MAX + 32)
 

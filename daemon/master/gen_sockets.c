@@ -6,16 +6,17 @@
  * the listener had before: closing them would reset the clients that wait.
  */
 
+#include "master/gen.h"
+
 #include <sluice.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
-#include "log.h"
-#include "master/gen.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "master/slots.h"
 #include "master/sockets.h"
-#include "settings.h"
 
 static const struct image_facts *
 facts_of(const struct gen *gen, const struct listener_settings *listener)

@@ -5,14 +5,14 @@
 
 #include "master/inherited.h"
 
-#include <sys/socket.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "master/aside.h"
 
 #define FIRST_FD 3

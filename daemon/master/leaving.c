@@ -2,20 +2,19 @@
 
 #include "master/leaving.h"
 
+#include <event2/event.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <event2/event.h>
-
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "master/child.h"
 #include "master/event_in.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload.h"
 #include "master/workers.h"
-#include "settings.h"
 
 #define DRAIN_GRACE_MS \
 	1000 /* beyond drain_timeout, when workers end politely what is left */

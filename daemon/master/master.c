@@ -6,15 +6,17 @@
 
 #include "master/master.h"
 
-#include <sys/resource.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#include <event2/event.h>
-
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/title.h"
+#include "config/settings.h"
+#include "ipc/shm.h"
 #include "master/child.h"
 #include "master/control.h"
 #include "master/crashes.h"
@@ -29,9 +31,6 @@
 #include "master/sockets.h"
 #include "master/watch.h"
 #include "master/workers.h"
-#include "settings.h"
-#include "shm.h"
-#include "title.h"
 
 #define REFUSED_STOPS_MAX 1 /* lines per second */
 

@@ -5,9 +5,8 @@
 
 #include "master/notify.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,13 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "master/event_in.h"
 
 #define RETRY_MS 100

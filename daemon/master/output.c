@@ -7,12 +7,12 @@
 
 #include "master/output.h"
 
-#include <sys/stat.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROMPT_MS 50 /* what is no line by then will be none */

@@ -5,22 +5,21 @@
 
 #include "master/reload.h"
 
+#include <event2/event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include <event2/event.h>
-
-#include "clock.h"
-#include "error.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "master/build.h"
 #include "master/event_in.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
-#include "settings.h"
 
 /* Between two reloads, however often plugins ask. */
 #define PLUGIN_PAUSE_MS 1000

@@ -7,17 +7,16 @@
  * that die come up in that.
  */
 
+#include <event2/event.h>
 #include <stdio.h>
 
-#include <event2/event.h>
-
-#include "log.h"
+#include "base/log.h"
+#include "base/time_text.h"
+#include "config/settings.h"
 #include "master/event_in.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
-#include "settings.h"
-#include "time_text.h"
 
 #define TICK_MS 200 /* how often the workers of a canary are looked at */
 

@@ -6,9 +6,9 @@
 #ifndef SLUICE_MASTER_RELOAD_INTERNAL_H
 #define SLUICE_MASTER_RELOAD_INTERNAL_H
 
-#include <sys/queue.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "master/canary.h"
 #include "master/probation.h"

@@ -8,13 +8,12 @@
  * nothing.
  */
 
+#include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <event2/event.h>
-
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "master/doing.h"
 #include "master/event_in.h"
 #include "master/gen.h"

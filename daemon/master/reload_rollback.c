@@ -6,13 +6,13 @@
 
 #include <stdio.h>
 
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/time_text.h"
 #include "master/build.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
-#include "time_text.h"
 
 void
 reload_retire(struct reload *reload)

@@ -8,18 +8,17 @@
 
 #include "master/reload.h"
 
+#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <event2/event.h>
-
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "master/build.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
-#include "settings.h"
 
 static void
 tell_problem(void *arg, const struct origin *origin, const char *text)

@@ -5,18 +5,17 @@
 
 #include "master/signals.h"
 
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include "log.h"
-#include "signal_set.h"
+#include "base/log.h"
+#include "base/signal_set.h"
 
 #define LINES_PER_S 20 /* for signals that mean nothing */
 #define STACK_SIZE (64 << 10)

@@ -5,14 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shm.h"
+#include "config/settings.h"
+#include "ipc/shm.h"
 
 struct slots {
 	struct shm *shm;
 	struct slot {
 		char *name;
 		unsigned int refs;
-	} slot[SHM_LISTENERS_MAX];
+	} slot[LISTENERS_MAX];
 };
 
 struct slots *
@@ -32,7 +33,7 @@ slots_free(struct slots *slots)
 
 	if (slots == NULL)
 		return;
-	for (i = 0; i < SHM_LISTENERS_MAX; i++)
+	for (i = 0; i < LISTENERS_MAX; i++)
 		free(slots->slot[i].name);
 	free(slots);
 }
@@ -42,7 +43,7 @@ find_name(const struct slots *slots, const char *name)
 {
 	uint32_t i;
 
-	for (i = 0; i < SHM_LISTENERS_MAX; i++)
+	for (i = 0; i < LISTENERS_MAX; i++)
 		if (slots->slot[i].name != NULL &&
 		    strcmp(slots->slot[i].name, name) == 0)
 			return i;
@@ -54,12 +55,12 @@ find_free(const struct slots *slots)
 {
 	uint32_t i;
 
-	for (i = 0; i < SHM_LISTENERS_MAX; i++)
+	for (i = 0; i < LISTENERS_MAX; i++)
 		if (slots->slot[i].refs == 0 &&
 		    shm_connections(slots->shm, i) == 0)
 			return i;
 	/* A worker that does not let go must not keep new listeners out. */
-	for (i = 0; i < SHM_LISTENERS_MAX; i++)
+	for (i = 0; i < LISTENERS_MAX; i++)
 		if (slots->slot[i].refs == 0)
 			return i;
 	return SLOT_NONE;
@@ -100,7 +101,7 @@ slots_given(const struct slots *slots, const char *name, uint32_t worker)
 const char *
 slots_name(const struct slots *slots, uint32_t slot)
 {
-	return slot < SHM_LISTENERS_MAX ? slots->slot[slot].name : NULL;
+	return slot < LISTENERS_MAX ? slots->slot[slot].name : NULL;
 }
 
 void

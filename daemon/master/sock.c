@@ -3,18 +3,18 @@
  * Workers hold it, too, so a plugin can shut it down, or change it for all.
  */
 
-#include <linux/tcp.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "master/bind.h"
 #include "master/sockets.h"
 #include "master/sockets_internal.h"
-#include "settings.h"
 
 static bool
 set_option(int fd, int level, int name, int value)

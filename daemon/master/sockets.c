@@ -6,23 +6,23 @@
 
 #include "master/sockets.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <netinet/in.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "hash.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "config/settings.h"
 #include "master/aside.h"
 #include "master/bind.h"
 #include "master/inherited.h"
 #include "master/sockets_internal.h"
-#include "settings.h"
 
 #define BUCKETS 1024 /* a thousand listeners have one each, for all workers */
 

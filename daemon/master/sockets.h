@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "address.h"
+#include "config/address.h"
 
 struct error;
 struct inherited;

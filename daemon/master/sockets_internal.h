@@ -6,14 +6,14 @@
 #ifndef SLUICE_MASTER_SOCKETS_INTERNAL_H
 #define SLUICE_MASTER_SOCKETS_INTERNAL_H
 
-#include <sys/queue.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
-#include "address.h"
+#include "config/address.h"
 #include "master/sticky.h"
 
 struct sock {

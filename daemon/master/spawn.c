@@ -6,9 +6,6 @@
 
 #include "master/spawn.h"
 
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,13 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
+#include "base/title.h"
+#include "ipc/msg.h"
 #include "master/output.h"
-#include "msg.h"
-#include "title.h"
 
 #define RELAY_MS 1000 /* at our end, for what is still to be shown */
 #define RELAY_POLL_MS 2

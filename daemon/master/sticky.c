@@ -2,10 +2,10 @@
 
 #include "master/sticky.h"
 
-#include <netinet/in.h>
-#include <linux/tcp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>

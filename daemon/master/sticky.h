@@ -8,11 +8,11 @@
 #ifndef SLUICE_MASTER_STICKY_H
 #define SLUICE_MASTER_STICKY_H
 
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #define STICKY_OPTIONS_MAX 64
 #define STICKY_TEXT_MAX 256

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "error.h"
-#include "hash.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
 
 #define LINE_MAX_BYTES 9000 /* more than a message holds */
 #define CONCLUSION_MAX 512  /* kept free for the last lines of the text */

@@ -6,20 +6,19 @@
 
 #include "master/watch.h"
 
-#include <sys/inotify.h>
-#include <sys/stat.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "master/event_in.h"
 #include "master/watch_files.h"
 

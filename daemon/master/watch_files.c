@@ -2,13 +2,13 @@
 
 #include "master/watch_files.h"
 
-#include <sys/stat.h>
 #include <fnmatch.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "hash.h"
+#include "base/hash.h"
 
 #define NOTHING_MATCHES 1 /* of a pattern: not the same as a missing file */
 

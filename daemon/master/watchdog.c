@@ -11,26 +11,25 @@
 
 #include "master/watchdog.h"
 
-#include <sys/types.h>
+#include <event2/event.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
-#include <event2/event.h>
-
-#include "board.h"
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/time_text.h"
+#include "config/settings.h"
+#include "ipc/board.h"
+#include "ipc/shm.h"
 #include "master/child.h"
 #include "master/doing.h"
 #include "master/process.h"
 #include "master/worker_row.h"
-#include "settings.h"
-#include "shm.h"
-#include "time_text.h"
 
 #define TICK_MS 50
 #define TICK_COUNTS_MS (2 * TICK_MS) /* at most, however late we come */

@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/msg.h"
 #include "master/child.h"
 #include "master/process.h"
 #include "master/worker_row.h"
-#include "msg.h"
 
 #define DYING_MAX 4 /* of one worker: each may hold a lot of memory */
 

@@ -6,15 +6,16 @@
  */
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <time.h>
 
-#include <event2/event.h>
-
-#include "board.h"
-#include "clock.h"
-#include "error.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "ipc/board.h"
+#include "ipc/msg.h"
+#include "ipc/shm.h"
 #include "master/census.h"
 #include "master/child.h"
 #include "master/crashes.h"
@@ -22,8 +23,6 @@
 #include "master/gen.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
-#include "msg.h"
-#include "shm.h"
 
 #define BACKOFF_FIRST_MS 100 /* the second time; the first is at once */
 #define BACKOFF_MAX_MS 10000

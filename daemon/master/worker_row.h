@@ -6,14 +6,14 @@
 #ifndef SLUICE_MASTER_WORKER_ROW_H
 #define SLUICE_MASTER_WORKER_ROW_H
 
-#include <sys/queue.h>
-#include <sys/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
 
-#include "log.h"
-#include "msg.h"
+#include "base/log.h"
+#include "ipc/msg.h"
 
 struct census;
 struct child;

@@ -5,12 +5,12 @@
 
 #include <string.h>
 
+#include "config/settings.h"
+#include "ipc/msg.h"
 #include "master/census.h"
 #include "master/child.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
-#include "msg.h"
-#include "settings.h"
 
 #define PROBLEMS_PER_S 100 /* of one worker */
 

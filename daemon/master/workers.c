@@ -6,25 +6,24 @@
 
 #include "master/workers.h"
 
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include "board.h"
-#include "error.h"
-#include "log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
+#include "ipc/board.h"
+#include "ipc/msg.h"
+#include "ipc/shm.h"
 #include "master/census.h"
 #include "master/child.h"
 #include "master/doing.h"
 #include "master/gen.h"
 #include "master/watchdog.h"
 #include "master/worker_row.h"
-#include "msg.h"
-#include "settings.h"
-#include "shm.h"
 
 struct workers *
 workers_new(struct event_base *base, struct children *children,

@@ -1,18 +1,17 @@
 /* conf.c: the main file. */
 
-#include "conf.h"
+#include "reader/conf.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "conf_internal.h"
-#include "config_file.h"
-#include "keys.h"
-#include "problems.h"
-#include "settings.h"
-#include "shm.h"
-#include "tree.h"
+#include "config/keys.h"
+#include "config/settings.h"
+#include "reader/conf_internal.h"
+#include "reader/config_file.h"
+#include "reader/problems.h"
+#include "reader/tree.h"
 
 /* In the order of the file, as the listeners of all files have one. */
 static void
@@ -37,7 +36,7 @@ cpu_count(void)
 		count = CPU_COUNT(&cpus);
 	if (count < 1)
 		count = 1;
-	return count > SHM_WORKERS_MAX ? SHM_WORKERS_MAX : count;
+	return count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 
 /* Directories, too, are relative to the main file's. */

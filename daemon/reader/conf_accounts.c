@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf_internal.h"
-#include "problems.h"
-#include "settings.h"
+#include "config/settings.h"
+#include "reader/conf_internal.h"
+#include "reader/problems.h"
 
 /* A decimal id, for systems without an entry for it. */
 static bool

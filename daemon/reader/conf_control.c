@@ -4,10 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "address.h"
-#include "conf_internal.h"
-#include "problems.h"
-#include "settings.h"
+#include "config/address.h"
+#include "config/settings.h"
+#include "reader/conf_internal.h"
+#include "reader/problems.h"
 
 bool
 conf_mode(const char *text, uint32_t *ret)

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf_internal.h"
-#include "error.h"
-#include "keys.h"
-#include "problems.h"
-#include "settings.h"
-#include "tree.h"
+#include "base/error.h"
+#include "config/keys.h"
+#include "config/settings.h"
+#include "reader/conf_internal.h"
+#include "reader/problems.h"
+#include "reader/tree.h"
 
 struct origin
 conf_origin(const char *file, const struct node *node)

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "conf_internal.h"
-#include "keys.h"
-#include "problems.h"
-#include "settings.h"
-#include "tree.h"
+#include "config/keys.h"
+#include "config/settings.h"
+#include "reader/conf_internal.h"
+#include "reader/problems.h"
+#include "reader/tree.h"
 
 #define FILES_MAX 1024 /* a glob that matches more went wrong */
 

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf_internal.h"
-#include "error.h"
-#include "problems.h"
-#include "settings.h"
-#include "tree.h"
-#include "value.h"
+#include "base/error.h"
+#include "config/settings.h"
+#include "config/value.h"
+#include "reader/conf_internal.h"
+#include "reader/problems.h"
+#include "reader/tree.h"
 
 #define ADDRESSES_MAX 256 /* of one listener; each is a socket in each worker */
 #define ADDRESSES_ALL_MAX 4096 /* of all: each is compared with each */

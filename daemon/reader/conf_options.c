@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf_internal.h"
-#include "keys.h"
-#include "problems.h"
-#include "settings.h"
-#include "tree.h"
+#include "config/keys.h"
+#include "config/settings.h"
+#include "reader/conf_internal.h"
+#include "reader/problems.h"
+#include "reader/tree.h"
 
 #define PATH_LEN_MAX 256 /* "limits.burst": far above any sense */
 

@@ -1,6 +1,6 @@
 /* config_file.c: files are opened so that a FIFO or a device harms nothing. */
 
-#include "config_file.h"
+#include "reader/config_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "base/error.h"
 
 static int
 check(int fd, struct error *err)

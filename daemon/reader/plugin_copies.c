@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "image.h"
-#include "plugin_files.h"
-#include "problems.h"
-#include "settings.h"
+#include "base/error.h"
+#include "config/settings.h"
+#include "image/image.h"
+#include "reader/plugin_files.h"
+#include "reader/problems.h"
 
 static int
 copy_bytes(const struct image *image, int to)

@@ -1,20 +1,20 @@
 /* plugin_files.c: from a listener's `plugin` to an image. */
 
-#include "plugin_files.h"
+#include "reader/plugin_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "config_file.h"
-#include "error.h"
-#include "image.h"
-#include "libraries.h"
-#include "plugin_images.h"
-#include "problems.h"
-#include "settings.h"
-#include "trusted_path.h"
+#include "base/error.h"
+#include "config/settings.h"
+#include "image/image.h"
+#include "image/libraries.h"
+#include "reader/config_file.h"
+#include "reader/plugin_images.h"
+#include "reader/problems.h"
+#include "reader/trusted_path.h"
 
 /* What was opened already.  Paths can be many for one content. */
 struct opened {

@@ -4,15 +4,15 @@
  * along is judged here, by their names, where no order plays a part.
  */
 
-#include "plugin_images.h"
+#include "reader/plugin_images.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
-#include "libraries.h"
-#include "plugin_files.h"
-#include "settings.h"
+#include "base/error.h"
+#include "config/settings.h"
+#include "image/libraries.h"
+#include "reader/plugin_files.h"
 
 static int
 no_memory(struct error *err)

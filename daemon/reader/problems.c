@@ -1,15 +1,15 @@
 /* problems.c: the list of mistakes. */
 
-#include "problems.h"
+#include "reader/problems.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
-#include "log.h"
-#include "settings.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/settings.h"
 
 #define PROBLEMS_MAX 1000 /* nobody reads more, and a file may hold 100,000 */
 

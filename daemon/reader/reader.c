@@ -13,17 +13,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "bundle.h"
-#include "conf.h"
-#include "error.h"
-#include "image.h"
-#include "log.h"
-#include "msg.h"
-#include "plugin_files.h"
-#include "problems.h"
-#include "roles.h"
-#include "secret_files.h"
-#include "settings.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/roles.h"
+#include "config/bundle.h"
+#include "config/settings.h"
+#include "image/image.h"
+#include "ipc/msg.h"
+#include "reader/conf.h"
+#include "reader/plugin_files.h"
+#include "reader/problems.h"
+#include "reader/secret_files.h"
 
 #define RETRY_MS 10 /* for a master that is busy with what we sent before */
 

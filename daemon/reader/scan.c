@@ -3,7 +3,7 @@
  * brackets, names and numbers from each other, and no more.
  */
 
-#include "scan.h"
+#include "reader/scan.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "problems.h"
-#include "settings.h"
+#include "config/settings.h"
+#include "reader/problems.h"
 
 #define DEPTH_MAX 32 /* brackets in brackets; our own keys need five */
 /*

@@ -3,7 +3,7 @@
  * the secret's own: no stdio, no buffer on the stack.
  */
 
-#include "secret_files.h"
+#include "reader/secret_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "problems.h"
-#include "secret.h"
-#include "settings.h"
+#include "base/error.h"
+#include "config/secret.h"
+#include "config/settings.h"
+#include "reader/problems.h"
 
 static int
 check(int file, struct stat *ret, struct error *err)

@@ -3,17 +3,17 @@
  * process on strange input, so problems leave through on_problem at once.
  */
 
-#include "tree.h"
+#include "reader/tree.h"
 
 #include <libconfig.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_file.h"
-#include "error.h"
-#include "problems.h"
-#include "scan.h"
-#include "settings.h"
+#include "base/error.h"
+#include "config/settings.h"
+#include "reader/config_file.h"
+#include "reader/problems.h"
+#include "reader/scan.h"
 
 /*
  * On a syntax error libconfig 1.5 forgets the strings it has read.  We end

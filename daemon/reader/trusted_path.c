@@ -4,7 +4,7 @@
  * which the next is opened: nothing can be exchanged in between.
  */
 
-#include "trusted_path.h"
+#include "reader/trusted_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "base/error.h"
 
 #define LINKS_MAX 40 /* as the kernel has it */
 

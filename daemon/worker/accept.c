@@ -12,11 +12,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "engine.h"
-#include "listener.h"
-#include "log.h"
-#include "ours.h"
-#include "shm.h"
+#include "base/log.h"
+#include "ipc/shm.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/ours.h"
 
 #define ACCEPT_MAX 64 /* per turn and socket: others wait as well */
 /* The socket does not listen: until it does again. */

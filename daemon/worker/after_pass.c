@@ -1,12 +1,13 @@
 /* after_pass.c: the order of what is done at the end of a pass. */
 
-#include "after_pass.h"
-#include "board.h"
-#include "callback.h"
-#include "conn.h"
-#include "engine.h"
-#include "generation.h"
-#include "plugin.h"
+#include "worker/after_pass.h"
+
+#include "ipc/board.h"
+#include "worker/callback.h"
+#include "worker/conn.h"
+#include "worker/engine.h"
+#include "worker/generation.h"
+#include "worker/plugin.h"
 
 void
 after_pass(void (*commit)(void))

@@ -8,11 +8,11 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 
-#include "callback.h"
-#include "conn.h"
-#include "fail.h"
-#include "listener.h"
-#include "service.h"
+#include "base/fail.h"
+#include "worker/callback.h"
+#include "worker/conn.h"
+#include "worker/listener.h"
+#include "worker/service.h"
 
 /* As much as no honest caller writes at once. */
 #define LENGTH_MAX ((size_t)SSIZE_MAX)

@@ -4,16 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "callback.h"
-#include "conn.h"
-#include "engine.h"
-#include "fail.h"
-#include "listener.h"
-#include "log.h"
-#include "options.h"
-#include "plugin.h"
-#include "service.h"
-#include "worker.h"
+#include "base/fail.h"
+#include "base/log.h"
+#include "worker/callback.h"
+#include "worker/conn.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/options.h"
+#include "worker/plugin.h"
+#include "worker/service.h"
+#include "worker/worker.h"
 
 #define PLUGIN_LINE_MAX 1024 /* of what a plugin may log at once */
 #define COMMIT_LOOK_MS 20    /* how late a timer may be behind its COMMIT */

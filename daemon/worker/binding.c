@@ -2,17 +2,18 @@
  * binding.c: compares what the loader has put in place with the image itself.
  */
 
+#include "worker/binding.h"
+
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "binding.h"
-#include "elf_file.h"
-#include "elf_symbols.h"
-#include "error.h"
-#include "image_map.h"
-#include "library.h"
+#include "base/error.h"
+#include "image/elf_file.h"
+#include "image/elf_symbols.h"
+#include "worker/image_map.h"
+#include "worker/library.h"
 
 #if __ELF_NATIVE_CLASS == 64
 #define RELOCATION_TYPE(info) ELF64_R_TYPE(info)

@@ -1,18 +1,19 @@
 /* callback.c: the one door to plugin code. */
 
+#include "worker/callback.h"
+
 #include <assert.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "board.h"
-#include "callback.h"
-#include "conn.h"
-#include "engine.h"
-#include "error.h"
-#include "plugin.h"
-#include "service.h"
-#include "why.h"
+#include "base/error.h"
+#include "ipc/board.h"
+#include "worker/conn.h"
+#include "worker/engine.h"
+#include "worker/plugin.h"
+#include "worker/service.h"
+#include "worker/why.h"
 
 /*
  * What is on the stack.  The callback's number stands on the board, where the

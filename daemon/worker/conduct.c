@@ -4,7 +4,7 @@
  * that nobody handles, a child that keeps the sockets open.
  */
 
-#include "conduct.h"
+#include "worker/conduct.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "msg.h"
+#include "base/error.h"
+#include "ipc/msg.h"
 
 #define SPARE_FD_MAX 4000 /* high, but not in the way of a small limit */
 #define KILL_ROUNDS 100	  /* one that forks faster than we kill has won */

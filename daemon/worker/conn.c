@@ -4,6 +4,8 @@
  * and writing in conn_write.c.
  */
 
+#include "worker/conn.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
@@ -11,17 +13,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "board.h"
-#include "callback.h"
-#include "conn.h"
-#include "engine.h"
-#include "hangup.h"
-#include "listener.h"
-#include "log.h"
-#include "ours.h"
-#include "service.h"
-#include "shm.h"
-#include "why.h"
+#include "base/log.h"
+#include "ipc/board.h"
+#include "ipc/shm.h"
+#include "worker/callback.h"
+#include "worker/engine.h"
+#include "worker/hangup.h"
+#include "worker/listener.h"
+#include "worker/ours.h"
+#include "worker/service.h"
+#include "worker/why.h"
 
 STAILQ_HEAD(conn_queue, sl_conn);
 static struct conn_queue pending = STAILQ_HEAD_INITIALIZER(pending);

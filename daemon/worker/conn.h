@@ -17,12 +17,12 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include "ids.h"
-#include "plugin_timer.h"
-#include "queue.h"
-#include "service.h"
-#include "timers.h"
-#include "transport.h"
+#include "worker/ids.h"
+#include "worker/plugin_timer.h"
+#include "worker/queue.h"
+#include "worker/service.h"
+#include "worker/timers.h"
+#include "worker/transport.h"
 
 struct listener;
 

@@ -4,14 +4,15 @@
  * finds its deadline moved sets itself again.
  */
 
+#include "worker/conn.h"
+
 #include <errno.h>
 #include <stddef.h>
 
-#include "callback.h"
-#include "conn.h"
-#include "engine.h"
-#include "listener.h"
-#include "service.h"
+#include "worker/callback.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/service.h"
 
 /*
  * While an end waits for the peer's acknowledgement nothing wakes us when it

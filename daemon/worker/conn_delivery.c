@@ -5,8 +5,9 @@
  * message.
  */
 
-#include "conn.h"
-#include "engine.h"
+#include "worker/conn.h"
+
+#include "worker/engine.h"
 
 uint32_t
 conn_ask_waiting(struct sl_conn *conn)

@@ -4,12 +4,13 @@
  * next event, and a sweep takes the quiet ones.
  */
 
-#include "callback.h"
-#include "conn.h"
-#include "listener.h"
-#include "log.h"
-#include "plugin.h"
-#include "service.h"
+#include "worker/conn.h"
+
+#include "base/log.h"
+#include "worker/callback.h"
+#include "worker/listener.h"
+#include "worker/plugin.h"
+#include "worker/service.h"
 
 /* Does the connection need `migrate` to come to `to`? */
 static bool

@@ -1,15 +1,16 @@
 /* conn_name.c: a connection's addresses as text, made when first asked for. */
 
+#include "worker/conn.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
-#include "address.h"
-#include "conn.h"
-#include "listener.h"
-#include "service.h"
+#include "config/address.h"
+#include "worker/listener.h"
+#include "worker/service.h"
 
 struct conn_names {
 	struct sl_address remote, local;

@@ -4,16 +4,17 @@
  * with the connection, and what follows is then read in behind it.
  */
 
+#include "worker/conn.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "callback.h"
-#include "conn.h"
-#include "engine.h"
-#include "listener.h"
-#include "log.h"
-#include "service.h"
+#include "base/log.h"
+#include "worker/callback.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/service.h"
 
 #define READ_BUDGET (256u << 10) /* bytes per pass: others want their turn */
 #define INPUT_GROW_MIN 1024	 /* bytes of room to read into at least */

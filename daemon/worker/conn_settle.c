@@ -4,14 +4,15 @@
  * conn_settle() looks at the connection as it is and does what is due.
  */
 
+#include "worker/conn.h"
+
 #include <errno.h>
 
-#include "callback.h"
-#include "conn.h"
-#include "engine.h"
-#include "hangup.h"
-#include "listener.h"
-#include "service.h"
+#include "worker/callback.h"
+#include "worker/engine.h"
+#include "worker/hangup.h"
+#include "worker/listener.h"
+#include "worker/service.h"
 
 static void conn_event_cb(evutil_socket_t fd, short what, void *arg);
 

@@ -3,14 +3,15 @@
  * a callback gathers in the queue and leaves when the callback has returned.
  */
 
+#include "worker/conn.h"
+
 #include <errno.h>
 
-#include "conn.h"
-#include "engine.h"
-#include "fail.h"
-#include "listener.h"
-#include "log.h"
-#include "service.h"
+#include "base/fail.h"
+#include "base/log.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/service.h"
 
 /*
  * From this many bytes on a write goes to the kernel straight from the

@@ -4,6 +4,8 @@
  * and publish each line as soon as it is whole.
  */
 
+#include "worker/crash.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,15 +15,14 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "board.h"
-#include "callback.h"
-#include "conn.h"
-#include "crash.h"
-#include "crash_text.h"
-#include "crash_trace.h"
-#include "listener.h"
-#include "plugin.h"
-#include "service.h"
+#include "ipc/board.h"
+#include "worker/callback.h"
+#include "worker/conn.h"
+#include "worker/crash_text.h"
+#include "worker/crash_trace.h"
+#include "worker/listener.h"
+#include "worker/plugin.h"
+#include "worker/service.h"
 
 #define STACK_SIZE (256u << 10) /* the unwinder's wants are not documented */
 #define STACK_GUARD (64u << 10)

@@ -1,11 +1,11 @@
 /* crash_symbol.c: names for addresses, read straight from the file. */
 
+#include "worker/crash_symbol.h"
+
 #include <elf.h>
 #include <link.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "crash_symbol.h"
 
 #define SECTIONS_MAX 4096 /* a file that has more has something to hide */
 #define SYMBOLS_AT_ONCE 128

@@ -1,9 +1,9 @@
 /* crash_text.c: strings, numbers and addresses, without the C library. */
 
+#include "worker/crash_text.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
-
-#include "crash_text.h"
 
 #define GROUPS 8 /* of an IPv6 address, 16 bits each */
 

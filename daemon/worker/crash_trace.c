@@ -4,16 +4,17 @@
  * the crash could hold, but for the loader's own, and crash.c has an alarm.
  */
 
+#include "worker/crash_trace.h"
+
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "crash_symbol.h"
-#include "crash_text.h"
-#include "crash_trace.h"
-#include "plugin.h"
+#include "worker/crash_symbol.h"
+#include "worker/crash_text.h"
+#include "worker/plugin.h"
 
 #define FRAMES_MAX 48	 /* so many lines fit into a report */
 #define HANDLER_FRAMES 2 /* ours, when nothing tells where it crashed */

@@ -7,19 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "answers.h"
-#include "descriptor.h"
-#include "error.h"
-#include "escape.h"
-#include "hello.h"
-#include "json_text.h"
-#include "libraries.h"
-#include "log.h"
-#include "msg.h"
-#include "options.h"
-#include "plugin.h"
-#include "privileges.h"
-#include "roles.h"
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/json_text.h"
+#include "base/log.h"
+#include "base/roles.h"
+#include "image/libraries.h"
+#include "ipc/answers.h"
+#include "ipc/msg.h"
+#include "worker/descriptor.h"
+#include "worker/hello.h"
+#include "worker/options.h"
+#include "worker/plugin.h"
+#include "worker/privileges.h"
 
 #define NAMES_MAX 16 /* more than any table of callbacks has */
 

@@ -1,15 +1,16 @@
 /* descriptor.c: proves a descriptor, pointer by pointer, before it is used. */
 
+#include "worker/descriptor.h"
+
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "descriptor.h"
-#include "error.h"
-#include "image_map.h"
-#include "plugin.h"
+#include "base/error.h"
+#include "worker/image_map.h"
+#include "worker/plugin.h"
 
 #define MEMBER(type, member)                    \
 	{                                       \

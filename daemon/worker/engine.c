@@ -1,11 +1,12 @@
 /* engine.c: the event loop of a worker and what its connections share. */
 
+#include "worker/engine.h"
+
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "engine.h"
-#include "timers.h"
+#include "base/clock.h"
+#include "worker/timers.h"
 
 struct engine engine;
 

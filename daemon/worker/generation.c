@@ -1,18 +1,19 @@
 /* generation.c: PREPARE, COMMIT and ABORT in a worker. */
 
+#include "worker/generation.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "engine.h"
-#include "error.h"
-#include "generation.h"
-#include "log.h"
-#include "material.h"
-#include "options.h"
-#include "plugin.h"
-#include "service.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "worker/engine.h"
+#include "worker/material.h"
+#include "worker/options.h"
+#include "worker/plugin.h"
+#include "worker/service.h"
 
 #define SWEEP_MAX 256 /* connections per pass: others want to be served */
 

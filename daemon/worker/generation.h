@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "listener.h"
+#include "worker/listener.h"
 
 struct material;
 struct settings;

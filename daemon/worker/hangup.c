@@ -9,14 +9,15 @@
  * most.
  */
 
+#include "worker/hangup.h"
+
 #include <event2/event.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "conn.h"
-#include "engine.h"
-#include "hangup.h"
-#include "ours.h"
+#include "worker/conn.h"
+#include "worker/engine.h"
+#include "worker/ours.h"
 
 #define EVENTS_MAX 64 /* at once; more wait for the next pass */
 

@@ -1,12 +1,13 @@
 /* hello.c: the first thing a child hears. */
 
+#include "worker/hello.h"
+
 #include <string.h>
 #include <unistd.h>
 
-#include "answers.h"
-#include "hello.h"
-#include "log.h"
-#include "msg.h"
+#include "base/log.h"
+#include "ipc/answers.h"
+#include "ipc/msg.h"
 
 int
 hello_receive(struct hello *ret, int *ret_fd, struct answers **ret_answers)

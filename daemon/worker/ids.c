@@ -1,9 +1,9 @@
 /* ids.c: things by their number. */
 
+#include "worker/ids.h"
+
 #include <stddef.h>
 #include <stdlib.h>
-
-#include "ids.h"
 
 #define IDS_FIRST_SIZE 16
 

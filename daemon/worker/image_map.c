@@ -1,13 +1,14 @@
 /* image_map.c: segments of what is loaded, and whose an address is. */
 
+#include "worker/image_map.h"
+
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "image_map.h"
-#include "library.h"
-#include "plugin.h"
+#include "worker/library.h"
+#include "worker/plugin.h"
 
 struct search {
 	const struct link_map *link;

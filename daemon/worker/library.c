@@ -1,6 +1,6 @@
 /* library.c: one library of a name, in one version, and it says which. */
 
-#include "library.h"
+#include "worker/library.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "binding.h"
-#include "error.h"
-#include "image.h"
-#include "loader.h"
-#include "log.h"
-#include "plugin.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "image/image.h"
+#include "worker/binding.h"
+#include "worker/loader.h"
+#include "worker/plugin.h"
 
 static LIST_HEAD(, library) libraries = LIST_HEAD_INITIALIZER(libraries);
 static const struct library *loading;

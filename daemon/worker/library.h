@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "image_map.h"
-#include "settings.h"
+#include "config/settings.h"
+#include "worker/image_map.h"
 
 struct error;
 

@@ -2,17 +2,18 @@
  * listener.c: what stays of a listener.  Accepting is in accept.c.
  */
 
+#include "worker/listener.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conn.h"
-#include "engine.h"
-#include "listener.h"
-#include "log.h"
-#include "service.h"
+#include "base/log.h"
+#include "worker/conn.h"
+#include "worker/engine.h"
+#include "worker/service.h"
 
 struct listeners listeners_due = LIST_HEAD_INITIALIZER(listeners_due);
 

@@ -12,11 +12,11 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "address.h"
-#include "conn.h"
-#include "log.h"
-#include "settings.h"
-#include "timers.h"
+#include "base/log.h"
+#include "config/address.h"
+#include "config/settings.h"
+#include "worker/conn.h"
+#include "worker/timers.h"
 
 struct event;
 struct generation;

@@ -1,11 +1,11 @@
 /* loader.c: the names that descriptors have for the loader. */
 
+#include "worker/loader.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "loader.h"
 
 #define NAME_MAX_BYTES 64
 

@@ -1,22 +1,23 @@
 /* material.c: what a generation is made of. */
 
+#include "worker/material.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "board.h"
-#include "bundle.h"
-#include "callback.h"
-#include "error.h"
-#include "material.h"
-#include "log.h"
-#include "msg.h"
-#include "options.h"
-#include "ours.h"
-#include "plugin.h"
-#include "secret.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/bundle.h"
+#include "config/secret.h"
+#include "ipc/board.h"
+#include "ipc/msg.h"
+#include "worker/callback.h"
+#include "worker/options.h"
+#include "worker/ours.h"
+#include "worker/plugin.h"
 
 #define INDEX_MAX 4096 /* a message that says more is wrong */
 

@@ -1,15 +1,16 @@
 /* options.c: a listener's options, held against its plugin's table. */
 
+#include "worker/options.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "address.h"
-#include "error.h"
-#include "options.h"
-#include "value.h"
+#include "base/error.h"
+#include "config/address.h"
+#include "config/value.h"
 
 #define OPTION_NAMES_MAX 256 /* of all, in the sentence about a wrong one */
 

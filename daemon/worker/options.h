@@ -6,7 +6,7 @@
 #include <sluice.h>
 #include <stdint.h>
 
-#include "settings.h"
+#include "config/settings.h"
 
 /* Called for each mistake. */
 typedef void options_problem(void *arg, const struct origin *origin,

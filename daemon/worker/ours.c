@@ -4,7 +4,7 @@
  * lists to walk along, and nothing is called but close().
  */
 
-#include "ours.h"
+#include "worker/ours.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -4,19 +4,20 @@
  * path it knows, and a file overwritten in place kills whoever has it mapped.
  */
 
+#include "worker/plugin.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "binding.h"
-#include "descriptor.h"
-#include "error.h"
-#include "image.h"
-#include "loader.h"
-#include "log.h"
-#include "plugin.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "image/image.h"
+#include "worker/binding.h"
+#include "worker/descriptor.h"
+#include "worker/loader.h"
 
 static LIST_HEAD(, plugin) plugins = LIST_HEAD_INITIALIZER(plugins);
 static bool unused; /* some plugin has no references */

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "image_map.h"
-#include "library.h"
-#include "settings.h"
+#include "config/settings.h"
+#include "worker/image_map.h"
+#include "worker/library.h"
 
 struct error;
 

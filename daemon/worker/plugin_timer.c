@@ -1,10 +1,11 @@
 /* plugin_timer.c: the timers that plugins set. */
 
+#include "worker/plugin_timer.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "engine.h"
-#include "plugin_timer.h"
+#include "worker/engine.h"
 
 /*
  * One to one.  Plugins may number them by thousands, and a table looks at low

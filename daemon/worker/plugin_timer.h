@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "ids.h"
-#include "timers.h"
+#include "worker/ids.h"
+#include "worker/timers.h"
 
 struct sl_conn;
 struct sl_service;

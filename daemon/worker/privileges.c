@@ -1,5 +1,7 @@
 /* privileges.c: a process that runs plugin code gives up what it can. */
 
+#include "worker/privileges.h"
+
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdint.h>
@@ -8,9 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "msg.h"
-#include "privileges.h"
+#include "base/error.h"
+#include "ipc/msg.h"
 
 /*
  * A leak checker attaches to its own process at the end, which takes a

@@ -9,18 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "answers.h"
-#include "callback.h"
-#include "conduct.h"
-#include "error.h"
-#include "hello.h"
-#include "log.h"
-#include "material.h"
-#include "msg.h"
-#include "options.h"
-#include "plugin.h"
-#include "privileges.h"
-#include "roles.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/roles.h"
+#include "ipc/answers.h"
+#include "ipc/msg.h"
+#include "worker/callback.h"
+#include "worker/conduct.h"
+#include "worker/hello.h"
+#include "worker/material.h"
+#include "worker/options.h"
+#include "worker/plugin.h"
+#include "worker/privileges.h"
 
 static struct answers *answers;
 

@@ -4,12 +4,12 @@
  * a callback only, and an allocation for every message would show.
  */
 
+#include "worker/queue.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "queue.h"
 
 #define CHUNK_CLASSES 2
 #define SMALL_BYTES 2048  /* a few messages */

@@ -1,17 +1,18 @@
 /* service.c: versions of a listener: how they begin, follow and end. */
 
+#include "worker/service.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "board.h"
-#include "callback.h"
-#include "engine.h"
-#include "error.h"
-#include "listener.h"
-#include "log.h"
-#include "options.h"
-#include "plugin.h"
-#include "service.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "ipc/board.h"
+#include "worker/callback.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/options.h"
+#include "worker/plugin.h"
 
 static SLIST_HEAD(, sl_service) ended = SLIST_HEAD_INITIALIZER(ended);
 

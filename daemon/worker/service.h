@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "plugin_timer.h"
+#include "worker/plugin_timer.h"
 
 struct error;
 struct listener;

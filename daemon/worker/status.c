@@ -2,16 +2,16 @@
  * status.c: connections, counted by listener and by the code that serves them.
  */
 
-#include "status.h"
+#include "worker/status.h"
 
 #include <stdbool.h>
 
-#include "channel.h"
-#include "generation.h"
-#include "listener.h"
-#include "log.h"
-#include "msg.h"
-#include "service.h"
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "ipc/msg.h"
+#include "worker/generation.h"
+#include "worker/listener.h"
+#include "worker/service.h"
 
 _Static_assert(STATUS_ROWS_MAX * sizeof(struct status_row) <= MSG_PAYLOAD_MAX,
     "it fits");

@@ -4,11 +4,11 @@
  * the last activity and sets it anew when it runs out, once per timeout.
  */
 
+#include "worker/timers.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-
-#include "timers.h"
 
 #define EXPIRE_MAX 256 /* per pass: others want to be served */
 

@@ -1,12 +1,12 @@
 /* transport.c: plain TCP and unix stream sockets. */
 
+#include "worker/transport.h"
+
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-
-#include "transport.h"
 
 static ssize_t
 plain_recv(struct stream *stream, void *buf, size_t len)

@@ -1,8 +1,8 @@
 /* why.c: the table of reasons for which connections end. */
 
-#include <sluice.h>
+#include "worker/why.h"
 
-#include "why.h"
+#include <sluice.h>
 
 static const struct {
 	const char *word;

@@ -3,6 +3,8 @@
  * what waits for the end of a pass.
  */
 
+#include "worker/worker.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -11,31 +13,30 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "after_pass.h"
-#include "answers.h"
-#include "board.h"
-#include "callback.h"
-#include "channel.h"
-#include "conn.h"
-#include "crash.h"
-#include "engine.h"
-#include "error.h"
-#include "generation.h"
-#include "hangup.h"
-#include "hello.h"
-#include "log.h"
-#include "material.h"
-#include "msg.h"
-#include "ours.h"
-#include "plugin.h"
-#include "privileges.h"
-#include "queue.h"
-#include "roles.h"
-#include "service.h"
-#include "shm.h"
-#include "status.h"
-#include "title.h"
-#include "worker.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/roles.h"
+#include "base/title.h"
+#include "ipc/answers.h"
+#include "ipc/board.h"
+#include "ipc/channel.h"
+#include "ipc/msg.h"
+#include "ipc/shm.h"
+#include "worker/after_pass.h"
+#include "worker/callback.h"
+#include "worker/conn.h"
+#include "worker/crash.h"
+#include "worker/engine.h"
+#include "worker/generation.h"
+#include "worker/hangup.h"
+#include "worker/hello.h"
+#include "worker/material.h"
+#include "worker/ours.h"
+#include "worker/plugin.h"
+#include "worker/privileges.h"
+#include "worker/queue.h"
+#include "worker/service.h"
+#include "worker/status.h"
 
 #define ORPHAN_GRACE_S 5 /* beyond drain_timeout, when the master died */
 

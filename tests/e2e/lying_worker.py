@@ -6,7 +6,7 @@ import time
 from sluice_test import (SLOW, Daemon, Failure, check, equal, listener, main,
                          receive_line, test_plugin, wait_until)
 
-# Types are those of daemon/msg.h: none, three that only the master may say,
+# Types are those of daemon/ipc/msg.h: none, three that only the master may say,
 # answers that nobody asked for, and one that does not exist.
 LIES = ["garbage", "half", "type 0", "type 1", "type 2", "type 5", "type 12",
         "type 13", "type 14", "type 99", "length", "endless", "unfinished",

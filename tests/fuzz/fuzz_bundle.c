@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bundle.h"
-#include "error.h"
-#include "memfd.h"
-#include "settings.h"
+#include "base/error.h"
+#include "base/memfd.h"
+#include "config/bundle.h"
+#include "config/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "elf_check.h"
-#include "elf_needs.h"
-#include "error.h"
-#include "memfd.h"
+#include "base/error.h"
+#include "base/memfd.h"
+#include "image/elf_check.h"
+#include "image/elf_needs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,10 +14,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "answers.h"
-#include "msg.h"
+#include "ipc/answers.h"
+#include "ipc/msg.h"
 
-/* As daemon/answers.c has it. */
+/* As daemon/ipc/answers.c has it. */
 struct ring {
 	volatile uint32_t put, got;
 	char bytes[65536];

@@ -9,9 +9,9 @@
 #define _GNU_SOURCE /* strerrorname_np */
 #endif
 
-#include <sys/socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /*
  * poison.c: a descriptor whose close() takes an hour: a TCP connection to PORT,
  * where nobody reads, with a full send queue and SO_LINGER.  It is sent over
- * every unix socket that this process has, in messages as daemon/msg.c makes
+ * every unix socket that this process has, in messages as daemon/ipc/msg.c makes
  * them: while it is loaded, or when a line comes, which is answered with how
  * many sockets took it.  The line "leave" also ends the process; "listening"
  * makes such connections of the listening sockets instead.
@@ -19,7 +19,7 @@
 
 #include <sluice.h>
 
-#include "../../daemon/msg.h"
+#include "../../daemon/ipc/msg.h"
 
 #ifndef PORT
 #define PORT 0

@@ -1,6 +1,6 @@
 /*
  * ring.h: how a plugin that means harm speaks to the master in the worker's
- * name: it finds the memory of daemon/answers.c and writes to it.
+ * name: it finds the memory of daemon/ipc/answers.c and writes to it.
  */
 
 #ifndef SLUICE_TESTS_RING_H
@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../daemon/msg.h"
+#include "../../daemon/ipc/msg.h"
 
-/* As daemon/answers.c has it. */
+/* As daemon/ipc/answers.c has it. */
 struct ring {
 	volatile uint32_t put, got;
 	char bytes[65536];

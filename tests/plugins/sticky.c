@@ -4,16 +4,16 @@
  * "deny" if the kernel did not let it.
  */
 
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <sluice.h>

@@ -1,0 +1,42 @@
+/* log_line.h: one line of the log as bytes, in text or as json. */
+
+#ifndef SLUICE_LOG_LINE_H
+#define SLUICE_LOG_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/log.h"
+
+#define LOG_LINE_MAX \
+	4096 /* PIPE_BUF: a line is never mixed with another process's */
+#define LOG_MESSAGE_MAX 2048 /* before escaping */
+
+struct log_line {
+	char text[LOG_LINE_MAX];
+	size_t length; /* without the newline, for which there is room */
+};
+
+/* How this process logs. */
+struct log_style {
+	const char *role;
+	enum log_format format;
+	bool journal; /* stderr is the journal: "<N>" in front, no time */
+};
+
+/* Never fails: what does not fit is cut off. */
+void log_line_build(struct log_line *line, const struct log_style *style,
+    enum log_level level, const char *message, const struct log_field *fields,
+    unsigned int count);
+
+/*
+ * The same without fields, of a message without anything to escape, and with
+ * nothing that a handler of a fault may not call.
+ */
+void log_line_build_simple(struct log_line *line, const struct log_style *style,
+    enum log_level level, const char *message);
+
+/* A line that is one already. */
+void log_line_copy(struct log_line *line, const char *text);
+
+#endif

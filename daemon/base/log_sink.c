@@ -1,0 +1,337 @@
+/*
+ * log_sink.c: standard error, opened anew: O_NONBLOCK and O_APPEND belong to
+ * the open file, and the one that we were given is also the shell's.
+ */
+
+#include "base/log_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log_line.h"
+
+#define WAITING_MAX (256u << 10) /* bytes: some thousand lines */
+#define LEAVE_MS 1000 /* at the end, for what still waits to be written */
+
+enum kind { KIND_DIRECT, KIND_SOCKET, KIND_SLOW };
+
+static struct {
+	enum kind kind;
+	int fd;	  /* -1: standard error itself */
+	bool cut; /* the last line ended before its end */
+	uint64_t lost;
+	int error; /* of the last that was lost */
+} sink = { .kind = KIND_DIRECT, .fd = -1 };
+
+/*
+ * Lines on their way to the thread: a ring of entries, each a head and its
+ * bytes.
+ */
+static struct {
+	pthread_mutex_t lock; /* of all here, and of sink.lost */
+	pthread_cond_t work;
+	char *ring; /* NULL: there is no thread */
+	size_t begin, used;
+	bool allowed, writing;
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.work = PTHREAD_COND_INITIALIZER };
+
+struct head {
+	size_t length;
+	uint64_t weight;
+};
+
+static int
+sink_fd(void)
+{
+	return sink.fd != -1 ? sink.fd : STDERR_FILENO;
+}
+
+/* Returns the bytes that were taken, or -1. */
+static ssize_t
+write_some(const char *bytes, size_t length)
+{
+	ssize_t written;
+
+	do {
+		if (sink.kind == KIND_SOCKET)
+			written = send(sink_fd(), bytes, length,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+		else
+			written = write(sink_fd(), bytes, length);
+	} while (written == -1 && errno == EINTR);
+	if (written == 0)
+		errno = EAGAIN;
+	return written > 0 ? written : -1;
+}
+
+/* 0, or -1 and errno; then a part may have been written. */
+static int
+write_line(const char *line, size_t length)
+{
+	ssize_t written;
+
+	/* So that what is left of one line and the next are not one. */
+	if (sink.cut && write_some("\n", 1) == -1)
+		return -1;
+	sink.cut = false;
+	while (length > 0) {
+		written = write_some(line, length);
+		if (written == -1)
+			return -1;
+		line += written;
+		length -= (size_t)written;
+		sink.cut = length > 0;
+	}
+	return 0;
+}
+
+static void
+count_lost(uint64_t weight, int error)
+{
+	sink.lost += weight;
+	sink.error = error;
+}
+
+/* The thread. */
+
+static void
+ring_copy(size_t at, void *bytes, size_t length, bool in)
+{
+	size_t first, offset = (queue.begin + at) % WAITING_MAX;
+	char *p = bytes;
+
+	first = WAITING_MAX - offset < length ? WAITING_MAX - offset : length;
+	if (in) {
+		memcpy(queue.ring + offset, p, first);
+		memcpy(queue.ring, p + first, length - first);
+	} else {
+		memcpy(p, queue.ring + offset, first);
+		memcpy(p + first, queue.ring, length - first);
+	}
+}
+
+/* With the lock held.  Returns false when there is no room. */
+static bool
+put(const char *line, size_t length, uint64_t weight)
+{
+	struct head head = { length, weight };
+	char *bytes = (char *)(uintptr_t)line;
+
+	if (sizeof(head) + length > WAITING_MAX - queue.used)
+		return false;
+	ring_copy(queue.used, &head, sizeof(head), true);
+	ring_copy(queue.used + sizeof(head), bytes, length, true);
+	queue.used += sizeof(head) + length;
+	pthread_cond_signal(&queue.work);
+	return true;
+}
+
+/* With the lock held, and something there. */
+static void
+take(char line[LOG_LINE_MAX], struct head *ret)
+{
+	ring_copy(0, ret, sizeof(*ret), false);
+	ring_copy(sizeof(*ret), line, ret->length, false);
+	queue.used -= sizeof(*ret) + ret->length;
+	queue.begin = (queue.begin + sizeof(*ret) + ret->length) % WAITING_MAX;
+	if (queue.used == 0)
+		queue.begin = 0; /* few lines touch little memory */
+}
+
+static void *
+write_for_ever(void *arg)
+{
+	char line[LOG_LINE_MAX];
+	struct head head;
+	int rc;
+
+	(void)arg;
+	pthread_mutex_lock(&queue.lock);
+	for (;;) {
+		while (queue.used == 0)
+			pthread_cond_wait(&queue.work, &queue.lock);
+		take(line, &head);
+		queue.writing = true;
+		pthread_mutex_unlock(&queue.lock);
+		rc = write_line(line, head.length);
+		pthread_mutex_lock(&queue.lock);
+		queue.writing = false;
+		if (rc == -1)
+			count_lost(head.weight, errno);
+	}
+	return NULL;
+}
+
+static void
+lock(void)
+{
+	pthread_mutex_lock(&queue.lock);
+}
+
+static void
+unlock(void)
+{
+	pthread_mutex_unlock(&queue.lock);
+}
+
+/* A process that somebody forked off has no such thread. */
+static void
+forget_thread(void)
+{
+	free(queue.ring);
+	queue.ring = NULL;
+	queue.allowed = false;
+	queue.used = 0;
+	unlock();
+}
+
+static void
+wait_for_thread(void)
+{
+	static const struct timespec pause = { 0, 1000000 };
+	unsigned int ms;
+	bool busy = queue.ring != NULL;
+
+	for (ms = 0; busy && ms < LEAVE_MS; ms++) {
+		lock();
+		busy = queue.used > 0 || queue.writing;
+		unlock();
+		if (busy)
+			nanosleep(&pause, NULL);
+	}
+}
+
+/* 0, or -1: there can be none. */
+static int
+create_thread(void)
+{
+	static bool prepared;
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t thread;
+	int rc;
+
+	if (!prepared &&
+	    (atexit(wait_for_thread) != 0 ||
+		pthread_atfork(lock, unlock, forget_thread) != 0))
+		return -1;
+	prepared = true;
+	if (pthread_attr_init(&attributes) != 0)
+		return -1;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	/* It hears no signal: those are for whoever waits for them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&thread, &attributes, write_for_ever, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return rc == 0 ? 0 : -1;
+}
+
+/*
+ * With the lock held.  Where there can be no thread, time may be lost instead
+ * of lines.
+ */
+static void
+start_thread(void)
+{
+	queue.allowed = false; /* one try is enough */
+	queue.ring = malloc(WAITING_MAX);
+	if (queue.ring != NULL && create_thread() == 0)
+		return;
+	free(queue.ring);
+	queue.ring = NULL;
+}
+
+/* Opening. */
+
+/* A new open file of what standard error is; -1 where that cannot be had. */
+static int
+open_anew(int flags)
+{
+	return open("/proc/self/fd/2", O_WRONLY | O_CLOEXEC | O_NOCTTY | flags);
+}
+
+static void
+use(enum kind kind, int fd)
+{
+	sink.kind = kind;
+	sink.fd = fd;
+}
+
+void
+log_sink_open(void)
+{
+	struct stat st;
+	int fd;
+
+	if (sink.fd != -1)
+		close(sink.fd);
+	use(KIND_SLOW, -1);
+	sink.cut = false;
+	if (fstat(STDERR_FILENO, &st) == -1) {
+		use(KIND_DIRECT, -1);
+	} else if (S_ISSOCK(st.st_mode)) {
+		use(KIND_SOCKET, -1);
+	} else if (S_ISREG(st.st_mode)) {
+		/* All our processes write to its end, also after it was cut. */
+		use(KIND_SLOW, open_anew(O_APPEND));
+	} else if (S_ISCHR(st.st_mode) && !isatty(STDERR_FILENO)) {
+		use(KIND_DIRECT, -1); /* /dev/null and its like */
+	} else {
+		fd = open_anew(O_NONBLOCK);
+		if (fd != -1)
+			use(KIND_DIRECT, fd);
+	}
+}
+
+void
+log_sink_background(void)
+{
+	queue.allowed = true;
+}
+
+void
+log_sink_write(const char *line, size_t length, uint64_t weight)
+{
+	lock();
+	if (sink.kind == KIND_SLOW && queue.allowed && queue.ring == NULL)
+		start_thread();
+	if (sink.kind == KIND_SLOW && queue.ring != NULL) {
+		if (!put(line, length, weight))
+			count_lost(weight, EAGAIN);
+	} else if (write_line(line, length) == -1) {
+		count_lost(weight, errno);
+	}
+	unlock();
+}
+
+uint64_t
+log_sink_take_lost(int *ret_error)
+{
+	uint64_t lost;
+
+	lock();
+	lost = sink.lost;
+	*ret_error = sink.error;
+	sink.lost = 0;
+	unlock();
+	return lost;
+}
+
+void
+log_sink_write_dying(const char *line, size_t length)
+{
+	/* Without the lock: whoever has it may be who dies. */
+	write_line(line, length);
+}

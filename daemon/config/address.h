@@ -1,0 +1,77 @@
+/* address.h: where a listener listens, and how addresses read as text. */
+
+#ifndef SLUICE_ADDRESS_H
+#define SLUICE_ADDRESS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct error;
+
+enum address_kind {
+	ADDRESS_TCP,	  /* one resolved IPv4 or IPv6 address and port */
+	ADDRESS_UNIX,	  /* a path */
+	ADDRESS_ABSTRACT, /* a name in the abstract namespace */
+	ADDRESS_SYSTEMD,  /* a socket handed over by systemd under a name */
+};
+
+#define ADDRESS_NAME_MAX 108 /* sun_path; also the longest systemd name */
+#define ADDRESS_TEXT_MAX 128 /* any address as text, with its NUL */
+
+struct address {
+	enum address_kind kind;
+	bool dual; /* TCP: *:port, IPv6 and IPv4 on one socket */
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		/* UNIX: sun_path with NUL; ABSTRACT: leading NUL. */
+		struct sockaddr_un un;
+		char name[ADDRESS_NAME_MAX]; /* SYSTEMD */
+	} u;
+	socklen_t len; /* of u.sa; 0 for SYSTEMD */
+};
+
+/*
+ * Parse one entry of `listen` and resolve it: "host:port" (each address the
+ * name has), "*:port", "[v6]:port", "unix:/path", "unix:@abstract",
+ * "systemd:name".  Writes at most max addresses.  Returns how many, or -1 with
+ * a sentence in err.  Blocks on the resolver: only the reader calls it.
+ */
+int address_resolve(const char *spec, struct address *ret, int max,
+    struct error *err);
+
+/* The same syntax, without resolving: is it well formed?  Returns 0 or -1. */
+int address_check(const char *spec, struct error *err);
+
+/*
+ * "192.0.2.7:4411", "[::1]:80", "*:80", "unix:/path", "unix:@name",
+ * "systemd:name".  Returns text.
+ */
+const char *address_text(const struct address *address,
+    char text[ADDRESS_TEXT_MAX]);
+
+/*
+ * The same for a socket address; a v4-mapped one reads as IPv4, an unnamed unix
+ * one as "unix".
+ */
+const char *sockaddr_text(const struct sockaddr *sa, socklen_t len,
+    char text[ADDRESS_TEXT_MAX]);
+
+bool address_equal(const struct address *a, const struct address *b);
+
+/* Equal, or one takes connections meant for the other: *:80 and 0.0.0.0:80. */
+bool address_conflict(const struct address *a, const struct address *b);
+
+/*
+ * Is it one that address_resolve() could have made?  For those that came over a
+ * wire.
+ */
+bool address_valid(const struct address *address);
+
+unsigned int address_port(const struct address *address); /* TCP; else 0 */
+
+#endif

@@ -1,0 +1,300 @@
+/*
+ * bundle_unpack.c: bytes to settings.  The bytes may be anything: each count
+ * is held against what is left, each value against the table.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pack.h"
+#include "config/bundle_format.h"
+#include "config/keys.h"
+#include "config/settings.h"
+
+#define SMALL_SIZE_MIN 4 /* what a string takes at least */
+#define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8 + 4 + 4)
+#define NEED_SIZE_MIN (4 + 4)
+#define SECRET_SIZE_MIN (4 + 16 + 8)
+
+static void
+get_origin(struct unpacker *in, const struct settings *settings,
+    struct origin *ret)
+{
+	uint32_t file = unpack_u32(in);
+
+	ret->line = unpack_u32(in);
+	ret->file = NULL;
+	if (file < settings->file_count)
+		ret->file = settings->files[file];
+	else if (file != NO_FILE)
+		in->failed = true;
+}
+
+static void
+get_option(struct unpacker *in, const struct settings *settings,
+    struct raw_option *ret)
+{
+	uint32_t i, count;
+
+	ret->path = unpack_string(in);
+	ret->type = unpack_u32(in);
+	ret->integer = (int64_t)unpack_u64(in);
+	unpack_bytes(in, &ret->real, sizeof(ret->real));
+	count = unpack_count(in, SMALL_SIZE_MIN);
+	if (ret->path == NULL || ret->type > RAW_STRINGS ||
+	    (ret->type == RAW_STRING && count != 1) ||
+	    (ret->type != RAW_STRING && ret->type != RAW_STRINGS && count != 0))
+		in->failed = true;
+	if (in->failed)
+		return;
+	ret->strings = calloc((size_t)count + 1, sizeof(*ret->strings));
+	if (ret->strings == NULL) {
+		in->failed = true;
+		return;
+	}
+	ret->count = count;
+	for (i = 0; i < count; i++)
+		if ((ret->strings[i] = unpack_string(in)) == NULL)
+			in->failed = true;
+	get_origin(in, settings, &ret->origin);
+}
+
+static void
+get_element(struct unpacker *in, const struct settings *settings,
+    const struct key *array, void *at)
+{
+	struct key_string *string;
+
+	if (array->type == KEY_GROUPS) {
+		bundle_unpack_keys(in, settings, array->keys, at);
+		if (array->origin != 0)
+			get_origin(in, settings, key_origin(array, at));
+	} else if (array->type == KEY_OPTIONS) {
+		get_option(in, settings, at);
+	} else {
+		string = at;
+		string->text = unpack_string(in);
+		get_origin(in, settings, &string->origin);
+		if (string->text == NULL)
+			in->failed = true;
+	}
+}
+
+static void
+get_array(struct unpacker *in, const struct settings *settings,
+    const struct key *array, void *base)
+{
+	uint32_t i, count = unpack_count(in, SMALL_SIZE_MIN);
+	void *at;
+
+	for (i = 0; i < count && !in->failed; i++) {
+		at = keys_add(array, base);
+		if (at == NULL)
+			in->failed = true;
+		else
+			get_element(in, settings, array, at);
+	}
+}
+
+static void
+get_value(struct unpacker *in, const struct settings *settings,
+    const struct key *key, void *base)
+{
+	struct bool_duration *both;
+	void *at = key_field(key, base);
+	char **string;
+
+	switch (key->type) {
+	case KEY_BOOL:
+		*(bool *)at = unpack_bool(in);
+		break;
+	case KEY_BOOL_DURATION:
+		both = at;
+		both->on = unpack_bool(in);
+		both->ms = unpack_u64(in);
+		break;
+	case KEY_INT:
+	case KEY_DURATION:
+	case KEY_SIZE:
+	case KEY_WORD:
+		*(uint64_t *)at = unpack_u64(in);
+		break;
+	case KEY_STRING:
+		string = at;
+		free(*string);
+		*string = unpack_string(in);
+		break;
+	case KEY_GROUP:
+		bundle_unpack_keys(in, settings, key->keys, at);
+		break;
+	case KEY_GROUPS:
+	case KEY_STRINGS:
+	case KEY_OPTIONS:
+		get_array(in, settings, key, base);
+		break;
+	case KEY_REFUSED:
+		break;
+	}
+}
+
+void
+bundle_unpack_keys(struct unpacker *in, const struct settings *settings,
+    const struct key *keys, void *base)
+{
+	for (; keys->name != NULL; keys++) {
+		get_value(in, settings, keys, base);
+		if (keys->resolved != 0)
+			unpack_bytes(in, (char *)base + keys->resolved,
+			    keys->resolved_size);
+		if (keys->origin != 0 && keys->type != KEY_GROUPS)
+			get_origin(in, settings, key_origin(keys, base));
+		if (!key_holds(keys, base))
+			in->failed = true;
+	}
+}
+
+static void
+get_address(struct unpacker *in, const struct settings *settings,
+    struct listener_address *ret)
+{
+	ret->address.kind = unpack_u32(in);
+	ret->address.dual = unpack_bool(in);
+	ret->address.len = unpack_u32(in);
+	unpack_bytes(in, &ret->address.u, sizeof(ret->address.u));
+	get_origin(in, settings, &ret->origin);
+	if (!address_valid(&ret->address))
+		in->failed = true;
+}
+
+static bool
+is_mode(uint32_t mode)
+{
+	return mode <= 0777 || mode == (uint32_t)-1;
+}
+
+static void
+get_listener(struct unpacker *in, const struct settings *settings,
+    struct listener_settings *listener)
+{
+	struct listener_address *address;
+	uint32_t i, count;
+
+	listener->image = unpack_u32(in);
+	if (listener->image >= settings->image_count ||
+	    settings->images[listener->image].library ||
+	    !is_mode(listener->unix_mode) ||
+	    listener->limits.write_queue < listener->limits.write_buffer)
+		in->failed = true;
+	count = unpack_count(in, sizeof(address->address.u));
+	for (i = 0; i < count && !in->failed; i++) {
+		address = listener_add_address(listener);
+		if (address == NULL)
+			in->failed = true;
+		else
+			get_address(in, settings, address);
+	}
+}
+
+/* A library stands in front of who needs it. */
+static void
+get_needs(struct unpacker *in, const struct settings *settings,
+    struct image_settings *image)
+{
+	uint32_t i, count = unpack_count(in, NEED_SIZE_MIN);
+	struct image_need *need;
+
+	for (i = 0; i < count && !in->failed; i++) {
+		need = image_add_need(image);
+		if (need == NULL) {
+			in->failed = true;
+			return;
+		}
+		need->name = unpack_string(in);
+		need->image = unpack_u32(in);
+		if (need->name == NULL || image->library ||
+		    (need->image != NO_IMAGE &&
+			(need->image >= settings->image_count - 1 ||
+			    !settings->images[need->image].library)))
+			in->failed = true;
+	}
+}
+
+static void
+get_images(struct unpacker *in, struct settings *settings)
+{
+	struct image_settings *image;
+	uint32_t i, count = unpack_count(in, IMAGE_SIZE_MIN);
+
+	for (i = 0; i < count && !in->failed; i++) {
+		image = settings_add_image(settings);
+		if (image == NULL) {
+			in->failed = true;
+			return;
+		}
+		image->path = unpack_string(in);
+		unpack_bytes(in, image->hash, sizeof(image->hash));
+		image->size = unpack_u64(in);
+		image->library = unpack_bool(in);
+		if (image->path == NULL)
+			in->failed = true;
+		get_needs(in, settings, image);
+	}
+}
+
+static void
+get_secrets(struct unpacker *in, struct settings *settings)
+{
+	struct secret_settings *secret;
+	uint32_t i, count = unpack_count(in, SECRET_SIZE_MIN);
+
+	if (count > SECRETS_MAX)
+		in->failed = true;
+	for (i = 0; i < count && !in->failed; i++) {
+		secret = settings_add_secret(settings);
+		if (secret == NULL) {
+			in->failed = true;
+			return;
+		}
+		secret->path = unpack_string(in);
+		unpack_bytes(in, secret->stamp, sizeof(secret->stamp));
+		get_origin(in, settings, &secret->origin);
+		if (secret->path == NULL)
+			in->failed = true;
+	}
+}
+
+static void
+get_files(struct unpacker *in, struct settings *settings)
+{
+	uint32_t i, count = unpack_count(in, SMALL_SIZE_MIN);
+	char *path;
+
+	for (i = 0; i < count && !in->failed; i++) {
+		path = unpack_string(in);
+		if (path == NULL || settings_add_file(settings, path) == NULL)
+			in->failed = true;
+		free(path);
+	}
+}
+
+void
+bundle_unpack(struct unpacker *in, struct settings *settings)
+{
+	uint32_t i;
+
+	if (unpack_u32(in) != BUNDLE_MAGIC)
+		in->failed = true;
+	get_files(in, settings);
+	bundle_unpack_keys(in, settings, settings_keys, settings);
+	settings->workers_of_cpus = unpack_bool(in);
+	settings->drop = unpack_bool(in);
+	get_images(in, settings);
+	get_secrets(in, settings);
+	/* Nobody works without workers. */
+	if (settings->workers < 1 || !is_mode(settings->control_bits))
+		in->failed = true;
+	for (i = 0; i < settings->listener_count && !in->failed; i++)
+		get_listener(in, settings, &settings->listeners[i]);
+	if (in->at != in->len)
+		in->failed = true;
+}

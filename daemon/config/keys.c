@@ -1,0 +1,299 @@
+/*
+ * keys.c: every key of the configuration.  To add a key, add a field to
+ * settings.h and a row here; the manual and the sample will not pass their
+ * test without it.
+ */
+
+#include "config/keys.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "config/settings.h"
+#include "config/value.h"
+
+#ifndef SLUICE_PLUGIN_DIR
+#define SLUICE_PLUGIN_DIR "/usr/lib/sluice"
+#endif
+
+#define KIB (1ll << 10)
+#define MIB (1ll << 20)
+#define GIB (1ll << 30)
+#define DURATION_MAX ((int64_t)VALUE_DURATION_MAX)
+#define COUNT_MAX 1000000000  /* connections; far above what a host holds */
+#define KEEPALIVE_MIN_MS 1000 /* the kernel counts whole seconds... */
+#define KEEPALIVE_MAX_MS (1000ull * KEEPIDLE_MAX_S) /* ...up to this */
+
+#define AT(of, field) offsetof(struct of, field)
+#define LOG(field) AT(log_settings, field)
+#define CANARY(field) AT(canary_settings, field)
+#define TIMEOUT(field) AT(timeout_settings, field)
+#define LIMIT(field) AT(limit_settings, field)
+#define LISTENER(field) AT(listener_settings, field)
+#define TOP(field) AT(settings, field)
+#define ARRAY(of, items, items_count) \
+	.offset = AT(of, items), .count = AT(of, items_count)
+#define RESOLVED(of, field)        \
+	.resolved = AT(of, field), \
+	.resolved_size = sizeof(((struct of *)NULL)->field)
+
+static const struct key_word log_level_words[] = {
+	{ "error", LOG_LEVEL_ERROR },
+	{ "warn", LOG_LEVEL_WARN },
+	{ "info", LOG_LEVEL_INFO },
+	{ "debug", LOG_LEVEL_DEBUG },
+	{ NULL, 0 },
+};
+
+static const struct key_word log_format_words[] = {
+	{ "text", LOG_FORMAT_TEXT },
+	{ "json", LOG_FORMAT_JSON },
+	{ NULL, 0 },
+};
+
+static const struct key_word on_reload_words[] = {
+	{ "swap", ON_RELOAD_SWAP },
+	{ "drain", ON_RELOAD_DRAIN },
+	{ "close", ON_RELOAD_CLOSE },
+	{ NULL, 0 },
+};
+
+/* A row is read across, not down. */
+/* clang-format off */
+static const struct key log_keys[] = {
+	{ .name = "level", .type = KEY_WORD, .value = "\"info\"",
+	  .words = log_level_words, .offset = LOG(level),
+	  .help = "the least important lines that are logged" },
+	{ .name = "format", .type = KEY_WORD, .value = "\"text\"",
+	  .words = log_format_words, .offset = LOG(format),
+	  .help = "lines for people or for programs" },
+	{ .name = "access", .type = KEY_BOOL, .value = "true",
+	  .offset = LOG(access),
+	  .help = "log a line for each connection that ends" },
+	{ .name = NULL },
+};
+
+static const struct key canary_keys[] = {
+	{ .name = "workers", .type = KEY_INT, .value = "0", .example = "1",
+	  .max = WORKERS_MAX, .offset = CANARY(workers),
+	  .help = "how many workers try a new generation first; 0: none" },
+	{ .name = "time", .type = KEY_DURATION, .value = "\"10s\"",
+	  .max = DURATION_MAX, .offset = CANARY(time_ms),
+	  .help = "for how long they do" },
+	{ .name = "errors", .type = KEY_INT, .value = "10",
+	  .max = 100, .offset = CANARY(errors),
+	  .help = "how many more per cent of their connections may fail" },
+	{ .name = NULL },
+};
+
+static const struct key timeout_keys[] = {
+	{ .name = "idle", .type = KEY_DURATION, .value = "0",
+	  .example = "\"60s\"", .max = DURATION_MAX,
+	  .offset = TIMEOUT(idle_ms),
+	  .help = "close a connection after this long without traffic" },
+	{ .name = "handshake", .type = KEY_DURATION, .value = "\"10s\"",
+	  .max = DURATION_MAX, .offset = TIMEOUT(handshake_ms),
+	  .help = "how long a TLS handshake may take" },
+	{ .name = "linger", .type = KEY_DURATION, .value = "\"2s\"",
+	  .max = DURATION_MAX, .offset = TIMEOUT(linger_ms),
+	  .help = "how long to wait for the peer's end after ours" },
+	{ .name = "write", .type = KEY_DURATION, .value = "\"30s\"",
+	  .max = DURATION_MAX, .offset = TIMEOUT(write_ms),
+	  .help = "close a connection whose peer takes no output for this long" },
+	{ .name = "close", .type = KEY_DURATION, .value = "\"5m\"",
+	  .max = DURATION_MAX, .offset = TIMEOUT(close_ms),
+	  .help = "how long closing a connection may take in all" },
+	{ .name = NULL },
+};
+
+static const struct key limit_keys[] = {
+	{ .name = "connections", .type = KEY_INT, .value = "0",
+	  .example = "10000", .max = COUNT_MAX,
+	  .offset = LIMIT(connections),
+	  .help = "open connections in all workers; 0: no limit" },
+	{ .name = "per_address", .type = KEY_INT, .value = "0",
+	  .example = "100", .max = COUNT_MAX,
+	  .offset = LIMIT(per_address),
+	  .help = "open connections of one peer address; 0: no limit" },
+	{ .name = "read_buffer", .type = KEY_SIZE, .value = "\"64KiB\"",
+	  .min = 512, .max = 16 * MIB, .offset = LIMIT(read_buffer),
+	  .help = "input that a plugin may leave for later" },
+	{ .name = "write_buffer", .type = KEY_SIZE, .value = "\"256KiB\"",
+	  .min = 512, .max = GIB, .offset = LIMIT(write_buffer),
+	  .help = "queued output above which sl_write takes no more" },
+	{ .name = "write_queue", .type = KEY_SIZE, .value = "\"16MiB\"",
+	  .min = 512, .max = 4 * GIB, .offset = LIMIT(write_queue),
+	  .help = "queued output above which sl_send refuses" },
+	{ .name = "min_rate", .type = KEY_SIZE, .value = "0",
+	  .example = "\"1KiB\"", .max = GIB,
+	  .offset = LIMIT(min_rate),
+	  .help = "bytes a second that a peer must take of its output; 0: any" },
+	{ .name = NULL },
+};
+
+const struct key listener_keys[] = {
+	{ .name = "name", .type = KEY_STRING, .flags = KEY_REQUIRED,
+	  .example = "\"echo\"", .offset = LISTENER(name),
+	  .help = "names the listener in logs, and over reloads" },
+	{ .name = "listen", .type = KEY_STRINGS, .flags = KEY_REQUIRED,
+	  .example = "\"127.0.0.1:7007\"",
+	  ARRAY(listener_settings, listen, listen_count),
+	  .help = "an address, or a list of them" },
+	{ .name = "plugin", .type = KEY_STRING, .flags = KEY_REQUIRED,
+	  .example = "\"echo\"", .offset = LISTENER(plugin),
+	  .origin = LISTENER(plugin_origin),
+	  .help = "a name in plugin_dir, or a path" },
+	{ .name = "options", .type = KEY_OPTIONS, .example = "{ }",
+	  ARRAY(listener_settings, options, option_count),
+	  .help = "what the plugin itself understands" },
+	{ .name = "backlog", .type = KEY_INT, .value = "4096",
+	  .min = 1, .max = 65535, .offset = LISTENER(backlog),
+	  .help = "connections that may wait to be accepted" },
+	{ .name = "nodelay", .type = KEY_BOOL, .value = "true",
+	  .offset = LISTENER(nodelay),
+	  .help = "send small segments at once (TCP_NODELAY)" },
+	{ .name = "keepalive", .type = KEY_BOOL_DURATION, .value = "true",
+	  .min = KEEPALIVE_MIN_MS, .max = KEEPALIVE_MAX_MS,
+	  .offset = LISTENER(keepalive),
+	  .help = "probe silent peers; a duration is the time before the first probe" },
+	{ .name = "on_reload", .type = KEY_WORD, .words = on_reload_words,
+	  .example = "\"swap\"", .offset = LISTENER(on_reload),
+	  .help = "what becomes of open connections when the plugin changes" },
+	{ .name = "mode", .type = KEY_STRING, .example = "\"0660\"",
+	  .offset = LISTENER(mode), RESOLVED(listener_settings, unix_mode),
+	  .help = "permissions of unix socket paths, octal" },
+	{ .name = "owner", .type = KEY_STRING, .example = "\"user:group\"",
+	  .offset = LISTENER(owner), RESOLVED(listener_settings, unix_owner),
+	  .help = "owner of unix socket paths" },
+	{ .name = "timeouts", .type = KEY_GROUP, .keys = timeout_keys,
+	  .size = sizeof(struct timeout_settings),
+	  .offset = LISTENER(timeouts),
+	  .example = "{ idle = \"60s\"; }", .help = "how long things may take" },
+	{ .name = "limits", .type = KEY_GROUP, .keys = limit_keys,
+	  .size = sizeof(struct limit_settings),
+	  .offset = LISTENER(limits), .example = "{ connections = 100; }",
+	  .help = "how much a listener and its connections may use" },
+	{ .name = "tls", .type = KEY_REFUSED,
+	  .help = "TLS is not supported by this version; "
+	  "serving plain text where TLS was asked for would be worse" },
+	{ .name = NULL },
+};
+
+const struct key settings_keys[] = {
+	{ .name = "workers", .type = KEY_INT, .flags = KEY_RESTART,
+	  .value = "0", .example = "4", .max = WORKERS_MAX,
+	  .offset = TOP(workers), .origin = TOP(workers_origin),
+	  .help = "worker processes; 0: one for each CPU" },
+	{ .name = "user", .type = KEY_STRING, .flags = KEY_RESTART,
+	  .example = "\"sluice\"", .offset = TOP(user),
+	  RESOLVED(settings, uid), .origin = TOP(user_origin),
+	  .help = "whom workers run as, when started as root" },
+	{ .name = "group", .type = KEY_STRING, .flags = KEY_RESTART,
+	  .example = "\"sluice\"", .offset = TOP(group),
+	  RESOLVED(settings, gid), .origin = TOP(group_origin),
+	  .help = "their group; default: that of the user" },
+	{ .name = "plugin_dir", .type = KEY_STRING, .flags = KEY_BUILD,
+	  .value = "\"" SLUICE_PLUGIN_DIR "\"", .offset = TOP(plugin_dir),
+	  .help = "where plugins without a path are found" },
+	{ .name = "plugin_copies", .type = KEY_STRING,
+	  .example = "\"/var/lib/sluice/plugins\"",
+	  .offset = TOP(plugin_copies), .origin = TOP(plugin_copies_origin),
+	  .help = "a directory for copies of loaded plugins, for debuggers" },
+	{ .name = "include", .type = KEY_STRINGS, .example = "\"conf.d/*.conf\"",
+	  ARRAY(settings, includes, include_count),
+	  .help = "more files with listeners" },
+	{ .name = "log", .type = KEY_GROUP, .keys = log_keys,
+	  .size = sizeof(struct log_settings), .offset = TOP(log),
+	  .example = "{ level = \"info\"; }", .help = "what is logged, and how" },
+	{ .name = "drain_timeout", .type = KEY_DURATION, .value = "\"30s\"",
+	  .max = DURATION_MAX, .offset = TOP(drain_timeout_ms),
+	  .help = "how long connections may finish when their listener ends" },
+	{ .name = "probation", .type = KEY_DURATION,
+	  .value = "\"30s\"", .max = DURATION_MAX, .offset = TOP(probation_ms),
+	  .help = "how long a new generation is watched for crashes" },
+	{ .name = "canary", .type = KEY_GROUP, .keys = canary_keys,
+	  .size = sizeof(struct canary_settings),
+	  .offset = TOP(canary), .example = "{ workers = 1; }",
+	  .help = "try a new generation in some workers first" },
+	{ .name = "watchdog", .type = KEY_DURATION,
+	  .value = "\"2s\"", .max = DURATION_MAX, .offset = TOP(watchdog_ms),
+	  .help = "how long one callback may take" },
+	{ .name = "control", .type = KEY_STRING, .flags = KEY_RESTART,
+	  .example = "\"/run/sluice/control.sock\"", .offset = TOP(control),
+	  .origin = TOP(control_origin),
+	  .help = "the socket that sluicectl talks to" },
+	{ .name = "control_mode", .type = KEY_STRING, .flags = KEY_RESTART,
+	  .value = "\"0600\"", .offset = TOP(control_mode),
+	  RESOLVED(settings, control_bits), .origin = TOP(control_mode_origin),
+	  .help = "its permissions, octal" },
+	{ .name = "control_group", .type = KEY_STRING, .flags = KEY_RESTART,
+	  .example = "\"adm\"", .offset = TOP(control_group),
+	  RESOLVED(settings, control_gid), .origin = TOP(control_group_origin),
+	  .help = "its group, whose members may use it as well" },
+	{ .name = "listeners", .type = KEY_GROUPS,
+	  .flags = KEY_REQUIRED | KEY_INCLUDED,
+	  .keys = listener_keys, .size = sizeof(struct listener_settings),
+	  ARRAY(settings, listeners, listener_count),
+	  .origin = LISTENER(origin), .max = LISTENERS_MAX, .example = "( { name = \"echo\"; } )",
+	  .help = "what is served" },
+	{ .name = "connectors", .type = KEY_REFUSED,
+	  .help = "outgoing connections are not supported by this version" },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+const struct key *
+key_find(const struct key *keys, const char *name)
+{
+	for (; keys->name != NULL; keys++)
+		if (strcmp(keys->name, name) == 0)
+			return keys;
+	return NULL;
+}
+
+static size_t
+min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Edit distance of two short words. */
+static size_t
+distance(const char *a, const char *b)
+{
+	enum { WORD_MAX = 32 };
+	size_t row[WORD_MAX + 1], i, j, above, left, la = strlen(a),
+						     lb = strlen(b);
+
+	if (la > WORD_MAX || lb > WORD_MAX)
+		return WORD_MAX;
+	for (j = 0; j <= lb; j++)
+		row[j] = j;
+	for (i = 1; i <= la; i++) {
+		above = row[0];
+		row[0] = i;
+		for (j = 1; j <= lb; j++) {
+			left = min_size(row[j], row[j - 1]) + 1;
+			left = min_size(left, above + (a[i - 1] != b[j - 1]));
+			above = row[j];
+			row[j] = left;
+		}
+	}
+	return row[lb];
+}
+
+const char *
+key_nearest(const struct key *keys, const char *name)
+{
+	const char *best = NULL;
+	size_t d, best_distance = 3; /* more than two typos: another word */
+
+	for (; keys->name != NULL; keys++) {
+		d = distance(name, keys->name);
+		if (d < best_distance && d < strlen(keys->name) / 2 + 1) {
+			best = keys->name;
+			best_distance = d;
+		}
+	}
+	return best;
+}

@@ -1,0 +1,225 @@
+/* settings.c: the life of one configuration, and what differs between two. */
+
+#include "config/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "config/keys.h"
+
+struct settings *
+settings_new(void)
+{
+	struct settings *settings = calloc(1, sizeof(*settings));
+
+	if (settings == NULL)
+		return NULL;
+	if (keys_set_defaults(settings_keys, settings) == -1) {
+		settings_free(settings);
+		return NULL;
+	}
+	return settings;
+}
+
+static void
+image_done(struct image_settings *image)
+{
+	uint32_t i;
+
+	for (i = 0; i < image->need_count; i++)
+		free(image->needs[i].name);
+	free(image->needs);
+	free(image->soname);
+	free(image->path);
+}
+
+void
+settings_free(struct settings *settings)
+{
+	uint32_t i;
+
+	if (settings == NULL)
+		return;
+	for (i = 0; i < settings->listener_count; i++)
+		free(settings->listeners[i].addresses);
+	keys_free(settings_keys, settings);
+	for (i = 0; i < settings->image_count; i++)
+		image_done(&settings->images[i]);
+	free(settings->images);
+	for (i = 0; i < settings->secret_count; i++)
+		free(settings->secrets[i].path);
+	free(settings->secrets);
+	for (i = 0; i < settings->file_count; i++)
+		free(settings->files[i]);
+	free(settings->files);
+	for (i = 0; i < settings->source_count; i++)
+		free(settings->sources[i]);
+	free(settings->sources);
+	free(settings);
+}
+
+struct listener_address *
+listener_add_address(struct listener_settings *listener)
+{
+	void *array = listener->addresses, *address;
+
+	address = array_grow(&array, listener->address_count,
+	    sizeof(*listener->addresses));
+	listener->addresses = array;
+	if (address != NULL)
+		listener->address_count++;
+	return address;
+}
+
+struct image_settings *
+settings_add_image(struct settings *settings)
+{
+	void *array = settings->images, *image;
+
+	image = array_grow(&array, settings->image_count,
+	    sizeof(*settings->images));
+	settings->images = array;
+	if (image != NULL)
+		settings->image_count++;
+	return image;
+}
+
+struct secret_settings *
+settings_add_secret(struct settings *settings)
+{
+	void *array = settings->secrets, *secret;
+
+	secret = array_grow(&array, settings->secret_count,
+	    sizeof(*settings->secrets));
+	settings->secrets = array;
+	if (secret != NULL)
+		settings->secret_count++;
+	return secret;
+}
+
+struct image_need *
+image_add_need(struct image_settings *image)
+{
+	void *array = image->needs, *need;
+
+	need = array_grow(&array, image->need_count, sizeof(*image->needs));
+	image->needs = array;
+	if (need != NULL)
+		image->need_count++;
+	return need;
+}
+
+const char *
+settings_add_file(struct settings *settings, const char *path)
+{
+	void *array = settings->files;
+	char **file, *copy = strdup(path);
+
+	if (copy == NULL)
+		return NULL;
+	file =
+	    array_grow(&array, settings->file_count, sizeof(*settings->files));
+	settings->files = array;
+	if (file == NULL) {
+		free(copy);
+		return NULL;
+	}
+	settings->file_count++;
+	return *file = copy;
+}
+
+int
+settings_add_source(struct settings *settings, const char *path, bool pattern)
+{
+	void *array = settings->sources;
+	char **source, *copy = malloc(2 * strlen(path) + 1), *at = copy;
+	uint32_t i;
+
+	if (copy == NULL)
+		return -1;
+	for (; *path != '\0'; path++) {
+		if (!pattern && strchr("*?[\\", *path) != NULL)
+			*at++ = '\\';
+		*at++ = *path;
+	}
+	*at = '\0';
+	for (i = 0; i < settings->source_count; i++)
+		if (strcmp(settings->sources[i], copy) == 0) {
+			free(copy);
+			return 0;
+		}
+	source = array_grow(&array, settings->source_count, sizeof(*source));
+	settings->sources = array;
+	if (source == NULL) {
+		free(copy);
+		return -1;
+	}
+	settings->source_count++;
+	*source = copy;
+	return 0;
+}
+
+static bool
+same_option(const struct raw_option *a, const struct raw_option *b)
+{
+	uint32_t i;
+
+	if (strcmp(a->path, b->path) != 0 || a->type != b->type ||
+	    a->integer != b->integer || a->count != b->count ||
+	    memcmp(&a->real, &b->real, sizeof(a->real)) != 0)
+		return false;
+	for (i = 0; i < a->count; i++)
+		if (strcmp(a->strings[i], b->strings[i]) != 0)
+			return false;
+	return true;
+}
+
+static const struct raw_option *
+find_option(const struct listener_settings *listener, uint32_t first,
+    const char *path)
+{
+	uint32_t i, at;
+
+	/* Two files mostly have them in the same order. */
+	for (i = 0; i < listener->option_count; i++) {
+		at = (first + i) % listener->option_count;
+		if (strcmp(listener->options[at].path, path) == 0)
+			return &listener->options[at];
+	}
+	return NULL;
+}
+
+bool
+listener_same_service(const struct settings *a,
+    const struct listener_settings *la, const struct settings *b,
+    const struct listener_settings *lb)
+{
+	const struct raw_option *other;
+	uint32_t i;
+
+	if (memcmp(a->images[la->image].hash, b->images[lb->image].hash,
+		IMAGE_HASH_SIZE) != 0 ||
+	    la->option_count != lb->option_count)
+		return false;
+	for (i = 0; i < la->option_count; i++) {
+		other = find_option(lb, i, la->options[i].path);
+		if (other == NULL || !same_option(&la->options[i], other))
+			return false;
+	}
+	return true;
+}
+
+const char *
+settings_restart_key(const struct settings *prev, const struct settings *next,
+    struct origin *ret_origin)
+{
+	struct settings compared = *next;
+	const struct key *key;
+
+	/* CPUs come and go while we run: nobody changed the file. */
+	if (prev->workers_of_cpus && next->workers_of_cpus)
+		compared.workers = prev->workers;
+	key = keys_restart(settings_keys, prev, &compared, ret_origin);
+	return key != NULL ? key->name : NULL;
+}

@@ -1,0 +1,194 @@
+/*
+ * settings.h: one configuration, parsed, checked and resolved: plain data that
+ * the reader builds, the bundle carries, and the master and workers only read.
+ * The table that describes every key is in keys.c.
+ */
+
+#ifndef SLUICE_SETTINGS_H
+#define SLUICE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config/address.h"
+#include "config/keys.h"
+
+#define LISTENERS_MAX 1024 /* as many are counted; more are refused */
+#define WORKERS_MAX 256
+
+#define LISTENER_NAME_MAX 64 /* without the NUL */
+#define KEEPIDLE_MAX_S 32767 /* what Linux takes for TCP_KEEPIDLE */
+
+enum on_reload {
+	ON_RELOAD_AUTO,
+	ON_RELOAD_SWAP,
+	ON_RELOAD_DRAIN,
+	ON_RELOAD_CLOSE
+};
+
+struct listener_address {
+	struct address address;
+	struct origin origin;
+};
+
+struct timeout_settings {
+	/* 0: none. */
+	uint64_t idle_ms, handshake_ms, linger_ms, write_ms, close_ms;
+};
+
+struct limit_settings {
+	uint64_t connections, per_address;		 /* 0: none */
+	uint64_t read_buffer, write_buffer, write_queue; /* bytes */
+	uint64_t min_rate; /* bytes per second; 0: none */
+};
+
+struct unix_owner {
+	uid_t uid; /* (uid_t)-1: leave */
+	gid_t gid;
+};
+
+struct listener_settings {
+	char *name;
+	char *plugin;		   /* as written */
+	uint32_t image;		   /* index into settings.images */
+	struct key_string *listen; /* as written */
+	uint32_t listen_count;
+	struct listener_address *addresses; /* what that stands for */
+	uint32_t address_count;
+	int64_t backlog;
+	bool nodelay;
+	struct bool_duration keepalive; /* no time: the kernel's */
+	int64_t on_reload;		/* enum on_reload */
+	char *mode, *owner;		/* of unix paths, as written, or NULL */
+	uint32_t unix_mode;		/* resolved; (uint32_t)-1: leave */
+	struct unix_owner unix_owner;	/* resolved */
+	struct timeout_settings timeouts;
+	struct limit_settings limits;
+	struct raw_option *options;
+	uint32_t option_count;
+	struct origin origin; /* of the listener's group */
+	struct origin plugin_origin;
+};
+
+#define IMAGE_HASH_SIZE 32 /* SHA-256 */
+#define NO_IMAGE UINT32_MAX
+/* A library that a plugin needs. */
+struct image_need {
+	char *name;
+	/* Index into settings.images; NO_IMAGE: the system's. */
+	uint32_t image;
+};
+/* A plugin, or a library that came with one. */
+struct image_settings {
+	char *path;		       /* the operator's file, for messages */
+	uint8_t hash[IMAGE_HASH_SIZE]; /* of a plugin: with its libraries */
+	uint64_t size;
+	bool library;
+	/* Of a plugin: all, each behind what it needs itself. */
+	struct image_need *needs;
+	uint32_t need_count;
+	char *soname; /* or NULL.  Not in the bundle. */
+};
+
+#define SECRETS_MAX 4096 /* of one configuration */
+/* A file whose bytes workers get, in a memfd, and nobody else. */
+struct secret_settings {
+	char *path;
+	/* Other when the bytes are, and tells nothing of them. */
+	uint64_t stamp[2];
+	struct origin origin; /* of the key that names it */
+};
+
+struct log_settings {
+	int64_t level;	/* enum log_level */
+	int64_t format; /* enum log_format */
+	bool access;
+};
+
+struct canary_settings {
+	int64_t workers; /* 0: no canary */
+	uint64_t time_ms;
+	int64_t errors; /* per cent above the other workers */
+};
+
+struct settings {
+	int64_t workers;      /* 0 in the file becomes the number of CPUs */
+	bool workers_of_cpus; /* and it was 0 */
+	char *user, *group;   /* as written, or NULL */
+	/* A reload that changes them is refused. */
+	struct origin workers_origin, user_origin, group_origin;
+	bool drop; /* started as root: workers become uid:gid */
+	uid_t uid;
+	gid_t gid;
+	char *plugin_dir;
+	char *plugin_copies;	     /* or NULL */
+	struct key_string *includes; /* as written */
+	uint32_t include_count;
+	struct log_settings log;
+	uint64_t drain_timeout_ms, probation_ms, watchdog_ms;
+	struct canary_settings canary;
+	char *control; /* path of the control socket, or NULL */
+	char *control_mode, *control_group; /* as written; the group or NULL */
+	uint32_t control_bits;		    /* the mode, resolved */
+	/* Resolved; (gid_t)-1: nobody but root and ourselves. */
+	gid_t control_gid;
+	struct origin control_origin, control_mode_origin, control_group_origin;
+	struct listener_settings *listeners;
+	uint32_t listener_count;
+	/*
+	 * One per different content, and library rows in front of who needs
+	 * them.
+	 */
+	struct image_settings *images;
+	uint32_t image_count;
+	/* A key names one by its index. */
+	struct secret_settings *secrets;
+	uint32_t secret_count;
+	struct origin plugin_copies_origin;
+	/* The files read, owned; origins point into this. */
+	char **files;
+	uint32_t file_count;
+	/*
+	 * What the reader looks at, as patterns for glob(3).  Not in the
+	 * bundle.
+	 */
+	char **sources;
+	uint32_t source_count;
+};
+
+/* Settings with every default of the table and no listeners.  NULL: ENOMEM. */
+struct settings *settings_new(void);
+void settings_free(struct settings *settings); /* NULL is fine */
+
+/*
+ * Append to the arrays that no key is about, zeros; borrowed until the next
+ * one.  NULL: ENOMEM.
+ */
+struct image_settings *settings_add_image(struct settings *settings);
+struct secret_settings *settings_add_secret(struct settings *settings);
+struct image_need *image_add_need(struct image_settings *image);
+/* The copy. */
+const char *settings_add_file(struct settings *settings, const char *path);
+/* Once; 0 or -1. */
+int settings_add_source(struct settings *settings, const char *path,
+    bool pattern);
+struct listener_address *listener_add_address(
+    struct listener_settings *listener);
+
+/*
+ * The first key that differs and that a reload cannot change, or NULL; where
+ * it stands in `next` (line 0 when it was taken out of the file).
+ */
+const char *settings_restart_key(const struct settings *prev,
+    const struct settings *next, struct origin *ret_origin);
+
+/*
+ * Are they the same to the listener's plugin?  Image and options, nothing else.
+ */
+bool listener_same_service(const struct settings *a,
+    const struct listener_settings *la, const struct settings *b,
+    const struct listener_settings *lb);
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * elf_check.c: what dlopen() would die of.  It maps what the headers say and
+ * trusts them: a file cut short is a SIGBUS in the middle of the loader.
+ */
+
+#include "image/elf_check.h"
+
+#include <link.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memfd.h"
+#include "image/elf_file.h"
+#include "image/elf_symbols.h"
+
+#if __ELF_NATIVE_CLASS == 64
+#define RELOCATION_TYPE(info) ELF64_R_TYPE(info)
+#else
+#define RELOCATION_TYPE(info) ELF32_R_TYPE(info)
+#endif
+
+/* A relocation that wants a place in the static block of each thread. */
+static bool
+is_static_tls(unsigned int type)
+{
+#if defined(__x86_64__)
+	return type == R_X86_64_TPOFF64 || type == R_X86_64_TPOFF32;
+#elif defined(__aarch64__)
+	return type == R_AARCH64_TLS_TPREL;
+#elif defined(__riscv)
+	return type == R_RISCV_TLS_TPREL64 || type == R_RISCV_TLS_TPREL32;
+#else
+	(void)type; /* the flag has to do */
+	return false;
+#endif
+}
+
+/* Without the header the loader takes "executable" for granted. */
+static int
+check_stack(const struct elf_file *elf, struct error *err)
+{
+	bool stack = false;
+	size_t i;
+
+	for (i = 0; i < elf->head.e_phnum; i++)
+		if (elf->segments[i].p_type == PT_GNU_STACK)
+			stack = !(elf->segments[i].p_flags & PF_X);
+	if (stack)
+		return 0;
+	return error_set(err,
+	    "%s: wants an executable stack; "
+	    "link it with -z noexecstack",
+	    elf->path);
+}
+
+/*
+ * The loader does not read these, but they stand at the end of the file: they
+ * tell whether all of it has arrived, also when space was reserved beforehand.
+ */
+static int
+check_sections(const struct elf_file *elf, struct error *err)
+{
+	const ElfW(Ehdr) *head = &elf->head;
+	ElfW(Shdr) names;
+
+	if (head->e_shoff == 0 || head->e_shnum == 0)
+		return 0; /* stripped of them */
+	if (head->e_shentsize != sizeof(names) ||
+	    !elf_file_within(elf, head->e_shoff,
+		(uint64_t)head->e_shnum * sizeof(names)))
+		return elf_file_cut_short(elf, "section headers", err);
+	if (head->e_shstrndx == SHN_UNDEF || head->e_shstrndx >= head->e_shnum)
+		return 0;
+	if (memfd_read(elf->fd, &names, sizeof(names),
+		(off_t)(head->e_shoff + head->e_shstrndx * sizeof(names))) ==
+	    -1)
+		return error_sys(err, "%s", elf->path);
+	if (names.sh_type != SHT_STRTAB ||
+	    !elf_file_within(elf, names.sh_offset, names.sh_size))
+		return error_set(err,
+		    "%s: is not whole: its section headers "
+		    "are damaged",
+		    elf->path);
+	return 0;
+}
+
+static int
+static_tls(const struct elf_file *elf, struct error *err)
+{
+	return error_set(err,
+	    "%s: uses static thread-local storage, which runs out when code "
+	    "is reloaded; build it without -ftls-model=initial-exec",
+	    elf->path);
+}
+
+/* Not every linker sets the flag: does a relocation ask for static TLS? */
+static int
+check_relocations(const struct elf_file *elf, uint64_t address, uint64_t len,
+    struct error *err)
+{
+	ElfW(Rela) some[256];
+	uint64_t offset, left, n;
+	size_t i;
+
+	/* What lies nowhere is for the loader to complain about. */
+	if (!elf_file_find(elf, address, len, &offset))
+		return 0;
+	for (left = len / sizeof(some[0]); left > 0; left -= n) {
+		n = sizeof(some) / sizeof(some[0]);
+		if (n > left)
+			n = left;
+		if (memfd_read(elf->fd, some, n * sizeof(some[0]),
+			(off_t)offset) == -1)
+			return error_sys(err, "%s", elf->path);
+		offset += n * sizeof(some[0]);
+		for (i = 0; i < n; i++)
+			if (is_static_tls(RELOCATION_TYPE(some[i].r_info)))
+				return static_tls(elf, err);
+	}
+	return 0;
+}
+
+static int
+check_thread_storage(const struct elf_file *elf, struct error *err)
+{
+	uint64_t flags = 0, rela = 0, size = 0;
+
+	if (elf_file_dynamic(elf, DT_FLAGS, &flags) && (flags & DF_STATIC_TLS))
+		return static_tls(elf, err);
+	if (!elf_file_dynamic(elf, DT_RELA, &rela) ||
+	    !elf_file_dynamic(elf, DT_RELASZ, &size))
+		return 0;
+	return check_relocations(elf, rela, size, err);
+}
+
+/*
+ * The loader binds such a symbol once for the whole process: the first image
+ * that defines it serves all that come later, also its own next version.
+ */
+static int
+check_unique(const struct elf_file *elf, struct error *err)
+{
+	uint64_t name = 0;
+	char *text;
+
+	switch (elf_symbols_unique(elf, &name)) {
+	case ELF_SYMBOLS_NONE:
+		return 0;
+	case ELF_SYMBOLS_DAMAGED:
+		return error_set(err, "%s: its table of symbols is damaged",
+		    elf->path);
+	case ELF_SYMBOLS_UNIQUE:
+		break;
+	}
+	text = elf_file_string(elf, name);
+	error_set(err,
+	    "%s: its symbol \"%.200s\" is unique in the process "
+	    "(STB_GNU_UNIQUE), so that other plugins and its own next version "
+	    "would share it; compile with -fno-gnu-unique",
+	    elf->path, text != NULL ? text : "?");
+	free(text);
+	return -1;
+}
+
+int
+elf_check(const char *path, int fd, uint64_t size, struct error *err)
+{
+	struct elf_file elf;
+	int result;
+
+	if (elf_file_read(&elf, path, fd, size, err) == -1)
+		return -1;
+	result = check_stack(&elf, err) == -1 ||
+		check_sections(&elf, err) == -1 ||
+		check_thread_storage(&elf, err) == -1 ||
+		check_unique(&elf, err) == -1
+	    ? -1
+	    : 0;
+	elf_file_done(&elf);
+	return result;
+}

@@ -1,0 +1,231 @@
+/*
+ * answers.c: messages in shared memory, one behind the other in a ring.  The
+ * obvious ways let a child hold up the master: a unix socket brings
+ * descriptors, and to close one may take as long as whoever made it likes; a
+ * pipe has a lock, which its writer keeps while its own memory is slow to come.
+ *
+ * Whatever is in the ring may change at any time, and be anything: it is copied
+ * out once, and only the copy is looked at.
+ */
+
+#include "ipc/answers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memfd.h"
+#include "ipc/msg.h"
+
+#define RING_SIZE 65536 /* bytes; a power of two, and several messages */
+#define FULL_MS 10	/* until the master is looked after again */
+
+/* The counts are of bytes since the beginning, and wrap. */
+struct ring {
+	_Atomic uint32_t put; /* written by the child */
+	_Atomic uint32_t got; /* written by the master */
+	char bytes[RING_SIZE];
+};
+
+struct answers {
+	struct ring *ring;
+	/*
+	 * The master's own count of what it got, which nobody else can change.
+	 */
+	uint32_t at;
+	int memory, bell;
+};
+
+static struct answers *
+answers_map(int memory, int bell)
+{
+	struct answers *answers = calloc(1, sizeof(*answers));
+	void *ring;
+
+	if (answers == NULL)
+		return NULL;
+	ring = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, memory, 0);
+	if (ring == MAP_FAILED) {
+		free(answers);
+		return NULL;
+	}
+	/* What a plugin forks does not speak for the worker. */
+	madvise(ring, sizeof(struct ring), MADV_DONTFORK);
+	answers->ring = ring;
+	answers->memory = memory;
+	answers->bell = bell;
+	return answers;
+}
+
+struct answers *
+answers_new(void)
+{
+	struct answers *answers = NULL;
+	int memory, bell, saved;
+
+	memory = memfd_new("sluice-answers", false);
+	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	/* Sealed in size: to cut it short would kill whoever looks at it. */
+	if (memory != -1 && bell != -1 &&
+	    ftruncate(memory, sizeof(struct ring)) == 0 &&
+	    fcntl(memory, F_ADD_SEALS,
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		answers = answers_map(memory, bell);
+	if (answers != NULL)
+		return answers;
+	saved = errno;
+	if (memory != -1)
+		close(memory);
+	if (bell != -1)
+		close(bell);
+	errno = saved;
+	return NULL;
+}
+
+struct answers *
+answers_open(int memory, int bell)
+{
+	struct answers *answers = NULL;
+	struct stat st;
+
+	if (fcntl(bell, F_SETFD, FD_CLOEXEC) == 0 && fstat(memory, &st) == 0 &&
+	    st.st_size == sizeof(struct ring))
+		answers = answers_map(memory, bell);
+	close(memory);
+	if (answers != NULL)
+		answers->memory = -1;
+	return answers;
+}
+
+void
+answers_free(struct answers *answers)
+{
+	if (answers == NULL)
+		return;
+	munmap(answers->ring, sizeof(*answers->ring));
+	if (answers->memory != -1)
+		close(answers->memory);
+	close(answers->bell);
+	free(answers);
+}
+
+int
+answers_take_memory(struct answers *answers)
+{
+	int memory = answers->memory;
+
+	answers->memory = -1;
+	return memory;
+}
+
+int
+answers_bell(const struct answers *answers)
+{
+	return answers->bell;
+}
+
+static void
+copy_in(struct ring *ring, uint32_t at, const void *from, size_t length)
+{
+	size_t offset = at % RING_SIZE, first = RING_SIZE - offset;
+
+	if (length == 0)
+		return;
+	if (first > length)
+		first = length;
+	memcpy(ring->bytes + offset, from, first);
+	memcpy(ring->bytes, (const char *)from + first, length - first);
+}
+
+static void
+copy_out(const struct ring *ring, uint32_t at, void *to, size_t length)
+{
+	size_t offset = at % RING_SIZE, first = RING_SIZE - offset;
+
+	if (first > length)
+		first = length;
+	memcpy(to, ring->bytes + offset, first);
+	memcpy((char *)to + first, ring->bytes, length - first);
+}
+
+int
+answers_put(struct answers *answers, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length)
+{
+	struct ring *ring = answers->ring;
+	uint32_t at = atomic_load(&ring->put);
+	struct msg_head head;
+
+	if (msg_write_head(&head, type, generation, arg, length) == -1)
+		return -1;
+	if (RING_SIZE - (at - atomic_load(&ring->got)) <
+	    sizeof(head) + length) {
+		errno = EAGAIN;
+		return -1;
+	}
+	copy_in(ring, at, &head, sizeof(head));
+	copy_in(ring, at + sizeof(head), payload, length);
+	atomic_store(&ring->put, at + (uint32_t)(sizeof(head) + length));
+	/* Full, since somebody else wrote to it: it has rung in any case. */
+	if (eventfd_write(answers->bell, 1) == -1 && errno != EAGAIN)
+		return -1;
+	return 0;
+}
+
+int
+answers_say(struct answers *answers, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length)
+{
+	int result;
+
+	while ((result = answers_put(answers, type, generation, arg, payload,
+		    length)) == -1 &&
+	    errno == EAGAIN)
+		poll(NULL, 0, FULL_MS);
+	return result;
+}
+
+int
+answers_say_problem(struct answers *answers, uint32_t generation, int level,
+    const char *file, uint32_t line, const char *text)
+{
+	const uint32_t arg[4] = { (uint32_t)level, line, 0, 0 };
+	char payload[MSG_PAYLOAD_MAX];
+
+	return answers_say(answers, MSG_PROBLEM, generation, arg, payload,
+	    msg_problem(payload, file, text));
+}
+
+int
+answers_get(struct answers *answers, struct msg *ret)
+{
+	struct ring *ring = answers->ring;
+	uint32_t there = atomic_load(&ring->put) - answers->at;
+	struct msg_head head;
+
+	if (there == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (there < sizeof(head) || there > RING_SIZE)
+		goto bad;
+	copy_out(ring, answers->at, &head, sizeof(head));
+	if (msg_read_head(&head, ret) == -1 ||
+	    there - sizeof(head) < ret->length)
+		goto bad;
+	copy_out(ring, answers->at + sizeof(head), ret->payload, ret->length);
+	answers->at += (uint32_t)(sizeof(head) + ret->length);
+	atomic_store(&ring->got, answers->at);
+	return 1;
+bad:
+	errno = EBADMSG;
+	return -1;
+}

@@ -1,0 +1,375 @@
+/*
+ * channel.c: messages in both directions without ever blocking.  Owns the
+ * socket, the answers, and duplicates of the descriptors that wait in its
+ * queue.
+ */
+
+#include "ipc/channel.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ipc/answers.h"
+#include "ipc/msg.h"
+
+#define MESSAGES_PER_PASS 64 /* then others have their turn */
+#define RETRY_MS 10 /* the kernel was short of something no event tells about */
+
+struct waiting {
+	STAILQ_ENTRY(waiting) entry;
+	uint32_t type, generation, arg[4];
+	int fd;
+	size_t length;
+	char payload[];
+};
+
+struct channel {
+	enum channel_side side;
+	int fd;
+	struct answers *answers; /* NULL: both directions over fd */
+	const struct channel_ops *ops;
+	void *arg;
+	struct event *readable; /* messages came */
+	/* Of the socket, when messages come elsewhere. */
+	struct event *hangup;
+	struct event *writable, *retry;
+	STAILQ_HEAD(, waiting) queue;
+	unsigned int queued;
+	bool out_broken;    /* nobody will read what we send */
+	bool closed;	    /* on_close was called */
+	unsigned int depth; /* of our callbacks on the stack */
+	bool freed;
+};
+
+static void
+channel_destroy(struct channel *channel)
+{
+	struct waiting *waiting;
+
+	while ((waiting = STAILQ_FIRST(&channel->queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(&channel->queue, entry);
+		if (waiting->fd != -1)
+			close(waiting->fd);
+		free(waiting);
+	}
+	/*
+	 * Events first: a descriptor that is still in epoll must not be closed.
+	 */
+	if (channel->readable != NULL)
+		event_free(channel->readable);
+	if (channel->hangup != NULL)
+		event_free(channel->hangup);
+	if (channel->writable != NULL)
+		event_free(channel->writable);
+	if (channel->retry != NULL)
+		event_free(channel->retry);
+	answers_free(channel->answers);
+	close(channel->fd);
+	free(channel);
+}
+
+/* Nothing more happens. */
+static void
+channel_still(struct channel *channel)
+{
+	event_del(channel->readable);
+	if (channel->hangup != NULL)
+		event_del(channel->hangup);
+	event_del(channel->writable);
+	event_del(channel->retry);
+}
+
+static void
+channel_leave(struct channel *channel)
+{
+	if (--channel->depth == 0 && channel->freed)
+		channel_destroy(channel);
+}
+
+static void
+channel_end(struct channel *channel, int error)
+{
+	if (channel->freed || channel->closed)
+		return;
+	channel->closed = true;
+	channel_still(channel);
+	channel->ops->on_close(channel->arg, error);
+}
+
+/* Returns true when there may be more to read. */
+static bool
+receive_one(struct channel *channel, struct msg *msg)
+{
+	int got;
+
+	if (channel->freed || channel->closed)
+		return false;
+	got = channel->side == CHANNEL_MASTER
+	    ? answers_get(channel->answers, msg)
+	    : msg_recv(channel->fd, msg);
+	if (got == 1) {
+		channel->ops->on_message(channel->arg, msg);
+		return true;
+	}
+	if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+		channel_end(channel, got == 0 ? 0 : errno);
+	return false;
+}
+
+/* Returns false when that was all, true when there may be more. */
+static bool
+receive(struct channel *channel, unsigned int max)
+{
+	struct msg msg;
+
+	while (max-- > 0)
+		if (!receive_one(channel, &msg))
+			return false;
+	return !channel->freed && !channel->closed;
+}
+
+static void
+channel_read_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *channel = arg;
+
+	(void)fd;
+	(void)what;
+	channel->depth++;
+	/* A bell rings once: what is left is our own to remember. */
+	if (receive(channel, MESSAGES_PER_PASS) &&
+	    channel->side == CHANNEL_MASTER)
+		event_active(channel->readable, EV_READ, 0);
+	channel_leave(channel);
+}
+
+/*
+ * Something happened to a socket whose reading half is shut down.  It is the
+ * end when the other half is, too.
+ */
+static void
+channel_hangup_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct pollfd pfd = { .fd = fd };
+	struct channel *channel = arg;
+
+	(void)what;
+	if (poll(&pfd, 1, 0) != 1)
+		return;
+	channel->depth++;
+	/* Bounded: somebody else may have the memory, and go on talking. */
+	receive(channel, CHANNEL_QUEUE_MAX);
+	channel_end(channel, 0);
+	channel_leave(channel);
+}
+
+/* Is this an errno after which the same message may go later? */
+static bool
+send_later(struct channel *channel, int error)
+{
+	static const struct timeval pause = { 0, RETRY_MS * 1000 };
+
+	if (channel->side != CHANNEL_CHILD &&
+	    (error == EAGAIN || error == EWOULDBLOCK))
+		return event_add(channel->writable, NULL) == 0;
+	if (error == EAGAIN || error == ENOBUFS || error == ENOMEM ||
+	    error == ETOOMANYREFS)
+		return event_add(channel->retry, &pause) == 0;
+	return false;
+}
+
+static int
+send_now(struct channel *channel, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length, int fd)
+{
+	if (channel->side == CHANNEL_CHILD)
+		return answers_put(channel->answers, type, generation, arg,
+		    payload, length);
+	return msg_send(channel->fd, type, generation, arg, payload, length,
+	    fd);
+}
+
+static void
+channel_write_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *channel = arg;
+	struct waiting *waiting;
+
+	(void)fd;
+	(void)what;
+	while ((waiting = STAILQ_FIRST(&channel->queue)) != NULL) {
+		if (!channel->out_broken &&
+		    send_now(channel, waiting->type, waiting->generation,
+			waiting->arg, waiting->payload, waiting->length,
+			waiting->fd) == -1) {
+			if (send_later(channel, errno))
+				return;
+			/* The reading half will see the end, and say so. */
+			channel->out_broken = true;
+		}
+		STAILQ_REMOVE_HEAD(&channel->queue, entry);
+		channel->queued--;
+		if (waiting->fd != -1)
+			close(waiting->fd);
+		free(waiting);
+	}
+}
+
+static int
+prepare_socket(int fd, enum channel_side side)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
+		return -1;
+	/*
+	 * From now on the other end can send us nothing, descriptors least of
+	 * all.
+	 */
+	return side == CHANNEL_MASTER ? shutdown(fd, SHUT_RD) : 0;
+}
+
+/*
+ * libevent wants all events of a descriptor to be of the same kind, so where
+ * one waits for an edge, all do.
+ */
+static int
+add_events(struct channel *channel, struct event_base *base)
+{
+	bool edge = channel->side == CHANNEL_MASTER;
+	short each = edge ? EV_ET : 0;
+
+	channel->readable =
+	    event_new(base, edge ? answers_bell(channel->answers) : channel->fd,
+		EV_READ | EV_PERSIST | each, channel_read_cb, channel);
+	channel->writable = event_new(base, channel->fd, EV_WRITE | each,
+	    channel_write_cb, channel);
+	channel->retry = event_new(base, -1, 0, channel_write_cb, channel);
+	if (channel->readable == NULL || channel->writable == NULL ||
+	    channel->retry == NULL || event_add(channel->readable, NULL) == -1)
+		return -1;
+	if (!edge)
+		return 0;
+	channel->hangup = event_new(base, channel->fd,
+	    EV_READ | EV_PERSIST | EV_ET, channel_hangup_cb, channel);
+	if (channel->hangup == NULL)
+		return -1;
+	return event_add(channel->hangup, NULL);
+}
+
+struct channel *
+channel_new(struct event_base *base, enum channel_side side, int fd,
+    struct answers *answers, const struct channel_ops *ops, void *arg)
+{
+	struct channel *channel;
+	int saved;
+
+	channel = calloc(1, sizeof(*channel));
+	if (channel == NULL) {
+		answers_free(answers);
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	STAILQ_INIT(&channel->queue);
+	channel->side = side;
+	channel->fd = fd;
+	channel->answers = answers;
+	channel->ops = ops;
+	channel->arg = arg;
+	if (prepare_socket(fd, side) == 0) {
+		errno = ENOMEM;
+		if (add_events(channel, base) == 0)
+			return channel;
+	}
+	saved = errno;
+	channel_destroy(channel);
+	errno = saved;
+	return NULL;
+}
+
+void
+channel_free(struct channel *channel)
+{
+	if (channel == NULL)
+		return;
+	channel->freed = true;
+	channel_still(channel);
+	if (channel->depth == 0)
+		channel_destroy(channel);
+}
+
+void
+channel_pump(struct channel *channel)
+{
+	channel->depth++;
+	/* Bounded: somebody else may hold the other end, and go on talking. */
+	receive(channel, CHANNEL_QUEUE_MAX);
+	channel_leave(channel);
+}
+
+static int
+enqueue(struct channel *channel, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length, int fd)
+{
+	struct waiting *waiting;
+
+	if (channel->queued >= CHANNEL_QUEUE_MAX) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	waiting = calloc(1, sizeof(*waiting) + length);
+	if (waiting == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	waiting->fd = -1;
+	if (fd != -1) {
+		waiting->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (waiting->fd == -1) {
+			free(waiting);
+			return -1;
+		}
+	}
+	waiting->type = type;
+	waiting->generation = generation;
+	if (arg != NULL)
+		memcpy(waiting->arg, arg, sizeof(waiting->arg));
+	if (length > 0)
+		memcpy(waiting->payload, payload, length);
+	waiting->length = length;
+	STAILQ_INSERT_TAIL(&channel->queue, waiting, entry);
+	channel->queued++;
+	return 0;
+}
+
+int
+channel_send(struct channel *channel, uint32_t type, uint32_t generation,
+    const uint32_t arg[4], const void *payload, size_t length, int fd)
+{
+	if (channel->closed || channel->freed || channel->out_broken) {
+		errno = EPIPE;
+		return -1;
+	}
+	if (length > MSG_PAYLOAD_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (STAILQ_EMPTY(&channel->queue)) {
+		if (send_now(channel, type, generation, arg, payload, length,
+			fd) == 0)
+			return 0;
+		if (!send_later(channel, errno))
+			return -1;
+	}
+	return enqueue(channel, type, generation, arg, payload, length, fd);
+}

@@ -1,0 +1,351 @@
+/* control_client.c: one line to the control socket, and one line back. */
+
+#include "ipc/control_client.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/time_text.h"
+
+#define ANSWER_MIN (64u << 10)
+#define ANSWER_MAX (4u << 20) /* bytes; sluiced says half of that at most */
+#define BUSY_PAUSE_MS 100     /* few of its clients stay longer */
+
+/* One try. */
+struct exchange {
+	const struct control_request *request; /* borrowed */
+	struct error *err;
+	int fd;
+	char *text; /* of the answer so far */
+	size_t length, room;
+};
+
+static uint64_t
+deadline_in(uint32_t ms)
+{
+	return ms == CONTROL_NO_LIMIT ? UINT64_MAX : clock_ms() + ms;
+}
+
+static uint64_t
+left_until(uint64_t deadline)
+{
+	uint64_t now = clock_ms();
+
+	return deadline > now ? deadline - now : 0;
+}
+
+/* NULL: nobody seems to be there. */
+static const char *
+what_now(int error)
+{
+	switch (error) {
+	case EACCES:
+	case EPERM:
+		return "it is for root, and for control_group if its "
+		       "configuration names one";
+	case ETIMEDOUT:
+		return "it does not answer: see its log";
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return "it is not sluiced that ran short: try again later";
+	default:
+		return NULL;
+	}
+}
+
+/* Sets the sentence, and errno.  Returns -1. */
+static int
+fail(const struct exchange *exchange, int error, const char *what,
+    const char *why)
+{
+	const struct control_request *request = exchange->request;
+	const char *now = what_now(error), *hint = "";
+
+	if (now == NULL) {
+		now = "is it running, with control = \"...\" in its "
+		      "configuration?";
+		hint = request->hint != NULL ? request->hint : "";
+	}
+	error_set(exchange->err, "%s sluiced at %.256s%s; %s%s%s", what,
+	    request->socket, why, now, *hint != '\0' ? "  " : "", hint);
+	errno = error;
+	return -1;
+}
+
+static int
+fail_sys(const struct exchange *exchange, int error, const char *what)
+{
+	char why[128];
+
+	snprintf(why, sizeof(why), ": %s", error_text(error));
+	return fail(exchange, error, what, why);
+}
+
+static int
+fail_late(const struct exchange *exchange, uint32_t ms, const char *what)
+{
+	char why[64], time[TIME_TEXT_MAX];
+
+	snprintf(why, sizeof(why), " within %s", duration_text(ms, time));
+	return fail(exchange, ETIMEDOUT, what, why);
+}
+
+/*
+ * With a full backlog connect(2) waits as long as SO_SNDTIMEO says, and poll(2)
+ * would know nothing of it.
+ */
+static int
+limit_connect(int fd, uint64_t deadline)
+{
+	uint64_t ms = left_until(deadline);
+	struct timeval limit = { 0, 0 }; /* for ever */
+
+	if (deadline != UINT64_MAX) {
+		limit.tv_sec = (time_t)(ms / 1000);
+		limit.tv_usec = ms == 0 ? 1 : (suseconds_t)(ms % 1000) * 1000;
+	}
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+static int
+enter(struct exchange *exchange, uint64_t deadline)
+{
+	const struct control_request *request = exchange->request;
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int rc;
+
+	if (strlen(request->socket) >= sizeof(un.sun_path))
+		return fail_sys(exchange, ENAMETOOLONG, "cannot reach");
+	strcpy(un.sun_path, request->socket);
+	exchange->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (exchange->fd == -1)
+		return fail_sys(exchange, errno, "cannot reach");
+	do {
+		rc = limit_connect(exchange->fd, deadline);
+		if (rc == 0)
+			rc = connect(exchange->fd, (struct sockaddr *)&un,
+			    sizeof(un));
+	} while (rc == -1 && errno == EINTR && left_until(deadline) > 0);
+	if (rc == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EINTR)
+		return fail_late(exchange, request->enter_ms, "cannot reach");
+	return fail_sys(exchange, errno, "cannot reach");
+}
+
+/* One line, owned by the caller.  NULL: no memory. */
+static char *
+request_line(const struct control_request *request, size_t *ret_length)
+{
+	const struct control_word *word = &control_words[request->command];
+	json_t *object = json_object();
+	char *line = NULL;
+	unsigned int i;
+	int rc;
+
+	rc = json_object_set_new(object, "command", json_string(word->name));
+	for (i = 0; i < CONTROL_FLAGS_MAX; i++)
+		if (request->flags & 1u << i)
+			rc |= json_object_set_new(object, word->flags[i],
+			    json_true());
+	if (rc == 0)
+		line = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	if (line == NULL)
+		return NULL;
+	*ret_length = strlen(line);
+	assert(*ret_length < CONTROL_REQUEST_MAX);
+	line[(*ret_length)++] = '\n'; /* where the NUL was */
+	return line;
+}
+
+/* A new socket takes a line of this size at once, or never. */
+static int
+say(struct exchange *exchange)
+{
+	size_t length;
+	char *line = request_line(exchange->request, &length);
+	ssize_t sent;
+	int error;
+
+	if (line == NULL)
+		return fail_sys(exchange, ENOMEM, "cannot talk to");
+	do {
+		sent = send(exchange->fd, line, length,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (sent == -1 && errno == EINTR);
+	error = errno;
+	free(line);
+	/* One that turned us away has closed already: its answer is there. */
+	if (sent == (ssize_t)length ||
+	    (sent == -1 && (error == EPIPE || error == ECONNRESET)))
+		return 0;
+	return fail_sys(exchange, sent == -1 ? error : EIO, "cannot talk to");
+}
+
+/* Room for one byte more, and the NUL. */
+static int
+make_room(struct exchange *exchange)
+{
+	size_t room = exchange->room == 0 ? ANSWER_MIN : 2 * exchange->room;
+	char *text;
+
+	if (exchange->length + 1 < exchange->room)
+		return 0;
+	if (room > ANSWER_MAX)
+		return fail(exchange, EPROTO, "too long an answer from", "");
+	text = realloc(exchange->text, room);
+	if (text == NULL)
+		return fail_sys(exchange, ENOMEM, "no answer from");
+	exchange->text = text;
+	exchange->room = room;
+	return 0;
+}
+
+/* 1: the line is whole; 0: not yet; -1. */
+static int
+take(struct exchange *exchange, size_t got)
+{
+	char *newline = memchr(exchange->text + exchange->length, '\n', got);
+
+	exchange->length += got;
+	if (newline == NULL)
+		return make_room(exchange);
+	newline[1] = '\0'; /* whatever came behind it */
+	exchange->length = (size_t)(newline + 1 - exchange->text);
+	return 1;
+}
+
+static void
+wait_for(int fd, uint64_t deadline)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+	uint64_t left = left_until(deadline);
+
+	poll(&poller, 1, left > INT_MAX ? INT_MAX : (int)left);
+}
+
+/*
+ * It reads before it looks at the clock: an answer that is there counts, even
+ * if it is us who were stopped until after the deadline.
+ */
+static int
+listen_for(struct exchange *exchange)
+{
+	uint64_t deadline = deadline_in(exchange->request->answer_ms);
+	ssize_t got;
+	int rc = make_room(exchange);
+
+	while (rc == 0) {
+		got = recv(exchange->fd, exchange->text + exchange->length,
+		    exchange->room - exchange->length - 1, MSG_DONTWAIT);
+		if (got > 0)
+			rc = take(exchange, (size_t)got);
+		else if (got == 0)
+			rc = fail(exchange, EPROTO, "no answer from", "");
+		else if (errno != EAGAIN && errno != EINTR)
+			rc = fail_sys(exchange, errno, "no answer from");
+		else if (left_until(deadline) > 0)
+			wait_for(exchange->fd, deadline);
+		else if (errno == EAGAIN)
+			rc = fail_late(exchange, exchange->request->answer_ms,
+			    "no answer from");
+	}
+	return rc == -1 ? -1 : 0;
+}
+
+static enum control_outcome
+outcome_of(const json_t *json)
+{
+	if (json_is_true(json_object_get(json, "ok")))
+		return CONTROL_DONE;
+	if (json_is_true(json_object_get(json, "busy")))
+		return CONTROL_BUSY;
+	if (json_is_true(json_object_get(json, "denied")))
+		return CONTROL_DENIED;
+	return CONTROL_REFUSED;
+}
+
+/* Moves the text into the answer. */
+static int
+understand(struct exchange *exchange, struct control_answer *ret_answer)
+{
+	json_t *json = json_loadb(exchange->text, exchange->length, 0, NULL);
+
+	if (!json_is_boolean(json_object_get(json, "ok"))) {
+		json_decref(json);
+		return fail(exchange, EPROTO, "no sense in the answer of", "");
+	}
+	*ret_answer = (struct control_answer){
+		.outcome = outcome_of(json),
+		.json = json,
+		.text = exchange->text,
+		.length = exchange->length,
+	};
+	exchange->text = NULL;
+	return 0;
+}
+
+static int
+ask_once(const struct control_request *request, uint64_t deadline,
+    struct control_answer *ret_answer, struct error *err)
+{
+	struct exchange exchange = { .request = request, .err = err, .fd = -1 };
+	int rc, error;
+
+	rc = enter(&exchange, deadline);
+	if (rc == 0)
+		rc = say(&exchange);
+	if (rc == 0)
+		rc = listen_for(&exchange);
+	if (rc == 0)
+		rc = understand(&exchange, ret_answer);
+	error = errno;
+	if (exchange.fd != -1)
+		close(exchange.fd);
+	free(exchange.text);
+	errno = error;
+	return rc;
+}
+
+int
+control_ask(const struct control_request *request,
+    struct control_answer *ret_answer, struct error *err)
+{
+	uint64_t deadline = deadline_in(request->enter_ms), left;
+	struct control_answer answer;
+
+	for (;;) {
+		if (ask_once(request, deadline, &answer, err) == -1)
+			return -1;
+		left = left_until(deadline);
+		if (answer.outcome != CONTROL_BUSY || left == 0)
+			break;
+		control_answer_done(&answer);
+		poll(NULL, 0, left < BUSY_PAUSE_MS ? (int)left : BUSY_PAUSE_MS);
+	}
+	*ret_answer = answer;
+	return 0;
+}
+
+void
+control_answer_done(struct control_answer *answer)
+{
+	json_decref(answer->json);
+	free(answer->text);
+	memset(answer, 0, sizeof(*answer));
+}

@@ -1,0 +1,72 @@
+/*
+ * control_client.h: asks a running sluiced one thing over its control socket,
+ * and gets one answer.
+ *
+ * For any process: it blocks until its deadline, but needs no event loop,
+ * prints nothing, ends nothing, raises no SIGPIPE and keeps nothing between
+ * two calls.  Threads may ask at the same time.
+ */
+
+#ifndef SLUICE_CONTROL_CLIENT_H
+#define SLUICE_CONTROL_CLIENT_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/control_words.h"
+
+struct error;
+
+#define CONTROL_NO_LIMIT UINT32_MAX /* as long as it takes */
+
+/* All borrowed. */
+struct control_request {
+	const char *socket; /* its path */
+	/* For err if nobody answers there: how to name another; or NULL. */
+	const char *hint;
+	enum control_command command;
+	unsigned int flags; /* of the command: CONTROL_RELOAD_WAIT, ... */
+	/*
+	 * To be let in: to connect, and to try again while it serves as many
+	 * as it can.  0: one try.
+	 */
+	uint32_t enter_ms;
+	/*
+	 * For the whole answer, counted from its request; a verdict
+	 * (control_waits()) takes as long as a reload may take.  Both
+	 * together are the longest that a call can last.
+	 */
+	uint32_t answer_ms;
+};
+
+enum control_outcome {
+	CONTROL_DONE,
+	CONTROL_REFUSED, /* for the reasons in the answer */
+	CONTROL_BUSY,	 /* it served too many for all of enter_ms */
+	CONTROL_DENIED	 /* this user may not ask */
+};
+
+/* Owned by whoever asked. */
+struct control_answer {
+	enum control_outcome outcome;
+	json_t *json; /* an object, with "ok" as a boolean */
+	/* The same as it came: one line with its newline, then a NUL. */
+	char *text;
+	size_t length; /* without the NUL */
+};
+
+/*
+ * 0: there is an answer, good or bad.  -1: there is none, *ret_answer is as it
+ * was, err says where, why and what to do now, and errno is the cause: of
+ * socket(2), connect(2) and the like, or
+ *	ETIMEDOUT  it is there, but took longer than it was given
+ *	EPROTO     what came was broken off, too long, or not from sluiced
+ */
+int control_ask(const struct control_request *request,
+    struct control_answer *ret_answer, struct error *err);
+
+/* Harmless when done twice, and on one that is all zero. */
+void control_answer_done(struct control_answer *answer);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * shm.h: memory that the master and the workers share: what each worker shows
+ * of itself, and the counts that make a listener's limits hold for all of them
+ * together.
+ *
+ * Each process of a worker has a row of its own, which it alone can write: it
+ * maps the row and then seals it against all others, before there is any plugin
+ * code.  The next process gets a new row, so whatever the last one left behind
+ * writes to nothing.  The head is written by the master alone: it says which
+ * rows count, and in which slots.
+ */
+
+#ifndef SLUICE_SHM_H
+#define SLUICE_SHM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* Connection ids that a worker is given at a time. */
+#define SHM_ID_BLOCK 1000000
+
+struct board_row;
+struct shm;
+
+/* The master's; without rows.  NULL: errno. */
+struct shm *shm_new(unsigned int workers);
+/*
+ * A worker's: the head, to read, and its own row, to write and to seal.  The
+ * descriptors are borrowed.  NULL: errno.
+ */
+struct shm *shm_map(unsigned int workers, int head, unsigned int own, int row);
+void shm_free(struct shm *shm);
+
+/* Master.  The descriptor of the head, borrowed. */
+int shm_head_fd(const struct shm *shm);
+/* A new row for the next process of a worker.  0, or -1 with errno. */
+int shm_begin_row(struct shm *shm, unsigned int worker);
+/*
+ * Its descriptor, borrowed until shm_end_row(), and its number among rows of
+ * this worker.
+ */
+int shm_row_fd(const struct shm *shm, unsigned int worker,
+    uint32_t *ret_serial);
+/* Has its owner sealed it, so that others may have the descriptor? */
+bool shm_row_sealed(const struct shm *shm, unsigned int worker);
+/* It was sent to all others: it counts, and they accept nobody without it. */
+void shm_show_row(struct shm *shm, unsigned int worker);
+/* That process is dead; what it counted is gone. */
+void shm_end_row(struct shm *shm, unsigned int worker);
+/* A worker counts in those slots that it was given, and in no others. */
+void shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot);
+bool shm_slot_given(const struct shm *shm, unsigned int worker,
+    unsigned int slot);
+/* The slot is for another listener now: forget who was given it. */
+void shm_take_slot(struct shm *shm, unsigned int slot);
+/* Ring for a worker: it was told something, and hears it after its callback. */
+void shm_ring(struct shm *shm, unsigned int worker);
+/* Give ids to those who have begun with the last they were given. */
+void shm_offer_ids(struct shm *shm);
+
+/*
+ * Worker.  The row of another one; the descriptor is borrowed.  Returns 0, or
+ * -1 with errno: then that worker's counts are not known here.
+ */
+int shm_see_row(struct shm *shm, unsigned int worker, uint32_t serial, int fd);
+/*
+ * Are all rows here that count, and is there an id for a connection?  If not,
+ * that is on its way from the master.
+ */
+bool shm_ready(struct shm *shm);
+
+/* Worker: the next connection id, from 1, never repeated; 0: there is none. */
+uint64_t shm_next_id(struct shm *shm);
+
+/*
+ * Worker: count a connection in, if `slot` has fewer than `limit` (0: no limit)
+ * in all workers.  Returns false when it is full.
+ */
+bool shm_connection_in(struct shm *shm, unsigned int slot, uint64_t limit);
+void shm_connection_out(struct shm *shm, unsigned int slot);
+/* In all workers. */
+uint64_t shm_connections(const struct shm *shm, unsigned int slot);
+/* Of all slots. */
+uint64_t shm_worker_connections(const struct shm *shm, unsigned int worker);
+
+/*
+ * Worker: the same for one peer address of a listener; IPv6 counts by /64; unix
+ * peers are never limited.  Returns false when the address has `limit` already.
+ * *ret_entry is what shm_address_out() wants; (uint32_t)-1: not counted.
+ */
+bool shm_address_in(struct shm *shm, unsigned int slot,
+    const struct sockaddr *peer, uint64_t limit, uint32_t *ret_entry);
+void shm_address_out(struct shm *shm, uint32_t entry);
+
+/* What a worker shows of itself, see board.h; an empty row when it is dead. */
+const struct board_row *shm_row(const struct shm *shm, unsigned int worker);
+/* Worker: how often the master has rung for it. */
+const _Atomic uint32_t *shm_bell(const struct shm *shm);
+/* Worker: its own. */
+struct board_row *shm_own_row(struct shm *shm);
+
+#endif

@@ -1,0 +1,60 @@
+/* shm_internal.h: what lies in the shared memory: for shm.c and shm_count.c. */
+
+#ifndef SLUICE_SHM_INTERNAL_H
+#define SLUICE_SHM_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+#include "ipc/board.h"
+#include "ipc/shm.h"
+
+#define SHM_PAGE 4096
+#define SHM_BUCKETS 4096   /* per worker */
+#define SHM_BUCKET_SIZE 64 /* entries per bucket: 1 KiB to look through */
+
+/* The master writes it, all workers read it. */
+struct shm_head {
+	_Alignas(SHM_PAGE) uint64_t secret[2]; /* of the hash of addresses */
+	/* Goes up with each change of the two below it. */
+	_Atomic uint32_t changes;
+	_Atomic uint32_t shown[WORKERS_MAX]; /* the last row that counts */
+	/* The last that does no more. */
+	_Atomic uint32_t ended[WORKERS_MAX];
+	_Atomic uint64_t offer[WORKERS_MAX]; /* first id of a block */
+	_Atomic uint32_t bell[WORKERS_MAX];  /* so often it has rung */
+	_Atomic uint32_t given[WORKERS_MAX][LISTENERS_MAX / 32];
+};
+
+struct address_entry {
+	_Atomic uint64_t key;
+	_Atomic uint32_t count;
+};
+
+/* A worker writes it, all others read it. */
+struct shm_row {
+	_Alignas(SHM_PAGE) struct board_row board;
+	_Atomic uint64_t taken; /* the offer that it uses */
+	_Atomic uint32_t connections[LISTENERS_MAX];
+	struct address_entry addresses[SHM_BUCKETS][SHM_BUCKET_SIZE];
+};
+
+struct shm {
+	struct shm_head *head;
+	int head_fd; /* master */
+	unsigned int workers;
+	unsigned int own; /* a worker's; the master has none: `workers` */
+	struct shm_row *own_row;
+	uint32_t changes;     /* of the head, when all that counts was here */
+	uint64_t id, ids_end; /* the next one, and the end of its block */
+	uint64_t offered;     /* master: the first id that nobody was given */
+	struct shm_view {
+		struct shm_row *row; /* NULL: nothing to count */
+		uint32_t serial;
+		int fd; /* master */
+	} view[];
+};
+
+#endif
