@@ -197,7 +197,7 @@ serve(int listener)
 {
 	struct epoll_event events[EVENTS_MAX];
 	struct peer *peer;
-	int n, i;
+	int n;
 
 	if ((epfd = epoll_create1(EPOLL_CLOEXEC)) == -1)
 		err(1, "epoll_create1");
@@ -206,7 +206,7 @@ serve(int listener)
 		n = epoll_wait(epfd, events, EVENTS_MAX, -1);
 		if (n == -1 && errno != EINTR)
 			err(1, "epoll_wait");
-		for (i = 0; i < n; i++) {
+		for (int i = 0; i < n; i++) {
 			peer = events[i].data.ptr;
 			if (peer == NULL)
 				peer_accept(listener);
@@ -242,7 +242,7 @@ main(int argc, char **argv)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	int listeners[PROCESSES_MAX], option;
-	unsigned int processes = 1, i;
+	unsigned int processes = 1;
 
 	while ((option = getopt(argc, argv, "m:n:")) != -1) {
 		if (option == 'm' && strcmp(optarg, "broadcast") == 0)
@@ -256,16 +256,16 @@ main(int argc, char **argv)
 		goto usage;
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	in.sin_port = htons(optind < argc ? (uint16_t)atoi(argv[optind]) : 0);
-	for (i = 0; i < processes; i++)
+	for (unsigned int i = 0; i < processes; i++)
 		listeners[i] = open_listener(&in, processes > 1);
 	if (processes > 1)
-		for (i = 0; i < processes; i++)
+		for (unsigned int i = 0; i < processes; i++)
 			fork_server(listeners, processes, i);
 	printf("listening on 127.0.0.1:%u\n", ntohs(in.sin_port));
 	fflush(stdout);
 	if (processes == 1)
 		serve(listeners[0]);
-	for (i = 0; i < processes; i++)
+	for (unsigned int i = 0; i < processes; i++)
 		close(listeners[i]);
 	wait(NULL);
 	errx(1, "a process has ended");

@@ -61,8 +61,7 @@ run_accept(void)
 {
 	struct epoll_event events[EVENTS_MAX];
 	struct client *clients;
-	unsigned int i;
-	int n, k;
+	int n;
 
 	clients = calloc(opt.connections, sizeof(*clients));
 	if (clients == NULL)
@@ -70,7 +69,7 @@ run_accept(void)
 	if (opt.paused)
 		wait_for_input();
 	stretch_begin(now_ns());
-	for (i = 0; i < opt.connections; i++) {
+	for (unsigned int i = 0; i < opt.connections; i++) {
 		clients[i].begun = calloc(1, sizeof(*clients[i].begun));
 		if (clients[i].begun == NULL)
 			err(1, NULL);
@@ -83,7 +82,7 @@ run_accept(void)
 			continue;
 		if (n <= 0)
 			errx(1, "nothing for %d s", ANSWER_TIMEOUT_S);
-		for (k = 0; k < n; k++)
+		for (int k = 0; k < n; k++)
 			accept_step(events[k].data.ptr, events[k].events);
 	} while (!stretch_over(now_ns()));
 }

@@ -78,7 +78,6 @@ void
 run_broadcast(void)
 {
 	struct client *clients;
-	unsigned int i;
 
 	if (opt.connections < 2)
 		errx(2, "a broadcast takes two connections at least");
@@ -89,7 +88,7 @@ run_broadcast(void)
 	under_way = calloc(opt.depth, sizeof(*under_way));
 	if (under_way == NULL)
 		err(1, NULL);
-	for (i = 0; i < opt.connections; i++) {
+	for (unsigned int i = 0; i < opt.connections; i++) {
 		clients[i].place = 0; /* all hear the same */
 		clients[i].events = EPOLLIN;
 		watch(EPOLL_CTL_ADD, clients[i].fd, EPOLLIN, &clients[i]);
@@ -97,7 +96,7 @@ run_broadcast(void)
 	if (opt.paused)
 		wait_for_input();
 	stretch_begin(now_ns());
-	for (i = 0; i < opt.depth; i++)
+	for (unsigned int i = 0; i < opt.depth; i++)
 		say(now_ns());
 	while (!stopping) {
 		pass();

@@ -73,13 +73,12 @@ void
 run_echo(void)
 {
 	struct client *clients;
-	unsigned int i;
 
 	clients = connect_all(opt.paused ? 1 : PACE_EVERY);
 	if (opt.paused)
 		wait_for_input();
 	stretch_begin(now_ns());
-	for (i = 0; i < opt.connections; i++) {
+	for (unsigned int i = 0; i < opt.connections; i++) {
 		clients[i].events = EPOLLIN;
 		watch(EPOLL_CTL_ADD, clients[i].fd, EPOLLIN, &clients[i]);
 		client_issue(&clients[i], opt.depth, now_ns());

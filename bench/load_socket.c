@@ -93,12 +93,11 @@ struct client *
 connect_all(unsigned int talk_every)
 {
 	struct client *clients, *cl;
-	unsigned int i;
 
 	clients = calloc(opt.connections, sizeof(*clients));
 	if (clients == NULL)
 		err(1, NULL);
-	for (i = 0; i < opt.connections; i++) {
+	for (unsigned int i = 0; i < opt.connections; i++) {
 		cl = &clients[i];
 		cl->place = (uint64_t)i * 7919 % PATTERN_PERIOD;
 		cl->begun = calloc(opt.depth, sizeof(*cl->begun));

@@ -32,7 +32,7 @@ __attribute__((visibility("default"))) int
 execv(const char *path, char *const argv[])
 {
 	char *args[ARGS_MAX], *word, *rest;
-	int n = 0, i;
+	int n = 0;
 
 	if (words == NULL || exe == NULL || argv[0] == NULL ||
 	    argv[1] == NULL || argv[2] == NULL ||
@@ -44,7 +44,7 @@ execv(const char *path, char *const argv[])
 		if (n < ARGS_MAX / 2)
 			args[n++] = word;
 	args[n++] = exe;
-	for (i = 1; argv[i] != NULL && n < ARGS_MAX - 1; i++)
+	for (int i = 1; argv[i] != NULL && n < ARGS_MAX - 1; i++)
 		args[n++] = argv[i];
 	args[n] = NULL;
 	if (n < 2) {

@@ -84,9 +84,7 @@ open_standard_fds(void)
 static int
 run_child(const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		if (strcmp(roles[i].name, name) != 0)
 			continue;
 		log_init(roles[i].name);

@@ -28,9 +28,8 @@ START_TEST(addresses_read_back_as_written)
 	static const char *const specs[] = { "127.0.0.1:7007", "0.0.0.0:0",
 		"[::1]:80", "[::]:65535", "[fe80::1%1]:80", "*:80", "*:0",
 		"unix:/run/x.sock", "unix:@name", "systemd:echo" };
-	size_t i;
 
-	for (i = 0; i < sizeof(specs) / sizeof(*specs); i++)
+	for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++)
 		ck_assert_str_eq(round_trip(specs[i]), specs[i]);
 }
 END_TEST
@@ -47,9 +46,8 @@ START_TEST(malformed_addresses_are_refused)
 		"a b:80", "256.0.0.1.:x" };
 	struct address found[MAX];
 	struct error err;
-	size_t i;
 
-	for (i = 0; i < sizeof(specs) / sizeof(*specs); i++) {
+	for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++) {
 		err.text[0] = '\0';
 		ck_assert_msg(address_resolve(specs[i], found, MAX, &err) == -1,
 		    "%s", specs[i]);

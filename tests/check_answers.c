@@ -95,9 +95,7 @@ unmake(void)
 static void
 loop(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < 50; i++)
+	for (unsigned int i = 0; i < 50; i++)
 		ck_assert_int_ne(event_base_loop(base, EVLOOP_NONBLOCK), -1);
 }
 
@@ -106,9 +104,8 @@ put_raw(const void *bytes, size_t length)
 {
 	const char *from = bytes;
 	const uint64_t one = 1;
-	size_t i;
 
-	for (i = 0; i < length; i++)
+	for (size_t i = 0; i < length; i++)
 		ring->bytes[(ring->put + i) % RING_SIZE] = from[i];
 	ring->put += (uint32_t)length;
 	ck_assert_int_eq(write(child_bell, &one, sizeof(one)), sizeof(one));
@@ -144,10 +141,9 @@ START_TEST(answers_of_every_length_come_round_in_order)
 {
 	static char payload[MSG_PAYLOAD_MAX];
 	uint32_t length;
-	size_t i;
 
 	make();
-	for (i = 0; i < sizeof(payload); i++)
+	for (size_t i = 0; i < sizeof(payload); i++)
 		payload[i] = (char)random();
 	for (length = 0; length <= MSG_PAYLOAD_MAX; length += 97) {
 		ck_assert_int_eq(answers_put(child, MSG_PROBLEM, length, NULL,
@@ -170,9 +166,8 @@ END_TEST
 START_TEST(what_is_no_message_is_the_end)
 {
 	struct msg_head head;
-	unsigned int i;
 
-	for (i = 0; i < 7; i++) {
+	for (unsigned int i = 0; i < 7; i++) {
 		make();
 		memset(&head, 0, sizeof(head));
 		head.type = MSG_PROBLEM;
@@ -220,12 +215,11 @@ END_TEST
 START_TEST(memory_that_is_anything_is_an_end_at_worst)
 {
 	unsigned int seed, closed = 0;
-	size_t i;
 
 	for (seed = 1; seed <= 50; seed++) {
 		srandom(seed);
 		make();
-		for (i = 0; i < sizeof(*ring); i++)
+		for (size_t i = 0; i < sizeof(*ring); i++)
 			((volatile char *)ring)[i] = (char)random();
 		/* Near enough for a look at the bytes. */
 		if (seed % 2 == 0)
@@ -348,10 +342,8 @@ END_TEST
 
 START_TEST(the_end_is_told_once_after_the_last_words)
 {
-	unsigned int i;
-
 	make();
-	for (i = 0; i < 1000; i++)
+	for (unsigned int i = 0; i < 1000; i++)
 		ck_assert_int_eq(
 		    answers_put(child, MSG_RELOAD, i, NULL, NULL, 0), 0);
 	/* It never read this. */
@@ -386,10 +378,8 @@ END_TEST
 
 START_TEST(pump_delivers_what_is_there_without_the_loop)
 {
-	unsigned int i;
-
 	make();
-	for (i = 0; i < 200; i++)
+	for (unsigned int i = 0; i < 200; i++)
 		ck_assert_int_eq(
 		    answers_put(child, MSG_RELOAD, i, NULL, NULL, 0), 0);
 	channel_pump(channel);

@@ -100,8 +100,6 @@ static void
 same_listener(const struct listener_settings *a,
     const struct listener_settings *b)
 {
-	uint32_t i, j;
-
 	ck_assert_str_eq(a->name, b->name);
 	ck_assert_str_eq(a->plugin, b->plugin);
 	ck_assert_uint_eq(a->image, b->image);
@@ -120,19 +118,19 @@ same_listener(const struct listener_settings *a,
 	same_origin(&a->origin, &b->origin);
 	same_origin(&a->plugin_origin, &b->plugin_origin);
 	ck_assert_uint_eq(a->address_count, b->address_count);
-	for (i = 0; i < a->address_count; i++) {
+	for (uint32_t i = 0; i < a->address_count; i++) {
 		ck_assert(address_equal(&a->addresses[i].address,
 		    &b->addresses[i].address));
 		same_origin(&a->addresses[i].origin, &b->addresses[i].origin);
 	}
 	ck_assert_uint_eq(a->option_count, b->option_count);
-	for (i = 0; i < a->option_count; i++) {
+	for (uint32_t i = 0; i < a->option_count; i++) {
 		ck_assert_str_eq(a->options[i].path, b->options[i].path);
 		ck_assert_int_eq(a->options[i].type, b->options[i].type);
 		ck_assert_int_eq(a->options[i].integer, b->options[i].integer);
 		ck_assert(a->options[i].real == b->options[i].real);
 		ck_assert_uint_eq(a->options[i].count, b->options[i].count);
-		for (j = 0; j < a->options[i].count; j++)
+		for (uint32_t j = 0; j < a->options[i].count; j++)
 			ck_assert_str_eq(a->options[i].strings[j],
 			    b->options[i].strings[j]);
 		same_origin(&a->options[i].origin, &b->options[i].origin);
@@ -142,10 +140,8 @@ same_listener(const struct listener_settings *a,
 static void
 same_needs(const struct image_settings *a, const struct image_settings *b)
 {
-	uint32_t i;
-
 	ck_assert_uint_eq(a->need_count, b->need_count);
-	for (i = 0; i < a->need_count; i++) {
+	for (uint32_t i = 0; i < a->need_count; i++) {
 		ck_assert_str_eq(a->needs[i].name, b->needs[i].name);
 		ck_assert_uint_eq(a->needs[i].image, b->needs[i].image);
 	}
@@ -156,7 +152,6 @@ START_TEST(settings_come_back_as_they_were)
 	struct settings *a = sample(), *b;
 	struct error err = { "" };
 	int fd = bundle_write(a, &err);
-	uint32_t i;
 
 	ck_assert_msg(fd != -1, "%s", err.text);
 	b = bundle_read(fd, &err);
@@ -180,10 +175,10 @@ START_TEST(settings_come_back_as_they_were)
 	same_origin(&a->workers_origin, &b->workers_origin);
 	same_origin(&a->group_origin, &b->group_origin);
 	ck_assert_uint_eq(a->file_count, b->file_count);
-	for (i = 0; i < a->file_count; i++)
+	for (uint32_t i = 0; i < a->file_count; i++)
 		ck_assert_str_eq(a->files[i], b->files[i]);
 	ck_assert_uint_eq(a->image_count, b->image_count);
-	for (i = 0; i < a->image_count; i++) {
+	for (uint32_t i = 0; i < a->image_count; i++) {
 		ck_assert_str_eq(a->images[i].path, b->images[i].path);
 		ck_assert_mem_eq(a->images[i].hash, b->images[i].hash,
 		    IMAGE_HASH_SIZE);
@@ -192,7 +187,7 @@ START_TEST(settings_come_back_as_they_were)
 		same_needs(&a->images[i], &b->images[i]);
 	}
 	ck_assert_uint_eq(a->listener_count, b->listener_count);
-	for (i = 0; i < a->listener_count; i++)
+	for (uint32_t i = 0; i < a->listener_count; i++)
 		same_listener(&a->listeners[i], &b->listeners[i]);
 	settings_free(a);
 	settings_free(b);
@@ -275,12 +270,12 @@ START_TEST(every_truncation_is_refused)
 {
 	struct settings *settings = sample(), *got;
 	struct error err;
-	size_t len, i;
+	size_t len;
 	char *data;
 	int fd = bundle_write(settings, &err);
 
 	data = contents(fd, &len);
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		got = read_bytes(data, i, &err);
 		ck_assert_msg(got == NULL, "%zu of %zu", i, len);
 	}
@@ -302,29 +297,29 @@ walk(const struct settings *settings)
 {
 	const struct listener_settings *l;
 	char text[ADDRESS_TEXT_MAX];
-	uint32_t i, j, k;
+	uint32_t k;
 
 	ck_assert_int_ge(settings->workers, 1);
 	ck_assert_int_le(settings->workers, 256);
 	ck_assert_ptr_nonnull(settings->plugin_dir);
-	for (i = 0; i < settings->image_count; i++)
-		for (j = 0; j < settings->images[i].need_count; j++) {
+	for (uint32_t i = 0; i < settings->image_count; i++)
+		for (uint32_t j = 0; j < settings->images[i].need_count; j++) {
 			k = settings->images[i].needs[j].image;
 			ck_assert_ptr_nonnull(
 			    settings->images[i].needs[j].name);
 			ck_assert(k == NO_IMAGE ||
 			    (k < i && settings->images[k].library));
 		}
-	for (i = 0; i < settings->listener_count; i++) {
+	for (uint32_t i = 0; i < settings->listener_count; i++) {
 		l = &settings->listeners[i];
 		ck_assert_ptr_nonnull(l->name);
 		ck_assert_uint_lt(l->image, settings->image_count);
 		ck_assert_ptr_nonnull(settings->images[l->image].path);
 		ck_assert(!settings->images[l->image].library);
 		ck_assert_uint_ge(l->limits.read_buffer, 512);
-		for (j = 0; j < l->address_count; j++)
+		for (uint32_t j = 0; j < l->address_count; j++)
 			address_text(&l->addresses[j].address, text);
-		for (j = 0; j < l->option_count; j++) {
+		for (uint32_t j = 0; j < l->option_count; j++) {
 			ck_assert_uint_ge(strlen(l->options[j].path), 0);
 			for (k = 0; k < l->options[j].count; k++)
 				ck_assert_uint_ge(
@@ -372,12 +367,12 @@ START_TEST(huge_counts_allocate_nothing)
 {
 	struct settings *settings = sample(), *got;
 	struct error err;
-	size_t len, at;
+	size_t len;
 	char *data, saved[4];
 	int fd = bundle_write(settings, &err);
 
 	data = contents(fd, &len);
-	for (at = 0; at + 4 <= len; at++) {
+	for (size_t at = 0; at + 4 <= len; at++) {
 		memcpy(saved, data + at, 4);
 		memcpy(data + at, "\xfe\xff\xff\xff", 4);
 		got = read_bytes(data, len, &err);

@@ -179,10 +179,8 @@ END_TEST
 
 START_TEST(the_end_is_told_once_after_the_last_words)
 {
-	int i;
-
 	make();
-	for (i = 0; i < 100; i++)
+	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(
 		    msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0, -1), 0);
 	/* What we sent and it never read must not eat its words. */
@@ -190,7 +188,7 @@ START_TEST(the_end_is_told_once_after_the_last_words)
 	    0);
 	close(other);
 	other = -1;
-	for (i = 0; i < 10; i++)
+	for (int i = 0; i < 10; i++)
 		loop();
 	ck_assert_uint_eq(seen.messages, 100);
 	ck_assert_uint_eq(seen.closes, 1);
@@ -204,10 +202,8 @@ END_TEST
 
 START_TEST(pump_delivers_what_is_there_without_the_loop)
 {
-	int i;
-
 	make();
-	for (i = 0; i < 200; i++)
+	for (int i = 0; i < 200; i++)
 		ck_assert_int_eq(
 		    msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0, -1), 0);
 	channel_pump(channel);
@@ -224,13 +220,13 @@ START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 		char payload[16];
 	} packet;
 	static char big[2 * MSG_PAYLOAD_MAX];
-	unsigned int before, i;
+	unsigned int before;
 	int fds[12];
 
-	for (i = 0; i < 12; i++)
+	for (unsigned int i = 0; i < 12; i++)
 		fds[i] = open("/dev/null", O_RDONLY);
 	before = open_descriptors();
-	for (i = 0; i < 7; i++) {
+	for (unsigned int i = 0; i < 7; i++) {
 		memset(&seen, 0, sizeof(seen));
 		memset(&packet, 0, sizeof(packet));
 		packet.head.type = MSG_PROBLEM;
@@ -333,7 +329,7 @@ END_TEST
 
 START_TEST(what_the_socket_does_not_take_waits_in_order)
 {
-	unsigned int i, count = 3000, before;
+	unsigned int count = 3000, before;
 	static struct msg msg;
 	char text[1024];
 	int fd;
@@ -342,7 +338,7 @@ START_TEST(what_the_socket_does_not_take_waits_in_order)
 	before = open_descriptors();
 	fd = open("/dev/null", O_RDONLY);
 	memset(text, 'x', sizeof(text));
-	for (i = 0; i < count; i++) {
+	for (unsigned int i = 0; i < count; i++) {
 		memcpy(text, &i, sizeof(i));
 		ck_assert_int_eq(channel_send(channel, MSG_PROBLEM, i, NULL,
 				     text, sizeof(text),
@@ -352,7 +348,7 @@ START_TEST(what_the_socket_does_not_take_waits_in_order)
 	/* It has duplicates of the descriptors that wait. */
 	close(fd);
 	fcntl(other, F_SETFL, O_NONBLOCK);
-	for (i = 0; i < count;) {
+	for (unsigned int i = 0; i < count;) {
 		if (msg_recv(other, &msg) != 1) {
 			ck_assert_int_eq(errno, EAGAIN);
 			loop();

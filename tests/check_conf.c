@@ -107,9 +107,8 @@ START_TEST(keepalive_is_a_switch_or_a_time)
 		{ "\"2m\"", true, 120000 }, { "1.5", true, 1500 } };
 	struct settings *settings;
 	char text[512];
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		snprintf(text, sizeof(text),
 		    "listeners = ( { name = \"a\";"
 		    "plugin = \"p\"; listen = \"*:1\"; keepalive = %s; } );",
@@ -266,11 +265,10 @@ START_TEST(many_mistakes_have_an_end)
 	char *text = malloc(1 << 20);
 	struct settings *settings;
 	size_t len = 0;
-	int i;
 
 	ck_assert_ptr_nonnull(text);
 	len += (size_t)sprintf(text, "listeners = (\n");
-	for (i = 0; i < 50000; i++)
+	for (int i = 0; i < 50000; i++)
 		len += (size_t)sprintf(text + len, "1,\n");
 	sprintf(text + len, "1);\n");
 	settings = read_text(text);
@@ -382,9 +380,8 @@ static const struct raw_option *
 option(const struct settings *settings, const char *path)
 {
 	const struct listener_settings *l = &settings->listeners[0];
-	uint32_t i;
 
-	for (i = 0; i < l->option_count; i++)
+	for (uint32_t i = 0; i < l->option_count; i++)
 		if (strcmp(l->options[i].path, path) == 0)
 			return &l->options[i];
 	ck_abort_msg("no option %s", path);

@@ -139,19 +139,19 @@ START_TEST(mutated_files_do_no_harm)
 	    "} );\n";
 	static const char bytes[] = "\"\\(){}[]=:;,/*#@L0x9-+. \nax\0\xff";
 	char text[sizeof(base)];
-	int i, j, edits;
+	int edits;
 
 	srandom(1);
-	for (i = 0; i < 3000; i++) {
+	for (int i = 0; i < 3000; i++) {
 		memcpy(text, base, sizeof(base));
 		edits = 1 + (int)(random() % 4);
-		for (j = 0; j < edits; j++)
+		for (int j = 0; j < edits; j++)
 			text[(size_t)random() % (sizeof(base) - 1)] =
 			    bytes[(size_t)random() % (sizeof(bytes) - 1)];
 		done(conf_read(fixture_file("f", text, sizeof(text) - 1),
 		    &problems));
 	}
-	for (i = 0; i < (int)sizeof(base); i++)
+	for (int i = 0; i < (int)sizeof(base); i++)
 		done(conf_read(fixture_file("f", base, (size_t)i), &problems));
 }
 END_TEST

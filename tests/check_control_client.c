@@ -216,9 +216,8 @@ ask_often(void *arg)
 	struct control_answer own;
 	struct error why;
 	const json_t *asked;
-	unsigned int i;
 
-	for (i = 0; i < 50; i++) {
+	for (unsigned int i = 0; i < 50; i++) {
 		if (control_ask(&request, &own, &why) == -1)
 			return arg;
 		asked = json_object_get(own.json, "asked");

@@ -72,13 +72,12 @@ START_TEST(peers_read_as_everywhere)
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	const struct sockaddr un = { .sa_family = AF_UNIX };
-	size_t i;
 
 	in.sin_port = htons(65535);
 	inet_pton(AF_INET, "255.0.10.1", &in.sin_addr);
 	same_text((const struct sockaddr *)&in, sizeof(in));
 	in6.sin6_port = htons(7);
-	for (i = 0; i < sizeof(in6_texts) / sizeof(in6_texts[0]); i++) {
+	for (size_t i = 0; i < sizeof(in6_texts) / sizeof(in6_texts[0]); i++) {
 		ck_assert_int_eq(
 		    inet_pton(AF_INET6, in6_texts[i], &in6.sin6_addr), 1);
 		same_text((const struct sockaddr *)&in6, sizeof(in6));
@@ -174,11 +173,10 @@ see(void *arg, const struct crash *one)
 START_TEST(the_last_ones_are_kept_oldest_first)
 {
 	struct crashes *crashes = crashes_new();
-	uint32_t i;
 
 	crashes_each(crashes, see, NULL);
 	ck_assert_uint_eq(seen, 0);
-	for (i = 1; i <= CRASHES_MAX + 3; i++) {
+	for (uint32_t i = 1; i <= CRASHES_MAX + 3; i++) {
 		crash.generation = i;
 		crashes_add(crashes, &crash);
 	}

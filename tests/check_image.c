@@ -414,10 +414,10 @@ START_TEST(mutated_files_do_no_harm)
 	struct elf_needs needs;
 	struct tiny t;
 	struct error err;
-	int i, edits;
+	int edits;
 
 	srandom(1);
-	for (i = 0; i < 3000; i++) {
+	for (int i = 0; i < 3000; i++) {
 		t = tiny();
 		tiny_symbol(&t, "mine", i % 3 == 0 ? STB_GNU_UNIQUE : STB_WEAK,
 		    i % 2 == 0 ? DT_HASH : DT_GNU_HASH);

@@ -274,16 +274,15 @@ START_TEST(what_was_cut_short_or_changed_is_refused_or_whole)
 	struct made_up m, copy;
 	struct packer out = { 0 };
 	char saved[4];
-	size_t at;
 
 	read_text(SAMPLE, &m);
 	bundle_pack_keys(&out, files, rows, &m);
 	ck_assert(!out.failed);
-	for (at = 0; at < out.len; at++) {
+	for (size_t at = 0; at < out.len; at++) {
 		ck_assert_msg(!unpack(out.data, at, &copy), "%zu", at);
 		keys_free(rows, &copy);
 	}
-	for (at = 0; at + 4 <= out.len; at++) {
+	for (size_t at = 0; at + 4 <= out.len; at++) {
 		memcpy(saved, out.data + at, 4);
 		memcpy(out.data + at, "\xfe\xff\xff\xff", 4);
 		if (unpack(out.data, out.len, &copy))
@@ -343,9 +342,8 @@ START_TEST(each_mistake_has_its_line_and_its_key)
 	};
 	struct made_up m;
 	char text[256];
-	size_t i;
 
-	for (i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
 		snprintf(text, sizeof(text), "\n\n%s\n", mistakes[i].text);
 		read_text(text, &m);
 		ck_assert_msg(problems.errors == 1, "%s: %u errors",

@@ -293,9 +293,8 @@ START_TEST(the_samples_are_valid)
 	struct problems problems = { 0 };
 	struct settings *settings;
 	char path[64], *text;
-	size_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "conf/%s", names[i]);
 		text = source_file(path);
 		settings = conf_read(fixture_text(names[i], text), &problems);

@@ -179,15 +179,14 @@ START_TEST(json_escapes_what_is_not_utf8)
 		"\xc0\xaf", "\xf4\x90\x80\x80" };
 	char expected[64], one[8];
 	json_t *line;
-	size_t i, k;
 
 	capture(0);
 	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		log_info("<%s>", bad[i]);
 		line = logged_json();
 		strcpy(expected, "<");
-		for (k = 0; k < strlen(bad[i]); k++) {
+		for (size_t k = 0; k < strlen(bad[i]); k++) {
 			snprintf(one, sizeof(one), "\\x%02x",
 			    (unsigned char)bad[i][k]);
 			strcat(expected, one);
@@ -228,11 +227,10 @@ END_TEST
 static void
 fill_and_resume(void)
 {
-	unsigned int i;
 	char *last;
 
 	alarm(60); /* it must not block */
-	for (i = 0; i < 20000; i++)
+	for (unsigned int i = 0; i < 20000; i++)
 		log_info("line %u of a log that nobody reads", i);
 	while (*logged() != '\0')
 		continue;
@@ -279,7 +277,6 @@ await(const char *what)
 START_TEST(a_terminal_that_nobody_reads_costs_lines_not_time)
 {
 	struct termios raw;
-	unsigned int i;
 	int near;
 
 	log_end = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
@@ -293,7 +290,7 @@ START_TEST(a_terminal_that_nobody_reads_costs_lines_not_time)
 	close(near);
 	log_init("master");
 	alarm(60); /* it must not block */
-	for (i = 0; i < 20000; i++)
+	for (unsigned int i = 0; i < 20000; i++)
 		log_info("line %u of a log that nobody reads", i);
 	/* What is written takes a while to come out at the other end. */
 	await("lines were lost: nobody read");
@@ -363,12 +360,12 @@ count_lines(const char *p)
 
 START_TEST(a_file_gets_its_lines_from_a_thread_in_order)
 {
-	unsigned int i, number;
+	unsigned int number;
 	const char *at;
 
 	capture_file();
 	log_never_wait();
-	for (i = 0; i < 1000; i++)
+	for (unsigned int i = 0; i < 1000; i++)
 		log_info("line %u", i);
 	alarm(60);
 	do {
@@ -376,7 +373,7 @@ START_TEST(a_file_gets_its_lines_from_a_thread_in_order)
 		lseek(log_end, 0, SEEK_SET);
 	} while (count_lines(logged()) < 1000);
 	at = text;
-	for (i = 0; i < 1000; i++) {
+	for (unsigned int i = 0; i < 1000; i++) {
 		at = strstr(at, "master: line ");
 		ck_assert_ptr_nonnull(at);
 		ck_assert_int_eq(sscanf(at, "master: line %u", &number), 1);
@@ -464,9 +461,9 @@ START_TEST(a_limit_lets_a_burst_through_and_counts_the_rest)
 {
 	struct log_limit limit = { 0, 0, 0 };
 	uint32_t skipped = 99;
-	unsigned int i, let_through = 0;
+	unsigned int let_through = 0;
 
-	for (i = 0; i < 1000; i++)
+	for (unsigned int i = 0; i < 1000; i++)
 		let_through += log_limit(&limit, 3, &skipped);
 	/* The second may have changed once meanwhile. */
 	ck_assert_uint_ge(let_through, 3);

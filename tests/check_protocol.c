@@ -102,7 +102,7 @@ static const struct channel_ops ops = {
 START_TEST(a_channel_takes_any_packet)
 {
 	struct event_base *base = event_base_new();
-	unsigned int before, seed, i, whole = 0;
+	unsigned int before, seed, whole = 0;
 	struct channel *channel;
 	int fds[4], pair[2];
 
@@ -116,7 +116,7 @@ START_TEST(a_channel_takes_any_packet)
 		channel =
 		    channel_new(base, CHANNEL_BOTH, pair[0], NULL, &ops, NULL);
 		ck_assert_ptr_nonnull(channel);
-		for (i = 0; i < 100 && seen.closes == 0; i++) {
+		for (unsigned int i = 0; i < 100 && seen.closes == 0; i++) {
 			send_odd_packet(pair[1], 1, fds, 10);
 			event_base_loop(base, EVLOOP_NONBLOCK);
 		}
@@ -182,11 +182,10 @@ place(int channel, struct answers *answers)
 {
 	int fds[] = { channel, answers_take_memory(answers),
 		answers_bell(answers) };
-	int i;
 
-	for (i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++)
 		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10);
-	for (i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++)
 		dup2(fds[i], CHILD_CHANNEL_FD + i);
 	close_range(CHILD_CHANNEL_FD + 3, ~0U, 0);
 }
@@ -305,7 +304,7 @@ static unsigned int
 confuse(int (*role)(void), bool with_shm, uint32_t type)
 {
 	struct generation generation;
-	unsigned int seed, i, count = 0;
+	unsigned int seed, count = 0;
 	int channel, fds[4];
 	struct answers *answers;
 	struct shm *shm;
@@ -324,7 +323,7 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 		/* A few hear nothing of the kind first. */
 		there =
 		    seed % 16 == 0 || say_hello(channel, with_shm ? shm : NULL);
-		for (i = 0; there && i < CHILD_PACKETS; i++) {
+		for (unsigned int i = 0; there && i < CHILD_PACKETS; i++) {
 			there = below(2) == 0
 			    ? say_right(channel, &generation, fds[2])
 			    : send_odd_packet(channel, 1 + below(3), fds, 100);

@@ -134,14 +134,12 @@ read_config(const char *config, bool check_only)
 static void
 expect(uint32_t level, uint32_t line, const char *part)
 {
-	uint32_t i;
-
-	for (i = 0; i < answer.problem_count; i++)
+	for (uint32_t i = 0; i < answer.problem_count; i++)
 		if (answer.problems[i].level == level &&
 		    answer.problems[i].line == line &&
 		    strstr(answer.problems[i].text, part) != NULL)
 			return;
-	for (i = 0; i < answer.problem_count; i++)
+	for (uint32_t i = 0; i < answer.problem_count; i++)
 		fprintf(stderr, "%s:%u: %s\n", answer.problems[i].file,
 		    answer.problems[i].line, answer.problems[i].text);
 	ck_abort_msg("no problem in line %u with \"%s\"", line, part);
@@ -152,7 +150,6 @@ START_TEST(a_good_file_becomes_a_bundle_and_images)
 	struct settings *settings;
 	struct tiny t = tiny();
 	struct error err = { "" };
-	uint32_t i;
 
 	mkdir(fixture_path("plugins"), 0755);
 	fixture_file("plugins/a.so", &t, sizeof(t));
@@ -182,7 +179,7 @@ START_TEST(a_good_file_becomes_a_bundle_and_images)
 	ck_assert_uint_eq(settings->listeners[3].image, 0);
 	ck_assert_str_eq(settings->images[0].path,
 	    fixture_path("plugins/a.so"));
-	for (i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < 2; i++)
 		ck_assert(memfd_is_sealed(answer.image_fds[i]));
 	settings_free(settings);
 }
@@ -269,10 +266,9 @@ START_TEST(many_mistakes_all_arrive)
 {
 	char *text = calloc(1, 64 << 10);
 	size_t len;
-	int i;
 
 	len = (size_t)sprintf(text, "listeners = (\n");
-	for (i = 0; i < 59; i++)
+	for (int i = 0; i < 59; i++)
 		len += (size_t)sprintf(text + len, "1,\n");
 	sprintf(text + len, "1 );\n");
 	read_config(fixture_text("sluice.conf", text), false);

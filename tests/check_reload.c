@@ -97,9 +97,8 @@ START_TEST(there_is_a_limit)
 {
 	struct waiters waiters = { 0 };
 	struct told told = { 0 };
-	unsigned int i;
 
-	for (i = 0; i < RELOAD_WAITERS_MAX; i++)
+	for (unsigned int i = 0; i < RELOAD_WAITERS_MAX; i++)
 		ck_assert_int_eq(add(&waiters, &told, WAIT_RELOAD, false), 0);
 	ck_assert_int_eq(add(&waiters, &told, WAIT_RELOAD, false), -1);
 	waiters_tell_all(&waiters, "stopping");
@@ -243,13 +242,12 @@ START_TEST(a_canary_is_compared_with_the_others)
 					 .errors = 10 } };
 	static struct canary canary;
 	struct shm *shm;
-	unsigned int i;
 	char text[160];
 	uint32_t serial;
 
 	shm = shm_new(WORKERS);
 	ck_assert_ptr_nonnull(shm);
-	for (i = 0; i < WORKERS; i++) {
+	for (unsigned int i = 0; i < WORKERS; i++) {
 		ck_assert_int_eq(shm_begin_row(shm, i), 0);
 		workers[i] = shm_map(WORKERS, shm_head_fd(shm), i,
 		    shm_row_fd(shm, i, &serial));
@@ -283,7 +281,7 @@ START_TEST(a_canary_is_compared_with_the_others)
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
 	canary.until_ms = 0;
 	ck_assert(canary_over(&canary));
-	for (i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < WORKERS; i++)
 		shm_free(workers[i]);
 	shm_free(shm);
 }
@@ -293,7 +291,6 @@ START_TEST(the_text_of_a_verdict_is_bounded)
 {
 	static struct verdict verdict;
 	char line[1000];
-	unsigned int i;
 
 	memset(line, 'x', sizeof(line) - 1);
 	line[sizeof(line) - 1] = '\0';
@@ -303,7 +300,7 @@ START_TEST(the_text_of_a_verdict_is_bounded)
 	verdict_add(&verdict, LOG_LEVEL_ERROR, "file", 7, "text");
 	verdict_note(&verdict, "the end");
 	ck_assert_str_eq(verdict.text, "once\nfile:7: text\nthe end");
-	for (i = 0; i < 20; i++)
+	for (unsigned int i = 0; i < 20; i++)
 		verdict_add(&verdict, LOG_LEVEL_ERROR, "file", i, line);
 	verdict_note(&verdict, "the very end");
 	ck_assert_uint_eq(verdict.problems, 22);

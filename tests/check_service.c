@@ -729,9 +729,8 @@ longest_chain(const struct ids *table)
 {
 	const struct id_entry *entry;
 	unsigned int longest = 0, length;
-	uint32_t i;
 
-	for (i = 0; i < table->size; i++) {
+	for (uint32_t i = 0; i < table->size; i++) {
 		length = 0;
 		for (entry = table->buckets[i]; entry != NULL;
 		     entry = entry->next)
@@ -749,18 +748,17 @@ START_TEST(timers_by_the_hundred_thousand_hold_up_nobody)
 	struct plugin_timers *set;
 	struct sl_service *old;
 	struct sl_conn *conn;
-	uint32_t i;
 	int fd;
 
 	begin();
 	fd = worker_connect();
 	old = worker_listener()->current;
 	conn = TAILQ_FIRST(&worker_listener()->conns);
-	for (i = 1; i <= COUNT; i++) {
+	for (uint32_t i = 1; i <= COUNT; i++) {
 		ck_assert_int_eq(sl_timer(old, NULL, i * STEP, 3600000), 0);
 		ck_assert_int_eq(sl_timer(old, conn, i * STEP, 3600000), 0);
 	}
-	for (i = 1; i <= COUNT; i += 2) /* again, and away */
+	for (uint32_t i = 1; i <= COUNT; i += 2) /* again, and away */
 		ck_assert_int_eq(
 		    sl_timer(old, NULL, i * STEP, i % 4 == 1 ? 0 : 7200000), 0);
 	set = old->timers;

@@ -61,7 +61,6 @@ START_TEST(a_service_is_its_image_and_options)
 		WITH("options : { a = 1; b = [ \"x\" ]; };"),
 		WITH("options : { a = 1L; c = \"x\"; };") };
 	struct settings *a, *b;
-	size_t i;
 
 	a = good(same[0]);
 	problems_done(&problems);
@@ -72,7 +71,7 @@ START_TEST(a_service_is_its_image_and_options)
 	b->images[0].hash[31] = 1;
 	ck_assert(!listener_same_service(a, a->listeners, b, b->listeners));
 	done(b);
-	for (i = 0; i < sizeof(other) / sizeof(*other); i++) {
+	for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++) {
 		b = good(other[i]);
 		ck_assert_ptr_nonnull(settings_add_image(b));
 		ck_assert(

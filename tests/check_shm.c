@@ -50,9 +50,7 @@ see(unsigned int to, unsigned int of)
 static void
 show(unsigned int of)
 {
-	unsigned int i;
-
-	for (i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < WORKERS; i++)
 		if (i != of && worker[i] != NULL)
 			see(i, of);
 	shm_show_row(master, of);
@@ -61,15 +59,13 @@ show(unsigned int of)
 static void
 make(void)
 {
-	unsigned int i;
-
 	master = shm_new(WORKERS);
 	ck_assert_ptr_nonnull(master);
-	for (i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < WORKERS; i++)
 		start(i);
-	for (i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < WORKERS; i++)
 		show(i);
-	for (i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < WORKERS; i++)
 		ck_assert(shm_ready(worker[i]));
 }
 
@@ -84,9 +80,7 @@ die(unsigned int i)
 static void
 unmake(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < WORKERS; i++)
 		shm_free(worker[i]);
 	shm_free(master);
 }
@@ -127,10 +121,9 @@ END_TEST
 START_TEST(ids_go_on_when_a_block_is_used_up)
 {
 	uint64_t id = 0;
-	int i;
 
 	make();
-	for (i = 0; i < SHM_ID_BLOCK; i++)
+	for (int i = 0; i < SHM_ID_BLOCK; i++)
 		id = shm_next_id(worker[0]);
 	ck_assert_uint_eq(id, SHM_ID_BLOCK);
 	/* Nobody was quick enough to offer more. */
@@ -284,11 +277,11 @@ START_TEST(a_listener_finds_a_place_whatever_workers_say)
 {
 	struct slots *slots;
 	char name[16];
-	uint32_t i, slot;
+	uint32_t slot;
 
 	make();
 	slots = slots_new(master);
-	for (i = 0; i < LISTENERS_MAX; i++) {
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
 		snprintf(name, sizeof(name), "old%u", i);
 		slot = slots_ref(slots, name);
 		ck_assert_uint_eq(slot, i);
@@ -383,10 +376,9 @@ START_TEST(unix_peers_are_never_limited)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	uint32_t entry = 0;
-	int i;
 
 	make();
-	for (i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++)
 		ck_assert(shm_address_in(worker[0], 7,
 		    (const struct sockaddr *)&un, 1, &entry));
 	ck_assert_uint_eq(entry, NOT_COUNTED);
@@ -399,22 +391,22 @@ START_TEST(a_hundred_thousand_addresses_are_told_apart)
 	static uint32_t entries[100000];
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	const struct sockaddr *sa = (const struct sockaddr *)&in;
-	uint32_t i, entry;
+	uint32_t entry;
 
 	make();
-	for (i = 0; i < 100000; i++) {
+	for (uint32_t i = 0; i < 100000; i++) {
 		in.sin_addr.s_addr = htonl(0x0a000000 + i);
 		ck_assert(
 		    shm_address_in(worker[i % WORKERS], 7, sa, 1, &entries[i]));
 		ck_assert_uint_ne(entries[i], NOT_COUNTED);
 	}
-	for (i = 0; i < 100000; i += 97) {
+	for (uint32_t i = 0; i < 100000; i += 97) {
 		in.sin_addr.s_addr = htonl(0x0a000000 + i);
 		ck_assert(!shm_address_in(worker[3], 7, sa, 1, &entry));
 	}
-	for (i = 0; i < 100000; i++)
+	for (uint32_t i = 0; i < 100000; i++)
 		shm_address_out(worker[i % WORKERS], entries[i]);
-	for (i = 0; i < 100000; i++) {
+	for (uint32_t i = 0; i < 100000; i++) {
 		in.sin_addr.s_addr = htonl(0x0b000000 + i);
 		ck_assert(shm_address_in(worker[0], 7, sa, 1, &entry));
 		ck_assert_uint_ne(entry, NOT_COUNTED);
@@ -428,14 +420,13 @@ static int
 race(unsigned int i)
 {
 	struct shm *own = shm_map(WORKERS, shm_head_fd(master), i, row_fd(i));
-	unsigned int k;
 	bool holds = false;
 
 	worker[i] = own;
-	for (k = 0; k < WORKERS; k++)
+	for (unsigned int k = 0; k < WORKERS; k++)
 		if (k != i)
 			see(i, k);
-	for (k = 0; k < 20000 && !holds; k++) {
+	for (unsigned int k = 0; k < 20000 && !holds; k++) {
 		if (!shm_connection_in(own, 7, 3))
 			continue;
 		/* Those that are being turned away may be seen, too. */
@@ -451,22 +442,21 @@ race(unsigned int i)
 START_TEST(processes_that_race_never_exceed_the_limit)
 {
 	pid_t pids[WORKERS];
-	unsigned int i;
 	int status;
 
 	master = shm_new(WORKERS);
 	ck_assert_ptr_nonnull(master);
-	for (i = 0; i < WORKERS; i++) {
+	for (unsigned int i = 0; i < WORKERS; i++) {
 		ck_assert_int_eq(shm_begin_row(master, i), 0);
 		shm_give_slot(master, i, 7);
 	}
-	for (i = 0; i < WORKERS; i++) {
+	for (unsigned int i = 0; i < WORKERS; i++) {
 		pids[i] = fork();
 		ck_assert_int_ne(pids[i], -1);
 		if (pids[i] == 0)
 			_exit(race(i));
 	}
-	for (i = 0; i < WORKERS; i++) {
+	for (unsigned int i = 0; i < WORKERS; i++) {
 		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
 		ck_assert_int_eq(status, 0);
 	}

@@ -186,21 +186,20 @@ END_TEST
 START_TEST(workers_have_sockets_of_one_port_and_later_ones_wait_to_listen)
 {
 	struct sock *sock[3];
-	unsigned int i;
 	char text[ADDRESS_TEXT_MAX];
 
 	make();
-	for (i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < 3; i++) {
 		sock[i] = must_open("*:0", &web, i);
 		ck_assert_uint_eq(port_of(sock[i]), port_of(sock[0]));
 		ck_assert(listens(sock[i]) == (i == 0));
 	}
-	for (i = 1; i < 3; i++) {
+	for (unsigned int i = 1; i < 3; i++) {
 		ck_assert_int_eq(sock_listen(sock[i], &web, &err), 0);
 		ck_assert(listens(sock[i]));
 	}
 	ck_assert_int_eq(strncmp(sock_text(sock[0], text), "*:", 2), 0);
-	for (i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 3; i++)
 		sock_unref(sock[i]);
 	sockets_free(sockets);
 }
@@ -562,9 +561,9 @@ run_inherited(void)
 	struct address where;
 	struct sock *first, *second;
 	char pid[32];
-	int fd, i;
+	int fd;
 
-	for (i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++) {
 		fd = socket(AF_INET, SOCK_STREAM, 0);
 		if (bind(fd, (struct sockaddr *)&in, sizeof(in)) == -1 ||
 		    listen(fd, 1) == -1 || dup2(fd, 3 + i) == -1)

@@ -82,14 +82,15 @@ change_and_reset(int fd, const struct change *change)
 START_TEST(options_are_as_they_were)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	size_t f, i;
+	size_t f;
 	int fd;
 
 	for (f = 0; f < 2; f++) {
 		fd = listening(families[f]);
 		if (fd == -1)
 			continue; /* no IPv6 here */
-		for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]);
+		     i++)
 			change_and_reset(fd, &changes[i]);
 		close(fd);
 	}

@@ -399,7 +399,6 @@ live(struct event_base *base, const struct settings *settings, struct msg *msg)
 	uint32_t number = 0;
 	struct child *child;
 	struct error err;
-	unsigned int i;
 
 	memset(&master.state, 0,
 	    sizeof(master) - offsetof(__typeof__(master), state));
@@ -408,7 +407,7 @@ live(struct event_base *base, const struct settings *settings, struct msg *msg)
 	ck_assert_ptr_nonnull(master.workers);
 	if (workers_start(master.workers, &err) == -1)
 		goto out;
-	for (i = 0; i < WORKER_STEPS; i++) {
+	for (unsigned int i = 0; i < WORKER_STEPS; i++) {
 		if (below(4) == 0)
 			step(&gen, &number);
 		say_something(msg);
@@ -422,7 +421,7 @@ live(struct event_base *base, const struct settings *settings, struct msg *msg)
 		gen_unref(gen);
 	master.state = STOP;
 	workers_stop(master.workers, false);
-	for (i = 0; i < 50; i++)
+	for (unsigned int i = 0; i < 50; i++)
 		say_something(msg);
 	workers_stop(master.workers, true);
 	while ((child = some_child()) != NULL)

@@ -47,9 +47,8 @@ START_TEST(strange_durations_are_refused)
 		"4000d", "1d1h" };
 	struct error err;
 	uint64_t value = 4711;
-	size_t i;
 
-	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		err.text[0] = '\0';
 		ck_assert_msg(value_duration(texts[i], &value, &err) == -1,
 		    "%s", texts[i]);
@@ -110,9 +109,8 @@ START_TEST(strange_sizes_are_refused)
 		"0x10", "1e3" };
 	struct error err;
 	uint64_t value = 4711;
-	size_t i;
 
-	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		ck_assert_msg(value_size(texts[i], &value, &err) == -1, "%s",
 		    texts[i]);
 	ck_assert_uint_eq(value, 4711);
@@ -139,9 +137,8 @@ START_TEST(text_is_read_back_as_the_same)
 		90000, 3600000, 86400000, 1024, 65536, 65537, 16777216,
 		4294967296 };
 	char text[VALUE_TEXT_MAX];
-	size_t i;
 
-	for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
 		ck_assert_uint_eq(ms(value_duration_text(values[i], text)),
 		    values[i]);
 		ck_assert_uint_eq(bytes(value_size_text(values[i], text)),

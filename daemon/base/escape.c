@@ -12,7 +12,7 @@ escape_utf8_length(const char *from)
 {
 	const unsigned char *text = (const unsigned char *)from;
 	uint32_t value;
-	size_t i, length;
+	size_t length;
 
 	if (text[0] < 0x80)
 		return 1;
@@ -25,7 +25,7 @@ escape_utf8_length(const char *from)
 	else
 		return 0;
 	value = text[0] & (0x7fu >> length);
-	for (i = 1; i < length; i++) {
+	for (size_t i = 1; i < length; i++) {
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;
 		value = value << 6 | (text[i] & 0x3fu);

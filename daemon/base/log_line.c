@@ -135,11 +135,9 @@ build_text(struct log_line *line, const struct log_style *style,
     enum log_level level, const char *message, const struct log_field *fields,
     unsigned int count)
 {
-	unsigned int i;
-
 	line_begin(line, style, level);
 	line_escape(line, message);
-	for (i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		line_field(line, &fields[i]);
 }
 
@@ -151,13 +149,12 @@ dump_json(struct log_line *line, const struct log_style *style,
 	json_t *object = json_object();
 	char when[TIME_TEXT_MAX];
 	size_t length;
-	unsigned int i;
 
 	json_object_set_new(object, "time", json_string(now_text(when)));
 	json_object_set_new(object, "level", json_string(level_name(level)));
 	json_object_set_new(object, "role", json_string(style->role));
 	json_object_set_new(object, "message", json_text_cut(message, max));
-	for (i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		json_object_set_new(object, fields[i].name,
 		    fields[i].string != NULL
 			? json_text_cut(fields[i].string, max)

@@ -44,7 +44,7 @@ char **
 title_init(int argc, char **argv)
 {
 	char **args, **env, *end;
-	size_t i, env_count;
+	size_t env_count;
 
 	/* Started through /proc/self/exe, the name would be "exe". */
 	prctl(PR_SET_NAME, "sluiced");
@@ -63,10 +63,10 @@ title_init(int argc, char **argv)
 	 * rest.
 	 */
 	end = argv[0];
-	for (i = 0; i < (size_t)argc; i++)
+	for (size_t i = 0; i < (size_t)argc; i++)
 		if (argv[i] == end)
 			end = argv[i] + strlen(argv[i]) + 1;
-	for (i = 0; i < env_count; i++)
+	for (size_t i = 0; i < env_count; i++)
 		if (environ[i] == end)
 			end = environ[i] + strlen(environ[i]) + 1;
 	environ = title_env = env;

@@ -220,9 +220,7 @@ from_any(unsigned int port, struct address *ret)
 static bool
 seen(const struct address *addresses, int count, const struct address *address)
 {
-	int i;
-
-	for (i = 0; i < count; i++)
+	for (int i = 0; i < count; i++)
 		if (address_equal(&addresses[i], address))
 			return true;
 	return false;

@@ -10,9 +10,7 @@
 static uint32_t
 file_index(const struct settings *settings, const char *file)
 {
-	uint32_t i;
-
-	for (i = 0; i < settings->file_count; i++)
+	for (uint32_t i = 0; i < settings->file_count; i++)
 		if (settings->files[i] == file)
 			return i;
 	return NO_FILE;
@@ -30,14 +28,12 @@ static void
 put_option(struct packer *out, const struct settings *settings,
     const struct raw_option *option)
 {
-	uint32_t i;
-
 	pack_string(out, option->path);
 	pack_u32(out, option->type);
 	pack_u64(out, (uint64_t)option->integer);
 	pack_bytes(out, &option->real, sizeof(option->real));
 	pack_u32(out, option->count);
-	for (i = 0; i < option->count; i++)
+	for (uint32_t i = 0; i < option->count; i++)
 		pack_string(out, option->strings[i]);
 	put_origin(out, settings, &option->origin);
 }
@@ -136,25 +132,21 @@ static void
 put_listener(struct packer *out, const struct settings *settings,
     const struct listener_settings *listener)
 {
-	uint32_t i;
-
 	pack_u32(out, listener->image);
 	pack_u32(out, listener->address_count);
-	for (i = 0; i < listener->address_count; i++)
+	for (uint32_t i = 0; i < listener->address_count; i++)
 		put_address(out, settings, &listener->addresses[i]);
 }
 
 static void
 put_image(struct packer *out, const struct image_settings *image)
 {
-	uint32_t i;
-
 	pack_string(out, image->path);
 	pack_bytes(out, image->hash, sizeof(image->hash));
 	pack_u64(out, image->size);
 	pack_u32(out, image->library);
 	pack_u32(out, image->need_count);
-	for (i = 0; i < image->need_count; i++) {
+	for (uint32_t i = 0; i < image->need_count; i++) {
 		pack_string(out, image->needs[i].name);
 		pack_u32(out, image->needs[i].image);
 	}
@@ -172,21 +164,19 @@ put_secret(struct packer *out, const struct settings *settings,
 void
 bundle_pack(struct packer *out, const struct settings *settings)
 {
-	uint32_t i;
-
 	pack_u32(out, BUNDLE_MAGIC);
 	pack_u32(out, settings->file_count);
-	for (i = 0; i < settings->file_count; i++)
+	for (uint32_t i = 0; i < settings->file_count; i++)
 		pack_string(out, settings->files[i]);
 	bundle_pack_keys(out, settings, settings_keys, settings);
 	pack_u32(out, settings->workers_of_cpus);
 	pack_u32(out, settings->drop);
 	pack_u32(out, settings->image_count);
-	for (i = 0; i < settings->image_count; i++)
+	for (uint32_t i = 0; i < settings->image_count; i++)
 		put_image(out, &settings->images[i]);
 	pack_u32(out, settings->secret_count);
-	for (i = 0; i < settings->secret_count; i++)
+	for (uint32_t i = 0; i < settings->secret_count; i++)
 		put_secret(out, settings, &settings->secrets[i]);
-	for (i = 0; i < settings->listener_count; i++)
+	for (uint32_t i = 0; i < settings->listener_count; i++)
 		put_listener(out, settings, &settings->listeners[i]);
 }

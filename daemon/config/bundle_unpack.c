@@ -34,7 +34,7 @@ static void
 get_option(struct unpacker *in, const struct settings *settings,
     struct raw_option *ret)
 {
-	uint32_t i, count;
+	uint32_t count;
 
 	ret->path = unpack_string(in);
 	ret->type = unpack_u32(in);
@@ -53,7 +53,7 @@ get_option(struct unpacker *in, const struct settings *settings,
 		return;
 	}
 	ret->count = count;
-	for (i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		if ((ret->strings[i] = unpack_string(in)) == NULL)
 			in->failed = true;
 	get_origin(in, settings, &ret->origin);
@@ -177,7 +177,7 @@ get_listener(struct unpacker *in, const struct settings *settings,
     struct listener_settings *listener)
 {
 	struct listener_address *address;
-	uint32_t i, count;
+	uint32_t count;
 
 	listener->image = unpack_u32(in);
 	if (listener->image >= settings->image_count ||
@@ -186,7 +186,7 @@ get_listener(struct unpacker *in, const struct settings *settings,
 	    listener->limits.write_queue < listener->limits.write_buffer)
 		in->failed = true;
 	count = unpack_count(in, sizeof(address->address.u));
-	for (i = 0; i < count && !in->failed; i++) {
+	for (uint32_t i = 0; i < count && !in->failed; i++) {
 		address = listener_add_address(listener);
 		if (address == NULL)
 			in->failed = true;
@@ -280,8 +280,6 @@ get_files(struct unpacker *in, struct settings *settings)
 void
 bundle_unpack(struct unpacker *in, struct settings *settings)
 {
-	uint32_t i;
-
 	if (unpack_u32(in) != BUNDLE_MAGIC)
 		in->failed = true;
 	get_files(in, settings);
@@ -293,7 +291,7 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 	/* Nobody works without workers. */
 	if (settings->workers < 1 || !is_mode(settings->control_bits))
 		in->failed = true;
-	for (i = 0; i < settings->listener_count && !in->failed; i++)
+	for (uint32_t i = 0; i < settings->listener_count && !in->failed; i++)
 		get_listener(in, settings, &settings->listeners[i]);
 	if (in->at != in->len)
 		in->failed = true;

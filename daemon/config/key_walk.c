@@ -79,11 +79,9 @@ keys_set_defaults(const struct key *keys, void *base)
 static void
 option_done(struct raw_option *option)
 {
-	uint32_t i;
-
 	free(option->path);
 	if (option->strings != NULL)
-		for (i = 0; i < option->count; i++)
+		for (uint32_t i = 0; i < option->count; i++)
 			free(option->strings[i]);
 	free(option->strings);
 }

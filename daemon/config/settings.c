@@ -25,9 +25,7 @@ settings_new(void)
 static void
 image_done(struct image_settings *image)
 {
-	uint32_t i;
-
-	for (i = 0; i < image->need_count; i++)
+	for (uint32_t i = 0; i < image->need_count; i++)
 		free(image->needs[i].name);
 	free(image->needs);
 	free(image->soname);
@@ -37,23 +35,21 @@ image_done(struct image_settings *image)
 void
 settings_free(struct settings *settings)
 {
-	uint32_t i;
-
 	if (settings == NULL)
 		return;
-	for (i = 0; i < settings->listener_count; i++)
+	for (uint32_t i = 0; i < settings->listener_count; i++)
 		free(settings->listeners[i].addresses);
 	keys_free(settings_keys, settings);
-	for (i = 0; i < settings->image_count; i++)
+	for (uint32_t i = 0; i < settings->image_count; i++)
 		image_done(&settings->images[i]);
 	free(settings->images);
-	for (i = 0; i < settings->secret_count; i++)
+	for (uint32_t i = 0; i < settings->secret_count; i++)
 		free(settings->secrets[i].path);
 	free(settings->secrets);
-	for (i = 0; i < settings->file_count; i++)
+	for (uint32_t i = 0; i < settings->file_count; i++)
 		free(settings->files[i]);
 	free(settings->files);
-	for (i = 0; i < settings->source_count; i++)
+	for (uint32_t i = 0; i < settings->source_count; i++)
 		free(settings->sources[i]);
 	free(settings->sources);
 	free(settings);
@@ -134,7 +130,6 @@ settings_add_source(struct settings *settings, const char *path, bool pattern)
 {
 	void *array = settings->sources;
 	char **source, *copy = malloc(2 * strlen(path) + 1), *at = copy;
-	uint32_t i;
 
 	if (copy == NULL)
 		return -1;
@@ -144,7 +139,7 @@ settings_add_source(struct settings *settings, const char *path, bool pattern)
 		*at++ = *path;
 	}
 	*at = '\0';
-	for (i = 0; i < settings->source_count; i++)
+	for (uint32_t i = 0; i < settings->source_count; i++)
 		if (strcmp(settings->sources[i], copy) == 0) {
 			free(copy);
 			return 0;
@@ -163,13 +158,11 @@ settings_add_source(struct settings *settings, const char *path, bool pattern)
 static bool
 same_option(const struct raw_option *a, const struct raw_option *b)
 {
-	uint32_t i;
-
 	if (strcmp(a->path, b->path) != 0 || a->type != b->type ||
 	    a->integer != b->integer || a->count != b->count ||
 	    memcmp(&a->real, &b->real, sizeof(a->real)) != 0)
 		return false;
-	for (i = 0; i < a->count; i++)
+	for (uint32_t i = 0; i < a->count; i++)
 		if (strcmp(a->strings[i], b->strings[i]) != 0)
 			return false;
 	return true;
@@ -179,10 +172,10 @@ static const struct raw_option *
 find_option(const struct listener_settings *listener, uint32_t first,
     const char *path)
 {
-	uint32_t i, at;
+	uint32_t at;
 
 	/* Two files mostly have them in the same order. */
-	for (i = 0; i < listener->option_count; i++) {
+	for (uint32_t i = 0; i < listener->option_count; i++) {
 		at = (first + i) % listener->option_count;
 		if (strcmp(listener->options[at].path, path) == 0)
 			return &listener->options[at];
@@ -196,13 +189,12 @@ listener_same_service(const struct settings *a,
     const struct listener_settings *lb)
 {
 	const struct raw_option *other;
-	uint32_t i;
 
 	if (memcmp(a->images[la->image].hash, b->images[lb->image].hash,
 		IMAGE_HASH_SIZE) != 0 ||
 	    la->option_count != lb->option_count)
 		return false;
-	for (i = 0; i < la->option_count; i++) {
+	for (uint32_t i = 0; i < la->option_count; i++) {
 		other = find_option(lb, i, la->options[i].path);
 		if (other == NULL || !same_option(&la->options[i], other))
 			return false;

@@ -81,10 +81,9 @@ static void
 print_row(char cells[COLUMNS_MAX][CELL_MAX], const size_t *width,
     unsigned int columns)
 {
-	unsigned int i;
 	size_t pad;
 
-	for (i = 0; i < columns; i++) {
+	for (unsigned int i = 0; i < columns; i++) {
 		pad = width[i] - width_of(cells[i]) + 2;
 		printf("%s%*s", cells[i], i + 1 < columns ? (int)pad : 0, "");
 	}
@@ -96,10 +95,9 @@ fill_plain(const json_t *row, fill_row *fill, char cells[COLUMNS_MAX][CELL_MAX],
     unsigned int columns)
 {
 	char said[COLUMNS_MAX][CELL_MAX];
-	unsigned int i;
 
 	fill(row, said);
-	for (i = 0; i < columns; i++)
+	for (unsigned int i = 0; i < columns; i++)
 		escape_text(said[i], cells[i], CELL_MAX);
 }
 
@@ -132,12 +130,11 @@ fill_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 {
 	static const char *const numbers[] = { "generation", "connections",
 		"slow_callbacks", "aborts", "restarts" };
-	unsigned int i;
 
 	snprintf(cells[0], CELL_MAX, "%lld", number(row, "worker"));
 	snprintf(cells[1], CELL_MAX, "%lld", number(row, "pid"));
 	snprintf(cells[2], CELL_MAX, "%s", text(row, "state"));
-	for (i = 0; i < 5; i++)
+	for (unsigned int i = 0; i < 5; i++)
 		snprintf(cells[3 + i], CELL_MAX, "%lld",
 		    number(row, numbers[i]));
 }
@@ -147,7 +144,7 @@ fill_listener_or(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX],
     const char *closed)
 {
 	const json_t *addresses = json_object_get(row, "addresses");
-	size_t i, used = 0;
+	size_t used = 0;
 
 	snprintf(cells[0], CELL_MAX, "%s", text(row, "name"));
 	snprintf(cells[1], CELL_MAX, "%lld", number(row, "connections"));
@@ -156,7 +153,8 @@ fill_listener_or(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX],
 	snprintf(cells[3], CELL_MAX, "%.8s", text(row, "image"));
 	snprintf(cells[4], CELL_MAX, "%s",
 	    json_array_size(addresses) > 0 ? "" : closed);
-	for (i = 0; i < json_array_size(addresses) && used < CELL_MAX; i++)
+	for (size_t i = 0; i < json_array_size(addresses) && used < CELL_MAX;
+	     i++)
 		used += (size_t)snprintf(cells[4] + used, CELL_MAX - used,
 		    "%s%s", i > 0 ? " " : "",
 		    string_of(json_array_get(addresses, i)));
@@ -230,9 +228,8 @@ print_problems(const json_t *answer)
 {
 	const json_t *problems = json_object_get(answer, "problems");
 	const char *line;
-	size_t i;
 
-	for (i = 0; i < json_array_size(problems); i++) {
+	for (size_t i = 0; i < json_array_size(problems); i++) {
 		line = json_string_value(json_array_get(problems, i));
 		if (line != NULL)
 			put_line(stderr, line);
@@ -264,9 +261,8 @@ print_generations(const json_t *answer)
 		"CODE OF", NULL };
 	const json_t *list = json_object_get(answer, "generations");
 	const json_t *workers = json_object_get(answer, "workers"), *row;
-	size_t i;
 
-	for (i = 0; i < json_array_size(list); i++) {
+	for (size_t i = 0; i < json_array_size(list); i++) {
 		row = json_array_get(list, i);
 		printf("generation %lld, ", number(row, "generation"));
 		put_member(row, "state");
@@ -276,7 +272,7 @@ print_generations(const json_t *answer)
 			print_table(json_object_get(row, "listeners"), heads,
 			    fill_generation_listener);
 	}
-	for (i = 0; i < json_array_size(workers); i++) {
+	for (size_t i = 0; i < json_array_size(workers); i++) {
 		row = json_array_get(workers, i);
 		if (strcmp(text(row, "state"), "answered") == 0)
 			continue;
@@ -296,13 +292,12 @@ print_crashes(const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "crashes"), *row;
 	long long count = number(answer, "count");
-	size_t i;
 
 	if (count == 0)
 		puts("no worker has died");
 	else if ((long long)json_array_size(list) < count)
 		printf("the last %zu of %lld:\n", json_array_size(list), count);
-	for (i = 0; i < json_array_size(list); i++) {
+	for (size_t i = 0; i < json_array_size(list); i++) {
 		row = json_array_get(list, i);
 		put_member(row, "time");
 		printf(" worker %lld (pid %lld), generation %lld, ",

@@ -41,9 +41,8 @@ static int
 check_stack(const struct elf_file *elf, struct error *err)
 {
 	bool stack = false;
-	size_t i;
 
-	for (i = 0; i < elf->head.e_phnum; i++)
+	for (size_t i = 0; i < elf->head.e_phnum; i++)
 		if (elf->segments[i].p_type == PT_GNU_STACK)
 			stack = !(elf->segments[i].p_flags & PF_X);
 	if (stack)
@@ -101,7 +100,6 @@ check_relocations(const struct elf_file *elf, uint64_t address, uint64_t len,
 {
 	ElfW(Rela) some[256];
 	uint64_t offset, left, n;
-	size_t i;
 
 	/* What lies nowhere is for the loader to complain about. */
 	if (!elf_file_find(elf, address, len, &offset))
@@ -114,7 +112,7 @@ check_relocations(const struct elf_file *elf, uint64_t address, uint64_t len,
 			(off_t)offset) == -1)
 			return error_sys(err, "%s", elf->path);
 		offset += n * sizeof(some[0]);
-		for (i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++)
 			if (is_static_tls(RELOCATION_TYPE(some[i].r_info)))
 				return static_tls(elf, err);
 	}

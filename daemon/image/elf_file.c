@@ -120,9 +120,7 @@ read_segments(struct elf_file *elf, struct error *err)
 static const ElfW(Phdr) *
 find_segment(const struct elf_file *elf, ElfW(Word) type)
 {
-	size_t i;
-
-	for (i = 0; i < elf->head.e_phnum; i++)
+	for (size_t i = 0; i < elf->head.e_phnum; i++)
 		if (elf->segments[i].p_type == type)
 			return &elf->segments[i];
 	return NULL;
@@ -186,9 +184,8 @@ elf_file_dynamic(const struct elf_file *elf, ElfW(Sxword) tag,
     uint64_t *ret_value)
 {
 	bool found = false;
-	size_t i;
 
-	for (i = 0; i < elf->dynamic_count; i++)
+	for (size_t i = 0; i < elf->dynamic_count; i++)
 		if (elf->dynamic[i].d_tag == tag) {
 			*ret_value = elf->dynamic[i].d_un.d_val;
 			found = true;
@@ -201,9 +198,8 @@ elf_file_find(const struct elf_file *elf, uint64_t address, uint64_t len,
     uint64_t *ret_offset)
 {
 	const ElfW(Phdr) *segment;
-	size_t i;
 
-	for (i = 0; i < elf->head.e_phnum; i++) {
+	for (size_t i = 0; i < elf->head.e_phnum; i++) {
 		segment = &elf->segments[i];
 		if (segment->p_type != PT_LOAD || address < segment->p_vaddr ||
 		    address - segment->p_vaddr > segment->p_filesz ||

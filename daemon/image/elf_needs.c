@@ -34,12 +34,11 @@ read_names(struct elf_needs *needs, const struct elf_file *elf,
     struct error *err)
 {
 	char *name;
-	size_t i;
 
 	needs->names = calloc(elf->dynamic_count + 1, sizeof(*needs->names));
 	if (needs->names == NULL)
 		return error_sys(err, "%s", elf->path);
-	for (i = 0; i < elf->dynamic_count; i++) {
+	for (size_t i = 0; i < elf->dynamic_count; i++) {
 		if (elf->dynamic[i].d_tag != DT_NEEDED)
 			continue;
 		name = elf_file_string(elf, elf->dynamic[i].d_un.d_val);
@@ -91,9 +90,7 @@ elf_needs_read(struct elf_needs *needs, const char *path, int fd, uint64_t size,
 void
 elf_needs_done(struct elf_needs *needs)
 {
-	size_t i;
-
-	for (i = 0; i < needs->count; i++)
+	for (size_t i = 0; i < needs->count; i++)
 		free(needs->names[i]);
 	free(needs->names);
 	free(needs->soname);

@@ -127,12 +127,12 @@ elf_symbols_unique(const struct elf_file *elf, uint64_t *ret_name)
 {
 	enum elf_symbols found = ELF_SYMBOLS_NONE;
 	ElfW(Sym) *symbols;
-	size_t i, count;
+	size_t count;
 
 	symbols = elf_symbols_read(elf, &count);
 	if (symbols == NULL)
 		return ELF_SYMBOLS_DAMAGED;
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		if (is_unique(&symbols[i])) {
 			*ret_name = symbols[i].st_name;
 			found = ELF_SYMBOLS_UNIQUE;

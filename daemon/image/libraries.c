@@ -293,9 +293,7 @@ need_path(struct finder *finder, const struct object *object, const char *name)
 static bool
 listed(const struct finder *finder, const char *name)
 {
-	uint32_t i;
-
-	for (i = 0; i < finder->found->count; i++)
+	for (uint32_t i = 0; i < finder->found->count; i++)
 		if (strcmp(finder->found->list[i].name, name) == 0)
 			return true;
 	return false;
@@ -337,9 +335,7 @@ need(struct finder *finder, const struct object *object, const char *name)
 static int
 visit(struct finder *finder, const struct object *object)
 {
-	size_t i;
-
-	for (i = 0; i < object->needs.count; i++)
+	for (size_t i = 0; i < object->needs.count; i++)
 		if (need(finder, object, object->needs.names[i]) == -1)
 			return -1;
 	return 0;
@@ -368,9 +364,8 @@ static int
 identify(struct finder *finder, struct image *image)
 {
 	const struct library_file *library;
-	uint32_t i;
 
-	for (i = 0; i < finder->found->count; i++) {
+	for (uint32_t i = 0; i < finder->found->count; i++) {
 		library = &finder->found->list[i];
 		if (library->image.fd != -1 &&
 		    image_hash_add(image->hash, library->name,
@@ -412,9 +407,7 @@ libraries_find(const char *path, int file, struct image *image,
 void
 libraries_done(struct libraries *libraries)
 {
-	uint32_t i;
-
-	for (i = 0; i < libraries->count; i++) {
+	for (uint32_t i = 0; i < libraries->count; i++) {
 		free(libraries->list[i].name);
 		free(libraries->list[i].path);
 		image_close(&libraries->list[i].image);

@@ -66,7 +66,7 @@ default_dirs(void)
 	void *handle = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
 	Dl_serinfo size, *info = NULL;
 	char **dirs = NULL;
-	unsigned int i, count = 0;
+	unsigned int count = 0;
 
 	if (handle == NULL)
 		return NULL;
@@ -76,7 +76,7 @@ default_dirs(void)
 		if (dlinfo(handle, RTLD_DI_SERINFO, info) == 0)
 			dirs = calloc(info->dls_cnt + 1, sizeof(*dirs));
 	}
-	for (i = 0; dirs != NULL && i < info->dls_cnt; i++)
+	for (unsigned int i = 0; dirs != NULL && i < info->dls_cnt; i++)
 		if ((info->dls_serpath[i].dls_flags & LA_SER_DEFAULT) &&
 		    (dirs[count] = strdup(info->dls_serpath[i].dls_name)) !=
 			NULL)
@@ -110,9 +110,8 @@ system_libraries_open(struct system_libraries *libraries)
 void
 system_libraries_close(struct system_libraries *libraries)
 {
-	size_t i;
-
-	for (i = 0; libraries->dirs != NULL && libraries->dirs[i] != NULL; i++)
+	for (size_t i = 0;
+	     libraries->dirs != NULL && libraries->dirs[i] != NULL; i++)
 		free(libraries->dirs[i]);
 	free(libraries->dirs);
 	free(libraries->cache);
@@ -155,14 +154,13 @@ find_in_cache(const struct system_libraries *libraries, const char *wanted)
 	const char *name, *path;
 	struct cache_head head;
 	struct cache_entry entry;
-	size_t i;
 
 	if (libraries->cache_size < sizeof(head))
 		return NULL;
 	memcpy(&head, libraries->cache, sizeof(head));
 	if (head.count > (libraries->cache_size - sizeof(head)) / sizeof(entry))
 		return NULL;
-	for (i = 0; i < head.count; i++) {
+	for (size_t i = 0; i < head.count; i++) {
 		memcpy(&entry,
 		    libraries->cache + sizeof(head) + i * sizeof(entry),
 		    sizeof(entry));
@@ -196,11 +194,10 @@ system_libraries_find(const struct system_libraries *libraries,
     const char *name)
 {
 	char *path = find_loaded(name);
-	size_t i;
 
 	if (path == NULL)
 		path = find_in_cache(libraries, name);
-	for (i = 0; path == NULL && libraries->dirs != NULL &&
+	for (size_t i = 0; path == NULL && libraries->dirs != NULL &&
 	     libraries->dirs[i] != NULL;
 	     i++) {
 		if (asprintf(&path, "%s/%s", libraries->dirs[i], name) == -1)

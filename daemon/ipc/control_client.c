@@ -154,11 +154,10 @@ request_line(const struct control_request *request, size_t *ret_length)
 	const struct control_word *word = &control_words[request->command];
 	json_t *object = json_object();
 	char *line = NULL;
-	unsigned int i;
 	int rc;
 
 	rc = json_object_set_new(object, "command", json_string(word->name));
-	for (i = 0; i < CONTROL_FLAGS_MAX; i++)
+	for (unsigned int i = 0; i < CONTROL_FLAGS_MAX; i++)
 		if (request->flags & 1u << i)
 			rc |= json_object_set_new(object, word->flags[i],
 			    json_true());

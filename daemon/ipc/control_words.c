@@ -31,9 +31,7 @@ control_command(const char *name)
 unsigned int
 control_flag(enum control_command command, const char *flag)
 {
-	unsigned int i;
-
-	for (i = 0; i < CONTROL_FLAGS_MAX; i++)
+	for (unsigned int i = 0; i < CONTROL_FLAGS_MAX; i++)
 		if (control_words[command].flags[i] != NULL &&
 		    strcmp(control_words[command].flags[i], flag) == 0)
 			return 1u << i;

@@ -76,7 +76,6 @@ static struct shm *
 new_shm(unsigned int workers)
 {
 	struct shm *shm;
-	unsigned int i;
 
 	if (workers == 0 || workers > WORKERS_MAX) {
 		errno = EINVAL;
@@ -87,7 +86,7 @@ new_shm(unsigned int workers)
 		return NULL;
 	shm->workers = shm->own = workers;
 	shm->head_fd = -1;
-	for (i = 0; i < workers; i++)
+	for (unsigned int i = 0; i < workers; i++)
 		shm->view[i].fd = -1;
 	return shm;
 }
@@ -157,11 +156,9 @@ drop_view(struct shm_view *view)
 void
 shm_free(struct shm *shm)
 {
-	unsigned int i;
-
 	if (shm == NULL)
 		return;
-	for (i = 0; i < shm->workers; i++)
+	for (unsigned int i = 0; i < shm->workers; i++)
 		drop_view(&shm->view[i]);
 	if (shm->head != NULL)
 		munmap(shm->head, sizeof(*shm->head));
@@ -260,9 +257,7 @@ shm_slot_given(const struct shm *shm, unsigned int worker, unsigned int slot)
 void
 shm_take_slot(struct shm *shm, unsigned int slot)
 {
-	unsigned int i;
-
-	for (i = 0; i < shm->workers && slot < LISTENERS_MAX; i++)
+	for (unsigned int i = 0; i < shm->workers && slot < LISTENERS_MAX; i++)
 		atomic_fetch_and(&shm->head->given[i][slot / 32],
 		    ~(UINT32_C(1) << slot % 32));
 }
@@ -270,9 +265,7 @@ shm_take_slot(struct shm *shm, unsigned int slot)
 void
 shm_offer_ids(struct shm *shm)
 {
-	unsigned int i;
-
-	for (i = 0; i < shm->workers; i++)
+	for (unsigned int i = 0; i < shm->workers; i++)
 		if (shm->view[i].row != NULL &&
 		    atomic_load(&shm->view[i].row->taken) ==
 			atomic_load(&shm->head->offer[i]))

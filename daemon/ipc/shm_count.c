@@ -35,11 +35,10 @@ shm_connections(const struct shm *shm, unsigned int slot)
 {
 	struct shm_row *row;
 	uint64_t sum = 0;
-	unsigned int i;
 
 	if (slot >= LISTENERS_MAX)
 		return 0;
-	for (i = 0; i < shm->workers; i++) {
+	for (unsigned int i = 0; i < shm->workers; i++) {
 		row = row_for(shm, i, slot);
 		if (row != NULL)
 			sum += atomic_load(&row->connections[slot]);
@@ -52,11 +51,10 @@ shm_worker_connections(const struct shm *shm, unsigned int worker)
 {
 	struct shm_row *row;
 	uint64_t sum = 0;
-	unsigned int i;
 
 	if (worker >= shm->workers)
 		return 0;
-	for (i = 0; i < LISTENERS_MAX; i++) {
+	for (unsigned int i = 0; i < LISTENERS_MAX; i++) {
 		row = row_for(shm, worker, i);
 		if (row != NULL)
 			sum += atomic_load_explicit(&row->connections[i],
@@ -133,9 +131,8 @@ static struct address_entry *
 find_entry(struct shm_row *row, uint64_t key)
 {
 	struct address_entry *bucket = row->addresses[key % SHM_BUCKETS];
-	unsigned int i;
 
-	for (i = 0; i < SHM_BUCKET_SIZE; i++)
+	for (unsigned int i = 0; i < SHM_BUCKET_SIZE; i++)
 		if (atomic_load_explicit(&bucket[i].key,
 			memory_order_relaxed) == key)
 			return &bucket[i];
@@ -150,11 +147,10 @@ static struct address_entry *
 own_entry(struct shm_row *row, uint64_t key)
 {
 	struct address_entry *entry = find_entry(row, key);
-	unsigned int i;
 
 	if (entry != NULL)
 		return entry;
-	for (i = 0; i < SHM_BUCKET_SIZE; i++) {
+	for (unsigned int i = 0; i < SHM_BUCKET_SIZE; i++) {
 		entry = &row->addresses[key % SHM_BUCKETS][i];
 		if (atomic_load(&entry->count) != 0)
 			continue;
@@ -170,9 +166,8 @@ address_connections(const struct shm *shm, unsigned int slot, uint64_t key)
 	struct address_entry *entry;
 	struct shm_row *row;
 	uint64_t sum = 0;
-	unsigned int i;
 
-	for (i = 0; i < shm->workers; i++) {
+	for (unsigned int i = 0; i < shm->workers; i++) {
 		row = row_for(shm, i, slot);
 		entry = row != NULL ? find_entry(row, key) : NULL;
 		if (entry != NULL)

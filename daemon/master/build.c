@@ -186,9 +186,8 @@ static const struct origin *
 image_origin(const struct settings *settings, uint32_t index)
 {
 	static const struct origin nowhere = { "", 0 };
-	uint32_t i;
 
-	for (i = 0; i < settings->listener_count; i++)
+	for (uint32_t i = 0; i < settings->listener_count; i++)
 		if (settings->listeners[i].image == index)
 			return &settings->listeners[i].plugin_origin;
 	return &nowhere;

@@ -46,11 +46,9 @@ void
 canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
     const struct settings *settings)
 {
-	uint32_t i;
-
 	canary->until_ms = clock_ms() + settings->canary.time_ms;
 	canary->errors = (unsigned int)settings->canary.errors;
-	for (i = 0; i < workers; i++)
+	for (uint32_t i = 0; i < workers; i++)
 		canary->start[i] = counts_of(shm, i);
 }
 
@@ -66,9 +64,8 @@ added(const struct canary *canary, struct shm *shm, uint32_t first,
     uint32_t end)
 {
 	struct canary_counts sum = { 0, 0 }, now;
-	uint32_t i;
 
-	for (i = first; i < end; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		now = counts_of(shm, i);
 		/* One that was started again has begun at 0. */
 		if (now.closed >= canary->start[i].closed &&
@@ -87,9 +84,8 @@ static struct canary_counts
 before(const struct canary *canary, uint32_t workers)
 {
 	struct canary_counts sum = { 0, 0 };
-	uint32_t i;
 
-	for (i = 0; i < workers; i++) {
+	for (uint32_t i = 0; i < workers; i++) {
 		sum.closed += canary->start[i].closed;
 		sum.failed += canary->start[i].failed;
 	}

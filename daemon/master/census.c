@@ -46,13 +46,12 @@ static void
 finish(struct census *census)
 {
 	struct census_asker *asker;
-	uint32_t i;
 
 	while ((asker = TAILQ_FIRST(&census->now)) != NULL) {
 		TAILQ_REMOVE(&census->now, asker, link);
 		asker->on_census(asker->arg, census->worker, census->count);
 	}
-	for (i = 0; i < census->count; i++)
+	for (uint32_t i = 0; i < census->count; i++)
 		forget_rows(&census->worker[i]);
 	census->running = false;
 	if (!TAILQ_EMPTY(&census->next))
@@ -92,13 +91,12 @@ static void
 begin(struct census *census)
 {
 	struct worker_row *row;
-	uint32_t i;
 
 	TAILQ_CONCAT(&census->now, &census->next, link);
 	census->running = true;
 	census->serial++;
 	census->missing = 0;
-	for (i = 0; i < census->count; i++) {
+	for (uint32_t i = 0; i < census->count; i++) {
 		row = &census->workers->row[i];
 		if (row->child == NULL)
 			continue;
@@ -157,9 +155,8 @@ static bool
 rows_valid(const struct msg *msg, uint32_t count)
 {
 	struct status_row row;
-	uint32_t i;
 
-	for (i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		memcpy(&row, msg->payload + i * sizeof(row), sizeof(row));
 		if (row.slot >= LISTENERS_MAX || row.current > 1 ||
 		    row.connections > UINT32_MAX)
@@ -233,11 +230,9 @@ census_new(struct event_base *base, struct workers *workers)
 void
 census_free(struct census *census)
 {
-	uint32_t i;
-
 	if (census == NULL)
 		return;
-	for (i = 0; i < census->count; i++)
+	for (uint32_t i = 0; i < census->count; i++)
 		forget_rows(&census->worker[i]);
 	event_free(census->timer);
 	free(census);

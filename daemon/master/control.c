@@ -49,7 +49,6 @@ in_groups(int fd, gid_t gid)
 	gid_t few[32], *groups = few;
 	socklen_t size = sizeof(few);
 	bool found = false;
-	size_t i;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == -1) {
 		/* ERANGE says in size how many there are. */
@@ -59,7 +58,7 @@ in_groups(int fd, gid_t gid)
 		    -1)
 			size = 0;
 	}
-	for (i = 0; i < size / sizeof(gid_t); i++)
+	for (size_t i = 0; i < size / sizeof(gid_t); i++)
 		if (groups[i] == gid)
 			found = true;
 	if (groups != few)
@@ -160,11 +159,10 @@ static void
 control_accept_cb(evutil_socket_t listening, short what, void *arg)
 {
 	struct control *control = arg;
-	unsigned int i;
 	int fd;
 
 	(void)what;
-	for (i = 0; i < ACCEPTS_PER_PASS; i++) {
+	for (unsigned int i = 0; i < ACCEPTS_PER_PASS; i++) {
 		fd = accept4(listening, NULL, NULL,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd != -1) {

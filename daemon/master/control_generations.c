@@ -67,12 +67,12 @@ compare(const void *pa, const void *pb)
 static void
 merge(struct rows *rows)
 {
-	uint32_t i, kept = 0;
+	uint32_t kept = 0;
 
 	if (rows->count == 0)
 		return;
 	qsort(rows->row, rows->count, sizeof(rows->row[0]), compare);
-	for (i = 1; i < rows->count; i++) {
+	for (uint32_t i = 1; i < rows->count; i++) {
 		if (compare(&rows->row[kept], &rows->row[i]) == 0)
 			rows->row[kept].connections += rows->row[i].connections;
 		else
@@ -87,9 +87,8 @@ collect(struct rows *rows, const struct census_worker *worker, uint32_t serves)
 {
 	struct status_row told;
 	struct row row;
-	uint32_t i;
 
-	for (i = 0; i < worker->count; i++) {
+	for (uint32_t i = 0; i < worker->count; i++) {
 		told = worker->rows[i];
 		if (told.generation == 0 || told.generation > serves)
 			continue;
@@ -190,12 +189,12 @@ on_census(void *arg, const struct census_worker *workers, uint32_t count)
 	json_t *generations = json_array(), *asked = json_array();
 	struct worker_facts facts;
 	struct rows rows = { 0 };
-	uint32_t i, at = 0;
+	uint32_t at = 0;
 	bool whole;
 
 	whole = add_generation(&rows, reload_committed(subject->reload)) &&
 	    add_generation(&rows, reload_previous(subject->reload));
-	for (i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		json_array_append_new(asked,
 		    worker_object(subject, &workers[i], i));
 		workers_facts(subject->workers, i, &facts);

@@ -26,9 +26,8 @@ static json_t *
 hash_text(const uint8_t hash[IMAGE_HASH_SIZE])
 {
 	char text[2 * IMAGE_HASH_SIZE + 1];
-	int i;
 
-	for (i = 0; i < IMAGE_HASH_SIZE; i++)
+	for (int i = 0; i < IMAGE_HASH_SIZE; i++)
 		snprintf(text + 2 * i, 3, "%02x", hash[i]);
 	return json_string(text);
 }
@@ -36,9 +35,7 @@ hash_text(const uint8_t hash[IMAGE_HASH_SIZE])
 static bool
 contains(const json_t *array, const json_t *value)
 {
-	size_t i;
-
-	for (i = 0; i < json_array_size(array); i++)
+	for (size_t i = 0; i < json_array_size(array); i++)
 		if (json_equal(json_array_get(array, i), value))
 			return true;
 	return false;
@@ -50,9 +47,8 @@ addresses(const struct gen *gen, uint32_t listener)
 {
 	json_t *array = json_array(), *one;
 	char text[ADDRESS_TEXT_MAX];
-	uint32_t i;
 
-	for (i = 0; i < gen->socket_count; i++) {
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		if (gen->sockets[i].listener != listener ||
 		    gen->sockets[i].sock == NULL)
 			continue;
@@ -88,10 +84,9 @@ static json_t *
 listeners_array(const struct control_subject *subject, const struct gen *gen)
 {
 	json_t *array = json_array();
-	uint32_t i;
 
 	if (gen != NULL)
-		for (i = 0; i < gen->settings->listener_count; i++)
+		for (uint32_t i = 0; i < gen->settings->listener_count; i++)
 			json_array_append_new(array,
 			    listener_object(subject, gen, i));
 	return array;
@@ -102,9 +97,8 @@ workers_array(const struct control_subject *subject)
 {
 	json_t *array = json_array();
 	struct worker_facts facts;
-	uint32_t i;
 
-	for (i = 0; i < workers_count(subject->workers); i++) {
+	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {
 		workers_facts(subject->workers, i, &facts);
 		json_array_append_new(array,
 		    json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}",

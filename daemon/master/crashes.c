@@ -56,14 +56,14 @@ crashes_each(const struct crashes *crashes,
 void
 crash_take_report(struct crash *crash, const struct board_row *row)
 {
-	uint32_t length, i, used = 0;
+	uint32_t length, used = 0;
 	char c, before = '\n';
 
 	length =
 	    atomic_load_explicit(&row->report_length, memory_order_acquire);
 	if (length > sizeof(crash->text) - 2)
 		length = sizeof(crash->text) - 2;
-	for (i = 0; i < length; i++) {
+	for (uint32_t i = 0; i < length; i++) {
 		c = row->report[i];
 		if (c == '\n' ? before == '\n' : c < ' ' || c > '~')
 			continue;

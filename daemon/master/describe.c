@@ -121,10 +121,9 @@ send_parts(struct child *child, const char *path, const struct image *image,
 {
 	const uint32_t library[4] = { 1 };
 	char payload[MSG_PAYLOAD_MAX];
-	uint32_t i;
 	int n;
 
-	for (i = 0; i < libraries->count; i++) {
+	for (uint32_t i = 0; i < libraries->count; i++) {
 		n = snprintf(payload, sizeof(payload), "%s%c%s",
 		    libraries->list[i].name, '\0', libraries->list[i].path);
 		if ((size_t)n >= sizeof(payload))

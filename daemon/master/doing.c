@@ -50,11 +50,10 @@ name_listener(const struct gen *gen, uint32_t callback, uint32_t slot,
     char *text, size_t size)
 {
 	const struct listener_settings *listener;
-	uint32_t i;
 
 	if (gen == NULL || gen->slots == NULL)
 		return false;
-	for (i = 0; i < gen->settings->listener_count; i++) {
+	for (uint32_t i = 0; i < gen->settings->listener_count; i++) {
 		if (gen->slots[i] != slot)
 			continue;
 		listener = &gen->settings->listeners[i];

@@ -45,11 +45,9 @@ gen_ref(struct gen *gen)
 static void
 free_slots(struct gen *gen)
 {
-	uint32_t i;
-
 	if (gen->slots == NULL)
 		return;
-	for (i = 0; i < gen->settings->listener_count; i++)
+	for (uint32_t i = 0; i < gen->settings->listener_count; i++)
 		slots_unref(gen->slot_table, gen->slots[i]);
 	free(gen->slots);
 }
@@ -57,10 +55,8 @@ free_slots(struct gen *gen)
 static void
 close_secrets(struct gen *gen)
 {
-	uint32_t i;
-
-	for (i = 0; gen->secrets != NULL && i < gen->settings->secret_count;
-	     i++)
+	for (uint32_t i = 0;
+	     gen->secrets != NULL && i < gen->settings->secret_count; i++)
 		if (gen->secrets[i] != -1)
 			close(gen->secrets[i]);
 	free(gen->secrets);
@@ -69,15 +65,13 @@ close_secrets(struct gen *gen)
 void
 gen_unref(struct gen *gen)
 {
-	uint32_t i;
-
 	if (gen == NULL || --gen->refs > 0)
 		return;
 	gen_drop_sockets(gen, NULL);
 	free(gen->sockets);
 	if (gen->settings != NULL) {
 		free_slots(gen);
-		for (i = 0;
+		for (uint32_t i = 0;
 		     gen->images != NULL && i < gen->settings->image_count; i++)
 			if (gen->images[i].fd != -1)
 				close(gen->images[i].fd);
@@ -94,17 +88,15 @@ gen_unref(struct gen *gen)
 static int
 make_slots(struct gen *gen)
 {
-	uint32_t i;
-
 	gen->images =
 	    calloc(gen->settings->image_count + 1, sizeof(*gen->images));
 	gen->secrets =
 	    calloc(gen->settings->secret_count + 1, sizeof(*gen->secrets));
 	if (gen->images != NULL)
-		for (i = 0; i < gen->settings->image_count; i++)
+		for (uint32_t i = 0; i < gen->settings->image_count; i++)
 			gen->images[i].fd = -1;
 	if (gen->secrets != NULL)
-		for (i = 0; i < gen->settings->secret_count; i++)
+		for (uint32_t i = 0; i < gen->settings->secret_count; i++)
 			gen->secrets[i] = -1;
 	return gen->images != NULL && gen->secrets != NULL ? 0 : -1;
 }
@@ -119,16 +111,14 @@ copy_fd(int *to, int from)
 static int
 copy_descriptors(struct gen *copy, const struct gen *gen)
 {
-	uint32_t i;
-
 	if (make_slots(copy) == -1)
 		return -1;
-	for (i = 0; i < gen->settings->image_count; i++) {
+	for (uint32_t i = 0; i < gen->settings->image_count; i++) {
 		copy->images[i].facts = gen->images[i].facts;
 		if (copy_fd(&copy->images[i].fd, gen->images[i].fd) == -1)
 			return -1;
 	}
-	for (i = 0; i < gen->settings->secret_count; i++)
+	for (uint32_t i = 0; i < gen->settings->secret_count; i++)
 		if (copy_fd(&copy->secrets[i], gen->secrets[i]) == -1)
 			return -1;
 	return 0;
@@ -252,14 +242,12 @@ gen_take_facts(struct gen *gen, const struct msg *msg, struct error *err)
 bool
 gen_complete(const struct gen *gen)
 {
-	uint32_t i;
-
 	if (gen->settings == NULL)
 		return false;
-	for (i = 0; i < gen->settings->image_count; i++)
+	for (uint32_t i = 0; i < gen->settings->image_count; i++)
 		if (gen->images[i].fd == -1)
 			return false;
-	for (i = 0; i < gen->settings->secret_count; i++)
+	for (uint32_t i = 0; i < gen->settings->secret_count; i++)
 		if (gen->secrets[i] == -1)
 			return false;
 	return true;

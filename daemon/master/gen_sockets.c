@@ -45,9 +45,7 @@ new_row(struct gen *gen)
 static bool
 is_taken(const struct gen *gen, const struct sock *sock)
 {
-	uint32_t i;
-
-	for (i = 0; i < gen->socket_count; i++)
+	for (uint32_t i = 0; i < gen->socket_count; i++)
 		if (gen->sockets[i].sock == sock)
 			return true;
 	return false;
@@ -103,9 +101,9 @@ bind_for_one(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
 {
 	const struct listener_settings *listener = &gen->settings->listeners[l];
 	struct sock *sock;
-	uint32_t i, found = 0;
+	uint32_t found = 0;
 
-	for (i = 0; i < workers; i++) {
+	for (uint32_t i = 0; i < workers; i++) {
 		sock = sockets_find(sockets, listener,
 		    &listener->addresses[a].address, i, 0);
 		if (sock == NULL)
@@ -196,9 +194,8 @@ gen_listen(struct gen *gen, uint32_t below, const struct gen_teller *teller)
 	unsigned int problems = 0;
 	struct gen_socket *row;
 	struct error err;
-	uint32_t i;
 
-	for (i = 0; i < gen->socket_count; i++) {
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
 		listener = &gen->settings->listeners[row->listener];
 		if (row->worker != ALL_WORKERS && row->worker >= below)
@@ -217,9 +214,7 @@ gen_listen(struct gen *gen, uint32_t below, const struct gen_teller *teller)
 static bool
 is_served(const struct gen *gen, const struct sock *sock, uint32_t below)
 {
-	uint32_t i;
-
-	for (i = 0; i < gen->socket_count; i++)
+	for (uint32_t i = 0; i < gen->socket_count; i++)
 		if (gen->sockets[i].sock == sock &&
 		    (gen->sockets[i].worker == ALL_WORKERS ||
 			gen->sockets[i].worker < below))
@@ -232,9 +227,8 @@ gen_takes_sockets(const struct gen *from, const struct gen *next,
     uint32_t below)
 {
 	const struct gen_socket *row;
-	uint32_t i;
 
-	for (i = 0; i < from->socket_count; i++) {
+	for (uint32_t i = 0; i < from->socket_count; i++) {
 		row = &from->sockets[i];
 		/* What all accept from, the others go on with. */
 		if (row->sock != NULL && row->worker < below &&
@@ -265,9 +259,8 @@ gen_restore_sockets(struct gen *gen, uint32_t worker)
 {
 	const struct listener_settings *listener;
 	struct gen_socket *row;
-	uint32_t i;
 
-	for (i = 0; i < gen->socket_count; i++) {
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
 		listener = &gen->settings->listeners[row->listener];
 		if (row->sock == NULL ||
@@ -287,9 +280,8 @@ void
 gen_apply(const struct gen *gen)
 {
 	const struct gen_socket *row;
-	uint32_t i;
 
-	for (i = 0; i < gen->socket_count; i++) {
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
 		if (row->sock != NULL)
 			sock_apply(row->sock,
@@ -308,7 +300,6 @@ is_news(const struct gen *gen, const struct gen_socket *row,
 				       *other_listener;
 	const struct gen_socket *scan;
 	char text[ADDRESS_TEXT_MAX], other_text[ADDRESS_TEXT_MAX];
-	uint32_t i;
 
 	if (row->sock == NULL)
 		return false;
@@ -317,7 +308,7 @@ is_news(const struct gen *gen, const struct gen_socket *row,
 	    row[-1].address == row->address && row->worker != ALL_WORKERS)
 		return false;
 	sock_text(row->sock, text);
-	for (i = 0; other != NULL && i < other->socket_count; i++) {
+	for (uint32_t i = 0; other != NULL && i < other->socket_count; i++) {
 		scan = &other->sockets[i];
 		other_listener = &other->settings->listeners[scan->listener];
 		if (scan->sock != NULL &&
@@ -334,9 +325,8 @@ gen_log_sockets(const struct gen *gen, const struct gen *before)
 	const struct listener_settings *listener;
 	const struct image_facts *facts;
 	char text[ADDRESS_TEXT_MAX];
-	uint32_t i;
 
-	for (i = 0; i < gen->socket_count; i++) {
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		if (!is_news(gen, &gen->sockets[i], before))
 			continue;
 		listener = &gen->settings->listeners[gen->sockets[i].listener];
@@ -345,7 +335,7 @@ gen_log_sockets(const struct gen *gen, const struct gen *before)
 		    sock_text(gen->sockets[i].sock, text), listener->name,
 		    facts->name, facts->version);
 	}
-	for (i = 0; before != NULL && i < before->socket_count; i++) {
+	for (uint32_t i = 0; before != NULL && i < before->socket_count; i++) {
 		if (!is_news(before, &before->sockets[i], gen))
 			continue;
 		listener =
@@ -360,9 +350,8 @@ gen_drop_sockets(struct gen *gen, const char *listener)
 {
 	struct gen_socket *row;
 	unsigned int dropped = 0;
-	uint32_t i;
 
-	for (i = 0; i < gen->socket_count; i++) {
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
 		if (row->sock == NULL ||
 		    (listener != NULL &&
@@ -379,9 +368,7 @@ gen_drop_sockets(struct gen *gen, const char *listener)
 void
 gen_end_sockets(struct gen *gen)
 {
-	uint32_t i;
-
-	for (i = 0; i < gen->socket_count; i++) {
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		if (gen->sockets[i].sock != NULL)
 			sock_end(gen->sockets[i].sock);
 		gen->sockets[i].sock = NULL;

@@ -102,9 +102,7 @@ inherited_take(struct inherited *ret)
 void
 inherited_done(struct inherited *inherited)
 {
-	unsigned int i;
-
-	for (i = 0; i < inherited->count; i++) {
+	for (unsigned int i = 0; i < inherited->count; i++) {
 		aside_close(inherited->sockets[i].fd);
 		free(inherited->sockets[i].name);
 	}
@@ -115,9 +113,9 @@ inherited_done(struct inherited *inherited)
 unsigned int
 inherited_count(const struct inherited *inherited, const char *name)
 {
-	unsigned int i, count = 0;
+	unsigned int count = 0;
 
-	for (i = 0; i < inherited->count; i++)
+	for (unsigned int i = 0; i < inherited->count; i++)
 		if (strcmp(inherited->sockets[i].name, name) == 0)
 			count++;
 	return count;
@@ -148,9 +146,7 @@ int
 inherited_fd(const struct inherited *inherited, const char *name,
     unsigned int number, struct error *err)
 {
-	unsigned int i;
-
-	for (i = 0; i < inherited->count; i++)
+	for (unsigned int i = 0; i < inherited->count; i++)
 		if (strcmp(inherited->sockets[i].name, name) == 0 &&
 		    number-- == 0)
 			return check_socket(inherited->sockets[i].fd, name,

@@ -54,9 +54,8 @@ static void
 say_waiting(struct reload *reload, const char *what)
 {
 	char doing[DOING_MAX];
-	uint32_t i;
 
-	for (i = 0; i < workers_count(reload->workers); i++) {
+	for (uint32_t i = 0; i < workers_count(reload->workers); i++) {
 		if (!workers_waits_for(reload->workers, i))
 			continue;
 		workers_doing(reload->workers, i, reload->next, doing);
@@ -106,9 +105,8 @@ static void
 tell_unsettled(struct reload *reload)
 {
 	char doing[DOING_MAX];
-	uint32_t i;
 
-	for (i = 0; i < workers_count(reload->workers); i++) {
+	for (uint32_t i = 0; i < workers_count(reload->workers); i++) {
 		if (!workers_waits_for(reload->workers, i))
 			continue;
 		workers_doing(reload->workers, i, NULL, doing);
@@ -142,9 +140,7 @@ leave_behind(struct reload *reload)
 static bool
 some_serve(const struct reload *reload)
 {
-	uint32_t i;
-
-	for (i = 0; i < workers_count(reload->workers); i++)
+	for (uint32_t i = 0; i < workers_count(reload->workers); i++)
 		if (workers_waits_for(reload->workers, i) &&
 		    !workers_is_new(reload->workers, i))
 			return true;

@@ -154,10 +154,9 @@ catch_faults(void)
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND,
 	};
 	struct sigaction now;
-	size_t i;
 
 	sigaltstack(&stack, NULL);
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		/* A sanitizer reports its own way. */
 		if (sigaction(faults[i], NULL, &now) == 0 &&
 		    now.sa_handler == SIG_DFL)
@@ -168,13 +167,12 @@ catch_faults(void)
 static void
 choose(sigset_t *ret_taken)
 {
-	size_t i;
 	int number;
 
 	sigfillset(ret_taken);
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		sigdelset(ret_taken, faults[i]);
-	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		sigdelset(ret_taken, others[i]);
 	/* One that is ignored, as by nohup(1), would never get there. */
 	for (number = 1; number < NSIG; number++)

@@ -29,11 +29,9 @@ slots_new(struct shm *shm)
 void
 slots_free(struct slots *slots)
 {
-	uint32_t i;
-
 	if (slots == NULL)
 		return;
-	for (i = 0; i < LISTENERS_MAX; i++)
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
 		free(slots->slot[i].name);
 	free(slots);
 }
@@ -41,9 +39,7 @@ slots_free(struct slots *slots)
 static uint32_t
 find_name(const struct slots *slots, const char *name)
 {
-	uint32_t i;
-
-	for (i = 0; i < LISTENERS_MAX; i++)
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
 		if (slots->slot[i].name != NULL &&
 		    strcmp(slots->slot[i].name, name) == 0)
 			return i;
@@ -53,14 +49,12 @@ find_name(const struct slots *slots, const char *name)
 static uint32_t
 find_free(const struct slots *slots)
 {
-	uint32_t i;
-
-	for (i = 0; i < LISTENERS_MAX; i++)
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
 		if (slots->slot[i].refs == 0 &&
 		    shm_connections(slots->shm, i) == 0)
 			return i;
 	/* A worker that does not let go must not keep new listeners out. */
-	for (i = 0; i < LISTENERS_MAX; i++)
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
 		if (slots->slot[i].refs == 0)
 			return i;
 	return SLOT_NONE;

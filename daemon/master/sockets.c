@@ -113,9 +113,8 @@ static bool
 port_is_ours(struct sockets *sockets, const struct address *address)
 {
 	const struct sock *sock;
-	unsigned int i;
 
-	for (i = 0; i < BUCKETS; i++)
+	for (unsigned int i = 0; i < BUCKETS; i++)
 		LIST_FOREACH(sock, &sockets->buckets[i], entry)
 			if (sock->requested.kind == ADDRESS_TCP &&
 			    sock->actual.in.sin_port == address->u.in.sin_port)

@@ -61,7 +61,6 @@ reset_signals(void)
 	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1,
 		SIGUSR2, SIGPWR, SIGPIPE, SIGXFSZ, SIGXCPU, SIGTTIN, SIGTTOU };
 	struct sigaction action;
-	size_t i;
 	int number;
 
 	memset(&action, 0, sizeof(action));
@@ -69,7 +68,7 @@ reset_signals(void)
 	for (number = 1; number < NSIG; number++)
 		sigaction(number, &action, NULL);
 	action.sa_handler = SIG_IGN;
-	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		sigaction(ignored[i], &action, NULL);
 	sigemptyset(&action.sa_mask);
 	sigprocmask(SIG_SETMASK, &action.sa_mask, NULL);
@@ -88,9 +87,8 @@ is_for_plugins(const char *variable)
 		"LD_LIBRARY_PATH=", "LD_PRELOAD=", "GLIBC_TUNABLES=", "MALLOC_",
 		"ASAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS=",
 		"UBSAN_OPTIONS=", "JOURNAL_STREAM=" };
-	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strncmp(variable, names[i], strlen(names[i])) == 0)
 			return true;
 	return false;
@@ -111,10 +109,9 @@ reduce_environment(void)
 static int
 next_of(const int *fds, unsigned int count, int from)
 {
-	unsigned int i;
 	int next = -1;
 
-	for (i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		if (fds[i] >= from && (next == -1 || fds[i] < next))
 			next = fds[i];
 	return next;
@@ -128,11 +125,10 @@ static void
 close_others(const int *fds, unsigned int count)
 {
 	int keep[SPAWN_FDS_MAX + 3], from, next;
-	unsigned int i;
 
-	for (i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		keep[i] = fds[i];
-	for (i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 3; i++)
 		keep[count + i] = relays[i];
 	for (from = STDERR_FILENO + 1;; from = next + 1) {
 		next = next_of(keep, count + 3, from);
@@ -150,15 +146,14 @@ static int
 place_fds(const int *fds, unsigned int count)
 {
 	int aside[SPAWN_FDS_MAX];
-	unsigned int i;
 
-	for (i = 0; i < count; i++) {
+	for (unsigned int i = 0; i < count; i++) {
 		aside[i] = fcntl(fds[i], F_DUPFD_CLOEXEC,
 		    CHILD_CHANNEL_FD + SPAWN_FDS_MAX);
 		if (aside[i] == -1)
 			return -1;
 	}
-	for (i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		if (dup2(aside[i], CHILD_CHANNEL_FD + (int)i) == -1)
 			return -1;
 	return close_range(CHILD_CHANNEL_FD + count, ~0U, 0);

@@ -110,10 +110,9 @@ void
 sticky_note(int fd, struct sticky *ret)
 {
 	socklen_t length;
-	size_t i;
 
 	memset(ret, 0, sizeof(*ret));
-	for (i = 0; i < OPTIONS; i++)
+	for (size_t i = 0; i < OPTIONS; i++)
 		if (get(fd, &options[i], &ret->was[i]))
 			ret->known |= 1ull << i;
 	length = sizeof(ret->linger);
@@ -148,9 +147,7 @@ reset_number(int fd, const struct option *option, int was, char *text)
 static bool
 can_unlock(const struct sticky *sticky)
 {
-	size_t i;
-
-	for (i = 0; i < OPTIONS; i++)
+	for (size_t i = 0; i < OPTIONS; i++)
 		if (options[i].name == SO_BUF_LOCK &&
 		    options[i].level == SOL_SOCKET)
 			return (sticky->known & 1ull << i) != 0;
@@ -162,9 +159,8 @@ reset_numbers(int fd, const struct sticky *sticky, char *text)
 {
 	bool good = true, sizes = false;
 	int now;
-	size_t i;
 
-	for (i = 0; i < OPTIONS; i++) {
+	for (size_t i = 0; i < OPTIONS; i++) {
 		if ((sticky->known & 1ull << i) == 0)
 			continue;
 		if (options[i].how == HALF && get(fd, &options[i], &now) &&

@@ -27,12 +27,11 @@ is_new(struct verdict *verdict, const char *file, uint32_t line,
     const char *text)
 {
 	uint64_t hash = HASH_BEGIN;
-	unsigned int i;
 
 	hash = hash_add(hash, file, strlen(file) + 1);
 	hash = hash_add(hash, &line, sizeof(line));
 	hash = hash_add(hash, text, strlen(text));
-	for (i = 0; i < verdict->remembered; i++)
+	for (unsigned int i = 0; i < verdict->remembered; i++)
 		if (verdict->seen[i] == hash)
 			return false;
 	if (verdict->remembered < VERDICT_REMEMBERED)

@@ -22,9 +22,7 @@ waiters_add(struct waiters *waiters, const struct reload_waiter *waiter,
 void
 waiters_begin(struct waiters *waiters, enum wait what)
 {
-	unsigned int i;
-
-	for (i = 0; i < waiters->count; i++)
+	for (unsigned int i = 0; i < waiters->count; i++)
 		if (waiters->row[i].what == what)
 			waiters->row[i].what = WAIT_RUNNING;
 }
@@ -41,9 +39,7 @@ take_out(struct waiters *waiters, unsigned int at)
 static int
 find_ended(const struct waiters *waiters)
 {
-	unsigned int i;
-
-	for (i = 0; i < waiters->count; i++)
+	for (unsigned int i = 0; i < waiters->count; i++)
 		if (waiters->row[i].ended)
 			return (int)i;
 	return -1;
@@ -53,12 +49,11 @@ void
 waiters_tell(struct waiters *waiters, bool good, const char *text)
 {
 	struct reload_waiter waiter;
-	unsigned int i;
 	bool inverse;
 	int at;
 
 	/* Not those who come from inside, to wait for what begins next. */
-	for (i = 0; i < waiters->count; i++)
+	for (unsigned int i = 0; i < waiters->count; i++)
 		waiters->row[i].ended = waiters->row[i].what == WAIT_RUNNING;
 	while ((at = find_ended(waiters)) != -1) {
 		waiter = waiters->row[at].waiter;

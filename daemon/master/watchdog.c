@@ -308,7 +308,6 @@ watchdog_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct watchdog *watchdog = arg;
 	uint64_t now = clock_ms(), ms = now - watchdog->last_ms;
-	uint32_t i;
 
 	(void)fd;
 	(void)what;
@@ -316,7 +315,7 @@ watchdog_tick_cb(evutil_socket_t fd, short what, void *arg)
 	if (ms > TICK_COUNTS_MS)
 		ms = TICK_COUNTS_MS;
 	shm_offer_ids(watchdog->workers->shm);
-	for (i = 0; i < watchdog->workers->count; i++)
+	for (uint32_t i = 0; i < watchdog->workers->count; i++)
 		look_at(watchdog, &watchdog->workers->row[i], ms);
 	look_for_dying(watchdog);
 }

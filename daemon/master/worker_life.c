@@ -167,11 +167,10 @@ static int
 send_rows(const struct worker_row *to)
 {
 	const struct workers *workers = to->workers;
-	uint32_t i;
 
 	if (send_row(to, to) == -1)
 		return -1;
-	for (i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->count; i++)
 		if (workers->row[i].child != NULL && workers->row[i].shown &&
 		    send_row(&workers->row[i], to) == -1)
 			return -1;
@@ -186,7 +185,6 @@ static int
 show_row(struct worker_row *worker)
 {
 	struct workers *workers = worker->workers;
-	uint32_t i;
 
 	if (worker->shown)
 		return 0;
@@ -194,7 +192,7 @@ show_row(struct worker_row *worker)
 		child_kill(worker->child, "broke the rules");
 		return -1;
 	}
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		if (i == worker->index || workers->row[i].child == NULL ||
 		    send_row(worker, &workers->row[i]) == 0)
 			continue;

@@ -65,11 +65,9 @@ workers_new(struct event_base *base, struct children *children,
 void
 workers_free(struct workers *workers)
 {
-	uint32_t i;
-
 	if (workers == NULL)
 		return;
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		child_free(workers->row[i].child);
 		if (workers->row[i].timer != NULL)
 			event_free(workers->row[i].timer);
@@ -120,9 +118,9 @@ workers_shm(const struct workers *workers)
 uint32_t
 workers_alive(const struct workers *workers)
 {
-	uint32_t i, alive = 0;
+	uint32_t alive = 0;
 
-	for (i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->count; i++)
 		if (workers->row[i].child != NULL)
 			alive++;
 	return alive;
@@ -131,9 +129,7 @@ workers_alive(const struct workers *workers)
 bool
 workers_settled(const struct workers *workers)
 {
-	uint32_t i;
-
-	for (i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->count; i++)
 		if (worker_unsettled(&workers->row[i]))
 			return false;
 	return true;
@@ -142,9 +138,7 @@ workers_settled(const struct workers *workers)
 int
 workers_start(struct workers *workers, struct error *err)
 {
-	uint32_t i;
-
-	for (i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->count; i++)
 		if (worker_spawn(&workers->row[i], err) == -1)
 			return -1;
 	return 0;
@@ -159,10 +153,8 @@ workers_hold(struct workers *workers)
 static void
 revive_due(struct workers *workers)
 {
-	uint32_t i;
-
 	workers->in_transaction = false;
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		if (workers->row[i].due)
 			worker_schedule(&workers->row[i], 0);
 		worker_catch_up(&workers->row[i]);
@@ -180,10 +172,10 @@ workers_prepare(struct workers *workers, struct gen *gen,
     enum workers_part part, uint32_t *ret_asked, struct error *err)
 {
 	struct worker_row *worker;
-	uint32_t i, asked = 0;
+	uint32_t asked = 0;
 
 	workers->in_transaction = true;
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		worker = &workers->row[i];
 		if (!is_part(worker, part) || worker->behind ||
 		    (worker->state != WORKER_SERVING &&
@@ -204,14 +196,14 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 {
 	struct gen *old = workers->committed;
 	struct worker_row *worker;
-	uint32_t i, asked = 0;
+	uint32_t asked = 0;
 
 	if (part != WORKERS_TRIAL) {
 		workers->committed = gen_ref(gen);
 		workers->watchdog_ms = gen->settings->watchdog_ms;
 		gen_unref(old);
 	}
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		worker = &workers->row[i];
 		if (worker->state == WORKER_PREPARED) {
 			worker_set_state(worker, WORKER_COMMITTING);
@@ -241,9 +233,7 @@ abort_one(struct worker_row *worker, const struct gen *gen)
 void
 workers_abort(struct workers *workers, struct gen *gen)
 {
-	uint32_t i;
-
-	for (i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->count; i++)
 		if (workers->row[i].state == WORKER_PREPARING ||
 		    workers->row[i].state == WORKER_PREPARED)
 			abort_one(&workers->row[i], gen);
@@ -254,9 +244,8 @@ uint32_t
 workers_leave_behind(struct workers *workers, const struct gen *gen)
 {
 	struct worker_row *worker;
-	uint32_t i;
 
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		worker = &workers->row[i];
 		if (!worker->served || !workers_waits_for(workers, i) ||
 		    worker->state == WORKER_JOINING ||
@@ -294,9 +283,9 @@ workers_doing(const struct workers *workers, uint32_t worker,
 uint32_t
 workers_waiting(const struct workers *workers)
 {
-	uint32_t i, waiting = 0;
+	uint32_t waiting = 0;
 
-	for (i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->count; i++)
 		if (workers->row[i].state == WORKER_PREPARING ||
 		    workers->row[i].state == WORKER_COMMITTING)
 			waiting++;
@@ -306,12 +295,10 @@ workers_waiting(const struct workers *workers)
 bool
 workers_set_trial(struct workers *workers, uint32_t count)
 {
-	uint32_t i;
-
-	for (i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		if (workers->row[i].state != WORKER_SERVING)
 			count = 0;
-	for (i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->count; i++)
 		workers->row[i].trial = i < count;
 	return count > 0;
 }
@@ -319,9 +306,7 @@ workers_set_trial(struct workers *workers, uint32_t count)
 void
 workers_end_trial(struct workers *workers)
 {
-	uint32_t i;
-
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		if (!workers->row[i].trial)
 			continue;
 		workers->row[i].trial = false;
@@ -390,9 +375,7 @@ workers_stop(struct workers *workers, bool now)
 void
 workers_kill(struct workers *workers)
 {
-	uint32_t i;
-
-	for (i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->count; i++)
 		if (workers->row[i].child != NULL)
 			child_kill(workers->row[i].child,
 			    "did not stop in time");

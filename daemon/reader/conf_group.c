@@ -154,14 +154,13 @@ find_strings(struct conf *conf, const char *file, const struct key *key,
 	const struct node *wrong = NULL;
 	struct origin at;
 	struct error err;
-	uint32_t i;
 
 	*ret_count = 1;
 	if (node->type == NODE_STRING)
 		return node;
 	if (node->type != NODE_LIST || node->count == 0)
 		wrong = node;
-	for (i = 0; wrong == NULL && i < node->count; i++)
+	for (uint32_t i = 0; wrong == NULL && i < node->count; i++)
 		if (node->children[i].type != NODE_STRING)
 			wrong = &node->children[i];
 	if (wrong == NULL) {
@@ -183,10 +182,10 @@ add_strings(struct conf *conf, const char *file, const struct key *key,
 {
 	const struct node *strings;
 	struct key_string *added;
-	uint32_t i, count;
+	uint32_t count;
 
 	strings = find_strings(conf, file, key, node, prefix, &count);
-	for (i = 0; strings != NULL && i < count; i++) {
+	for (uint32_t i = 0; strings != NULL && i < count; i++) {
 		struct origin at = conf_origin(file, &strings[i]);
 
 		added = add_element(conf, &at, key, base);
@@ -244,7 +243,6 @@ conf_key(struct conf *conf, const char *file, const struct key *key,
     const struct node *node, void *base, const char *prefix)
 {
 	struct origin at = conf_origin(file, node);
-	uint32_t i;
 
 	switch (key->type) {
 	case KEY_GROUP:
@@ -257,7 +255,7 @@ conf_key(struct conf *conf, const char *file, const struct key *key,
 		break;
 	case KEY_GROUPS:
 		if (is_type(conf, &at, key, node, NODE_LIST, prefix))
-			for (i = 0; i < node->count; i++)
+			for (uint32_t i = 0; i < node->count; i++)
 				add_group(conf, file, key, &node->children[i],
 				    base, prefix);
 		break;
@@ -281,9 +279,8 @@ conf_group(struct conf *conf, const char *file, const struct node *group,
 	const struct node *node;
 	const struct key *key;
 	struct origin at;
-	uint32_t i;
 
-	for (i = 0; i < group->count; i++) {
+	for (uint32_t i = 0; i < group->count; i++) {
 		node = &group->children[i];
 		at = conf_origin(file, node);
 		key = key_find(keys, node->name);

@@ -17,9 +17,7 @@
 static bool
 is_known(const struct settings *settings, const char *path)
 {
-	uint32_t i;
-
-	for (i = 0; i < settings->file_count; i++)
+	for (uint32_t i = 0; i < settings->file_count; i++)
 		if (strcmp(settings->files[i], path) == 0)
 			return true;
 	return false;
@@ -40,9 +38,8 @@ top_level(struct conf *conf, const char *file, const struct node *root)
 {
 	const struct key *key;
 	struct origin at;
-	uint32_t i;
 
-	for (i = 0; i < root->count; i++) {
+	for (uint32_t i = 0; i < root->count; i++) {
 		key = key_find(settings_keys, root->children[i].name);
 		at = conf_origin(file, &root->children[i]);
 		if (key != NULL &&
@@ -148,7 +145,6 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 {
 	char *pattern = glob_pattern(conf->path, text);
 	glob_t files;
-	size_t i;
 	int error;
 
 	if (pattern == NULL) {
@@ -168,7 +164,7 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 		    pattern,
 		    strerror(error == GLOB_ABORTED ? glob_errno : ENOMEM));
 	else
-		for (i = 0; i < files.gl_pathc; i++)
+		for (size_t i = 0; i < files.gl_pathc; i++)
 			include_file(conf, at, files.gl_pathv[i]);
 	globfree(&files);
 	free(pattern);
@@ -178,9 +174,8 @@ void
 conf_include(struct conf *conf)
 {
 	const struct settings *settings = conf->settings;
-	uint32_t i;
 
-	for (i = 0; i < settings->include_count; i++)
+	for (uint32_t i = 0; i < settings->include_count; i++)
 		include_glob(conf, &settings->includes[i].origin,
 		    settings->includes[i].text);
 }

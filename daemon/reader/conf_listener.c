@@ -16,9 +16,7 @@
 static struct origin
 child_origin(const char *file, const struct node *group, const char *name)
 {
-	uint32_t i;
-
-	for (i = 0; i < group->count; i++)
+	for (uint32_t i = 0; i < group->count; i++)
 		if (strcmp(group->children[i].name, name) == 0)
 			return conf_origin(file, &group->children[i]);
 	return conf_origin(file, group);
@@ -32,15 +30,14 @@ address_is_free(struct conf *conf, const struct origin *at,
 	const struct listener_settings *other;
 	const struct listener_address *taken;
 	char text[ADDRESS_TEXT_MAX];
-	uint32_t i, j;
 
-	for (i = 0; i < conf->settings->listener_count; i++) {
+	for (uint32_t i = 0; i < conf->settings->listener_count; i++) {
 		other = &conf->settings->listeners[i];
 		/* Port 0 is another port each time. */
 		if (other != listener && address->kind == ADDRESS_TCP &&
 		    address_port(address) == 0)
 			continue;
-		for (j = 0; j < other->address_count; j++) {
+		for (uint32_t j = 0; j < other->address_count; j++) {
 			taken = &other->addresses[j];
 			if (!address_conflict(&taken->address, address))
 				continue;
@@ -88,17 +85,16 @@ resolve_listen(struct conf *conf, struct listener_settings *listener)
 	struct address found[ADDRESSES_MAX];
 	const struct key_string *entry;
 	struct error err;
-	uint32_t i;
-	int j, count;
+	int count;
 
-	for (i = 0; i < listener->listen_count; i++) {
+	for (uint32_t i = 0; i < listener->listen_count; i++) {
 		entry = &listener->listen[i];
 		count =
 		    address_resolve(entry->text, found, ADDRESSES_MAX, &err);
 		if (count == -1)
 			problem_error(conf->problems, &entry->origin,
 			    "listen: %s", err.text);
-		for (j = 0; j < count; j++)
+		for (int j = 0; j < count; j++)
 			add_address(conf, &entry->origin, listener, &found[j]);
 	}
 }
@@ -111,7 +107,6 @@ check_name(struct conf *conf, const struct origin *at,
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	const struct listener_settings *other;
 	const char *name = listener->name;
-	uint32_t i;
 
 	if (strspn(name, allowed) != strlen(name) ||
 	    strlen(name) > LISTENER_NAME_MAX) {
@@ -121,7 +116,7 @@ check_name(struct conf *conf, const struct origin *at,
 		    name, LISTENER_NAME_MAX);
 		return;
 	}
-	for (i = 0; i < conf->settings->listener_count; i++) {
+	for (uint32_t i = 0; i < conf->settings->listener_count; i++) {
 		other = &conf->settings->listeners[i];
 		if (other == listener || other->name == NULL ||
 		    strcmp(other->name, name) != 0)
@@ -150,9 +145,8 @@ static bool
 means_unix_path(const struct listener_settings *listener)
 {
 	const char *text;
-	uint32_t i;
 
-	for (i = 0; i < listener->listen_count; i++) {
+	for (uint32_t i = 0; i < listener->listen_count; i++) {
 		text = listener->listen[i].text;
 		if (strncmp(text, "unix:", 5) == 0 && text[5] != '@')
 			return true;

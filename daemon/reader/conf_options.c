@@ -19,13 +19,11 @@
 static bool
 set_strings(struct raw_option *option, const struct node *nodes, uint32_t count)
 {
-	uint32_t i;
-
 	option->strings = calloc((size_t)count + 1, sizeof(*option->strings));
 	if (option->strings == NULL)
 		return false;
 	option->count = count;
-	for (i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		if ((option->strings[i] = strdup(nodes[i].string)) == NULL)
 			return false;
 	return true;
@@ -62,7 +60,6 @@ check_value(struct conf *conf, const char *file, const char *path,
     const struct node *node)
 {
 	struct origin at = conf_origin(file, node);
-	uint32_t i;
 
 	if (node->type == NODE_FLOAT && !isfinite(node->real)) {
 		problem_error(conf->problems, &at,
@@ -71,7 +68,7 @@ check_value(struct conf *conf, const char *file, const char *path,
 		    path);
 		return false;
 	}
-	for (i = 0; i < node->count; i++) {
+	for (uint32_t i = 0; i < node->count; i++) {
 		if (node->children[i].type == NODE_STRING)
 			continue;
 		at = conf_origin(file, &node->children[i]);
@@ -109,10 +106,9 @@ add_group(struct conf *conf, const char *file, const char *prefix,
 	const struct node *node;
 	struct origin at;
 	char path[PATH_LEN_MAX];
-	uint32_t i;
 	int len;
 
-	for (i = 0; i < group->count; i++) {
+	for (uint32_t i = 0; i < group->count; i++) {
 		node = &group->children[i];
 		at = conf_origin(file, node);
 		len = snprintf(path, sizeof(path), "%s%s%s", prefix,

@@ -81,11 +81,10 @@ plugin_files_copy(const struct settings *settings,
 {
 	const struct origin *at = &settings->plugin_copies_origin;
 	char *path;
-	uint32_t i;
 
 	if (settings->plugin_copies == NULL)
 		return;
-	for (i = 0; i < files->count; i++) {
+	for (uint32_t i = 0; i < files->count; i++) {
 		path = copy_path(settings, &settings->images[i]);
 		if (path == NULL)
 			return;

@@ -48,9 +48,7 @@ plugin_path(const struct opener *opener, const char *plugin)
 static const struct opened *
 find_opened(const struct opener *opener, const char *path)
 {
-	uint32_t i;
-
-	for (i = 0; i < opener->opened_count; i++)
+	for (uint32_t i = 0; i < opener->opened_count; i++)
 		if (strcmp(opener->opened[i].path, path) == 0)
 			return &opener->opened[i];
 	return NULL;
@@ -135,9 +133,7 @@ static void
 note_libraries(struct opener *opener, const struct listener_settings *listener,
     const char *path, const struct libraries *libraries)
 {
-	uint32_t i;
-
-	for (i = 0; i < libraries->count; i++)
+	for (uint32_t i = 0; i < libraries->count; i++)
 		if (libraries->list[i].image.fd != -1)
 			problem_note(opener->problems, &listener->plugin_origin,
 			    "plugin: %s: brings its own %s (%s)", path,
@@ -203,17 +199,16 @@ plugin_files_open(const char *config, struct settings *settings,
 		.problems = problems };
 	struct listener_settings *listener;
 	struct error err;
-	uint32_t i;
 
 	memset(ret, 0, sizeof(*ret));
-	for (i = 0; i < settings->listener_count; i++) {
+	for (uint32_t i = 0; i < settings->listener_count; i++) {
 		listener = &settings->listeners[i];
 		if (listener->plugin != NULL &&
 		    open_plugin(&opener, listener, &err) == -1)
 			problem_error(problems, &listener->plugin_origin,
 			    "plugin: %s", err.text);
 	}
-	for (i = 0; i < opener.opened_count; i++)
+	for (uint32_t i = 0; i < opener.opened_count; i++)
 		free(opener.opened[i].path);
 	free(opener.opened);
 }
@@ -221,9 +216,7 @@ plugin_files_open(const char *config, struct settings *settings,
 void
 plugin_files_close(struct plugin_files *files)
 {
-	uint32_t i;
-
-	for (i = 0; i < files->count; i++)
+	for (uint32_t i = 0; i < files->count; i++)
 		image_close(&files->images[i]);
 	free(files->images);
 	memset(files, 0, sizeof(*files));

@@ -55,9 +55,7 @@ add_image(struct settings *settings, struct plugin_files *files,
 static uint32_t
 find_image(const struct settings *settings, const struct image *image)
 {
-	uint32_t i;
-
-	for (i = 0; i < settings->image_count; i++)
+	for (uint32_t i = 0; i < settings->image_count; i++)
 		if (!settings->images[i].library &&
 		    memcmp(settings->images[i].hash, image->hash,
 			IMAGE_HASH_SIZE) == 0)
@@ -71,9 +69,8 @@ keep_library(struct settings *settings, struct plugin_files *files,
     struct library_file *library, uint32_t *ret_index, struct error *err)
 {
 	const struct image_settings *other;
-	uint32_t i;
 
-	for (i = 0; i < settings->image_count; i++) {
+	for (uint32_t i = 0; i < settings->image_count; i++) {
 		other = &settings->images[i];
 		if (!other->library ||
 		    memcmp(other->hash, library->image.hash, IMAGE_HASH_SIZE) !=
@@ -94,9 +91,7 @@ keep_libraries(struct settings *settings, struct plugin_files *files,
     struct libraries *libraries, uint32_t indexes[LIBRARIES_MAX],
     struct error *err)
 {
-	uint32_t i;
-
-	for (i = 0; i < libraries->count; i++) {
+	for (uint32_t i = 0; i < libraries->count; i++) {
 		indexes[i] = NO_IMAGE;
 		if (libraries->list[i].image.fd != -1 &&
 		    keep_library(settings, files, &libraries->list[i],
@@ -111,9 +106,8 @@ add_needs(struct image_settings *image, const struct libraries *libraries,
     const uint32_t indexes[LIBRARIES_MAX], struct error *err)
 {
 	struct image_need *need;
-	uint32_t i;
 
-	for (i = 0; i < libraries->count; i++) {
+	for (uint32_t i = 0; i < libraries->count; i++) {
 		need = image_add_need(image);
 		if (need == NULL ||
 		    (need->name = strdup(libraries->list[i].name)) == NULL)
@@ -150,9 +144,9 @@ check_needs(const struct settings *settings, uint32_t i, uint32_t from,
 {
 	const struct image_settings *image = &settings->images[i];
 	const struct image_need *need;
-	uint32_t n, row;
+	uint32_t row;
 
-	for (n = 0; n < image->need_count; n++) {
+	for (uint32_t n = 0; n < image->need_count; n++) {
 		need = &image->needs[n];
 		for (row = from; row < settings->image_count; row++)
 			if (row != need->image &&

@@ -96,9 +96,7 @@ problem_note(struct problems *problems, const struct origin *at,
 void
 problems_done(struct problems *problems)
 {
-	uint32_t i;
-
-	for (i = 0; i < problems->count; i++) {
+	for (uint32_t i = 0; i < problems->count; i++) {
 		free(problems->list[i].file);
 		free(problems->list[i].text);
 	}

@@ -96,12 +96,10 @@ static void
 say_prepared(struct reader *reader, int bundle,
     const struct plugin_files *files, const struct secret_files *secrets)
 {
-	uint32_t i;
-
 	say(reader, MSG_BUNDLE, 0, bundle);
-	for (i = 0; i < files->count; i++)
+	for (uint32_t i = 0; i < files->count; i++)
 		say(reader, MSG_IMAGE, i, files->images[i].fd);
-	for (i = 0; i < secrets->count; i++)
+	for (uint32_t i = 0; i < secrets->count; i++)
 		say(reader, MSG_SECRET, i, secrets->fds[i]);
 	say(reader, MSG_PREPARED, 0, -1);
 }

@@ -101,14 +101,13 @@ secret_files_open(struct settings *settings, struct problems *problems,
 {
 	struct secret_settings *secret;
 	struct error err;
-	uint32_t i;
 
 	ret->fds = calloc(settings->secret_count + 1, sizeof(*ret->fds));
 	if (ret->fds == NULL) {
 		problem_error(problems, NULL, "out of memory");
 		return;
 	}
-	for (i = 0; i < settings->secret_count; i++) {
+	for (uint32_t i = 0; i < settings->secret_count; i++) {
 		secret = &settings->secrets[i];
 		settings_add_source(settings, secret->path, false);
 		ret->fds[i] = open_secret(secret, &err);
@@ -122,9 +121,7 @@ secret_files_open(struct settings *settings, struct problems *problems,
 void
 secret_files_close(struct secret_files *files)
 {
-	uint32_t i;
-
-	for (i = 0; i < files->count; i++)
+	for (uint32_t i = 0; i < files->count; i++)
 		if (files->fds[i] != -1)
 			close(files->fds[i]);
 	free(files->fds);

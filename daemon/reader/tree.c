@@ -182,9 +182,7 @@ tree_read(const char *file, struct problems *problems)
 static void
 node_done(struct node *node)
 {
-	uint32_t i;
-
-	for (i = 0; i < node->count; i++)
+	for (uint32_t i = 0; i < node->count; i++)
 		node_done(&node->children[i]);
 	free(node->children);
 	free(node->name);

@@ -72,9 +72,8 @@ static bool
 is_constant(const struct image_map *map, uint64_t address)
 {
 	const ElfW(Phdr) *segment;
-	unsigned int i;
 
-	for (i = 0; i < map->count; i++) {
+	for (unsigned int i = 0; i < map->count; i++) {
 		segment = &map->segments[i];
 		if (segment->p_type == PT_GNU_RELRO &&
 		    address - segment->p_vaddr < segment->p_memsz)
@@ -188,7 +187,7 @@ static int
 check_table(const struct binding *binding, uint64_t address, uint64_t len)
 {
 	ElfW(Rela) some[RELOCATIONS_AT_ONCE];
-	uint64_t left, n, i;
+	uint64_t left, n;
 
 	for (left = len / sizeof(*some); left > 0; left -= n) {
 		n = left < RELOCATIONS_AT_ONCE ? left : RELOCATIONS_AT_ONCE;
@@ -197,7 +196,7 @@ check_table(const struct binding *binding, uint64_t address, uint64_t len)
 			return error_set(binding->err,
 			    "%s: its relocations are damaged",
 			    binding->elf.path);
-		for (i = 0; i < n; i++)
+		for (uint64_t i = 0; i < n; i++)
 			if (check_one(binding, &some[i]) == -1)
 				return -1;
 		address += n * sizeof(*some);

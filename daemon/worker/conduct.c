@@ -65,13 +65,11 @@ spare_number(void)
 int
 conduct_init(struct conduct *conduct, struct error *err)
 {
-	unsigned int i;
-
 	memset(conduct, 0, sizeof(*conduct));
 	conduct->pid = getpid();
-	for (i = 0; i < JOINTS; i++)
+	for (unsigned int i = 0; i < JOINTS; i++)
 		conduct->spare[i] = -1;
-	for (i = 0; i < JOINTS; i++) {
+	for (unsigned int i = 0; i < JOINTS; i++) {
 		conduct->spare[i] =
 		    fcntl(joints[i], F_DUPFD_CLOEXEC, spare_number() - (int)i);
 		if (conduct->spare[i] == -1)
@@ -87,9 +85,7 @@ conduct_init(struct conduct *conduct, struct error *err)
 void
 conduct_done(struct conduct *conduct)
 {
-	unsigned int i;
-
-	for (i = 0; i < JOINTS; i++)
+	for (unsigned int i = 0; i < JOINTS; i++)
 		if (conduct->spare[i] != -1)
 			close(conduct->spare[i]);
 	free(conduct->files);
@@ -218,11 +214,8 @@ still_open(const struct conduct_file *file)
 static void
 rejoin(const struct conduct *conduct)
 {
-	unsigned int i;
-	uint32_t j;
-
-	for (i = 0; i < JOINTS; i++)
-		for (j = 0; j < conduct->file_count; j++)
+	for (unsigned int i = 0; i < JOINTS; i++)
+		for (uint32_t j = 0; j < conduct->file_count; j++)
 			if (conduct->files[j].fd == joints[i] &&
 			    !still_open(&conduct->files[j]))
 				dup2(conduct->spare[i], joints[i]);
@@ -234,9 +227,8 @@ lost_files(const struct conduct *conduct, int closed, char text[64])
 {
 	unsigned int lost = 0;
 	size_t used = 0;
-	uint32_t i;
 
-	for (i = 0; i < conduct->file_count; i++) {
+	for (uint32_t i = 0; i < conduct->file_count; i++) {
 		if (conduct->files[i].fd == closed ||
 		    still_open(&conduct->files[i]))
 			continue;

@@ -281,7 +281,6 @@ crash_init(struct board_row *board_row, int master)
 		.sa_sigaction = on_fault,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND,
 	};
-	size_t i;
 
 	row = board_row;
 	master_pid = master;
@@ -291,7 +290,7 @@ crash_init(struct board_row *board_row, int master)
 	crash_trace_init();
 	if (make_stack() == -1)
 		return -1;
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (sigaction(faults[i].number, &action, NULL) == -1)
 			return -1;
 	return 0;

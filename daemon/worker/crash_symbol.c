@@ -30,9 +30,8 @@ find_table(int fd, const ElfW(Ehdr) *header, ElfW(Shdr) *ret)
 {
 	ElfW(Shdr) section;
 	bool found = false;
-	unsigned int i;
 
-	for (i = 0; i < header->e_shnum && i < SECTIONS_MAX; i++) {
+	for (unsigned int i = 0; i < header->e_shnum && i < SECTIONS_MAX; i++) {
 		if (!read_section(fd, header, i, &section))
 			break;
 		if (section.sh_type != SHT_SYMTAB &&
@@ -59,7 +58,6 @@ find_symbol(int fd, const ElfW(Shdr) *table, uint64_t address, ElfW(Sym) *ret)
 {
 	ElfW(Sym) symbols[SYMBOLS_AT_ONCE];
 	uint64_t offset = 0, size;
-	unsigned int i;
 
 	for (; offset < table->sh_size; offset += size) {
 		size = table->sh_size - offset;
@@ -67,7 +65,7 @@ find_symbol(int fd, const ElfW(Shdr) *table, uint64_t address, ElfW(Sym) *ret)
 			size = sizeof(symbols);
 		if (!read_at(fd, table->sh_offset + offset, symbols, size))
 			return false;
-		for (i = 0; i < size / sizeof(symbols[0]); i++)
+		for (unsigned int i = 0; i < size / sizeof(symbols[0]); i++)
 			if (contains(&symbols[i], address)) {
 				*ret = symbols[i];
 				return true;

@@ -57,9 +57,7 @@ crash_put_hex(struct crash_text *to, uint64_t number)
 void
 crash_put_bytes(struct crash_text *to, const uint8_t *bytes, size_t count)
 {
-	size_t i;
-
-	for (i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		put_digits(to, bytes[i] >> 4, 16);
 		put_digits(to, bytes[i] & 0xf, 16);
 	}
@@ -68,9 +66,7 @@ crash_put_bytes(struct crash_text *to, const uint8_t *bytes, size_t count)
 static void
 put_in4(struct crash_text *to, const uint8_t *bytes)
 {
-	unsigned int i;
-
-	for (i = 0; i < 4; i++) {
+	for (unsigned int i = 0; i < 4; i++) {
 		if (i > 0)
 			put_char(to, '.');
 		crash_put_number(to, bytes[i]);

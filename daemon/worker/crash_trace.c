@@ -148,7 +148,7 @@ void
 crash_put_trace(struct crash_text *to, uintptr_t pc, void (*on_line)(void))
 {
 	void *frame[FRAMES_MAX];
-	int i, first, count, same = 0, own_fd;
+	int first, count, same = 0, own_fd;
 
 	count = backtrace(frame, FRAMES_MAX);
 	for (first = 0; first < count && (uintptr_t)frame[first] != pc;)
@@ -156,7 +156,7 @@ crash_put_trace(struct crash_text *to, uintptr_t pc, void (*on_line)(void))
 	if (first == count)
 		first = count > HANDLER_FRAMES ? HANDLER_FRAMES : 0;
 	own_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	for (i = first; i < count; i++) {
+	for (int i = first; i < count; i++) {
 		/* Of a recursion one will do. */
 		if (i > first && frame[i] == frame[i - 1]) {
 			same++;

@@ -80,9 +80,8 @@ static void
 print_libraries(const struct plugin_image *image)
 {
 	const struct library_image *library;
-	uint32_t i;
 
-	for (i = 0; i < image->library_count; i++) {
+	for (uint32_t i = 0; i < image->library_count; i++) {
 		library = &image->libraries[i];
 		if (library->fd != -1)
 			printf("%-15s %s (%s)\n",
@@ -143,9 +142,8 @@ json_libraries(const struct plugin_image *image)
 {
 	const struct library_image *library;
 	json_t *array = json_array(), *one;
-	uint32_t i;
 
-	for (i = 0; i < image->library_count; i++) {
+	for (uint32_t i = 0; i < image->library_count; i++) {
 		library = &image->libraries[i];
 		if (library->fd == -1)
 			continue;

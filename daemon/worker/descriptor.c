@@ -155,7 +155,6 @@ static int
 check_options(const struct proof *proof, const struct sl_option *table)
 {
 	size_t rows;
-	unsigned int i;
 
 	if (table == NULL)
 		return 0;
@@ -163,7 +162,7 @@ check_options(const struct proof *proof, const struct sl_option *table)
 		_Alignof(struct sl_option)) == -1)
 		return -1;
 	rows = plugin_room(proof->plugin, table, PF_R) / sizeof(*table);
-	for (i = 0; i < rows; i++) {
+	for (unsigned int i = 0; i < rows; i++) {
 		if (table[i].name == NULL)
 			return 0;
 		if (check_option(proof, &table[i], i + 1) == -1)

@@ -47,9 +47,8 @@ image_map_room(const struct image_map *map, const void *at, ElfW(Word) flags)
 {
 	ElfW(Addr) offset = (ElfW(Addr))at - map->base;
 	const ElfW(Phdr) *segment;
-	unsigned int i;
 
-	for (i = 0; i < map->count; i++) {
+	for (unsigned int i = 0; i < map->count; i++) {
 		segment = &map->segments[i];
 		if (segment->p_type == PT_LOAD &&
 		    (segment->p_flags & flags) == flags &&
@@ -62,10 +61,8 @@ image_map_room(const struct image_map *map, const void *at, ElfW(Word) flags)
 const void *
 image_map_begin(const struct image_map *map)
 {
-	unsigned int i;
-
 	/* The loader wants them in ascending order. */
-	for (i = 0; i < map->count; i++)
+	for (unsigned int i = 0; i < map->count; i++)
 		if (map->segments[i].p_type == PT_LOAD)
 			return (
 			    const void *)(map->base + map->segments[i].p_vaddr);

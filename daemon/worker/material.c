@@ -193,14 +193,14 @@ find_libraries(const struct material *material,
 {
 	const struct settings *settings = material->settings;
 	struct library_image *libraries;
-	uint32_t i, index;
+	uint32_t index;
 
 	libraries = calloc(image->need_count + 1, sizeof(*libraries));
 	if (libraries == NULL) {
 		error_set(err, "%s: out of memory", image->path);
 		return NULL;
 	}
-	for (i = 0; i < image->need_count; i++) {
+	for (uint32_t i = 0; i < image->need_count; i++) {
 		index = image->needs[i].image;
 		libraries[i].name = image->needs[i].name;
 		libraries[i].path = image->needs[i].name;

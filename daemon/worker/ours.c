@@ -61,9 +61,8 @@ static void
 in_child(void)
 {
 	uint64_t bits;
-	uint32_t i;
 
-	for (i = 0; i < used; i++)
+	for (uint32_t i = 0; i < used; i++)
 		for (bits = words[i]; bits != 0; bits &= bits - 1)
 			close((int)(i * BITS) + __builtin_ctzll(bits));
 	used = 0;

@@ -51,13 +51,12 @@ load_libraries(struct plugin *plugin, const struct plugin_image *image,
     struct error *err)
 {
 	struct library *library;
-	uint32_t i;
 
 	plugin->libraries =
 	    calloc(image->library_count + 1, sizeof(struct library *));
 	if (plugin->libraries == NULL)
 		return error_set(err, "%s: out of memory", image->path);
-	for (i = 0; i < image->library_count; i++) {
+	for (uint32_t i = 0; i < image->library_count; i++) {
 		library = library_load(&image->libraries[i], image->path, err);
 		if (library == NULL)
 			return -1;
@@ -71,9 +70,7 @@ load_libraries(struct plugin *plugin, const struct plugin_image *image,
 static void
 return_names(const struct plugin *plugin)
 {
-	uint32_t i;
-
-	for (i = plugin->library_count; i > 0; i--)
+	for (uint32_t i = plugin->library_count; i > 0; i--)
 		library_return_name(plugin->libraries[i - 1]);
 }
 
@@ -166,9 +163,8 @@ size_t
 plugin_room(const struct plugin *plugin, const void *at, unsigned int flags)
 {
 	size_t room = image_map_room(&plugin->map, at, flags);
-	uint32_t i;
 
-	for (i = 0; room == 0 && i < plugin->library_count; i++)
+	for (uint32_t i = 0; room == 0 && i < plugin->library_count; i++)
 		room = image_map_room(&plugin->libraries[i]->map, at, flags);
 	return room;
 }

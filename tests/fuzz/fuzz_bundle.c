@@ -20,7 +20,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct settings *settings = NULL;
 	struct error err;
-	uint32_t i;
 	int fd = memfd_new("fuzz", false);
 
 	if (fd == -1 || memfd_append(fd, data, size) == -1 ||
@@ -29,7 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	settings = bundle_read(fd, &err);
 	close(fd);
 	/* What was accepted is whole. */
-	for (i = 0; settings != NULL && i < settings->listener_count; i++)
+	for (uint32_t i = 0; settings != NULL && i < settings->listener_count;
+	     i++)
 		if (settings->listeners[i].image >= settings->image_count ||
 		    settings->listeners[i].name == NULL)
 			abort();

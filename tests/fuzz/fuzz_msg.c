@@ -37,7 +37,6 @@ send_packet(const uint8_t *data, size_t size, unsigned int fds)
 	    struct cmsghdr) char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *cmsg;
-	unsigned int i;
 
 	if (fds > 0) {
 		memset(control, 0, sizeof(control));
@@ -47,7 +46,7 @@ send_packet(const uint8_t *data, size_t size, unsigned int fds)
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_RIGHTS;
 		cmsg->cmsg_len = CMSG_LEN(fds * sizeof(int));
-		for (i = 0; i < fds; i++)
+		for (unsigned int i = 0; i < fds; i++)
 			memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &pair[0],
 			    sizeof(int));
 	}
@@ -58,12 +57,10 @@ send_packet(const uint8_t *data, size_t size, unsigned int fds)
 static void
 check(const struct msg *msg)
 {
-	unsigned int i;
-
 	if (msg->type == MSG_NONE || msg->type >= MSG_TYPES ||
 	    msg->length > MSG_PAYLOAD_MAX)
 		abort();
-	for (i = 0; i < 4; i++)
+	for (unsigned int i = 0; i < 4; i++)
 		if (strlen(msg_string(msg, i)) > msg->length)
 			abort();
 }

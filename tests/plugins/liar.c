@@ -34,11 +34,10 @@ static void
 babble(unsigned int seed, int count)
 {
 	char text[40];
-	size_t i;
 
 	srandom(seed);
 	while (count-- > 0) {
-		for (i = 0; i < sizeof(text); i++)
+		for (size_t i = 0; i < sizeof(text); i++)
 			text[i] = (char)(random() % 3 == 0 ? 0 : random());
 		say((uint32_t)random() % (MSG_TYPES + 2), text,
 		    (size_t)random() % 40,
@@ -52,10 +51,9 @@ scribble(unsigned int seed)
 {
 	struct ring *ring = ring_find();
 	char *bytes = (char *)ring;
-	size_t i;
 
 	srandom(seed);
-	for (i = 0; ring != NULL && i < sizeof(*ring); i++)
+	for (size_t i = 0; ring != NULL && i < sizeof(*ring); i++)
 		bytes[i] = (char)random();
 	ring_bell();
 }
@@ -77,7 +75,7 @@ static void
 lie(const char *what)
 {
 	char text[64], name[24] = "", plugin[24] = "";
-	int i, type, seed;
+	int type, seed;
 	size_t length;
 
 	if (strcmp(what, "garbage") == 0)
@@ -105,13 +103,13 @@ lie(const char *what)
 	else if (sscanf(what, "babble %d", &seed) == 1)
 		babble((unsigned int)seed, 1000);
 	else if (strcmp(what, "bells") == 0)
-		for (i = 0; i < 100000; i++)
+		for (int i = 0; i < 100000; i++)
 			ring_bell();
 	else if (sscanf(what, "flood %d", &type) == 1)
-		for (i = 0; i < 100000; i++)
+		for (int i = 0; i < 100000; i++)
 			say((uint32_t)type, "nobody", 7, 0);
 	else if (strcmp(what, "flood") == 0)
-		for (i = 0; i < 100000; i++)
+		for (int i = 0; i < 100000; i++)
 			say(MSG_PROBLEM, "f\0flood", 8, 0);
 }
 

@@ -25,9 +25,8 @@ static void
 fill(char *memory, size_t size)
 {
 	const uint32_t lie[4] = { CALLBACK_DATA, CALLBACK_DATA, 0, 0 };
-	size_t at;
 
-	for (at = 0; at < size; at += PAGE)
+	for (size_t at = 0; at < size; at += PAGE)
 		memcpy(memory + at, lie, sizeof(lie));
 }
 
