@@ -2,10 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -383,6 +387,96 @@ START_TEST(a_file_gets_its_lines_from_a_thread_in_order)
 }
 END_TEST
 
+/* Memory that never comes, or NULL where the kernel grants none. */
+static char *
+absent_page(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE),
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	range.range.start = (uintptr_t)page;
+	range.range.len = (size_t)sysconf(_SC_PAGESIZE);
+	if (fd == -1 || page == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) ||
+	    ioctl(fd, UFFDIO_REGISTER, &range) == -1)
+		return NULL;
+	return page;
+}
+
+/* Is the process asleep in this system call? */
+static bool
+sleeps_in(pid_t pid, long call)
+{
+	char path[64];
+	long number = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	if (fscanf(file, "%ld", &number) != 1)
+		number = -1; /* "running" */
+	fclose(file);
+	return number == call;
+}
+
+/* Forks a process that holds the pipe until it is killed. */
+static pid_t
+hold_pipe(void)
+{
+	pid_t pid = fork();
+	char *page;
+
+	if (pid == 0) {
+		page = absent_page();
+		if (page != NULL)
+			(void)!write(STDERR_FILENO, page, 1);
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, WNOHANG) == 0 && !sleeps_in(pid, SYS_write))
+		usleep(1000);
+	return pid;
+}
+
+START_TEST(a_pipe_that_another_writer_holds_costs_no_time)
+{
+	pid_t holder;
+
+	capture(0);
+	log_never_wait();
+	holder = hold_pipe();
+	alarm(60);
+	log_info("written meanwhile");
+	kill(holder, SIGKILL);
+	while (strstr(logged(), "written meanwhile") == NULL)
+		usleep(1000);
+}
+END_TEST
+
+START_TEST(a_process_that_is_dying_gives_its_lines_time)
+{
+	pid_t holder, pid;
+
+	capture(0);
+	holder = hold_pipe();
+	pid = fork();
+	if (pid == 0) {
+		log_never_wait();
+		log_info("last words");
+		log_settle(60000);
+		raise(SIGKILL);
+	}
+	while (waitpid(pid, NULL, WNOHANG) == 0 &&
+	    !sleeps_in(pid, SYS_clock_nanosleep))
+		usleep(1000);
+	kill(holder, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ck_assert_ptr_nonnull(strstr(logged(), "last words"));
+}
+END_TEST
+
 START_TEST(a_process_that_was_forked_off_still_logs)
 {
 	pid_t pid;
@@ -492,6 +586,8 @@ main(void)
 		a_terminal_that_nobody_reads_costs_lines_not_time,
 		a_line_that_was_cut_stays_a_line_by_itself,
 		a_file_gets_its_lines_from_a_thread_in_order,
+		a_pipe_that_another_writer_holds_costs_no_time,
+		a_process_that_is_dying_gives_its_lines_time,
 		a_process_that_was_forked_off_still_logs,
 		the_time_is_that_of_the_calendar,
 		a_reader_that_is_gone_does_no_harm,

@@ -141,6 +141,12 @@ log_dying(const char *message)
 }
 
 void
+log_settle(unsigned int most_ms)
+{
+	log_sink_settle(most_ms);
+}
+
+void
 log_vat(enum log_level level, const char *fmt, va_list ap)
 {
 	char message[LOG_MESSAGE_MAX];

@@ -54,6 +54,8 @@ void log_vat(enum log_level level, const char *fmt, va_list ap)
 void log_as_it_is(const char *text);
 /* For the handler of a fault: calls nothing that may be broken by then. */
 void log_dying(const char *message);
+/* The same: gives lines that wait to be written up to so many milliseconds. */
+void log_settle(unsigned int most_ms);
 
 /*
  * A line of named fields, such as the access log's: in text

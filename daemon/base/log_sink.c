@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,10 @@ static struct {
 	pthread_mutex_t lock; /* of all here, and of sink.lost */
 	pthread_cond_t work;
 	char *ring; /* NULL: there is no thread */
-	size_t begin, used;
-	bool allowed, writing;
+	size_t begin;
+	_Atomic size_t used;
+	bool allowed;
+	atomic_bool writing; /* what was taken is not written yet */
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.work = PTHREAD_COND_INITIALIZER };
 
@@ -156,12 +159,13 @@ write_for_ever(void *arg)
 	int rc;
 
 	(void)arg;
+	pthread_setname_np(pthread_self(), "sluiced: log");
 	pthread_mutex_lock(&queue.lock);
 	for (;;) {
 		while (queue.used == 0)
 			pthread_cond_wait(&queue.work, &queue.lock);
+		queue.writing = true; /* before there seems to be nothing */
 		take(line, &head);
-		queue.writing = true;
 		pthread_mutex_unlock(&queue.lock);
 		rc = write_line(line, head.length);
 		pthread_mutex_lock(&queue.lock);
@@ -195,20 +199,21 @@ forget_thread(void)
 	unlock();
 }
 
-static void
-wait_for_thread(void)
+void
+log_sink_settle(unsigned int most_ms)
 {
 	static const struct timespec pause = { 0, 1000000 };
-	unsigned int ms;
-	bool busy = queue.ring != NULL;
 
-	for (ms = 0; busy && ms < LEAVE_MS; ms++) {
-		lock();
-		busy = queue.used > 0 || queue.writing;
-		unlock();
-		if (busy)
-			nanosleep(&pause, NULL);
-	}
+	/* Without the lock: a thread that has crashed may hold it. */
+	while (queue.ring != NULL && (queue.used > 0 || queue.writing) &&
+	    most_ms-- > 0)
+		nanosleep(&pause, NULL);
+}
+
+static void
+settle_at_exit(void)
+{
+	log_sink_settle(LEAVE_MS);
 }
 
 /* 0, or -1: there can be none. */
@@ -222,7 +227,7 @@ create_thread(void)
 	int rc;
 
 	if (!prepared &&
-	    (atexit(wait_for_thread) != 0 ||
+	    (atexit(settle_at_exit) != 0 ||
 		pthread_atfork(lock, unlock, forget_thread) != 0))
 		return -1;
 	prepared = true;
@@ -289,9 +294,10 @@ log_sink_open(void)
 	} else if (S_ISCHR(st.st_mode) && !isatty(STDERR_FILENO)) {
 		use(KIND_DIRECT, -1); /* /dev/null and its like */
 	} else {
+		/* A writer of a pipe waits for the others, whatever it asks. */
 		fd = open_anew(O_NONBLOCK);
 		if (fd != -1)
-			use(KIND_DIRECT, fd);
+			use(S_ISFIFO(st.st_mode) ? KIND_SLOW : KIND_DIRECT, fd);
 	}
 }
 

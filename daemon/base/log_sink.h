@@ -1,9 +1,10 @@
 /*
  * log_sink.h: where lines of the log go: standard error, whatever that is.
- * Nobody who writes waits for whoever reads.  What can say "not now" (a pipe, a
- * terminal, a socket) is written to at once, and a line that it does not take
- * is lost.  What cannot (a file, whose disk may be slow or hang) is written to
- * by a thread, and lines are lost when too many wait for it.
+ * No writer waits for a reader.  A terminal or a socket says "not now": it is
+ * written to at once, and a line that it does not take is lost.  A file may be
+ * on a disk that is slow or hangs, and a pipe has a lock, which another process
+ * holds for as long as the memory that it writes from takes to come: a thread
+ * writes to those, and lines are lost when too many wait for it.
  */
 
 #ifndef SLUICE_LOG_SINK_H
@@ -36,6 +37,12 @@ void log_sink_write(const char *line, size_t length, uint64_t weight);
  * EAGAIN: nobody read.
  */
 uint64_t log_sink_take_lost(int *ret_error);
+
+/*
+ * Give what waits for the thread so long to be written.  Also for a handler of
+ * a fault.
+ */
+void log_sink_settle(unsigned int most_ms);
 
 /* The same write from a handler of a fault. */
 void log_sink_write_dying(const char *line, size_t length);

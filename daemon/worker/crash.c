@@ -15,6 +15,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "ipc/board.h"
 #include "worker/callback.h"
 #include "worker/conn.h"
@@ -26,6 +27,7 @@
 
 #define STACK_SIZE (256u << 10) /* the unwinder's wants are not documented */
 #define STACK_GUARD (64u << 10)
+#define LOG_MS 100 /* for lines that are on their way to a file or a pipe */
 #define REPORT_S 1 /* for a report that hangs, in a lock or in a broken stack */
 
 struct fault {
@@ -250,6 +252,7 @@ on_fault(int number, siginfo_t *info, void *context)
 		write_report(number, info, context);
 		atomic_store_explicit(&row->report_whole, 1,
 		    memory_order_release);
+		log_settle(LOG_MS); /* what the plugin said last */
 	} else if (reporter != gettid()) {
 		for (;;)
 			pause(); /* until the other thread is through */

@@ -63,6 +63,14 @@ def test_segv():
         check(not re.search(r"/proc/", "\n".join(lines)), lines)
 
 
+def test_last_words_are_in_the_log():
+    """What a plugin logs right before it crashes says most."""
+    with Daemon(room("segv"), pairs=False) as d:
+        since = d.mark()
+        crash(d, since)
+        d.wait_log("last words 50", since)
+
+
 def test_generation_is_that_of_the_code():
     with Daemon(room("segv", at="never"), pairs=False) as d:
         equal(d.reload_ready(), 2)

@@ -15,6 +15,20 @@ def stat_fields(pid):
         return None
 
 
+def writes_log(pid):
+    """Has its thread for the log something to do?"""
+    directory = "/proc/%d/task" % pid
+    try:
+        for thread in os.listdir(directory):
+            with open("%s/%s/stat" % (directory, thread)) as file:
+                name, _, rest = file.read().rpartition(")")
+            if name.endswith("(sluiced: log") and rest.split()[0] in "RD":
+                return True
+    except (OSError, ProcessLookupError):
+        pass                    # it has just ended
+    return False
+
+
 def cpu_seconds(pid):
     fields = stat_fields(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -15,7 +15,7 @@ import time
 from harness import places
 from harness.checks import Failure, check, equal, wait_until
 from harness.places import patience
-from harness.process import family, next_mark, title
+from harness.process import family, next_mark, title, writes_log
 
 ORPHAN_SECONDS = 3	# for one that was killed to be gone
 LOG_PIPE = 1 << 20	# so that the daemon never has to drop a line
@@ -135,7 +135,9 @@ class Program:
                         return
 
     def settle(self):
-        """Everything that has been written to the log is in self.lines."""
+        """Everything that has been logged is in self.lines."""
+        wait_until(lambda: not any(map(writes_log, family(self))),
+                   "the threads that write the log")
         waiting = bytearray(4)
         end = time.monotonic() + patience()
         while True:

@@ -32,6 +32,8 @@ static const struct sl_option options[] = {
 	{ 0 },
 };
 
+#define LAST_WORDS 50 /* lines in the log before it happens */
+
 /* The sanitizers would see it before it happens. */
 #define RAW __attribute__((noinline, no_sanitize("address", "undefined")))
 
@@ -130,6 +132,8 @@ here(struct sl_service *service, const char *callback)
 
 	if (strcmp(sl_option_string(o, "at"), callback) != 0)
 		return;
+	for (int i = 1; i <= LAST_WORDS; i++)
+		sl_log(service, SL_LOG_INFO, "last words %d", i);
 	if (strcmp(how, "segv") == 0)
 		crash_by_address();
 	else if (strcmp(how, "abort") == 0)
