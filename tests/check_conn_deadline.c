@@ -101,7 +101,7 @@ START_TEST(a_peer_that_has_read_everything_is_not_stalled)
 	small_buffers(fd);
 	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(bytes)), 0);
 	worker_idle();
-	ck_assert(plugin.conn->blocked);
+	ck_assert(conn_marked(plugin.conn, MARK_BLOCKED));
 	while ((n = recv(fd, got, sizeof(got), 0)) > 0)
 		at += n;
 	late_timer();
@@ -123,7 +123,7 @@ START_TEST(to_be_refused_again_is_no_progress)
 	small_buffers(fd);
 	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(bytes)), 0);
 	worker_idle();
-	ck_assert(plugin.conn->blocked);
+	ck_assert(conn_marked(plugin.conn, MARK_BLOCKED));
 	late_timer();
 	ck_assert_str_eq(plugin.calls, "oxc");
 	ck_assert_uint_eq(plugin.error_why, SL_WHY_WRITE_STALL);

@@ -30,13 +30,13 @@ START_TEST(a_write_that_comes_up_short_owes_a_drain)
 	begin(&full);
 	worker_settings()->limits.write_buffer = 1 << 20;
 	fd = worker_connect();
-	plugin.conn->blocked = true; /* so that it gathers */
+	plugin.conn->marks |= MARK_BLOCKED; /* so that it gathers */
 	ck_assert_int_eq(sl_write(plugin.conn, bytes, 1), 1);
 	failing = true;
 	n = sl_writev(plugin.conn, iov, 2);
 	failing = false;
 	ck_assert_int_eq(n, 1000);
-	plugin.conn->blocked = false;
+	plugin.conn->marks &= ~MARK_BLOCKED;
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "or");
 	peer_read(fd, got, 1001);
@@ -53,14 +53,14 @@ START_TEST(a_write_that_takes_nothing_says_so)
 
 	begin(&full);
 	fd = worker_connect();
-	plugin.conn->blocked = true;
+	plugin.conn->marks |= MARK_BLOCKED;
 	failing = true;
 	n = sl_write(plugin.conn, bytes, 100000);
 	error = errno;
 	failing = false;
 	ck_assert_int_eq(n, -1);
 	ck_assert_int_eq(error, ENOMEM);
-	plugin.conn->blocked = false;
+	plugin.conn->marks &= ~MARK_BLOCKED;
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "o"); /* it is no short write */
 	close(fd);

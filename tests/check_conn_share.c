@@ -80,10 +80,10 @@ START_TEST(a_long_queue_leaves_in_shares)
 	int fd, passes = 0;
 
 	fd = begin_fake(&full);
-	plugin.conn->blocked = true; /* so that it gathers */
+	plugin.conn->marks |= MARK_BLOCKED; /* so that it gathers */
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(bytes)), 0);
-	plugin.conn->blocked = false;
+	plugin.conn->marks &= ~MARK_BLOCKED;
 	conn_pend(plugin.conn);
 	while (sl_queued(plugin.conn) > 0) {
 		before = taken;
@@ -146,7 +146,7 @@ START_TEST(the_end_of_the_worker_offers_everything_once)
 	int fd;
 
 	fd = begin_fake(&full);
-	plugin.conn->blocked = true;
+	plugin.conn->marks |= MARK_BLOCKED;
 	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(bytes)), 0);
 	listener_kill_all(worker_listener(), SL_WHY_SHUTDOWN);
 	ck_assert_uint_eq(taken, sizeof(bytes));

@@ -135,7 +135,7 @@ sl_end(struct sl_conn *c, const void *buf, size_t len)
 	if (c->out == HALF_OPEN)
 		conn_set_out(c, HALF_DRAIN);
 	conn_begin_closing(c);
-	c->local_first = !c->eof;
+	c->local_first = !conn_marked(c, MARK_EOF);
 	touch(c);
 	return 0;
 }
@@ -169,10 +169,11 @@ sl_shutdown(struct sl_conn *c, unsigned int how)
 	if (how == 0 || (how & ~(SL_SHUT_READ | SL_SHUT_WRITE)) != 0)
 		return fail(EINVAL);
 	if ((how & SL_SHUT_READ) && c->in == HALF_OPEN)
-		conn_set_in(c, c->eof ? HALF_CLOSED : HALF_DRAIN);
+		conn_set_in(c,
+		    conn_marked(c, MARK_EOF) ? HALF_CLOSED : HALF_DRAIN);
 	if ((how & SL_SHUT_WRITE) && c->out == HALF_OPEN) {
 		conn_set_out(c, HALF_DRAIN);
-		c->local_first = !c->eof;
+		c->local_first = !conn_marked(c, MARK_EOF);
 	}
 	/* Neither half is the plugin's any more: that is a close. */
 	if (c->in != HALF_OPEN && c->out != HALF_OPEN)
@@ -186,7 +187,7 @@ sl_pause(struct sl_conn *c)
 {
 	if (gone(c))
 		return fail(ENOTCONN);
-	c->paused = true;
+	c->marks |= MARK_PAUSED;
 	touch(c);
 	return 0;
 }
@@ -196,9 +197,9 @@ sl_resume(struct sl_conn *c)
 {
 	if (gone(c))
 		return fail(ENOTCONN);
-	c->paused = false;
+	c->marks &= ~MARK_PAUSED;
 	c->unread = 0;
-	c->represent = true;
+	c->marks |= MARK_REPRESENT;
 	touch(c);
 	return 0;
 }

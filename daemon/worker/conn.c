@@ -147,9 +147,9 @@ conn_set_out(struct sl_conn *conn, enum half to)
 	trace(conn, "out", conn->out, to);
 	conn->out = to;
 	/* No drain comes any more: input must not go on waiting for it. */
-	if (conn->drain_owed) {
-		conn->drain_owed = false;
-		conn->represent = true;
+	if (conn_marked(conn, MARK_DRAIN_OWED)) {
+		conn->marks &= ~MARK_DRAIN_OWED;
+		conn->marks |= MARK_REPRESENT;
 	}
 }
 
@@ -177,13 +177,15 @@ conn_close(struct sl_conn *conn, enum sl_why why)
 {
 	if (conn->dead)
 		return;
-	if (why == SL_WHY_LOCAL && conn->eof && !conn->local_first)
+	if (why == SL_WHY_LOCAL && conn_marked(conn, MARK_EOF) &&
+	    !conn->local_first)
 		why = SL_WHY_PEER; /* it finished, and so do we */
 	conn_decide(conn, why, 0, SL_STAGE_NONE);
 	conn_begin_closing(conn);
 	/* The input may be in a callback's hands: conn_settle() drops it. */
 	if (conn->in == HALF_OPEN)
-		conn_set_in(conn, conn->eof ? HALF_CLOSED : HALF_DRAIN);
+		conn_set_in(conn,
+		    conn_marked(conn, MARK_EOF) ? HALF_CLOSED : HALF_DRAIN);
 	if (conn->out == HALF_OPEN)
 		conn_set_out(conn, HALF_DRAIN);
 }

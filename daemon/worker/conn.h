@@ -32,6 +32,18 @@ enum half {
 	HALF_CLOSED, /* end of file, either way */
 };
 
+/* What an idle connection has none of; see conn_settle.c. */
+enum mark {
+	MARK_EOF = 1 << 0, /* the peer finished */
+	MARK_PAUSED = 1 << 1,
+	MARK_BLOCKED = 1 << 2,	     /* the kernel took too little */
+	MARK_DRAIN_OWED = 1 << 3,    /* a write came up short */
+	MARK_REPRESENT = 1 << 4,     /* show the kept input again */
+	MARK_SALVAGE = 1 << 5,	     /* output failed: read the rest */
+	MARK_STARVED = 1 << 6,	     /* blocked: the kernel has no memory */
+	MARK_INPUT_STARVED = 1 << 7, /* the same for reading */
+};
+
 /* Bytes the plugin left unconsumed. */
 struct input {
 	uint32_t start, end; /* the bytes are data[start..end) */
@@ -88,30 +100,18 @@ struct sl_conn {
 	uint32_t turn;		/* bytes_out, cut off, when its turn began */
 	enum half in : 8, out : 8;
 	unsigned int wants : 8; /* events armed: EV_READ, EV_WRITE */
-	union {
-		struct {
-			bool eof : 1; /* the peer finished */
-			bool paused : 1;
-			bool blocked : 1;    /* the kernel took too little */
-			bool drain_owed : 1; /* a write came up short */
-			bool represent : 1;  /* show the kept input again */
-			bool salvage : 1;    /* output failed: read the rest */
-			bool input_starved : 1; /* as `starved`, for reading */
-		};
-		uint8_t unsettled; /* any of them */
-	};
-	bool opened : 1;       /* `open` said yes: `close` is owed */
-	bool dead : 1;	       /* ended; freed after the pass */
-	bool pending : 1;      /* to be settled after this pass */
-	bool failed : 1;       /* ends without waiting for anything */
-	bool watched : 1;      /* for breaking: see hangup.h */
-	bool starved : 1;      /* blocked, as the kernel has no memory */
-	bool rate_blocked : 1; /* there was no room when rate_ms was set */
-	bool local_first : 1;  /* we finished before the peer did */
-	bool reset : 1;	       /* end with RST */
-	bool own_idle : 1;     /* idle_ms was set by sl_timeout() */
-	bool no_hold : 1;      /* sl_unref(): does not hold up a drain */
-	bool stays : 1;	       /* refused to migrate */
+	uint32_t marks;		/* enum mark */
+	bool opened : 1;	/* `open` said yes: `close` is owed */
+	bool dead : 1;		/* ended; freed after the pass */
+	bool pending : 1;	/* to be settled after this pass */
+	bool failed : 1;	/* ends without waiting for anything */
+	bool watched : 1;	/* for breaking: see hangup.h */
+	bool rate_blocked : 1;	/* there was no room when rate_ms was set */
+	bool local_first : 1;	/* we finished before the peer did */
+	bool reset : 1;		/* end with RST */
+	bool own_idle : 1;	/* idle_ms was set by sl_timeout() */
+	bool no_hold : 1;	/* sl_unref(): does not hold up a drain */
+	bool stays : 1;		/* refused to migrate */
 	bool is_client : 1;
 	bool drain_at_empty : 1; /* the drain that is owed comes only then */
 };
@@ -171,6 +171,13 @@ void conn_give_up(struct sl_conn *conn);
 /* End without flushing. */
 void conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
     enum sl_stage stage);
+
+/* Is any of these marks set? */
+static inline bool
+conn_marked(const struct sl_conn *conn, uint32_t marks)
+{
+	return (conn->marks & marks) != 0;
+}
 
 /* Has an end been decided? */
 static inline bool

@@ -79,7 +79,7 @@ stall_ms(const struct sl_conn *conn)
 static uint64_t
 stall_deadline(const struct sl_conn *conn)
 {
-	if (!conn->blocked || stall_ms(conn) == 0)
+	if (!conn_marked(conn, MARK_BLOCKED) || stall_ms(conn) == 0)
 		return UINT64_MAX;
 	return conn->progress_ms + stall_ms(conn);
 }
@@ -145,7 +145,7 @@ deadline(const struct sl_conn *conn)
 static bool
 must_ask(const struct sl_conn *conn)
 {
-	return conn->starved || conn->input_starved ||
+	return conn_marked(conn, MARK_STARVED | MARK_INPUT_STARVED) ||
 	    awaits_acknowledgement(conn);
 }
 
@@ -157,7 +157,7 @@ ask_at(const struct sl_conn *conn)
 
 	if (!must_ask(conn))
 		return UINT64_MAX;
-	if (conn->starved || conn->input_starved)
+	if (conn_marked(conn, MARK_STARVED | MARK_INPUT_STARVED))
 		return engine_now() + STARVED_RETRY_MS;
 	return engine_now() +
 	    (linger_ms > ASK_AGAIN_MS ? linger_ms : ASK_AGAIN_MS);
@@ -181,7 +181,8 @@ look_at_unread(struct sl_conn *conn)
 {
 	uint32_t unread;
 
-	if (conn->in != HALF_OPEN || conn->eof || conn_may_read(conn))
+	if (conn->in != HALF_OPEN || conn_marked(conn, MARK_EOF) ||
+	    conn_may_read(conn))
 		return;
 	unread = conn->stream.transport->unread(&conn->stream);
 	if (unread > conn->unread)
@@ -200,10 +201,10 @@ look_at_unread(struct sl_conn *conn)
 static bool
 last_look(struct sl_conn *conn)
 {
-	bool had_eof = conn->eof;
+	bool had_eof = conn_marked(conn, MARK_EOF);
 	uint64_t before;
 
-	conn->input_starved = false;
+	conn->marks &= ~MARK_INPUT_STARVED;
 	for (int i = 0; i < LOOK_READS_MAX; i++) {
 		before = conn->bytes_in;
 		conn_read(conn);
@@ -212,9 +213,9 @@ last_look(struct sl_conn *conn)
 	}
 	look_at_unread(conn);
 	conn_ask_progress(conn);
-	if (conn->blocked)
+	if (conn_marked(conn, MARK_BLOCKED))
 		conn_retry(conn);
-	return conn->eof == had_eof;
+	return conn_marked(conn, MARK_EOF) == had_eof;
 }
 
 /*
@@ -230,13 +231,13 @@ too_slow(struct sl_conn *conn)
 	uint64_t elapsed_ms = engine_now() - conn->rate_ms;
 	int64_t got = conn->acked - conn->rate_acked,
 		least = settings_of(conn)->limits.min_rate * elapsed_ms / 1000;
-	bool waits =
-	    got < conn->rate_waiting || (conn->rate_blocked && conn->blocked);
+	bool waits = got < conn->rate_waiting ||
+	    (conn->rate_blocked && conn_marked(conn, MARK_BLOCKED));
 
 	conn->rate_ms += elapsed_ms;
 	conn->rate_acked = conn->acked;
 	conn->rate_waiting = conn->waiting;
-	conn->rate_blocked = conn->blocked;
+	conn->rate_blocked = conn_marked(conn, MARK_BLOCKED);
 	return waits && got < least;
 }
 

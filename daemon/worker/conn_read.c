@@ -145,7 +145,7 @@ static void
 read_failed(struct sl_conn *conn, int error)
 {
 	if (error == ENOMEM || error == ENOBUFS) {
-		conn->input_starved = true;
+		conn->marks |= MARK_INPUT_STARVED;
 		conn_tell_starved(conn, error);
 	} else if (!is_no_loss(conn)) {
 		conn_fail(conn, SL_WHY_RESET, error, SL_STAGE_READ);
@@ -169,7 +169,7 @@ conn_hung_up(struct sl_conn *conn)
 static void
 at_eof(struct sl_conn *conn)
 {
-	conn->eof = true;
+	conn->marks |= MARK_EOF;
 	conn->active_ms = engine_now();
 	if (conn->in == HALF_DRAIN)
 		conn_set_in(conn, HALF_CLOSED);
@@ -183,13 +183,14 @@ conn_read(struct sl_conn *conn)
 	    &conn->service->listener->settings->limits;
 	size_t budget = READ_BUDGET;
 
-	while (conn->in != HALF_CLOSED && !conn->eof) {
+	while (conn->in != HALF_CLOSED && !conn_marked(conn, MARK_EOF)) {
 		unsigned char *buf = engine.recv_buffer;
 		size_t room = engine.recv_size, kept = conn_kept(conn);
 		ssize_t n;
 
 		if (conn->in == HALF_OPEN) {
-			if (conn->paused || kept >= limits->read_buffer)
+			if (conn_marked(conn, MARK_PAUSED) ||
+			    kept >= limits->read_buffer)
 				return false;
 			if (limits->read_buffer - kept < room)
 				room = limits->read_buffer - kept;

@@ -58,9 +58,10 @@ awaits_delivery(struct sl_conn *conn)
 static void
 finish_input(struct sl_conn *conn)
 {
-	if (conn->paused)
+	if (conn_marked(conn, MARK_PAUSED))
 		return;
-	if (conn_kept(conn) > 0 && (conn->drain_owed || conn->represent))
+	if (conn_kept(conn) > 0 &&
+	    conn_marked(conn, MARK_DRAIN_OWED | MARK_REPRESENT))
 		return;
 	conn_drop_input(conn);
 	conn_set_in(conn, HALF_CLOSED);
@@ -77,7 +78,8 @@ drain_due(const struct sl_conn *conn)
 static bool
 represent_due(const struct sl_conn *conn)
 {
-	return conn->represent && conn->in == HALF_OPEN && !conn->paused;
+	return conn_marked(conn, MARK_REPRESENT) && conn->in == HALF_OPEN &&
+	    !conn_marked(conn, MARK_PAUSED);
 }
 
 static bool
@@ -90,16 +92,17 @@ input_full(const struct sl_conn *conn)
 static bool
 input_stuck(const struct sl_conn *conn)
 {
-	return conn->in == HALF_OPEN && input_full(conn) && !conn->drain_owed &&
-	    !conn->paused && !conn->represent;
+	return conn->in == HALF_OPEN && input_full(conn) &&
+	    !conn_marked(conn, MARK_DRAIN_OWED | MARK_PAUSED | MARK_REPRESENT);
 }
 
 bool
 conn_may_read(const struct sl_conn *conn)
 {
-	if (conn->in == HALF_CLOSED || conn->eof)
+	if (conn->in == HALF_CLOSED || conn_marked(conn, MARK_EOF))
 		return false;
-	return conn->in == HALF_DRAIN || (!conn->paused && !input_full(conn));
+	return conn->in == HALF_DRAIN ||
+	    (!conn_marked(conn, MARK_PAUSED) && !input_full(conn));
 }
 
 /* Where nothing is wanted of it, it may still break. */
@@ -116,9 +119,9 @@ arm(struct sl_conn *conn)
 {
 	unsigned int wants = 0;
 
-	if (conn_may_read(conn) && !conn->input_starved)
+	if (conn_may_read(conn) && !conn_marked(conn, MARK_INPUT_STARVED))
 		wants |= EV_READ;
-	if (conn->blocked && !conn->starved)
+	if (conn_marked(conn, MARK_BLOCKED) && !conn_marked(conn, MARK_STARVED))
 		wants |= EV_WRITE;
 	if (wants == conn->wants)
 		return;
@@ -144,23 +147,23 @@ conn_settle(struct sl_conn *conn)
 	conn_follow(conn);
 	conn_flush(conn);
 	if (drain_due(conn)) {
-		conn->drain_owed = false;
-		conn->represent = true;
+		conn->marks &= ~MARK_DRAIN_OWED;
+		conn->marks |= MARK_REPRESENT;
 		callback_drain(conn);
 		conn_flush(conn);
 	}
 	if (represent_due(conn)) {
-		conn->represent = false;
+		conn->marks &= ~MARK_REPRESENT;
 		conn_represent(conn);
 		conn_flush(conn);
 	}
-	if (conn->eof && conn->in == HALF_OPEN) {
+	if (conn_marked(conn, MARK_EOF) && conn->in == HALF_OPEN) {
 		finish_input(conn);
 		conn_flush(conn);
 	}
 	if (input_stuck(conn))
 		conn_close(conn, SL_WHY_INPUT_LIMIT);
-	if (conn->salvage) {
+	if (conn_marked(conn, MARK_SALVAGE)) {
 		if (conn->in == HALF_OPEN && conn_read(conn)) {
 			conn_pend(conn);
 			return;
@@ -178,7 +181,7 @@ conn_settle(struct sl_conn *conn)
 		return;
 	}
 	if (drain_due(conn) || represent_due(conn) ||
-	    (conn->queue.bytes > 0 && !conn->blocked))
+	    (conn->queue.bytes > 0 && !conn_marked(conn, MARK_BLOCKED)))
 		conn_pend(conn);
 	arm(conn);
 	watch(conn);
@@ -194,7 +197,7 @@ static bool
 quiet(const struct sl_conn *conn)
 {
 	return conn->in == HALF_OPEN && conn->out == HALF_OPEN &&
-	    conn->wants == EV_READ && conn->unsettled == 0 &&
+	    conn->wants == EV_READ && conn->marks == 0 &&
 	    conn->queue.bytes == 0 && conn->input == NULL;
 }
 

@@ -48,7 +48,7 @@ below_low_mark(const struct sl_conn *conn)
 bool
 conn_drain_due(const struct sl_conn *conn)
 {
-	if (!conn->drain_owed)
+	if (!conn_marked(conn, MARK_DRAIN_OWED))
 		return false;
 	return conn->drain_at_empty ? conn->queue.bytes == 0
 				    : below_low_mark(conn);
@@ -61,9 +61,9 @@ conn_drain_due(const struct sl_conn *conn)
 void
 conn_owe_drain(struct sl_conn *conn)
 {
-	if (!conn->drain_owed)
+	if (!conn_marked(conn, MARK_DRAIN_OWED))
 		conn->drain_at_empty = false;
-	conn->drain_owed = true;
+	conn->marks |= MARK_DRAIN_OWED;
 	if (below_low_mark(conn))
 		conn->drain_at_empty = true;
 }
@@ -71,7 +71,7 @@ conn_owe_drain(struct sl_conn *conn)
 static void
 block(struct sl_conn *conn)
 {
-	conn->blocked = true;
+	conn->marks |= MARK_BLOCKED;
 	conn->progress_ms = engine_now();
 }
 
@@ -79,8 +79,8 @@ void __attribute__((cold))
 conn_broke(struct sl_conn *conn, int error, enum sl_stage stage)
 {
 	conn_decide(conn, SL_WHY_RESET, error, stage);
-	conn->salvage = true;
-	conn->blocked = false;
+	conn->marks |= MARK_SALVAGE;
+	conn->marks &= ~MARK_BLOCKED;
 	conn->lost += conn->queue.bytes;
 	queue_clear(&conn->queue);
 	if (conn->out != HALF_CLOSED)
@@ -111,7 +111,7 @@ account(struct sl_conn *conn, ssize_t n, size_t total)
 	if (n == -1) {
 		if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
 			if (errno != EAGAIN) {
-				conn->starved = true;
+				conn->marks |= MARK_STARVED;
 				conn_tell_starved(conn, errno);
 			}
 			block(conn);
@@ -174,7 +174,7 @@ conn_flush_queue(struct sl_conn *conn)
 {
 	ssize_t n;
 
-	while (!conn->blocked && !spent(conn, WRITE_BUDGET)) {
+	while (!conn_marked(conn, MARK_BLOCKED) && !spent(conn, WRITE_BUDGET)) {
 		n = conn->queue.head == conn->queue.tail
 		    ? offer_chunk(conn, conn->queue.head)
 		    : offer_chunks(conn);
@@ -193,7 +193,7 @@ conn_retry(struct sl_conn *conn)
 {
 	uint64_t since = conn->progress_ms, before = conn->bytes_out;
 
-	conn->blocked = conn->starved = false;
+	conn->marks &= ~(MARK_BLOCKED | MARK_STARVED);
 	conn_begin_turn(conn);
 	conn_flush(conn);
 	/* To be refused again is no progress. */
@@ -241,7 +241,7 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 	size_t high = limits_of(conn)->write_buffer, room, take;
 	ssize_t sent = 0;
 
-	if (len >= DIRECT_SEND_MIN && !conn->blocked) {
+	if (len >= DIRECT_SEND_MIN && !conn_marked(conn, MARK_BLOCKED)) {
 		sent = send_direct(conn, buf, len);
 		if (sent == -1)
 			return fail(EPIPE);
@@ -271,7 +271,7 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 			conn_owe_drain(conn);
 		return fail(ENOBUFS);
 	}
-	if (len >= DIRECT_SEND_MIN && !conn->blocked) {
+	if (len >= DIRECT_SEND_MIN && !conn_marked(conn, MARK_BLOCKED)) {
 		sent = send_direct(conn, buf, len);
 		if (sent == -1)
 			return fail(EPIPE);
