@@ -118,11 +118,10 @@ START_TEST(an_answer_arrives_whole)
 	make();
 	loop();
 	ck_assert_uint_eq(seen.messages, 0);
-	ck_assert_int_eq(
-	    answers_put(child, MSG_STATUS_REPLY, 7, arg, "hello", 6), 0);
+	ck_assert_int_eq(answers_put(child, MSG_FACTS, 7, arg, "hello", 6), 0);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1);
-	ck_assert_uint_eq(seen.last.type, MSG_STATUS_REPLY);
+	ck_assert_uint_eq(seen.last.type, MSG_FACTS);
 	ck_assert_uint_eq(seen.last.generation, 7);
 	ck_assert_mem_eq(seen.last.arg, arg, sizeof(arg));
 	ck_assert_uint_eq(seen.last.length, 6);

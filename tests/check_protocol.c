@@ -279,8 +279,7 @@ say_right(int channel, const struct generation *generation, int listening)
 {
 	const uint32_t image[4] = { 0, 0, 0, 0 };
 	const uint32_t sock[4] = { 0, 0, 1, 0 };
-	static const uint32_t simple[] = { MSG_PREPARE, MSG_ABORT, MSG_STATUS,
-		MSG_STATUS };
+	static const uint32_t simple[] = { MSG_PREPARE, MSG_ABORT };
 	uint32_t number = 1 + below(3);
 
 	if (below(2) == 0)
@@ -295,7 +294,7 @@ say_right(int channel, const struct generation *generation, int listening)
 		    (below(3) == 0 ||
 			msg_send(channel, MSG_COMMIT, number, NULL, NULL, 0,
 			    -1) == 0);
-	return msg_send(channel, simple[below(4)], number, NULL, NULL, 0, -1) ==
+	return msg_send(channel, simple[below(2)], number, NULL, NULL, 0, -1) ==
 	    0;
 }
 

@@ -276,12 +276,8 @@ print_generations(const json_t *answer)
 		row = json_array_get(workers, i);
 		if (strcmp(text(row, "state"), "answered") == 0)
 			continue;
-		printf("without worker %lld, which %s%s", number(row, "worker"),
-		    strcmp(text(row, "state"), "down") == 0
-			? "is down"
-			: "did not answer in time",
-		    *text(row, "doing") != '\0' ? ": " : "");
-		put_line(stdout, text(row, "doing"));
+		printf("without worker %lld, which is ", number(row, "worker"));
+		put_line(stdout, text(row, "state"));
 	}
 	if (json_is_false(json_object_get(answer, "whole")))
 		puts("so this is not all there is");

@@ -63,16 +63,6 @@ enum msg_type {
 	MSG_COMMITTED,
 	MSG_RELOAD, /* a plugin asks for a reload */
 	/*
-	 * master to worker, arg[0]: serial; the worker says what it serves just
-	 * now
-	 */
-	MSG_STATUS,
-	/*
-	 * worker to master, arg[0]: serial, arg[1]: 1 when more rows follow in
-	 * another; payload: struct status_row each
-	 */
-	MSG_STATUS_REPLY,
-	/*
 	 * probe: what it is going to do now, in case it is its last; arg[0]:
 	 * enum progress, arg[1]: image or listener
 	 */
@@ -97,18 +87,6 @@ enum progress {
 	PROGRESS_LOAD,	/* an image */
 	PROGRESS_CHECK, /* the options of a listener, by its plugin */
 };
-
-/*
- * How many connections of a listener are served by the code that a generation
- * brought.
- */
-struct status_row {
-	uint32_t slot, generation;
-	uint64_t connections;
-	uint64_t current; /* 1: it is what the committed generation serves */
-};
-#define STATUS_ROWS_MAX 300  /* in one message */
-#define STATUS_ROWS_ALL 6000 /* in one answer; what is beyond is not told */
 
 /* The table of names, for logs. */
 const char *msg_name(uint32_t type);

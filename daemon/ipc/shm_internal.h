@@ -10,10 +10,12 @@
 #include "config/settings.h"
 #include "ipc/board.h"
 #include "ipc/shm.h"
+#include "ipc/versions.h"
 
 #define SHM_PAGE 4096
 #define SHM_BUCKETS 4096   /* per worker */
 #define SHM_BUCKET_SIZE 64 /* entries per bucket: 1 KiB to look through */
+#define VERSIONS_MAX 8192  /* of all listeners: what is beyond is not shown */
 
 /* The master writes it, all workers read it. */
 struct shm_head {
@@ -38,6 +40,9 @@ struct shm_row {
 	_Alignas(SHM_PAGE) struct board_row board;
 	_Atomic uint64_t taken; /* the offer that it uses */
 	_Atomic uint32_t connections[LISTENERS_MAX];
+	_Atomic uint32_t versions_end;	/* those from here on were never used */
+	_Atomic uint32_t versions_lost; /* 1: some found no place */
+	struct version versions[VERSIONS_MAX];
 	struct address_entry addresses[SHM_BUCKETS][SHM_BUCKET_SIZE];
 };
 
@@ -47,9 +52,10 @@ struct shm {
 	unsigned int workers;
 	unsigned int own; /* a worker's; the master has none: `workers` */
 	struct shm_row *own_row;
-	uint32_t changes;     /* of the head, when all that counts was here */
-	uint64_t id, ids_end; /* the next one, and the end of its block */
-	uint64_t offered;     /* master: the first id that nobody was given */
+	uint32_t changes;      /* of the head, when all that counts was here */
+	uint64_t id, ids_end;  /* the next one, and the end of its block */
+	uint32_t version_hint; /* a worker's: no version is free below it */
+	uint64_t offered;      /* master: the first id that nobody was given */
 	struct shm_view {
 		struct shm_row *row; /* NULL: nothing to count */
 		uint32_t serial;

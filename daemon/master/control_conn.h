@@ -10,7 +10,6 @@
 #include <sys/types.h>
 
 #include "ipc/control_words.h"
-#include "master/census.h"
 
 struct control_subject;
 struct event;
@@ -43,7 +42,6 @@ struct control_conn {
 	size_t reply_length, reply_sent;
 	/* While it is working: not any more. */
 	void (*cancel)(struct control_conn *conn);
-	struct census_asker asker;
 	char request[CONTROL_REQUEST_MAX + 1];
 };
 

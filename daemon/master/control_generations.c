@@ -12,8 +12,8 @@
 
 #include "base/json_text.h"
 #include "config/settings.h"
+#include "ipc/versions.h"
 #include "master/control_conn.h"
-#include "master/doing.h"
 #include "master/gen.h"
 #include "master/reload.h"
 #include "master/slots.h"
@@ -63,7 +63,7 @@ compare(const void *pa, const void *pb)
 	return a->code < b->code ? -1 : a->code > b->code;
 }
 
-/* Add up what the workers say. */
+/* Add up what the workers show. */
 static void
 merge(struct rows *rows)
 {
@@ -81,27 +81,33 @@ merge(struct rows *rows)
 	rows->count = kept + 1;
 }
 
-/* What one worker said, if it can be true. */
+/* What one worker shows, if it can be true. */
 static bool
-collect(struct rows *rows, const struct census_worker *worker, uint32_t serves)
+collect(struct rows *rows, const struct shm *shm, uint32_t worker,
+    uint32_t serves)
 {
-	struct status_row told;
+	struct version_seen seen;
+	bool whole = versions_whole(shm, worker);
+	uint32_t at = 0;
 	struct row row;
 
-	for (uint32_t i = 0; i < worker->count; i++) {
-		told = worker->rows[i];
-		if (told.generation == 0 || told.generation > serves)
+	while (version_next(shm, worker, &at, &seen)) {
+		if (seen.connections == 0 && !seen.current)
 			continue;
+		if (seen.generation > serves) {
+			whole = false; /* it commits just now, or it lies */
+			continue;
+		}
 		row = (struct row){
-			.generation = told.current ? serves : told.generation,
-			.slot = told.slot,
-			.code = told.generation,
-			.connections = told.connections,
+			.generation = seen.current ? serves : seen.generation,
+			.slot = seen.slot,
+			.code = seen.generation,
+			.connections = seen.connections,
 		};
 		if (!add_row(rows, &row))
 			return false;
 	}
-	return true;
+	return whole;
 }
 
 static json_t *
@@ -150,7 +156,7 @@ generation_object(const struct control_subject *subject,
 	    "listeners", listeners);
 }
 
-/* So that it is shown even if nobody says anything of it. */
+/* So that it is shown even if nobody serves it. */
 static bool
 add_generation(struct rows *rows, const struct gen *gen)
 {
@@ -162,47 +168,38 @@ add_generation(struct rows *rows, const struct gen *gen)
 	return add_row(rows, &row);
 }
 
-static json_t *
-worker_object(const struct control_subject *subject,
-    const struct census_worker *worker, uint32_t index)
+/*
+ * Add what a worker shows.  Returns false unless that is all there is to it.
+ */
+static bool
+add_worker(struct rows *rows, const struct control_subject *subject,
+    uint32_t worker, json_t *workers)
 {
-	char doing[DOING_MAX];
-	static const char *const states[] = {
-		[CENSUS_DOWN] = "down",
-		[CENSUS_ASKED] = "no answer",
-		[CENSUS_ANSWERED] = "answered",
-	};
+	struct worker_facts facts;
 
-	if (worker->state != CENSUS_ASKED)
-		return json_pack("{s:I, s:s}", "worker", (json_int_t)index + 1,
-		    "state", states[worker->state]);
-	workers_doing(subject->workers, index, NULL, doing);
-	return json_pack("{s:I, s:s, s:o}", "worker", (json_int_t)index + 1,
-	    "state", states[worker->state], "doing", json_text(doing));
+	workers_facts(subject->workers, worker, &facts);
+	json_array_append_new(workers,
+	    json_pack("{s:I, s:s}", "worker", (json_int_t)worker + 1, "state",
+		facts.pid != 0 ? "answered" : "down"));
+	return facts.pid != 0 &&
+	    collect(rows, workers_shm(subject->workers), worker,
+		facts.generation);
 }
 
-static void
-on_census(void *arg, const struct census_worker *workers, uint32_t count)
+void
+control_generations(struct control_conn *conn, unsigned int flags)
 {
-	struct control_conn *conn = arg;
 	const struct control_subject *subject = conn->subject;
-	json_t *generations = json_array(), *asked = json_array();
-	struct worker_facts facts;
+	json_t *generations = json_array(), *workers = json_array();
 	struct rows rows = { 0 };
 	uint32_t at = 0;
 	bool whole;
 
+	(void)flags;
 	whole = add_generation(&rows, reload_committed(subject->reload)) &&
 	    add_generation(&rows, reload_previous(subject->reload));
-	for (uint32_t i = 0; i < count; i++) {
-		json_array_append_new(asked,
-		    worker_object(subject, &workers[i], i));
-		workers_facts(subject->workers, i, &facts);
-		if (workers[i].state == CENSUS_ANSWERED)
-			whole = collect(&rows, &workers[i], facts.generation) &&
-			    whole;
-		else
-			whole = false;
+	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {
+		whole = add_worker(&rows, subject, i, workers) && whole;
 		/*
 		 * Each time, so that many workers need no more room than one.
 		 */
@@ -214,21 +211,5 @@ on_census(void *arg, const struct census_worker *workers, uint32_t count)
 	free(rows.row);
 	control_reply(conn,
 	    json_pack("{s:b, s:o, s:o}", "whole", whole, "generations",
-		generations, "workers", asked));
-}
-
-static void
-cancel(struct control_conn *conn)
-{
-	census_forget(workers_census(conn->subject->workers), &conn->asker);
-}
-
-void
-control_generations(struct control_conn *conn, unsigned int flags)
-{
-	(void)flags;
-	control_wait(conn, cancel);
-	conn->asker.on_census = on_census;
-	conn->asker.arg = conn;
-	census_ask(workers_census(conn->subject->workers), &conn->asker);
+		generations, "workers", workers));
 }

@@ -16,7 +16,6 @@
 #include "ipc/board.h"
 #include "ipc/msg.h"
 #include "ipc/shm.h"
-#include "master/census.h"
 #include "master/child.h"
 #include "master/crashes.h"
 #include "master/event_in.h"
@@ -371,7 +370,6 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	unsigned int ms;
 
 	worker->child = NULL;
-	census_on_gone(workers->census, worker);
 	describe_crash(worker, how, &crash);
 	shm_end_row(workers->shm, worker->index);
 	if (workers->stopping) {

@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "ipc/msg.h"
 
-struct census;
 struct child;
 struct child_ops;
 struct children;
@@ -60,9 +59,6 @@ struct worker_row {
 	/* The generation it was last told to COMMIT; 0: none. */
 	uint32_t serves;
 	uint32_t starts; /* processes so far */
-	/* Of census.c: an answer is due, to which question, its rows so far. */
-	bool status_owed;
-	uint32_t status_serial, status_rows;
 	unsigned int backoff_ms;
 	uint64_t born_ms;
 	/*
@@ -77,7 +73,6 @@ struct workers {
 	struct children *children;
 	const struct workers_ops *ops;
 	void *arg;
-	struct census *census;
 	struct watchdog *watchdog;
 	/* Of what is committed, or is to be the first; 0: off. */
 	uint64_t watchdog_ms;

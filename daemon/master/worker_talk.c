@@ -7,7 +7,6 @@
 
 #include "config/settings.h"
 #include "ipc/msg.h"
-#include "master/census.h"
 #include "master/child.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
@@ -95,8 +94,6 @@ take(struct worker_row *worker, const struct msg *msg)
 		if (!workers->stopping)
 			workers->ops->on_reload(workers->arg, worker->index);
 		return true;
-	case MSG_STATUS_REPLY:
-		return census_on_reply(workers->census, worker, msg);
 	case MSG_STOP_LISTENER:
 		return take_stop_listener(worker, msg);
 	default:

@@ -18,7 +18,6 @@
 #include "ipc/board.h"
 #include "ipc/msg.h"
 #include "ipc/shm.h"
-#include "master/census.h"
 #include "master/child.h"
 #include "master/doing.h"
 #include "master/gen.h"
@@ -52,10 +51,8 @@ workers_new(struct event_base *base, struct children *children,
 			break;
 	}
 	workers->watchdog_ms = settings->watchdog_ms;
-	workers->census = census_new(base, workers);
 	workers->watchdog = watchdog_new(base, workers);
-	if (workers->shm == NULL || workers->census == NULL ||
-	    workers->watchdog == NULL || i < count) {
+	if (workers->shm == NULL || workers->watchdog == NULL || i < count) {
 		workers_free(workers);
 		return NULL;
 	}
@@ -74,7 +71,6 @@ workers_free(struct workers *workers)
 	}
 	workers_free_dying(workers);
 	watchdog_free(workers->watchdog);
-	census_free(workers->census);
 	gen_unref(workers->committed);
 	shm_free(workers->shm);
 	free(workers);
@@ -84,12 +80,6 @@ uint32_t
 workers_count(const struct workers *workers)
 {
 	return workers->count;
-}
-
-struct census *
-workers_census(const struct workers *workers)
-{
-	return workers->census;
 }
 
 void

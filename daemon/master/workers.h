@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct census;
 struct children;
 struct crash;
 struct error;
@@ -60,8 +59,7 @@ struct workers *workers_new(struct event_base *base, struct children *children,
 void workers_free(struct workers *workers);
 
 uint32_t workers_count(const struct workers *workers);
-struct shm *workers_shm(const struct workers *workers);	      /* borrowed */
-struct census *workers_census(const struct workers *workers); /* borrowed */
+struct shm *workers_shm(const struct workers *workers); /* borrowed */
 
 /* What there is to say of one, from 0. */
 struct worker_facts {

@@ -57,7 +57,7 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 	ours_add(fd);
 	conn->service = listener->current;
 	service_ref(conn->service);
-	conn->service->conn_count++;
+	service_count_conn(conn->service, 1);
 	conn->id.id = id;
 	conn->address_entry = address_entry;
 	if (peer_len > 0 && peer_len <= sizeof(conn->peer))
@@ -378,7 +378,7 @@ conn_end(struct sl_conn *conn)
 	if (listener->sweep == conn)
 		listener->sweep = TAILQ_NEXT(conn, link);
 	TAILQ_REMOVE(&listener->conns, conn, link);
-	conn->service->conn_count--;
+	service_count_conn(conn->service, -1);
 	shm_address_out(engine.shm, conn->address_entry);
 	shm_connection_out(engine.shm, listener->slot);
 	if (!conn->pending)

@@ -60,8 +60,8 @@ follow(struct sl_conn *conn, bool may_call)
 		from = conn->service;
 		service_ref(to);
 		conn->service = to;
-		to->conn_count++;
-		from->conn_count--;
+		service_count_conn(to, 1);
+		service_count_conn(from, -1);
 		service_unref(from);
 	}
 }

@@ -104,6 +104,7 @@ void
 listener_drain(struct listener *listener, uint64_t drain_ms)
 {
 	listener->gone = true;
+	service_not_current(listener->current);
 	listener_set_due(listener);
 	listener_stop_accepting(listener);
 	timers_set(engine.timers, &listener->drain_timer,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "ipc/board.h"
+#include "ipc/versions.h"
 #include "worker/callback.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
@@ -176,6 +177,8 @@ service_end(struct sl_service *service)
 		LIST_REMOVE(service, stayed_link);
 	if (service->committed)
 		LIST_REMOVE(service, link);
+	if (service->version != NULL)
+		version_remove(engine.shm, service->version);
 	plugin_timers_clear(&service->timers);
 	if (--state->refs == 0) {
 		if (service->started)
@@ -204,6 +207,20 @@ service_end_unused(void)
 	}
 }
 
+void
+service_count_conn(struct sl_service *service, int more)
+{
+	if (service->version != NULL)
+		version_count(service->version, more);
+}
+
+void
+service_not_current(struct sl_service *service)
+{
+	if (service->version != NULL)
+		atomic_store(&service->version->current, 0);
+}
+
 bool
 service_is_committed(const struct sl_service *service)
 {
@@ -230,10 +247,13 @@ service_commit(struct listener *listener, struct sl_service *service)
 	struct sl_service *prev = listener->current;
 
 	service->committed = true;
+	service->version = version_add(engine.shm, service->code);
 	service->state->youngest = service;
 	listener->current = service;
 	LIST_INSERT_HEAD(&listener->versions, service, link);
-	if (prev != NULL)
+	if (prev != NULL) {
+		service_not_current(prev);
 		succeed(prev, service);
+	}
 	service_unref(prev);
 }

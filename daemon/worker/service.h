@@ -23,6 +23,7 @@ struct listener;
 struct listener_settings;
 struct plugin;
 struct sl_conn;
+struct version;
 
 /* What becomes of the predecessor's connections. */
 enum carry {
@@ -59,7 +60,8 @@ struct sl_service {
 	LIST_ENTRY(sl_service) stayed_link; /* then of its listener */
 	bool told;			    /* the sweep has logged them */
 	bool committed;
-	unsigned int conn_count; /* connections that it serves */
+	/* Shown to the master, when committed; NULL: there was no place. */
+	struct version *version;
 	/* Versions of its listener, when committed. */
 	LIST_ENTRY(sl_service) link;
 	unsigned int refs;
@@ -95,6 +97,11 @@ void service_tell_migration(struct sl_service *service);
 
 /* Only connections that stay refer to it: let go of what comes after. */
 void service_forget_successor(struct sl_service *service);
+
+/* It serves one connection more, or less. */
+void service_count_conn(struct sl_service *service, int more);
+/* The committed generation has it no more. */
+void service_not_current(struct sl_service *service);
 
 /* Has it begun to serve?  A version that is only prepared may never do so. */
 bool service_is_committed(const struct sl_service *service);

@@ -36,7 +36,6 @@
 #include "worker/privileges.h"
 #include "worker/queue.h"
 #include "worker/service.h"
-#include "worker/status.h"
 
 #define ORPHAN_GRACE_S 5 /* beyond drain_timeout, when the master died */
 
@@ -280,9 +279,6 @@ on_message(void *arg, struct msg *msg)
 		break;
 	case MSG_ROW:
 		see_row(msg);
-		break;
-	case MSG_STATUS:
-		status_send(worker.channel, msg->arg[0]);
 		break;
 	default:
 		log_warnx("the master said %s, which is not for workers",

@@ -5,7 +5,7 @@ import signal
 import time
 
 from sluice_test import (SLOW, Daemon, check, close_all, equal, listener,
-                         main, plugin, receive, receive_all, receive_line,
+                         main, plugin, receive, receive_line,
                          test_plugin, wait_until)
 
 
@@ -93,63 +93,39 @@ def test_listener_that_is_gone():
         wait_until(lambda: table(d)[1] == (1, "previous", {}), "its end")
 
 
-def test_slow_worker_is_left_out():
+def test_stopped_worker_is_shown():
+    """Nobody is asked, so nobody is waited for, and nothing is left out."""
     with daemon(stamp("v1", 1), workers=2, watchdog=0) as d:
         made = clients(d, 40, "v1")
         worker = d.workers()[1]
-        left = sum(1 for w in d.ask("status")["workers"]
-                   for _ in range(w["connections"]) if w["pid"] != worker)
         os.kill(worker, signal.SIGSTOP)
         try:
             begun = time.monotonic()
-            said = d.ask("generations")
-            check(0.1 < time.monotonic() - begun < 1 * SLOW,
-                  time.monotonic() - begun)
-            equal(said["whole"], False)
-            equal([w["state"] for w in said["workers"]],
-                  ["answered", "no answer"])
-            equal(said["generations"][0]["connections"], left)
-            result = d.sluicectl("generations")
-            equal(result.returncode, 0)
-            check("without worker 2, which did not answer in time: it is "
-                  "stopped by a signal" in result.stdout, result.stdout)
-            # Questions do not pile up in front of it, whoever asks.
-            asking = [d.control_client() for _ in range(20)]
-            for s in asking:
-                s.sendall(b'{"command": "generations"}\n')
-            for s in asking:
-                check(b'"no answer"' in receive_all(s))
-            close_all(asking)
+            for _ in range(50):
+                equal(table(d), [(1, "committed", {"stamp": 40})])
+            check(time.monotonic() - begun < 2 * SLOW)
         finally:
             os.kill(worker, signal.SIGCONT)
-        wait_until(lambda: d.ask("generations")["whole"], "its answer")
-        equal(table(d), [(1, "committed", {"stamp": 40})])
         close_all(made)
 
 
-def test_worker_that_dies_meanwhile():
-    with daemon(stamp("v1", 1), workers=2, watchdog=0) as d:
-        worker = d.workers()[1]
-        os.kill(worker, signal.SIGSTOP)
-        s = d.control_client()
-        s.sendall(b'{"command": "generations"}\n')
-        os.kill(worker, signal.SIGKILL)
-        check(b'"generation":1' in receive(s, 100))
-        s.close()
+def test_worker_that_is_down():
+    """What it had is gone, and the answer says that it is not all there is."""
+    with daemon(listener("crasher", test_plugin("crasher"),
+                         options={"at": "open", "how": "abort"}),
+                workers=1) as d:
+        d.connect()
+        d.wait_log("starting it again")
+        d.connect()                     # the second time it has to wait
+        wait_until(lambda: not d.ask("generations")["whole"], "it is down")
+        said = d.ask("generations")
+        if not said["whole"]:
+            equal([w["state"] for w in said["workers"]], ["down"])
+            equal(said["generations"][0]["connections"], 0)
+            check("without worker 1, which is down" in
+                  d.sluicectl("generations").stdout or
+                  d.ask("generations")["whole"])
         wait_until(lambda: d.ask("generations")["whole"], "the next one")
-
-
-def test_lying_worker():
-    """Answers that nobody asked for, and those that are not whole."""
-    with daemon(listener("liar", test_plugin("liar")), workers=2,
-                pairs=False) as d:
-        since = d.mark()
-        s = d.connect()
-        s.sendall(b"type 17\n")         # MSG_STATUS_REPLY
-        d.wait_log(r"worker \d .* broke the rules", since)
-        d.wait_log(r"worker \d \(pid \d+\) started", since)
-        s.close()
-        wait_until(lambda: d.ask("generations")["whole"], "all workers")
 
 
 def test_many_listeners_of_many_workers():
@@ -158,14 +134,9 @@ def test_many_listeners_of_many_workers():
                      "unix:@sluice-test-%d-%d" % (os.getpid(), number))
             for number in range(1000)]
     with daemon(*many, workers=17) as d:
-        # In 200 ms, for which a sanitizer on a busy machine may be too slow.
-        wait_until(lambda: all(worker["state"] == "answered" for worker in
-                               d.ask("generations")["workers"]),
-                   "all workers to answer in time")
         said = d.ask("generations")
         equal([len(one["listeners"]) for one in said["generations"]], [1000])
-        if all(worker["state"] == "answered" for worker in said["workers"]):
-            equal(said["whole"], True)
+        equal(said["whole"], True)
 
 
 def test_rollback():

@@ -1,0 +1,56 @@
+/*
+ * versions.h: which versions of its listeners a worker serves, and how many
+ * connections each of them has.  It stands in the worker's row of the shared
+ * memory, so the master can look at any time, whatever the worker does.
+ */
+
+#ifndef SLUICE_VERSIONS_H
+#define SLUICE_VERSIONS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct shm;
+
+struct version {
+	_Atomic uint64_t code; /* see board_code(); 0: this place is free */
+	_Atomic uint32_t connections;
+	_Atomic uint32_t current; /* 1: the committed generation serves it */
+};
+
+/*
+ * Worker: show a version, current and without connections, until
+ * version_remove().  NULL: there is no place left, and version_add() counts
+ * that.
+ */
+struct version *version_add(struct shm *shm, uint64_t code);
+void version_remove(struct shm *shm, struct version *version);
+
+/* Worker: its one writer. */
+static inline void
+version_count(struct version *version, int more)
+{
+	atomic_store_explicit(&version->connections,
+	    atomic_load_explicit(&version->connections, memory_order_relaxed) +
+		(uint32_t)more,
+	    memory_order_relaxed);
+}
+
+/* Master: what a worker shows, which is untrusted. */
+struct version_seen {
+	uint32_t generation, slot;
+	uint32_t connections;
+	bool current;
+};
+
+/*
+ * The next version from *at on, which is moved behind it; begin with 0.
+ * Returns false at the end.
+ */
+bool version_next(const struct shm *shm, unsigned int worker, uint32_t *at,
+    struct version_seen *ret_seen);
+/* Did all of the versions find a place? */
+bool versions_whole(const struct shm *shm, unsigned int worker);
+
+#endif

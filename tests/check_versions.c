@@ -1,0 +1,124 @@
+/* check_versions.c: what workers show of the versions that they serve. */
+
+#include "fixture.h"
+#include "ipc/board.h"
+#include "ipc/shm_internal.h"
+#include "ipc/versions.h"
+#include "shm_fixture.h"
+
+/* How many versions the worker shows; the last one in *ret_seen. */
+static unsigned int
+look(unsigned int of, struct version_seen *ret_seen)
+{
+	unsigned int n = 0;
+	uint32_t at = 0;
+
+	while (version_next(master, of, &at, ret_seen))
+		n++;
+	return n;
+}
+
+START_TEST(a_version_is_seen_with_its_connections)
+{
+	struct version *old, *new;
+	struct version_seen seen;
+
+	make();
+	ck_assert_uint_eq(look(0, &seen), 0);
+	old = version_add(worker[0], board_code(1, 7));
+	version_count(old, 1);
+	version_count(old, 1);
+	version_count(old, -1);
+	atomic_store(&old->current, 0);
+	ck_assert_uint_eq(look(0, &seen), 1);
+	ck_assert_uint_eq(seen.generation, 1);
+	ck_assert_uint_eq(seen.slot, 7);
+	ck_assert_uint_eq(seen.connections, 1);
+	ck_assert(!seen.current);
+	new = version_add(worker[0], board_code(2, 7));
+	ck_assert_uint_eq(look(0, &seen), 2);
+	ck_assert_uint_eq(seen.generation, 2);
+	ck_assert_uint_eq(seen.connections, 0);
+	ck_assert(seen.current);
+	ck_assert_uint_eq(look(1, &seen), 0);
+	version_remove(worker[0], new);
+	ck_assert_uint_eq(look(0, &seen), 1);
+	ck_assert(versions_whole(master, 0));
+	unmake();
+}
+END_TEST
+
+START_TEST(the_versions_of_a_dead_process_are_gone)
+{
+	struct version_seen seen;
+
+	make();
+	ck_assert_ptr_nonnull(version_add(worker[0], board_code(1, 7)));
+	die(0);
+	ck_assert_uint_eq(look(0, &seen), 0);
+	ck_assert(!versions_whole(master, 0));
+	start(0);
+	ck_assert_uint_eq(look(0, &seen), 0);
+	ck_assert(versions_whole(master, 0));
+	unmake();
+}
+END_TEST
+
+START_TEST(places_are_used_again_and_what_finds_none_is_said)
+{
+	struct version *first, *some, *version;
+	struct version_seen seen;
+
+	make();
+	first = version_add(worker[0], board_code(1, 0));
+	for (uint32_t i = 1; i < VERSIONS_MAX; i++) {
+		version = version_add(worker[0], board_code(1, i % 1000));
+		ck_assert_ptr_eq(version, first + i);
+	}
+	ck_assert(versions_whole(master, 0));
+	ck_assert_uint_eq(look(0, &seen), VERSIONS_MAX);
+	some = first + 500;
+	version_remove(worker[0], some + 1);
+	version_remove(worker[0], some);
+	ck_assert_ptr_eq(version_add(worker[0], board_code(2, 1)), some);
+	ck_assert_ptr_eq(version_add(worker[0], board_code(2, 2)), some + 1);
+	ck_assert(versions_whole(master, 0));
+	ck_assert_ptr_null(version_add(worker[0], board_code(2, 3)));
+	ck_assert(!versions_whole(master, 0));
+	unmake();
+}
+END_TEST
+
+/* A plugin can write anything there. */
+START_TEST(what_makes_no_sense_is_skipped)
+{
+	struct version_seen seen;
+	struct shm_row *row;
+
+	make();
+	row = worker[0]->own_row;
+	ck_assert_ptr_nonnull(version_add(worker[0], board_code(1, 7)));
+	ck_assert_ptr_nonnull(version_add(worker[0], board_code(1, 8)));
+	atomic_store(&row->versions[0].code, board_code(3, LISTENERS_MAX));
+	atomic_store(&row->versions[1].current, 77);
+	atomic_store(&row->versions_end, UINT32_MAX);
+	ck_assert_uint_eq(look(0, &seen), 1);
+	ck_assert_uint_eq(seen.slot, 8);
+	ck_assert(seen.current);
+	unmake();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		a_version_is_seen_with_its_connections,
+		the_versions_of_a_dead_process_are_gone,
+		places_are_used_again_and_what_finds_none_is_said,
+		what_makes_no_sense_is_skipped,
+		NULL,
+	};
+
+	return fixture_run("versions", tests);
+}
