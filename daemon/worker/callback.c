@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/why.h"
 #include "ipc/board.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
-#include "worker/why.h"
 
 /*
  * What is on the stack.  The callback's number stands on the board, where the

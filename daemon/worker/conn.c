@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/why.h"
 #include "ipc/board.h"
 #include "ipc/shm.h"
 #include "worker/callback.h"
@@ -22,7 +23,6 @@
 #include "worker/listener.h"
 #include "worker/ours.h"
 #include "worker/service.h"
-#include "worker/why.h"
 
 STAILQ_HEAD(conn_queue, sl_conn);
 static struct conn_queue pending = STAILQ_HEAD_INITIALIZER(pending);

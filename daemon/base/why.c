@@ -1,6 +1,6 @@
 /* why.c: the table of reasons for which connections end. */
 
-#include "worker/why.h"
+#include "base/why.h"
 
 #include <sluice.h>
 
