@@ -8,11 +8,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/why.h"
 #include "ipc/board.h"
@@ -86,7 +86,7 @@ conn_find(uint64_t id)
 
 	if (entry == NULL)
 		return NULL;
-	conn = (struct sl_conn *)((char *)entry - offsetof(struct sl_conn, id));
+	conn = container_of(entry, struct sl_conn, id);
 	return conn->dead ? NULL : conn;
 }
 

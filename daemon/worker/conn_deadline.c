@@ -7,8 +7,8 @@
 #include "worker/conn.h"
 
 #include <errno.h>
-#include <stddef.h>
 
+#include "base/container_of.h"
 #include "worker/callback.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
@@ -273,8 +273,7 @@ expire(struct sl_conn *conn)
 void
 conn_on_timer(struct timer *timer)
 {
-	struct sl_conn *conn =
-	    (struct sl_conn *)((char *)timer - offsetof(struct sl_conn, timer));
+	struct sl_conn *conn = container_of(timer, struct sl_conn, timer);
 
 	conn_follow(conn);
 	if ((deadline(conn) <= engine_now() || must_ask(conn)) &&

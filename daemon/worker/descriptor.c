@@ -12,10 +12,9 @@
 #include "worker/image_map.h"
 #include "worker/plugin.h"
 
-#define MEMBER(type, member)                    \
-	{                                       \
-#member, offsetof(type, member) \
-	}
+/* clang-format off */
+#define MEMBER(type, member) { #member, offsetof(type, member) }
+/* clang-format on */
 
 const struct callback_member plugin_callbacks[] = {
 	MEMBER(struct sl_plugin, check),

@@ -5,11 +5,11 @@
 #include "worker/listener.h"
 
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
@@ -114,8 +114,8 @@ listener_drain(struct listener *listener, uint64_t drain_ms)
 static void
 on_drain_timer(struct timer *timer)
 {
-	struct listener *listener = (struct listener *)((char *)timer -
-	    offsetof(struct listener, drain_timer));
+	struct listener *listener =
+	    container_of(timer, struct listener, drain_timer);
 
 	log_info("%s: connections still open after drain_timeout: %u; "
 		 "closing them",

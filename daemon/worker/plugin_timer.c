@@ -2,9 +2,9 @@
 
 #include "worker/plugin_timer.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
+#include "base/container_of.h"
 #include "worker/engine.h"
 
 /*
@@ -28,8 +28,7 @@ find(const struct plugin_timers *set, uint32_t id)
 
 	if (entry == NULL)
 		return NULL;
-	return (struct plugin_timer *)((char *)entry -
-	    offsetof(struct plugin_timer, key));
+	return container_of(entry, struct plugin_timer, key);
 }
 
 /* NULL: ENOMEM. */
