@@ -13,7 +13,7 @@
 #include "worker/options.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
-#include "worker/worker.h"
+#include "worker/uplink.h"
 
 #define PLUGIN_LINE_MAX 1024 /* of what a plugin may log at once */
 #define COMMIT_LOOK_MS 20    /* how late a timer may be behind its COMMIT */
@@ -162,14 +162,14 @@ sl_stop(struct sl_service *service, int close_active)
 	name = service->plugin->descriptor.name;
 	if (plugin == NULL || strcmp(plugin->descriptor.name, name) != 0)
 		return fail(EPERM);
-	return worker_ask_stop_listener(service->listener->name, name,
+	return uplink_ask_stop_listener(service->listener->name, name,
 	    close_active != 0);
 }
 
 int
 sl_reload(void)
 {
-	return worker_ask_reload();
+	return uplink_ask_reload();
 }
 
 int

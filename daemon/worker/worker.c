@@ -3,8 +3,6 @@
  * what waits for the end of a pass.
  */
 
-#include "worker/worker.h"
-
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -36,11 +34,11 @@
 #include "worker/privileges.h"
 #include "worker/queue.h"
 #include "worker/service.h"
+#include "worker/uplink.h"
 
 #define ORPHAN_GRACE_S 5 /* beyond drain_timeout, when the master died */
 
 static struct {
-	struct channel *channel; /* NULL: the master is gone */
 	struct material material;
 	uint32_t commit; /* the generation to commit after this pass; 0: none */
 	bool draining;	 /* no new connections; leave when all are through */
@@ -52,61 +50,6 @@ static struct {
 /* For the signal handler. */
 static volatile sig_atomic_t master_pid, own_pid;
 static volatile sig_atomic_t orphan_s = 30 + ORPHAN_GRACE_S;
-
-static void
-send_simple(uint32_t type, uint32_t generation)
-{
-	if (worker.channel != NULL &&
-	    channel_send(worker.channel, type, generation, NULL, NULL, 0, -1) ==
-		-1)
-		log_warn("cannot tell the master %s", msg_name(type));
-}
-
-static void
-report(uint32_t generation, int level, const struct origin *origin,
-    const char *text)
-{
-	uint32_t arg[4] = { level, origin != NULL ? origin->line : 0 };
-	char payload[MSG_PAYLOAD_MAX];
-
-	if (worker.channel != NULL)
-		channel_send(worker.channel, MSG_PROBLEM, generation, arg,
-		    payload,
-		    msg_problem(payload, arg[1] != 0 ? origin->file : NULL,
-			text),
-		    -1);
-}
-
-int
-worker_ask_reload(void)
-{
-	if (worker.channel == NULL) {
-		errno = ENOTCONN;
-		return -1;
-	}
-	return channel_send(worker.channel, MSG_RELOAD, 0, NULL, NULL, 0, -1);
-}
-
-int
-worker_ask_stop_listener(const char *name, const char *plugin,
-    bool close_active)
-{
-	const uint32_t arg[4] = { close_active };
-	char payload[MSG_PAYLOAD_MAX];
-	int n;
-
-	if (worker.channel == NULL) {
-		errno = ENOTCONN;
-		return -1;
-	}
-	n = snprintf(payload, sizeof(payload), "%s%c%s", name, '\0', plugin);
-	if (n < 0 || (size_t)n >= sizeof(payload)) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	return channel_send(worker.channel, MSG_STOP_LISTENER, 0, arg, payload,
-	    (size_t)n + 1, -1);
-}
 
 static void
 close_all(enum sl_why why)
@@ -195,7 +138,7 @@ prepare(uint32_t number)
 	else
 		rc = generation_prepare(&worker.material);
 	material_clear(&worker.material);
-	send_simple(rc == 0 ? MSG_PREPARED : MSG_REFUSED, number);
+	uplink_prepared(number, rc == 0);
 }
 
 static void
@@ -220,7 +163,7 @@ commit(void)
 	if (worker.draining) /* told to leave right behind the COMMIT */
 		stop_accepting();
 	log_debug("generation %u committed", number);
-	send_simple(MSG_COMMITTED, number);
+	uplink_committed(number);
 }
 
 static void
@@ -265,7 +208,7 @@ on_message(void *arg, struct msg *msg)
 		 */
 		material_clear(&worker.material);
 		generation_abort();
-		send_simple(MSG_DONE, msg->generation);
+		uplink_done(msg->generation);
 		break;
 	case MSG_STOP:
 		if (msg->arg[0] == 0)
@@ -275,7 +218,7 @@ on_message(void *arg, struct msg *msg)
 		break;
 	case MSG_STOP_LISTENER:
 		stop_listener(msg_string(msg, 0), msg->arg[0] != 0);
-		send_simple(MSG_DONE, 0);
+		uplink_done(0);
 		break;
 	case MSG_ROW:
 		see_row(msg);
@@ -294,8 +237,7 @@ on_channel_close(void *arg, int error)
 {
 	(void)arg;
 	engine.after_pass_due = true;
-	channel_free(worker.channel);
-	worker.channel = NULL;
+	uplink_close();
 	if (error != 0) {
 		errno = error;
 		log_warn("lost the master");
@@ -326,8 +268,8 @@ static void
 at_end_of_pass(void)
 {
 	/* What the master has said comes before the events that are left. */
-	if (callback_was_rung() && worker.channel != NULL)
-		channel_pump(worker.channel);
+	if (callback_was_rung())
+		uplink_hear();
 	after_pass(commit);
 	if (worker.draining) {
 		if (!worker.closing && conn_holding() == 0)
@@ -372,9 +314,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 	callback_init(shm_own_row(shm), shm_bell(shm));
 	if (crash_init(shm_own_row(shm), (int)hello->master_pid) == -1)
 		return -1;
-	worker.channel = channel_new(engine.base, CHANNEL_CHILD,
-	    CHILD_CHANNEL_FD, answers, &channel_ops, NULL);
-	if (worker.channel == NULL)
+	if (uplink_open(engine.base, answers, &channel_ops) == -1)
 		return -1;
 	return ours_init();
 }
@@ -393,8 +333,7 @@ done(void)
 	conn_done();
 	accept_done();
 	timers_detach(engine.timers, &worker.drain_timer);
-	channel_free(worker.channel);
-	worker.channel = NULL;
+	uplink_close();
 	engine_done();
 	queue_pool_done();
 	shm_free(shm);
@@ -409,7 +348,7 @@ worker_main(void)
 	struct error err;
 	int head;
 
-	material_init(&worker.material, report);
+	material_init(&worker.material, uplink_problem);
 	if (hello_receive(&hello, &head, &answers) == -1)
 		return EXIT_FAILURE;
 	snprintf(role, sizeof(role), "worker %u", hello.worker + 1);
