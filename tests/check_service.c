@@ -676,25 +676,84 @@ start_with_timer(struct sl_service *service)
 	return sl_timer(service, NULL, 1, 1);
 }
 
-START_TEST(timers_of_a_prepared_version_wait_for_the_commit)
+static struct sl_service *
+prepare_with_timer(void)
 {
 	struct sl_service *next;
 
-	begin();
 	fired2 = 0;
 	second.descriptor.state_version = 2;
 	second.descriptor.start = start_with_timer;
 	second.descriptor.timer = timer2;
 	next = prepare(ON_RELOAD_AUTO);
-	for (int i = 0; i < 5; i++) {
-		worker_skip_ms(1000);
+	while (LIST_EMPTY(&next->timers->held))
 		worker_pass(true);
-	}
 	ck_assert_uint_eq(fired2, 0);
+	return next;
+}
+
+START_TEST(timers_of_a_prepared_version_wait_for_the_commit)
+{
+	begin();
+	commit(prepare_with_timer());
+	while (fired2 == 0)
+		worker_pass(true);
+	ck_assert_uint_eq(fired2, 1);
+	end();
+}
+END_TEST
+
+START_TEST(a_timer_that_waits_for_the_commit_costs_nothing_and_is_not_late)
+{
+	struct sl_service *next;
+
+	begin();
+	next = prepare_with_timer();
+	ck_assert_uint_eq(LIST_FIRST(&next->timers->held)->timer.index, 0);
+	commit(next);
+	worker_pass(false);
+	ck_assert_uint_eq(fired2, 1);
+	end();
+}
+END_TEST
+
+START_TEST(a_timer_that_waits_for_the_commit_can_be_set_again)
+{
+	struct sl_service *next;
+
+	begin();
+	next = prepare_with_timer();
+	ck_assert_int_eq(sl_timer(next, NULL, 1, 1), 0);
+	ck_assert(LIST_EMPTY(&next->timers->held));
+	while (LIST_EMPTY(&next->timers->held))
+		worker_pass(true);
+	ck_assert_int_eq(sl_timer(next, NULL, 1, 0), 0);
+	ck_assert(LIST_EMPTY(&next->timers->held));
+	ck_assert_int_eq(sl_timer(next, NULL, 1, 50), 0);
 	commit(next);
 	while (fired2 == 0)
 		worker_pass(true);
 	ck_assert_uint_eq(fired2, 1);
+	end();
+}
+END_TEST
+
+START_TEST(a_reload_that_is_called_off_takes_its_timers_along)
+{
+	struct sl_service *next;
+
+	begin();
+	fired1 = 0;
+	worker_plugin()->descriptor.timer = timer1;
+	next = prepare_with_timer();
+	ck_assert_int_eq(sl_timer(next, NULL, 2, 5), 0);
+	service_unref(next);
+	worker_idle();
+	ck_assert_int_eq(sl_timer(worker_listener()->current, NULL, 4, 10), 0);
+	while (fired1 == 0)
+		worker_pass(true);
+	ck_assert_uint_eq(fired1, 4);
+	ck_assert_uint_eq(fired2, 0);
 	end();
 }
 END_TEST
@@ -916,6 +975,9 @@ main(void)
 		a_draining_version_does_not_keep_later_ones,
 		timers_of_a_state_go_where_the_state_goes,
 		timers_of_a_prepared_version_wait_for_the_commit,
+		a_timer_that_waits_for_the_commit_costs_nothing_and_is_not_late,
+		a_timer_that_waits_for_the_commit_can_be_set_again,
+		a_reload_that_is_called_off_takes_its_timers_along,
 		timers_that_the_successor_has_set_stand,
 		timers_by_the_hundred_thousand_hold_up_nobody,
 		only_its_own_services_can_a_plugin_stop,

@@ -16,7 +16,6 @@
 #include "worker/uplink.h"
 
 #define PLUGIN_LINE_MAX 1024 /* of what a plugin may log at once */
-#define COMMIT_LOOK_MS 20    /* how late a timer may be behind its COMMIT */
 
 const char *
 sl_service_name(const struct sl_service *service)
@@ -120,8 +119,7 @@ on_plugin_timer(struct timer *expired)
 
 	if (conn == NULL && !service_is_committed(service)) {
 		/* A reload that is called off must have changed nothing. */
-		timers_set(engine.timers, expired,
-		    engine_now() + COMMIT_LOOK_MS);
+		plugin_timer_hold(timer);
 		return;
 	}
 	plugin_timer_free(timer);

@@ -77,6 +77,17 @@ new_timer(struct plugin_timers *set, uint32_t id,
 	return NULL;
 }
 
+/* Only one that is held is in no heap. */
+static void
+arm(struct plugin_timer *timer, uint64_t at_ms)
+{
+	if (timer->timer.index == 0) {
+		LIST_REMOVE(timer, link);
+		LIST_INSERT_HEAD(&timer->set->all, timer, link);
+	}
+	timers_set(engine.timers, &timer->timer, at_ms);
+}
+
 int
 plugin_timer_set(struct plugin_timers **owner, struct sl_service *service,
     struct sl_conn *conn, uint32_t id, uint64_t ms,
@@ -97,9 +108,24 @@ plugin_timer_set(struct plugin_timers **owner, struct sl_service *service,
 		if (timer == NULL)
 			return -1;
 	}
-	timers_set(engine.timers, &timer->timer,
-	    ms < UINT64_MAX - now ? now + ms : UINT64_MAX);
+	arm(timer, ms < UINT64_MAX - now ? now + ms : UINT64_MAX);
 	return 0;
+}
+
+void
+plugin_timer_hold(struct plugin_timer *timer)
+{
+	LIST_REMOVE(timer, link);
+	LIST_INSERT_HEAD(&timer->set->held, timer, link);
+}
+
+void
+plugin_timers_let_go(struct plugin_timers *set)
+{
+	if (set == NULL)
+		return;
+	while (!LIST_EMPTY(&set->held))
+		arm(LIST_FIRST(&set->held), engine_now());
 }
 
 static void
@@ -126,6 +152,8 @@ plugin_timers_clear(struct plugin_timers **owner)
 		return;
 	while (!LIST_EMPTY(&set->all))
 		plugin_timer_free(LIST_FIRST(&set->all));
+	while (!LIST_EMPTY(&set->held))
+		plugin_timer_free(LIST_FIRST(&set->held));
 	ids_done(&set->ids);
 	free(set);
 	*owner = NULL;

@@ -20,13 +20,14 @@ struct plugin_timers {
 	struct sl_service *service; /* whose they are; NULL: a connection's */
 	struct sl_conn *conn;
 	struct ids ids;
-	LIST_HEAD(, plugin_timer) all;
+	LIST_HEAD(, plugin_timer) all; /* but for those that are held */
+	LIST_HEAD(, plugin_timer) held;
 };
 
 struct plugin_timer {
 	struct timer timer; /* first: its address is ours */
 	struct plugin_timers *set;
-	LIST_ENTRY(plugin_timer) link;
+	LIST_ENTRY(plugin_timer) link; /* all or held */
 	struct id_entry key;
 	uint32_t id;
 };
@@ -42,6 +43,14 @@ int plugin_timer_set(struct plugin_timers **set, struct sl_service *service,
     void (*on_expire)(struct timer *timer));
 void plugin_timer_free(struct plugin_timer *timer);
 void plugin_timers_clear(struct plugin_timers **set);
+
+/*
+ * It has run out before its service serves: nothing happens until the service
+ * does, and then it runs out at once, or until it is set again.
+ */
+void plugin_timer_hold(struct plugin_timer *timer);
+/* Those that are held run out now.  Costs their number; set may be NULL. */
+void plugin_timers_let_go(struct plugin_timers *set);
 
 /*
  * Hand a service's timers to its successor, whatever their number; those that
