@@ -12,6 +12,7 @@
 #include "config/settings.h"
 #include "ipc/shm.h"
 #include "worker/after_pass.h"
+#include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/generation.h"
@@ -41,6 +42,7 @@ worker_begin(const struct sl_handlers *handlers)
 	    shm_map(1, shm_head_fd(master), 0, shm_row_fd(master, 0, &serial));
 	ck_assert_ptr_nonnull(shm);
 	ck_assert_int_eq(engine_init(shm), 0);
+	callback_init(shm);
 	ck_assert_int_eq(accept_init(), 0);
 	settings = settings_new();
 	ck_assert_ptr_nonnull(settings);

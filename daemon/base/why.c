@@ -2,13 +2,12 @@
 
 #include "base/why.h"
 
-#include <sluice.h>
-
+/* A new one is counted, too: see WHY_ROWS. */
 static const struct {
 	const char *word;
 	const char *text;
 	bool error;
-} reasons[] = {
+} reasons[WHY_ROWS] = {
 	[SL_WHY_NONE] = { "none", "no reason", false },
 	[SL_WHY_PEER] = { "peer", "the peer finished", false },
 	[SL_WHY_LOCAL] = { "local", "closed by the plugin", false },
@@ -33,22 +32,20 @@ static const struct {
 	    "ended before the peer had acknowledged all output", true },
 };
 
-#define REASONS (sizeof(reasons) / sizeof(reasons[0]))
-
 const char *
 why_word(unsigned int why)
 {
-	return reasons[why < REASONS ? why : SL_WHY_NONE].word;
+	return reasons[why < WHY_ROWS ? why : SL_WHY_NONE].word;
 }
 
 const char *
 why_text(unsigned int why)
 {
-	return reasons[why < REASONS ? why : SL_WHY_NONE].text;
+	return reasons[why < WHY_ROWS ? why : SL_WHY_NONE].text;
 }
 
 bool
 why_is_error(unsigned int why)
 {
-	return reasons[why < REASONS ? why : SL_WHY_NONE].error;
+	return reasons[why < WHY_ROWS ? why : SL_WHY_NONE].error;
 }

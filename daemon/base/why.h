@@ -3,7 +3,10 @@
 #ifndef SLUICE_WHY_H
 #define SLUICE_WHY_H
 
+#include <sluice.h>
 #include <stdbool.h>
+
+#define WHY_ROWS (SL_WHY_UNDELIVERED + 1)
 
 /* One row; `why` is an enum sl_why, out of range reads as SL_WHY_NONE. */
 const char *why_word(unsigned int why); /* for logs: "input-limit" */

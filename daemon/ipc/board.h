@@ -42,12 +42,12 @@ const char *callback_name(unsigned int callback);
 
 struct board_row {
 	/*
-	 * Which callback runs, and how many have begun: whoever finds the same
-	 * one with the same beat twice knows that it has lasted in between.
+	 * Which callback runs, and when it began: whoever finds the same one
+	 * with the same time twice knows that it has lasted in between.
 	 */
 	_Atomic uint32_t callback; /* enum callback; NONE: none runs */
-	_Atomic uint32_t beat;
-	_Atomic uint64_t code; /* whose it is: see board_code() */
+	_Atomic uint64_t begun;	   /* in ticks, see ticks.h */
+	_Atomic uint64_t code;	   /* whose it is: see board_code() */
 	/* Connections that ended, and how many of them by an error. */
 	_Atomic uint64_t closed, failed;
 	/* Written by a crash; length 0: none. */

@@ -100,11 +100,13 @@ shm_new(unsigned int workers)
 	if (shm == NULL)
 		return NULL;
 	shm->offered = 1;
+	ticks_mark(&shm->mark);
+	shm->retired = calloc(LISTENERS_MAX, sizeof(*shm->retired));
 	shm->head_fd = make_file("sluice-head", sizeof(*shm->head));
 	if (shm->head_fd != -1)
 		shm->head = map_file(shm->head_fd, sizeof(*shm->head),
 		    PROT_READ | PROT_WRITE);
-	if (shm->head != NULL &&
+	if (shm->head != NULL && shm->retired != NULL &&
 	    fcntl(shm->head_fd, F_ADD_SEALS, OWNER_SEALS) == 0 &&
 	    getrandom(shm->head->secret, sizeof(shm->head->secret), 0) ==
 		(ssize_t)sizeof(shm->head->secret))
@@ -164,6 +166,7 @@ shm_free(struct shm *shm)
 		munmap(shm->head, sizeof(*shm->head));
 	if (shm->head_fd != -1)
 		close(shm->head_fd);
+	free(shm->retired);
 	free(shm);
 }
 
@@ -206,6 +209,8 @@ shm_begin_row(struct shm *shm, unsigned int worker)
 		return -1;
 	}
 	view->serial++;
+	/* Each time a little better, as more time has passed. */
+	atomic_store(&shm->head->tick_scale, ticks_measure(&shm->mark));
 	offer(shm, worker);
 	return 0;
 }
@@ -232,6 +237,7 @@ shm_show_row(struct shm *shm, unsigned int worker)
 void
 shm_end_row(struct shm *shm, unsigned int worker)
 {
+	shm_retire(shm, worker);
 	drop_view(&shm->view[worker]);
 	memset(shm->head->given[worker], 0, sizeof(shm->head->given[worker]));
 	change(shm, &shm->head->ended[worker], shm->view[worker].serial);
@@ -257,7 +263,10 @@ shm_slot_given(const struct shm *shm, unsigned int worker, unsigned int slot)
 void
 shm_take_slot(struct shm *shm, unsigned int slot)
 {
-	for (unsigned int i = 0; i < shm->workers && slot < LISTENERS_MAX; i++)
+	if (slot >= LISTENERS_MAX)
+		return;
+	shm_begin_tenancy(shm, slot);
+	for (unsigned int i = 0; i < shm->workers; i++)
 		atomic_fetch_and(&shm->head->given[i][slot / 32],
 		    ~(UINT32_C(1) << slot % 32));
 }

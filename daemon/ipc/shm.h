@@ -22,6 +22,9 @@
 #define SHM_ID_BLOCK 1000000
 
 struct board_row;
+struct counter;
+struct counts;
+struct counts_sum;
 struct shm;
 
 /* The master's; without rows.  NULL: errno. */
@@ -47,13 +50,19 @@ int shm_row_fd(const struct shm *shm, unsigned int worker,
 bool shm_row_sealed(const struct shm *shm, unsigned int worker);
 /* It was sent to all others: it counts, and they accept nobody without it. */
 void shm_show_row(struct shm *shm, unsigned int worker);
-/* That process is dead; what it counted is gone. */
+/*
+ * That process is dead: it has no connections any more.  What else it counted
+ * stays in the sums.
+ */
 void shm_end_row(struct shm *shm, unsigned int worker);
 /* A worker counts in those slots that it was given, and in no others. */
 void shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot);
 bool shm_slot_given(const struct shm *shm, unsigned int worker,
     unsigned int slot);
-/* The slot is for another listener now: forget who was given it. */
+/*
+ * The slot is for another listener now: forget who was given it, and what was
+ * counted there.
+ */
 void shm_take_slot(struct shm *shm, unsigned int slot);
 /* Ring for a worker: it was told something, and hears it after its callback. */
 void shm_ring(struct shm *shm, unsigned int worker);
@@ -93,6 +102,24 @@ uint64_t shm_worker_connections(const struct shm *shm, unsigned int worker);
 bool shm_address_in(struct shm *shm, unsigned int slot,
     const struct sockaddr *peer, uint64_t limit, uint32_t *ret_entry);
 void shm_address_out(struct shm *shm, uint32_t entry);
+
+/*
+ * Worker: where it counts for the listener in the slot, and its plugin's own
+ * counters (COUNTERS_MAX of them).  All zero, unless this process has counted
+ * for that listener before.
+ */
+struct counts *shm_own_counts(struct shm *shm, unsigned int slot,
+    struct counter **ret_counters);
+/*
+ * Master: what all workers have counted for a listener since it came, also
+ * those that are dead; and a worker for all listeners, since its process began.
+ */
+void shm_sum_listener(const struct shm *shm, unsigned int slot,
+    struct counts_sum *ret_sum);
+void shm_sum_worker(const struct shm *shm, unsigned int worker,
+    struct counts_sum *ret_sum);
+/* What a tick of COUNT_CALLBACK_TICKS is, see ticks.h. */
+uint64_t shm_tick_scale(const struct shm *shm);
 
 /* What a worker shows of itself, see board.h; an empty row when it is dead. */
 const struct board_row *shm_row(const struct shm *shm, unsigned int worker);

@@ -9,6 +9,7 @@
 
 #include "config/settings.h"
 #include "ipc/board.h"
+#include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "ipc/versions.h"
 
@@ -28,6 +29,12 @@ struct shm_head {
 	_Atomic uint64_t offer[WORKERS_MAX]; /* first id of a block */
 	_Atomic uint32_t bell[WORKERS_MAX];  /* so often it has rung */
 	_Atomic uint32_t given[WORKERS_MAX][LISTENERS_MAX / 32];
+	/*
+	 * The how many-th listener has the slot.  Counts that were made for
+	 * another one do not have its number.
+	 */
+	_Atomic uint32_t tenancy[LISTENERS_MAX];
+	_Atomic uint64_t tick_scale; /* see ticks.h */
 };
 
 struct address_entry {
@@ -44,6 +51,9 @@ struct shm_row {
 	_Atomic uint32_t versions_lost; /* 1: some found no place */
 	struct version versions[VERSIONS_MAX];
 	struct address_entry addresses[SHM_BUCKETS][SHM_BUCKET_SIZE];
+	struct counts counts[LISTENERS_MAX];
+	/* Apart from those, as most plugins have none. */
+	struct counter counters[LISTENERS_MAX][COUNTERS_MAX];
 };
 
 struct shm {
@@ -52,15 +62,22 @@ struct shm {
 	unsigned int workers;
 	unsigned int own; /* a worker's; the master has none: `workers` */
 	struct shm_row *own_row;
-	uint32_t changes;      /* of the head, when all that counts was here */
-	uint64_t id, ids_end;  /* the next one, and the end of its block */
-	uint32_t version_hint; /* a worker's: no version is free below it */
-	uint64_t offered;      /* master: the first id that nobody was given */
+	uint32_t changes;	/* of the head, when all that counts was here */
+	uint64_t id, ids_end;	/* the next one, and the end of its block */
+	uint32_t version_hint;	/* a worker's: no version is free below it */
+	uint64_t offered;	/* master: the first id that nobody was given */
+	struct ticks_mark mark; /* master: when it began */
+	struct counts_sum *retired; /* master: of dead processes, by slot */
 	struct shm_view {
 		struct shm_row *row; /* NULL: nothing to count */
 		uint32_t serial;
 		int fd; /* master */
 	} view[];
 };
+
+/* shm_sum.c, for shm.c: add what a process has counted to `retired`. */
+void shm_retire(struct shm *shm, unsigned int worker);
+/* The slot is another listener's from now on. */
+void shm_begin_tenancy(struct shm *shm, unsigned int slot);
 
 #endif

@@ -127,14 +127,14 @@ doing_text(const struct worker_row *worker, const struct gen *next,
 {
 	const struct workers *workers = worker->workers;
 	const struct board_row *row = shm_row(workers->shm, worker->index);
-	uint32_t callback, beats;
+	uint32_t callback;
+	uint64_t begun;
 	char name[DOING_MAX - 64];
 
 	if (tell_held(worker, text))
 		return;
 	callback = atomic_load_explicit(&row->callback, memory_order_relaxed);
-	beats = atomic_load_explicit(&row->beat, memory_order_relaxed) -
-	    worker->asked_beat;
+	begun = atomic_load_explicit(&row->begun, memory_order_relaxed);
 	if (callback != CALLBACK_NONE) {
 		doing_name(worker, next, callback,
 		    atomic_load_explicit(&row->code, memory_order_relaxed),
@@ -142,10 +142,9 @@ doing_text(const struct worker_row *worker, const struct gen *next,
 		snprintf(text, DOING_MAX,
 		    "%s has been running for %" PRIu64 " ms", name,
 		    watchdog_lasted_ms(workers->watchdog, worker->index));
-	} else if (beats > 0) {
+	} else if (begun != worker->asked_begun) {
 		snprintf(text, DOING_MAX,
-		    "it has run %" PRIu32 " callbacks since it was asked",
-		    beats);
+		    "it has run callbacks since it was asked");
 	} else {
 		snprintf(text, DOING_MAX,
 		    "it runs no callback, and says nothing");

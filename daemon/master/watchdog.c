@@ -1,6 +1,6 @@
 /*
  * watchdog.c: looks at the board a few times a second.  A callback that is
- * seen twice with the same beat has lasted in between.
+ * seen twice with the same begin has lasted in between.
  *
  * What counts is time that the worker had for itself.  If we come late, the
  * machine was busy, suspended or stopped, and so, likely, was the worker: a
@@ -46,7 +46,8 @@
 /* What is seen of one worker. */
 struct watched {
 	pid_t pid; /* another one begins anew */
-	uint32_t callback, beat;
+	uint32_t callback;
+	uint64_t begun;
 	uint64_t ms; /* that it is seen to last */
 	bool said, traced_said;
 	/* If looked: of the process, at the last tick. */
@@ -250,7 +251,8 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	const struct board_row *row =
 	    shm_row(watchdog->workers->shm, worker->index);
 	struct watched *watched = &watchdog->watched[worker->index];
-	uint32_t callback, beat;
+	uint32_t callback;
+	uint64_t begun;
 
 	if (worker->child == NULL || worker->pid != watched->pid) {
 		watched->pid = worker->child != NULL ? worker->pid : 0;
@@ -270,11 +272,11 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 		return;
 	}
 	callback = atomic_load(&row->callback);
-	beat = atomic_load(&row->beat);
-	if (callback != watched->callback || beat != watched->beat ||
+	begun = atomic_load(&row->begun);
+	if (callback != watched->callback || begun != watched->begun ||
 	    (callback == CALLBACK_NONE && !worker_owes(worker))) {
 		watched->callback = callback;
-		watched->beat = beat;
+		watched->begun = begun;
 		watched->ms = 0;
 		watched->said = watched->traced_said = watched->looked = false;
 		return;

@@ -104,8 +104,8 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	    gen_send_secrets(gen, worker->child) == 0 &&
 	    gen_send_sockets(gen, worker->child, worker->index) == 0 &&
 	    worker_tell(worker, MSG_PREPARE, gen->number, NULL, NULL, 0) == 0) {
-		worker->asked_beat = atomic_load_explicit(
-		    &shm_row(worker->workers->shm, worker->index)->beat,
+		worker->asked_begun = atomic_load_explicit(
+		    &shm_row(worker->workers->shm, worker->index)->begun,
 		    memory_order_relaxed);
 		worker->owed++;
 		return 0;

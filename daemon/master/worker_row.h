@@ -53,9 +53,9 @@ struct worker_row {
 	unsigned int owed;
 	/* ABORTs and STOP_LISTENERs that it has not obeyed yet. */
 	unsigned int undone;
-	bool behind;	     /* the transaction went on without it */
-	uint32_t asked;	     /* the generation it was last asked to PREPARE */
-	uint32_t asked_beat; /* of the board, at that time */
+	bool behind;	      /* the transaction went on without it */
+	uint32_t asked;	      /* the generation it was last asked to PREPARE */
+	uint64_t asked_begun; /* of the board, at that time */
 	/* The generation it was last told to COMMIT; 0: none. */
 	uint32_t serves;
 	uint32_t starts; /* processes so far */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
@@ -87,6 +88,14 @@ on_pause_over(struct timer *timer)
 		watch(acceptor);
 }
 
+/* There is no descriptor for it. */
+static void
+close_unserved(const struct acceptor *acceptor, int fd)
+{
+	count_add(acceptor->listener->counts, COUNT_REFUSED_DESCRIPTORS, 1);
+	close(fd);
+}
+
 /* One client is told by being closed. */
 static void
 turn_one_away(const struct acceptor *acceptor)
@@ -99,7 +108,7 @@ turn_one_away(const struct acceptor *acceptor)
 	reserve_fd = -1;
 	fd = accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd != -1)
-		close(fd);
+		close_unserved(acceptor, fd);
 	open_reserve();
 }
 
@@ -157,11 +166,12 @@ tell_recovery(struct acceptor *acceptor)
 
 static void
 refuse(struct listener *listener, int fd, const struct sockaddr *peer,
-    socklen_t len, const char *limit, uint64_t most)
+    socklen_t len, enum count count, const char *limit, uint64_t most)
 {
 	char text[ADDRESS_TEXT_MAX], more[64] = "";
 	uint32_t skipped;
 
+	count_add(listener->counts, count, 1);
 	close(fd);
 	if (!log_limit(&listener->refused, REFUSED_LOG_MAX, &skipped))
 		return;
@@ -183,15 +193,15 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 	if (limits->per_address != 0 &&
 	    !shm_address_in(engine.shm, listener->slot, peer,
 		limits->per_address, &entry)) {
-		refuse(listener, fd, peer, len, "per_address",
-		    limits->per_address);
+		refuse(listener, fd, peer, len, COUNT_REFUSED_PER_ADDRESS,
+		    "per_address", limits->per_address);
 		return;
 	}
 	if (!shm_connection_in(engine.shm, listener->slot,
 		limits->connections)) {
 		shm_address_out(engine.shm, entry);
-		refuse(listener, fd, peer, len, "connections",
-		    limits->connections);
+		refuse(listener, fd, peer, len, COUNT_REFUSED_CONNECTIONS,
+		    "connections", limits->connections);
 		return;
 	}
 	conn_accept(listener, fd, peer, len, entry);
@@ -211,7 +221,7 @@ accept_one(struct acceptor *acceptor)
 	fd =
 	    accept4(acceptor->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd != -1 && (rlim_t)fd >= fd_end) {
-		close(fd);
+		close_unserved(acceptor, fd);
 		pause_accepting(acceptor, EMFILE);
 		return false;
 	}

@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "base/log.h"
+#include "ipc/counts.h"
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
@@ -235,38 +236,13 @@ sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
 	log_at(log_level(level), "%s: %s", conn_label(c, label), text);
 }
 
-/* It stands in logs as NAME=COUNT. */
-static bool
-is_counter_name(const char *name)
-{
-	size_t n = name != NULL
-	    ? strspn(name,
-		  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-		  "0123456789_.-")
-	    : 0;
-
-	return n > 0 && n < COUNTER_NAME_MAX && name[n] == '\0';
-}
-
 int
 sl_count(struct sl_service *service, const char *name, uint64_t n)
 {
-	struct listener *listener;
-
-	if (service == NULL || !is_counter_name(name))
+	if (service == NULL || name == NULL || !counter_name_valid(name))
 		return fail(EINVAL);
-	listener = service->listener;
-	for (unsigned int i = 0; i < listener->counter_count; i++) {
-		if (strcmp(listener->counters[i].name, name) == 0) {
-			listener->counters[i].value += n;
-			return 0;
-		}
-	}
-	if (listener->counter_count == COUNTERS_MAX)
-		return fail(ENOSPC);
-	strcpy(listener->counters[listener->counter_count].name, name);
-	listener->counters[listener->counter_count++].value = n;
-	return 0;
+	return counter_add(service->counts, service->listener->counters, name,
+	    n);
 }
 
 uint64_t

@@ -8,12 +8,18 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/ticks.h"
 #include "base/why.h"
 #include "ipc/board.h"
+#include "ipc/counts.h"
+#include "ipc/shm.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
+
+/* Up to 2^16 us it is one of many, and surely none that took COUNT_SLOW_MS. */
+#define QUICK_BUCKET 16
 
 /*
  * What is on the stack.  The callback's number stands on the board, where the
@@ -22,8 +28,8 @@
 static struct board_row no_board;
 static struct board_row *row = &no_board;
 static struct {
-	const struct plugin *checking; /* in `check` there is no service */
 	const struct sl_service *service;
+	const struct plugin *checking; /* in `check` there is no service */
 	const struct sl_conn *conn;
 } running;
 
@@ -66,33 +72,84 @@ callback_was_rung(void)
 	return was;
 }
 
+static uint64_t tick_scale; /* how ticks become time */
+
 void
-callback_init(struct board_row *board_row, const _Atomic uint32_t *master_bell)
+callback_init(struct shm *shm)
 {
-	row = board_row;
-	bell = master_bell;
+	row = shm_own_row(shm);
+	bell = shm_bell(shm);
 	rung = get(bell);
+	tick_scale = shm_tick_scale(shm);
+}
+
+/* Whatever plugin code it is. */
+static inline void
+show(struct board_row *on, enum callback callback, uint64_t code)
+{
+	atomic_store_explicit(&on->code, code, memory_order_relaxed);
+	atomic_store_explicit(&on->begun, ticks_now(), memory_order_relaxed);
+	set(&on->callback, callback);
+}
+
+static inline void
+hide(void)
+{
+	set(&row->callback, CALLBACK_NONE);
+	if (get(bell) != rung)
+		hear();
 }
 
 static inline void
 enter(enum callback callback, const struct sl_service *service,
     const struct sl_conn *conn)
 {
-	assert(get(&row->callback) == CALLBACK_NONE); /* they never nest */
+	struct board_row *own = row; /* once: nobody changes it */
+
+	assert(get(&own->callback) == CALLBACK_NONE); /* they never nest */
 	running.service = service;
 	running.conn = conn;
-	atomic_store_explicit(&row->code, service->code, memory_order_relaxed);
-	set(&row->beat, get(&row->beat) + 1);
-	set(&row->callback, callback);
+	show(own, callback, service->code);
+}
+
+/*
+ * Longer than most.  Should the machine have set the ticks back, it took no
+ * time as far as anybody knows.
+ */
+static void __attribute__((cold, noinline))
+count_slowly(struct counts *counts, uint64_t ticks)
+{
+	uint64_t half_us;
+	unsigned int bucket;
+
+	if (ticks > INT64_MAX)
+		ticks = 0;
+	half_us = ticks_half_us(ticks, tick_scale);
+	bucket = count_bucket(half_us);
+	if (bucket >= COUNT_BUCKETS)
+		bucket = COUNT_BUCKETS - 1;
+	count_add(counts, COUNT_CALLBACKS + bucket, 1);
+	count_add(counts, COUNT_CALLBACK_TICKS, ticks);
+	if (half_us >= (uint64_t)COUNT_SLOW_MS * 2000)
+		count_add(counts, COUNT_SLOW, 1);
 }
 
 static inline void
 leave(void)
 {
-	set(&row->callback, CALLBACK_NONE);
+	struct counts *counts = running.service->counts;
+	uint64_t ticks = ticks_now() -
+	    atomic_load_explicit(&row->begun, memory_order_relaxed);
+	unsigned int bucket = count_bucket(ticks_half_us(ticks, tick_scale));
+
+	if (bucket > QUICK_BUCKET) {
+		count_slowly(counts, ticks);
+	} else {
+		count_add(counts, COUNT_CALLBACKS + bucket, 1);
+		count_add(counts, COUNT_CALLBACK_TICKS, ticks);
+	}
 	running.conn = NULL;
-	if (get(bell) != rung)
-		hear();
+	hide();
 }
 
 void
@@ -101,9 +158,7 @@ callback_show(unsigned int what, uint64_t code)
 	assert(!callback_running());
 	running.service = NULL;
 	running.checking = NULL;
-	atomic_store_explicit(&row->code, code, memory_order_relaxed);
-	set(&row->beat, get(&row->beat) + 1);
-	set(&row->callback, what);
+	show(row, what, code);
 }
 
 void
@@ -157,10 +212,9 @@ callback_check(const struct plugin *plugin, const struct sl_options *options,
 		return 0;
 	running.checking = plugin;
 	running.service = NULL;
-	set(&row->beat, get(&row->beat) + 1);
-	set(&row->callback, CALLBACK_CHECK);
+	show(row, CALLBACK_CHECK, 0);
 	rc = plugin->descriptor.check(options, &own.public);
-	leave();
+	hide();
 	if (rc >= 0)
 		return 0;
 	memcpy(ret_option, own.option, OPTION_PATH_MAX);

@@ -13,16 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct board_row;
 struct ending;
 struct error;
 struct plugin;
+struct shm;
 
 /*
- * Show what runs on this row of the board, and end the pass of the event loop
- * when the master has rung (see shm.h).  Both borrowed for ever.
+ * Show what runs on our row of the board, count how long it takes, and end the
+ * pass of the event loop when the master has rung.  Borrowed for ever.
  */
-void callback_init(struct board_row *row, const _Atomic uint32_t *bell);
+void callback_init(struct shm *shm);
 /* Has such a pass ended since the last call? */
 bool callback_was_rung(void);
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/why.h"
 #include "ipc/board.h"
+#include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "worker/callback.h"
 #include "worker/engine.h"
@@ -46,6 +47,7 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 			log_warnx("%s: out of %s; a connection was refused",
 			    listener->name,
 			    id == 0 ? "connection ids" : "memory");
+		count_add(listener->counts, COUNT_REFUSED_MEMORY, 1);
 		free(conn);
 		close(fd);
 		shm_address_out(engine.shm, address_entry);
@@ -58,6 +60,7 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 	conn->service = listener->current;
 	service_ref(conn->service);
 	service_count_conn(conn->service, 1);
+	count_add(conn->service->counts, COUNT_ACCEPTED, 1);
 	conn->id.id = id;
 	conn->address_entry = address_entry;
 	if (peer_len > 0 && peer_len <= sizeof(conn->peer))
@@ -306,12 +309,13 @@ log_access(const struct sl_conn *conn, uint32_t after)
 	log_fields(LOG_LEVEL_INFO, label, fields, n);
 }
 
-/* On the board, for whoever compares generations. */
+/* And on the board, for whoever compares generations. */
 static void
 count_end(const struct sl_conn *conn)
 {
 	struct board_row *row = shm_own_row(engine.shm);
 
+	count_add(conn->service->counts, COUNT_CLOSED + conn->ending.why, 1);
 	atomic_fetch_add_explicit(&row->closed, 1, memory_order_relaxed);
 	if (conn->fault.why != SL_WHY_NONE || conn->ending.why == SL_WHY_PLUGIN)
 		atomic_fetch_add_explicit(&row->failed, 1,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ipc/counts.h"
 #include "worker/callback.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
@@ -214,6 +215,7 @@ conn_read(struct sl_conn *conn)
 			return false;
 		}
 		conn->bytes_in += n;
+		count_add(conn->service->counts, COUNT_BYTES_IN, n);
 		conn->active_ms = engine_now();
 		if (conn->in == HALF_OPEN) {
 			if (kept > 0) {

@@ -9,6 +9,7 @@
 
 #include "base/fail.h"
 #include "base/log.h"
+#include "ipc/counts.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
 #include "worker/service.h"
@@ -121,6 +122,7 @@ account(struct sl_conn *conn, ssize_t n, size_t total)
 		return -1;
 	}
 	conn->bytes_out += n;
+	count_add(conn->service->counts, COUNT_BYTES_OUT, n);
 	conn->progress_ms = engine_now();
 	if ((size_t)n < total)
 		block(conn);

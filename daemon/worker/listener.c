@@ -11,6 +11,8 @@
 
 #include "base/container_of.h"
 #include "base/log.h"
+#include "ipc/counts.h"
+#include "ipc/shm.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/service.h"
@@ -27,6 +29,8 @@ listener_new(const char *name, uint32_t slot)
 	if (listener == NULL)
 		return NULL;
 	listener->slot = slot;
+	listener->counts =
+	    shm_own_counts(engine.shm, slot, &listener->counters);
 	TAILQ_INIT(&listener->acceptors);
 	TAILQ_INIT(&listener->conns);
 	listener->name = strdup(name);
@@ -44,15 +48,16 @@ static void
 log_counters(const struct listener *listener)
 {
 	struct log_field fields[COUNTERS_MAX];
+	unsigned int count = counters_named(listener->counts);
 	char prefix[ADDRESS_TEXT_MAX];
 
-	if (listener->counter_count == 0)
+	if (count == 0)
 		return;
-	for (unsigned int i = 0; i < listener->counter_count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		fields[i] = (struct log_field){ listener->counters[i].name,
 			NULL, listener->counters[i].value };
 	snprintf(prefix, sizeof(prefix), "%s counters", listener->name);
-	log_fields(LOG_LEVEL_INFO, prefix, fields, listener->counter_count);
+	log_fields(LOG_LEVEL_INFO, prefix, fields, count);
 }
 
 void

@@ -18,16 +18,10 @@
 #include "worker/conn.h"
 #include "worker/timers.h"
 
+struct counter;
+struct counts;
 struct event;
 struct generation;
-
-#define COUNTERS_MAX 32
-#define COUNTER_NAME_MAX 32
-
-struct counter {
-	char name[COUNTER_NAME_MAX];
-	uint64_t value;
-};
 
 /* One listening socket. */
 struct acceptor {
@@ -49,7 +43,9 @@ TAILQ_HEAD(conn_list, sl_conn);
 struct listener {
 	LIST_ENTRY(listener) link;
 	char *name;
-	uint32_t slot; /* in the shared counts */
+	uint32_t slot;		  /* in the shared counts */
+	struct counts *counts;	  /* there: what this worker counts */
+	struct counter *counters; /* and its plugin */
 	struct sl_service *current;
 	/* From the newest, which is current. */
 	LIST_HEAD(, sl_service) versions;
@@ -68,8 +64,6 @@ struct listener {
 	LIST_HEAD(, sl_service) stayed_on;
 	struct timer drain_timer;
 	struct log_limit refused;
-	struct counter counters[COUNTERS_MAX];
-	unsigned int counter_count;
 };
 LIST_HEAD(listeners, listener);
 

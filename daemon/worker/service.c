@@ -99,6 +99,7 @@ service_new(struct listener *listener, struct plugin *plugin,
 	}
 	state->refs = 1;
 	service->listener = listener;
+	service->counts = listener->counts;
 	service->plugin = plugin;
 	service->options = options;
 	service->state = state;

@@ -18,6 +18,7 @@
 
 #include "worker/plugin_timer.h"
 
+struct counts;
 struct error;
 struct listener;
 struct listener_settings;
@@ -46,6 +47,7 @@ struct service_state {
 
 struct sl_service {
 	struct listener *listener; /* outlives it */
+	struct counts *counts;	   /* of the listener */
 	struct plugin *plugin;	   /* a reference */
 	struct sl_options *options;
 	struct service_state *state;

@@ -311,7 +311,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 	    timers_attach(engine.timers, &worker.drain_timer,
 		on_drain_timeout) == -1)
 		return -1;
-	callback_init(shm_own_row(shm), shm_bell(shm));
+	callback_init(shm);
 	if (crash_init(shm_own_row(shm), (int)hello->master_pid) == -1)
 		return -1;
 	if (uplink_open(engine.base, answers, &channel_ops) == -1)

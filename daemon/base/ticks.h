@@ -1,0 +1,50 @@
+/*
+ * ticks.h: a clock that costs a few instructions to read: it is for how long a
+ * callback takes, which is asked twice for each.  Ticks go on at an even pace,
+ * which is the same in all processes: processors have counted like that since
+ * 2008.  What they are in time is found out by comparing them with a clock.
+ */
+
+#ifndef SLUICE_TICKS_H
+#define SLUICE_TICKS_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+
+__extension__ typedef unsigned __int128 ticks_wide;
+
+static inline uint64_t
+ticks_now(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t ticks;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+	return ticks;
+#else
+	return clock_ns();
+#endif
+}
+
+/* One moment by both clocks. */
+struct ticks_mark {
+	uint64_t ticks, ns;
+};
+void ticks_mark(struct ticks_mark *ret_mark);
+
+/*
+ * Half microseconds for each tick since the mark, times 2^64: the more time
+ * has passed the better.  Waits until a millisecond has.
+ */
+uint64_t ticks_measure(const struct ticks_mark *since);
+
+static inline uint64_t
+ticks_half_us(uint64_t ticks, uint64_t scale)
+{
+	return (uint64_t)((ticks_wide)ticks * scale >> 64);
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* counts.c: the table of counts, and how they are added up. */
+
+#include "ipc/counts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/fail.h"
+
+static const char *
+refusal_word(unsigned int i)
+{
+	static const char *const words[] = {
+		"connections",
+		"per_address",
+		"memory",
+		"descriptors",
+	};
+
+	return words[i];
+}
+
+const struct count_row count_table[] = {
+	{ COUNT_PLAIN, "accepted", "", COUNT_ACCEPTED, 1, NULL, NULL,
+	    "Connections that were accepted and let in." },
+	{ COUNT_BY_LABEL, "refused", "", COUNT_REFUSED,
+	    COUNT_CLOSED - COUNT_REFUSED, "limit", refusal_word,
+	    "Connections that were turned away, by the limit." },
+	{ COUNT_BY_LABEL, "closed", "", COUNT_CLOSED, WHY_ROWS, "reason",
+	    why_word, "Connections that ended, by the reason." },
+	{ COUNT_PLAIN, "bytes_in", "bytes", COUNT_BYTES_IN, 1, NULL, NULL,
+	    "Input that was read." },
+	{ COUNT_PLAIN, "bytes_out", "bytes", COUNT_BYTES_OUT, 1, NULL, NULL,
+	    "Output that the kernel has taken." },
+	{ COUNT_HISTOGRAM, "callbacks", "seconds", COUNT_CALLBACKS,
+	    COUNT_BUCKETS, NULL, NULL,
+	    "Callbacks that have returned, by the time they took." },
+	{ COUNT_PLAIN, "slow", "", COUNT_SLOW, 1, NULL, NULL,
+	    "Callbacks that took 100 ms or more." },
+};
+const size_t count_table_size = sizeof(count_table) / sizeof(count_table[0]);
+
+_Static_assert(COUNT_SLOW_MS == 100, "as the help says");
+
+/* It stands in logs as NAME=COUNT. */
+bool
+counter_name_valid(const char *name)
+{
+	size_t n = strspn(name,
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789_.-");
+
+	return n > 0 && n < COUNTER_NAME_MAX && name[n] == '\0';
+}
+
+unsigned int
+counters_named(const struct counts *counts)
+{
+	uint32_t named =
+	    atomic_load_explicit(&counts->named, memory_order_acquire);
+
+	return named < COUNTERS_MAX ? named : COUNTERS_MAX;
+}
+
+/* NULL: there is none. */
+static struct counter *
+find(struct counter *counters, unsigned int count, const char *name)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (strcmp(counters[i].name, name) == 0)
+			return &counters[i];
+	return NULL;
+}
+
+int
+counter_add(struct counts *counts, struct counter counters[COUNTERS_MAX],
+    const char *name, uint64_t n)
+{
+	unsigned int named = counters_named(counts);
+	struct counter *counter = find(counters, named, name);
+
+	if (counter != NULL) {
+		counter->value += n;
+		return 0;
+	}
+	if (named == COUNTERS_MAX)
+		return fail(ENOSPC);
+	strcpy(counters[named].name, name);
+	counters[named].value = n;
+	/* Whoever sees the number also sees the name. */
+	atomic_store_explicit(&counts->named, named + 1, memory_order_release);
+	return 0;
+}
+
+static uint64_t
+load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static void
+add_counter(struct counts_sum *sum, const char *name, uint64_t value)
+{
+	struct counter *counter = find(sum->counters, sum->named, name);
+
+	if (counter == NULL && sum->named < COUNTERS_SUM_MAX) {
+		counter = &sum->counters[sum->named++];
+		strcpy(counter->name, name);
+		counter->value = 0;
+	}
+	if (counter != NULL)
+		counter->value += value;
+}
+
+void
+counts_sum_add(struct counts_sum *sum, const struct counts *counts,
+    const struct counter counters[COUNTERS_MAX])
+{
+	unsigned int named = counters_named(counts);
+	char name[COUNTER_NAME_MAX];
+
+	for (unsigned int i = 0; i < COUNTS; i++)
+		sum->value[i] += load(&counts->value[i]);
+	for (unsigned int i = 0; i < named; i++) {
+		memcpy(name, counters[i].name, sizeof(name));
+		name[sizeof(name) - 1] = '\0';
+		if (counter_name_valid(name))
+			add_counter(sum, name, load(&counters[i].value));
+	}
+}
+
+void
+counts_sum_join(struct counts_sum *sum, const struct counts_sum *other)
+{
+	for (unsigned int i = 0; i < COUNTS; i++)
+		sum->value[i] += other->value[i];
+	for (unsigned int i = 0; i < other->named; i++)
+		add_counter(sum, other->counters[i].name,
+		    other->counters[i].value);
+}
+
+uint64_t
+counts_sum_total(const struct counts_sum *sum, const struct count_row *row)
+{
+	uint64_t total = 0;
+
+	for (unsigned int i = 0; i < row->many; i++)
+		total += sum->value[row->first + i];
+	return total;
+}

@@ -1,0 +1,127 @@
+/*
+ * counts.h: what is counted of a listener.  Each worker counts in its own row
+ * of the shared memory (shm.h), and whoever wants to know adds up the rows:
+ * nobody has to be asked, and one that hangs hides nothing.
+ *
+ * The table says what each count means; whoever shows them goes through it, so
+ * a new count is a line of the enum and a row of the table.
+ */
+
+#ifndef SLUICE_COUNTS_H
+#define SLUICE_COUNTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ticks.h"
+#include "base/why.h"
+
+struct shm;
+
+/*
+ * Of the time of a callback: number k is for those under 2^k microseconds, and
+ * the last one for all that took longer.
+ */
+#define COUNT_BUCKETS 26
+#define COUNT_SLOW_MS 100 /* somebody else is waiting for so long already */
+
+enum count {
+	/* Those of each message first, as they share a cache line. */
+	COUNT_BYTES_IN,
+	COUNT_BYTES_OUT,
+	COUNT_CALLBACK_TICKS,
+	COUNT_CALLBACKS, /* the first of the buckets */
+	COUNT_CALLBACKS_LAST = COUNT_CALLBACKS + COUNT_BUCKETS - 1,
+	COUNT_SLOW,
+	COUNT_ACCEPTED,
+	COUNT_REFUSED, /* by enum refusal */
+	COUNT_REFUSED_CONNECTIONS = COUNT_REFUSED,
+	COUNT_REFUSED_PER_ADDRESS,
+	COUNT_REFUSED_MEMORY,
+	COUNT_REFUSED_DESCRIPTORS,
+	COUNT_CLOSED, /* by enum sl_why */
+	COUNT_CLOSED_LAST = COUNT_CLOSED + WHY_ROWS - 1,
+	COUNTS
+};
+
+enum count_kind {
+	COUNT_PLAIN,
+	COUNT_BY_LABEL,	 /* several, which `label_value` tells apart */
+	COUNT_HISTOGRAM, /* buckets; the sum of ticks stands before them */
+};
+
+struct count_row {
+	enum count_kind kind;
+	const char *name;
+	const char *unit; /* "bytes"; "": just a number */
+	enum count first;
+	unsigned int many;
+	const char *label; /* "reason" */
+	const char *(*label_value)(unsigned int i);
+	const char *help;
+};
+extern const struct count_row count_table[];
+extern const size_t count_table_size;
+
+/* Names that a plugin counts under, see sl_count(). */
+#define COUNTERS_MAX 32
+#define COUNTER_NAME_MAX 32
+
+struct counter {
+	char name[COUNTER_NAME_MAX];
+	uint64_t value;
+};
+bool counter_name_valid(const char *name);
+
+/* Of one listener, in the row of one worker, which alone writes it. */
+struct counts {
+	_Alignas(64) uint64_t value[COUNTS];
+	_Atomic uint32_t tenancy; /* of the slot: see shm_internal.h */
+	_Atomic uint32_t named;	  /* counters that have a name */
+};
+
+/*
+ * Worker.  A plain addition, as that is one instruction where an atomic load
+ * and store are three: other processes see what it was before or after, since
+ * it is one aligned word.
+ */
+static inline void
+count_add(struct counts *counts, unsigned int count, uint64_t n)
+{
+	counts->value[count] += n;
+}
+
+/* The bucket of a callback that took so long; it may be beyond the last. */
+static inline unsigned int
+count_bucket(uint64_t half_us)
+{
+	return 63 ^ (unsigned int)__builtin_clzll(half_us | 1);
+}
+
+/*
+ * Worker: add to the counter of that name, which is valid.  0, or -1 with
+ * ENOSPC.
+ */
+int counter_add(struct counts *counts, struct counter counters[COUNTERS_MAX],
+    const char *name, uint64_t n);
+/* How many of them have a name. */
+unsigned int counters_named(const struct counts *counts);
+
+/* Added up.  Workers may have different names, so there is room for more. */
+#define COUNTERS_SUM_MAX (2 * COUNTERS_MAX)
+struct counts_sum {
+	uint64_t value[COUNTS];
+	unsigned int named;
+	struct counter counters[COUNTERS_SUM_MAX];
+};
+/* The row is a worker's: it may say anything. */
+void counts_sum_add(struct counts_sum *sum, const struct counts *counts,
+    const struct counter counters[COUNTERS_MAX]);
+void counts_sum_join(struct counts_sum *sum, const struct counts_sum *other);
+/* All of a row of the table. */
+uint64_t counts_sum_total(const struct counts_sum *sum,
+    const struct count_row *row);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * shm_sum.c: where workers count, and adding up what they have counted.  Only
+ * what a worker was given is looked at: a page of the memory exists from the
+ * first time on that anybody writes to it, or reads.
+ */
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "ipc/shm.h"
+#include "ipc/shm_internal.h"
+
+/* For a slot that does not exist. */
+static struct counts no_counts;
+static struct counter no_counters[COUNTERS_MAX];
+
+static uint32_t
+tenancy_of(const struct shm *shm, unsigned int slot)
+{
+	return atomic_load(&shm->head->tenancy[slot]);
+}
+
+struct counts *
+shm_own_counts(struct shm *shm, unsigned int slot,
+    struct counter **ret_counters)
+{
+	uint32_t tenancy;
+	struct counts *counts;
+
+	*ret_counters = no_counters;
+	if (slot >= LISTENERS_MAX)
+		return &no_counts;
+	tenancy = tenancy_of(shm, slot);
+	counts = &shm->own_row->counts[slot];
+	*ret_counters = shm->own_row->counters[slot];
+	if (atomic_load(&counts->tenancy) == tenancy)
+		return counts;
+	/* Nobody looks at it before the number fits. */
+	atomic_store(&counts->named, 0);
+	memset(counts->value, 0, sizeof(counts->value));
+	atomic_store(&counts->tenancy, tenancy);
+	return counts;
+}
+
+/* What the present process of a worker has counted for a listener. */
+static void
+add_row(const struct shm *shm, unsigned int worker, unsigned int slot,
+    struct counts_sum *sum)
+{
+	const struct shm_row *row = shm->view[worker].row;
+	const struct counts *counts;
+
+	if (row == NULL || !shm_slot_given(shm, worker, slot))
+		return;
+	counts = &row->counts[slot];
+	if (atomic_load(&counts->tenancy) == tenancy_of(shm, slot))
+		counts_sum_add(sum, counts, row->counters[slot]);
+}
+
+void
+shm_sum_listener(const struct shm *shm, unsigned int slot,
+    struct counts_sum *ret_sum)
+{
+	memset(ret_sum, 0, sizeof(*ret_sum));
+	if (slot >= LISTENERS_MAX)
+		return;
+	counts_sum_join(ret_sum, &shm->retired[slot]);
+	for (unsigned int i = 0; i < shm->workers; i++)
+		add_row(shm, i, slot, ret_sum);
+}
+
+void
+shm_sum_worker(const struct shm *shm, unsigned int worker,
+    struct counts_sum *ret_sum)
+{
+	memset(ret_sum, 0, sizeof(*ret_sum));
+	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
+		add_row(shm, worker, i, ret_sum);
+}
+
+void
+shm_retire(struct shm *shm, unsigned int worker)
+{
+	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
+		add_row(shm, worker, i, &shm->retired[i]);
+}
+
+void
+shm_begin_tenancy(struct shm *shm, unsigned int slot)
+{
+	memset(&shm->retired[slot], 0, sizeof(shm->retired[slot]));
+	atomic_fetch_add(&shm->head->tenancy[slot], 1);
+}
+
+uint64_t
+shm_tick_scale(const struct shm *shm)
+{
+	return atomic_load(&shm->head->tick_scale);
+}
