@@ -23,6 +23,8 @@
 
 #define IDLE_PASSES_MAX 100000 /* it goes round and round for nothing */
 
+struct stream (*worker_stream)(int fd, bool is_unix) = stream_plain;
+
 static struct shm *master, *shm;
 static struct settings *settings;
 static struct listener *listener;
@@ -108,7 +110,8 @@ worker_connect(void)
 			     pair),
 	    0);
 	ck_assert(shm_connection_in(shm, 0, 0));
-	conn_accept(listener, pair[0], NULL, 0, (uint32_t)-1);
+	conn_accept(listener, worker_stream(pair[0], true), NULL, 0,
+	    (uint32_t)-1);
 	return pair[1];
 }
 
@@ -136,7 +139,8 @@ worker_connect_tcp(void)
 	close(server);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
 	ck_assert(shm_connection_in(shm, 0, 0));
-	conn_accept(listener, fd, (void *)&addr, len, (uint32_t)-1);
+	conn_accept(listener, worker_stream(fd, false), (void *)&addr, len,
+	    (uint32_t)-1);
 	return client;
 }
 

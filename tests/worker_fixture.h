@@ -9,9 +9,14 @@
 #include <sluice.h>
 #include <stdbool.h>
 
+#include "worker/transport.h"
+
 struct listener;
 struct listener_settings;
 struct plugin;
+
+/* What connections of the fixture go over; stream_plain() at first. */
+extern struct stream (*worker_stream)(int fd, bool is_unix);
 
 /* Begin; handlers is copied.  The settings may be changed between passes. */
 void worker_begin(const struct sl_handlers *handlers);

@@ -204,7 +204,8 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 		    "connections", limits->connections);
 		return;
 	}
-	conn_accept(listener, fd, peer, len, entry);
+	conn_accept(listener, stream_plain(fd, peer->sa_family == AF_UNIX),
+	    peer, len, entry);
 }
 
 /* Accept one.  Returns false when there is none, or none can be had. */

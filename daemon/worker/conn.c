@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/container_of.h"
 #include "base/log.h"
@@ -22,7 +21,6 @@
 #include "worker/engine.h"
 #include "worker/hangup.h"
 #include "worker/listener.h"
-#include "worker/ours.h"
 #include "worker/service.h"
 
 STAILQ_HEAD(conn_queue, sl_conn);
@@ -34,8 +32,8 @@ static unsigned int holding;
 static void conn_free(struct sl_conn *conn);
 
 void
-conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
-    socklen_t peer_len, uint32_t address_entry)
+conn_accept(struct listener *listener, struct stream stream,
+    const struct sockaddr *peer, socklen_t peer_len, uint32_t address_entry)
 {
 	struct sl_conn *conn = calloc(1, sizeof(*conn));
 	uint64_t id = shm_next_id(engine.shm);
@@ -49,14 +47,12 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 			    id == 0 ? "connection ids" : "memory");
 		count_add(listener->counts, COUNT_REFUSED_MEMORY, 1);
 		free(conn);
-		close(fd);
+		stream.transport->close(&stream, false);
 		shm_address_out(engine.shm, address_entry);
 		shm_connection_out(engine.shm, listener->slot);
 		return;
 	}
-	conn->stream.transport = &transport_plain;
-	conn->stream.fd = fd;
-	ours_add(fd);
+	conn->stream = stream;
 	conn->service = listener->current;
 	service_ref(conn->service);
 	service_count_conn(conn->service, 1);
@@ -67,7 +63,6 @@ conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
 		memcpy(&conn->peer, peer, peer_len);
 	else
 		conn->peer.sa.sa_family = AF_UNIX;
-	conn->stream.is_unix = conn->peer.sa.sa_family == AF_UNIX;
 	conn->opened_ms = conn->active_ms = conn->rate_ms = engine_now();
 	TAILQ_INSERT_TAIL(&listener->conns, conn, link);
 	listener->conn_count++;
@@ -368,14 +363,7 @@ conn_end(struct sl_conn *conn)
 	count_end(conn);
 	if (engine.log_access)
 		log_access(conn, first);
-	if (conn->reset) {
-		struct linger hard = { .l_onoff = 1, .l_linger = 0 };
-
-		setsockopt(conn->stream.fd, SOL_SOCKET, SO_LINGER, &hard,
-		    sizeof(hard));
-	}
-	ours_close(conn->stream.fd);
-	conn->stream.fd = -1;
+	conn->stream.transport->close(&conn->stream, conn->reset);
 	queue_clear(&conn->queue);
 	conn_drop_input(conn);
 	ids_remove(&ids, &conn->id);

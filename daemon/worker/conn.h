@@ -117,11 +117,11 @@ struct sl_conn {
 };
 
 /*
- * A new connection on fd, which it takes over (also on failure, when it is
- * closed).  Calls `open`.  peer may be NULL.  Not for use under a callback.
+ * A new connection over a stream, which it takes over (also on failure, when it
+ * is closed).  Calls `open`.  peer may be NULL.  Not for use under a callback.
  */
-void conn_accept(struct listener *listener, int fd, const struct sockaddr *peer,
-    socklen_t peer_len, uint32_t address_entry);
+void conn_accept(struct listener *listener, struct stream stream,
+    const struct sockaddr *peer, socklen_t peer_len, uint32_t address_entry);
 
 /* Settle after this pass. */
 void conn_pend(struct sl_conn *conn);

@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "worker/ours.h"
+
 static ssize_t
 plain_recv(struct stream *stream, void *buf, size_t len)
 {
@@ -87,6 +89,18 @@ plain_unread(const struct stream *stream)
 	return ask(stream, SIOCINQ);
 }
 
+static void
+plain_close(struct stream *stream, bool hard)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	if (hard)
+		setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once,
+		    sizeof(at_once));
+	ours_close(stream->fd);
+	stream->fd = -1;
+}
+
 const struct transport transport_plain = {
 	.name = "plain",
 	.recv = plain_recv,
@@ -97,4 +111,16 @@ const struct transport transport_plain = {
 	.waiting = plain_waiting,
 	.quiet_ms = plain_quiet_ms,
 	.unread = plain_unread,
+	.close = plain_close,
 };
+
+struct stream
+stream_plain(int fd, bool is_unix)
+{
+	ours_add(fd);
+	return (struct stream){
+		.transport = &transport_plain,
+		.fd = fd,
+		.is_unix = is_unix,
+	};
+}

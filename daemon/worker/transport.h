@@ -42,8 +42,16 @@ struct transport {
 	int64_t (*quiet_ms)(const struct stream *stream);
 	/* Input that recv() would return at once, in bytes. */
 	uint32_t (*unread)(const struct stream *stream);
+	/*
+	 * Give the socket back.  `hard`: with a reset, so that the peer sees
+	 * an error instead of an end.  Nothing else is called afterwards.
+	 */
+	void (*close)(struct stream *stream, bool hard);
 };
 
 extern const struct transport transport_plain;
+
+/* A plain stream over a non-blocking socket, which it takes over. */
+struct stream stream_plain(int fd, bool is_unix);
 
 #endif
