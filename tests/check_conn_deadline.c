@@ -184,6 +184,5 @@ main(void)
 		NULL,
 	};
 
-	fill();
-	return fixture_run("conn_deadline", tests);
+	return conn_run("conn_deadline", tests);
 }

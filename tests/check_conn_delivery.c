@@ -417,6 +417,5 @@ main(void)
 		NULL,
 	};
 
-	fill();
-	return fixture_run("conn_delivery", tests);
+	return conn_run("conn_delivery", tests);
 }

@@ -402,6 +402,5 @@ main(void)
 		NULL,
 	};
 
-	fill();
-	return fixture_run("conn_end", tests);
+	return conn_run("conn_end", tests);
 }

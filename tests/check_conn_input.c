@@ -253,6 +253,5 @@ main(void)
 		NULL,
 	};
 
-	fill();
-	return fixture_run("conn_input", tests);
+	return conn_run("conn_input", tests);
 }

@@ -77,6 +77,5 @@ main(void)
 		NULL,
 	};
 
-	fill();
-	return fixture_run("conn_memory", tests);
+	return conn_run("conn_memory", tests);
 }

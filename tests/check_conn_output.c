@@ -255,6 +255,5 @@ main(void)
 		NULL,
 	};
 
-	fill();
-	return fixture_run("conn_output", tests);
+	return conn_run("conn_output", tests);
 }

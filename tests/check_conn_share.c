@@ -70,7 +70,7 @@ begin_fake(const struct sl_handlers *handlers)
 	fd = worker_connect();
 	fake.send = fake_send;
 	fake.sendv = fake_sendv;
-	plugin.conn->stream.transport = &fake;
+	conn_under(plugin.conn, &fake);
 	return fd;
 }
 
@@ -244,6 +244,5 @@ main(void)
 		NULL,
 	};
 
-	fill();
-	return fixture_run("conn_share", tests);
+	return conn_run("conn_share", tests);
 }

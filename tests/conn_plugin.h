@@ -1,6 +1,7 @@
 /*
  * conn_plugin.h: the plugin of the check_conn_*.c: it notes what it was called
- * with, and does as told.  Each program includes it once.
+ * with, and does as told; and conn_run(), which runs their tests over the plain
+ * transport and over a cruel one.  Each program includes it once.
  */
 
 #ifndef SLUICE_TESTS_CONN_PLUGIN_H
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "config/settings.h"
+#include "cruel.h"
 #include "fixture.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
@@ -197,6 +199,41 @@ static inline void
 close_it(struct sl_conn *c)
 {
 	ck_assert_int_eq(sl_close(c), 0);
+}
+
+static inline void
+over_plain(void)
+{
+	worker_stream = stream_plain;
+}
+
+static inline void
+over_cruel(void)
+{
+	cruel_reset();
+	worker_stream = cruel_stream;
+}
+
+/* `transport` stands for the plain one. */
+static inline void
+conn_under(struct sl_conn *conn, const struct transport *transport)
+{
+	if (conn->stream.transport == &transport_cruel)
+		cruel_below = transport;
+	else
+		conn->stream.transport = transport;
+}
+
+/* Run every test of the list, which ends with NULL, over both. */
+static inline int
+conn_run(const char *name, const TTest *const *tests)
+{
+	fill();
+	return fixture_run_in(name, tests, over_plain) == EXIT_SUCCESS &&
+		fixture_run_in("the same over a cruel transport", tests,
+		    over_cruel) == EXIT_SUCCESS
+	    ? EXIT_SUCCESS
+	    : EXIT_FAILURE;
 }
 
 #endif

@@ -70,9 +70,17 @@ fixture_text(const char *name, const char *text)
 	return fixture_file(name, text, strlen(text));
 }
 
-/* Run every test of the list, which ends with NULL, each with a directory. */
+static inline void
+fixture_nothing(void)
+{
+}
+
+/*
+ * Run every test of the list, which ends with NULL, each with a directory, and
+ * behind `setup`.
+ */
 static inline int
-fixture_run(const char *name, const TTest *const *tests)
+fixture_run_in(const char *name, const TTest *const *tests, void (*setup)(void))
 {
 	Suite *suite = suite_create(name);
 	TCase *all = tcase_create(name);
@@ -80,6 +88,7 @@ fixture_run(const char *name, const TTest *const *tests)
 	int failed;
 
 	tcase_add_checked_fixture(all, fixture_setup, fixture_teardown);
+	tcase_add_checked_fixture(all, setup, fixture_nothing);
 	tcase_set_timeout(all, 120); /* valgrind is slow */
 	for (; *tests != NULL; tests++)
 		tcase_add_test(all, *tests);
@@ -89,6 +98,12 @@ fixture_run(const char *name, const TTest *const *tests)
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static inline int
+fixture_run(const char *name, const TTest *const *tests)
+{
+	return fixture_run_in(name, tests, fixture_nothing);
 }
 
 #endif

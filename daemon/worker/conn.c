@@ -264,8 +264,7 @@ conn_after_pass(void)
 			STAILQ_INSERT_TAIL(&dead, conn, next);
 			continue;
 		}
-		conn_begin_turn(conn);
-		conn_settle(conn);
+		conn_take_turn(conn);
 	}
 	while ((conn = STAILQ_FIRST(&dead)) != NULL) {
 		STAILQ_REMOVE_HEAD(&dead, next);

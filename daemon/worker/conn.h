@@ -42,6 +42,7 @@ enum mark {
 	MARK_SALVAGE = 1 << 5,	     /* output failed: read the rest */
 	MARK_STARVED = 1 << 6,	     /* blocked: the kernel has no memory */
 	MARK_INPUT_STARVED = 1 << 7, /* the same for reading */
+	MARK_READ_ON = 1 << 8, /* there is input of which no event tells */
 };
 
 /* Bytes the plugin left unconsumed. */
@@ -190,6 +191,8 @@ conn_closing(const struct sl_conn *conn)
 
 /* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
 void conn_settle(struct sl_conn *conn);
+/* The same, with a share of input and output.  For the after-pass. */
+void conn_take_turn(struct sl_conn *conn);
 
 /* May input be read now? */
 bool conn_may_read(const struct sl_conn *conn);

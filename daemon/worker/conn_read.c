@@ -177,6 +177,14 @@ at_eof(struct sl_conn *conn)
 	/* else conn_settle() goes on once the plugin has seen everything */
 }
 
+/* The budget, a pause or a full buffer ends it: is there more at hand? */
+static void
+leave_rest(struct sl_conn *conn)
+{
+	if (conn->stream.more)
+		conn->marks |= MARK_READ_ON;
+}
+
 bool
 conn_read(struct sl_conn *conn)
 {
@@ -184,6 +192,7 @@ conn_read(struct sl_conn *conn)
 	    &conn->service->listener->settings->limits;
 	size_t budget = READ_BUDGET;
 
+	conn->marks &= ~MARK_READ_ON;
 	while (conn->in != HALF_CLOSED && !conn_marked(conn, MARK_EOF)) {
 		unsigned char *buf = engine.recv_buffer;
 		size_t room = engine.recv_size, kept = conn_kept(conn);
@@ -191,8 +200,10 @@ conn_read(struct sl_conn *conn)
 
 		if (conn->in == HALF_OPEN) {
 			if (conn_marked(conn, MARK_PAUSED) ||
-			    kept >= limits->read_buffer)
+			    kept >= limits->read_buffer) {
+				leave_rest(conn);
 				return false;
+			}
 			if (limits->read_buffer - kept < room)
 				room = limits->read_buffer - kept;
 			if (kept > 0 &&
@@ -229,10 +240,12 @@ conn_read(struct sl_conn *conn)
 			}
 			conn_flush(conn);
 		}
-		if ((size_t)n < room)
+		if ((size_t)n < room && !conn->stream.more)
 			return false;
-		if ((size_t)n >= budget)
+		if ((size_t)n >= budget) {
+			leave_rest(conn);
 			return true;
+		}
 		budget -= n;
 	}
 	return false;

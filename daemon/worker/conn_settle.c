@@ -105,6 +105,19 @@ conn_may_read(const struct sl_conn *conn)
 	    (!conn_marked(conn, MARK_PAUSED) && !input_full(conn));
 }
 
+/* The same, and does the kernel have the memory for it? */
+static bool
+can_read(const struct sl_conn *conn)
+{
+	return conn_may_read(conn) && !conn_marked(conn, MARK_INPUT_STARVED);
+}
+
+static bool
+read_on_due(const struct sl_conn *conn)
+{
+	return conn_marked(conn, MARK_READ_ON) && can_read(conn);
+}
+
 /* Where nothing is wanted of it, it may still break. */
 static void
 watch(struct sl_conn *conn)
@@ -119,10 +132,10 @@ arm(struct sl_conn *conn)
 {
 	unsigned int wants = 0;
 
-	if (conn_may_read(conn) && !conn_marked(conn, MARK_INPUT_STARVED))
-		wants |= EV_READ;
+	if (can_read(conn))
+		wants |= conn->stream.recv_needs;
 	if (conn_marked(conn, MARK_BLOCKED) && !conn_marked(conn, MARK_STARVED))
-		wants |= EV_WRITE;
+		wants |= conn->stream.send_needs;
 	if (wants == conn->wants)
 		return;
 	if (conn->wants != 0)
@@ -180,12 +193,22 @@ conn_settle(struct sl_conn *conn)
 		conn_end(conn);
 		return;
 	}
-	if (drain_due(conn) || represent_due(conn) ||
+	if (drain_due(conn) || represent_due(conn) || read_on_due(conn) ||
 	    (conn->queue.bytes > 0 && !conn_marked(conn, MARK_BLOCKED)))
 		conn_pend(conn);
 	arm(conn);
 	watch(conn);
 	conn_set_timer(conn);
+}
+
+void
+conn_take_turn(struct sl_conn *conn)
+{
+	conn_begin_turn(conn);
+	conn_follow(conn);
+	if (read_on_due(conn))
+		conn_read(conn);
+	conn_settle(conn);
 }
 
 /*
@@ -197,7 +220,7 @@ static bool
 quiet(const struct sl_conn *conn)
 {
 	return conn->in == HALF_OPEN && conn->out == HALF_OPEN &&
-	    conn->wants == EV_READ && conn->marks == 0 &&
+	    conn->wants == conn->stream.recv_needs && conn->marks == 0 &&
 	    conn->queue.bytes == 0 && conn->input == NULL;
 }
 
@@ -205,14 +228,16 @@ static void
 conn_event_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct sl_conn *conn = arg;
+	uint8_t ready = what; /* EV_READ, EV_WRITE */
 
 	(void)fd;
 	conn_begin_turn(conn);
 	conn_follow(conn);
-	if (what & EV_READ)
+	if (ready & conn->stream.recv_needs)
 		conn_read(conn);
-	if (what & EV_WRITE)
+	if (quiet(conn))
+		return;
+	if (ready & conn->stream.send_needs && conn_marked(conn, MARK_BLOCKED))
 		conn_retry(conn);
-	if (!quiet(conn))
-		conn_settle(conn);
+	conn_settle(conn);
 }

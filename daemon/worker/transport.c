@@ -2,6 +2,7 @@
 
 #include "worker/transport.h"
 
+#include <event2/event.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -121,6 +122,8 @@ stream_plain(int fd, bool is_unix)
 	return (struct stream){
 		.transport = &transport_plain,
 		.fd = fd,
+		.recv_needs = EV_READ,
+		.send_needs = EV_WRITE,
 		.is_unix = is_unix,
 	};
 }

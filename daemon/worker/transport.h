@@ -17,14 +17,26 @@ struct transport;
 /* One socket with its way of moving bytes. */
 struct stream {
 	const struct transport *transport;
-	int fd; /* owned; -1 when closed */
+	void *state; /* the transport's */
+	int fd;	     /* owned; -1 when closed */
+	/*
+	 * EV_READ, EV_WRITE: what recv(), or send(), waits for when it has said
+	 * EAGAIN.  They are not always the same as the direction: a key update
+	 * has to be answered before more can be read.
+	 */
+	uint8_t recv_needs, send_needs;
+	bool more; /* recv() has input at hand, of which no event will tell */
 	bool is_unix;
 	bool finished; /* no more output */
 };
 
 struct transport {
 	const char *name;
-	/* As recv(2), send(2) and sendmsg(2). */
+	/*
+	 * As recv(2), send(2) and sendmsg(2).  Less than was asked for does not
+	 * say that there is no more input: `more` does.  It is false behind an
+	 * error, EAGAIN included.
+	 */
 	ssize_t (*recv)(struct stream *stream, void *buf, size_t len);
 	ssize_t (*send)(struct stream *stream, const void *buf, size_t len);
 	ssize_t (

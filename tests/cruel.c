@@ -1,0 +1,192 @@
+/* cruel.c: a transport that does all that a transport may do. */
+
+#include "cruel.h"
+
+#include <check.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD 16384
+
+struct cruelty cruelty;
+const struct transport *cruel_below;
+
+struct cruel {
+	unsigned char *in; /* taken from the kernel, not yet shown */
+	size_t start, end, size;
+	bool eof;
+};
+
+void
+cruel_reset(void)
+{
+	cruelty = (struct cruelty){ .record = RECORD, .hoard = 2 * RECORD };
+	cruel_below = &transport_plain;
+}
+
+/* Take from the kernel.  Returns what was there, 0 at the end, or -1. */
+static ssize_t
+hoard(struct stream *stream, struct cruel *cruel)
+{
+	ssize_t n;
+
+	if (cruel->start == cruel->end)
+		cruel->start = cruel->end = 0;
+	if (cruel->size != cruelty.hoard) {
+		cruel->in = realloc(cruel->in, cruelty.hoard);
+		ck_assert_ptr_nonnull(cruel->in);
+		cruel->size = cruelty.hoard;
+	}
+	n = cruel_below->recv(stream, cruel->in + cruel->end,
+	    cruel->size - cruel->end);
+	cruel->end += n > 0 ? n : 0;
+	cruel->eof = n == 0;
+	return n;
+}
+
+static bool
+writable(const struct stream *stream)
+{
+	struct pollfd poll_fd = { .fd = stream->fd, .events = POLLOUT };
+
+	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents == POLLOUT;
+}
+
+/* Each time that there is nothing, it wants the other direction first. */
+static ssize_t
+not_now(struct stream *stream)
+{
+	int error = errno;
+
+	if (error == EAGAIN && stream->recv_needs == EV_READ &&
+	    writable(stream))
+		stream->recv_needs = EV_WRITE;
+	else
+		stream->recv_needs = EV_READ;
+	errno = error;
+	return -1;
+}
+
+static ssize_t
+cruel_recv(struct stream *stream, void *buf, size_t len)
+{
+	struct cruel *cruel = stream->state;
+	size_t take;
+
+	if ((cruelty.gather || cruel->start == cruel->end) && !cruel->eof &&
+	    hoard(stream, cruel) == -1)
+		return not_now(stream);
+	if (cruelty.gather) {
+		errno = EAGAIN;
+		return -1;
+	}
+	stream->recv_needs = EV_READ;
+	take = cruel->end - cruel->start;
+	if (take > cruelty.record)
+		take = cruelty.record;
+	if (take > len)
+		take = len;
+	memcpy(buf, cruel->in + cruel->start, take);
+	cruel->start += take;
+	stream->more = cruel->start < cruel->end;
+	return take;
+}
+
+/* Input has to come first, for one time. */
+static bool
+wants_read(struct stream *stream)
+{
+	stream->send_needs = EV_WRITE;
+	if (!cruelty.send_wants_read)
+		return false;
+	cruelty.send_wants_read = false;
+	stream->send_needs = EV_READ;
+	errno = EAGAIN;
+	return true;
+}
+
+static ssize_t
+cruel_send(struct stream *stream, const void *buf, size_t len)
+{
+	if (wants_read(stream))
+		return -1;
+	return cruel_below->send(stream, buf, len);
+}
+
+static ssize_t
+cruel_sendv(struct stream *stream, const struct iovec *iov, int count)
+{
+	if (wants_read(stream))
+		return -1;
+	return cruel_below->sendv(stream, iov, count);
+}
+
+static int
+cruel_finish(struct stream *stream)
+{
+	return cruel_below->finish(stream);
+}
+
+static int
+cruel_error(const struct stream *stream)
+{
+	return cruel_below->error(stream);
+}
+
+static uint32_t
+cruel_waiting(const struct stream *stream)
+{
+	return cruel_below->waiting(stream);
+}
+
+static int64_t
+cruel_quiet_ms(const struct stream *stream)
+{
+	return cruel_below->quiet_ms(stream);
+}
+
+static uint32_t
+cruel_unread(const struct stream *stream)
+{
+	const struct cruel *cruel = stream->state;
+
+	return cruel->end - cruel->start + cruel_below->unread(stream);
+}
+
+static void
+cruel_close(struct stream *stream, bool hard)
+{
+	struct cruel *cruel = stream->state;
+
+	free(cruel->in);
+	free(cruel);
+	stream->state = NULL;
+	cruel_below->close(stream, hard);
+}
+
+const struct transport transport_cruel = {
+	.name = "cruel",
+	.recv = cruel_recv,
+	.send = cruel_send,
+	.sendv = cruel_sendv,
+	.finish = cruel_finish,
+	.error = cruel_error,
+	.waiting = cruel_waiting,
+	.quiet_ms = cruel_quiet_ms,
+	.unread = cruel_unread,
+	.close = cruel_close,
+};
+
+struct stream
+cruel_stream(int fd, bool is_unix)
+{
+	struct stream stream = stream_plain(fd, is_unix);
+
+	stream.transport = &transport_cruel;
+	stream.state = calloc(1, sizeof(struct cruel));
+	ck_assert_ptr_nonnull(stream.state);
+	return stream;
+}

@@ -1,0 +1,28 @@
+/*
+ * cruel.h: a transport that does over a plain socket all that a transport may
+ * do to a connection, so that what holds for it holds for TLS.  The peer sees
+ * an ordinary socket.
+ */
+
+#ifndef SLUICE_TESTS_CRUEL_H
+#define SLUICE_TESTS_CRUEL_H
+
+#include "worker/transport.h"
+
+/* How cruel.  cruel_reset() sets what stands here. */
+struct cruelty {
+	size_t record; /* 16 KiB: recv() returns no more at once */
+	size_t hoard;  /* two records: so much is taken from the kernel */
+	bool gather;   /* show nothing of it yet, up to `hoard` */
+	bool send_wants_read; /* the next send() waits for input */
+};
+extern struct cruelty cruelty;
+void cruel_reset(void);
+
+/* Where it gets its bytes from, and takes them to; transport_plain at first. */
+extern const struct transport *cruel_below;
+
+extern const struct transport transport_cruel;
+struct stream cruel_stream(int fd, bool is_unix);
+
+#endif
