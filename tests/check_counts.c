@@ -307,7 +307,7 @@ START_TEST(a_callback_is_counted_by_its_time)
 	int fd;
 
 	worker_begin(&handlers);
-	counts = worker_listener()->counts;
+	counts = worker_listener()->endpoint.counts;
 	fd = worker_connect();
 	sleep_ms = 3;
 	peer_write(fd, "1", 1);

@@ -59,7 +59,7 @@ worker_begin(const struct sl_handlers *handlers)
 
 	listener = listener_new("test", 0);
 	ck_assert_ptr_nonnull(listener);
-	listener->settings = &settings->listeners[0];
+	listener_configure(listener, &settings->listeners[0]);
 	service = service_new(listener, &plugin, NULL, 1, NULL, ON_RELOAD_AUTO,
 	    (void *)no_error);
 	ck_assert_ptr_nonnull(service);

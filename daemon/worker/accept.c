@@ -92,7 +92,8 @@ on_pause_over(struct timer *timer)
 static void
 close_unserved(const struct acceptor *acceptor, int fd)
 {
-	count_add(acceptor->listener->counts, COUNT_REFUSED_DESCRIPTORS, 1);
+	count_add(acceptor->listener->endpoint.counts,
+	    COUNT_REFUSED_DESCRIPTORS, 1);
 	close(fd);
 }
 
@@ -132,8 +133,8 @@ pause_accepting(const struct acceptor *acceptor, int error)
 		errno = error;
 		log_warn("%s: cannot accept on %s, %u connections are open; "
 			 "trying again every %d ms",
-		    acceptor->listener->name, acceptor->text, conn_count(),
-		    ACCEPT_PAUSE_MS);
+		    acceptor->listener->endpoint.name, acceptor->text,
+		    conn_count(), ACCEPT_PAUSE_MS);
 	}
 	starved = true;
 }
@@ -146,8 +147,8 @@ static void
 set_aside(struct acceptor *acceptor)
 {
 	if (!acceptor->broken)
-		log_error("%s: cannot accept on %s", acceptor->listener->name,
-		    acceptor->text);
+		log_error("%s: cannot accept on %s",
+		    acceptor->listener->endpoint.name, acceptor->text);
 	acceptor->broken = true;
 	event_del(acceptor->event);
 	if (pause_timer.index == 0)
@@ -160,7 +161,8 @@ static void
 tell_recovery(struct acceptor *acceptor)
 {
 	if (starved || acceptor->broken)
-		log_info("%s: accepting again", acceptor->listener->name);
+		log_info("%s: accepting again",
+		    acceptor->listener->endpoint.name);
 	starved = acceptor->broken = false;
 }
 
@@ -171,7 +173,7 @@ refuse(struct listener *listener, int fd, const struct sockaddr *peer,
 	char text[ADDRESS_TEXT_MAX], more[64] = "";
 	uint32_t skipped;
 
-	count_add(listener->counts, count, 1);
+	count_add(listener->endpoint.counts, count, 1);
 	close(fd);
 	if (!log_limit(&listener->refused, REFUSED_LOG_MAX, &skipped))
 		return;
@@ -179,7 +181,7 @@ refuse(struct listener *listener, int fd, const struct sockaddr *peer,
 		snprintf(more, sizeof(more),
 		    "; %u more were refused since the last such line", skipped);
 	log_warnx("%s: refused %s: limits.%s (%llu) is reached%s",
-	    listener->name, sockaddr_text(peer, len, text), limit,
+	    listener->endpoint.name, sockaddr_text(peer, len, text), limit,
 	    (unsigned long long)most, more);
 }
 

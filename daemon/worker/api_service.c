@@ -21,7 +21,7 @@
 const char *
 sl_service_name(const struct sl_service *service)
 {
-	return service != NULL ? service->listener->name : "";
+	return service != NULL ? service->listener->endpoint.name : "";
 }
 
 void *
@@ -161,7 +161,7 @@ sl_stop(struct sl_service *service, int close_active)
 	name = service->plugin->descriptor.name;
 	if (plugin == NULL || strcmp(plugin->descriptor.name, name) != 0)
 		return fail(EPERM);
-	return uplink_ask_stop_listener(service->listener->name, name,
+	return uplink_ask_stop_listener(service->listener->endpoint.name, name,
 	    close_active != 0);
 }
 
@@ -216,8 +216,8 @@ sl_log(const struct sl_service *service, int level, const char *fmt, ...)
 	format_line(text, fmt, ap);
 	va_end(ap);
 	if (service != NULL)
-		log_at(log_level(level), "%s: %s", service->listener->name,
-		    text);
+		log_at(log_level(level), "%s: %s",
+		    service->listener->endpoint.name, text);
 	else
 		log_at(log_level(level), "%s", text);
 }

@@ -43,9 +43,9 @@ conn_accept(struct listener *listener, struct stream stream,
 	    timers_attach(engine.timers, &conn->timer, conn_on_timer) == -1) {
 		if (log_limit(&listener->refused, 1, &skipped))
 			log_warnx("%s: out of %s; a connection was refused",
-			    listener->name,
+			    listener->endpoint.name,
 			    id == 0 ? "connection ids" : "memory");
-		count_add(listener->counts, COUNT_REFUSED_MEMORY, 1);
+		count_add(listener->endpoint.counts, COUNT_REFUSED_MEMORY, 1);
 		free(conn);
 		stream.transport->close(&stream, false);
 		shm_address_out(engine.shm, address_entry);
@@ -53,10 +53,11 @@ conn_accept(struct listener *listener, struct stream stream,
 		return;
 	}
 	conn->stream = stream;
+	conn->endpoint = &listener->endpoint;
 	conn->service = listener->current;
 	service_ref(conn->service);
 	service_count_conn(conn->service, 1);
-	count_add(conn->service->counts, COUNT_ACCEPTED, 1);
+	count_add(conn->endpoint->counts, COUNT_ACCEPTED, 1);
 	conn->id.id = id;
 	conn->address_entry = address_entry;
 	if (peer_len > 0 && peer_len <= sizeof(conn->peer))
@@ -309,7 +310,7 @@ count_end(const struct sl_conn *conn)
 {
 	struct board_row *row = shm_own_row(engine.shm);
 
-	count_add(conn->service->counts, COUNT_CLOSED + conn->ending.why, 1);
+	count_add(conn->endpoint->counts, COUNT_CLOSED + conn->ending.why, 1);
 	atomic_fetch_add_explicit(&row->closed, 1, memory_order_relaxed);
 	if (conn->fault.why != SL_WHY_NONE || conn->ending.why == SL_WHY_PLUGIN)
 		atomic_fetch_add_explicit(&row->failed, 1,

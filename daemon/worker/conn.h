@@ -24,6 +24,7 @@
 #include "worker/timers.h"
 #include "worker/transport.h"
 
+struct endpoint;
 struct listener;
 
 enum half {
@@ -71,6 +72,7 @@ union peer {
 struct sl_conn {
 	struct event event;
 	struct stream stream;
+	struct endpoint *endpoint;
 	struct sl_service *service; /* the version that serves it */
 	TAILQ_ENTRY(sl_conn) link;  /* all of its listener */
 	STAILQ_ENTRY(sl_conn) next; /* pending or dead */

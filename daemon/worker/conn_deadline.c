@@ -9,10 +9,10 @@
 #include <errno.h>
 
 #include "base/container_of.h"
+#include "config/settings.h"
 #include "worker/callback.h"
+#include "worker/endpoint.h"
 #include "worker/engine.h"
-#include "worker/listener.h"
-#include "worker/service.h"
 
 /*
  * While an end waits for the peer's acknowledgement nothing wakes us when it
@@ -35,18 +35,12 @@
  */
 #define LOOK_READS_MAX 32
 
-static const struct listener_settings *
-settings_of(const struct sl_conn *conn)
-{
-	return conn->service->listener->settings;
-}
-
 /* 0: none. */
 static uint64_t
 idle_ms(const struct sl_conn *conn)
 {
 	return conn->own_idle ? conn->idle_ms
-			      : settings_of(conn)->timeouts.idle_ms;
+			      : conn->endpoint->timeouts->idle_ms;
 }
 
 void
@@ -70,7 +64,7 @@ idle_deadline(const struct sl_conn *conn)
 static uint64_t
 stall_ms(const struct sl_conn *conn)
 {
-	uint64_t ms = settings_of(conn)->timeouts.write_ms;
+	uint64_t ms = conn->endpoint->timeouts->write_ms;
 
 	return ms == 0 && conn->closing_ms != 0 ? CLOSING_STALL_MS : ms;
 }
@@ -100,14 +94,14 @@ linger_deadline(const struct sl_conn *conn)
 		return UINT64_MAX;
 	if (awaits_acknowledgement(conn))
 		return conn->progress_ms + stall_ms(conn);
-	return conn->progress_ms + settings_of(conn)->timeouts.linger_ms;
+	return conn->progress_ms + conn->endpoint->timeouts->linger_ms;
 }
 
 /* When a polite end has taken too long in all. */
 static uint64_t
 close_deadline(const struct sl_conn *conn)
 {
-	uint64_t close_ms = settings_of(conn)->timeouts.close_ms;
+	uint64_t close_ms = conn->endpoint->timeouts->close_ms;
 
 	if (conn->closing_ms == 0 || close_ms == 0)
 		return UINT64_MAX;
@@ -118,7 +112,7 @@ close_deadline(const struct sl_conn *conn)
 static uint64_t
 rate_deadline(const struct sl_conn *conn)
 {
-	if (settings_of(conn)->limits.min_rate == 0)
+	if (conn->endpoint->limits->min_rate == 0)
 		return UINT64_MAX;
 	return conn->rate_ms + RATE_WINDOW_MS;
 }
@@ -153,7 +147,7 @@ must_ask(const struct sl_conn *conn)
 static uint64_t
 ask_at(const struct sl_conn *conn)
 {
-	uint64_t linger_ms = settings_of(conn)->timeouts.linger_ms;
+	uint64_t linger_ms = conn->endpoint->timeouts->linger_ms;
 
 	if (!must_ask(conn))
 		return UINT64_MAX;
@@ -230,7 +224,7 @@ too_slow(struct sl_conn *conn)
 {
 	uint64_t elapsed_ms = engine_now() - conn->rate_ms;
 	int64_t got = conn->acked - conn->rate_acked,
-		least = settings_of(conn)->limits.min_rate * elapsed_ms / 1000;
+		least = conn->endpoint->limits->min_rate * elapsed_ms / 1000;
 	bool waits = got < conn->rate_waiting ||
 	    (conn->rate_blocked && conn_marked(conn, MARK_BLOCKED));
 

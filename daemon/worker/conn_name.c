@@ -9,8 +9,8 @@
 #include <sys/un.h>
 
 #include "config/address.h"
-#include "worker/listener.h"
-#include "worker/service.h"
+#include "config/settings.h"
+#include "worker/endpoint.h"
 
 struct conn_names {
 	struct sl_address remote, local;
@@ -100,7 +100,7 @@ conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX])
 	char remote[ADDRESS_TEXT_MAX];
 
 	snprintf(text, CONN_LABEL_MAX, "conn %" PRIu64 " %s %s", conn->id.id,
-	    conn->service->listener->name,
+	    conn->endpoint->name,
 	    sockaddr_text(&conn->peer.sa, peer_len(conn), remote));
 	return text;
 }

@@ -11,11 +11,11 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/settings.h"
 #include "ipc/counts.h"
 #include "worker/callback.h"
+#include "worker/endpoint.h"
 #include "worker/engine.h"
-#include "worker/listener.h"
-#include "worker/service.h"
 
 #define READ_BUDGET (256u << 10) /* bytes per pass: others want their turn */
 #define INPUT_GROW_MIN 1024	 /* bytes of room to read into at least */
@@ -188,8 +188,7 @@ leave_rest(struct sl_conn *conn)
 bool
 conn_read(struct sl_conn *conn)
 {
-	const struct limit_settings *limits =
-	    &conn->service->listener->settings->limits;
+	const struct limit_settings *limits = conn->endpoint->limits;
 	size_t budget = READ_BUDGET;
 
 	conn->marks &= ~MARK_READ_ON;
@@ -226,7 +225,7 @@ conn_read(struct sl_conn *conn)
 			return false;
 		}
 		conn->bytes_in += n;
-		count_add(conn->service->counts, COUNT_BYTES_IN, n);
+		count_add(conn->endpoint->counts, COUNT_BYTES_IN, n);
 		conn->active_ms = engine_now();
 		if (conn->in == HALF_OPEN) {
 			if (kept > 0) {

@@ -8,19 +8,13 @@
 
 #include <errno.h>
 
+#include "config/settings.h"
 #include "worker/callback.h"
+#include "worker/endpoint.h"
 #include "worker/engine.h"
 #include "worker/hangup.h"
-#include "worker/listener.h"
-#include "worker/service.h"
 
 static void conn_event_cb(evutil_socket_t fd, short what, void *arg);
-
-static const struct listener_settings *
-settings_of(const struct sl_conn *conn)
-{
-	return conn->service->listener->settings;
-}
 
 /*
  * Everything is with the kernel: half-close, unless the peer has finished and
@@ -34,7 +28,7 @@ finish_output(struct sl_conn *conn)
 	conn_set_out(conn, HALF_CLOSED);
 	conn->progress_ms = engine_now();
 	if (conn->in != HALF_CLOSED && conn->closing_ms != 0 &&
-	    settings_of(conn)->timeouts.linger_ms == 0) {
+	    conn->endpoint->timeouts->linger_ms == 0) {
 		conn_ask_waiting(conn);
 		if (conn_undelivered(conn) == 0)
 			conn_set_in(conn, HALF_CLOSED);
@@ -85,7 +79,7 @@ represent_due(const struct sl_conn *conn)
 static bool
 input_full(const struct sl_conn *conn)
 {
-	return conn_kept(conn) >= settings_of(conn)->limits.read_buffer;
+	return conn_kept(conn) >= conn->endpoint->limits->read_buffer;
 }
 
 /* Full, and nothing that could make the plugin take more of it? */

@@ -9,10 +9,10 @@
 
 #include "base/fail.h"
 #include "base/log.h"
+#include "config/settings.h"
 #include "ipc/counts.h"
+#include "worker/endpoint.h"
 #include "worker/engine.h"
-#include "worker/listener.h"
-#include "worker/service.h"
 
 /*
  * From this many bytes on a write goes to the kernel straight from the
@@ -34,16 +34,10 @@
 
 #define STARVED_LOG_MAX 1 /* lines per second */
 
-static const struct limit_settings *
-limits_of(const struct sl_conn *conn)
-{
-	return &conn->service->listener->settings->limits;
-}
-
 static bool
 below_low_mark(const struct sl_conn *conn)
 {
-	return conn->queue.bytes <= limits_of(conn)->write_buffer / 2;
+	return conn->queue.bytes <= conn->endpoint->limits->write_buffer / 2;
 }
 
 bool
@@ -122,7 +116,7 @@ account(struct sl_conn *conn, ssize_t n, size_t total)
 		return -1;
 	}
 	conn->bytes_out += n;
-	count_add(conn->service->counts, COUNT_BYTES_OUT, n);
+	count_add(conn->endpoint->counts, COUNT_BYTES_OUT, n);
 	conn->progress_ms = engine_now();
 	if ((size_t)n < total)
 		block(conn);
@@ -240,7 +234,7 @@ send_direct(struct sl_conn *conn, const void *buf, size_t len)
 ssize_t
 conn_write(struct sl_conn *conn, const void *buf, size_t len)
 {
-	size_t high = limits_of(conn)->write_buffer, room, take;
+	size_t high = conn->endpoint->limits->write_buffer, room, take;
 	ssize_t sent = 0;
 
 	if (len >= DIRECT_SEND_MIN && !conn_marked(conn, MARK_BLOCKED)) {
@@ -264,7 +258,7 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 int
 conn_send(struct sl_conn *conn, const void *buf, size_t len)
 {
-	size_t most = limits_of(conn)->write_queue;
+	size_t most = conn->endpoint->limits->write_queue;
 	ssize_t sent = 0;
 
 	if (len > most || conn->queue.bytes > most - len) {

@@ -171,7 +171,7 @@ put_callback(const struct callback_context *context)
 		put(", generation ");
 		put_number(context->service->generation);
 		put("), listener ");
-		put(context->service->listener->name);
+		put(context->service->listener->endpoint.name);
 	} else {
 		put(")");
 	}

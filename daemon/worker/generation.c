@@ -57,7 +57,8 @@ generation_find(const char *name)
 	struct listener *listener;
 
 	LIST_FOREACH(listener, &listeners, link)
-		if (!listener->gone && strcmp(listener->name, name) == 0)
+		if (!listener->gone &&
+		    strcmp(listener->endpoint.name, name) == 0)
 			return listener;
 	return NULL;
 }
@@ -174,7 +175,7 @@ plan_listener(struct material *material, uint32_t index)
 			    "listener \"%s\": out of memory", settings->name);
 	}
 	if (plan->is_new) /* `start` may ask for them */
-		plan->listener->settings = settings;
+		listener_configure(plan->listener, settings);
 	prepared.count++; /* generation_abort() cleans up from here */
 	if (engine_reserve_recv(settings->limits.read_buffer) == -1 ||
 	    plan_sockets(plan, material, index) == -1)
@@ -273,7 +274,7 @@ commit_listener(struct plan *plan, struct generation *generation)
 	generation->refs++;
 	generation_unref(listener->generation);
 	listener->generation = generation;
-	listener->settings = plan->settings;
+	listener_configure(listener, plan->settings);
 	if (plan->service != NULL)
 		service_commit(listener, plan->service);
 	commit_sockets(plan);
@@ -289,7 +290,8 @@ is_stopped(const struct listener *listener, const struct settings *settings)
 	if (!TAILQ_EMPTY(&listener->acceptors))
 		return false;
 	for (uint32_t i = 0; i < settings->listener_count; i++)
-		if (strcmp(settings->listeners[i].name, listener->name) == 0)
+		if (strcmp(settings->listeners[i].name,
+			listener->endpoint.name) == 0)
 			return true;
 	return false;
 }

@@ -29,26 +29,35 @@ listener_new(const char *name, uint32_t slot)
 	if (listener == NULL)
 		return NULL;
 	listener->slot = slot;
-	listener->counts =
+	listener->endpoint.counts =
 	    shm_own_counts(engine.shm, slot, &listener->counters);
 	TAILQ_INIT(&listener->acceptors);
 	TAILQ_INIT(&listener->conns);
-	listener->name = strdup(name);
-	if (listener->name == NULL ||
+	listener->endpoint.name = strdup(name);
+	if (listener->endpoint.name == NULL ||
 	    timers_attach(engine.timers, &listener->drain_timer,
 		on_drain_timer) == -1) {
-		free(listener->name);
+		free(listener->endpoint.name);
 		free(listener);
 		return NULL;
 	}
 	return listener;
 }
 
+void
+listener_configure(struct listener *listener,
+    const struct listener_settings *settings)
+{
+	listener->settings = settings;
+	listener->endpoint.limits = &settings->limits;
+	listener->endpoint.timeouts = &settings->timeouts;
+}
+
 static void
 log_counters(const struct listener *listener)
 {
 	struct log_field fields[COUNTERS_MAX];
-	unsigned int count = counters_named(listener->counts);
+	unsigned int count = counters_named(listener->endpoint.counts);
 	char prefix[ADDRESS_TEXT_MAX];
 
 	if (count == 0)
@@ -56,7 +65,8 @@ log_counters(const struct listener *listener)
 	for (unsigned int i = 0; i < count; i++)
 		fields[i] = (struct log_field){ listener->counters[i].name,
 			NULL, listener->counters[i].value };
-	snprintf(prefix, sizeof(prefix), "%s counters", listener->name);
+	snprintf(prefix, sizeof(prefix), "%s counters",
+	    listener->endpoint.name);
 	log_fields(LOG_LEVEL_INFO, prefix, fields, count);
 }
 
@@ -76,7 +86,7 @@ listener_free(struct listener *listener)
 	service_end_unused(); /* `stop` still knows the listener */
 	log_counters(listener);
 	timers_detach(engine.timers, &listener->drain_timer);
-	free(listener->name);
+	free(listener->endpoint.name);
 	free(listener);
 }
 
@@ -124,7 +134,7 @@ on_drain_timer(struct timer *timer)
 
 	log_info("%s: connections still open after drain_timeout: %u; "
 		 "closing them",
-	    listener->name, listener->conn_count);
+	    listener->endpoint.name, listener->conn_count);
 	listener_close_all(listener, SL_WHY_RELOAD);
 }
 

@@ -16,10 +16,10 @@
 #include "config/address.h"
 #include "config/settings.h"
 #include "worker/conn.h"
+#include "worker/endpoint.h"
 #include "worker/timers.h"
 
 struct counter;
-struct counts;
 struct event;
 struct generation;
 
@@ -42,16 +42,15 @@ TAILQ_HEAD(conn_list, sl_conn);
 
 struct listener {
 	LIST_ENTRY(listener) link;
-	char *name;
+	struct endpoint endpoint;
 	uint32_t slot;		  /* in the shared counts */
-	struct counts *counts;	  /* there: what this worker counts */
-	struct counter *counters; /* and its plugin */
+	struct counter *counters; /* there: what this worker's plugin counts */
 	struct sl_service *current;
 	/* From the newest, which is current. */
 	LIST_HEAD(, sl_service) versions;
 	/* Of the committed generation, which it keeps alive. */
 	struct generation *generation;
-	const struct listener_settings *settings;
+	const struct listener_settings *settings; /* listener_configure() */
 	struct acceptors acceptors;
 	struct conn_list conns;
 	unsigned int conn_count; /* also those that ended in this pass */
@@ -74,6 +73,9 @@ void listener_set_done(struct listener *listener);
 
 /* Without service, settings and sockets.  NULL: ENOMEM. */
 struct listener *listener_new(const char *name, uint32_t slot);
+/* Borrows the settings, until others come. */
+void listener_configure(struct listener *listener,
+    const struct listener_settings *settings);
 /* With no connection left.  Ends its service, logs its counters. */
 void listener_free(struct listener *listener);
 

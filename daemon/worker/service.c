@@ -99,7 +99,7 @@ service_new(struct listener *listener, struct plugin *plugin,
 	}
 	state->refs = 1;
 	service->listener = listener;
-	service->counts = listener->counts;
+	service->counts = listener->endpoint.counts;
 	service->plugin = plugin;
 	service->options = options;
 	service->state = state;
@@ -139,8 +139,8 @@ service_tell_migration(struct sl_service *service)
 	service->told = true;
 	log_info("%s: generation %u: connections that migrated to it: %u; "
 		 "refused, which stay on old code: %u",
-	    service->listener->name, service->generation, service->migrated,
-	    service->refused);
+	    service->listener->endpoint.name, service->generation,
+	    service->migrated, service->refused);
 }
 
 static void
@@ -149,7 +149,7 @@ tell_end(const struct sl_service *service)
 	if (service->stayed > 0)
 		log_info("%s: generation %u ended; connections that had "
 			 "stayed on it by refusal: %u",
-		    service->listener->name, service->generation,
+		    service->listener->endpoint.name, service->generation,
 		    service->stayed);
 }
 

@@ -1,0 +1,22 @@
+/*
+ * endpoint.h: what a connection is one of: the name that logs show, the limits
+ * and timeouts that it is held to, and where it is counted.  It lies in what
+ * makes the connections, a listener, and outlives all of them.
+ */
+
+#ifndef SLUICE_ENDPOINT_H
+#define SLUICE_ENDPOINT_H
+
+struct counts;
+struct limit_settings;
+struct timeout_settings;
+
+struct endpoint {
+	char *name; /* owned */
+	/* Of the committed generation; a COMMIT changes them under the living. */
+	const struct limit_settings *limits;
+	const struct timeout_settings *timeouts;
+	struct counts *counts; /* of this worker, in the shared memory */
+};
+
+#endif
