@@ -10,6 +10,9 @@
 /* A good answer; what is wrong in it goes to stderr. */
 void print_answer(enum control_command command, const json_t *answer);
 
+/* print_status.c: that of `status`, for print_answer(). */
+void print_status(const json_t *answer);
+
 /* The sentence of a bad one, or its lines, to stderr. */
 void print_failure(const json_t *answer);
 
