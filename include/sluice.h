@@ -472,7 +472,8 @@ SL_EXPORT void sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
 /*
  * Add n to the service's counter of this name, 1 to 31 of the characters
  * A-Z a-z 0-9 _ . - (copied).  -1: EINVAL for another name, ENOSPC for more
- * than 32 names.  The log tells the counts when the listener ends.
+ * than 32 names.  `sluicectl status` tells the sum over all workers, and the log
+ * what this one has counted when the listener ends.
  */
 SL_EXPORT int sl_count(struct sl_service *service, const char *name,
     uint64_t n);

@@ -32,7 +32,7 @@ ticks_measure(const struct ticks_mark *since)
 		ticks_mark(&now);
 	while (now.ns - since->ns < BASE_NS);
 	if (now.ticks <= since->ticks)
-		return 0;
+		return 1; /* no clock of any use: all takes no time */
 	scale = ((ticks_wide)(now.ns - since->ns) << 64) /
 	    ((ticks_wide)(now.ticks - since->ticks) * 500);
 	return scale > UINT64_MAX ? UINT64_MAX : (uint64_t)scale;

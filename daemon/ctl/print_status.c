@@ -1,10 +1,12 @@
 /* print_status.c: the answer to `status`, for people. */
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ctl/print.h"
 #include "ctl/table.h"
+#include "ipc/counts.h"
 
 static void
 fill_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
@@ -53,6 +55,145 @@ fill_draining_listener(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	fill_listener_or(row, cells, "(closed: sluiced is stopping)");
 }
 
+/* All that the members of a member say. */
+static long long
+total(const json_t *counts, const char *name)
+{
+	json_t *object = json_object_get(counts, name), *value;
+	unsigned long long sum = 0;
+	const char *key;
+
+	json_object_foreach(object, key, value) sum +=
+	    (unsigned long long)json_integer_value(value);
+	return (long long)sum;
+}
+
+static void
+fill_counts(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
+{
+	const json_t *counts = json_object_get(row, "counts");
+	const json_t *callbacks = json_object_get(counts, "callbacks");
+	const long long numbers[] = {
+		answer_number(counts, "accepted"),
+		total(counts, "refused"),
+		total(counts, "closed"),
+		answer_number(counts, "bytes_in"),
+		answer_number(counts, "bytes_out"),
+		answer_number(callbacks, "count"),
+		answer_number(counts, "slow_callbacks"),
+	};
+
+	snprintf(cells[0], CELL_MAX, "%s", answer_text(row, "name"));
+	for (unsigned int i = 0; i < 7; i++)
+		snprintf(cells[1 + i], CELL_MAX, "%lld", numbers[i]);
+}
+
+/* "echo closed: peer 12, idle 1" */
+static void
+print_members(const json_t *listener, const char *what)
+{
+	json_t *object, *value;
+	const char *key, *before = ": ";
+
+	object = json_object_get(json_object_get(listener, "counts"), what);
+	if (json_object_size(object) == 0)
+		return;
+	put_member(listener, "name");
+	printf(" %s", what);
+	json_object_foreach(object, key, value)
+	{
+		fputs(before, stdout);
+		put_text(stdout, key, NULL);
+		printf(" %lld", (long long)json_integer_value(value));
+		before = ", ";
+	}
+	putchar('\n');
+}
+
+/* "half under 2 us", as the bucket says. */
+static void
+print_bound(const char *what, size_t bucket)
+{
+	bool last = bucket >= COUNT_BUCKETS - 1;
+	unsigned long us = 1ul << (last ? COUNT_BUCKETS - 2 : bucket);
+
+	printf("%s %s ", what, last ? "over" : "under");
+	if (us < 1000)
+		printf("%lu us", us);
+	else if (us < 1000000)
+		printf("%lu ms", us / 1000);
+	else
+		printf("%lu s", us / 1000000);
+}
+
+/* The first bucket with which more than `part` of them are reached. */
+static size_t
+bucket_of(const json_t *buckets, unsigned long long part)
+{
+	unsigned long long sum = 0;
+	size_t i;
+
+	for (i = 0; i + 1 < json_array_size(buckets); i++) {
+		sum += (unsigned long long)json_integer_value(
+		    json_array_get(buckets, i));
+		if (sum > part)
+			break;
+	}
+	return i;
+}
+
+/* "echo callbacks: half under 1 us, 99 % under 4 us, all under 131 ms" */
+static void
+print_times(const json_t *listener)
+{
+	const json_t *callbacks =
+	    json_object_get(json_object_get(listener, "counts"), "callbacks");
+	const json_t *buckets = json_object_get(callbacks, "buckets");
+	unsigned long long all =
+	    (unsigned long long)answer_number(callbacks, "count");
+
+	if (json_array_size(buckets) == 0)
+		return;
+	put_member(listener, "name");
+	print_bound(" callbacks: half", bucket_of(buckets, all / 2));
+	print_bound(", 99 %", bucket_of(buckets, all - all / 100 - 1));
+	print_bound(", all", json_array_size(buckets) - 1);
+	putchar('\n');
+}
+
+static void
+print_counts(const json_t *listeners)
+{
+	static const char *const heads[] = { "LISTENER", "ACCEPTED", "REFUSED",
+		"CLOSED", "IN", "OUT", "CALLBACKS", "SLOW", NULL };
+	const json_t *listener;
+
+	putchar('\n');
+	put_table(listeners, heads, fill_counts);
+	for (size_t i = 0; i < json_array_size(listeners); i++) {
+		listener = json_array_get(listeners, i);
+		print_members(listener, "refused");
+		print_members(listener, "closed");
+		print_times(listener);
+		print_members(listener, "counters");
+	}
+}
+
+/* What takes long just now. */
+static void
+print_doing(const json_t *workers)
+{
+	const json_t *worker;
+
+	for (size_t i = 0; i < json_array_size(workers); i++) {
+		worker = json_array_get(workers, i);
+		if (*answer_text(worker, "doing") == '\0')
+			continue;
+		printf("worker %lld: ", answer_number(worker, "worker"));
+		put_line(stdout, answer_text(worker, "doing"));
+	}
+}
+
 static void
 print_uptime(long long s)
 {
@@ -97,9 +238,11 @@ print_status(const json_t *answer)
 	putchar('\n');
 	put_table(json_object_get(answer, "workers"), worker_heads,
 	    fill_worker);
+	print_doing(json_object_get(answer, "workers"));
 	putchar('\n');
 	put_table(json_object_get(answer, "listeners"), listener_heads,
 	    strcmp(answer_text(answer, "reload"), "stopped") == 0
 		? fill_draining_listener
 		: fill_listener);
+	print_counts(json_object_get(answer, "listeners"));
 }

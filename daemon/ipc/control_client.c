@@ -20,7 +20,7 @@
 #include "base/time_text.h"
 
 #define ANSWER_MIN (64u << 10)
-#define ANSWER_MAX (4u << 20) /* bytes; sluiced says half of that at most */
+#define ANSWER_MAX (8u << 20) /* bytes; sluiced says 6 MiB at most */
 #define BUSY_PAUSE_MS 100     /* few of its clients stay longer */
 
 /* One try. */

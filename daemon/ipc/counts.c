@@ -35,7 +35,7 @@ const struct count_row count_table[] = {
 	{ COUNT_HISTOGRAM, "callbacks", "seconds", COUNT_CALLBACKS,
 	    COUNT_BUCKETS, NULL, NULL,
 	    "Callbacks that have returned, by the time they took." },
-	{ COUNT_PLAIN, "slow", "", COUNT_SLOW, 1, NULL, NULL,
+	{ COUNT_PLAIN, "slow_callbacks", "", COUNT_SLOW, 1, NULL, NULL,
 	    "Callbacks that took 100 ms or more." },
 };
 const size_t count_table_size = sizeof(count_table) / sizeof(count_table[0]);

@@ -209,8 +209,9 @@ shm_begin_row(struct shm *shm, unsigned int worker)
 		return -1;
 	}
 	view->serial++;
-	/* Each time a little better, as more time has passed. */
-	atomic_store(&shm->head->tick_scale, ticks_measure(&shm->mark));
+	/* Once: sums of ticks become time by it, and must not fall. */
+	if (atomic_load(&shm->head->tick_scale) == 0)
+		atomic_store(&shm->head->tick_scale, ticks_measure(&shm->mark));
 	offer(shm, worker);
 	return 0;
 }

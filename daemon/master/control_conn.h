@@ -6,17 +6,19 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
 #include "ipc/control_words.h"
 
 struct control_subject;
+struct counts_sum;
 struct event;
 struct event_base;
 
 #define CONTROL_REPLY_MAX \
-	(2u << 20) /* bytes; the longest of 16 crash reports fit */
+	(6u << 20) /* bytes; 1,024 listeners fit, with all that they count */
 
 enum control_state {
 	CONTROL_READING, /* the request */
@@ -71,6 +73,9 @@ void control_wait(struct control_conn *conn,
 
 /* control_commands.c: do what the line asks for; reply, fail or wait. */
 void control_run(struct control_conn *conn, const char *line, size_t length);
+
+/* control_counts.c: as an object; what has not occurred is left out. */
+json_t *control_counts(const struct counts_sum *sum, uint64_t tick_scale);
 
 /* control_status.c, control_generations.c */
 void control_status(struct control_conn *conn, unsigned int flags);

@@ -14,9 +14,11 @@
 #include "base/time_text.h"
 #include "config/address.h"
 #include "config/settings.h"
+#include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
+#include "master/doing.h"
 #include "master/gen.h"
 #include "master/reload.h"
 #include "master/sockets.h"
@@ -70,14 +72,17 @@ listener_object(const struct control_subject *subject, const struct gen *gen,
 	const struct image_settings *image =
 	    &gen->settings->images[listener->image];
 	const struct image_facts *facts = &gen->images[listener->image].facts;
+	const struct shm *shm = workers_shm(subject->workers);
+	struct counts_sum sum;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "name",
+	shm_sum_listener(shm, gen->slots[index], &sum);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "name",
 	    json_text(listener->name), "addresses", addresses(gen, index),
 	    "plugin", json_text(facts->name), "version",
 	    json_text(facts->version), "file", json_text(image->path), "image",
 	    hash_text(image->hash), "connections",
-	    (json_int_t)shm_connections(workers_shm(subject->workers),
-		gen->slots[index]));
+	    (json_int_t)shm_connections(shm, gen->slots[index]), "counts",
+	    control_counts(&sum, shm_tick_scale(shm)));
 }
 
 static json_t *
@@ -93,23 +98,38 @@ listeners_array(const struct control_subject *subject, const struct gen *gen)
 }
 
 static json_t *
+worker_object(const struct control_subject *subject, uint32_t worker)
+{
+	const struct shm *shm = workers_shm(subject->workers);
+	struct worker_facts facts;
+	struct counts_sum sum;
+	char doing[DOING_MAX];
+	json_t *object;
+
+	workers_facts(subject->workers, worker, &facts);
+	shm_sum_worker(shm, worker, &sum);
+	sum.named = 0; /* they are a listener's */
+	object = json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}",
+	    "worker", (json_int_t)worker + 1, "pid", (json_int_t)facts.pid,
+	    "state", facts.state, "generation", (json_int_t)facts.generation,
+	    "connections", (json_int_t)facts.connections, "slow_callbacks",
+	    (json_int_t)facts.slow, "aborts", (json_int_t)facts.aborted,
+	    "restarts", (json_int_t)facts.restarts, "counts",
+	    control_counts(&sum, shm_tick_scale(shm)));
+	if (facts.lasted_ms >= COUNT_SLOW_MS) {
+		workers_doing(subject->workers, worker, NULL, doing);
+		json_object_set_new(object, "doing", json_text(doing));
+	}
+	return object;
+}
+
+static json_t *
 workers_array(const struct control_subject *subject)
 {
 	json_t *array = json_array();
-	struct worker_facts facts;
 
-	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {
-		workers_facts(subject->workers, i, &facts);
-		json_array_append_new(array,
-		    json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}",
-			"worker", (json_int_t)i + 1, "pid",
-			(json_int_t)facts.pid, "state", facts.state,
-			"generation", (json_int_t)facts.generation,
-			"connections", (json_int_t)facts.connections,
-			"slow_callbacks", (json_int_t)facts.slow, "aborts",
-			(json_int_t)facts.aborted, "restarts",
-			(json_int_t)facts.restarts));
-	}
+	for (uint32_t i = 0; i < workers_count(subject->workers); i++)
+		json_array_append_new(array, worker_object(subject, i));
 	return array;
 }
 

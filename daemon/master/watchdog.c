@@ -25,6 +25,7 @@
 #include "base/time_text.h"
 #include "config/settings.h"
 #include "ipc/board.h"
+#include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "master/child.h"
 #include "master/doing.h"
@@ -33,8 +34,7 @@
 
 #define TICK_MS 50
 #define TICK_COUNTS_MS (2 * TICK_MS) /* at most, however late we come */
-#define SLOW_MS 100    /* somebody else is waiting for so long already */
-#define REPORT_MS 1000 /* for the report of an aborted one */
+#define REPORT_MS 1000		     /* for the report of an aborted one */
 /* To be gone, with a whole report: else it is a core dump. */
 #define WHOLE_MS 500
 #define END_TEXT_MAX 192
@@ -150,7 +150,7 @@ lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	char what[DOING_MAX];
 
 	watched->ms += ms;
-	if (watched->ms < SLOW_MS && (limit == 0 || watched->ms < limit))
+	if (watched->ms < COUNT_SLOW_MS && (limit == 0 || watched->ms < limit))
 		return;
 	doing_name(worker, NULL, watched->callback, atomic_load(&row->code),
 	    what, sizeof(what));

@@ -92,6 +92,7 @@ workers_facts(const struct workers *workers, uint32_t worker,
 
 	ret_facts->slow = counts.slow;
 	ret_facts->aborted = counts.aborted;
+	ret_facts->lasted_ms = watchdog_lasted_ms(workers->watchdog, worker);
 	ret_facts->pid = row->child != NULL ? row->pid : 0;
 	ret_facts->state = worker_state_name(row->state);
 	ret_facts->generation = row->child != NULL ? row->serves : 0;
