@@ -15,6 +15,7 @@
 #include "config/settings.h"
 #include "fixture.h"
 #include "ipc/versions.h"
+#include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/generation.h"
@@ -907,7 +908,7 @@ listener_with_client(int *ret_client)
 	struct error err;
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	listener->settings = worker_settings();
+	listener_configure(listener, worker_settings());
 	second.refs++;
 	service_commit(listener,
 	    service_new(listener, &second, NULL, 1, NULL, ON_RELOAD_AUTO,

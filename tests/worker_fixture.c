@@ -11,6 +11,7 @@
 
 #include "config/settings.h"
 #include "ipc/shm.h"
+#include "worker/accept.h"
 #include "worker/after_pass.h"
 #include "worker/callback.h"
 #include "worker/conn.h"
@@ -100,6 +101,16 @@ worker_plugin(void)
 	return &plugin;
 }
 
+static struct seat
+any_seat(void)
+{
+	struct seat seat = SEAT_NONE;
+	struct sockaddr peer = { .sa_family = AF_UNIX };
+
+	ck_assert(seat_take(&seat, &listener->endpoint, &peer, sizeof(peer)));
+	return seat;
+}
+
 int
 worker_connect(void)
 {
@@ -109,9 +120,8 @@ worker_connect(void)
 			     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 			     pair),
 	    0);
-	ck_assert(shm_connection_in(shm, 0, 0));
 	conn_accept(listener, worker_stream(pair[0], true), NULL, 0,
-	    (uint32_t)-1);
+	    any_seat());
 	return pair[1];
 }
 
@@ -138,9 +148,8 @@ worker_connect_tcp(void)
 	ck_assert_int_ge(fd, 0);
 	close(server);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
-	ck_assert(shm_connection_in(shm, 0, 0));
 	conn_accept(listener, worker_stream(fd, false), (void *)&addr, len,
-	    (uint32_t)-1);
+	    any_seat());
 	return client;
 }
 

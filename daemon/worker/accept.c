@@ -3,18 +3,19 @@
  * conn_accept().
  */
 
+#include "worker/accept.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ipc/counts.h"
 #include "ipc/shm.h"
+#include "worker/admission.h"
+#include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
 #include "worker/ours.h"
@@ -24,7 +25,6 @@
 #define BROKEN_PAUSE_MS 1000
 #define ACCEPT_PAUSE_MS 100 /* out of descriptors: time for some to close */
 #define MASTER_PAUSE_MS 2   /* for what the master has sent to come through */
-#define REFUSED_LOG_MAX 1   /* lines per second and listener */
 /*
  * Descriptors that connections never get: the master must be able to send the
  * images and sockets of a reload.  An eighth of all where there are few.
@@ -92,8 +92,7 @@ on_pause_over(struct timer *timer)
 static void
 close_unserved(const struct acceptor *acceptor, int fd)
 {
-	count_add(acceptor->listener->endpoint.counts,
-	    COUNT_REFUSED_DESCRIPTORS, 1);
+	admission_out_of_descriptors(&acceptor->listener->endpoint);
 	close(fd);
 }
 
@@ -166,48 +165,23 @@ tell_recovery(struct acceptor *acceptor)
 	starved = acceptor->broken = false;
 }
 
-static void
-refuse(struct listener *listener, int fd, const struct sockaddr *peer,
-    socklen_t len, enum count count, const char *limit, uint64_t most)
-{
-	char text[ADDRESS_TEXT_MAX], more[64] = "";
-	uint32_t skipped;
-
-	count_add(listener->endpoint.counts, count, 1);
-	close(fd);
-	if (!log_limit(&listener->refused, REFUSED_LOG_MAX, &skipped))
-		return;
-	if (skipped > 0)
-		snprintf(more, sizeof(more),
-		    "; %u more were refused since the last such line", skipped);
-	log_warnx("%s: refused %s: limits.%s (%llu) is reached%s",
-	    listener->endpoint.name, sockaddr_text(peer, len, text), limit,
-	    (unsigned long long)most, more);
-}
-
+/* The address first: whoever has too many takes no place from others. */
 static void
 admit(struct listener *listener, int fd, const struct sockaddr *peer,
     socklen_t len)
 {
-	const struct limit_settings *limits = &listener->settings->limits;
-	uint32_t entry = (uint32_t)-1;
+	struct endpoint *endpoint = &listener->endpoint;
+	struct seat seat = SEAT_NONE;
 
-	if (limits->per_address != 0 &&
-	    !shm_address_in(engine.shm, listener->slot, peer,
-		limits->per_address, &entry)) {
-		refuse(listener, fd, peer, len, COUNT_REFUSED_PER_ADDRESS,
-		    "per_address", limits->per_address);
+	if (seat_take_address(&seat, endpoint, peer, len) &&
+	    seat_take(&seat, endpoint, peer, len)) {
+		conn_accept(listener,
+		    stream_plain(fd, peer->sa_family == AF_UNIX), peer, len,
+		    seat);
 		return;
 	}
-	if (!shm_connection_in(engine.shm, listener->slot,
-		limits->connections)) {
-		shm_address_out(engine.shm, entry);
-		refuse(listener, fd, peer, len, COUNT_REFUSED_CONNECTIONS,
-		    "connections", limits->connections);
-		return;
-	}
-	conn_accept(listener, stream_plain(fd, peer->sa_family == AF_UNIX),
-	    peer, len, entry);
+	seat_release(&seat);
+	close(fd);
 }
 
 /* Accept one.  Returns false when there is none, or none can be had. */

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/log.h"
 #include "ipc/counts.h"
+#include "worker/accept.h"
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/engine.h"

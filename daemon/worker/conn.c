@@ -33,23 +33,18 @@ static void conn_free(struct sl_conn *conn);
 
 void
 conn_accept(struct listener *listener, struct stream stream,
-    const struct sockaddr *peer, socklen_t peer_len, uint32_t address_entry)
+    const struct sockaddr *peer, socklen_t peer_len, struct seat seat)
 {
 	struct sl_conn *conn = calloc(1, sizeof(*conn));
 	uint64_t id = shm_next_id(engine.shm);
-	uint32_t skipped;
 
 	if (conn == NULL || id == 0 ||
 	    timers_attach(engine.timers, &conn->timer, conn_on_timer) == -1) {
-		if (log_limit(&listener->refused, 1, &skipped))
-			log_warnx("%s: out of %s; a connection was refused",
-			    listener->endpoint.name,
-			    id == 0 ? "connection ids" : "memory");
-		count_add(listener->endpoint.counts, COUNT_REFUSED_MEMORY, 1);
+		admission_out_of(&listener->endpoint,
+		    id == 0 ? "connection ids" : "memory");
 		free(conn);
 		stream.transport->close(&stream, false);
-		shm_address_out(engine.shm, address_entry);
-		shm_connection_out(engine.shm, listener->slot);
+		seat_release(&seat);
 		return;
 	}
 	conn->stream = stream;
@@ -59,7 +54,7 @@ conn_accept(struct listener *listener, struct stream stream,
 	service_count_conn(conn->service, 1);
 	count_add(conn->endpoint->counts, COUNT_ACCEPTED, 1);
 	conn->id.id = id;
-	conn->address_entry = address_entry;
+	conn->seat = seat;
 	if (peer_len > 0 && peer_len <= sizeof(conn->peer))
 		memcpy(&conn->peer, peer, peer_len);
 	else
@@ -371,8 +366,7 @@ conn_end(struct sl_conn *conn)
 		listener->sweep = TAILQ_NEXT(conn, link);
 	TAILQ_REMOVE(&listener->conns, conn, link);
 	service_count_conn(conn->service, -1);
-	shm_address_out(engine.shm, conn->address_entry);
-	shm_connection_out(engine.shm, listener->slot);
+	seat_release(&conn->seat);
 	if (!conn->pending)
 		STAILQ_INSERT_TAIL(&dead, conn, next);
 	engine.after_pass_due = true;

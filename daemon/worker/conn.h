@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "worker/admission.h"
 #include "worker/ids.h"
 #include "worker/plugin_timer.h"
 #include "worker/queue.h"
@@ -96,11 +97,11 @@ struct sl_conn {
 	struct ending ending;
 	struct ending fault; /* what `error` will be told, if anything */
 	union peer peer;
-	uint32_t address_entry; /* in the per-address table */
-	uint32_t waiting;	/* not acknowledged, at the last look */
-	uint32_t unread;	/* input left in the socket, then */
-	uint32_t rate_waiting;	/* not acknowledged when rate_ms was set */
-	uint32_t turn;		/* bytes_out, cut off, when its turn began */
+	struct seat seat;
+	uint32_t waiting;      /* not acknowledged, at the last look */
+	uint32_t unread;       /* input left in the socket, then */
+	uint32_t rate_waiting; /* not acknowledged when rate_ms was set */
+	uint32_t turn;	       /* bytes_out, cut off, when its turn began */
 	enum half in : 8, out : 8;
 	unsigned int wants : 8; /* events armed: EV_READ, EV_WRITE */
 	uint32_t marks;		/* enum mark */
@@ -124,7 +125,7 @@ struct sl_conn {
  * is closed).  Calls `open`.  peer may be NULL.  Not for use under a callback.
  */
 void conn_accept(struct listener *listener, struct stream stream,
-    const struct sockaddr *peer, socklen_t peer_len, uint32_t address_entry);
+    const struct sockaddr *peer, socklen_t peer_len, struct seat seat);
 
 /* Settle after this pass. */
 void conn_pend(struct sl_conn *conn);

@@ -7,6 +7,10 @@
 #ifndef SLUICE_ENDPOINT_H
 #define SLUICE_ENDPOINT_H
 
+#include <stdint.h>
+
+#include "base/log.h"
+
 struct counts;
 struct limit_settings;
 struct timeout_settings;
@@ -16,7 +20,9 @@ struct endpoint {
 	/* Of the committed generation; a COMMIT changes them under the living. */
 	const struct limit_settings *limits;
 	const struct timeout_settings *timeouts;
-	struct counts *counts; /* of this worker, in the shared memory */
+	uint32_t slot;	       /* in the shared memory */
+	struct counts *counts; /* there, of this worker */
+	struct log_limit refused;
 };
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "worker/accept.h"
 #include "worker/engine.h"
 #include "worker/material.h"
 #include "worker/options.h"

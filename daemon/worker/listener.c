@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
+#include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/service.h"
@@ -28,7 +29,7 @@ listener_new(const char *name, uint32_t slot)
 
 	if (listener == NULL)
 		return NULL;
-	listener->slot = slot;
+	listener->endpoint.slot = slot;
 	listener->endpoint.counts =
 	    shm_own_counts(engine.shm, slot, &listener->counters);
 	TAILQ_INIT(&listener->acceptors);

@@ -12,39 +12,22 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/log.h"
-#include "config/address.h"
 #include "config/settings.h"
 #include "worker/conn.h"
 #include "worker/endpoint.h"
 #include "worker/timers.h"
 
+struct acceptor;
 struct counter;
-struct event;
 struct generation;
 
-/* One listening socket. */
-struct acceptor {
-	TAILQ_ENTRY(acceptor) link; /* of its listener */
-	LIST_ENTRY(acceptor) all;   /* of this worker, while it accepts */
-	struct listener *listener;
-	struct event *event;
-	int fd;		/* owned */
-	uint32_t id;	/* the master's number for the socket */
-	uint32_t index; /* of the address in the settings */
-	bool accepting;
-	bool broken; /* it does not listen; that was said */
-	struct sl_address address;
-	char text[ADDRESS_TEXT_MAX];
-};
 TAILQ_HEAD(acceptors, acceptor);
 TAILQ_HEAD(conn_list, sl_conn);
 
 struct listener {
 	LIST_ENTRY(listener) link;
 	struct endpoint endpoint;
-	uint32_t slot;		  /* in the shared counts */
-	struct counter *counters; /* there: what this worker's plugin counts */
+	struct counter *counters; /* in the shared memory: its plugin's */
 	struct sl_service *current;
 	/* From the newest, which is current. */
 	LIST_HEAD(, sl_service) versions;
@@ -62,7 +45,6 @@ struct listener {
 	/* Versions that a connection has refused to leave. */
 	LIST_HEAD(, sl_service) stayed_on;
 	struct timer drain_timer;
-	struct log_limit refused;
 };
 LIST_HEAD(listeners, listener);
 
@@ -78,19 +60,6 @@ void listener_configure(struct listener *listener,
     const struct listener_settings *settings);
 /* With no connection left.  Ends its service, logs its counters. */
 void listener_free(struct listener *listener);
-
-/*
- * Take fd over (also on failure, when it is closed).  Whoever calls links it
- * to the listener's list, and unlinks it before it is freed.  NULL: errno.
- */
-struct acceptor *acceptor_new(struct listener *listener, int fd, uint32_t id,
-    uint32_t index);
-void acceptor_free(struct acceptor *acceptor);
-
-/* Accept from now on, if it does not yet. */
-void acceptor_start(struct acceptor *acceptor);
-/* Accept what waits, then unlink, close and free it. */
-void acceptor_stop(struct acceptor *acceptor);
 
 /* acceptor_stop() for all of its sockets. */
 void listener_stop_accepting(struct listener *listener);
@@ -113,9 +82,5 @@ void listener_kill_all(struct listener *listener, enum sl_why why);
  */
 void listener_begin_sweep(struct listener *listener);
 unsigned int listener_sweep(struct listener *listener, unsigned int most);
-
-/* Keep a descriptor for the time when there are none.  0, or -1. */
-int accept_init(void);
-void accept_done(void);
 
 #endif

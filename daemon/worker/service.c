@@ -104,7 +104,7 @@ service_new(struct listener *listener, struct plugin *plugin,
 	service->options = options;
 	service->state = state;
 	service->generation = generation;
-	service->code = board_code(generation, listener->slot);
+	service->code = board_code(generation, listener->endpoint.slot);
 	service->refs = 1;
 	if (predecessor != NULL)
 		service->carry = decide_carry(service, predecessor, on_reload);

@@ -20,6 +20,7 @@
 #include "ipc/channel.h"
 #include "ipc/msg.h"
 #include "ipc/shm.h"
+#include "worker/accept.h"
 #include "worker/after_pass.h"
 #include "worker/callback.h"
 #include "worker/conn.h"

@@ -1,0 +1,100 @@
+/* admission.c: seats, and those who get none. */
+
+#include "worker/admission.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "config/address.h"
+#include "config/settings.h"
+#include "ipc/counts.h"
+#include "ipc/shm.h"
+#include "worker/endpoint.h"
+#include "worker/engine.h"
+
+#define REFUSED_LOG_MAX 1 /* lines per second and endpoint */
+#define SKIPPED_MAX 64
+
+/*
+ * Count it.  Returns false when there were enough lines about it, else fills
+ * in the end of the line.
+ */
+static bool
+refused(struct endpoint *endpoint, enum count count, char skipped[SKIPPED_MAX])
+{
+	uint32_t n;
+
+	count_add(endpoint->counts, count, 1);
+	if (!log_limit(&endpoint->refused, REFUSED_LOG_MAX, &n))
+		return false;
+	skipped[0] = '\0';
+	if (n > 0)
+		snprintf(skipped, SKIPPED_MAX,
+		    "; %u more were refused since the last such line", n);
+	return true;
+}
+
+static bool
+limit_reached(struct endpoint *endpoint, enum count count, const char *limit,
+    uint64_t most, const struct sockaddr *peer, socklen_t len)
+{
+	char text[ADDRESS_TEXT_MAX], skipped[SKIPPED_MAX];
+
+	if (refused(endpoint, count, skipped))
+		log_warnx("%s: refused %s: limits.%s (%llu) is reached%s",
+		    endpoint->name, sockaddr_text(peer, len, text), limit,
+		    (unsigned long long)most, skipped);
+	return false;
+}
+
+bool
+seat_take(struct seat *seat, struct endpoint *endpoint,
+    const struct sockaddr *peer, socklen_t len)
+{
+	uint64_t most = endpoint->limits->connections;
+
+	if (!shm_connection_in(engine.shm, endpoint->slot, most))
+		return limit_reached(endpoint, COUNT_REFUSED_CONNECTIONS,
+		    "connections", most, peer, len);
+	seat->slot = endpoint->slot;
+	return true;
+}
+
+bool
+seat_take_address(struct seat *seat, struct endpoint *endpoint,
+    const struct sockaddr *peer, socklen_t len)
+{
+	uint64_t most = endpoint->limits->per_address;
+
+	if (most == 0)
+		return true;
+	if (!shm_address_in(engine.shm, endpoint->slot, peer, most,
+		&seat->address))
+		return limit_reached(endpoint, COUNT_REFUSED_PER_ADDRESS,
+		    "per_address", most, peer, len);
+	return true;
+}
+
+void
+seat_release(struct seat *seat)
+{
+	shm_address_out(engine.shm, seat->address);
+	shm_connection_out(engine.shm, seat->slot);
+	*seat = SEAT_NONE;
+}
+
+void
+admission_out_of(struct endpoint *endpoint, const char *what)
+{
+	char skipped[SKIPPED_MAX];
+
+	if (refused(endpoint, COUNT_REFUSED_MEMORY, skipped))
+		log_warnx("%s: out of %s; a connection was refused%s",
+		    endpoint->name, what, skipped);
+}
+
+void
+admission_out_of_descriptors(struct endpoint *endpoint)
+{
+	count_add(endpoint->counts, COUNT_REFUSED_DESCRIPTORS, 1);
+}
