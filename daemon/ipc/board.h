@@ -48,8 +48,6 @@ struct board_row {
 	_Atomic uint32_t callback; /* enum callback; NONE: none runs */
 	_Atomic uint64_t begun;	   /* in ticks, see ticks.h */
 	_Atomic uint64_t code;	   /* whose it is: see board_code() */
-	/* Connections that ended, and how many of them by an error. */
-	_Atomic uint64_t closed, failed;
 	/* Written by a crash; length 0: none. */
 	_Atomic uint32_t report_length;
 	_Atomic uint32_t report_whole; /* 1: all of it is there */

@@ -41,6 +41,7 @@ enum count {
 	COUNT_REFUSED_PER_ADDRESS,
 	COUNT_REFUSED_MEMORY,
 	COUNT_REFUSED_DESCRIPTORS,
+	COUNT_FAILED, /* ended by an error, or by a callback's */
 	COUNT_CLOSED, /* by enum sl_why */
 	COUNT_CLOSED_LAST = COUNT_CLOSED + WHY_ROWS - 1,
 	COUNTS

@@ -1,6 +1,6 @@
 /*
- * canary.c: counts from the board, which workers write, and nobody believes
- * more than for a comparison.
+ * canary.c: counts from the shared memory, which workers write, and nobody
+ * believes more than for a comparison.
  */
 
 #include "master/canary.h"
@@ -9,7 +9,8 @@
 
 #include "base/clock.h"
 #include "config/settings.h"
-#include "ipc/board.h"
+#include "ipc/counts.h"
+#include "ipc/shm.h"
 #include "master/gen.h"
 
 uint32_t
@@ -30,15 +31,15 @@ canary_size(const struct gen *committed, const struct gen *next,
 }
 
 static struct canary_counts
-counts_of(struct shm *shm, uint32_t worker)
+counts_of(const struct shm *shm, uint32_t worker)
 {
-	const struct board_row *row = shm_row(shm, worker);
-	struct canary_counts counts;
+	struct canary_counts counts = { 0, 0 };
+	struct counts_sum sum;
 
-	counts.closed =
-	    atomic_load_explicit(&row->closed, memory_order_relaxed);
-	counts.failed =
-	    atomic_load_explicit(&row->failed, memory_order_relaxed);
+	shm_sum_worker(shm, worker, &sum);
+	for (unsigned int i = COUNT_CLOSED; i <= COUNT_CLOSED_LAST; i++)
+		counts.closed += sum.value[i];
+	counts.failed = sum.value[COUNT_FAILED];
 	return counts;
 }
 

@@ -14,7 +14,6 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/why.h"
-#include "ipc/board.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "worker/callback.h"
@@ -299,17 +298,12 @@ log_access(const struct sl_conn *conn, uint32_t after)
 	log_fields(LOG_LEVEL_INFO, label, fields, n);
 }
 
-/* And on the board, for whoever compares generations. */
 static void
 count_end(const struct sl_conn *conn)
 {
-	struct board_row *row = shm_own_row(engine.shm);
-
 	count_add(conn->endpoint->counts, COUNT_CLOSED + conn->ending.why, 1);
-	atomic_fetch_add_explicit(&row->closed, 1, memory_order_relaxed);
 	if (conn->fault.why != SL_WHY_NONE || conn->ending.why == SL_WHY_PLUGIN)
-		atomic_fetch_add_explicit(&row->failed, 1,
-		    memory_order_relaxed);
+		count_add(conn->endpoint->counts, COUNT_FAILED, 1);
 }
 
 /*

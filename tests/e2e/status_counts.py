@@ -134,6 +134,8 @@ def test_closed_by_each_reason():
         s.sendall(b"x" * 512)
         expect_gone(s)
         wait_counts(d, "small", closed={"input-limit": 1})
+        equal([counts(d, name)["failed"] for name in ("c", "idle", "small")],
+              [2, 0, 1])
         said = d.sluicectl("status").stdout
         check("small closed: input-limit 1" in said, said)
         equal(d.ask("status")["workers"][0]["counts"]["closed"],
