@@ -10,10 +10,13 @@
 
 #include <event2/event.h>
 
+#include "base/error.h"
+#include "base/log.h"
 #include "fixture.h"
 #include "ipc/answers.h"
 #include "ipc/channel.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 
 /* As daemon/ipc/answers.c has it. */
 #define RING_SIZE 65536
@@ -30,8 +33,9 @@ static int child_fd, child_bell, ring_fd;
 
 static struct {
 	unsigned int messages, closes;
-	int error;
-	struct msg last;
+	struct error error;		/* "": it left */
+	struct msg last;		/* but for its texts */
+	char text[MSG_PROBLEM_MAX + 1]; /* of a problem */
 } seen;
 
 static void
@@ -42,14 +46,17 @@ on_message(void *arg, struct msg *msg)
 	ck_assert_int_eq(msg->fd, -1);
 	seen.messages++;
 	seen.last = *msg;
+	if (msg->type == MSG_PROBLEM)
+		strcpy(seen.text, msg->problem.text);
 }
 
 static void
-on_close(void *arg, int error)
+on_close(void *arg, const struct error *err)
 {
 	(void)arg;
 	seen.closes++;
-	seen.error = error;
+	if (err != NULL)
+		seen.error = *err;
 }
 
 static const struct channel_ops ops = {
@@ -111,53 +118,86 @@ put_raw(const void *bytes, size_t length)
 	ck_assert_int_eq(write(child_bell, &one, sizeof(one)), sizeof(one));
 }
 
+/* As the child. */
+static int
+put(enum msg_type type, uint32_t generation)
+{
+	const struct msg msg = { .type = type, .generation = generation };
+	struct packet packet;
+
+	ck_assert_int_eq(msg_encode(&msg, &packet), 0);
+	return answers_put(child, &packet);
+}
+
+/* As the master. */
+static int
+stop(void)
+{
+	return channel_send(channel, &(struct msg){ .type = MSG_STOP });
+}
+
+static int
+hear(struct msg *ret)
+{
+	static struct packet room;
+	struct error err;
+
+	return packet_recv(child_fd, &room, ret, &err);
+}
+
 START_TEST(an_answer_arrives_whole)
 {
-	const uint32_t arg[4] = { 1, 2, 3, UINT32_MAX };
+	const struct msg facts = {
+		.type = MSG_FACTS,
+		.generation = 7,
+		.facts.image = 1,
+		.facts.flags = UINT32_MAX,
+	};
+	const struct msg problem = {
+		.type = MSG_PROBLEM,
+		.problem.level = LOG_LEVEL_WARN,
+		.problem.line = 12,
+		.problem.text = "no",
+	};
 
 	make();
 	loop();
 	ck_assert_uint_eq(seen.messages, 0);
-	ck_assert_int_eq(answers_put(child, MSG_FACTS, 7, arg, "hello", 6), 0);
+	ck_assert_int_eq(answers_say(child, &facts), 0);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1);
 	ck_assert_uint_eq(seen.last.type, MSG_FACTS);
 	ck_assert_uint_eq(seen.last.generation, 7);
-	ck_assert_mem_eq(seen.last.arg, arg, sizeof(arg));
-	ck_assert_uint_eq(seen.last.length, 6);
-	ck_assert_str_eq(seen.last.payload, "hello");
-	ck_assert_int_eq(answers_say_problem(child, 3, 4, "a.conf", 12, "no"),
-	    0);
+	ck_assert_uint_eq(seen.last.facts.image, 1);
+	ck_assert_uint_eq(seen.last.facts.flags, UINT32_MAX);
+	ck_assert_int_eq(answers_say(child, &problem), 0);
 	loop();
 	ck_assert_uint_eq(seen.messages, 2);
-	ck_assert_uint_eq(seen.last.arg[1], 12);
-	ck_assert_str_eq(msg_string(&seen.last, 1), "no");
+	ck_assert_uint_eq(seen.last.problem.line, 12);
+	ck_assert_str_eq(seen.text, "no");
 	unmake();
 }
 END_TEST
 
 START_TEST(answers_of_every_length_come_round_in_order)
 {
-	static char payload[MSG_PAYLOAD_MAX];
-	uint32_t length;
+	static char text[MSG_PROBLEM_MAX + 1];
+	struct msg msg = {
+		.type = MSG_PROBLEM,
+		.problem.level = LOG_LEVEL_INFO,
+		.problem.text = text,
+	};
 
 	make();
-	for (size_t i = 0; i < sizeof(payload); i++)
-		payload[i] = (char)random();
-	for (length = 0; length <= MSG_PAYLOAD_MAX; length += 97) {
-		ck_assert_int_eq(answers_put(child, MSG_PROBLEM, length, NULL,
-				     payload, length),
-		    0);
+	for (uint32_t length = 0; length <= MSG_PROBLEM_MAX; length += 37) {
+		for (uint32_t i = 0; i < length; i++)
+			text[i] = (char)(1 + random() % 127);
+		msg.generation = length;
+		ck_assert_int_eq(answers_say(child, &msg), 0);
 		ck_assert_int_eq(event_base_loop(base, EVLOOP_NONBLOCK), 0);
 		ck_assert_uint_eq(seen.last.generation, length);
-		ck_assert_uint_eq(seen.last.length, length);
-		if (length > 0)
-			ck_assert_mem_eq(seen.last.payload, payload, length);
+		ck_assert_str_eq(seen.text, text);
 	}
-	ck_assert_int_eq(answers_put(child, MSG_PROBLEM, 1, NULL, payload,
-			     MSG_PAYLOAD_MAX + 1),
-	    -1);
-	ck_assert_int_eq(errno, EMSGSIZE);
 	unmake();
 }
 END_TEST
@@ -166,10 +206,10 @@ START_TEST(what_is_no_message_is_the_end)
 {
 	struct msg_head head;
 
-	for (unsigned int i = 0; i < 7; i++) {
+	for (unsigned int i = 0; i < 8; i++) {
 		make();
 		memset(&head, 0, sizeof(head));
-		head.type = MSG_PROBLEM;
+		head.type = MSG_COMMITTED;
 		switch (i) {
 		case 0: /* less than a head */
 			put_raw("hello", 5);
@@ -198,11 +238,15 @@ START_TEST(what_is_no_message_is_the_end)
 			ring->put = ring->got + RING_SIZE + 1;
 			put_raw("", 0);
 			break;
+		case 7: /* what has a descriptor cannot come this way */
+			head.type = MSG_BUNDLE;
+			put_raw(&head, sizeof(head));
+			break;
 		}
 		loop();
 		ck_assert_uint_eq(seen.messages, 0);
 		ck_assert_uint_eq(seen.closes, 1);
-		ck_assert_int_eq(seen.error, EBADMSG);
+		ck_assert_str_ne(seen.error.text, "");
 		put_raw(&head, sizeof(head));
 		loop();
 		ck_assert_uint_eq(seen.closes, 1);
@@ -243,7 +287,7 @@ START_TEST(nothing_but_bytes_comes_from_a_child)
 	struct iovec iov = { (void *)(uintptr_t) "x", 1 };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *cmsg;
-	static struct msg msg;
+	struct msg msg;
 	int fd;
 
 	make();
@@ -266,9 +310,9 @@ START_TEST(nothing_but_bytes_comes_from_a_child)
 	ck_assert_int_eq(errno, EPERM);
 	/* The other way descriptors pass. */
 	fd = open("/dev/null", O_RDONLY);
-	ck_assert_int_eq(channel_send(channel, MSG_IMAGE, 1, NULL, NULL, 0, fd),
-	    0);
-	ck_assert_int_eq(msg_recv(child_fd, &msg), 1);
+	msg = (struct msg){ .type = MSG_IMAGE, .fd = fd };
+	ck_assert_int_eq(channel_send(channel, &msg), 0);
+	ck_assert_int_eq(hear(&msg), 1);
 	ck_assert_int_ne(msg.fd, -1);
 	close(msg.fd);
 	close(fd);
@@ -290,12 +334,12 @@ START_TEST(a_bell_that_the_child_made_blocking_and_full_stops_nobody)
 	ck_assert_int_eq(read(child_bell, &count, sizeof(count)),
 	    sizeof(count));
 	loop();
-	ck_assert_int_eq(answers_put(child, MSG_RELOAD, 1, NULL, NULL, 0), 0);
+	ck_assert_int_eq(put(MSG_RELOAD, 1), 0);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1);
 	fcntl(child_bell, F_SETFL, O_NONBLOCK);
 	ck_assert_int_eq(write(child_bell, &full, sizeof(full)), -1);
-	ck_assert_int_eq(answers_put(child, MSG_RELOAD, 1, NULL, NULL, 0), 0);
+	ck_assert_int_eq(put(MSG_RELOAD, 1), 0);
 	channel_pump(channel);
 	ck_assert_uint_eq(seen.messages, 2);
 	unmake();
@@ -317,18 +361,16 @@ on_time(evutil_socket_t fd, short what, void *arg)
 START_TEST(the_loop_does_not_spin_while_nobody_speaks)
 {
 	static const struct timeval pause = { 0, 50000 };
-	static struct msg msg;
+	struct msg msg;
 	unsigned int i;
 
 	make();
 	for (i = 0; i < 1000; i++)
-		ck_assert_int_eq(
-		    answers_put(child, MSG_RELOAD, i, NULL, NULL, 0), 0);
+		ck_assert_int_eq(put(MSG_RELOAD, i), 0);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1000);
-	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
-	    0);
-	ck_assert_int_eq(msg_recv(child_fd, &msg), 1);
+	ck_assert_int_eq(stop(), 0);
+	ck_assert_int_eq(hear(&msg), 1);
 	loop();
 	ck_assert_int_eq(
 	    event_base_once(base, -1, EV_TIMEOUT, on_time, NULL, &pause), 0);
@@ -343,20 +385,17 @@ START_TEST(the_end_is_told_once_after_the_last_words)
 {
 	make();
 	for (unsigned int i = 0; i < 1000; i++)
-		ck_assert_int_eq(
-		    answers_put(child, MSG_RELOAD, i, NULL, NULL, 0), 0);
+		ck_assert_int_eq(put(MSG_RELOAD, i), 0);
 	/* It never read this. */
-	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
-	    0);
+	ck_assert_int_eq(stop(), 0);
 	/* That somebody else has the memory and the bell does not matter. */
 	close(child_fd);
 	child_fd = -1;
 	loop();
 	ck_assert_uint_eq(seen.messages, 1000);
 	ck_assert_uint_eq(seen.closes, 1);
-	ck_assert_int_eq(seen.error, 0);
-	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
-	    -1);
+	ck_assert_str_eq(seen.error.text, "");
+	ck_assert_int_eq(stop(), -1);
 	ck_assert_int_eq(errno, EPIPE);
 	unmake();
 }
@@ -379,8 +418,7 @@ START_TEST(pump_delivers_what_is_there_without_the_loop)
 {
 	make();
 	for (unsigned int i = 0; i < 200; i++)
-		ck_assert_int_eq(
-		    answers_put(child, MSG_RELOAD, i, NULL, NULL, 0), 0);
+		ck_assert_int_eq(put(MSG_RELOAD, i), 0);
 	channel_pump(channel);
 	ck_assert_uint_eq(seen.messages, 200);
 	ck_assert_uint_eq(seen.closes, 0);
@@ -394,6 +432,11 @@ START_TEST(what_the_ring_does_not_take_waits_in_order)
 	const struct channel_ops none = { on_message, on_close };
 	struct channel *worker;
 	char text[1024];
+	struct msg msg = {
+		.type = MSG_PROBLEM,
+		.problem.level = LOG_LEVEL_INFO,
+		.problem.text = text,
+	};
 	uint32_t i;
 
 	make();
@@ -402,10 +445,11 @@ START_TEST(what_the_ring_does_not_take_waits_in_order)
 	ck_assert_ptr_nonnull(worker);
 	child = NULL; /* taken over */
 	memset(text, 'x', sizeof(text));
-	for (i = 0; i < 1000; i++)
-		ck_assert_int_eq(channel_send(worker, MSG_PROBLEM, i, NULL,
-				     text, sizeof(text), -1),
-		    0);
+	text[sizeof(text) - 1] = '\0';
+	for (i = 0; i < 1000; i++) {
+		msg.generation = i;
+		ck_assert_int_eq(channel_send(worker, &msg), 0);
+	}
 	while (seen.messages < 1000) {
 		i = seen.messages;
 		ck_assert_int_ne(event_base_loop(base, EVLOOP_ONCE), -1);

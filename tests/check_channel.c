@@ -8,9 +8,11 @@
 
 #include <event2/event.h>
 
+#include "base/error.h"
 #include "fixture.h"
 #include "ipc/channel.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 
 static struct event_base *base;
 static struct channel *channel; /* our end, on the base */
@@ -18,8 +20,8 @@ static int other = -1;		/* the other end, blocking */
 
 static struct {
 	unsigned int messages, closes;
-	int error;
-	struct msg last;
+	struct error error; /* "": it left */
+	struct msg last;    /* but for its texts */
 	bool free_inside;
 } seen;
 
@@ -37,11 +39,12 @@ on_message(void *arg, struct msg *msg)
 }
 
 static void
-on_close(void *arg, int error)
+on_close(void *arg, const struct error *err)
 {
 	ck_assert_ptr_eq(arg, &seen);
 	seen.closes++;
-	seen.error = error;
+	if (err != NULL)
+		seen.error = *err;
 	if (seen.free_inside) {
 		channel_free(channel);
 		channel = NULL;
@@ -99,6 +102,41 @@ same_file(int a, int b)
 	    one.st_dev == two.st_dev && one.st_ino == two.st_ino;
 }
 
+/* From our end, as the master. */
+static int
+tell(enum msg_type type, uint32_t generation, int fd)
+{
+	return channel_send(channel,
+	    &(struct msg){
+		.type = type,
+		.generation = generation,
+		.fd = fd,
+	    });
+}
+
+/* From the other end. */
+static void
+answer(enum msg_type type, uint32_t generation, int fd)
+{
+	const struct msg msg = {
+		.type = type,
+		.generation = generation,
+		.fd = fd,
+	};
+
+	ck_assert_int_eq(packet_send(other, &msg), 0);
+}
+
+/* What is there at the other end.  Its texts are good until the next. */
+static int
+hear(struct msg *ret)
+{
+	static struct packet room;
+	struct error err;
+
+	return packet_recv(other, &room, ret, &err);
+}
+
 /* A packet as only somebody else would send it. */
 static void
 send_raw(const void *bytes, size_t length, const int *fds, size_t count)
@@ -126,53 +164,57 @@ send_raw(const void *bytes, size_t length, const int *fds, size_t count)
 
 START_TEST(a_message_arrives_whole_with_its_descriptor)
 {
-	const uint32_t arg[4] = { 1, 2, 3, UINT32_MAX };
-	static struct msg msg;
+	struct msg msg = {
+		.type = MSG_SOCKET,
+		.generation = 7,
+		.socket.listener = 1,
+		.socket.address = 2,
+		.socket.id = 3,
+		.socket.slot = UINT32_MAX,
+	};
 	int fd;
 
 	make();
-	fd = open("/dev/null", O_RDONLY);
-	ck_assert_int_eq(
-	    channel_send(channel, MSG_SOCKET, 7, arg, "hello", 6, fd), 0);
-	ck_assert_int_eq(msg_recv(other, &msg), 1);
+	fd = msg.fd = open("/dev/null", O_RDONLY);
+	ck_assert_int_eq(channel_send(channel, &msg), 0);
+	memset(&msg, 0, sizeof(msg));
+	ck_assert_int_eq(hear(&msg), 1);
 	ck_assert_uint_eq(msg.type, MSG_SOCKET);
 	ck_assert_uint_eq(msg.generation, 7);
-	ck_assert_mem_eq(msg.arg, arg, sizeof(arg));
-	ck_assert_uint_eq(msg.length, 6);
-	ck_assert_str_eq(msg.payload, "hello");
+	ck_assert_uint_eq(msg.socket.listener, 1);
+	ck_assert_uint_eq(msg.socket.address, 2);
+	ck_assert_uint_eq(msg.socket.id, 3);
+	ck_assert_uint_eq(msg.socket.slot, UINT32_MAX);
 	ck_assert(same_file(msg.fd, fd));
 	ck_assert_int_eq(fcntl(msg.fd, F_GETFD), FD_CLOEXEC);
 	close(msg.fd);
-	ck_assert_int_eq(msg_send(other, MSG_COMMITTED, 8, NULL, NULL, 0, -1),
-	    0);
+	answer(MSG_COMMITTED, 8, -1);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1);
 	ck_assert_uint_eq(seen.last.type, MSG_COMMITTED);
 	ck_assert_uint_eq(seen.last.generation, 8);
-	ck_assert_uint_eq(seen.last.length, 0);
 	ck_assert_int_eq(seen.last.fd, -1);
 	close(fd);
 	unmake();
 }
 END_TEST
 
-START_TEST(a_payload_of_the_greatest_size_fits_and_no_more)
+START_TEST(what_cannot_be_said_is_not_sent)
 {
-	static char payload[MSG_PAYLOAD_MAX + 1];
-	static struct msg msg;
+	static char text[2 * MSG_PAYLOAD_MAX];
+	struct msg msg = { .type = MSG_SOURCE };
 
 	make();
-	memset(payload, 'x', sizeof(payload));
-	ck_assert_int_eq(channel_send(channel, MSG_PROBLEM, 1, NULL, payload,
-			     MSG_PAYLOAD_MAX, -1),
-	    0);
-	ck_assert_int_eq(msg_recv(other, &msg), 1);
-	ck_assert_uint_eq(msg.length, MSG_PAYLOAD_MAX);
-	ck_assert_mem_eq(msg.payload, payload, MSG_PAYLOAD_MAX);
-	ck_assert_int_eq(channel_send(channel, MSG_PROBLEM, 1, NULL, payload,
-			     MSG_PAYLOAD_MAX + 1, -1),
-	    -1);
+	memset(text, 'x', sizeof(text) - 1);
+	msg.source.pattern = text;
+	ck_assert_int_eq(channel_send(channel, &msg), -1);
 	ck_assert_int_eq(errno, EMSGSIZE);
+	ck_assert_int_eq(tell(MSG_BUNDLE, 1, -1), -1);
+	ck_assert_int_eq(errno, EBADF);
+	text[MSG_PATH_MAX] = '\0';
+	ck_assert_int_eq(channel_send(channel, &msg), 0);
+	ck_assert_int_eq(hear(&msg), 1);
+	ck_assert_uint_eq(strlen(msg.source.pattern), MSG_PATH_MAX);
 	unmake();
 }
 END_TEST
@@ -181,20 +223,17 @@ START_TEST(the_end_is_told_once_after_the_last_words)
 {
 	make();
 	for (int i = 0; i < 100; i++)
-		ck_assert_int_eq(
-		    msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0, -1), 0);
+		answer(MSG_RELOAD, 1, -1);
 	/* What we sent and it never read must not eat its words. */
-	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
-	    0);
+	ck_assert_int_eq(tell(MSG_STOP, 1, -1), 0);
 	close(other);
 	other = -1;
 	for (int i = 0; i < 10; i++)
 		loop();
 	ck_assert_uint_eq(seen.messages, 100);
 	ck_assert_uint_eq(seen.closes, 1);
-	ck_assert_int_eq(seen.error, 0);
-	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
-	    -1);
+	ck_assert_str_eq(seen.error.text, "");
+	ck_assert_int_eq(tell(MSG_STOP, 1, -1), -1);
 	ck_assert_int_eq(errno, EPIPE);
 	unmake();
 }
@@ -204,8 +243,7 @@ START_TEST(pump_delivers_what_is_there_without_the_loop)
 {
 	make();
 	for (int i = 0; i < 200; i++)
-		ck_assert_int_eq(
-		    msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0, -1), 0);
+		answer(MSG_RELOAD, 1, -1);
 	channel_pump(channel);
 	ck_assert_uint_eq(seen.messages, 200);
 	ck_assert_uint_eq(seen.closes, 0);
@@ -215,6 +253,17 @@ END_TEST
 
 START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 {
+	static const char *const sentences[] = {
+		"5 bytes, which are not a message",
+		"a message of type 999, which is unknown",
+		"a message of type 0, which is unknown",
+		"a message that is not as long as it says",
+		"a message with several descriptors",
+		"a message with several descriptors",
+		"a message that is not as long as it says",
+		"a message (commit) that is too long",
+		"a message (commit) with a descriptor",
+	};
 	struct {
 		struct msg_head head;
 		char payload[16];
@@ -226,43 +275,50 @@ START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 	for (unsigned int i = 0; i < 12; i++)
 		fds[i] = open("/dev/null", O_RDONLY);
 	before = open_descriptors();
-	for (unsigned int i = 0; i < 7; i++) {
+	for (unsigned int i = 0; i < 9; i++) {
 		memset(&seen, 0, sizeof(seen));
 		memset(&packet, 0, sizeof(packet));
-		packet.head.type = MSG_PROBLEM;
+		packet.head.type = MSG_COMMIT;
 		packet.head.length = sizeof(packet.payload);
 		make();
 		switch (i) {
-		case 0: /* too short */
+		case 0:
 			send_raw("hello", 5, fds, 1);
 			break;
-		case 1: /* no such type */
-			packet.head.type = MSG_TYPES;
+		case 1:
+			packet.head.type = 999;
 			send_raw(&packet, sizeof(packet), fds, 1);
 			break;
 		case 2:
 			packet.head.type = MSG_NONE;
 			send_raw(&packet, sizeof(packet), fds, 1);
 			break;
-		case 3: /* says more than it brings */
+		case 3:
 			packet.head.length++;
 			send_raw(&packet, sizeof(packet), fds, 1);
 			break;
-		case 4: /* two descriptors */
+		case 4:
 			send_raw(&packet, sizeof(packet), fds, 2);
 			break;
-		case 5: /* more descriptors than there is room for */
+		case 5:
 			send_raw(&packet, sizeof(packet), fds, 12);
 			break;
-		case 6: /* longer than any message */
+		case 6:
 			memcpy(big, &packet, sizeof(packet));
 			send_raw(big, sizeof(big), fds, 1);
+			break;
+		case 7:
+			send_raw(&packet, sizeof(packet), NULL, 0);
+			break;
+		case 8:
+			packet.head.length = 0;
+			send_raw(&packet.head, sizeof(packet.head), fds, 1);
 			break;
 		}
 		loop();
 		ck_assert_uint_eq(seen.messages, 0);
 		ck_assert_uint_eq(seen.closes, 1);
-		ck_assert_int_eq(seen.error, EBADMSG);
+		ck_assert_str_eq(seen.error.text, sentences[i]);
 		loop();
 		ck_assert_uint_eq(seen.closes, 1);
 		unmake();
@@ -294,8 +350,7 @@ START_TEST(a_descriptor_there_is_no_room_for_costs_only_itself)
 	int spare;
 
 	make();
-	ck_assert_int_eq(msg_send(other, MSG_IMAGE, 7, NULL, NULL, 0, other),
-	    0);
+	answer(MSG_IMAGE, 7, other);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	spare = dup(other); /* the lowest that is free, and all below are not */
 	ck_assert_int_ne(spare, -1);
@@ -329,33 +384,36 @@ END_TEST
 
 START_TEST(what_the_socket_does_not_take_waits_in_order)
 {
+	struct msg file = { .type = MSG_FILE };
 	unsigned int count = 3000, before;
-	static struct msg msg;
 	char text[1024];
+	struct msg msg;
 	int fd;
 
 	make();
 	before = open_descriptors();
 	fd = open("/dev/null", O_RDONLY);
 	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	file.file.path = text;
 	for (unsigned int i = 0; i < count; i++) {
-		memcpy(text, &i, sizeof(i));
-		ck_assert_int_eq(channel_send(channel, MSG_PROBLEM, i, NULL,
-				     text, sizeof(text),
-				     i % 100 == 0 ? fd : -1),
-		    0);
+		text[0] = (char)('a' + i % 26);
+		file.generation = i;
+		file.fd = i % 100 == 0 ? fd : -1;
+		ck_assert_int_eq(channel_send(channel, &file), 0);
 	}
 	/* It has duplicates of the descriptors that wait. */
 	close(fd);
 	fcntl(other, F_SETFL, O_NONBLOCK);
 	for (unsigned int i = 0; i < count;) {
-		if (msg_recv(other, &msg) != 1) {
+		if (hear(&msg) != 1) {
 			ck_assert_int_eq(errno, EAGAIN);
 			loop();
 			continue;
 		}
 		ck_assert_uint_eq(msg.generation, i);
-		ck_assert_mem_eq(msg.payload, &i, sizeof(i));
+		text[0] = (char)('a' + i % 26);
+		ck_assert_str_eq(msg.file.path, text);
 		ck_assert_int_eq(msg.fd != -1, i % 100 == 0);
 		if (msg.fd != -1)
 			close(msg.fd);
@@ -377,8 +435,7 @@ START_TEST(a_full_queue_says_so_and_goes_away_with_its_descriptors)
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	while (channel_send(channel, MSG_PREPARE, 1, NULL, NULL, 0,
-		   sent % 100 == 0 ? other : -1) == 0)
+	while (tell(MSG_FILE, 1, sent % 100 == 0 ? other : -1) == 0)
 		ck_assert_uint_le(++sent, 2 * CHANNEL_QUEUE_MAX);
 	ck_assert_int_eq(errno, ENOBUFS);
 	ck_assert_uint_ge(sent, CHANNEL_QUEUE_MAX);
@@ -391,8 +448,8 @@ START_TEST(it_may_be_freed_inside_its_callbacks)
 {
 	make();
 	seen.free_inside = true;
-	ck_assert_int_eq(msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0, -1), 0);
-	ck_assert_int_eq(msg_send(other, MSG_PROBLEM, 2, NULL, NULL, 0, -1), 0);
+	answer(MSG_RELOAD, 1, -1);
+	answer(MSG_RELOAD, 2, -1);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1);
 	ck_assert_uint_eq(seen.closes, 0);
@@ -411,11 +468,10 @@ END_TEST
 START_TEST(a_failed_send_to_the_dead_is_told_by_the_reading_half)
 {
 	make();
-	ck_assert_int_eq(msg_send(other, MSG_PROBLEM, 1, NULL, NULL, 0, -1), 0);
+	answer(MSG_RELOAD, 1, -1);
 	close(other);
 	other = -1;
-	ck_assert_int_eq(channel_send(channel, MSG_STOP, 1, NULL, NULL, 0, -1),
-	    -1);
+	ck_assert_int_eq(tell(MSG_STOP, 1, -1), -1);
 	ck_assert_int_eq(errno, EPIPE);
 	loop();
 	ck_assert_uint_eq(seen.messages, 1);
@@ -424,57 +480,12 @@ START_TEST(a_failed_send_to_the_dead_is_told_by_the_reading_half)
 }
 END_TEST
 
-START_TEST(strings_of_a_payload_end_with_it)
-{
-	static struct msg msg;
-
-	msg.length = 8;
-	memcpy(msg.payload, "a\0bc\0defgh", 10);
-	ck_assert_str_eq(msg_string(&msg, 0), "a");
-	ck_assert_str_eq(msg_string(&msg, 1), "bc");
-	ck_assert_str_eq(msg_string(&msg, 2), "");
-	ck_assert_str_eq(msg_string(&msg, 99), "");
-	msg.length = 0;
-	ck_assert_str_eq(msg_string(&msg, 0), "");
-}
-END_TEST
-
-START_TEST(a_problem_keeps_its_place_and_is_cut_to_fit)
-{
-	static char big[3 * MSG_PAYLOAD_MAX];
-	static struct msg msg;
-
-	msg.length = (uint32_t)msg_problem(msg.payload, "a.conf", "no");
-	ck_assert_str_eq(msg_string(&msg, 0), "a.conf");
-	ck_assert_str_eq(msg_string(&msg, 1), "no");
-	msg.length = (uint32_t)msg_problem(msg.payload, NULL, "oh");
-	ck_assert_str_eq(msg_string(&msg, 0), "");
-	ck_assert_str_eq(msg_string(&msg, 1), "oh");
-	memset(big, 'x', sizeof(big) - 1);
-	msg.length = (uint32_t)msg_problem(msg.payload, big, big);
-	ck_assert_uint_le(msg.length, MSG_PAYLOAD_MAX);
-	ck_assert_uint_eq(strlen(msg_string(&msg, 0)), MSG_PAYLOAD_MAX / 2 - 1);
-	ck_assert_uint_gt(strlen(msg_string(&msg, 1)), 4000);
-}
-END_TEST
-
-START_TEST(each_type_has_a_name)
-{
-	uint32_t type;
-
-	for (type = 0; type < MSG_TYPES; type++)
-		ck_assert_str_ne(msg_name(type), "unknown");
-	ck_assert_str_eq(msg_name(MSG_TYPES), "unknown");
-	ck_assert_str_eq(msg_name(UINT32_MAX), "unknown");
-}
-END_TEST
-
 int
 main(void)
 {
 	const TTest *const tests[] = {
 		a_message_arrives_whole_with_its_descriptor,
-		a_payload_of_the_greatest_size_fits_and_no_more,
+		what_cannot_be_said_is_not_sent,
 		the_end_is_told_once_after_the_last_words,
 		pump_delivers_what_is_there_without_the_loop,
 		garbage_closes_the_channel_and_leaks_nothing,
@@ -484,9 +495,6 @@ main(void)
 		a_full_queue_says_so_and_goes_away_with_its_descriptors,
 		it_may_be_freed_inside_its_callbacks,
 		a_failed_send_to_the_dead_is_told_by_the_reading_half,
-		strings_of_a_payload_end_with_it,
-		a_problem_keeps_its_place_and_is_cut_to_fit,
-		each_type_has_a_name,
 		NULL,
 	};
 

@@ -20,6 +20,7 @@
 #include "image/image.h"
 #include "ipc/answers.h"
 #include "ipc/channel.h"
+#include "ipc/packet.h"
 #include "ipc/shm.h"
 #include "reader/conf.h"
 #include "reader/plugin_files.h"
@@ -72,14 +73,14 @@ static struct {
 static void
 on_message(void *arg, struct msg *msg)
 {
+	static struct packet again;
+
 	(void)arg;
 	ck_assert_uint_eq(seen.closes, 0);
 	ck_assert_uint_gt(msg->type, MSG_NONE);
 	ck_assert_uint_lt(msg->type, MSG_TYPES);
-	ck_assert_uint_le(msg->length, MSG_PAYLOAD_MAX);
-	/* Its strings end where it ends. */
-	ck_assert_uint_le(strlen(msg_string(msg, 0)), msg->length);
-	ck_assert_uint_le(strlen(msg_string(msg, 1)), msg->length);
+	/* It could be passed on as it is, its texts too. */
+	ck_assert_int_eq(msg_encode(msg, &again), 0);
 	ck_assert_str_ne(msg_name(msg->type), "unknown");
 	seen.messages++;
 	if (msg->fd != -1)
@@ -87,10 +88,10 @@ on_message(void *arg, struct msg *msg)
 }
 
 static void
-on_close(void *arg, int error)
+on_close(void *arg, const struct error *err)
 {
 	(void)arg;
-	ck_assert(error == 0 || error == EBADMSG);
+	ck_assert(err == NULL || err->text[0] != '\0');
 	seen.closes++;
 }
 
@@ -240,13 +241,14 @@ static unsigned int
 hear_out(int channel, struct answers *answers, uint32_t type)
 {
 	static struct packet packet;
-	static struct msg msg;
 	unsigned int count = 0;
+	struct error err;
+	struct msg msg;
 
 	/* The reader answers here, and the others there. */
 	while (recv(channel, &packet, sizeof(packet), MSG_DONTWAIT) > 0)
-		count += packet.type == type;
-	while (answers_get(answers, &msg) == 1)
+		count += packet.head.type == type;
+	while (answers_get(answers, &packet, &msg, &err) == 1)
 		count += msg.type == type;
 	ck_assert_int_eq(errno, EAGAIN);
 	return count;
@@ -255,20 +257,32 @@ hear_out(int channel, struct answers *answers, uint32_t type)
 static bool
 say_hello(int channel, struct shm *shm)
 {
-	struct hello hello = { .workers = 1,
-		.uid = (uint32_t)-1,
-		.gid = (uint32_t)-1,
-		.master_pid = (uint32_t)getpid() };
+	struct msg hello = {
+		.type = MSG_HELLO,
+		.fd = shm != NULL ? shm_head_fd(shm) : -1,
+		.hello.workers = 1,
+		.hello.uid = (uint32_t)-1,
+		.hello.gid = (uint32_t)-1,
+		.hello.master_pid = (uint32_t)getpid(),
+	};
+	struct msg row = { .type = MSG_ROW };
 
-	uint32_t arg[4] = { 0, 0, 0, 0 };
-
-	if (msg_send(channel, MSG_HELLO, 0, NULL, &hello, sizeof(hello),
-		shm != NULL ? shm_head_fd(shm) : -1) == -1)
+	if (packet_send(channel, &hello) == -1)
 		return false;
-	return shm == NULL ||
-	    (shm_begin_row(shm, 0) == 0 &&
-		msg_send(channel, MSG_ROW, 0, arg, NULL, 0,
-		    shm_row_fd(shm, 0, &arg[1])) == 0);
+	if (shm == NULL)
+		return true;
+	if (shm_begin_row(shm, 0) == -1)
+		return false;
+	row.fd = shm_row_fd(shm, 0, &row.row.serial);
+	return packet_send(channel, &row) == 0;
+}
+
+static bool
+order(int channel, enum msg_type type, uint32_t number)
+{
+	struct msg msg = { .type = type, .generation = number };
+
+	return packet_send(channel, &msg) == 0;
 }
 
 /*
@@ -277,25 +291,31 @@ say_hello(int channel, struct shm *shm)
 static bool
 say_right(int channel, const struct generation *generation, int listening)
 {
-	const uint32_t image[4] = { 0, 0, 0, 0 };
-	const uint32_t sock[4] = { 0, 0, 1, 0 };
-	static const uint32_t simple[] = { MSG_PREPARE, MSG_ABORT };
 	uint32_t number = 1 + below(3);
+	struct msg bundle = {
+		.type = MSG_BUNDLE,
+		.generation = number,
+		.fd = generation->bundle,
+	};
+	struct msg image = {
+		.type = MSG_IMAGE,
+		.generation = number,
+		.fd = generation->files.images[0].fd,
+	};
+	struct msg sock = {
+		.type = MSG_SOCKET,
+		.generation = number,
+		.fd = listening,
+		.socket.id = 1,
+	};
 
 	if (below(2) == 0)
-		return msg_send(channel, MSG_BUNDLE, number, NULL, NULL, 0,
-			   generation->bundle) == 0 &&
-		    msg_send(channel, MSG_IMAGE, number, image, NULL, 0,
-			generation->files.images[0].fd) == 0 &&
-		    msg_send(channel, MSG_SOCKET, number, sock, NULL, 0,
-			listening) == 0 &&
-		    msg_send(channel, MSG_PREPARE, number, NULL, NULL, 0, -1) ==
-		    0 &&
-		    (below(3) == 0 ||
-			msg_send(channel, MSG_COMMIT, number, NULL, NULL, 0,
-			    -1) == 0);
-	return msg_send(channel, simple[below(2)], number, NULL, NULL, 0, -1) ==
-	    0;
+		return packet_send(channel, &bundle) == 0 &&
+		    packet_send(channel, &image) == 0 &&
+		    packet_send(channel, &sock) == 0 &&
+		    order(channel, MSG_PREPARE, number) &&
+		    (below(3) == 0 || order(channel, MSG_COMMIT, number));
+	return order(channel, below(2) == 0 ? MSG_PREPARE : MSG_ABORT, number);
 }
 
 /* Returns how many answers of that type there were. */

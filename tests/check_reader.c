@@ -17,6 +17,7 @@
 #include "config/settings.h"
 #include "image/image.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 
 #define PROBLEMS_MAX 64
 
@@ -62,18 +63,18 @@ start(int *ret_channel)
 static void
 hello(int channel, const char *config, bool check_only)
 {
-	char payload[512];
-	struct hello head = { .uid = (uint32_t)-1,
-		.gid = (uint32_t)-1,
-		.master_pid = (uint32_t)getpid(),
-		.check_only = check_only,
-		.config_length = (uint32_t)strlen(config) };
+	struct msg msg = {
+		.type = MSG_HELLO,
+		.generation = 7,
+		.fd = -1,
+		.hello.uid = (uint32_t)-1,
+		.hello.gid = (uint32_t)-1,
+		.hello.master_pid = (uint32_t)getpid(),
+		.hello.check_only = check_only,
+		.hello.config = config,
+	};
 
-	memcpy(payload, &head, sizeof(head));
-	memcpy(payload + sizeof(head), config, strlen(config));
-	ck_assert_int_eq(msg_send(channel, MSG_HELLO, 7, NULL, payload,
-			     sizeof(head) + strlen(config), -1),
-	    0);
+	ck_assert_int_eq(packet_send(channel, &msg), 0);
 }
 
 static void
@@ -85,15 +86,15 @@ take(struct msg *msg)
 	case MSG_PROBLEM:
 		ck_assert_uint_lt(answer.problem_count, PROBLEMS_MAX);
 #define P answer.problems[answer.problem_count]
-		P.level = msg->arg[0];
-		P.line = msg->arg[1];
-		snprintf(P.file, sizeof(P.file), "%s", msg_string(msg, 0));
-		snprintf(P.text, sizeof(P.text), "%s", msg_string(msg, 1));
+		P.level = msg->problem.level;
+		P.line = msg->problem.line;
+		snprintf(P.file, sizeof(P.file), "%s", msg->problem.file);
+		snprintf(P.text, sizeof(P.text), "%s", msg->problem.text);
 		answer.problem_count++;
 		break;
 	case MSG_SOURCE:
 		snprintf(answer.source, sizeof(answer.source), "%s",
-		    msg_string(msg, 0));
+		    msg->source.pattern);
 		answer.sources++;
 		break;
 	case MSG_BUNDLE:
@@ -101,7 +102,7 @@ take(struct msg *msg)
 		break;
 	case MSG_IMAGE:
 		ck_assert_int_ne(answer.bundle, -1);
-		ck_assert_uint_eq(msg->arg[0], answer.images);
+		ck_assert_uint_eq(msg->image.index, answer.images);
 		answer.image_fds[answer.images++] = msg->fd;
 		break;
 	case MSG_PREPARED:
@@ -116,7 +117,9 @@ take(struct msg *msg)
 static void
 read_config(const char *config, bool check_only)
 {
-	struct msg *msg = malloc(sizeof(*msg));
+	struct packet room;
+	struct error err;
+	struct msg msg;
 	int channel;
 	pid_t pid;
 
@@ -124,11 +127,10 @@ read_config(const char *config, bool check_only)
 	answer.bundle = -1;
 	pid = start(&channel);
 	hello(channel, config, check_only);
-	while (msg_recv(channel, msg) == 1)
-		take(msg);
+	while (packet_recv(channel, &room, &msg, &err) == 1)
+		take(&msg);
 	ck_assert_int_eq(waitpid(pid, &answer.status, 0), pid);
 	close(channel);
-	free(msg);
 }
 
 static void
@@ -280,11 +282,11 @@ END_TEST
 
 START_TEST(a_master_that_says_nonsense_or_leaves_is_left)
 {
+	const struct msg commit = { .type = MSG_COMMIT, .generation = 1 };
 	int channel, status;
 	pid_t pid = start(&channel);
 
-	ck_assert_int_eq(msg_send(channel, MSG_COMMIT, 1, NULL, NULL, 0, -1),
-	    0);
+	ck_assert_int_eq(packet_send(channel, &commit), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 	close(channel);

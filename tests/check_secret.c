@@ -25,6 +25,7 @@
 #include "config/secret.h"
 #include "config/settings.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 #include "master/build.h"
 #include "master/child.h"
 #include "master/gen.h"
@@ -91,15 +92,13 @@ child_pass(struct child *child, const struct child_ops *ops, void *arg)
 
 struct child *
 child_spawn(struct children *all, const char *role, const struct hello *hello,
-    const char *config, int hello_fd, const struct child_ops *ops, void *arg,
-    struct error *err)
+    int hello_fd, const struct child_ops *ops, void *arg, struct error *err)
 {
 	struct child *child = calloc(1, sizeof(*child));
 	int pair[2];
 
 	(void)all;
 	(void)hello;
-	(void)config;
 	(void)hello_fd;
 	(void)err;
 	ck_assert_int_eq(
@@ -120,11 +119,9 @@ child_pid(const struct child *child)
 }
 
 int
-child_send(struct child *child, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd)
+child_send(struct child *child, const struct msg *msg)
 {
-	return msg_send(child->master, type, generation, arg, payload, length,
-	    fd);
+	return packet_send(child->master, msg);
 }
 
 void
@@ -174,8 +171,11 @@ child_end(struct child *child)
 static bool
 next_sent(const struct child *child, struct msg *ret)
 {
+	static struct packet room;
+	struct error err;
+
 	ck_assert_int_eq(fcntl(child->end, F_SETFL, O_NONBLOCK), 0);
-	return msg_recv(child->end, ret) == 1;
+	return packet_recv(child->end, &room, ret, &err) == 1;
 }
 
 static unsigned int
@@ -350,13 +350,13 @@ take(const struct msg *msg)
 	case MSG_SECRET:
 		ck_assert_int_ne(said.bundle, -1);
 		ck_assert_int_eq(said.secret, -1);
-		ck_assert_uint_eq(msg->arg[0], 0);
+		ck_assert_uint_eq(msg->secret.index, 0);
 		said.secret = msg->fd;
 		break;
 	case MSG_PROBLEM:
-		said.line = msg->arg[1];
+		said.line = msg->problem.line;
 		snprintf(said.problem, sizeof(said.problem), "%s",
-		    msg_string(msg, 1));
+		    msg->problem.text);
 		break;
 	case MSG_SOURCE:
 		said.sources++;
@@ -371,10 +371,17 @@ take(const struct msg *msg)
 static void
 read_config(void)
 {
-	struct hello hello = { .uid = (uint32_t)-1,
-		.gid = (uint32_t)-1,
-		.master_pid = (uint32_t)getpid(),
-		.check_only = true };
+	struct msg hello = {
+		.type = MSG_HELLO,
+		.generation = 1,
+		.fd = -1,
+		.hello.uid = (uint32_t)-1,
+		.hello.gid = (uint32_t)-1,
+		.hello.master_pid = (uint32_t)getpid(),
+		.hello.check_only = true,
+	};
+	struct packet room;
+	struct error err;
 	struct msg msg;
 	int pair[2], status;
 	pid_t pid;
@@ -395,10 +402,8 @@ read_config(void)
 		_exit(reader_main());
 	}
 	close(pair[1]);
-	ck_assert_int_eq(
-	    msg_send(pair[0], MSG_HELLO, 1, NULL, &hello, sizeof(hello), -1),
-	    0);
-	while (msg_recv(pair[0], &msg) == 1)
+	ck_assert_int_eq(packet_send(pair[0], &hello), 0);
+	while (packet_recv(pair[0], &room, &msg, &err) == 1)
 		take(&msg);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	close(pair[0]);
@@ -556,10 +561,10 @@ START_TEST(without_it_the_generation_is_not_whole)
 	ck_assert_int_eq(gen_take_bundle(gen, &msg, &err), 0);
 	ck_assert(!gen_complete(gen));
 	msg.type = MSG_SECRET;
-	msg.arg[0] = 1;
+	msg.secret.index = 1;
 	msg.fd = sealed(BYTES);
 	ck_assert_int_eq(gen_take_secret(gen, &msg, &err), -1);
-	msg.arg[0] = 0;
+	msg.secret.index = 0;
 	ck_assert_int_eq(gen_take_secret(gen, &msg, &err), 0);
 	ck_assert_int_eq(msg.fd, -1);
 	ck_assert(gen_complete(gen));

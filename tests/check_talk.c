@@ -57,14 +57,12 @@ children_verbose(struct children *all)
 
 struct child *
 child_spawn(struct children *all, const char *role, const struct hello *hello,
-    const char *config, int hello_fd, const struct child_ops *ops, void *arg,
-    struct error *err)
+    int hello_fd, const struct child_ops *ops, void *arg, struct error *err)
 {
 	struct child *child = calloc(1, sizeof(*child));
 
 	(void)all;
 	(void)hello;
-	(void)config;
 	(void)hello_fd;
 	if (below(50) == 0) {
 		free(child);
@@ -87,16 +85,13 @@ child_pid(const struct child *child)
 }
 
 int
-child_send(struct child *child, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd)
+child_send(struct child *child, const struct msg *msg)
 {
+	struct packet packet;
+
 	(void)child;
-	(void)type;
-	(void)generation;
-	(void)arg;
-	(void)payload;
-	(void)length;
-	(void)fd;
+	/* What the master says can be said. */
+	ck_assert_int_eq(msg_encode(msg, &packet), 0);
 	if (below(500) != 0)
 		return 0;
 	errno = below(2) == 0 ? EPIPE : ENOBUFS;
@@ -323,6 +318,8 @@ new_gen(uint32_t number)
 	ck_assert_ptr_nonnull(gen);
 	gen->settings = settings_new();
 	ck_assert_ptr_nonnull(gen->settings);
+	gen->bundle_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ne(gen->bundle_fd, -1);
 	return gen;
 }
 
@@ -372,28 +369,30 @@ step(struct gen **gen, uint32_t *number)
 
 /* What is due is worth more than what is not. */
 static void
-say_something(struct msg *msg)
+say_something(void)
 {
-	static const uint32_t answers[] = { MSG_PREPARED, MSG_PREPARED,
+	static const enum msg_type answers[] = { MSG_PREPARED, MSG_PREPARED,
 		MSG_COMMITTED, MSG_REFUSED, MSG_DONE, MSG_DONE };
+	static struct packet room;
 	struct child *child = some_child();
+	struct msg msg;
 
 	if (child == NULL)
 		return;
-	odd_msg(msg, 1);
+	heard_msg(&msg, 1, &room);
 	if (below(4) != 0) {
-		msg->type = answers[below(6)];
-		if (msg->type !=
+		msg.type = answers[below(6)];
+		if (msg.type !=
 			(master.state == COMMIT ? MSG_COMMITTED
 						: MSG_PREPARED) &&
 		    below(8) != 0)
 			return;
 	}
-	child->ops->on_message(child->arg, msg);
+	child->ops->on_message(child->arg, &msg);
 }
 
 static void
-live(struct event_base *base, const struct settings *settings, struct msg *msg)
+live(struct event_base *base, const struct settings *settings)
 {
 	struct gen *gen = NULL;
 	uint32_t number = 0;
@@ -410,7 +409,7 @@ live(struct event_base *base, const struct settings *settings, struct msg *msg)
 	for (unsigned int i = 0; i < WORKER_STEPS; i++) {
 		if (below(4) == 0)
 			step(&gen, &number);
-		say_something(msg);
+		say_something();
 		if (below(4) == 0)
 			reap_some();
 		if (below(60) == 0 && (child = some_child()) != NULL)
@@ -422,7 +421,7 @@ live(struct event_base *base, const struct settings *settings, struct msg *msg)
 	master.state = STOP;
 	workers_stop(master.workers, false);
 	for (unsigned int i = 0; i < 50; i++)
-		say_something(msg);
+		say_something();
 	workers_stop(master.workers, true);
 	while ((child = some_child()) != NULL)
 		child_end(child, below(2) == 0);
@@ -436,7 +435,6 @@ START_TEST(workers_may_say_anything_at_any_time)
 {
 	struct event_base *base = event_base_new();
 	struct settings *settings = settings_new();
-	struct msg *msg = malloc(sizeof(*msg));
 	unsigned int seed, before, commits = 0;
 
 	be_quiet();
@@ -444,13 +442,12 @@ START_TEST(workers_may_say_anything_at_any_time)
 	before = open_descriptors();
 	for (seed = 1; seed <= WORKER_SEEDS; seed++) {
 		srandom(seed);
-		live(base, settings, msg);
+		live(base, settings);
 		commits += master.commits;
 		ck_assert_uint_eq(open_descriptors(), before);
 	}
 	/* With all that, work is done, too. */
 	ck_assert_uint_gt(commits, WORKER_SEEDS);
-	free(msg);
 	settings_free(settings);
 	event_base_free(base);
 }
@@ -511,20 +508,27 @@ some_bundle(void)
 
 /* Where it goes on: the next right message, now and then. */
 static void
-say_next(struct msg *msg, unsigned int at, int bundle, int image)
+say_next(struct msg *msg, struct packet *room, unsigned int at, int bundle,
+    int image)
 {
-	static const uint32_t order[] = { MSG_BUNDLE, MSG_IMAGE, MSG_IMAGE,
+	static const enum msg_type order[] = { MSG_BUNDLE, MSG_IMAGE, MSG_IMAGE,
 		MSG_PREPARED, MSG_PROGRESS, MSG_FACTS, MSG_PROGRESS, MSG_FACTS,
 		MSG_PREPARED };
 
-	odd_msg(msg, 1);
+	heard_msg(msg, 1, room);
 	if (below(15) != 0) {
+		memset(msg, 0, sizeof(*msg));
 		msg->type = order[at % 9];
-		msg->arg[0] = at == 2 || at == 7;
-		if (msg->type == MSG_PROGRESS) {
-			msg->arg[0] = PROGRESS_LOAD;
-			msg->arg[1] = at == 6;
-		}
+		msg->fd = -1;
+	}
+	if (msg->type == MSG_IMAGE) {
+		msg->image.index = at == 2;
+	} else if (msg->type == MSG_PROGRESS) {
+		msg->progress.step = PROGRESS_LOAD;
+		msg->progress.index = at == 6;
+	} else if (msg->type == MSG_FACTS) {
+		msg->facts.image = at == 7;
+		msg->facts.name = msg->facts.version = odd_text();
 	}
 	if (msg->type == MSG_BUNDLE && below(20) != 0)
 		msg->fd = fcntl(bundle, F_DUPFD_CLOEXEC, 0);
@@ -534,12 +538,13 @@ say_next(struct msg *msg, unsigned int at, int bundle, int image)
 
 START_TEST(reader_and_probe_may_say_anything)
 {
-	struct msg *msg = malloc(sizeof(*msg));
+	static struct packet room;
 	unsigned int seed, i, at, before;
 	int bundle = some_bundle(), image = memfd_new("image", true);
 	struct build *build;
 	struct child *child;
 	struct error err;
+	struct msg msg;
 
 	be_quiet();
 	ck_assert_int_eq(memfd_append(image, "x", 1), 0);
@@ -555,8 +560,8 @@ START_TEST(reader_and_probe_may_say_anything)
 		for (i = 0, at = 0; i < BUILD_STEPS && built.ends == 0; i++) {
 			child = children;
 			ck_assert_ptr_nonnull(child);
-			say_next(msg, at++, bundle, image);
-			child->ops->on_message(child->arg, msg);
+			say_next(&msg, &room, at++, bundle, image);
+			child->ops->on_message(child->arg, &msg);
 			/*
 			 * Each of them goes after its answer, or at any time.
 			 */
@@ -573,7 +578,6 @@ START_TEST(reader_and_probe_may_say_anything)
 	ck_assert_uint_gt(built.good, BUILD_SEEDS / 20);
 	close(bundle);
 	close(image);
-	free(msg);
 }
 END_TEST
 

@@ -8,20 +8,16 @@
 #define SLUICE_TESTS_PACKETS_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "ipc/msg.h"
-
-/* The same seven numbers that msg.c sends in front of a payload. */
-struct packet {
-	uint32_t type, generation, arg[4], length;
-	char payload[MSG_PAYLOAD_MAX + 64];
-};
 
 static inline uint32_t
 below(uint32_t n)
@@ -40,46 +36,120 @@ odd_number(void)
 			     : odd[below(sizeof(odd) / sizeof(odd[0]))];
 }
 
-static inline size_t
-odd_payload(char *payload, size_t room)
+static inline const char *
+odd_text(void)
 {
-	static const char texts[][16] = { "", "echo", "a\0b", "x.conf\0no",
+	static const char *const texts[] = { "", "echo", "x.conf",
 		"\n\n\r\033[2J", "%s%n%n%n", "../../etc" };
-	const char *text = texts[below(sizeof(texts) / sizeof(texts[0]))];
-	size_t i, length;
+	static char longer[2][512];
+	static unsigned int turn;
+	char *text = longer[turn = !turn];
+	size_t length;
 
-	switch (below(4)) {
-	case 0:
-		return 0;
-	case 1: /* strings, with their NULs, as a rule */
-		memcpy(payload, text, sizeof(texts[0]));
-		return below(4) == 0 ? below(16) : 16;
-	case 2:
-		length = below(200);
-		break;
-	default:
-		length = below((uint32_t)room + 1);
-		break;
-	}
-	for (i = 0; i < length; i++)
-		payload[i] = (char)(below(3) == 0 ? 0 : random());
-	return length;
+	if (below(4) != 0)
+		return texts[below(sizeof(texts) / sizeof(texts[0]))];
+	length = below(sizeof(longer[0]));
+	for (size_t i = 0; i < length; i++)
+		text[i] = (char)(1 + below(255));
+	text[length] = '\0';
+	return text;
 }
 
-/* A message that the channel lets through.  fd stays -1. */
-static inline void
-odd_msg(struct msg *msg, uint32_t generation)
+static inline uint32_t
+odd_small(void)
 {
-	unsigned int i;
+	return below(2) == 0 ? below(3) : odd_number();
+}
 
-	msg->type = 1 + below(MSG_TYPES - 1);
-	msg->generation = below(4) == 0 ? odd_number() : generation;
-	for (i = 0; i < 4; i++)
-		msg->arg[i] = below(2) == 0 ? below(3) : odd_number();
-	if (msg->type == MSG_PROBLEM && below(4) != 0)
-		msg->arg[0] = LOG_LEVEL_ERROR + below(4);
-	msg->length = (uint32_t)odd_payload(msg->payload, MSG_PAYLOAD_MAX);
+/* Whatever it carries may be anything. */
+static inline void
+odd_content(struct msg *msg)
+{
+	switch (msg->type) {
+	case MSG_HELLO:
+		msg->hello.worker = odd_small();
+		msg->hello.workers = odd_small();
+		msg->hello.uid = msg->hello.gid = odd_number();
+		msg->hello.master_pid = odd_number();
+		msg->hello.config = odd_text();
+		break;
+	case MSG_IMAGE:
+		msg->image.index = odd_small();
+		break;
+	case MSG_SECRET:
+		msg->secret.index = odd_small();
+		break;
+	case MSG_SOCKET:
+		msg->socket.listener = odd_small();
+		msg->socket.address = odd_small();
+		msg->socket.id = odd_small();
+		msg->socket.slot = odd_small();
+		break;
+	case MSG_STOP:
+		msg->stop.now = below(2) == 0;
+		break;
+	case MSG_STOP_LISTENER:
+		msg->stop_listener.close_active = below(2) == 0;
+		msg->stop_listener.name = odd_text();
+		msg->stop_listener.plugin = odd_text();
+		break;
+	case MSG_PROBLEM:
+		msg->problem.level = LOG_LEVEL_ERROR + below(6);
+		msg->problem.line = odd_number();
+		msg->problem.file = odd_text();
+		msg->problem.text = odd_text();
+		break;
+	case MSG_FACTS:
+		msg->facts.image = odd_small();
+		msg->facts.flags = odd_number();
+		msg->facts.state_version = odd_number();
+		msg->facts.name = odd_text();
+		msg->facts.version = odd_text();
+		break;
+	case MSG_PROGRESS:
+		msg->progress.step = odd_small();
+		msg->progress.index = odd_small();
+		break;
+	case MSG_ROW:
+		msg->row.worker = odd_small();
+		msg->row.serial = odd_number();
+		break;
+	case MSG_SOURCE:
+		msg->source.pattern = odd_text();
+		break;
+	case MSG_FILE:
+		msg->file.is_library = below(2) == 0;
+		msg->file.name = odd_text();
+		msg->file.path = odd_text();
+		break;
+	default:
+		break;
+	}
+}
+
+/* In bytes, which may be refused.  fd stays -1. */
+static inline void
+odd_msg(struct msg *msg, uint32_t generation, struct packet *ret)
+{
+	do {
+		memset(msg, 0, sizeof(*msg));
+		msg->type = (enum msg_type)(1 + below(MSG_TYPES - 1));
+		msg->generation = below(4) == 0 ? odd_number() : generation;
+		odd_content(msg); /* and its descriptor is any */
+	} while (msg_encode(msg, ret) == -1);
 	msg->fd = -1;
+}
+
+/* One that is heard: its texts are in room.  fd stays -1. */
+static inline void
+heard_msg(struct msg *msg, uint32_t generation, struct packet *room)
+{
+	struct error err;
+
+	do {
+		odd_msg(msg, generation, room);
+	} while (msg_decode(room, msg_takes_fd(msg->type) ? MSG_FD_LOST : -1,
+		     msg, &err) == -1);
 }
 
 /*
@@ -89,30 +159,29 @@ odd_msg(struct msg *msg, uint32_t generation)
 static inline bool
 send_odd_packet(int fd, uint32_t generation, const int fds[4], uint32_t wild)
 {
-	static struct packet packet;
+	static struct {
+		struct packet packet;
+		char more[64];
+	} bytes;
+	struct packet *packet = &bytes.packet;
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))];
-	struct iovec iov = { &packet, 0 };
+	struct iovec iov = { &bytes, 0 };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *cmsg;
-	struct msg *msg = malloc(sizeof(*msg));
-	unsigned int count = below(3) == 0;
+	struct msg msg;
+	unsigned int count;
 	size_t size;
 	ssize_t sent;
 
-	odd_msg(msg, generation);
-	packet.type = msg->type;
-	packet.generation = msg->generation;
-	memcpy(packet.arg, msg->arg, sizeof(packet.arg));
-	packet.length = msg->length;
-	memcpy(packet.payload, msg->payload, msg->length);
-	free(msg);
-	size = offsetof(struct packet, payload) + packet.length;
-	switch (below(5 * wild)) {
+	odd_msg(&msg, generation, packet);
+	count = msg_takes_fd(msg.type);
+	size = msg_size(packet);
+	switch (below(7 * wild)) {
 	case 0:
-		packet.type = odd_number();
+		packet->head.type = odd_number();
 		break;
 	case 1:
-		packet.length = odd_number();
+		packet->head.length = odd_number();
 		break;
 	case 2: /* half a message */
 		size = below((uint32_t)size + 1);
@@ -122,6 +191,16 @@ send_odd_packet(int fd, uint32_t generation, const int fds[4], uint32_t wild)
 		break;
 	case 4:
 		count = 2 + below(15);
+		break;
+	case 5:
+		count = !count;
+		break;
+	case 6: /* a whole one, of anything */
+		packet->head.length = below(200);
+		for (size_t i = 0; i < packet->head.length; i++)
+			packet->payload[i] =
+			    (char)(below(3) == 0 ? 0 : random());
+		size = msg_size(packet);
 		break;
 	default:
 		break;

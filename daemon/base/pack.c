@@ -15,6 +15,10 @@ pack_bytes(struct packer *packer, const void *data, size_t len)
 
 	if (packer->failed || len == 0)
 		return;
+	if (len > room - packer->len && packer->fixed) {
+		packer->failed = true;
+		return;
+	}
 	if (len > room - packer->len) {
 		while (room - packer->len < len)
 			room = room == 0 ? 4096 : room * 2;
@@ -58,6 +62,13 @@ pack_string(struct packer *packer, const char *string)
 	}
 	pack_u32(packer, (uint32_t)len);
 	pack_bytes(packer, string, len);
+}
+
+void
+pack_text(struct packer *packer, const char *text, size_t len)
+{
+	pack_bytes(packer, text, len);
+	pack_bytes(packer, "", 1);
 }
 
 static bool
@@ -124,6 +135,21 @@ unpack_string(struct unpacker *unpacker)
 	string[len] = '\0';
 	unpacker->at += len;
 	return string;
+}
+
+const char *
+unpack_text(struct unpacker *unpacker)
+{
+	const char *text = unpacker->data + unpacker->at, *nul;
+	size_t left = unpacker->len - unpacker->at;
+
+	nul = unpacker->failed || left == 0 ? NULL : memchr(text, '\0', left);
+	if (nul == NULL) {
+		unpacker->failed = true;
+		return "";
+	}
+	unpacker->at += (size_t)(nul - text) + 1;
+	return text;
 }
 
 uint32_t

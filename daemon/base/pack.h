@@ -14,13 +14,16 @@
 struct packer {
 	char *data; /* owned by the user of the packer: free() it */
 	size_t len, room;
-	bool failed; /* out of memory */
+	bool fixed;  /* data is what it is, and does not grow */
+	bool failed; /* out of memory, or of fixed room */
 };
 
 void pack_u32(struct packer *packer, uint32_t value);
 void pack_u64(struct packer *packer, uint64_t value);
 void pack_bytes(struct packer *packer, const void *data, size_t len);
 void pack_string(struct packer *packer, const char *string); /* or NULL */
+/* The first len bytes of it, which have no NUL, and one behind them. */
+void pack_text(struct packer *packer, const char *text, size_t len);
 
 struct unpacker {
 	const char *data; /* borrowed */
@@ -35,6 +38,9 @@ void unpack_bytes(struct unpacker *unpacker, void *data, size_t len);
 
 /* NULL when NULL was packed, and on failure; owned by the caller. */
 char *unpack_string(struct unpacker *unpacker);
+
+/* What pack_text() packed, borrowed from data.  "" on failure. */
+const char *unpack_text(struct unpacker *unpacker);
 
 /*
  * How many follow, if what is left could hold them at item_size bytes each;

@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
+#include "base/fail.h"
 #include "base/memfd.h"
 #include "ipc/msg.h"
 
@@ -157,23 +159,16 @@ copy_out(const struct ring *ring, uint32_t at, void *to, size_t length)
 }
 
 int
-answers_put(struct answers *answers, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length)
+answers_put(struct answers *answers, const struct packet *packet)
 {
 	struct ring *ring = answers->ring;
 	uint32_t at = atomic_load(&ring->put);
-	struct msg_head head;
+	size_t size = msg_size(packet);
 
-	if (msg_write_head(&head, type, generation, arg, length) == -1)
-		return -1;
-	if (RING_SIZE - (at - atomic_load(&ring->got)) <
-	    sizeof(head) + length) {
-		errno = EAGAIN;
-		return -1;
-	}
-	copy_in(ring, at, &head, sizeof(head));
-	copy_in(ring, at + sizeof(head), payload, length);
-	atomic_store(&ring->put, at + (uint32_t)(sizeof(head) + length));
+	if (RING_SIZE - (at - atomic_load(&ring->got)) < size)
+		return fail(EAGAIN);
+	copy_in(ring, at, packet, size);
+	atomic_store(&ring->put, at + (uint32_t)size);
 	/* Full, since somebody else wrote to it: it has rung in any case. */
 	if (eventfd_write(answers->bell, 1) == -1 && errno != EAGAIN)
 		return -1;
@@ -181,51 +176,52 @@ answers_put(struct answers *answers, uint32_t type, uint32_t generation,
 }
 
 int
-answers_say(struct answers *answers, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length)
+answers_say(struct answers *answers, const struct msg *msg)
 {
+	struct packet packet;
 	int result;
 
-	while ((result = answers_put(answers, type, generation, arg, payload,
-		    length)) == -1 &&
-	    errno == EAGAIN)
+	if (msg_encode(msg, &packet) == -1)
+		return -1;
+	while (
+	    (result = answers_put(answers, &packet)) == -1 && errno == EAGAIN)
 		poll(NULL, 0, FULL_MS);
 	return result;
 }
 
-int
-answers_say_problem(struct answers *answers, uint32_t generation, int level,
-    const char *file, uint32_t line, const char *text)
+/* Copy the next one out.  0, or -1 with err. */
+static int
+take(struct answers *answers, uint32_t there, struct packet *ret,
+    struct error *err)
 {
-	const uint32_t arg[4] = { (uint32_t)level, line, 0, 0 };
-	char payload[MSG_PAYLOAD_MAX];
+	const size_t size = sizeof(ret->head);
 
-	return answers_say(answers, MSG_PROBLEM, generation, arg, payload,
-	    msg_problem(payload, file, text));
+	if (there < size || there > RING_SIZE)
+		return error_set(err, "%u bytes, which are not a message",
+		    there);
+	copy_out(answers->ring, answers->at, &ret->head, size);
+	if (msg_check_head(&ret->head, err) == -1)
+		return -1;
+	if (there - size < ret->head.length)
+		return error_set(err, "a message (%s) that is not all there",
+		    msg_name(ret->head.type));
+	copy_out(answers->ring, answers->at + (uint32_t)size, ret->payload,
+	    ret->head.length);
+	return 0;
 }
 
 int
-answers_get(struct answers *answers, struct msg *ret)
+answers_get(struct answers *answers, struct packet *room, struct msg *ret,
+    struct error *err)
 {
-	struct ring *ring = answers->ring;
-	uint32_t there = atomic_load(&ring->put) - answers->at;
-	struct msg_head head;
+	uint32_t there = atomic_load(&answers->ring->put) - answers->at;
 
-	if (there == 0) {
-		errno = EAGAIN;
-		return -1;
-	}
-	if (there < sizeof(head) || there > RING_SIZE)
-		goto bad;
-	copy_out(ring, answers->at, &head, sizeof(head));
-	if (msg_read_head(&head, ret) == -1 ||
-	    there - sizeof(head) < ret->length)
-		goto bad;
-	copy_out(ring, answers->at + sizeof(head), ret->payload, ret->length);
-	answers->at += (uint32_t)(sizeof(head) + ret->length);
-	atomic_store(&ring->got, answers->at);
+	if (there == 0)
+		return fail(EAGAIN);
+	if (take(answers, there, room, err) == -1 ||
+	    msg_decode(room, -1, ret, err) == -1)
+		return fail(EBADMSG);
+	answers->at += (uint32_t)msg_size(room);
+	atomic_store(&answers->ring->got, answers->at);
 	return 1;
-bad:
-	errno = EBADMSG;
-	return -1;
 }

@@ -7,11 +7,10 @@
 #ifndef SLUICE_ANSWERS_H
 #define SLUICE_ANSWERS_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 struct answers;
+struct error;
 struct msg;
+struct packet;
 
 /* The master makes both ends.  NULL: errno. */
 struct answers *answers_new(void);
@@ -37,23 +36,20 @@ int answers_take_memory(struct answers *answers);
  */
 int answers_bell(const struct answers *answers);
 
-/* The child: as msg_send(); -1 with EAGAIN while the master is behind. */
-int answers_put(struct answers *answers, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length);
+/*
+ * The child.  0, or -1 with errno: EAGAIN while the master is behind; or as
+ * msg_encode().
+ */
+int answers_put(struct answers *answers, const struct packet *packet);
 
 /* The same, for a child that has nothing better to do than to wait. */
-int answers_say(struct answers *answers, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length);
+int answers_say(struct answers *answers, const struct msg *msg);
 
 /*
- * A MSG_PROBLEM, by answers_say(); level is enum log_level; file may be NULL.
+ * The master: the next one, whose texts are in room.  1, or -1 with EAGAIN for
+ * nothing there, or EBADMSG for what is not one of ours, and err says why.
  */
-int answers_say_problem(struct answers *answers, uint32_t generation, int level,
-    const char *file, uint32_t line, const char *text);
-
-/*
- * The master: 1, or -1 with EAGAIN for nothing there, EBADMSG for no message.
- */
-int answers_get(struct answers *answers, struct msg *ret);
+int answers_get(struct answers *answers, struct packet *room, struct msg *ret,
+    struct error *err);
 
 #endif

@@ -11,24 +11,26 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/error.h"
+#include "base/fail.h"
 #include "ipc/answers.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 
 #define MESSAGES_PER_PASS 64 /* then others have their turn */
 #define RETRY_MS 10 /* the kernel was short of something no event tells about */
 
 struct waiting {
 	STAILQ_ENTRY(waiting) entry;
-	uint32_t type, generation, arg[4];
 	int fd;
-	size_t length;
-	char payload[];
+	struct packet packet; /* as much of it as there is: it is the last */
 };
 
 struct channel {
@@ -95,32 +97,34 @@ channel_leave(struct channel *channel)
 }
 
 static void
-channel_end(struct channel *channel, int error)
+channel_end(struct channel *channel, const struct error *err)
 {
 	if (channel->freed || channel->closed)
 		return;
 	channel->closed = true;
 	channel_still(channel);
-	channel->ops->on_close(channel->arg, error);
+	channel->ops->on_close(channel->arg, err);
 }
 
 /* Returns true when there may be more to read. */
 static bool
-receive_one(struct channel *channel, struct msg *msg)
+receive_one(struct channel *channel, struct packet *room)
 {
+	struct error err;
+	struct msg msg;
 	int got;
 
 	if (channel->freed || channel->closed)
 		return false;
 	got = channel->side == CHANNEL_MASTER
-	    ? answers_get(channel->answers, msg)
-	    : msg_recv(channel->fd, msg);
+	    ? answers_get(channel->answers, room, &msg, &err)
+	    : packet_recv(channel->fd, room, &msg, &err);
 	if (got == 1) {
-		channel->ops->on_message(channel->arg, msg);
+		channel->ops->on_message(channel->arg, &msg);
 		return true;
 	}
 	if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
-		channel_end(channel, got == 0 ? 0 : errno);
+		channel_end(channel, got == 0 ? NULL : &err);
 	return false;
 }
 
@@ -128,10 +132,10 @@ receive_one(struct channel *channel, struct msg *msg)
 static bool
 receive(struct channel *channel, unsigned int max)
 {
-	struct msg msg;
+	struct packet room;
 
 	while (max-- > 0)
-		if (!receive_one(channel, &msg))
+		if (!receive_one(channel, &room))
 			return false;
 	return !channel->freed && !channel->closed;
 }
@@ -167,7 +171,7 @@ channel_hangup_cb(evutil_socket_t fd, short what, void *arg)
 	channel->depth++;
 	/* Bounded: somebody else may have the memory, and go on talking. */
 	receive(channel, CHANNEL_QUEUE_MAX);
-	channel_end(channel, 0);
+	channel_end(channel, NULL);
 	channel_leave(channel);
 }
 
@@ -187,14 +191,11 @@ send_later(struct channel *channel, int error)
 }
 
 static int
-send_now(struct channel *channel, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd)
+send_now(struct channel *channel, const struct packet *packet, int fd)
 {
 	if (channel->side == CHANNEL_CHILD)
-		return answers_put(channel->answers, type, generation, arg,
-		    payload, length);
-	return msg_send(channel->fd, type, generation, arg, payload, length,
-	    fd);
+		return answers_put(channel->answers, packet);
+	return packet_put(channel->fd, packet, fd);
 }
 
 static void
@@ -207,9 +208,7 @@ channel_write_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while ((waiting = STAILQ_FIRST(&channel->queue)) != NULL) {
 		if (!channel->out_broken &&
-		    send_now(channel, waiting->type, waiting->generation,
-			waiting->arg, waiting->payload, waiting->length,
-			waiting->fd) == -1) {
+		    send_now(channel, &waiting->packet, waiting->fd) == -1) {
 			if (send_later(channel, errno))
 				return;
 			/* The reading half will see the end, and say so. */
@@ -318,20 +317,15 @@ channel_pump(struct channel *channel)
 }
 
 static int
-enqueue(struct channel *channel, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd)
+enqueue(struct channel *channel, const struct packet *packet, int fd)
 {
 	struct waiting *waiting;
 
-	if (channel->queued >= CHANNEL_QUEUE_MAX) {
-		errno = ENOBUFS;
-		return -1;
-	}
-	waiting = calloc(1, sizeof(*waiting) + length);
-	if (waiting == NULL) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (channel->queued >= CHANNEL_QUEUE_MAX)
+		return fail(ENOBUFS);
+	waiting = malloc(offsetof(struct waiting, packet) + msg_size(packet));
+	if (waiting == NULL)
+		return fail(ENOMEM);
 	waiting->fd = -1;
 	if (fd != -1) {
 		waiting->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -340,36 +334,27 @@ enqueue(struct channel *channel, uint32_t type, uint32_t generation,
 			return -1;
 		}
 	}
-	waiting->type = type;
-	waiting->generation = generation;
-	if (arg != NULL)
-		memcpy(waiting->arg, arg, sizeof(waiting->arg));
-	if (length > 0)
-		memcpy(waiting->payload, payload, length);
-	waiting->length = length;
+	memcpy(&waiting->packet, packet, msg_size(packet));
 	STAILQ_INSERT_TAIL(&channel->queue, waiting, entry);
 	channel->queued++;
 	return 0;
 }
 
 int
-channel_send(struct channel *channel, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd)
+channel_send(struct channel *channel, const struct msg *msg)
 {
-	if (channel->closed || channel->freed || channel->out_broken) {
-		errno = EPIPE;
+	int fd = msg_takes_fd(msg->type) ? msg->fd : -1;
+	struct packet packet;
+
+	if (channel->closed || channel->freed || channel->out_broken)
+		return fail(EPIPE);
+	if (msg_encode(msg, &packet) == -1)
 		return -1;
-	}
-	if (length > MSG_PAYLOAD_MAX) {
-		errno = EMSGSIZE;
-		return -1;
-	}
 	if (STAILQ_EMPTY(&channel->queue)) {
-		if (send_now(channel, type, generation, arg, payload, length,
-			fd) == 0)
+		if (send_now(channel, &packet, fd) == 0)
 			return 0;
 		if (!send_later(channel, errno))
 			return -1;
 	}
-	return enqueue(channel, type, generation, arg, payload, length, fd);
+	return enqueue(channel, &packet, fd);
 }

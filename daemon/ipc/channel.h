@@ -1,5 +1,5 @@
 /*
- * channel.h: a msg.h socket on an event base, perhaps with answers.h for one
+ * channel.h: a packet.h socket on an event base, perhaps with answers.h for one
  * direction.  Sending never blocks: what the other side has no room for waits
  * in a queue, with duplicates of its descriptors.
  */
@@ -7,11 +7,9 @@
 #ifndef SLUICE_CHANNEL_H
 #define SLUICE_CHANNEL_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 struct answers;
 struct channel;
+struct error;
 struct event_base;
 struct msg;
 
@@ -20,15 +18,15 @@ struct msg;
 
 struct channel_ops {
 	/*
-	 * One message; msg->fd is the callee's to keep or close.  The channel
-	 * may be freed inside.
+	 * One message, whose texts are borrowed; msg->fd is the callee's to
+	 * keep or close.  The channel may be freed inside.
 	 */
 	void (*on_message)(void *arg, struct msg *msg);
 	/*
-	 * The other side is gone, or broke the rules (errno then); no more
-	 * calls follow.
+	 * The other side is gone, and err is NULL; or err says what it sent,
+	 * such as "a message (stop) that is too short".  No more calls follow.
 	 */
-	void (*on_close)(void *arg, int error);
+	void (*on_close)(void *arg, const struct error *err);
 };
 
 enum channel_side {
@@ -56,10 +54,10 @@ void channel_free(struct channel *channel); /* safe inside its callbacks */
 void channel_pump(struct channel *channel);
 
 /*
- * As msg_send(), but never EAGAIN.  -1: ENOMEM, EMFILE, ENOBUFS (queue of
- * CHANNEL_QUEUE_MAX full), EPIPE.  Answers have no fd.
+ * As packet_send(), but never EAGAIN.  -1: ENOMEM, EMFILE, ENOBUFS (queue of
+ * CHANNEL_QUEUE_MAX full), EPIPE; or as msg_encode().  A CHANNEL_CHILD sends
+ * none with a descriptor.
  */
-int channel_send(struct channel *channel, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd);
+int channel_send(struct channel *channel, const struct msg *msg);
 
 #endif

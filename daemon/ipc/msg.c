@@ -1,215 +1,283 @@
 /*
- * msg.c: messages between the master and its children.  A packet is a fixed
- * head and a payload; whatever is not exactly that is refused, and so are
- * descriptors beyond the first.
+ * msg.c: messages to bytes and back.  A row says what a message carries, in the
+ * order of the bytes; nobody else knows that order, so what is wrong with bytes
+ * from outside is found here.
  */
 
 #include "ipc/msg.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-#include "base/scm.h"
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/log.h"
+#include "base/pack.h"
+#include "config/settings.h"
 
-static const char *const names[MSG_TYPES] = {
-	[MSG_NONE] = "none",
-	[MSG_HELLO] = "hello",
-	[MSG_BUNDLE] = "bundle",
-	[MSG_IMAGE] = "image",
-	[MSG_SECRET] = "secret",
-	[MSG_SOCKET] = "socket",
-	[MSG_PREPARE] = "prepare",
-	[MSG_COMMIT] = "commit",
-	[MSG_ABORT] = "abort",
-	[MSG_STOP] = "stop",
-	[MSG_STOP_LISTENER] = "stop-listener",
-	[MSG_SOURCE] = "source",
-	[MSG_PROBLEM] = "problem",
-	[MSG_FACTS] = "facts",
-	[MSG_PREPARED] = "prepared",
-	[MSG_REFUSED] = "refused",
-	[MSG_COMMITTED] = "committed",
-	[MSG_RELOAD] = "reload",
-	[MSG_PROGRESS] = "progress",
-	[MSG_ROW] = "row",
-	[MSG_DONE] = "done",
+enum kind {
+	KIND_END,
+	KIND_NUMBER,  /* any */
+	KIND_CHOICE,  /* a number between min and max */
+	KIND_FLAG,    /* a bool */
+	KIND_TEXT,    /* min to max bytes */
+	KIND_CUT,     /* the same, cut at max to be sent */
+	KIND_VERSION, /* of sluiced; no member */
+};
+
+struct field {
+	enum kind kind;
+	const char *name;
+	size_t offset; /* of the member in struct msg */
+	uint32_t min, max;
+};
+
+#define FIELDS_MAX 10 /* of one message, with the end */
+
+#define MEMBER(kind, group, member, min, max)                               \
+	{                                                                   \
+		kind, #member, offsetof(struct msg, group.member), min, max \
+	}
+#define NUMBER(group, member) MEMBER(KIND_NUMBER, group, member, 0, 0)
+#define CHOICE(group, member, min, max) \
+	MEMBER(KIND_CHOICE, group, member, min, max)
+#define FLAG(group, member) MEMBER(KIND_FLAG, group, member, 0, 1)
+#define TEXT(group, member, min, max) MEMBER(KIND_TEXT, group, member, min, max)
+#define CUT(group, member, max) MEMBER(KIND_CUT, group, member, 0, max)
+#define OF_VERSION                               \
+	{                                        \
+		KIND_VERSION, "version", 0, 0, 0 \
+	}
+
+enum takes_fd { FD_NEVER, FD_ALWAYS, FD_MAYBE };
+
+static const struct row {
+	const char *name;
+	enum takes_fd fd;
+	struct field fields[FIELDS_MAX];
+} rows[MSG_TYPES] = {
+	[MSG_HELLO] = { "hello", FD_MAYBE,
+	    { OF_VERSION, NUMBER(hello, worker), NUMBER(hello, workers),
+		NUMBER(hello, uid), NUMBER(hello, gid),
+		NUMBER(hello, master_pid), FLAG(hello, check_only),
+		FLAG(hello, json), TEXT(hello, config, 0, MSG_PATH_MAX) } },
+	[MSG_BUNDLE] = { "bundle", FD_ALWAYS },
+	[MSG_IMAGE] = { "image", FD_ALWAYS, { NUMBER(image, index) } },
+	[MSG_SECRET] = { "secret", FD_ALWAYS, { NUMBER(secret, index) } },
+	[MSG_SOCKET] = { "socket", FD_ALWAYS,
+	    { NUMBER(socket, listener), NUMBER(socket, address),
+		NUMBER(socket, id), NUMBER(socket, slot) } },
+	[MSG_PREPARE] = { "prepare", FD_NEVER },
+	[MSG_COMMIT] = { "commit", FD_NEVER },
+	[MSG_ABORT] = { "abort", FD_NEVER },
+	[MSG_STOP] = { "stop", FD_NEVER, { FLAG(stop, now) } },
+	[MSG_STOP_LISTENER] = { "stop-listener", FD_NEVER,
+	    { FLAG(stop_listener, close_active),
+		TEXT(stop_listener, name, 1, LISTENER_NAME_MAX),
+		TEXT(stop_listener, plugin, 0, MSG_PLUGIN_MAX) } },
+	[MSG_PROBLEM] = { "problem", FD_NEVER,
+	    { CHOICE(problem, level, LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG),
+		NUMBER(problem, line), CUT(problem, file, MSG_PROBLEM_MAX),
+		CUT(problem, text, MSG_PROBLEM_MAX) } },
+	[MSG_FACTS] = { "facts", FD_NEVER,
+	    { NUMBER(facts, image), NUMBER(facts, flags),
+		NUMBER(facts, state_version), CUT(facts, name, MSG_FACT_MAX),
+		CUT(facts, version, MSG_FACT_MAX) } },
+	[MSG_PREPARED] = { "prepared", FD_NEVER },
+	[MSG_REFUSED] = { "refused", FD_NEVER },
+	[MSG_COMMITTED] = { "committed", FD_NEVER },
+	[MSG_RELOAD] = { "reload", FD_NEVER },
+	[MSG_PROGRESS] = { "progress", FD_NEVER,
+	    { CHOICE(progress, step, PROGRESS_LOAD, PROGRESS_CHECK),
+		NUMBER(progress, index) } },
+	[MSG_ROW] = { "row", FD_ALWAYS,
+	    { NUMBER(row, worker), NUMBER(row, serial) } },
+	[MSG_SOURCE] = { "source", FD_NEVER,
+	    { TEXT(source, pattern, 1, MSG_PATH_MAX) } },
+	[MSG_DONE] = { "done", FD_NEVER },
+	[MSG_FILE] = { "file", FD_MAYBE,
+	    { FLAG(file, is_library), CUT(file, name, MSG_FACT_MAX),
+		CUT(file, path, MSG_PATH_MAX) } },
 };
 
 const char *
 msg_name(uint32_t type)
 {
-	if (type >= MSG_TYPES || names[type] == NULL)
-		return "unknown";
-	return names[type];
+	if (type == MSG_NONE)
+		return "none";
+	return type < MSG_TYPES ? rows[type].name : "unknown";
+}
+
+bool
+msg_takes_fd(uint32_t type)
+{
+	return type < MSG_TYPES && rows[type].fd != FD_NEVER;
+}
+
+static void
+encode_text(struct packer *to, const struct field *field, const char *text)
+{
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	if (len > field->max && field->kind == KIND_CUT)
+		len = field->max;
+	if (len > field->max)
+		to->failed = true;
+	pack_text(to, text != NULL ? text : "", len);
+}
+
+static void
+encode_field(struct packer *to, const struct field *field,
+    const struct msg *msg)
+{
+	const void *member = (const char *)msg + field->offset;
+
+	switch (field->kind) {
+	case KIND_NUMBER:
+	case KIND_CHOICE:
+		pack_u32(to, *(const uint32_t *)member);
+		break;
+	case KIND_FLAG:
+		pack_u32(to, *(const bool *)member);
+		break;
+	case KIND_TEXT:
+	case KIND_CUT:
+		encode_text(to, field, *(const char *const *)member);
+		break;
+	case KIND_VERSION:
+		pack_text(to, PACKAGE_VERSION, strlen(PACKAGE_VERSION));
+		break;
+	case KIND_END:
+		break;
+	}
 }
 
 int
-msg_write_head(struct msg_head *head, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], size_t length)
+msg_encode(const struct msg *msg, struct packet *ret)
 {
-	if (length > MSG_PAYLOAD_MAX) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	memset(head, 0, sizeof(*head));
-	head->type = type;
-	head->generation = generation;
-	if (arg != NULL)
-		memcpy(head->arg, arg, sizeof(head->arg));
-	head->length = (uint32_t)length;
+	struct packer to = {
+		.data = ret->payload,
+		.room = sizeof(ret->payload),
+		.fixed = true,
+	};
+	const struct field *field = rows[msg->type].fields;
+
+	assert(msg->type > MSG_NONE && msg->type < MSG_TYPES);
+	if (rows[msg->type].fd == FD_ALWAYS && msg->fd == -1)
+		return fail(EBADF);
+	for (; field->kind != KIND_END; field++)
+		encode_field(&to, field, msg);
+	if (to.failed)
+		return fail(EMSGSIZE);
+	ret->head.type = msg->type;
+	ret->head.generation = msg->generation;
+	ret->head.length = (uint32_t)to.len;
 	return 0;
-}
-
-int
-msg_read_head(const struct msg_head *head, struct msg *ret)
-{
-	if (head->type == MSG_NONE || head->type >= MSG_TYPES ||
-	    head->length > MSG_PAYLOAD_MAX) {
-		errno = EBADMSG;
-		return -1;
-	}
-	ret->type = head->type;
-	ret->generation = head->generation;
-	memcpy(ret->arg, head->arg, sizeof(ret->arg));
-	ret->length = head->length;
-	ret->fd = -1;
-	return 0;
-}
-
-int
-msg_send(int channel, uint32_t type, uint32_t generation, const uint32_t arg[4],
-    const void *payload, size_t length, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct cmsghdr *cmsg;
-	struct msghdr mh;
-	struct iovec iov[2];
-	struct msg_head head;
-	ssize_t sent;
-
-	if (msg_write_head(&head, type, generation, arg, length) == -1)
-		return -1;
-	iov[0].iov_base = &head;
-	iov[0].iov_len = sizeof(head);
-	iov[1].iov_base = (void *)(uintptr_t)payload;
-	iov[1].iov_len = length;
-	memset(&mh, 0, sizeof(mh));
-	mh.msg_iov = iov;
-	mh.msg_iovlen = length > 0 ? 2 : 1;
-	if (fd != -1) {
-		memset(&control, 0, sizeof(control));
-		mh.msg_control = &control;
-		mh.msg_controllen = sizeof(control.room);
-		cmsg = CMSG_FIRSTHDR(&mh);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	}
-	/*
-	 * ECONNRESET comes once, when the peer left with unread messages; then
-	 * EPIPE.
-	 */
-	do
-		sent = sendmsg(channel, &mh, MSG_NOSIGNAL);
-	while (sent == -1 && (errno == EINTR || errno == ECONNRESET));
-	return sent == -1 ? -1 : 0;
-}
-
-/* Keep the first descriptor.  Returns how many there were. */
-static unsigned int
-take_fds(struct msghdr *mh, int *ret_fd)
-{
-	int fds[SCM_FDS_ROOM];
-	unsigned int count = scm_fds(mh, fds), i;
-
-	if (count > 0)
-		*ret_fd = fds[0];
-	for (i = 1; i < count; i++)
-		close(fds[i]);
-	return count;
-}
-
-int
-msg_recv(int channel, struct msg *ret)
-{
-	union scm_room control;
-	struct msghdr mh;
-	struct iovec iov[2];
-	struct msg_head head;
-	unsigned int fds;
-	ssize_t got;
-	int fd = -1;
-
-	iov[0].iov_base = &head;
-	iov[0].iov_len = sizeof(head);
-	iov[1].iov_base = ret->payload;
-	iov[1].iov_len = sizeof(ret->payload);
-	memset(&mh, 0, sizeof(mh));
-	mh.msg_iov = iov;
-	mh.msg_iovlen = 2;
-	mh.msg_control = &control;
-	mh.msg_controllen = sizeof(control);
-	/*
-	 * A peer that left with unread messages makes one ECONNRESET, in
-	 * front of what it sent before: its last words are still there.
-	 */
-	do
-		got = recvmsg(channel, &mh, MSG_CMSG_CLOEXEC);
-	while (got == -1 && (errno == EINTR || errno == ECONNRESET));
-	if (got == -1)
-		return -1;
-	fds = take_fds(&mh, &fd);
-	if (got == 0 && fds == 0)
-		return 0;
-	if ((size_t)got < sizeof(head) || fds > 1 ||
-	    (mh.msg_flags & MSG_TRUNC) != 0 ||
-	    head.length != (size_t)got - sizeof(head) ||
-	    msg_read_head(&head, ret) == -1) {
-		if (fd != -1)
-			close(fd);
-		errno = EBADMSG;
-		return -1;
-	}
-	ret->fd = fd;
-	return 1;
 }
 
 size_t
-msg_problem(char payload[MSG_PAYLOAD_MAX], const char *file, const char *text)
+msg_size(const struct packet *packet)
 {
-	size_t file_length, text_length;
-
-	if (file == NULL)
-		file = "";
-	file_length = strnlen(file, MSG_PAYLOAD_MAX / 2 - 1);
-	text_length = strnlen(text, MSG_PAYLOAD_MAX - file_length - 2);
-	memcpy(payload, file, file_length);
-	payload[file_length] = '\0';
-	memcpy(payload + file_length + 1, text, text_length);
-	payload[file_length + 1 + text_length] = '\0';
-	return file_length + text_length + 2;
+	return sizeof(packet->head) + packet->head.length;
 }
 
-const char *
-msg_string(const struct msg *msg, unsigned int index)
+int
+msg_check_head(const struct msg_head *head, struct error *err)
 {
-	const char *at = msg->payload, *nul;
-	size_t left = msg->length;
+	if (head->type == MSG_NONE || head->type >= MSG_TYPES)
+		return error_set(err, "a message of type %u, which is unknown",
+		    head->type);
+	if (head->length > MSG_PAYLOAD_MAX)
+		return error_set(err, "a message (%s) that is too long",
+		    msg_name(head->type));
+	return 0;
+}
 
-	for (;;) {
-		nul = left == 0 ? NULL : memchr(at, '\0', left);
-		if (nul == NULL)
-			return "";
-		if (index-- == 0)
-			return at;
-		left -= (size_t)(nul - at) + 1;
-		at = nul + 1;
+/* -1 with err: what is there is wrong, whatever there is not. */
+static int
+decode_field(struct unpacker *from, const struct field *field, struct msg *msg,
+    struct error *err)
+{
+	void *member = (char *)msg + field->offset;
+	const char *text;
+	uint32_t number;
+
+	switch (field->kind) {
+	case KIND_NUMBER:
+		*(uint32_t *)member = unpack_u32(from);
+		return 0;
+	case KIND_CHOICE:
+	case KIND_FLAG:
+		number = unpack_u32(from);
+		if (!from->failed &&
+		    (number < field->min || number > field->max))
+			return error_set(err, "%s %u", field->name, number);
+		if (field->kind == KIND_FLAG)
+			*(bool *)member = number != 0;
+		else
+			*(uint32_t *)member = number;
+		return 0;
+	case KIND_TEXT:
+	case KIND_CUT:
+		text = unpack_text(from);
+		if (!from->failed &&
+		    (strlen(text) < field->min || strlen(text) > field->max))
+			return error_set(err, "a %s of %zu bytes", field->name,
+			    strlen(text));
+		*(const char **)member = text;
+		return 0;
+	case KIND_VERSION:
+		text = unpack_text(from);
+		if (!from->failed && strcmp(text, PACKAGE_VERSION) != 0)
+			return error_set(err, "another version of sluiced");
+		return 0;
+	case KIND_END:
+		break;
 	}
+	return 0;
+}
+
+static int
+decode_payload(const struct packet *packet, struct msg *ret, struct error *err)
+{
+	struct unpacker from = {
+		.data = packet->payload,
+		.len = packet->head.length,
+	};
+	const struct field *field = rows[ret->type].fields;
+	const char *name = msg_name(ret->type);
+	struct error what;
+
+	for (; field->kind != KIND_END; field++)
+		if (decode_field(&from, field, ret, &what) == -1)
+			return error_set(err, "a message (%s) with %s", name,
+			    what.text);
+	if (from.failed)
+		return error_set(err, "a message (%s) that is too short", name);
+	if (from.at != from.len)
+		return error_set(err, "a message (%s) that is too long", name);
+	return 0;
+}
+
+int
+msg_decode(const struct packet *packet, int fd, struct msg *ret,
+    struct error *err)
+{
+	enum takes_fd takes;
+
+	if (msg_check_head(&packet->head, err) == -1)
+		return -1;
+	memset(ret, 0, sizeof(*ret));
+	ret->type = (enum msg_type)packet->head.type;
+	ret->generation = packet->head.generation;
+	ret->fd = fd == MSG_FD_LOST ? -1 : fd;
+	takes = rows[ret->type].fd;
+	if (fd != -1 && takes == FD_NEVER)
+		return error_set(err, "a message (%s) with a descriptor",
+		    msg_name(ret->type));
+	if (fd == -1 && takes == FD_ALWAYS)
+		return error_set(err, "a message (%s) without its descriptor",
+		    msg_name(ret->type));
+	return decode_payload(packet, ret, err);
 }

@@ -98,35 +98,29 @@ misbehaved(struct build *build, const char *what)
 static void
 on_problem(struct build *build, const struct msg *msg)
 {
-	int level = (int)msg->arg[0];
-
-	if (level < LOG_LEVEL_ERROR || level > LOG_LEVEL_DEBUG)
-		level = LOG_LEVEL_ERROR;
-	tell(build, level, msg_string(msg, 0), msg->arg[1], msg_string(msg, 1));
+	tell(build, (int)msg->problem.level, msg->problem.file,
+	    msg->problem.line, msg->problem.text);
 }
 
 static void
 on_source(struct build *build, const struct msg *msg)
 {
-	const char *path = msg_string(msg, 0);
-
-	if (build->ops->on_source != NULL && *path != '\0' &&
-	    build->sources++ < SOURCES_MAX)
-		build->ops->on_source(build->arg, path);
+	if (build->ops->on_source != NULL && build->sources++ < SOURCES_MAX)
+		build->ops->on_source(build->arg, msg->source.pattern);
 }
 
 static int
 on_progress(struct build *build, const struct msg *msg, struct error *err)
 {
 	const struct settings *settings = build->gen->settings;
+	uint32_t count = msg->progress.step == PROGRESS_LOAD
+	    ? settings->image_count
+	    : settings->listener_count;
 
-	if (!(msg->arg[0] == PROGRESS_LOAD &&
-		msg->arg[1] < settings->image_count) &&
-	    !(msg->arg[0] == PROGRESS_CHECK &&
-		msg->arg[1] < settings->listener_count))
+	if (msg->progress.index >= count)
 		return error_set(err, "progress nowhere");
-	build->progress = (enum progress)msg->arg[0];
-	build->at = msg->arg[1];
+	build->progress = (enum progress)msg->progress.step;
+	build->at = msg->progress.index;
 	return 0;
 }
 
@@ -268,6 +262,11 @@ start_stage(struct build *build, enum stage stage, bool check_only,
 		.uid = (uint32_t)-1,
 		.gid = (uint32_t)-1,
 		.check_only = check_only,
+		.config = stage == STAGE_READ ? build->config : NULL,
+	};
+	const struct msg prepare = {
+		.type = MSG_PREPARE,
+		.generation = build->gen->number,
 	};
 
 	if (stage == STAGE_PROBE && settings->drop) {
@@ -282,15 +281,13 @@ start_stage(struct build *build, enum stage stage, bool check_only,
 	build->problems = build->told = 0;
 	log_debug("build: %s", stages[stage].role);
 	build->child = child_spawn(build->children, stages[stage].role, &hello,
-	    stage == STAGE_READ ? build->config : NULL, -1, &child_ops, build,
-	    err);
+	    -1, &child_ops, build, err);
 	if (build->child == NULL)
 		return -1;
 	child_deadline(build->child, stages[stage].limit_ms);
 	if (stage == STAGE_PROBE &&
 	    (gen_send_images(build->gen, build->child) == -1 ||
-		child_send(build->child, MSG_PREPARE, build->gen->number, NULL,
-		    NULL, 0, -1) == -1) &&
+		child_send(build->child, &prepare) == -1) &&
 	    errno != EPIPE) {
 		error_sys(err, "cannot talk to the probe");
 		return -1;

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fail.h"
 #include "base/log.h"
 #include "base/time_text.h"
 #include "ipc/answers.h"
@@ -47,10 +48,10 @@ struct child {
 	pid_t pid;
 	const struct child_ops *ops; /* NULL: forgotten, only to be reaped */
 	void *arg;
-	const char *reason; /* why we killed it, or would */
-	char late[64];	    /* the reason of a deadline */
-	bool killed;	    /* by us */
-	bool aborted;	    /* by us; killed next, if need be */
+	const char *reason;		/* why we killed it, or would */
+	char words[ERROR_TEXT_MAX + 8]; /* of a reason that is not constant */
+	bool killed;			/* by us */
+	bool aborted;			/* by us; killed next, if need be */
 	/* Of the timer that runs; due_ms 0: none. */
 	uint64_t due_ms;
 	unsigned int ms, granted_ms;
@@ -277,7 +278,7 @@ on_channel_message(void *arg, struct msg *msg)
 }
 
 static void
-on_channel_close(void *arg, int error)
+on_channel_close(void *arg, const struct error *err)
 {
 	struct child *child = arg;
 
@@ -285,8 +286,10 @@ on_channel_close(void *arg, int error)
 	child->channel = NULL;
 	if (child->pid == -1 || child->killed || child->aborted)
 		return;
-	if (error != 0) {
-		child_kill(child, "sent what is not a message");
+	if (err != NULL) {
+		snprintf(child->words, sizeof(child->words), "sent %s",
+		    err->text);
+		child_kill(child, child->words);
 		return;
 	}
 	child->reason = "did not exit";
@@ -364,24 +367,12 @@ children_verbose(struct children *children)
 }
 
 static int
-send_hello(struct child *child, const struct hello *hello, const char *config,
-    int fd)
+send_hello(struct child *child, const struct hello *hello, int fd)
 {
-	char payload[MSG_PAYLOAD_MAX];
-	struct hello copy = *hello;
-	size_t length = config == NULL ? 0 : strlen(config);
+	struct msg msg = { .type = MSG_HELLO, .fd = fd, .hello = *hello };
 
-	if (length > sizeof(payload) - sizeof(copy)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	copy.master_pid = (uint32_t)getpid();
-	copy.config_length = (uint32_t)length;
-	memcpy(payload, &copy, sizeof(copy));
-	if (length > 0)
-		memcpy(payload + sizeof(copy), config, length);
-	return channel_send(child->channel, MSG_HELLO, 0, NULL, payload,
-	    sizeof(copy) + length, fd);
+	msg.hello.master_pid = (uint32_t)getpid();
+	return channel_send(child->channel, &msg);
 }
 
 /*
@@ -421,8 +412,8 @@ make_channel(struct child *child, const char *role, int ret_fds[SPAWN_FDS_MAX])
 
 struct child *
 child_spawn(struct children *children, const char *role,
-    const struct hello *hello, const char *config, int hello_fd,
-    const struct child_ops *ops, void *arg, struct error *err)
+    const struct hello *hello, int hello_fd, const struct child_ops *ops,
+    void *arg, struct error *err)
 {
 	struct child *child;
 	int fds[SPAWN_FDS_MAX], count;
@@ -440,7 +431,7 @@ child_spawn(struct children *children, const char *role,
 	if (child->timer == NULL ||
 	    (count = make_channel(child, role, fds)) == -1)
 		goto fail;
-	if (send_hello(child, hello, config, hello_fd) == 0)
+	if (send_hello(child, hello, hello_fd) == 0)
 		child->pid =
 		    spawn(role, children->verbose, fds, (unsigned int)count);
 	close(fds[0]);
@@ -463,15 +454,11 @@ child_pid(const struct child *child)
 }
 
 int
-child_send(struct child *child, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd)
+child_send(struct child *child, const struct msg *msg)
 {
-	if (child->channel == NULL) {
-		errno = EPIPE;
-		return -1;
-	}
-	return channel_send(child->channel, type, generation, arg, payload,
-	    length, fd);
+	if (child->channel == NULL)
+		return fail(EPIPE);
+	return channel_send(child->channel, msg);
 }
 
 void
@@ -481,9 +468,9 @@ child_deadline(struct child *child, unsigned int ms)
 
 	if (child->killed || child->aborted || child->channel == NULL)
 		return; /* a shorter one is running */
-	snprintf(child->late, sizeof(child->late), "took longer than %s",
+	snprintf(child->words, sizeof(child->words), "took longer than %s",
 	    duration_text(ms, time));
-	child->reason = child->late;
+	child->reason = child->words;
 	child->granted_ms = 0;
 	if (ms == 0)
 		child_end_timer(child);

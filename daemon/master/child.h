@@ -20,8 +20,8 @@ struct msg;
 
 struct child_ops {
 	/*
-	 * One message; msg->fd, which only a reader can send, is the callee's
-	 * to keep or close.
+	 * One message, whose texts are borrowed; msg->fd, which only a reader
+	 * can send, is the callee's to keep or close.
 	 */
 	void (*on_message)(void *arg, struct msg *msg);
 	/*
@@ -46,18 +46,17 @@ void children_free(struct children *children);
 void children_verbose(struct children *children);
 
 /*
- * Start one.  config may be NULL, hello_fd -1 (else borrowed).  Returns a
+ * Start one.  hello_fd: borrowed, or -1; hello->master_pid is set here.  Returns a
  * child that is freed by its on_gone or by child_free(), or NULL.
  */
 struct child *child_spawn(struct children *children, const char *role,
-    const struct hello *hello, const char *config, int hello_fd,
-    const struct child_ops *ops, void *arg, struct error *err);
+    const struct hello *hello, int hello_fd, const struct child_ops *ops,
+    void *arg, struct error *err);
 
 pid_t child_pid(const struct child *child);
 
 /* As channel_send(). */
-int child_send(struct child *child, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length, int fd);
+int child_send(struct child *child, const struct msg *msg);
 
 /*
  * Kill it unless it ends, or this is called anew, within ms.  0: no deadline.

@@ -42,7 +42,7 @@ on_message(void *arg, struct msg *msg)
 		describe->good = true;
 	} else if (msg->type == MSG_PROBLEM) {
 		fprintf(stderr, "sluiced: %s\n",
-		    escape_text(msg_string(msg, 1), plain, sizeof(plain)));
+		    escape_text(msg->problem.text, plain, sizeof(plain)));
 		describe->told = true;
 	}
 }
@@ -119,27 +119,28 @@ static void
 send_parts(struct child *child, const char *path, const struct image *image,
     const struct libraries *libraries)
 {
-	const uint32_t library[4] = { 1 };
-	char payload[MSG_PAYLOAD_MAX];
-	int n;
-
-	for (uint32_t i = 0; i < libraries->count; i++) {
-		n = snprintf(payload, sizeof(payload), "%s%c%s",
-		    libraries->list[i].name, '\0', libraries->list[i].path);
-		if ((size_t)n >= sizeof(payload))
-			n = sizeof(payload) - 1;
-		child_send(child, MSG_IMAGE, 0, library, payload, (size_t)n + 1,
-		    libraries->list[i].image.fd);
-	}
-	child_send(child, MSG_IMAGE, 0, NULL, path,
-	    strnlen(path, MSG_PAYLOAD_MAX - 1) + 1, image->fd);
+	for (uint32_t i = 0; i < libraries->count; i++)
+		child_send(child,
+		    &(struct msg){
+			.type = MSG_FILE,
+			.fd = libraries->list[i].image.fd,
+			.file.is_library = true,
+			.file.name = libraries->list[i].name,
+			.file.path = libraries->list[i].path,
+		    });
+	child_send(child,
+	    &(struct msg){
+		.type = MSG_FILE,
+		.fd = image->fd,
+		.file.path = path,
+	    });
 }
 
 static int
 run(struct describe *describe, struct children *children, bool json,
     struct error *err)
 {
-	struct hello hello = { .check_only = json };
+	struct hello hello = { .json = json };
 	struct libraries libraries = { 0 };
 	struct child *child = NULL;
 	struct image image;
@@ -149,7 +150,7 @@ run(struct describe *describe, struct children *children, bool json,
 		return -1;
 	if (find_nobody(&hello, err) == -1)
 		goto out;
-	child = child_spawn(children, "describe", &hello, NULL, -1, &child_ops,
+	child = child_spawn(children, "describe", &hello, -1, &child_ops,
 	    describe, err);
 	if (child == NULL)
 		goto out;

@@ -192,7 +192,7 @@ take_sealed(int *slot, struct msg *msg, const char *what, struct error *err)
 int
 gen_take_image(struct gen *gen, struct msg *msg, struct error *err)
 {
-	uint32_t index = msg->arg[0];
+	uint32_t index = msg->image.index;
 	bool known = gen->images != NULL && index < gen->settings->image_count;
 
 	return take_sealed(known ? &gen->images[index].fd : NULL, msg,
@@ -202,7 +202,7 @@ gen_take_image(struct gen *gen, struct msg *msg, struct error *err)
 int
 gen_take_secret(struct gen *gen, struct msg *msg, struct error *err)
 {
-	uint32_t index = msg->arg[0];
+	uint32_t index = msg->secret.index;
 	bool known =
 	    gen->secrets != NULL && index < gen->settings->secret_count;
 
@@ -227,15 +227,15 @@ gen_take_facts(struct gen *gen, const struct msg *msg, struct error *err)
 {
 	struct image_facts *facts;
 
-	if (msg->arg[0] >= gen->settings->image_count)
+	if (msg->facts.image >= gen->settings->image_count)
 		return error_set(err, "facts about an image that is not there");
-	facts = &gen->images[msg->arg[0]].facts;
+	facts = &gen->images[msg->facts.image].facts;
 	facts->known = true;
-	facts->flags = msg->arg[1];
-	facts->state_version = msg->arg[2];
-	snprintf(facts->name, sizeof(facts->name), "%s", msg_string(msg, 0));
+	facts->flags = msg->facts.flags;
+	facts->state_version = msg->facts.state_version;
+	snprintf(facts->name, sizeof(facts->name), "%s", msg->facts.name);
 	snprintf(facts->version, sizeof(facts->version), "%s",
-	    msg_string(msg, 1));
+	    msg->facts.version);
 	return 0;
 }
 
@@ -256,15 +256,19 @@ gen_complete(const struct gen *gen)
 int
 gen_send_images(const struct gen *gen, struct child *child)
 {
-	uint32_t i, arg[4] = { 0, 0, 0, 0 };
+	struct msg msg = {
+		.type = MSG_BUNDLE,
+		.generation = gen->number,
+		.fd = gen->bundle_fd,
+	};
 
-	if (child_send(child, MSG_BUNDLE, gen->number, NULL, NULL, 0,
-		gen->bundle_fd) == -1)
+	if (child_send(child, &msg) == -1)
 		return -1;
-	for (i = 0; i < gen->settings->image_count; i++) {
-		arg[0] = i;
-		if (child_send(child, MSG_IMAGE, gen->number, arg, NULL, 0,
-			gen->images[i].fd) == -1)
+	msg.type = MSG_IMAGE;
+	for (uint32_t i = 0; i < gen->settings->image_count; i++) {
+		msg.image.index = i;
+		msg.fd = gen->images[i].fd;
+		if (child_send(child, &msg) == -1)
 			return -1;
 	}
 	return 0;
@@ -273,12 +277,12 @@ gen_send_images(const struct gen *gen, struct child *child)
 int
 gen_send_secrets(const struct gen *gen, struct child *child)
 {
-	uint32_t i, arg[4] = { 0, 0, 0, 0 };
+	struct msg msg = { .type = MSG_SECRET, .generation = gen->number };
 
-	for (i = 0; i < gen->settings->secret_count; i++) {
-		arg[0] = i;
-		if (child_send(child, MSG_SECRET, gen->number, arg, NULL, 0,
-			gen->secrets[i]) == -1)
+	for (uint32_t i = 0; i < gen->settings->secret_count; i++) {
+		msg.secret.index = i;
+		msg.fd = gen->secrets[i];
+		if (child_send(child, &msg) == -1)
 			return -1;
 	}
 	return 0;
@@ -287,22 +291,22 @@ gen_send_secrets(const struct gen *gen, struct child *child)
 int
 gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
 {
+	struct msg msg = { .type = MSG_SOCKET, .generation = gen->number };
 	const struct gen_socket *socket;
-	uint32_t i, arg[4];
 
-	for (i = 0; i < gen->socket_count; i++) {
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		socket = &gen->sockets[i];
 		if (socket->sock == NULL ||
 		    (socket->worker != ALL_WORKERS && socket->worker != worker))
 			continue;
-		arg[0] = socket->listener;
-		arg[1] = socket->address;
-		arg[2] = sock_id(socket->sock);
-		arg[3] = gen->slots[socket->listener];
-		if (child_send(child, MSG_SOCKET, gen->number, arg, NULL, 0,
-			sock_fd(socket->sock)) == -1)
+		msg.socket.listener = socket->listener;
+		msg.socket.address = socket->address;
+		msg.socket.id = sock_id(socket->sock);
+		msg.socket.slot = gen->slots[socket->listener];
+		msg.fd = sock_fd(socket->sock);
+		if (child_send(child, &msg) == -1)
 			return -1;
-		slots_give(gen->slot_table, arg[3], worker);
+		slots_give(gen->slot_table, msg.socket.slot, worker);
 	}
 	return 0;
 }

@@ -60,14 +60,23 @@ worker_set_state(struct worker_row *worker, enum worker_state state)
 }
 
 int
-worker_tell(struct worker_row *worker, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length)
+worker_tell(struct worker_row *worker, const struct msg *msg)
 {
-	int result = child_send(worker->child, type, generation, arg, payload,
-	    length, -1);
+	int result = child_send(worker->child, msg);
 
 	shm_ring(worker->workers->shm, worker->index);
 	return result;
+}
+
+int
+worker_order(struct worker_row *worker, enum msg_type type,
+    const struct gen *gen)
+{
+	return worker_tell(worker,
+	    &(struct msg){
+		.type = type,
+		.generation = gen->number,
+	    });
 }
 
 bool
@@ -103,7 +112,7 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	if (gen_send_images(gen, worker->child) == 0 &&
 	    gen_send_secrets(gen, worker->child) == 0 &&
 	    gen_send_sockets(gen, worker->child, worker->index) == 0 &&
-	    worker_tell(worker, MSG_PREPARE, gen->number, NULL, NULL, 0) == 0) {
+	    worker_order(worker, MSG_PREPARE, gen) == 0) {
 		worker->asked_begun = atomic_load_explicit(
 		    &shm_row(worker->workers->shm, worker->index)->begun,
 		    memory_order_relaxed);
@@ -153,10 +162,10 @@ worker_catch_up(struct worker_row *worker)
 static int
 send_row(const struct worker_row *of, const struct worker_row *to)
 {
-	uint32_t arg[4] = { of->index, 0, 0, 0 };
-	int fd = shm_row_fd(of->workers->shm, of->index, &arg[1]);
+	struct msg msg = { .type = MSG_ROW, .row.worker = of->index };
 
-	if (child_send(to->child, MSG_ROW, 0, arg, NULL, 0, fd) == 0)
+	msg.fd = shm_row_fd(of->workers->shm, of->index, &msg.row.serial);
+	if (child_send(to->child, &msg) == 0)
 		return 0;
 	return errno == EPIPE ? 0 : -1;
 }
@@ -215,7 +224,7 @@ start_child(struct worker_row *worker, struct error *err)
 	if (shm_begin_row(workers->shm, worker->index) == -1)
 		return error_sys(err, "cannot start a worker");
 	hello.worker = worker->index;
-	worker->child = child_spawn(workers->children, "worker", &hello, NULL,
+	worker->child = child_spawn(workers->children, "worker", &hello,
 	    shm_head_fd(workers->shm), &worker_child_ops, worker, err);
 	if (worker->child == NULL) {
 		shm_end_row(workers->shm, worker->index);
@@ -443,8 +452,7 @@ worker_prepared(struct worker_row *worker)
 		worker_set_state(worker, WORKER_PREPARED);
 		workers->ops->on_prepared(workers->arg, worker->index);
 	} else if (worker->state == WORKER_JOINING) {
-		worker_tell(worker, MSG_COMMIT, workers->committed->number,
-		    NULL, NULL, 0);
+		worker_order(worker, MSG_COMMIT, workers->committed);
 		worker_set_state(worker, WORKER_ENTERING);
 	}
 }

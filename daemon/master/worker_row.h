@@ -117,8 +117,10 @@ void worker_revive_cb(int fd, short what, void *arg);
 /* Have it serve what is committed, by itself. */
 void worker_join(struct worker_row *worker);
 /* Say something to it, and ring, so that it hears it next.  As child_send(). */
-int worker_tell(struct worker_row *worker, uint32_t type, uint32_t generation,
-    const uint32_t arg[4], const void *payload, size_t length);
+int worker_tell(struct worker_row *worker, const struct msg *msg);
+/* The same, of what carries nothing: MSG_PREPARE, MSG_COMMIT or MSG_ABORT. */
+int worker_order(struct worker_row *worker, enum msg_type type,
+    const struct gen *gen);
 /* Does it owe us an answer? */
 bool worker_owes(const struct worker_row *worker);
 /* Must a transaction wait until it has settled? */

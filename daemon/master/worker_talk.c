@@ -1,11 +1,8 @@
 /*
  * worker_talk.c: what workers say, which is untrusted: plugins run there.  A
- * message that is not due, or not whole, ends the worker.
+ * message that is not due ends the worker.
  */
 
-#include <string.h>
-
-#include "config/settings.h"
 #include "ipc/msg.h"
 #include "master/child.h"
 #include "master/worker_row.h"
@@ -32,37 +29,31 @@ take_answer(struct worker_row *worker, bool good)
 	return true;
 }
 
-static bool
+static void
 take_problem(struct worker_row *worker, const struct msg *msg)
 {
 	struct workers *workers = worker->workers;
-	int level = (int)msg->arg[0];
 	uint32_t skipped;
 
-	if (level < LOG_LEVEL_ERROR || level > LOG_LEVEL_DEBUG)
-		return false;
 	/* Words about an aborted attempt would only confuse. */
 	if (worker->owed > 0 && worker->state != WORKER_PREPARING &&
 	    worker->state != WORKER_JOINING)
-		return true;
+		return;
 	if (log_limit(&worker->problem_limit, PROBLEMS_PER_S, &skipped))
-		workers->ops->on_problem(workers->arg, worker->index, level,
-		    msg_string(msg, 0), msg->arg[1], msg_string(msg, 1));
-	return true;
+		workers->ops->on_problem(workers->arg, worker->index,
+		    (int)msg->problem.level, msg->problem.file,
+		    msg->problem.line, msg->problem.text);
 }
 
-static bool
+static void
 take_stop_listener(struct worker_row *worker, const struct msg *msg)
 {
-	const char *name = msg_string(msg, 0);
-	size_t length = strlen(name);
+	struct workers *workers = worker->workers;
 
-	if (length == 0 || length > LISTENER_NAME_MAX)
-		return false;
-	if (!worker->workers->stopping)
-		worker->workers->ops->on_stop_listener(worker->workers->arg,
-		    worker->index, name, msg_string(msg, 1), msg->arg[0] != 0);
-	return true;
+	if (!workers->stopping)
+		workers->ops->on_stop_listener(workers->arg, worker->index,
+		    msg->stop_listener.name, msg->stop_listener.plugin,
+		    msg->stop_listener.close_active);
 }
 
 /* Returns false when it broke the rules. */
@@ -73,7 +64,8 @@ take(struct worker_row *worker, const struct msg *msg)
 
 	switch (msg->type) {
 	case MSG_PROBLEM:
-		return take_problem(worker, msg);
+		take_problem(worker, msg);
+		return true;
 	case MSG_PREPARED:
 	case MSG_REFUSED:
 		return take_answer(worker, msg->type == MSG_PREPARED);
@@ -95,7 +87,8 @@ take(struct worker_row *worker, const struct msg *msg)
 			workers->ops->on_reload(workers->arg, worker->index);
 		return true;
 	case MSG_STOP_LISTENER:
-		return take_stop_listener(worker, msg);
+		take_stop_listener(worker, msg);
+		return true;
 	default:
 		return false;
 	}

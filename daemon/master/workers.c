@@ -198,8 +198,7 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 		worker = &workers->row[i];
 		if (worker->state == WORKER_PREPARED) {
 			worker_set_state(worker, WORKER_COMMITTING);
-			worker_tell(worker, MSG_COMMIT, gen->number, NULL, NULL,
-			    0);
+			worker_order(worker, MSG_COMMIT, gen);
 			asked++;
 		} else if (worker->state == WORKER_DOWN &&
 		    part != WORKERS_TRIAL) {
@@ -215,7 +214,7 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 static void
 abort_one(struct worker_row *worker, const struct gen *gen)
 {
-	worker_tell(worker, MSG_ABORT, gen->number, NULL, NULL, 0);
+	worker_order(worker, MSG_ABORT, gen);
 	worker->undone++;
 	worker->late = worker->owed;
 	worker_set_state(worker, worker->served ? WORKER_SERVING : WORKER_IDLE);
@@ -336,28 +335,31 @@ void
 workers_stop_listener(struct workers *workers, const char *name,
     bool close_active)
 {
-	uint32_t i, arg[4] = { close_active, 0, 0, 0 };
+	const struct msg msg = {
+		.type = MSG_STOP_LISTENER,
+		.stop_listener.close_active = close_active,
+		.stop_listener.name = name,
+	};
 
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		if (workers->row[i].child == NULL)
 			continue;
 		workers->row[i].undone++;
-		worker_tell(&workers->row[i], MSG_STOP_LISTENER, 0, arg, name,
-		    strlen(name) + 1);
+		worker_tell(&workers->row[i], &msg);
 	}
 }
 
 void
 workers_stop(struct workers *workers, bool now)
 {
-	uint32_t i, arg[4] = { now, 0, 0, 0 };
+	const struct msg msg = { .type = MSG_STOP, .stop.now = now };
 
 	workers->stopping = true;
-	for (i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->count; i++) {
 		event_del(workers->row[i].timer);
 		if (workers->row[i].child == NULL)
 			continue;
-		worker_tell(&workers->row[i], MSG_STOP, 0, arg, NULL, 0);
+		worker_tell(&workers->row[i], &msg);
 		if (workers->row[i].state != WORKER_LEAVING)
 			worker_set_state(&workers->row[i], WORKER_LEAVING);
 	}

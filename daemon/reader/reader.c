@@ -20,6 +20,7 @@
 #include "config/settings.h"
 #include "image/image.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 #include "reader/conf.h"
 #include "reader/plugin_files.h"
 #include "reader/problems.h"
@@ -34,15 +35,16 @@ struct reader {
 	bool deaf; /* the master is gone */
 };
 
+/* Wait for as long as the master needs. */
 static void
-say(struct reader *reader, uint32_t type, uint32_t arg0, int fd)
+say(struct reader *reader, struct msg *msg)
 {
-	const uint32_t arg[4] = { arg0 };
 	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLOUT };
 
-	while (!reader->deaf &&
-	    msg_send(CHILD_CHANNEL_FD, type, reader->generation, arg, NULL, 0,
-		fd) == -1) {
+	msg->generation = reader->generation;
+	while (!reader->deaf && packet_send(CHILD_CHANNEL_FD, msg) == -1) {
+		if (errno == EMSGSIZE) /* a path that nobody can open */
+			return;
 		if (errno == EAGAIN)
 			poll(&pfd, 1, -1);
 		else if (errno == ETOOMANYREFS || errno == ENOBUFS)
@@ -56,52 +58,47 @@ say(struct reader *reader, uint32_t type, uint32_t arg0, int fd)
 static void
 say_sources(struct reader *reader, const struct settings *settings)
 {
-	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLOUT };
-	uint32_t i = 0;
-
-	while (!reader->deaf && i < settings->source_count) {
-		const char *source = settings->sources[i];
-
-		if (msg_send(CHILD_CHANNEL_FD, MSG_SOURCE, reader->generation,
-			NULL, source, strlen(source) + 1, -1) == 0 ||
-		    errno == EMSGSIZE)
-			i++;
-		else if (errno != EAGAIN && errno != ENOBUFS)
-			reader->deaf = true;
-		else
-			poll(&pfd, 1, RETRY_MS);
-	}
+	for (uint32_t i = 0; i < settings->source_count; i++)
+		say(reader,
+		    &(struct msg){
+			.type = MSG_SOURCE,
+			.source.pattern = settings->sources[i],
+		    });
 }
 
 static void
 on_problem(void *arg, const struct problem *problem)
 {
-	struct reader *reader = arg;
-	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLOUT };
-	const uint32_t place[4] = { (uint32_t)problem->level, problem->line };
-	char payload[MSG_PAYLOAD_MAX];
-	size_t length = msg_problem(payload, problem->file, problem->text);
-
-	while (!reader->deaf &&
-	    msg_send(CHILD_CHANNEL_FD, MSG_PROBLEM, reader->generation, place,
-		payload, length, -1) == -1) {
-		if (errno != EAGAIN && errno != ENOBUFS)
-			reader->deaf = true;
-		else
-			poll(&pfd, 1, RETRY_MS);
-	}
+	say(arg,
+	    &(struct msg){
+		.type = MSG_PROBLEM,
+		.problem.level = (uint32_t)problem->level,
+		.problem.line = problem->line,
+		.problem.file = problem->file,
+		.problem.text = problem->text,
+	    });
 }
 
 static void
 say_prepared(struct reader *reader, int bundle,
     const struct plugin_files *files, const struct secret_files *secrets)
 {
-	say(reader, MSG_BUNDLE, 0, bundle);
+	say(reader, &(struct msg){ .type = MSG_BUNDLE, .fd = bundle });
 	for (uint32_t i = 0; i < files->count; i++)
-		say(reader, MSG_IMAGE, i, files->images[i].fd);
+		say(reader,
+		    &(struct msg){
+			.type = MSG_IMAGE,
+			.fd = files->images[i].fd,
+			.image.index = i,
+		    });
 	for (uint32_t i = 0; i < secrets->count; i++)
-		say(reader, MSG_SECRET, i, secrets->fds[i]);
-	say(reader, MSG_PREPARED, 0, -1);
+		say(reader,
+		    &(struct msg){
+			.type = MSG_SECRET,
+			.fd = secrets->fds[i],
+			.secret.index = i,
+		    });
+	say(reader, &(struct msg){ .type = MSG_PREPARED });
 }
 
 /* All that can be said without running plugin code. */
@@ -126,7 +123,7 @@ read_all(struct reader *reader, struct problems *problems)
 			problem_error(problems, NULL, "%s", err.text);
 	}
 	if (problems->errors > 0) {
-		say(reader, MSG_REFUSED, 0, -1);
+		say(reader, &(struct msg){ .type = MSG_REFUSED });
 	} else {
 		if (!reader->hello.check_only)
 			plugin_files_copy(settings, &files, problems);
@@ -144,24 +141,24 @@ static int
 receive_hello(struct reader *reader)
 {
 	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLIN };
+	struct packet room;
+	struct error err;
 	struct msg msg;
 	int result;
 
-	while ((result = msg_recv(CHILD_CHANNEL_FD, &msg)) == -1 &&
+	while (
+	    (result = packet_recv(CHILD_CHANNEL_FD, &room, &msg, &err)) == -1 &&
 	    errno == EAGAIN)
 		poll(&pfd, 1, -1);
 	if (result != 1)
 		return -1;
 	if (msg.fd != -1)
 		close(msg.fd);
-	if (msg.type != MSG_HELLO || msg.length < sizeof(reader->hello))
+	if (msg.type != MSG_HELLO)
 		return -1;
-	memcpy(&reader->hello, msg.payload, sizeof(reader->hello));
-	if (reader->hello.config_length > msg.length - sizeof(reader->hello))
-		return -1;
+	reader->hello = msg.hello;
 	reader->generation = msg.generation;
-	reader->config = strndup(msg.payload + sizeof(reader->hello),
-	    reader->hello.config_length);
+	reader->config = strdup(msg.hello.config);
 	return reader->config != NULL ? 0 : -1;
 }
 

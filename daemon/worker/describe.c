@@ -15,6 +15,7 @@
 #include "image/libraries.h"
 #include "ipc/answers.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 #include "worker/descriptor.h"
 #include "worker/hello.h"
 #include "worker/options.h"
@@ -212,14 +213,17 @@ static int
 receive_parts(struct parts *parts)
 {
 	struct library_image *library;
+	struct packet room;
+	struct error err;
 	struct msg msg;
 
 	memset(parts, 0, sizeof(*parts));
 	parts->plugin.libraries = parts->libraries;
 	parts->plugin.hash = no_hash;
-	while (msg_recv(CHILD_CHANNEL_FD, &msg) == 1 && msg.type == MSG_IMAGE) {
-		if (msg.arg[0] == 0) {
-			parts->plugin.path = strdup(msg_string(&msg, 0));
+	while (packet_recv(CHILD_CHANNEL_FD, &room, &msg, &err) == 1 &&
+	    msg.type == MSG_FILE) {
+		if (!msg.file.is_library) {
+			parts->plugin.path = strdup(msg.file.path);
 			parts->plugin.fd = msg.fd;
 			return parts->plugin.path != NULL && msg.fd != -1 ? 0
 									  : -1;
@@ -227,14 +231,25 @@ receive_parts(struct parts *parts)
 		if (parts->plugin.library_count == LIBRARIES_MAX)
 			return -1;
 		library = &parts->libraries[parts->plugin.library_count++];
-		library->name = strdup(msg_string(&msg, 0));
-		library->path = strdup(msg_string(&msg, 1));
+		library->name = strdup(msg.file.name);
+		library->path = strdup(msg.file.path);
 		library->hash = no_hash;
 		library->fd = msg.fd;
 		if (library->name == NULL || library->path == NULL)
 			return -1;
 	}
 	return -1;
+}
+
+static void
+say_problem(struct answers *answers, const struct error *err)
+{
+	answers_say(answers,
+	    &(struct msg){
+		.type = MSG_PROBLEM,
+		.problem.level = LOG_LEVEL_ERROR,
+		.problem.text = err->text,
+	    });
 }
 
 int
@@ -257,21 +272,19 @@ describe_main(void)
 		return EXIT_FAILURE;
 	plugin = plugin_load(&parts.plugin, &err);
 	if (plugin == NULL) {
-		answers_say_problem(answers, 0, LOG_LEVEL_ERROR, NULL, 0,
-		    err.text);
-		answers_say(answers, MSG_REFUSED, 0, NULL, NULL, 0);
+		say_problem(answers, &err);
+		answers_say(answers, &(struct msg){ .type = MSG_REFUSED });
 		return EXIT_FAILURE;
 	}
-	if (hello.check_only)
+	if (hello.json)
 		rc = print_json(plugin, &parts.plugin);
 	else
 		print_text(plugin, &parts.plugin);
 	if (rc == -1 || fflush(stdout) == EOF || ferror(stdout)) {
 		error_sys(&err, "%s: cannot print it", parts.plugin.path);
-		answers_say_problem(answers, 0, LOG_LEVEL_ERROR, NULL, 0,
-		    err.text);
+		say_problem(answers, &err);
 		return EXIT_FAILURE;
 	}
-	answers_say(answers, MSG_PREPARED, 0, NULL, NULL, 0);
+	answers_say(answers, &(struct msg){ .type = MSG_PREPARED });
 	return EXIT_SUCCESS;
 }

@@ -2,36 +2,53 @@
 
 #include "worker/hello.h"
 
-#include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "ipc/answers.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
+
+/* 0, or -1: the same as hello_receive(). */
+static int
+receive(struct msg *ret)
+{
+	struct packet room;
+	struct error err;
+	int rc = packet_recv(CHILD_CHANNEL_FD, &room, ret, &err);
+
+	if (rc == 0)
+		return -1;
+	if (rc == -1) {
+		log_errorx("the master sent %s; sluiced starts its children "
+			   "itself",
+		    err.text);
+		return -1;
+	}
+	if (ret->type == MSG_HELLO)
+		return 0;
+	log_errorx("the master said %s instead of hello", msg_name(ret->type));
+	if (ret->fd != -1)
+		close(ret->fd);
+	return -1;
+}
 
 int
 hello_receive(struct hello *ret, int *ret_fd, struct answers **ret_answers)
 {
 	struct msg msg;
-	int rc;
 
 	*ret_answers = answers_open(CHILD_MEMORY_FD, CHILD_BELL_FD);
-	rc = *ret_answers == NULL ? -1 : msg_recv(CHILD_CHANNEL_FD, &msg);
-	if (rc == 0)
-		return -1;
-	if (rc == -1) {
-		log_error("cannot hear the master; sluiced starts its "
+	if (*ret_answers == NULL) {
+		log_error("cannot answer the master; sluiced starts its "
 			  "children itself");
 		return -1;
 	}
-	if (msg.type != MSG_HELLO || msg.length < sizeof(*ret)) {
-		log_errorx("the master said %s instead of hello",
-		    msg_name(msg.type));
-		if (msg.fd != -1)
-			close(msg.fd);
+	if (receive(&msg) == -1)
 		return -1;
-	}
-	memcpy(ret, msg.payload, sizeof(*ret));
+	*ret = msg.hello;
+	ret->config = ""; /* the reader's, and gone with the packet */
 	if (ret_fd != NULL)
 		*ret_fd = msg.fd;
 	else if (msg.fd != -1)

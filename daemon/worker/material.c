@@ -57,9 +57,9 @@ material_clear(struct material *material)
 
 /* Keep a descriptor at its index in the bundle. */
 static int
-add_at(int **fds, uint32_t *count, const struct msg *msg, struct error *err)
+add_at(int **fds, uint32_t *count, uint32_t index, const struct msg *msg,
+    struct error *err)
 {
-	uint32_t index = msg->arg[0];
 	int *larger;
 
 	if (index >= INDEX_MAX) {
@@ -95,10 +95,10 @@ add_socket(struct material *material, const struct msg *msg, struct error *err)
 	material->sockets = more;
 	ours_add(msg->fd);
 	more[material->socket_count++] = (struct material_socket){
-		.listener = msg->arg[0],
-		.index = msg->arg[1],
-		.id = msg->arg[2],
-		.slot = msg->arg[3],
+		.listener = msg->socket.listener,
+		.index = msg->socket.address,
+		.id = msg->socket.id,
+		.slot = msg->socket.slot,
 		.fd = msg->fd,
 	};
 	return 0;
@@ -107,7 +107,7 @@ add_socket(struct material *material, const struct msg *msg, struct error *err)
 static int
 add(struct material *material, const struct msg *msg, struct error *err)
 {
-	if (msg->fd == -1)
+	if (msg->fd == -1 && msg_takes_fd(msg->type))
 		return error_set(err,
 		    "%s came without its descriptor: this "
 		    "process has too many open",
@@ -118,12 +118,12 @@ add(struct material *material, const struct msg *msg, struct error *err)
 		material->bundle_fd = msg->fd;
 		return 0;
 	case MSG_IMAGE:
-		return add_at(&material->images, &material->image_count, msg,
-		    err);
+		return add_at(&material->images, &material->image_count,
+		    msg->image.index, msg, err);
 	case MSG_SECRET:
 		ours_add(msg->fd);
-		return add_at(&material->secrets, &material->secret_count, msg,
-		    err);
+		return add_at(&material->secrets, &material->secret_count,
+		    msg->secret.index, msg, err);
 	case MSG_SOCKET:
 		return add_socket(material, msg, err);
 	default:

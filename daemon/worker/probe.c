@@ -6,7 +6,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -14,6 +13,7 @@
 #include "base/roles.h"
 #include "ipc/answers.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 #include "worker/callback.h"
 #include "worker/conduct.h"
 #include "worker/hello.h"
@@ -30,8 +30,15 @@ report(uint32_t generation, int level, const struct origin *origin,
 {
 	bool known = origin != NULL && origin->line != 0;
 
-	answers_say_problem(answers, generation, level,
-	    known ? origin->file : NULL, known ? origin->line : 0, text);
+	answers_say(answers,
+	    &(struct msg){
+		.type = MSG_PROBLEM,
+		.generation = generation,
+		.problem.level = (uint32_t)level,
+		.problem.line = known ? origin->line : 0,
+		.problem.file = known ? origin->file : "",
+		.problem.text = text,
+	    });
 }
 
 /* What the image says of itself. */
@@ -39,30 +46,30 @@ static void
 send_facts(const struct material *material, uint32_t index,
     const struct plugin *plugin)
 {
-	const struct sl_plugin *d = &plugin->descriptor;
-	const uint32_t arg[4] = { index, d->flags, d->state_version, 0 };
-	char payload[512];
-	size_t name, version;
-
-	/* Two strings, one behind the other, each with its NUL. */
-	name = strnlen(d->name, 255);
-	version = strnlen(d->version, 255);
-	memcpy(payload, d->name, name);
-	payload[name] = '\0';
-	memcpy(payload + name + 1, d->version, version);
-	payload[name + 1 + version] = '\0';
-	answers_say(answers, MSG_FACTS, material->generation, arg, payload,
-	    name + version + 2);
+	answers_say(answers,
+	    &(struct msg){
+		.type = MSG_FACTS,
+		.generation = material->generation,
+		.facts.image = index,
+		.facts.flags = plugin->descriptor.flags,
+		.facts.state_version = plugin->descriptor.state_version,
+		.facts.name = plugin->descriptor.name,
+		.facts.version = plugin->descriptor.version,
+	    });
 }
 
 /* Should we die of it, the master knows where. */
 static void
-send_progress(const struct material *material, enum progress progress,
+send_progress(const struct material *material, enum progress step,
     uint32_t index)
 {
-	const uint32_t arg[4] = { progress, index, 0, 0 };
-
-	answers_say(answers, MSG_PROGRESS, material->generation, arg, NULL, 0);
+	answers_say(answers,
+	    &(struct msg){
+		.type = MSG_PROGRESS,
+		.generation = material->generation,
+		.progress.step = step,
+		.progress.index = index,
+	    });
 }
 
 static const struct origin *
@@ -166,6 +173,7 @@ probe_main(void)
 	struct material material;
 	struct hello hello;
 	enum outcome outcome;
+	struct packet room;
 	struct error err;
 	struct msg msg;
 
@@ -176,12 +184,15 @@ probe_main(void)
 		log_errorx("%s", err.text);
 		return EXIT_FAILURE;
 	}
-	while (msg_recv(CHILD_CHANNEL_FD, &msg) == 1) {
+	while (packet_recv(CHILD_CHANNEL_FD, &room, &msg, &err) == 1) {
 		if (msg.type == MSG_PREPARE) {
 			outcome = probe(&material, &conduct);
 			answers_say(answers,
-			    outcome == GOOD ? MSG_PREPARED : MSG_REFUSED,
-			    msg.generation, NULL, NULL, 0);
+			    &(struct msg){
+				.type = outcome == GOOD ? MSG_PREPARED
+							: MSG_REFUSED,
+				.generation = msg.generation,
+			    });
 			if (outcome == SPOILED)
 				_exit(EXIT_FAILURE);
 			/* Destructors of strange plugins are of no interest. */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "base/fail.h"
 #include "base/log.h"
@@ -39,10 +38,11 @@ uplink_hear(void)
 }
 
 static void
-say(uint32_t type, uint32_t generation)
+say(enum msg_type type, uint32_t generation)
 {
-	if (channel != NULL &&
-	    channel_send(channel, type, generation, NULL, NULL, 0, -1) == -1)
+	const struct msg msg = { .type = type, .generation = generation };
+
+	if (channel != NULL && channel_send(channel, &msg) == -1)
 		log_warn("cannot tell the master %s", msg_name(type));
 }
 
@@ -50,14 +50,18 @@ void
 uplink_problem(uint32_t generation, int level, const struct origin *origin,
     const char *text)
 {
-	uint32_t arg[4] = { level, origin != NULL ? origin->line : 0 };
-	char payload[MSG_PAYLOAD_MAX];
+	const struct msg msg = {
+		.type = MSG_PROBLEM,
+		.generation = generation,
+		.problem.level = (uint32_t)level,
+		.problem.line = origin != NULL ? origin->line : 0,
+		.problem.file =
+		    origin != NULL && origin->line != 0 ? origin->file : "",
+		.problem.text = text,
+	};
 
 	if (channel != NULL)
-		channel_send(channel, MSG_PROBLEM, generation, arg, payload,
-		    msg_problem(payload, arg[1] != 0 ? origin->file : NULL,
-			text),
-		    -1);
+		channel_send(channel, &msg);
 }
 
 void
@@ -78,27 +82,26 @@ uplink_done(uint32_t generation)
 	say(MSG_DONE, generation);
 }
 
+static int
+ask(const struct msg *msg)
+{
+	return channel != NULL ? channel_send(channel, msg) : fail(ENOTCONN);
+}
+
 int
 uplink_ask_reload(void)
 {
-	if (channel == NULL)
-		return fail(ENOTCONN);
-	return channel_send(channel, MSG_RELOAD, 0, NULL, NULL, 0, -1);
+	return ask(&(struct msg){ .type = MSG_RELOAD });
 }
 
 int
 uplink_ask_stop_listener(const char *name, const char *plugin,
     bool close_active)
 {
-	const uint32_t arg[4] = { close_active };
-	char payload[MSG_PAYLOAD_MAX];
-	int n;
-
-	if (channel == NULL)
-		return fail(ENOTCONN);
-	n = snprintf(payload, sizeof(payload), "%s%c%s", name, '\0', plugin);
-	if (n < 0 || (size_t)n >= sizeof(payload))
-		return fail(EMSGSIZE);
-	return channel_send(channel, MSG_STOP_LISTENER, 0, arg, payload,
-	    (size_t)n + 1, -1);
+	return ask(&(struct msg){
+	    .type = MSG_STOP_LISTENER,
+	    .stop_listener.close_active = close_active,
+	    .stop_listener.name = name,
+	    .stop_listener.plugin = plugin,
+	});
 }

@@ -3,7 +3,6 @@
  * what waits for the end of a pass.
  */
 
-#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include "ipc/board.h"
 #include "ipc/channel.h"
 #include "ipc/msg.h"
+#include "ipc/packet.h"
 #include "ipc/shm.h"
 #include "worker/accept.h"
 #include "worker/after_pass.h"
@@ -174,10 +174,11 @@ see_row(const struct msg *msg)
 	 * Without it all is well but for its connections, which do not count
 	 * here.
 	 */
-	if (shm_see_row(engine.shm, msg->arg[0], msg->arg[1], msg->fd) == -1)
+	if (shm_see_row(engine.shm, msg->row.worker, msg->row.serial,
+		msg->fd) == -1)
 		log_warn("cannot see what worker %u counts; limits may be "
 			 "exceeded",
-		    msg->arg[0] + 1);
+		    msg->row.worker + 1);
 }
 
 static void
@@ -212,13 +213,14 @@ on_message(void *arg, struct msg *msg)
 		uplink_done(msg->generation);
 		break;
 	case MSG_STOP:
-		if (msg->arg[0] == 0)
-			drain();
-		else
+		if (msg->stop.now)
 			quit();
+		else
+			drain();
 		break;
 	case MSG_STOP_LISTENER:
-		stop_listener(msg_string(msg, 0), msg->arg[0] != 0);
+		stop_listener(msg->stop_listener.name,
+		    msg->stop_listener.close_active);
 		uplink_done(0);
 		break;
 	case MSG_ROW:
@@ -234,14 +236,13 @@ on_message(void *arg, struct msg *msg)
 }
 
 static void
-on_channel_close(void *arg, int error)
+on_channel_close(void *arg, const struct error *err)
 {
 	(void)arg;
 	engine.after_pass_due = true;
 	uplink_close();
-	if (error != 0) {
-		errno = error;
-		log_warn("lost the master");
+	if (err != NULL) {
+		log_warnx("lost the master, which sent %s", err->text);
 	} else if (!worker.stop) {
 		log_warnx("the master is gone; draining, then leaving");
 	}
@@ -285,9 +286,11 @@ static struct shm *
 map_shared(const struct hello *hello, int head)
 {
 	struct shm *shm = NULL;
+	struct packet room;
+	struct error err;
 	struct msg msg;
 
-	if (msg_recv(CHILD_CHANNEL_FD, &msg) != 1)
+	if (packet_recv(CHILD_CHANNEL_FD, &room, &msg, &err) != 1)
 		return NULL;
 	if (msg.type == MSG_ROW)
 		shm = shm_map(hello->workers, head, hello->worker, msg.fd);

@@ -23,10 +23,32 @@ say(uint32_t type, const char *payload, size_t length, uint32_t extra)
 		char payload[64];
 	} message = { .head = { .type = type, .generation = 1 } };
 
-	message.head.arg[0] = 3;
 	message.head.length = (uint32_t)length + extra;
 	memcpy(message.payload, payload, length);
 	ring_put(ring_find(), &message, sizeof(message.head) + length);
+}
+
+/* What a plugin may wish for, as msg.c has it. */
+static void
+say_stop(const char *name, const char *plugin)
+{
+	char payload[64];
+	uint32_t close_active = 0;
+
+	memcpy(payload, &close_active, sizeof(close_active));
+	say(MSG_STOP_LISTENER, payload,
+	    4 + (size_t)sprintf(payload + 4, "%s%c%s", name, '\0', plugin) + 1,
+	    0);
+}
+
+static void
+say_problem(const char *text, uint32_t level, uint32_t extra)
+{
+	char payload[64] = "";
+
+	memcpy(payload, &level, sizeof(level)); /* and of line 0, no file */
+	say(MSG_PROBLEM, payload,
+	    9 + (size_t)sprintf(payload + 9, "%s", text) + 1, extra);
 }
 
 /* Messages of any type, length and content. */
@@ -74,28 +96,27 @@ go_deaf(void)
 static void
 lie(const char *what)
 {
-	char text[64], name[24] = "", plugin[24] = "";
-	int type, seed;
-	size_t length;
+	char name[24] = "", plugin[24] = "";
+	int seed;
 
 	if (strcmp(what, "garbage") == 0)
 		ring_put(ring_find(), "xyz", 3);
 	else if (strncmp(what, "type ", 5) == 0)
 		say((uint32_t)atoi(what + 5), "x", 2, 0);
 	else if (strcmp(what, "length") == 0)
-		say(MSG_PROBLEM, "a\0b", 4, 7);
+		say_problem("b", 3, 7);
 	else if (strcmp(what, "endless") == 0)
-		say(MSG_PROBLEM, "a\0b", 4, UINT32_MAX - 4);
-	else if (sscanf(what, "stop %20s %20s", name, plugin) >= 1) {
-		length = (size_t)snprintf(text, sizeof(text), "%s%c%s", name,
-		    '\0', plugin);
-		say(MSG_STOP_LISTENER, text, length + 1, 0);
-	} else if (strcmp(what, "unfinished") == 0)
-		say(MSG_STOP_LISTENER, "aaaa", 4, 0);
+		say_problem("b", 3, UINT32_MAX - 4);
+	else if (strcmp(what, "level") == 0)
+		say_problem("b", 8, 0);
+	else if (sscanf(what, "stop %20s %20s", name, plugin) >= 1)
+		say_stop(name, plugin);
+	else if (strcmp(what, "unfinished") == 0)
+		say(MSG_STOP_LISTENER, "\0\0\0\0aaaa", 8, 0);
 	else if (strcmp(what, "silence") == 0)
 		dup2(open("/dev/null", O_RDWR), CHILD_CHANNEL_FD);
 	else if (strcmp(what, "half") == 0)
-		ring_put(ring_find(), "\12\0\0\0\1\0\0\0\3\0", 10);
+		ring_put(ring_find(), "\13\0\0\0\1\0\0\0\3\0", 10);
 	else if (strcmp(what, "deaf") == 0)
 		go_deaf();
 	else if (sscanf(what, "scribble %d", &seed) == 1)
@@ -105,12 +126,15 @@ lie(const char *what)
 	else if (strcmp(what, "bells") == 0)
 		for (int i = 0; i < 100000; i++)
 			ring_bell();
-	else if (sscanf(what, "flood %d", &type) == 1)
+	else if (strcmp(what, "flood stop") == 0)
 		for (int i = 0; i < 100000; i++)
-			say((uint32_t)type, "nobody", 7, 0);
+			say_stop("nobody", "liar");
+	else if (strcmp(what, "flood reload") == 0)
+		for (int i = 0; i < 100000; i++)
+			say(MSG_RELOAD, "", 0, 0);
 	else if (strcmp(what, "flood") == 0)
 		for (int i = 0; i < 100000; i++)
-			say(MSG_PROBLEM, "f\0flood", 8, 0);
+			say_problem("flood", 3, 0);
 }
 
 static ssize_t

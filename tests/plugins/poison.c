@@ -64,9 +64,13 @@ pass(int to, uint32_t type, int fd)
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct {
-		uint32_t type, generation, arg[4], length;
-		char text[4];
-	} packet = { .type = type, .generation = 1, .arg = { 3 }, .length = 4 };
+		struct msg_head head;
+		uint32_t level, line;
+		char texts[2]; /* both empty */
+	} __attribute__((packed)) packet = {
+		.head = { .type = type, .generation = 1, .length = 10 },
+		.level = 3,
+	};
 	struct iovec iov = { &packet, sizeof(packet) };
 	struct msghdr mh = {
 		.msg_iov = &iov,
