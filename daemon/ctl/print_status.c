@@ -63,8 +63,8 @@ total(const json_t *counts, const char *name)
 	unsigned long long sum = 0;
 	const char *key;
 
-	json_object_foreach(object, key, value) sum +=
-	    (unsigned long long)json_integer_value(value);
+	json_object_foreach(object, key, value)
+		sum += (unsigned long long)json_integer_value(value);
 	return (long long)sum;
 }
 
@@ -100,8 +100,7 @@ print_members(const json_t *listener, const char *what)
 		return;
 	put_member(listener, "name");
 	printf(" %s", what);
-	json_object_foreach(object, key, value)
-	{
+	json_object_foreach(object, key, value) {
 		fputs(before, stdout);
 		put_text(stdout, key, NULL);
 		printf(" %lld", (long long)json_integer_value(value));
@@ -245,4 +244,65 @@ print_status(const json_t *answer)
 		? fill_draining_listener
 		: fill_listener);
 	print_counts(json_object_get(answer, "listeners"));
+}
+
+#define RATE_MAX 1e18 /* from a strange answer */
+
+/* By how much each number in it has grown in a second. */
+static json_t *
+rate_of(const json_t *after, const json_t *before, uint64_t ms)
+{
+	double more = (double)json_integer_value(after) -
+	    (double)json_integer_value(before);
+	json_t *object, *value;
+	const char *key;
+
+	more = more * 1000 / (double)ms;
+	if (more < 0)
+		more = 0;
+	if (more > RATE_MAX)
+		more = RATE_MAX;
+	if (!json_is_object(after))
+		return json_integer((json_int_t)more);
+	object = json_object();
+	json_object_foreach((json_t *)after, key, value)
+		json_object_set_new(object, key,
+		    rate_of(value, json_object_get(before, key), ms));
+	return object;
+}
+
+/* NULL: there is none of that name. */
+static const json_t *
+counts_of(const json_t *answer, const char *name)
+{
+	const json_t *listeners = json_object_get(answer, "listeners");
+
+	for (size_t i = 0; i < json_array_size(listeners); i++)
+		if (strcmp(answer_text(json_array_get(listeners, i), "name"),
+			name) == 0)
+			return json_object_get(json_array_get(listeners, i),
+			    "counts");
+	return NULL;
+}
+
+void
+print_rates(const json_t *before, const json_t *after, uint64_t ms)
+{
+	static const char *const heads[] = { "IN A SECOND", "ACCEPTED",
+		"REFUSED", "CLOSED", "IN", "OUT", "CALLBACKS", "SLOW", NULL };
+	const json_t *listeners = json_object_get(after, "listeners");
+	json_t *rows = json_array(), *listener;
+	const char *name;
+
+	for (size_t i = 0; i < json_array_size(listeners); i++) {
+		listener = json_array_get(listeners, i);
+		name = answer_text(listener, "name");
+		json_array_append_new(rows,
+		    json_pack("{s:s, s:o}", "name", name, "counts",
+			rate_of(json_object_get(listener, "counts"),
+			    counts_of(before, name), ms > 0 ? ms : 1)));
+	}
+	putchar('\n');
+	put_table(rows, heads, fill_counts);
+	json_decref(rows);
 }

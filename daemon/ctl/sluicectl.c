@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "ctl/print.h"
 #include "ipc/control_client.h"
@@ -27,6 +29,7 @@
 struct call {
 	struct control_request request;
 	bool json;
+	bool rates; /* of status: what happens in a second, too */
 };
 
 static void
@@ -62,13 +65,14 @@ print_help(void)
 	printf("\n"
 	       "  -s SOCKET  the control socket (default: %s)\n"
 	       "  --json     print the answer as it comes, in JSON\n"
+	       "  --rates    behind status: also what happens in a second\n"
 	       "  -V         print the version\n",
 	    SLUICE_CONTROL);
 }
 
 /*
- * The words behind the command: its flags, and --json.  0, or -1 after saying
- * what is wrong.
+ * The words behind the command: its flags, and what is for us.  0, or -1 after
+ * saying what is wrong.
  */
 static int
 parse_flags(char **words, struct call *call)
@@ -80,6 +84,11 @@ parse_flags(char **words, struct call *call)
 	for (; *words != NULL; words++) {
 		if (strcmp(*words, "--json") == 0) {
 			call->json = true;
+			continue;
+		}
+		if (request->command == CONTROL_STATUS &&
+		    strcmp(*words, "--rates") == 0) {
+			call->rates = true;
 			continue;
 		}
 		bit = strncmp(*words, "--", 2) == 0
@@ -141,6 +150,12 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 	}
 	if (parse_flags(argv + optind + 1, ret) == -1)
 		goto usage;
+	if (ret->json && ret->rates) {
+		fprintf(stderr,
+		    "sluicectl: --rates is not for --json: ask "
+		    "twice, and subtract\n");
+		goto usage;
+	}
 	if (control_waits(ret->request.command, ret->request.flags))
 		ret->request.answer_ms = CONTROL_NO_LIMIT;
 	return true;
@@ -165,17 +180,45 @@ exit_status(enum control_outcome outcome)
 	return EXIT_UNREACHED;
 }
 
+/* Ask once more, a second after what was printed. */
+static int
+run_rates(const struct call *call, const struct control_answer *before,
+    uint64_t asked_ms)
+{
+	struct timespec second = { 1, 0 };
+	struct control_answer after;
+	struct error err;
+	int status;
+
+	fflush(stdout);
+	while (nanosleep(&second, &second) == -1 && errno == EINTR)
+		;
+	if (control_ask(&call->request, &after, &err) == -1) {
+		fprintf(stderr, "sluicectl: %s\n", err.text);
+		return EXIT_UNREACHED;
+	}
+	status = exit_status(after.outcome);
+	if (status == EXIT_SUCCESS)
+		print_rates(before->json, after.json, clock_ms() - asked_ms);
+	else
+		print_failure(after.json);
+	control_answer_done(&after);
+	return status;
+}
+
 static int
 run(const struct call *call)
 {
 	struct control_answer answer;
 	struct error err;
+	uint64_t asked_ms;
 	int status;
 
 	if (control_ask(&call->request, &answer, &err) == -1) {
 		fprintf(stderr, "sluicectl: %s\n", err.text);
 		return EXIT_UNREACHED;
 	}
+	asked_ms = clock_ms();
 	status = exit_status(answer.outcome);
 	if (call->json)
 		fputs(answer.text, stdout);
@@ -183,6 +226,8 @@ run(const struct call *call)
 		print_answer(call->request.command, answer.json);
 	else
 		print_failure(answer.json);
+	if (status == EXIT_SUCCESS && call->rates)
+		status = run_rates(call, &answer, asked_ms);
 	control_answer_done(&answer);
 	return status;
 }

@@ -152,8 +152,7 @@ read_flags(struct control_conn *conn, json_t *request,
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(request, name, value)
-	{
+	json_object_foreach(request, name, value) {
 		if (strcmp(name, "command") == 0)
 			continue;
 		bit = control_flag(command, name);

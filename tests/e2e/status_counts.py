@@ -1,12 +1,16 @@
 """sluicectl status counts what clients did, exactly, whatever workers do."""
 
+import copy
+import json
 import os
 import signal
+import socket
+import subprocess
 import time
 
-from sluice_test import (SLOW, Daemon, check, equal, expect_end, expect_gone,
-                         listener, main, receive_line, reset, test_plugin,
-                         wait_until)
+from sluice_test import (SLOW, SLUICECTL, Daemon, check, equal, expect_end,
+                         expect_gone, listener, main, receive_line, reset,
+                         run_program, test_plugin, wait_until)
 
 
 def counter(name="c", version="1", **settings):
@@ -189,6 +193,39 @@ def test_a_worker_hangs():
             idle["counts"]["accepted"], "the other worker to accept")
         for pid in d.workers():
             os.kill(pid, signal.SIGKILL)
+
+
+def test_rates():
+    """What was counted between two answers, by the second."""
+    with daemon(counter(), counter("other")) as d:
+        first = d.ask("status")
+        second = copy.deepcopy(first)
+        grown = second["listeners"][0]["counts"]
+        grown["bytes_in"] += 1000000
+        grown["closed"] = {"peer": 2000, "idle": 3000}
+        first["listeners"][1]["counts"]["accepted"] = 5     # it falls to 0
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(d.path("other.sock"))
+            other.listen(1)
+            asking = subprocess.Popen(
+                [SLUICECTL, "-s", d.path("other.sock"), "status", "--rates"],
+                stdout=subprocess.PIPE, text=True)
+            for answer in (first, second):
+                s = other.accept()[0]
+                s.recv(4096)
+                s.sendall(json.dumps(answer).encode() + b"\n")
+                s.close()
+            said = asking.communicate()[0].splitlines()
+        equal(asking.returncode, 0)
+        check(said[-3].startswith("IN A SECOND  ACCEPTED"), said)
+        row = said[-2].split()
+        # It was a second, or longer if the machine is busy.
+        check(0 < int(row[4]) <= 1000000, row)
+        check(0 < int(row[3]) <= 5000, row)
+        equal(said[-1].split(), ["other"] + 7 * ["0"])
+        check("IN A SECOND" in d.sluicectl("status", "--rates").stdout)
+    for words in (["--json", "status", "--rates"], ["reload", "--rates"]):
+        equal(run_program([SLUICECTL] + words).returncode, 2)
 
 
 def test_sums_never_fall():
