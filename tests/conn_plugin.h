@@ -33,6 +33,8 @@ static struct {
 	uint32_t why;
 	uint32_t error_why;
 	int error_errno;
+	char error_text[256];
+	uint64_t lost; /* in `close` */
 	int depth;
 	size_t consume_most; /* of each data call */
 	ssize_t data_result; /* returned instead when not 0 */
@@ -124,6 +126,7 @@ on_error(struct sl_conn *c, const struct sl_error *err)
 	plugin.error_why = err->why;
 	plugin.error_errno = err->sys_errno;
 	ck_assert_ptr_nonnull(err->text);
+	snprintf(plugin.error_text, sizeof(plugin.error_text), "%s", err->text);
 }
 
 static inline void
@@ -131,6 +134,7 @@ on_close(struct sl_conn *c, const struct sl_error *why)
 {
 	called('c');
 	plugin.why = why->why;
+	plugin.lost = c->lost;
 	run(plugin.in_close, c);
 	plugin.conn = NULL;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <poll.h>
+#include <sluice.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +19,30 @@ struct cruel {
 	unsigned char *in; /* taken from the kernel, not yet shown */
 	size_t start, end, size;
 	bool eof;
+	unsigned int agains;
+	unsigned char out[RECORD]; /* taken, and not with the kernel */
+	size_t out_start;	   /* from here on, stream->unsent bytes */
+};
+
+static const struct stream_fault truncated = {
+	.why = SL_WHY_TRUNCATED,
+	.stage = SL_STAGE_TLS,
+};
+static struct stream_fault alert = {
+	.why = SL_WHY_TLS,
+	.stage = SL_STAGE_TLS,
+	.sys_errno = EPROTO,
 };
 
 void
 cruel_reset(void)
 {
-	cruelty = (struct cruelty){ .record = RECORD, .hoard = 2 * RECORD };
+	cruelty = (struct cruelty){
+		.record = RECORD,
+		.hoard = 2 * RECORD,
+		.again = 1,
+		.again_needs = EV_WRITE,
+	};
 	cruel_below = &transport_plain;
 }
 
@@ -70,6 +89,51 @@ not_now(struct stream *stream)
 	return -1;
 }
 
+/* Pass on what was taken.  0: all of it, or -1. */
+static int
+cruel_flush(struct stream *stream)
+{
+	struct cruel *cruel = stream->state;
+
+	while (stream->unsent > 0) {
+		ssize_t n = cruel_below->send(stream,
+		    cruel->out + cruel->out_start, stream->unsent);
+
+		if (n == -1)
+			return -1;
+		cruel->out_start += n;
+		stream->unsent -= n;
+	}
+	cruel->out_start = 0;
+	return 0;
+}
+
+/* It has to say something by itself, as for a key update. */
+static void
+answer(struct stream *stream, struct cruel *cruel)
+{
+	if (cruelty.answer == 0 || stream->unsent > 0)
+		return;
+	memset(cruel->out, '!', cruelty.answer);
+	stream->unsent = cruelty.answer;
+	cruelty.answer = 0;
+	cruel_flush(stream);
+}
+
+/* There is no more. */
+static ssize_t
+at_end(struct stream *stream)
+{
+	if (cruelty.truncate)
+		stream->fault = &truncated;
+	if (cruelty.alert == NULL)
+		return 0;
+	alert.text = cruelty.alert;
+	stream->fault = &alert;
+	errno = EPROTO;
+	return -1;
+}
+
 static ssize_t
 cruel_recv(struct stream *stream, void *buf, size_t len)
 {
@@ -84,7 +148,10 @@ cruel_recv(struct stream *stream, void *buf, size_t len)
 		return -1;
 	}
 	stream->recv_needs = EV_READ;
+	answer(stream, cruel);
 	take = cruel->end - cruel->start;
+	if (take == 0)
+		return at_end(stream);
 	if (take > cruelty.record)
 		take = cruelty.record;
 	if (take > len)
@@ -108,26 +175,57 @@ wants_read(struct stream *stream)
 	return true;
 }
 
+/* A record after the other, until the kernel is full. */
 static ssize_t
 cruel_send(struct stream *stream, const void *buf, size_t len)
 {
-	if (wants_read(stream))
+	struct cruel *cruel = stream->state;
+	size_t taken = 0;
+
+	if (wants_read(stream) || cruel_flush(stream) == -1)
 		return -1;
-	return cruel_below->send(stream, buf, len);
+	while (taken < len && stream->unsent == 0) {
+		size_t take = len - taken < RECORD ? len - taken : RECORD;
+
+		memcpy(cruel->out, (const char *)buf + taken, take);
+		stream->unsent = take;
+		taken += take;
+		cruel_flush(stream); /* what breaks here is told next time */
+	}
+	return taken;
 }
 
 static ssize_t
 cruel_sendv(struct stream *stream, const struct iovec *iov, int count)
 {
-	if (wants_read(stream))
-		return -1;
-	return cruel_below->sendv(stream, iov, count);
+	ssize_t taken = 0;
+
+	for (int i = 0; i < count; i++) {
+		ssize_t n = cruel_send(stream, iov[i].iov_base, iov[i].iov_len);
+
+		if (n == -1)
+			return taken > 0 ? taken : -1;
+		taken += n;
+		if ((size_t)n < iov[i].iov_len)
+			break;
+	}
+	return taken;
 }
 
 static int
-cruel_finish(struct stream *stream)
+cruel_finish(struct stream *stream, bool last)
 {
-	return cruel_below->finish(stream);
+	struct cruel *cruel = stream->state;
+
+	ck_assert_uint_eq(stream->unsent, 0);
+	cruelty.last = last;
+	if (cruel->agains++ < cruelty.again) {
+		stream->send_needs = cruelty.again_needs;
+		errno = EAGAIN;
+		return -1;
+	}
+	cruelty.finished++;
+	return cruel_below->finish(stream, last);
 }
 
 static int
@@ -161,6 +259,7 @@ cruel_close(struct stream *stream, bool hard)
 {
 	struct cruel *cruel = stream->state;
 
+	cruelty.hard = hard;
 	free(cruel->in);
 	free(cruel);
 	stream->state = NULL;
@@ -172,6 +271,7 @@ const struct transport transport_cruel = {
 	.recv = cruel_recv,
 	.send = cruel_send,
 	.sendv = cruel_sendv,
+	.flush = cruel_flush,
 	.finish = cruel_finish,
 	.error = cruel_error,
 	.waiting = cruel_waiting,

@@ -15,6 +15,15 @@ struct cruelty {
 	size_t hoard;  /* two records: so much is taken from the kernel */
 	bool gather;   /* show nothing of it yet, up to `hoard` */
 	bool send_wants_read; /* the next send() waits for input */
+	size_t answer;	      /* recv() has to send so much, once */
+	bool truncate;	      /* the end of input is not an honest one */
+	const char *alert;    /* instead of the end: broken, and why */
+	unsigned int again;   /* so often finish() says EAGAIN; 1 */
+	uint8_t again_needs;  /* and waits for this; EV_WRITE */
+	/* What it was told. */
+	unsigned int finished; /* finish() said that it is done */
+	bool last;	       /* the last finish() was `last` */
+	bool hard;	       /* close() was */
 };
 extern struct cruelty cruelty;
 void cruel_reset(void);

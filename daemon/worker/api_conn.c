@@ -333,7 +333,7 @@ sl_bytes_written(const struct sl_conn *c)
 size_t
 sl_queued(const struct sl_conn *c)
 {
-	return c != NULL ? c->queue.bytes : 0;
+	return c != NULL ? conn_unsent(c) : 0;
 }
 
 void *

@@ -363,9 +363,15 @@ callback_timeout(struct sl_conn *conn)
 
 /* For the plugin's eyes; valid until the callback returns. */
 static struct sl_error
-explain(const struct ending *why, char text[ERROR_TEXT_MAX])
+explain(const struct sl_conn *conn, const struct ending *why,
+    char text[ERROR_TEXT_MAX])
 {
-	if (why->sys_errno != 0)
+	const struct stream_fault *fault = conn->stream.fault;
+
+	if (fault != NULL && fault->why == why->why && fault->text != NULL)
+		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
+		    fault->text);
+	else if (why->sys_errno != 0)
 		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
 		    strerror(why->sys_errno));
 	else
@@ -387,7 +393,7 @@ callback_error(struct sl_conn *conn, const struct ending *why)
 
 	if (handlers(conn)->error == NULL)
 		return;
-	error = explain(why, text);
+	error = explain(conn, why, text);
 	enter(CALLBACK_ERROR, conn->service, conn);
 	handlers(conn)->error(conn, &error);
 	leave();
@@ -401,7 +407,7 @@ callback_close(struct sl_conn *conn, const struct ending *why)
 
 	if (handlers(conn)->close == NULL)
 		return;
-	error = explain(why, text);
+	error = explain(conn, why, text);
 	enter(CALLBACK_CLOSE, conn->service, conn);
 	handlers(conn)->close(conn, &error);
 	leave();

@@ -165,6 +165,17 @@ conn_decide(struct sl_conn *conn, enum sl_why why, int sys_errno,
 	note(&conn->ending, why, sys_errno, stage);
 }
 
+struct ending
+conn_broken_by(const struct sl_conn *conn, int sys_errno, enum sl_stage stage)
+{
+	const struct stream_fault *fault = conn->stream.fault;
+
+	if (fault != NULL)
+		return (struct ending){ fault->why, fault->stage,
+			fault->sys_errno };
+	return (struct ending){ SL_WHY_RESET, stage, sys_errno };
+}
+
 void
 conn_close(struct sl_conn *conn, enum sl_why why)
 {
@@ -220,8 +231,7 @@ conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
 		return;
 	conn_decide(conn, why, sys_errno, stage);
 	conn->failed = true;
-	conn->lost += conn->queue.bytes;
-	queue_clear(&conn->queue);
+	conn_drop_output(conn);
 	if (conn->in != HALF_CLOSED)
 		conn_set_in(conn, HALF_CLOSED);
 	if (conn->out != HALF_CLOSED)

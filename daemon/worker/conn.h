@@ -166,6 +166,9 @@ void conn_set_out(struct sl_conn *conn, enum half to);
 /* The reason, and for an error also what `error` will be told. */
 void conn_decide(struct sl_conn *conn, enum sl_why why, int sys_errno,
     enum sl_stage stage);
+/* Why its stream is broken: what that says itself, or else by errno. */
+struct ending conn_broken_by(const struct sl_conn *conn, int sys_errno,
+    enum sl_stage stage);
 /* Flush what is queued, drop what comes, then end. */
 void conn_close(struct sl_conn *conn, enum sl_why why);
 /* From now on it has only so much time to finish. */
@@ -202,6 +205,14 @@ bool conn_may_read(const struct sl_conn *conn);
 
 /* conn_delivery.c */
 
+/* Output that is not with the kernel yet, in bytes. */
+static inline size_t
+conn_unsent(const struct sl_conn *conn)
+{
+	return conn->queue.bytes + conn->stream.unsent;
+}
+/* It never will be. */
+void conn_drop_output(struct sl_conn *conn);
 /* How much has the peer not acknowledged?  Asks the kernel. */
 uint32_t conn_ask_waiting(struct sl_conn *conn);
 /* Output that may never arrive, as of the last time that was asked. */
@@ -284,6 +295,13 @@ conn_flush(struct sl_conn *conn)
 	if (conn->queue.bytes > 0)
 		conn_flush_queue(conn);
 }
+/* The same for what the transport has taken and not passed on. */
+void conn_flush_stream(struct sl_conn *conn);
+/*
+ * Half-close, when that is decided and everything is with the kernel.  The
+ * transport may have to be asked again, and is when it is no longer blocked.
+ */
+void conn_finish(struct sl_conn *conn);
 /* As much of it as the kernel takes, whatever others wait for. */
 void conn_flush_all(struct sl_conn *conn);
 /* What it may still send in this pass counts from here. */

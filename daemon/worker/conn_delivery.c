@@ -14,8 +14,17 @@ conn_ask_waiting(struct sl_conn *conn)
 {
 	conn->waiting = conn->bytes_out == 0
 	    ? 0
-	    : conn->stream.transport->waiting(&conn->stream);
+	    : conn->stream.transport->waiting(&conn->stream) +
+		conn->stream.unsent;
 	return conn->waiting;
+}
+
+void
+conn_drop_output(struct sl_conn *conn)
+{
+	conn->lost += conn_unsent(conn);
+	queue_clear(&conn->queue);
+	conn->stream.unsent = 0;
 }
 
 uint64_t

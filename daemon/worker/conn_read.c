@@ -145,11 +145,13 @@ is_no_loss(struct sl_conn *conn)
 static void
 read_failed(struct sl_conn *conn, int error)
 {
+	struct ending by = conn_broken_by(conn, error, SL_STAGE_READ);
+
 	if (error == ENOMEM || error == ENOBUFS) {
 		conn->marks |= MARK_INPUT_STARVED;
 		conn_tell_starved(conn, error);
 	} else if (!is_no_loss(conn)) {
-		conn_fail(conn, SL_WHY_RESET, error, SL_STAGE_READ);
+		conn_fail(conn, by.why, by.sys_errno, by.stage);
 	}
 }
 

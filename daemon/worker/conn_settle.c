@@ -16,25 +16,6 @@
 
 static void conn_event_cb(evutil_socket_t fd, short what, void *arg);
 
-/*
- * Everything is with the kernel: half-close, unless the peer has finished and
- * has got it all, so that the end is near anyway.
- */
-static void
-finish_output(struct sl_conn *conn)
-{
-	if (conn->in != HALF_CLOSED || conn_ask_waiting(conn) > 0)
-		conn->stream.transport->finish(&conn->stream);
-	conn_set_out(conn, HALF_CLOSED);
-	conn->progress_ms = engine_now();
-	if (conn->in != HALF_CLOSED && conn->closing_ms != 0 &&
-	    conn->endpoint->timeouts->linger_ms == 0) {
-		conn_ask_waiting(conn);
-		if (conn_undelivered(conn) == 0)
-			conn_set_in(conn, HALF_CLOSED);
-	}
-}
-
 /* Both halves are closed, but not all that we sent has arrived? */
 static bool
 awaits_delivery(struct sl_conn *conn)
@@ -48,6 +29,16 @@ awaits_delivery(struct sl_conn *conn)
 	return true;
 }
 
+/* Somebody has ended the input who may not be the peer. */
+static void
+cut_short(struct sl_conn *conn)
+{
+	struct ending by = conn_broken_by(conn, 0, SL_STAGE_READ);
+
+	conn_decide(conn, by.why, by.sys_errno, by.stage);
+	conn_close(conn, by.why);
+}
+
 /* End of file, and the plugin has seen all that it is going to see. */
 static void
 finish_input(struct sl_conn *conn)
@@ -59,7 +50,9 @@ finish_input(struct sl_conn *conn)
 		return;
 	conn_drop_input(conn);
 	conn_set_in(conn, HALF_CLOSED);
-	if (!callback_end(conn))
+	if (conn->stream.fault != NULL)
+		cut_short(conn);
+	else if (!callback_end(conn))
 		conn_close(conn, SL_WHY_LOCAL);
 }
 
@@ -153,6 +146,8 @@ conn_settle(struct sl_conn *conn)
 		return;
 	conn_follow(conn);
 	conn_flush(conn);
+	if (conn->stream.unsent > 0)
+		conn_flush_stream(conn);
 	if (drain_due(conn)) {
 		conn->marks &= ~MARK_DRAIN_OWED;
 		conn->marks |= MARK_REPRESENT;
@@ -170,6 +165,7 @@ conn_settle(struct sl_conn *conn)
 	}
 	if (input_stuck(conn))
 		conn_close(conn, SL_WHY_INPUT_LIMIT);
+	conn_finish(conn);
 	if (conn_marked(conn, MARK_SALVAGE)) {
 		if (conn->in == HALF_OPEN && conn_read(conn)) {
 			conn_pend(conn);
@@ -180,15 +176,13 @@ conn_settle(struct sl_conn *conn)
 	}
 	if (conn->in != HALF_OPEN)
 		conn_drop_input(conn);
-	if (conn->out == HALF_DRAIN && conn->queue.bytes == 0)
-		finish_output(conn);
 	if (conn->in == HALF_CLOSED && conn->out == HALF_CLOSED &&
 	    !awaits_delivery(conn)) {
 		conn_end(conn);
 		return;
 	}
 	if (drain_due(conn) || represent_due(conn) || read_on_due(conn) ||
-	    (conn->queue.bytes > 0 && !conn_marked(conn, MARK_BLOCKED)))
+	    (conn_unsent(conn) > 0 && !conn_marked(conn, MARK_BLOCKED)))
 		conn_pend(conn);
 	arm(conn);
 	watch(conn);
@@ -215,7 +209,7 @@ quiet(const struct sl_conn *conn)
 {
 	return conn->in == HALF_OPEN && conn->out == HALF_OPEN &&
 	    conn->wants == conn->stream.recv_needs && conn->marks == 0 &&
-	    conn->queue.bytes == 0 && conn->input == NULL;
+	    conn_unsent(conn) == 0 && conn->input == NULL;
 }
 
 static void

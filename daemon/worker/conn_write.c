@@ -37,7 +37,7 @@
 static bool
 below_low_mark(const struct sl_conn *conn)
 {
-	return conn->queue.bytes <= conn->endpoint->limits->write_buffer / 2;
+	return conn_unsent(conn) <= conn->endpoint->limits->write_buffer / 2;
 }
 
 bool
@@ -45,7 +45,7 @@ conn_drain_due(const struct sl_conn *conn)
 {
 	if (!conn_marked(conn, MARK_DRAIN_OWED))
 		return false;
-	return conn->drain_at_empty ? conn->queue.bytes == 0
+	return conn->drain_at_empty ? conn_unsent(conn) == 0
 				    : below_low_mark(conn);
 }
 
@@ -73,11 +73,12 @@ block(struct sl_conn *conn)
 void __attribute__((cold))
 conn_broke(struct sl_conn *conn, int error, enum sl_stage stage)
 {
-	conn_decide(conn, SL_WHY_RESET, error, stage);
+	struct ending by = conn_broken_by(conn, error, stage);
+
+	conn_decide(conn, by.why, by.sys_errno, by.stage);
 	conn->marks |= MARK_SALVAGE;
 	conn->marks &= ~MARK_BLOCKED;
-	conn->lost += conn->queue.bytes;
-	queue_clear(&conn->queue);
+	conn_drop_output(conn);
 	if (conn->out != HALF_CLOSED)
 		conn_set_out(conn, HALF_CLOSED);
 }
@@ -96,25 +97,34 @@ conn_tell_starved(const struct sl_conn *conn, int error)
 	    conn_label(conn, label), STARVED_RETRY_MS);
 }
 
+/* Nothing was taken.  Returns 0 if it may be later, -1: the output is broken. */
+static ssize_t
+refused(struct sl_conn *conn, int error)
+{
+	switch (error) {
+	case ENOBUFS:
+	case ENOMEM:
+		conn->marks |= MARK_STARVED;
+		conn_tell_starved(conn, error);
+		/* FALLTHROUGH */
+	case EAGAIN:
+		block(conn);
+		return 0;
+	default:
+		conn_broke(conn, error, SL_STAGE_WRITE);
+		return -1;
+	}
+}
+
 /*
- * The kernel was offered `total` bytes and took n, or said no.  Returns what
+ * The transport was offered `total` bytes and took n, or said no.  Returns what
  * it took: 0 when it is full, -1 when the output is broken.
  */
 static inline ssize_t
 account(struct sl_conn *conn, ssize_t n, size_t total)
 {
-	if (n == -1) {
-		if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
-			if (errno != EAGAIN) {
-				conn->marks |= MARK_STARVED;
-				conn_tell_starved(conn, errno);
-			}
-			block(conn);
-			return 0;
-		}
-		conn_broke(conn, errno, SL_STAGE_WRITE);
-		return -1;
-	}
+	if (n == -1)
+		return refused(conn, errno);
 	conn->bytes_out += n;
 	count_add(conn->endpoint->counts, COUNT_BYTES_OUT, n);
 	conn->progress_ms = engine_now();
@@ -185,15 +195,71 @@ conn_flush_queue(struct sl_conn *conn)
 }
 
 void
+conn_flush_stream(struct sl_conn *conn)
+{
+	uint32_t before = conn->stream.unsent;
+	int rc;
+
+	if (conn_marked(conn, MARK_BLOCKED))
+		return;
+	do
+		rc = conn->stream.transport->flush(&conn->stream);
+	while (rc == -1 && errno == EINTR);
+	if (conn->stream.unsent < before)
+		conn->progress_ms = engine_now();
+	if (rc == -1)
+		refused(conn, errno);
+}
+
+void
+conn_finish(struct sl_conn *conn)
+{
+	/* The end is near anyway if the peer has finished and got it all. */
+	bool last;
+	int rc;
+
+	if (conn->out != HALF_DRAIN || conn_unsent(conn) > 0 ||
+	    conn_marked(conn, MARK_BLOCKED))
+		return;
+	last = conn->in == HALF_CLOSED && conn_ask_waiting(conn) == 0;
+	do
+		rc = conn->stream.transport->finish(&conn->stream, last);
+	while (rc == -1 && errno == EINTR);
+	if (rc == -1) {
+		refused(conn, errno);
+		return;
+	}
+	conn_set_out(conn, HALF_CLOSED);
+	conn->progress_ms = engine_now();
+	if (conn->in != HALF_CLOSED && conn->closing_ms != 0 &&
+	    conn->endpoint->timeouts->linger_ms == 0) {
+		conn_ask_waiting(conn);
+		if (conn_undelivered(conn) == 0)
+			conn_set_in(conn, HALF_CLOSED);
+	}
+}
+
+/* Output that the kernel has. */
+static uint64_t
+passed_on(const struct sl_conn *conn)
+{
+	return conn->bytes_out - conn->stream.unsent;
+}
+
+void
 conn_retry(struct sl_conn *conn)
 {
-	uint64_t since = conn->progress_ms, before = conn->bytes_out;
+	uint64_t since = conn->progress_ms, before = passed_on(conn);
+	enum half out = conn->out;
 
 	conn->marks &= ~(MARK_BLOCKED | MARK_STARVED);
 	conn_begin_turn(conn);
+	if (conn->stream.unsent > 0)
+		conn_flush_stream(conn);
 	conn_flush(conn);
+	conn_finish(conn);
 	/* To be refused again is no progress. */
-	if (conn->bytes_out == before)
+	if (passed_on(conn) == before && conn->out == out)
 		conn->progress_ms = since;
 }
 
@@ -203,9 +269,9 @@ conn_flush_all(struct sl_conn *conn)
 	uint64_t before;
 
 	do {
-		before = conn->bytes_out;
+		before = passed_on(conn);
 		conn_retry(conn);
-	} while (conn->bytes_out != before);
+	} while (passed_on(conn) != before);
 }
 
 /*
@@ -234,7 +300,7 @@ send_direct(struct sl_conn *conn, const void *buf, size_t len)
 ssize_t
 conn_write(struct sl_conn *conn, const void *buf, size_t len)
 {
-	size_t high = conn->endpoint->limits->write_buffer, room, take;
+	size_t high = conn->endpoint->limits->write_buffer, unsent, room, take;
 	ssize_t sent = 0;
 
 	if (len >= DIRECT_SEND_MIN && !conn_marked(conn, MARK_BLOCKED)) {
@@ -242,7 +308,8 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 		if (sent == -1)
 			return fail(EPIPE);
 	}
-	room = conn->queue.bytes < high ? high - conn->queue.bytes : 0;
+	unsent = conn_unsent(conn);
+	room = unsent < high ? high - unsent : 0;
 	take = len - sent < room ? len - sent : room;
 	if (take > 0 &&
 	    queue_put(&conn->queue, (const char *)buf + sent, take) == -1) {
@@ -261,9 +328,9 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 	size_t most = conn->endpoint->limits->write_queue;
 	ssize_t sent = 0;
 
-	if (len > most || conn->queue.bytes > most - len) {
+	if (len > most || conn_unsent(conn) > most - len) {
 		/* With nothing queued there is nothing to wait for. */
-		if (conn->queue.bytes > 0)
+		if (conn_unsent(conn) > 0)
 			conn_owe_drain(conn);
 		return fail(ENOBUFS);
 	}

@@ -2,6 +2,7 @@
 
 #include "worker/transport.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -35,10 +36,15 @@ plain_sendv(struct stream *stream, const struct iovec *iov, int count)
 }
 
 static int
-plain_finish(struct stream *stream)
+plain_finish(struct stream *stream, bool last)
 {
+	if (last)
+		return 0; /* close() says it as well */
 	stream->finished = true;
-	return shutdown(stream->fd, SHUT_WR);
+	/* Where it has broken, recv() or error() says so, or has said so. */
+	if (shutdown(stream->fd, SHUT_WR) == -1 && errno != ENOTCONN)
+		return -1;
+	return 0;
 }
 
 static int

@@ -1,6 +1,12 @@
 /*
- * transport.h: how bytes get in and out of a socket.  Plain sockets today; TLS
- * and a simulated one fit the same table.
+ * transport.h: how bytes get in and out of a connection.  Plain sockets today;
+ * TLS and a simulated network fit the same table.
+ *
+ * A stream is non-blocking.  Whatever cannot be done now fails with EAGAIN, the
+ * stream then says which readiness it needs, and the connection comes again.
+ * EINTR: again at once; ENOBUFS, ENOMEM: again after a while; any other errno:
+ * it is broken, for the reason that `fault` gives or else for that errno.
+ * Functions cause no callback and may be called at any time before close().
  */
 
 #ifndef SLUICE_TRANSPORT_H
@@ -14,49 +20,90 @@
 
 struct transport;
 
-/* One socket with its way of moving bytes. */
+/* What has broken a stream, or cut its input short. */
+struct stream_fault {
+	uint16_t why;	/* enum sl_why */
+	uint16_t stage; /* enum sl_stage */
+	int32_t sys_errno;
+	const char *text; /* for people; NULL: what errno says */
+};
+
+/*
+ * One way of moving bytes.  The transport writes here, the connection reads,
+ * except where something else is said.
+ */
 struct stream {
 	const struct transport *transport;
-	void *state; /* the transport's */
-	int fd;	     /* owned; -1 when closed */
+	void *state; /* the transport's own; given back by close() */
+	/* NULL: none.  Once set it stands; lives until close(). */
+	const struct stream_fault *fault;
+	int fd; /* owned; -1 when closed */
 	/*
-	 * EV_READ, EV_WRITE: what recv(), or send(), waits for when it has said
-	 * EAGAIN.  They are not always the same as the direction: a key update
-	 * has to be answered before more can be read.
+	 * Output that send() has taken and that is not with the kernel yet, in
+	 * bytes as the kernel will get them.  The connection sets it to 0 when
+	 * it gives the output up; nothing is to be sent any more then.
+	 */
+	uint32_t unsent;
+	/*
+	 * EV_READ, EV_WRITE: what recv(), and what send(), flush() and
+	 * finish(), wait for when they have said EAGAIN.  It is not always the
+	 * direction: a key update has to be answered before more can be read.
 	 */
 	uint8_t recv_needs, send_needs;
-	bool more; /* recv() has input at hand, of which no event will tell */
-	bool is_unix;
-	bool finished; /* no more output */
+	bool more;     /* recv() has input at hand, of which no event tells */
+	bool is_unix;  /* set by whoever makes it */
+	bool finished; /* finish() was told to the peer; it reads to the end */
 };
 
 struct transport {
 	const char *name;
 	/*
-	 * As recv(2), send(2) and sendmsg(2).  Less than was asked for does not
-	 * say that there is no more input: `more` does.  It is false behind an
-	 * error, EAGAIN included.
+	 * As recv(2): bytes, 0 at the end of the input, or -1.  An end with a
+	 * fault is one that the peer may not have meant: all input before it
+	 * has arrived, but there may have been more.
+	 * Less than `len` does not say that there is nothing left: `more` does.
+	 * It is false behind EAGAIN.
 	 */
 	ssize_t (*recv)(struct stream *stream, void *buf, size_t len);
+	/*
+	 * As send(2) and sendmsg(2): how much was taken, which is the caller's
+	 * no longer, or -1.  What is unsent goes first, and as long as some of
+	 * it is left nothing is taken: EAGAIN.  So `unsent` is never more than
+	 * comes of one call; where that is large, less is taken.
+	 * What was not taken need not come again in the same pieces.
+	 */
 	ssize_t (*send)(struct stream *stream, const void *buf, size_t len);
 	ssize_t (
 	    *sendv)(struct stream *stream, const struct iovec *iov, int count);
-	/* No more output: the peer reads to the end and sees end of file. */
-	int (*finish)(struct stream *stream);
-	/* What broke it, an errno, or 0.  It is told once. */
+	/*
+	 * Pass on what is unsent, also what recv() had to answer.  0: all of
+	 * it, or -1.  NULL where `unsent` is always 0.
+	 */
+	int (*flush)(struct stream *stream);
+	/*
+	 * No more output: the peer reads to the end and sees end of file.  It
+	 * is called when nothing is unsent, and again after EAGAIN, until it
+	 * returns 0; or -1.  `last`: the input has ended, the peer has all our
+	 * output, and close() follows when this is done; where that says the
+	 * same to the peer, nothing need be done.
+	 */
+	int (*finish)(struct stream *stream, bool last);
+	/* What broke the socket, an errno, or 0.  It is told once. */
 	int (*error)(const struct stream *stream);
 	/*
-	 * Output that the peer has not acknowledged, in bytes.  At a unix
-	 * socket it is the memory of what the peer has not read.
+	 * Output in the kernel that the peer has not acknowledged, in bytes,
+	 * without what finish() has put behind it.  At a unix socket it is the
+	 * memory of what the peer has not read.
 	 */
 	uint32_t (*waiting)(const struct stream *stream);
 	/* Milliseconds since it last acknowledged something; -1: unknown. */
 	int64_t (*quiet_ms)(const struct stream *stream);
-	/* Input that recv() would return at once, in bytes. */
+	/* Input that has come and was not received, in bytes, roughly. */
 	uint32_t (*unread)(const struct stream *stream);
 	/*
-	 * Give the socket back.  `hard`: with a reset, so that the peer sees
-	 * an error instead of an end.  Nothing else is called afterwards.
+	 * Give everything back, at once.  `hard`: with a reset, so that the
+	 * peer sees an error instead of an end.  Otherwise what is unsent may
+	 * be offered once more: to say why.
 	 */
 	void (*close)(struct stream *stream, bool hard);
 };
