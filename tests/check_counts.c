@@ -9,6 +9,7 @@
 #include "ipc/counts.h"
 #include "ipc/shm_internal.h"
 #include "shm_fixture.h"
+#include "worker/engine.h"
 #include "worker/listener.h"
 #include "worker_fixture.h"
 
@@ -332,6 +333,29 @@ START_TEST(a_callback_is_counted_by_its_time)
 }
 END_TEST
 
+/* There are no ids left, and the master has offered none. */
+START_TEST(what_cannot_be_served_is_counted_as_refused)
+{
+	const struct sl_handlers handlers = {
+		.size = sizeof(handlers),
+		.data = on_data,
+	};
+	const struct counts *counts;
+	int fd;
+
+	worker_begin(&handlers);
+	counts = worker_listener()->endpoint.counts;
+	while (shm_next_id(engine.shm) != 0)
+		;
+	fd = worker_connect();
+	ck_assert_uint_eq(counts->value[COUNT_REFUSED_MEMORY], 1);
+	ck_assert_uint_eq(counts->value[COUNT_ACCEPTED], 0);
+	ck_assert_uint_eq(shm_connections(engine.shm, 0), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -347,6 +371,7 @@ main(void)
 		ticks_become_time,
 		buckets_are_powers_of_two,
 		a_callback_is_counted_by_its_time,
+		what_cannot_be_served_is_counted_as_refused,
 		NULL,
 	};
 

@@ -20,12 +20,20 @@ def client_of(d, pid):
             return s
 
 
+def counted(d, worker):
+    counts = d.ask("status")["workers"][worker]["counts"]
+    del counts["bytes_out"]     # is counted a moment after it arrives
+    return counts
+
+
 def scribble(d):
     pids = d.workers()
     clients = [client_of(d, pid) for pid in pids]
     since = d.mark()
+    before = counted(d, 2)
     clients[0].sendall(b"s")
     said = receive_line(clients[0])
+    equal(counted(d, 2), before, "what another worker has counted")
     clients[1].sendall(b"h")    # so that we know when the watchdog has looked
     d.wait_log(r"worker 2: callback data .* aborting it", since)
     d.wait_log(r"worker 2 \(pid \d+\) started", since)
@@ -47,7 +55,7 @@ def test_workers_of_another_user():
     if os.geteuid() != 0:
         raise Skip("only root has workers of another user")
     with Daemon(listener("s", test_plugin("scribble")), workers=WORKERS,
-                watchdog="500ms", pairs=False) as d:
+                control="control.sock", watchdog="500ms", pairs=False) as d:
         scribble(d)
 
 
@@ -55,7 +63,8 @@ def test_workers_of_the_same_user():
     """Where the kernel would let it open the files anew, they are sealed."""
     same = {"user": "root"} if os.geteuid() == 0 else {}
     with Daemon(listener("s", test_plugin("scribble")), workers=WORKERS,
-                watchdog="500ms", pairs=False, **same) as d:
+                control="control.sock", watchdog="500ms", pairs=False,
+                **same) as d:
         scribble(d)
 
 

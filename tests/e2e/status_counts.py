@@ -32,6 +32,13 @@ def wait_counts(d, name="c", **wanted):
                lambda: "%s in %s" % (wanted, counts(d, name)))
 
 
+def settled(d, name="c"):
+    """Of a listener that echoes: output is counted when it has been sent."""
+    wait_until(lambda: counts(d, name)["bytes_in"] ==
+               counts(d, name)["bytes_out"], "the last bytes to be counted")
+    return counts(d, name)
+
+
 def say(s, line):
     """Send a line, get it back; returns how many bytes that is each way."""
     s.sendall(line.encode() + b"\n")
@@ -57,7 +64,7 @@ def test_accepted_bytes_and_callbacks():
         clients = [d.connect() for _ in range(3)]
         total = sum(say(s, "x" * size)
                     for s in clients for size in (1, 50, 100))
-        now = counts(d)
+        now = settled(d)
         equal((now["accepted"], now["bytes_in"], now["bytes_out"]),
               (3, total, total))
         equal(now["closed"], {})
@@ -169,7 +176,7 @@ def test_a_worker_hangs():
     with daemon(counter(), workers=2, watchdog=0, pairs=False) as d:
         clients = [served(d) for _ in range(10)]
         say(clients[0], "count messages 7")
-        before = counts(d)
+        before = settled(d)
         clients[0].sendall(b"hang\n")
         wait_counts(d, bytes_in=before["bytes_in"] + 5)
         begun = time.monotonic()
@@ -234,7 +241,7 @@ def test_sums_never_fall():
         clients = [served(d) for _ in range(20)]
         say(clients[0], "count messages 3")
         for number in range(3):
-            before = counts(d)
+            before = settled(d)
             os.kill(d.workers()[number % 2], signal.SIGKILL)
             wait_until(lambda: len(d.log_lines(r"\(pid \d+\) started"))
                        == 3 + number, "the next worker")
