@@ -110,9 +110,9 @@ same_listener(const struct listener_settings *a,
 	ck_assert_int_eq(a->on_reload, b->on_reload);
 	ck_assert_pstr_eq(a->mode, b->mode);
 	ck_assert_pstr_eq(a->owner, b->owner);
-	ck_assert_uint_eq(a->unix_mode, b->unix_mode);
-	ck_assert_uint_eq(a->unix_owner.uid, b->unix_owner.uid);
-	ck_assert_uint_eq(a->unix_owner.gid, b->unix_owner.gid);
+	ck_assert_uint_eq(a->unix_rights.mode, b->unix_rights.mode);
+	ck_assert_uint_eq(a->unix_rights.owner.uid, b->unix_rights.owner.uid);
+	ck_assert_uint_eq(a->unix_rights.owner.gid, b->unix_rights.owner.gid);
 	ck_assert_mem_eq(&a->timeouts, &b->timeouts, sizeof(a->timeouts));
 	ck_assert_mem_eq(&a->limits, &b->limits, sizeof(a->limits));
 	same_origin(&a->origin, &b->origin);

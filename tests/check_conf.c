@@ -26,7 +26,7 @@ START_TEST(defaults_are_those_of_the_manual)
 	ck_assert(l->keepalive.on);
 	ck_assert_uint_eq(l->keepalive.ms, 0);
 	ck_assert_int_eq(l->on_reload, ON_RELOAD_AUTO);
-	ck_assert_uint_eq(l->unix_mode, (uint32_t)-1);
+	ck_assert_uint_eq(l->unix_rights.mode, (uint32_t)-1);
 	ck_assert_uint_eq(l->timeouts.idle_ms, 0);
 	ck_assert_uint_eq(l->timeouts.handshake_ms, 10000);
 	ck_assert_uint_eq(l->timeouts.linger_ms, 2000);
@@ -80,9 +80,9 @@ START_TEST(every_key_is_read)
 	ck_assert(l->keepalive.on);
 	ck_assert_uint_eq(l->keepalive.ms, 45000);
 	ck_assert_int_eq(l->on_reload, ON_RELOAD_CLOSE);
-	ck_assert_uint_eq(l->unix_mode, 0660);
-	ck_assert_uint_eq(l->unix_owner.uid, 0);
-	ck_assert_uint_eq(l->unix_owner.gid, 0);
+	ck_assert_uint_eq(l->unix_rights.mode, 0660);
+	ck_assert_uint_eq(l->unix_rights.owner.uid, 0);
+	ck_assert_uint_eq(l->unix_rights.owner.gid, 0);
 	ck_assert_uint_eq(l->timeouts.idle_ms, 1500);
 	ck_assert_uint_eq(l->timeouts.handshake_ms, 60000);
 	ck_assert_uint_eq(l->timeouts.linger_ms, 0);

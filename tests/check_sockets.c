@@ -28,14 +28,12 @@ static struct listener_settings web = {
 	.backlog = 16,
 	.nodelay = true,
 	.keepalive = { .on = true, .ms = 60000 },
-	.unix_mode = UINT32_MAX,
-	.unix_owner = { (uid_t)-1, (gid_t)-1 },
+	.unix_rights = { UINT32_MAX, { (uid_t)-1, (gid_t)-1 } },
 };
 static struct listener_settings other = {
 	.name = (char *)(uintptr_t) "other",
 	.backlog = 16,
-	.unix_mode = UINT32_MAX,
-	.unix_owner = { (uid_t)-1, (gid_t)-1 },
+	.unix_rights = { UINT32_MAX, { (uid_t)-1, (gid_t)-1 } },
 };
 
 static void
@@ -398,11 +396,11 @@ START_TEST(a_unix_path_has_its_mode_and_goes_with_the_socket)
 
 	make();
 	umask(022);
-	changed.unix_mode = 0666;
+	changed.unix_rights.mode = 0666;
 	sock = must_open(unix_spec("sock"), &changed, SOCK_SHARED);
 	ck_assert_uint_eq(mode_of(path), 0666);
 	ck_assert_uint_eq(umask(022), 022);
-	changed.unix_mode = 0600;
+	changed.unix_rights.mode = 0600;
 	sock_apply(sock, &changed);
 	ck_assert_uint_eq(mode_of(path), 0600);
 	sock_unref(sock);
@@ -422,8 +420,8 @@ START_TEST(a_unix_path_has_its_owner_or_is_not_there)
 	struct stat st;
 
 	make();
-	changed.unix_owner.uid = 12345;
-	changed.unix_owner.gid = 54321;
+	changed.unix_rights.owner.uid = 12345;
+	changed.unix_rights.owner.gid = 54321;
 	sock = open_for(unix_spec("sock"), &changed, SOCK_SHARED);
 	if (geteuid() == 0) {
 		ck_assert_ptr_nonnull(sock);

@@ -182,7 +182,7 @@ get_listener(struct unpacker *in, const struct settings *settings,
 	listener->image = unpack_u32(in);
 	if (listener->image >= settings->image_count ||
 	    settings->images[listener->image].library ||
-	    !is_mode(listener->unix_mode) ||
+	    !is_mode(listener->unix_rights.mode) ||
 	    listener->limits.write_queue < listener->limits.write_buffer)
 		in->failed = true;
 	count = unpack_count(in, sizeof(address->address.u));

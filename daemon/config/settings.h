@@ -44,9 +44,13 @@ struct limit_settings {
 	uint64_t min_rate; /* bytes per second; 0: none */
 };
 
-struct unix_owner {
-	uid_t uid; /* (uid_t)-1: leave */
-	gid_t gid;
+/* Of the path of a unix socket; what is all ones is left as it comes. */
+struct unix_rights {
+	uint32_t mode;
+	struct unix_owner {
+		uid_t uid;
+		gid_t gid;
+	} owner;
 };
 
 struct listener_settings {
@@ -62,8 +66,7 @@ struct listener_settings {
 	struct bool_duration keepalive; /* no time: the kernel's */
 	int64_t on_reload;		/* enum on_reload */
 	char *mode, *owner;		/* of unix paths, as written, or NULL */
-	uint32_t unix_mode;		/* resolved; (uint32_t)-1: leave */
-	struct unix_owner unix_owner;	/* resolved */
+	struct unix_rights unix_rights; /* resolved */
 	struct timeout_settings timeouts;
 	struct limit_settings limits;
 	struct raw_option *options;

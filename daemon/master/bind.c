@@ -211,37 +211,34 @@ bind_unix_is_there(const struct address *address, const struct stat *bound)
 }
 
 int
-bind_unix_rights(int path_fd, const struct listener_settings *listener,
+bind_unix_rights(int path_fd, const struct unix_rights *rights,
     struct error *err)
 {
+	const struct unix_owner *owner = &rights->owner;
 	char path[32];
 	struct stat now;
 
 	if (fstat(path_fd, &now) == -1)
 		return error_sys(err, "cannot look at the socket");
-	if (((listener->unix_owner.uid != (uid_t)-1 &&
-		 listener->unix_owner.uid != now.st_uid) ||
-		(listener->unix_owner.gid != (gid_t)-1 &&
-		    listener->unix_owner.gid != now.st_gid)) &&
-	    fchownat(path_fd, "", listener->unix_owner.uid,
-		listener->unix_owner.gid, AT_EMPTY_PATH) == -1)
+	if (((owner->uid != (uid_t)-1 && owner->uid != now.st_uid) ||
+		(owner->gid != (gid_t)-1 && owner->gid != now.st_gid)) &&
+	    fchownat(path_fd, "", owner->uid, owner->gid, AT_EMPTY_PATH) == -1)
 		return error_sys(err, "cannot change the owner of the socket");
-	if (listener->unix_mode == (uint32_t)-1 ||
-	    listener->unix_mode == (now.st_mode & 07777))
+	if (rights->mode == (uint32_t)-1 ||
+	    rights->mode == (now.st_mode & 07777))
 		return 0;
 	/*
 	 * By its descriptor, so that no link put there meanwhile is followed.
 	 */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-	if (chmod(path, (mode_t)listener->unix_mode) == -1)
+	if (chmod(path, (mode_t)rights->mode) == -1)
 		return error_sys(err, "cannot change the mode of the socket");
 	return 0;
 }
 
 int
-bind_unix(const struct address *address,
-    const struct listener_settings *listener, struct stat *ret_stat,
-    struct error *err)
+bind_unix(const struct address *address, const struct unix_rights *rights,
+    struct stat *ret_stat, struct error *err)
 {
 	const char *path = address->u.un.sun_path;
 	struct error cause;
@@ -251,10 +248,10 @@ bind_unix(const struct address *address,
 	if (remove_stale(address, err) == -1)
 		return -1;
 	/* At no moment may it be open to more than it shall be. */
-	if (listener->unix_mode != (uint32_t)-1)
-		mask = umask(0777 & ~(mode_t)listener->unix_mode);
+	if (rights->mode != (uint32_t)-1)
+		mask = umask(0777 & ~(mode_t)rights->mode);
 	fd = bind_stream(address, false);
-	if (listener->unix_mode != (uint32_t)-1)
+	if (rights->mode != (uint32_t)-1)
 		umask(mask);
 	if (fd == -1)
 		return cannot_bind(address, err);
@@ -274,7 +271,7 @@ bind_unix(const struct address *address,
 		    path);
 		goto fail;
 	}
-	if (bind_unix_rights(path_fd, listener, &cause) == -1) {
+	if (bind_unix_rights(path_fd, rights, &cause) == -1) {
 		error_set(err, "cannot listen on unix:%s: %s", path,
 		    cause.text);
 		unlink(path);

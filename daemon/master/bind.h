@@ -8,7 +8,7 @@
 
 struct address;
 struct error;
-struct listener_settings;
+struct unix_rights;
 
 /*
  * All return a non-blocking CLOEXEC socket, owned by the caller, or -1 with a
@@ -27,9 +27,8 @@ int bind_tcp(const struct address *address, bool joins, bool port_is_ours,
  * A path; a socket that nobody listens at is replaced.  *ret_stat is its own,
  * for later.
  */
-int bind_unix(const struct address *address,
-    const struct listener_settings *listener, struct stat *ret_stat,
-    struct error *err);
+int bind_unix(const struct address *address, const struct unix_rights *rights,
+    struct stat *ret_stat, struct error *err);
 
 int bind_abstract(const struct address *address, struct error *err);
 
@@ -43,8 +42,8 @@ int bind_unix_ours(const struct address *address, const struct stat *bound);
 bool bind_unix_is_there(const struct address *address,
     const struct stat *bound);
 
-/* Give it the mode and owner of the settings.  0 or -1. */
-int bind_unix_rights(int path_fd, const struct listener_settings *listener,
+/* Give them to it.  0 or -1. */
+int bind_unix_rights(int path_fd, const struct unix_rights *rights,
     struct error *err);
 
 #endif

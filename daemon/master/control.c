@@ -69,11 +69,12 @@ in_groups(int fd, gid_t gid)
 static bool
 may_come_in(const struct control *control, int fd, const struct ucred *peer)
 {
+	gid_t group = control->path.rights.owner.gid;
+
 	if (peer->uid == 0 || peer->uid == geteuid())
 		return true;
-	return control->path.gid != (gid_t)-1 &&
-	    (peer->gid == control->path.gid ||
-		in_groups(fd, control->path.gid));
+	return group != (gid_t)-1 &&
+	    (peer->gid == group || in_groups(fd, group));
 }
 
 /* One line, if the socket takes it: a new one always does. */
@@ -104,7 +105,7 @@ turn_away_stranger(struct control *control, int fd, const struct ucred *peer)
 	snprintf(why, sizeof(why),
 	    "uid %u may not use this socket: it is for root, uid %u%s",
 	    (unsigned int)peer->uid, (unsigned int)geteuid(),
-	    control->path.gid != (gid_t)-1
+	    control->path.rights.owner.gid != (gid_t)-1
 		? " and the members of control_group"
 		: "; control_group in the configuration can name a group");
 	if (log_limit(&control->refused, REFUSALS_PER_S, &skipped))

@@ -12,7 +12,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "config/settings.h"
 #include "master/aside.h"
 #include "master/bind.h"
 
@@ -25,8 +24,9 @@ control_path_init(struct control_path *path, const struct settings *settings)
 
 	memset(path, 0, sizeof(*path));
 	path->fd = -1;
-	path->bits = settings->control_bits;
-	path->gid = settings->control_gid;
+	path->rights.mode = settings->control_bits;
+	path->rights.owner.uid = (uid_t)-1;
+	path->rights.owner.gid = settings->control_gid;
 	path->address.kind = ADDRESS_UNIX;
 	un->sun_family = AF_UNIX;
 	snprintf(un->sun_path, sizeof(un->sun_path), "%s", settings->control);
@@ -66,13 +66,8 @@ make_directory(const char *path)
 int
 control_path_open(struct control_path *path, struct error *err)
 {
-	const struct listener_settings rights = {
-		.unix_mode = path->bits,
-		.unix_owner = { .uid = (uid_t)-1, .gid = path->gid },
-	};
-
 	make_directory(control_path_text(path));
-	path->fd = bind_unix(&path->address, &rights, &path->bound, err);
+	path->fd = bind_unix(&path->address, &path->rights, &path->bound, err);
 	if (path->fd == -1)
 		return -1;
 	if (listen(path->fd, BACKLOG) == -1)

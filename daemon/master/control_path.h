@@ -7,21 +7,18 @@
 #define SLUICE_MASTER_CONTROL_PATH_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/stat.h>
-#include <sys/types.h>
 
 #include "config/address.h"
+#include "config/settings.h"
 
 struct error;
-struct settings;
 
 struct control_path {
 	struct address address;
 	struct stat bound;
-	uint32_t bits;
-	gid_t gid; /* (gid_t)-1: no group */
-	int fd;	   /* that listens; -1: none */
+	struct unix_rights rights;
+	int fd; /* that listens; -1: none */
 };
 
 void control_path_init(struct control_path *path,

@@ -217,7 +217,7 @@ sock_apply(struct sock *sock, const struct listener_settings *listener)
 		    listener->name, sock_text(sock, text));
 		return;
 	}
-	if (bind_unix_rights(path_fd, listener, &err) == -1)
+	if (bind_unix_rights(path_fd, &listener->unix_rights, &err) == -1)
 		log_warnx("listener %s: %s: %s", listener->name,
 		    sock_text(sock, text), err.text);
 	close(path_fd);

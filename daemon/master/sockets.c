@@ -153,7 +153,8 @@ open_any(struct sockets *sockets, struct sock *sock,
 	case ADDRESS_TCP:
 		return open_tcp(sockets, &sock->requested, sibling, err);
 	case ADDRESS_UNIX:
-		return bind_unix(&sock->requested, listener, &sock->bound, err);
+		return bind_unix(&sock->requested, &listener->unix_rights,
+		    &sock->bound, err);
 	case ADDRESS_ABSTRACT:
 		return bind_abstract(&sock->requested, err);
 	case ADDRESS_SYSTEMD:

@@ -115,7 +115,7 @@ conf_accounts(struct conf *conf)
 
 void
 conf_owner(struct conf *conf, const struct origin *at, const char *owner,
-    struct listener_settings *listener)
+    struct unix_owner *ret)
 {
 	const char *colon = strchr(owner, ':');
 	size_t len = colon != NULL ? (size_t)(colon - owner) : strlen(owner);
@@ -130,13 +130,12 @@ conf_owner(struct conf *conf, const struct origin *at, const char *owner,
 		return;
 	}
 	snprintf(user, sizeof(user), "%.*s", (int)len, owner);
-	if (len > 0 && !find_user(user, &listener->unix_owner.uid, &ignored))
+	if (len > 0 && !find_user(user, &ret->uid, &ignored))
 		problem_error(conf->problems, at,
 		    "owner: there is no user "
 		    "\"%s\"",
 		    user);
-	if (colon != NULL &&
-	    !conf_find_group(colon + 1, &listener->unix_owner.gid))
+	if (colon != NULL && !conf_find_group(colon + 1, &ret->gid))
 		problem_error(conf->problems, at,
 		    "owner: there is no group "
 		    "\"%s\"",

@@ -67,8 +67,8 @@ bool conf_find_group(const char *name, gid_t *ret);
 /* An octal mode, "660" or "0660".  False: it is not one. */
 bool conf_mode(const char *text, uint32_t *ret);
 
-/* "user", "user:group", ":group" to the listener's unix_owner. */
+/* "user", "user:group", ":group"; what is not named stays in *ret. */
 void conf_owner(struct conf *conf, const struct origin *at, const char *owner,
-    struct listener_settings *listener);
+    struct unix_owner *ret);
 
 #endif

@@ -133,7 +133,7 @@ static void
 check_mode(struct conf *conf, const struct origin *at,
     struct listener_settings *listener)
 {
-	if (!conf_mode(listener->mode, &listener->unix_mode))
+	if (!conf_mode(listener->mode, &listener->unix_rights.mode))
 		problem_error(conf->problems, at,
 		    "mode: \"%s\" is not an "
 		    "octal mode, such as \"0660\"",
@@ -164,7 +164,8 @@ check_unix(struct conf *conf, const char *file, const struct node *group,
 	if (listener->mode != NULL)
 		check_mode(conf, &mode, listener);
 	if (listener->owner != NULL)
-		conf_owner(conf, &owner, listener->owner, listener);
+		conf_owner(conf, &owner, listener->owner,
+		    &listener->unix_rights.owner);
 	if (means_unix_path(listener))
 		return;
 	if (listener->mode != NULL)
