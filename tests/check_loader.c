@@ -148,7 +148,8 @@ main(void)
 	};
 
 	/* What the plugins bind to has to be in this program. */
-	if (sl_id(NULL) != 0 || sl_service_data(NULL) != NULL)
+	if (sl_id(NULL) != 0 || sl_service_data(NULL) != NULL ||
+	    sl_option_int(NULL, "") != 0)
 		return EXIT_FAILURE;
 	return fixture_run("loader", tests);
 }

@@ -14,25 +14,6 @@
 
 #define OPTION_NAMES_MAX 256 /* of all, in the sentence about a wrong one */
 
-/* One option, in the order of the plugin's table. */
-struct option {
-	char *name;
-	uint32_t type;
-	union {
-		int64_t integer; /* INT, BOOL */
-		double real;
-		uint64_t amount; /* DURATION, SIZE */
-	} value;
-	char **strings; /* of STRING, ADDRESS (one) and STRINGS */
-	uint32_t count;
-	bool set; /* by the config or by its default */
-};
-
-struct sl_options {
-	struct option *options;
-	uint32_t count;
-};
-
 static const struct {
 	const char *name;
 	const char *expected;
@@ -187,8 +168,8 @@ set_default(struct option *option, const char *text, struct error *err)
 	}
 }
 
-static struct option *
-find(const struct sl_options *options, const char *path)
+const struct option *
+options_find(const struct sl_options *options, const char *path)
 {
 	if (options == NULL || path == NULL)
 		return NULL;
@@ -254,7 +235,7 @@ check_unknown(const struct sl_options *options,
 	for (uint32_t i = 0; i < listener->option_count; i++) {
 		const struct raw_option *raw = &listener->options[i];
 
-		if (find(options, raw->path) != NULL)
+		if (options_find(options, raw->path) != NULL)
 			continue;
 		report(problem, arg, &raw->origin,
 		    "plugin \"%s\" has no option \"%s\"; %s", listener->plugin,
@@ -338,79 +319,4 @@ options_free(struct sl_options *options)
 	}
 	free(options->options);
 	free(options);
-}
-
-/* The public readers.  A wrong name or type reads as absent. */
-
-static const struct option *
-typed(const struct sl_options *options, const char *path, uint32_t type)
-{
-	const struct option *option = find(options, path);
-
-	return option != NULL && option->type == type ? option : NULL;
-}
-
-const char *
-sl_option_string(const struct sl_options *options, const char *path)
-{
-	return sl_option_at(options, path, 0);
-}
-
-int64_t
-sl_option_int(const struct sl_options *options, const char *path)
-{
-	const struct option *option = typed(options, path, SL_OPTION_INT);
-
-	return option != NULL ? option->value.integer : 0;
-}
-
-double
-sl_option_float(const struct sl_options *options, const char *path)
-{
-	const struct option *option = typed(options, path, SL_OPTION_FLOAT);
-
-	return option != NULL ? option->value.real : 0;
-}
-
-int
-sl_option_bool(const struct sl_options *options, const char *path)
-{
-	const struct option *option = typed(options, path, SL_OPTION_BOOL);
-
-	return option != NULL && option->value.integer != 0;
-}
-
-uint64_t
-sl_option_ms(const struct sl_options *options, const char *path)
-{
-	const struct option *option = typed(options, path, SL_OPTION_DURATION);
-
-	return option != NULL ? option->value.amount : 0;
-}
-
-uint64_t
-sl_option_size(const struct sl_options *options, const char *path)
-{
-	const struct option *option = typed(options, path, SL_OPTION_SIZE);
-
-	return option != NULL ? option->value.amount : 0;
-}
-
-size_t
-sl_option_count(const struct sl_options *options, const char *path)
-{
-	const struct option *option = find(options, path);
-
-	if (option == NULL)
-		return 0;
-	return option->type == SL_OPTION_STRINGS ? option->count : option->set;
-}
-
-const char *
-sl_option_at(const struct sl_options *options, const char *path, size_t index)
-{
-	const struct option *option = find(options, path);
-
-	return option != NULL && index < option->count ? option->strings[index]
-						       : NULL;
 }

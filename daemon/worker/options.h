@@ -4,9 +4,29 @@
 #define SLUICE_OPTIONS_H
 
 #include <sluice.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config/settings.h"
+
+/* One option, in the order of the plugin's table. */
+struct option {
+	char *name;
+	uint32_t type;
+	union {
+		int64_t integer; /* INT, BOOL */
+		double real;
+		uint64_t amount; /* DURATION, SIZE */
+	} value;
+	char **strings; /* of STRING, ADDRESS (one) and STRINGS */
+	uint32_t count;
+	bool set; /* by the config or by its default */
+};
+
+struct sl_options {
+	struct option *options;
+	uint32_t count;
+};
 
 /* Called for each mistake. */
 typedef void options_problem(void *arg, const struct origin *origin,
@@ -20,6 +40,10 @@ struct sl_options *options_build(const struct sl_option *table,
     const struct listener_settings *listener, options_problem *problem,
     void *arg);
 void options_free(struct sl_options *options);
+
+/* By name.  NULL: there is none; options and path may be NULL. */
+const struct option *options_find(const struct sl_options *options,
+    const char *path);
 
 /* Where the option stands in the config, or the listener if it does not. */
 const struct origin *options_origin(const struct listener_settings *listener,
