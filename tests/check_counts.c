@@ -73,6 +73,33 @@ START_TEST(the_table_has_each_count_once)
 }
 END_TEST
 
+/* man/sluicectl.8 has an item for each, and the table a sentence. */
+START_TEST(the_manual_tells_of_each_count)
+{
+	static char manual[65536];
+	const char *dir = getenv("SLUICE_SRCDIR");
+	char path[4096], item[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/man/sluicectl.8",
+	    dir != NULL ? dir : ".");
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_lt(fread(manual, 1, sizeof(manual), file),
+	    sizeof(manual) - 1);
+	fclose(file);
+	for (size_t i = 0; i < count_table_size; i++) {
+		const char *help = count_table[i].help;
+
+		snprintf(item, sizeof(item), "\n.It Ql %s\n",
+		    count_table[i].name);
+		ck_assert_msg(strstr(manual, item) != NULL, "%s is not in %s",
+		    count_table[i].name, path);
+		ck_assert_int_eq(help[strlen(help) - 1], '.');
+	}
+}
+END_TEST
+
 START_TEST(what_workers_count_is_added_up)
 {
 	struct counts_sum sum;
@@ -361,6 +388,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		the_table_has_each_count_once,
+		the_manual_tells_of_each_count,
 		what_workers_count_is_added_up,
 		the_counts_of_the_dead_stay_in_the_sum,
 		the_next_listener_in_a_slot_begins_at_0,

@@ -18,8 +18,6 @@
 #include "base/ticks.h"
 #include "base/why.h"
 
-struct shm;
-
 /*
  * Of the time of a callback: number k is for those under 2^k microseconds, and
  * the last one for all that took longer.
@@ -36,13 +34,13 @@ enum count {
 	COUNT_CALLBACKS_LAST = COUNT_CALLBACKS + COUNT_BUCKETS - 1,
 	COUNT_SLOW,
 	COUNT_ACCEPTED,
-	COUNT_REFUSED, /* by enum refusal */
+	COUNT_REFUSED, /* by the limit: */
 	COUNT_REFUSED_CONNECTIONS = COUNT_REFUSED,
 	COUNT_REFUSED_PER_ADDRESS,
 	COUNT_REFUSED_MEMORY,
 	COUNT_REFUSED_DESCRIPTORS,
-	COUNT_FAILED, /* ended by an error, or by a callback's */
-	COUNT_CLOSED, /* by enum sl_why */
+	COUNT_FAILED, /* ended after an error, or by a callback's result */
+	COUNT_CLOSED, /* by the reason, an enum sl_why */
 	COUNT_CLOSED_LAST = COUNT_CLOSED + WHY_ROWS - 1,
 	COUNTS
 };

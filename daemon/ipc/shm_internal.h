@@ -30,8 +30,8 @@ struct shm_head {
 	_Atomic uint32_t bell[WORKERS_MAX];  /* so often it has rung */
 	_Atomic uint32_t given[WORKERS_MAX][LISTENERS_MAX / 32];
 	/*
-	 * The how many-th listener has the slot.  Counts that were made for
-	 * another one do not have its number.
+	 * How many listeners have had the slot before the present one.  Counts
+	 * with another number were made for one of those.
 	 */
 	_Atomic uint32_t tenancy[LISTENERS_MAX];
 	_Atomic uint64_t tick_scale; /* see ticks.h */

@@ -104,7 +104,7 @@ static inline void
 enter(enum callback callback, const struct sl_service *service,
     const struct sl_conn *conn)
 {
-	struct board_row *own = row; /* once: nobody changes it */
+	struct board_row *own = row; /* so that it is read only once */
 
 	assert(get(&own->callback) == CALLBACK_NONE); /* they never nest */
 	running.service = service;
