@@ -20,8 +20,13 @@
  */
 #define ASK_AGAIN_MS 100
 
-/* limits.min_rate is judged over so long, each time. */
+/*
+ * limits.min_rate is judged over so long, each time.  A window that ends later
+ * than that by so much is not judged: either this worker was held up and offered
+ * nothing, or no minimum was set for a while.
+ */
 #define RATE_WINDOW_MS 10000
+#define RATE_LATE_MS 1000
 
 /*
  * A closing connection whose peer takes nothing is given up after this long
@@ -184,6 +189,16 @@ look_at_unread(struct sl_conn *conn)
 	conn->unread = unread;
 }
 
+/* limits.min_rate is judged by what comes from now on. */
+static void
+begin_window(struct sl_conn *conn)
+{
+	conn->rate_ms = engine_now();
+	conn->rate_acked = conn->acked;
+	conn->rate_waiting = conn->waiting;
+	conn->rate_blocked = conn_marked(conn, MARK_BLOCKED);
+}
+
 /*
  * Nothing ends before this look.  Timers run before sockets that became ready
  * in the same pass, and after a callback that took long: what the peer sent in
@@ -207,17 +222,20 @@ last_look(struct sl_conn *conn)
 	}
 	look_at_unread(conn);
 	conn_ask_progress(conn);
+	if (conn_marked(conn, MARK_STARVED))
+		begin_window(conn); /* our kernel is the slow one */
 	if (conn_marked(conn, MARK_BLOCKED))
 		conn_retry(conn);
 	return conn_marked(conn, MARK_EOF) == had_eof;
 }
 
 /*
- * Begin a new window of limits.min_rate.  Did the peer take too little in the
- * one that ends?  Only if what was on its way at the beginning is so still, or
- * if there was no room at either end.  That something is on its way says
- * nothing: it is always so where little is sent often, or where the way is
- * long.
+ * Did the peer take too little in the window of limits.min_rate that ends?  Only
+ * if what was on its way at the beginning is so still, or if there was no room
+ * at either end.  That something is on its way says nothing: it is always so
+ * where little is sent often, or where the way is long.  What waits in a unix
+ * socket says nothing either: it is counted with the kernel's own memory for it,
+ * which is far more than a few bytes sent.
  */
 static bool
 too_slow(struct sl_conn *conn)
@@ -225,14 +243,12 @@ too_slow(struct sl_conn *conn)
 	uint64_t elapsed_ms = engine_now() - conn->rate_ms;
 	int64_t got = conn->acked - conn->rate_acked,
 		least = conn->endpoint->limits->min_rate * elapsed_ms / 1000;
-	bool waits = got < conn->rate_waiting ||
-	    (conn->rate_blocked && conn_marked(conn, MARK_BLOCKED));
+	bool waits = got < conn->rate_waiting && !conn->stream.is_unix,
+	     full = conn->rate_blocked && conn_marked(conn, MARK_BLOCKED),
+	     late = elapsed_ms >= RATE_WINDOW_MS + RATE_LATE_MS;
 
-	conn->rate_ms += elapsed_ms;
-	conn->rate_acked = conn->acked;
-	conn->rate_waiting = conn->waiting;
-	conn->rate_blocked = conn_marked(conn, MARK_BLOCKED);
-	return waits && got < least;
+	begin_window(conn);
+	return (waits || full) && got < least && !late;
 }
 
 /* The peer takes the output too slowly, or not at all. */
