@@ -33,12 +33,14 @@ static struct {
 	uint32_t why;
 	uint32_t error_why;
 	int error_errno;
+	uint32_t error_stage;
 	char error_text[256];
 	uint64_t lost; /* in `close` */
 	int depth;
 	size_t consume_most; /* of each data call */
 	ssize_t data_result; /* returned instead when not 0 */
 	int open_result;
+	void (*in_handshake)(struct sl_conn *c);
 	void (*in_open)(struct sl_conn *c);
 	void (*in_data)(struct sl_conn *c);
 	void (*in_drain)(struct sl_conn *c);
@@ -64,6 +66,33 @@ run(void (*fn)(struct sl_conn *c), struct sl_conn *c)
 	if (fn != NULL)
 		fn(c);
 	plugin.depth--;
+}
+
+static inline void
+tell_error(const struct sl_error *err)
+{
+	plugin.error_why = err->why;
+	plugin.error_errno = err->sys_errno;
+	plugin.error_stage = err->stage;
+	ck_assert_ptr_nonnull(err->text);
+	snprintf(plugin.error_text, sizeof(plugin.error_text), "%s", err->text);
+}
+
+static inline void
+on_handshake(struct sl_conn *c, const struct sl_error *err)
+{
+	called(err == NULL ? 'h' : 'H');
+	if (err != NULL)
+		tell_error(err);
+	run(plugin.in_handshake, c);
+}
+
+static inline void
+on_connect_error(struct sl_conn *c, const struct sl_error *err)
+{
+	(void)c;
+	called('C');
+	tell_error(err);
 }
 
 static inline int
@@ -123,10 +152,7 @@ on_error(struct sl_conn *c, const struct sl_error *err)
 {
 	(void)c;
 	called('x');
-	plugin.error_why = err->why;
-	plugin.error_errno = err->sys_errno;
-	ck_assert_ptr_nonnull(err->text);
-	snprintf(plugin.error_text, sizeof(plugin.error_text), "%s", err->text);
+	tell_error(err);
 }
 
 static inline void

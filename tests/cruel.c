@@ -20,6 +20,8 @@ struct cruel {
 	size_t start, end, size;
 	bool eof;
 	unsigned int agains;
+	bool started; /* this phase has said once that it cannot yet */
+	size_t heard; /* in it */
 	unsigned char out[RECORD]; /* taken, and not with the kernel */
 	size_t out_start;	   /* from here on, stream->unsent bytes */
 };
@@ -38,12 +40,50 @@ void
 cruel_reset(void)
 {
 	cruelty = (struct cruelty){
+		.from = PHASE_HANDSHAKE,
 		.record = RECORD,
 		.hoard = 2 * RECORD,
 		.again = 1,
 		.again_needs = EV_WRITE,
 	};
 	cruel_below = &transport_plain;
+}
+
+static int
+again(struct stream *stream, uint8_t needs)
+{
+	stream->recv_needs = needs;
+	errno = EAGAIN;
+	return -1;
+}
+
+/* Each phase has to write first, and then to read its hello. */
+static int
+cruel_start(struct stream *stream)
+{
+	struct cruel *cruel = stream->state;
+	char byte;
+
+	if (!cruel->started) {
+		cruel->started = true;
+		return again(stream, EV_WRITE);
+	}
+	for (; cruel->heard < cruelty.hello; cruel->heard++)
+		if (cruel_below->recv(stream, &byte, 1) != 1)
+			return again(stream, EV_READ);
+	if (stream->phase == cruelty.fails_in) {
+		if (cruelty.alert != NULL) {
+			alert.text = cruelty.alert;
+			stream->fault = &alert;
+		}
+		errno = cruelty.fails_with;
+		return -1;
+	}
+	cruel->started = false;
+	cruel->heard = 0;
+	stream->recv_needs = EV_READ;
+	stream->phase++;
+	return 0;
 }
 
 /* Take from the kernel.  Returns what was there, 0 at the end, or -1. */
@@ -268,6 +308,7 @@ cruel_close(struct stream *stream, bool hard)
 
 const struct transport transport_cruel = {
 	.name = "cruel",
+	.start = cruel_start,
 	.recv = cruel_recv,
 	.send = cruel_send,
 	.sendv = cruel_sendv,
@@ -286,6 +327,7 @@ cruel_stream(int fd, bool is_unix)
 	struct stream stream = stream_plain(fd, is_unix);
 
 	stream.transport = &transport_cruel;
+	stream.phase = cruelty.from;
 	stream.state = calloc(1, sizeof(struct cruel));
 	ck_assert_ptr_nonnull(stream.state);
 	return stream;

@@ -11,9 +11,13 @@
 
 /* How cruel.  cruel_reset() sets what stands here. */
 struct cruelty {
-	size_t record; /* 16 KiB: recv() returns no more at once */
-	size_t hoard;  /* two records: so much is taken from the kernel */
-	bool gather;   /* show nothing of it yet, up to `hoard` */
+	enum phase from;     /* the first one; PHASE_HANDSHAKE */
+	size_t hello;	     /* start() reads so much in each, once */
+	enum phase fails_in; /* there it says that it is broken */
+	int fails_with;	     /* by this errno */
+	size_t record;	     /* 16 KiB: recv() returns no more at once */
+	size_t hoard;	     /* two records: so much is taken from the kernel */
+	bool gather;	     /* show nothing of it yet, up to `hoard` */
 	bool send_wants_read; /* the next send() waits for input */
 	size_t answer;	      /* recv() has to send so much, once */
 	bool truncate;	      /* the end of input is not an honest one */

@@ -112,8 +112,42 @@ any_seat(void)
 	return seat;
 }
 
+static struct sl_conn *
+begin_conn(struct stream stream, const struct sockaddr *peer, socklen_t len)
+{
+	struct sl_conn *conn = conn_new(&listener->endpoint, listener->current,
+	    stream, any_seat());
+
+	if (conn == NULL)
+		return NULL; /* a test has taken the memory away */
+	if (len > 0)
+		conn_set_peer(conn, peer, len);
+	conn_settle(conn);
+	return conn;
+}
+
+/* Until it is open, or has ended.  NULL: nothing. */
+static void
+await_open(struct sl_conn *conn)
+{
+	uint64_t id = sl_id(conn);
+
+	while (conn_find(id) != NULL && conn_marked(conn, MARK_STARTING))
+		worker_pass(true);
+}
+
 int
 worker_connect(void)
+{
+	struct sl_conn *conn;
+	int fd = worker_begin_connect(&conn);
+
+	await_open(conn);
+	return fd;
+}
+
+int
+worker_begin_connect(struct sl_conn **ret_conn)
 {
 	int pair[2];
 
@@ -121,8 +155,7 @@ worker_connect(void)
 			     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 			     pair),
 	    0);
-	conn_accept(listener, worker_stream(pair[0], true), NULL, 0,
-	    any_seat());
+	*ret_conn = begin_conn(worker_stream(pair[0], true), NULL, 0);
 	return pair[1];
 }
 
@@ -149,8 +182,7 @@ worker_connect_tcp(void)
 	ck_assert_int_ge(fd, 0);
 	close(server);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
-	conn_accept(listener, worker_stream(fd, false), (void *)&addr, len,
-	    any_seat());
+	await_open(begin_conn(worker_stream(fd, false), (void *)&addr, len));
 	return client;
 }
 

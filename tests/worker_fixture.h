@@ -27,8 +27,10 @@ struct listener *worker_listener(void);
 struct listener_settings *worker_settings(void);
 struct plugin *worker_plugin(void);
 
-/* A new connection; returns the peer's end, non-blocking. */
+/* A new connection, which is open; returns the peer's end, non-blocking. */
 int worker_connect(void);
+/* The same, but it may still be starting. */
+int worker_begin_connect(struct sl_conn **ret_conn);
 
 /*
  * The same over TCP, where the peer's kernel takes little before the peer

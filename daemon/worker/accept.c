@@ -1,6 +1,6 @@
 /*
  * accept.c: new connections: from the listening socket, past the limits, to
- * conn_accept().
+ * conn_new().
  */
 
 #include "worker/accept.h"
@@ -172,12 +172,16 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 {
 	struct endpoint *endpoint = &listener->endpoint;
 	struct seat seat = SEAT_NONE;
+	struct sl_conn *conn;
 
 	if (seat_take_address(&seat, endpoint, peer, len) &&
 	    seat_take(&seat, endpoint, peer, len)) {
-		conn_accept(listener,
-		    stream_plain(fd, peer->sa_family == AF_UNIX), peer, len,
-		    seat);
+		conn = conn_new(endpoint, listener->current,
+		    stream_plain(fd, peer->sa_family == AF_UNIX), seat);
+		if (conn != NULL) {
+			conn_set_peer(conn, peer, len);
+			conn_settle(conn);
+		}
 		return;
 	}
 	seat_release(&seat);

@@ -294,6 +294,9 @@ sl_state(const struct sl_conn *c)
 		return SL_STATE_CLOSED;
 	if (conn_closing(c))
 		return SL_STATE_CLOSING;
+	if (conn_marked(c, MARK_STARTING))
+		return c->phase < PHASE_PREAMBLE ? SL_STATE_CONNECTING
+						 : SL_STATE_HANDSHAKE;
 	if (c->in != HALF_OPEN)
 		return SL_STATE_READ_CLOSED;
 	if (c->out != HALF_OPEN)

@@ -85,11 +85,12 @@ sl_find(struct sl_service *service, uint64_t id)
 	return conn != NULL && serves(service, conn) ? conn : NULL;
 }
 
-/* The first one from `conn` on that `service` serves. */
+/* The first one from `conn` on that `service` serves, and that is open. */
 static struct sl_conn *
 next_served(const struct sl_service *service, struct sl_conn *conn)
 {
-	while (conn != NULL && !serves(service, conn))
+	while (conn != NULL &&
+	    (!serves(service, conn) || conn_marked(conn, MARK_STARTING)))
 		conn = TAILQ_NEXT(conn, link);
 	return conn;
 }

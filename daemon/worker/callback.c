@@ -386,6 +386,35 @@ explain(const struct sl_conn *conn, const struct ending *why,
 }
 
 void
+callback_handshake(struct sl_conn *conn, const struct ending *why)
+{
+	char text[ERROR_TEXT_MAX];
+	struct sl_error error;
+
+	if (handlers(conn)->handshake == NULL)
+		return;
+	if (why != NULL)
+		error = explain(conn, why, text);
+	enter(CALLBACK_HANDSHAKE, conn->service, conn);
+	handlers(conn)->handshake(conn, why != NULL ? &error : NULL);
+	leave();
+}
+
+void
+callback_connect_error(struct sl_conn *conn, const struct ending *why)
+{
+	char text[ERROR_TEXT_MAX];
+	struct sl_error error;
+
+	if (handlers(conn)->connect_error == NULL)
+		return;
+	error = explain(conn, why, text);
+	enter(CALLBACK_CONNECT_ERROR, conn->service, conn);
+	handlers(conn)->connect_error(conn, &error);
+	leave();
+}
+
+void
 callback_error(struct sl_conn *conn, const struct ending *why)
 {
 	char text[ERROR_TEXT_MAX];

@@ -75,6 +75,9 @@ ssize_t callback_data(struct sl_conn *conn, const void *buf, size_t len);
 void callback_drain(struct sl_conn *conn);
 bool callback_end(struct sl_conn *conn);     /* false: there is none */
 bool callback_timeout(struct sl_conn *conn); /* false: there is none */
+/* NULL: it is done. */
+void callback_handshake(struct sl_conn *conn, const struct ending *why);
+void callback_connect_error(struct sl_conn *conn, const struct ending *why);
 void callback_error(struct sl_conn *conn, const struct ending *why);
 void callback_close(struct sl_conn *conn, const struct ending *why);
 

@@ -30,45 +30,51 @@ static unsigned int holding;
 
 static void conn_free(struct sl_conn *conn);
 
-void
-conn_accept(struct listener *listener, struct stream stream,
-    const struct sockaddr *peer, socklen_t peer_len, struct seat seat)
+struct sl_conn *
+conn_new(struct endpoint *endpoint, struct sl_service *service,
+    struct stream stream, struct seat seat)
 {
+	struct listener *listener = service->listener;
 	struct sl_conn *conn = calloc(1, sizeof(*conn));
 	uint64_t id = shm_next_id(engine.shm);
 
 	if (conn == NULL || id == 0 ||
 	    timers_attach(engine.timers, &conn->timer, conn_on_timer) == -1) {
-		admission_out_of(&listener->endpoint,
+		admission_out_of(endpoint,
 		    id == 0 ? "connection ids" : "memory");
 		free(conn);
 		stream.transport->close(&stream, false);
 		seat_release(&seat);
-		return;
+		return NULL;
 	}
 	conn->stream = stream;
-	conn->endpoint = &listener->endpoint;
-	conn->service = listener->current;
-	service_ref(conn->service);
-	service_count_conn(conn->service, 1);
-	count_add(conn->endpoint->counts, COUNT_ACCEPTED, 1);
+	conn->marks = MARK_STARTING;
+	conn->endpoint = endpoint;
+	conn->service = service;
+	service_ref(service);
+	service_count_conn(service, 1);
+	count_add(endpoint->counts, COUNT_ACCEPTED, 1);
 	conn->id.id = id;
 	conn->seat = seat;
-	if (peer_len > 0 && peer_len <= sizeof(conn->peer))
-		memcpy(&conn->peer, peer, peer_len);
-	else
-		conn->peer.sa.sa_family = AF_UNIX;
+	conn->peer.sa.sa_family = AF_UNIX;
 	conn->opened_ms = conn->active_ms = conn->rate_ms = engine_now();
 	TAILQ_INSERT_TAIL(&listener->conns, conn, link);
 	listener->conn_count++;
 	holding++;
 	if (ids_add(&ids, &conn->id) == -1)
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_NONE);
-	else if (callback_open(conn) < 0)
-		conn_close(conn, SL_WHY_PLUGIN);
-	else
-		conn->opened = true;
-	conn_settle(conn);
+	return conn;
+}
+
+void
+conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer, socklen_t len)
+{
+	conn_names_free(conn);
+	/* A unix socket with a name is longer, and shown without it. */
+	memset(&conn->peer, 0, sizeof(conn->peer));
+	conn->peer.sa.sa_family = AF_UNIX;
+	if (len > 0 && len <= sizeof(conn->peer))
+		memcpy(&conn->peer, peer, len);
 }
 
 struct sl_conn *
@@ -331,7 +337,7 @@ judge_end(struct sl_conn *conn)
 		conn->ending.why = who_finished_first(conn);
 	first = conn->ending.why;
 	if (conn_undelivered(conn) > 0 && !conn->reset &&
-	    !why_is_error(first)) {
+	    conn->phase == PHASE_OPEN && !why_is_error(first)) {
 		note(&conn->fault, SL_WHY_UNDELIVERED, 0, SL_STAGE_WRITE);
 		conn->ending = conn->fault;
 		conn->ending.why = SL_WHY_UNDELIVERED;
@@ -358,6 +364,8 @@ conn_end(struct sl_conn *conn)
 		if (conn->fault.why != SL_WHY_NONE)
 			callback_error(conn, &conn->fault);
 		callback_close(conn, &conn->ending);
+	} else {
+		conn_tell_failure(conn);
 	}
 	count_end(conn);
 	if (engine.log_access)

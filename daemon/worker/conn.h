@@ -44,7 +44,8 @@ enum mark {
 	MARK_SALVAGE = 1 << 5,	     /* output failed: read the rest */
 	MARK_STARVED = 1 << 6,	     /* blocked: the kernel has no memory */
 	MARK_INPUT_STARVED = 1 << 7, /* the same for reading */
-	MARK_READ_ON = 1 << 8, /* there is input of which no event tells */
+	MARK_READ_ON = 1 << 8,	/* there is input of which no event tells */
+	MARK_STARTING = 1 << 9, /* not open yet: no byte is read or sent */
 };
 
 /* Bytes the plugin left unconsumed. */
@@ -103,6 +104,7 @@ struct sl_conn {
 	uint32_t rate_waiting; /* not acknowledged when rate_ms was set */
 	uint32_t turn;	       /* bytes_out, cut off, when its turn began */
 	enum half in : 8, out : 8;
+	enum phase phase : 8;
 	unsigned int wants : 8; /* events armed: EV_READ, EV_WRITE */
 	uint32_t marks;		/* enum mark */
 	bool opened : 1;	/* `open` said yes: `close` is owed */
@@ -121,11 +123,16 @@ struct sl_conn {
 };
 
 /*
- * A new connection over a stream, which it takes over (also on failure, when it
- * is closed).  Calls `open`.  peer may be NULL.  Not for use under a callback.
+ * A new connection over a stream; stream and seat are taken over, also on
+ * failure, when they are given back.  May be used under a callback: nothing is
+ * called.  The caller settles or pends; then it starts, and `open` comes when
+ * that is done.  Returns NULL when there is no memory; that is logged.
  */
-void conn_accept(struct listener *listener, struct stream stream,
-    const struct sockaddr *peer, socklen_t peer_len, struct seat seat);
+struct sl_conn *conn_new(struct endpoint *endpoint, struct sl_service *service,
+    struct stream stream, struct seat seat);
+/* Who is at the other end.  At first it is an unnamed unix socket. */
+void conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer,
+    socklen_t len);
 
 /* Settle after this pass. */
 void conn_pend(struct sl_conn *conn);
@@ -192,6 +199,20 @@ conn_closing(const struct sl_conn *conn)
 {
 	return conn->dead || (conn->in != HALF_OPEN && conn->out != HALF_OPEN);
 }
+
+/* conn_start.c */
+
+/* The one way to move it.  Its time counts from now. */
+void conn_set_phase(struct sl_conn *conn, enum phase to);
+/* When it has taken too long; UINT64_MAX: never. */
+uint64_t conn_phase_deadline(const struct sl_conn *conn);
+/*
+ * It is MARK_STARTING: go on with that.  When it is open, calls `open`; when it
+ * fails or is being closed, it ends.  Only conn_settle() calls it.
+ */
+void conn_start(struct sl_conn *conn);
+/* It ends without having been open: tell whoever has to know. */
+void conn_tell_failure(struct sl_conn *conn);
 
 /* conn_settle.c */
 

@@ -134,6 +134,8 @@ deadline(const struct sl_conn *conn)
 {
 	uint64_t at = idle_deadline(conn);
 
+	if (conn_marked(conn, MARK_STARTING))
+		return conn_phase_deadline(conn);
 	at = earlier(at, stall_deadline(conn));
 	at = earlier(at, linger_deadline(conn));
 	at = earlier(at, close_deadline(conn));
@@ -214,6 +216,8 @@ last_look(struct sl_conn *conn)
 	uint64_t before;
 
 	conn->marks &= ~MARK_INPUT_STARVED;
+	if (conn_marked(conn, MARK_STARTING))
+		return false; /* conn_start() looks by itself */
 	for (int i = 0; i < LOOK_READS_MAX; i++) {
 		before = conn->bytes_in;
 		conn_read(conn);

@@ -194,7 +194,8 @@ conn_read(struct sl_conn *conn)
 	size_t budget = READ_BUDGET;
 
 	conn->marks &= ~MARK_READ_ON;
-	while (conn->in != HALF_CLOSED && !conn_marked(conn, MARK_EOF)) {
+	while (conn->in != HALF_CLOSED &&
+	    !conn_marked(conn, MARK_EOF | MARK_STARTING)) {
 		unsigned char *buf = engine.recv_buffer;
 		size_t room = engine.recv_size, kept = conn_kept(conn);
 		ssize_t n;

@@ -119,7 +119,7 @@ arm(struct sl_conn *conn)
 {
 	unsigned int wants = 0;
 
-	if (can_read(conn))
+	if (can_read(conn)) /* or start */
 		wants |= conn->stream.recv_needs;
 	if (conn_marked(conn, MARK_BLOCKED) && !conn_marked(conn, MARK_STARVED))
 		wants |= conn->stream.send_needs;
@@ -139,12 +139,27 @@ arm(struct sl_conn *conn)
 	}
 }
 
+/* For the next event. */
+static void
+await(struct sl_conn *conn)
+{
+	arm(conn);
+	watch(conn);
+	conn_set_timer(conn);
+}
+
 void
 conn_settle(struct sl_conn *conn)
 {
 	if (conn->dead)
 		return;
 	conn_follow(conn);
+	if (conn_marked(conn, MARK_STARTING))
+		conn_start(conn);
+	if (conn_marked(conn, MARK_STARTING) && !conn->failed) {
+		await(conn);
+		return;
+	}
 	conn_flush(conn);
 	if (conn->stream.unsent > 0)
 		conn_flush_stream(conn);
@@ -184,9 +199,7 @@ conn_settle(struct sl_conn *conn)
 	if (drain_due(conn) || represent_due(conn) || read_on_due(conn) ||
 	    (conn_unsent(conn) > 0 && !conn_marked(conn, MARK_BLOCKED)))
 		conn_pend(conn);
-	arm(conn);
-	watch(conn);
-	conn_set_timer(conn);
+	await(conn);
 }
 
 void

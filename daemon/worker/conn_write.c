@@ -180,7 +180,8 @@ conn_flush_queue(struct sl_conn *conn)
 {
 	ssize_t n;
 
-	while (!conn_marked(conn, MARK_BLOCKED) && !spent(conn, WRITE_BUDGET)) {
+	while (!conn_marked(conn, MARK_BLOCKED | MARK_STARTING) &&
+	    !spent(conn, WRITE_BUDGET)) {
 		n = conn->queue.head == conn->queue.tail
 		    ? offer_chunk(conn, conn->queue.head)
 		    : offer_chunks(conn);
@@ -219,7 +220,7 @@ conn_finish(struct sl_conn *conn)
 	int rc;
 
 	if (conn->out != HALF_DRAIN || conn_unsent(conn) > 0 ||
-	    conn_marked(conn, MARK_BLOCKED))
+	    conn_marked(conn, MARK_BLOCKED | MARK_STARTING))
 		return;
 	last = conn->in == HALF_CLOSED && conn_ask_waiting(conn) == 0;
 	do
@@ -300,10 +301,16 @@ send_direct(struct sl_conn *conn, const void *buf, size_t len)
 ssize_t
 conn_write(struct sl_conn *conn, const void *buf, size_t len)
 {
-	size_t high = conn->endpoint->limits->write_buffer, unsent, room, take;
+	size_t high = conn->endpoint->limits->write_buffer;
+	size_t unsent = conn_unsent(conn), room, take;
 	ssize_t sent = 0;
 
-	if (len >= DIRECT_SEND_MIN && !conn_marked(conn, MARK_BLOCKED)) {
+	/* Most are small, and there is room. */
+	if (len < DIRECT_SEND_MIN && unsent + len <= high)
+		return queue_put(&conn->queue, buf, len) == -1 ? -1
+							       : (ssize_t)len;
+	if (len >= DIRECT_SEND_MIN &&
+	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING)) {
 		sent = send_direct(conn, buf, len);
 		if (sent == -1)
 			return fail(EPIPE);
@@ -334,7 +341,8 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 			conn_owe_drain(conn);
 		return fail(ENOBUFS);
 	}
-	if (len >= DIRECT_SEND_MIN && !conn_marked(conn, MARK_BLOCKED)) {
+	if (len >= DIRECT_SEND_MIN &&
+	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING)) {
 		sent = send_direct(conn, buf, len);
 		if (sent == -1)
 			return fail(EPIPE);

@@ -130,6 +130,7 @@ stream_plain(int fd, bool is_unix)
 		.fd = fd,
 		.recv_needs = EV_READ,
 		.send_needs = EV_WRITE,
+		.phase = PHASE_OPEN,
 		.is_unix = is_unix,
 	};
 }

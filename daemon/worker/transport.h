@@ -29,6 +29,20 @@ struct stream_fault {
 };
 
 /*
+ * How far a stream has come.  All but the last are what start() does; it takes
+ * those that it has, in this order.
+ */
+enum phase {
+	PHASE_NEW,
+	PHASE_RESOLVE,	 /* the peer's name */
+	PHASE_CONNECT,	 /* to it */
+	PHASE_PREAMBLE,	 /* what stands in front of all, such as a header that
+			    says who the peer is */
+	PHASE_HANDSHAKE, /* of TLS */
+	PHASE_OPEN,	 /* bytes of the plugin's move */
+};
+
+/*
  * One way of moving bytes.  The transport writes here, the connection reads,
  * except where something else is said.
  */
@@ -51,12 +65,22 @@ struct stream {
 	 */
 	uint8_t recv_needs, send_needs;
 	bool more;     /* recv() has input at hand, of which no event tells */
+	uint8_t phase; /* enum phase: what start() is about to do */
 	bool is_unix;  /* set by whoever makes it */
 	bool finished; /* finish() was told to the peer; it reads to the end */
 };
 
 struct transport {
 	const char *name;
+	/*
+	 * Go on with `phase` until that is over.  Returns 0 when it is, and has
+	 * moved `phase` on; or -1: EAGAIN waits for recv_needs.  It is called
+	 * until the phase is PHASE_OPEN, and before that nothing else is but
+	 * error(), unread() and close().  What has to be done next may be
+	 * another transport's: `transport` and `state` may change here.
+	 * NULL where a stream is open from the beginning.
+	 */
+	int (*start)(struct stream *stream);
 	/*
 	 * As recv(2): bytes, 0 at the end of the input, or -1.  An end with a
 	 * fault is one that the peer may not have meant: all input before it

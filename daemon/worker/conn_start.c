@@ -1,0 +1,157 @@
+/*
+ * conn_start.c: from born to open.  A stream may have to find its peer, connect
+ * to it, read who it is and shake hands before there is anything for a plugin.
+ * Until then the plugin hears nothing, and what it writes waits in the queue.
+ */
+
+#include "worker/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/log.h"
+#include "config/settings.h"
+#include "worker/callback.h"
+#include "worker/endpoint.h"
+#include "worker/engine.h"
+
+/* What a phase is called, and why one has ended that failed. */
+static const struct {
+	const char *name;
+	enum sl_why why;
+	enum sl_stage stage;
+} phases[] = {
+	[PHASE_NEW] = { "new", SL_WHY_RESET, SL_STAGE_NONE },
+	[PHASE_RESOLVE] = { "resolve", SL_WHY_RESOLVE, SL_STAGE_RESOLVE },
+	[PHASE_CONNECT] = { "connect", SL_WHY_CONNECT, SL_STAGE_CONNECT },
+	[PHASE_PREAMBLE] = { "preamble", SL_WHY_RESET, SL_STAGE_READ },
+	[PHASE_HANDSHAKE] = { "handshake", SL_WHY_HANDSHAKE, SL_STAGE_TLS },
+	[PHASE_OPEN] = { "open", SL_WHY_RESET, SL_STAGE_NONE },
+};
+
+void
+conn_set_phase(struct sl_conn *conn, enum phase to)
+{
+	char label[CONN_LABEL_MAX];
+
+	assert(to > conn->phase);
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_debug("%s phase: %s -> %s", conn_label(conn, label),
+		    phases[conn->phase].name, phases[to].name);
+	conn->phase = to;
+	conn->active_ms = engine_now();
+}
+
+/* 0: it may take for ever. */
+static uint64_t
+phase_ms(const struct sl_conn *conn)
+{
+	switch (conn->phase) {
+	case PHASE_PREAMBLE:
+	case PHASE_HANDSHAKE:
+		return conn->endpoint->timeouts->handshake_ms;
+	default:
+		return 0;
+	}
+}
+
+uint64_t
+conn_phase_deadline(const struct sl_conn *conn)
+{
+	uint64_t ms = phase_ms(conn);
+
+	if (ms == 0 || ms > UINT64_MAX - conn->active_ms)
+		return UINT64_MAX;
+	return conn->active_ms + ms;
+}
+
+/* Start() said no. */
+static void
+failed(struct sl_conn *conn, int error)
+{
+	const struct stream_fault *fault = conn->stream.fault;
+
+	if (fault != NULL)
+		conn_fail(conn, fault->why, fault->sys_errno, fault->stage);
+	else
+		conn_fail(conn, phases[conn->phase].why, error,
+		    phases[conn->phase].stage);
+}
+
+/* Not now, but perhaps in time. */
+static void
+not_yet(struct sl_conn *conn, int error)
+{
+	if (conn_phase_deadline(conn) <= engine_now()) {
+		conn_fail(conn, phases[conn->phase].why, ETIMEDOUT,
+		    SL_STAGE_TIMEOUT);
+	} else if (error != EAGAIN) {
+		conn->marks |= MARK_INPUT_STARVED;
+		conn_tell_starved(conn, error);
+	}
+}
+
+static void
+open_it(struct sl_conn *conn)
+{
+	if (conn->phase == PHASE_HANDSHAKE)
+		callback_handshake(conn, NULL);
+	conn_set_phase(conn, PHASE_OPEN);
+	conn->marks &= ~MARK_STARTING;
+	if (conn_closing(conn))
+		return; /* by `handshake` */
+	if (callback_open(conn) < 0)
+		conn_close(conn, SL_WHY_PLUGIN);
+	else
+		conn->opened = true;
+}
+
+/* One phase.  Returns false when it is not over. */
+static bool
+go_on(struct sl_conn *conn)
+{
+	if (conn->phase != conn->stream.phase)
+		conn_set_phase(conn, conn->stream.phase);
+	while (conn->stream.transport->start(&conn->stream) == -1) {
+		switch (errno) {
+		case EINTR:
+			continue;
+		case EAGAIN:
+		case ENOBUFS:
+		case ENOMEM:
+			not_yet(conn, errno);
+			return false;
+		default:
+			failed(conn, errno);
+			return false;
+		}
+	}
+	return true;
+}
+
+void
+conn_start(struct sl_conn *conn)
+{
+	/* Whoever closes it now, or breaks it, does not wait for it to open. */
+	if (conn_closing(conn) || conn_marked(conn, MARK_SALVAGE)) {
+		conn_fail(conn, conn->ending.why, conn->ending.sys_errno,
+		    conn->ending.stage);
+		return;
+	}
+	while (conn->stream.phase != PHASE_OPEN)
+		if (!go_on(conn))
+			return;
+	open_it(conn);
+}
+
+void
+conn_tell_failure(struct sl_conn *conn)
+{
+	/* An end that somebody has asked for is none, and who is it to tell? */
+	if (conn->phase == PHASE_OPEN || conn->fault.why == SL_WHY_NONE)
+		return;
+	if (conn->is_client)
+		callback_connect_error(conn, &conn->fault);
+	else if (conn->phase == PHASE_HANDSHAKE)
+		callback_handshake(conn, &conn->fault);
+}
