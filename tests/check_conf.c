@@ -185,10 +185,9 @@ START_TEST(unknown_keys_are_told_what_was_meant)
 	one_mistake("log : {\n\n levle = \"info\"; };\n" LISTENERS, 3,
 	    "unknown key \"log.levle\"; did you mean \"log.level\"?");
 	one_listener_mistake("liten = \"x\";", "did you mean \"listen\"?");
-	one_listener_mistake("idle = 5;",
-	    "belongs into the group \"timeouts\"");
+	one_listener_mistake("idle = 5;", "belongs in the group \"timeouts\"");
 	one_mistake("backlog = 4;\n" LISTENERS, 1,
-	    "it belongs into a group of \"listeners\"");
+	    "it belongs in a group of \"listeners\"");
 	one_listener_mistake("timeouts : { idel = 5; };",
 	    "did you mean \"timeouts.idle\"?");
 }

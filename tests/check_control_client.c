@@ -428,7 +428,7 @@ START_TEST(what_is_no_answer_of_sluiced_is_refused)
 	start(serve_nonsense);
 	for (unsigned int i = 0; nonsense[i] != NULL; i++)
 		expect_none(LONG_MS, LONG_MS, EPROTO,
-		    "no sense in the answer of");
+		    "cannot understand the answer of");
 	stop();
 }
 END_TEST

@@ -80,7 +80,7 @@ bundle_read(int fd, struct error *err)
 		return NULL;
 	}
 	if (st.st_size < 1 || st.st_size > BUNDLE_SIZE_MAX) {
-		error_set(err, "a bundle of %lld bytes is none of ours",
+		error_set(err, "a bundle of %lld bytes is not one of ours",
 		    (long long)st.st_size);
 		return NULL;
 	}

@@ -90,7 +90,7 @@ secret_read(int fd, struct error *err)
 		return NULL;
 	}
 	if (st.st_size < 1 || st.st_size > SECRET_SIZE_MAX) {
-		error_set(err, "a secret of %lld bytes is none of ours",
+		error_set(err, "a secret of %lld bytes is not one of ours",
 		    (long long)st.st_size);
 		return NULL;
 	}

@@ -61,7 +61,7 @@ what_now(int error)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		return "it is not sluiced that ran short: try again later";
+		return "the shortage is here, not in sluiced: try again later";
 	default:
 		return NULL;
 	}
@@ -287,7 +287,8 @@ understand(struct exchange *exchange, struct control_answer *ret_answer)
 
 	if (!json_is_boolean(json_object_get(json, "ok"))) {
 		json_decref(json);
-		return fail(exchange, EPROTO, "no sense in the answer of", "");
+		return fail(exchange, EPROTO, "cannot understand the answer of",
+		    "");
 	}
 	*ret_answer = (struct control_answer){
 		.outcome = outcome_of(json),

@@ -116,7 +116,7 @@ packet_recv(int channel, struct packet *room, struct msg *ret,
 		got = recvmsg(channel, &mh, MSG_CMSG_CLOEXEC);
 	while (got == -1 && (errno == EINTR || errno == ECONNRESET));
 	if (got == -1)
-		return error_sys(err, "what cannot be received");
+		return error_sys(err, "a message that cannot be received");
 	result = take_fd(&mh, &fd);
 	if (got == 0 && result == 0 && fd == -1)
 		return 0;

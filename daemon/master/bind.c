@@ -152,7 +152,7 @@ remove_stale(const struct address *address, struct error *err)
 		return errno == ENOENT ? 0 : cannot_bind(address, err);
 	if (!S_ISSOCK(before.st_mode))
 		return error_set(err,
-		    "cannot listen on unix:%s: what is there "
+		    "cannot listen on unix:%s: the file there "
 		    "is not a socket",
 		    path);
 	error = connect_error(address);

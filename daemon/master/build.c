@@ -231,7 +231,7 @@ on_gone(void *arg, const char *how, bool clean)
 	if (build->answer == ANSWER_NONE)
 		tell_end(build, how);
 	else if (!clean && build->answer == ANSWER_PREPARED)
-		log_warnx("%s %s after it had said yes",
+		log_warnx("%s %s after it had accepted the generation",
 		    stages[build->stage].role, how);
 	if (build->answer == ANSWER_REFUSED && build->problems == 0)
 		tell(build, LOG_LEVEL_ERROR, "", 0,

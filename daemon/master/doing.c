@@ -147,6 +147,6 @@ doing_text(const struct worker_row *worker, const struct gen *next,
 		    "it has run callbacks since it was asked");
 	} else {
 		snprintf(text, DOING_MAX,
-		    "it runs no callback, and says nothing");
+		    "it runs no callback, but does not answer");
 	}
 }

@@ -370,5 +370,5 @@ gen_log_changes(const struct gen *gen, const struct gen *before)
 			    then);
 	}
 	if (!any)
-		log_info("no listener that was there has new code or options");
+		log_info("no existing listener has new code or options");
 }

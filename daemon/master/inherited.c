@@ -129,7 +129,7 @@ check_socket(int fd, const char *name, struct error *err)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == -1)
 		return error_sys(err,
-		    "what systemd passed as \"%s\" is no socket", name);
+		    "what systemd passed as \"%s\" is not a socket", name);
 	length = sizeof(listening);
 	if (type != SOCK_STREAM ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) ==

@@ -35,7 +35,7 @@ unknown_key(struct conf *conf, const struct origin *at, const char *name,
 			continue;
 		problem_error(conf->problems, at,
 		    "unknown key \"%s%s\"; it "
-		    "belongs into %s \"%s\"",
+		    "belongs in %s \"%s\"",
 		    prefix, name,
 		    group->type == KEY_GROUP ? "the group" : "a group of",
 		    group->name);

@@ -221,7 +221,7 @@ scan_number(struct scanner *s)
 	if (len >= sizeof(word)) {
 		problem_error(s->problems, &s->origin,
 		    "a number of %zu "
-		    "characters is no number",
+		    "characters is not a number",
 		    len);
 		return -1;
 	}

@@ -218,8 +218,8 @@ keep_mapped(struct plugin *plugin)
 	plugin->kept = true;
 	label(plugin, text);
 	count++;
-	log_info("plugin image %s is no longer used, but stays in memory; so "
-		 "many do: %u",
+	log_info("plugin image %s is no longer used, but stays in memory; "
+		 "unused images in memory: %u",
 	    text, count);
 }
 

@@ -81,7 +81,7 @@ privileges_drop(const struct hello *hello, int death_signal, struct error *err)
 			return error_sys(err, "setresuid %u", uid);
 		if (uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
 			return error_set(err,
-			    "root could be had back after setresuid %u", uid);
+			    "root could be regained after setresuid %u", uid);
 	}
 	if (drop_capabilities(err) == -1)
 		return -1;

@@ -298,7 +298,8 @@ def test_images_that_are_not_unloadable_stay():
             since = d.mark()
             reload(d, "stamp", "v%d" % (i + 1), FLAGS=Stays())
             d.wait_log(r"plugin image \w+ \(stamp v%d\) is no longer used, "
-                       r"but stays in memory; so many do: %d$" % (i, i), since)
+                       r"but stays in memory; unused images in memory: %d$"
+                       % (i, i), since)
         # An old one comes back: it is the same image, and mapped once.
         reload(d, "stamp", "v1", FLAGS=Stays())
         equal(ask(s), "v1 4 x")
