@@ -497,6 +497,31 @@ START_TEST(a_slow_reader_of_a_unix_socket_is_not_idle)
 }
 END_TEST
 
+START_TEST(a_reader_of_a_unix_socket_that_is_a_little_behind_is_not_idle)
+{
+	int fd;
+
+	skipped_ms = 0;
+	begin(&no_end);
+	worker_settings()->timeouts.idle_ms = 1000;
+	fd = worker_connect();
+	for (int behind = 1; behind < 8; behind++) {
+		/* It takes ten, but each time one more is left. */
+		worker_skip_ms(skipped_ms + 600);
+		for (int i = 0; i < 11; i++) {
+			ck_assert_int_eq(sl_write(plugin.conn, "x", 1), 1);
+			conn_settle(plugin.conn);
+			if (i < 10)
+				peer_takes(fd, 0, 1);
+		}
+		pass_ms(1100);
+		ck_assert_int_eq(sl_state(plugin.conn), SL_STATE_OPEN);
+	}
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -521,6 +546,7 @@ main(void)
 		a_minimum_rate_asks_nothing_while_the_worker_is_held_up,
 		a_minimum_rate_does_not_hold_for_a_kernel_without_memory,
 		a_slow_reader_of_a_unix_socket_is_not_idle,
+		a_reader_of_a_unix_socket_that_is_a_little_behind_is_not_idle,
 		NULL,
 	};
 

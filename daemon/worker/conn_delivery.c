@@ -52,7 +52,7 @@ taken_at(const struct sl_conn *conn, bool waited)
 void
 conn_ask_progress(struct sl_conn *conn)
 {
-	bool waited = conn->waiting > 0, moved;
+	bool waited = conn->waiting > 0, moved, has_room;
 	int64_t acked;
 	uint64_t at;
 
@@ -63,10 +63,14 @@ conn_ask_progress(struct sl_conn *conn)
 	conn->acked = acked;
 	if (moved && (at = taken_at(conn, waited)) > conn->progress_ms)
 		conn->progress_ms = at;
+	has_room = conn->stream.is_unix && !conn_marked(conn, MARK_BLOCKED);
 	/*
 	 * What was sent is traffic when it was sent, unless what had been sent
-	 * before still waits: then nobody takes it.
+	 * before still waits: then nobody takes it.  For a unix socket that
+	 * means that it is full, since what waits there is memory: two messages
+	 * take up more of it than ten that were taken.
 	 */
-	if ((moved || !waited) && conn->progress_ms > conn->active_ms)
+	if ((moved || !waited || has_room) &&
+	    conn->progress_ms > conn->active_ms)
 		conn->active_ms = conn->progress_ms;
 }
