@@ -291,6 +291,17 @@ SL_EXPORT ssize_t sl_writev(struct sl_conn *c, const struct iovec *iov,
 SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
 
 /*
+ * Sends the same to each connection that sl_first() and sl_next() would show,
+ * but for `except`, which may be NULL.  It leaves at once where nothing is
+ * queued, also under a callback, and is queued as by sl_send() elsewhere; all
+ * share one copy.  A connection that has no room for it under
+ * limits.write_queue goes without it and gets `drain`; one that has finished
+ * its output goes without it.  Returns how many took it, or -1: EINVAL.
+ */
+SL_EXPORT int sl_broadcast(struct sl_service *service, const void *buf,
+    size_t len, const struct sl_conn *except);
+
+/*
  * Hands what is queued to the kernel now.  Returns 0 even if not all of it
  * went: the kernel may be full, or the connection has had its share of this
  * pass.

@@ -97,6 +97,45 @@ START_TEST(iov_never_fills_more_than_asked)
 }
 END_TEST
 
+START_TEST(queues_share_bytes_and_the_last_frees_them)
+{
+	struct queue a = { 0 }, b = { 0 };
+	struct shared *shared = shared_new(pattern + 3000, 5000);
+	struct iovec iov[4];
+
+	ck_assert_ptr_nonnull(shared);
+	ck_assert_int_eq(queue_put(&a, pattern, 3000), 0);
+	ck_assert_int_eq(queue_put_shared(&a, shared, 0), 0);
+	ck_assert_int_eq(queue_put(&a, pattern + 8000, 1000), 0);
+	/* Half of it was sent already. */
+	ck_assert_int_eq(queue_put_shared(&b, shared, 2500), 0);
+	ck_assert_uint_eq(b.bytes, 2500);
+	shared_unref(shared);
+	ck_assert_uint_eq(shared->refs, 2);
+	ck_assert_int_eq(queue_iov(&b, iov, 4), 1);
+	ck_assert_mem_eq(iov[0].iov_base, pattern + 5500, 2500);
+	queue_clear(&b);
+	ck_assert_uint_eq(shared->refs, 1);
+	drain_in_steps(&a, 9000, 700);
+	queue_pool_done();
+}
+END_TEST
+
+START_TEST(a_few_bytes_are_copied_rather_than_shared)
+{
+	struct queue queue = { 0 };
+	struct shared *shared = shared_new(pattern + 10, 20);
+
+	ck_assert_int_eq(queue_put(&queue, pattern, 10), 0);
+	ck_assert_int_eq(queue_put_shared(&queue, shared, 0), 0);
+	ck_assert_ptr_eq(queue.head, queue.tail);
+	ck_assert_uint_eq(shared->refs, 1);
+	shared_unref(shared);
+	drain_in_steps(&queue, 30, 7);
+	queue_pool_done();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -105,6 +144,8 @@ main(void)
 		small_puts_share_a_chunk,
 		consume_more_than_there_is_empties_it,
 		iov_never_fills_more_than_asked,
+		queues_share_bytes_and_the_last_frees_them,
+		a_few_bytes_are_copied_rather_than_shared,
 		NULL,
 	};
 

@@ -112,6 +112,39 @@ sl_send(struct sl_conn *c, const void *buf, size_t len)
 	return rc;
 }
 
+/* To one of them.  Returns whether it took it. */
+static bool
+tell_member(struct sl_conn *c, struct message *message)
+{
+	bool taken;
+
+	if (c->out != HALF_OPEN)
+		return false;
+	taken = conn_send_message(c, message) == 0;
+	if (conn_unsent(c) > 0 || c->out != HALF_OPEN)
+		touch(c);
+	return taken;
+}
+
+int
+sl_broadcast(struct sl_service *service, const void *buf, size_t len,
+    const struct sl_conn *except)
+{
+	struct message message = { buf, len, NULL };
+	struct sl_conn *c;
+	int taken = 0;
+
+	if (service == NULL || len > LENGTH_MAX || (buf == NULL && len > 0))
+		return fail(EINVAL);
+	if (len == 0)
+		return 0;
+	for (c = sl_first(service); c != NULL; c = sl_next(c))
+		if (c != except && tell_member(c, &message))
+			taken++;
+	shared_unref(message.shared);
+	return taken;
+}
+
 int
 sl_flush(struct sl_conn *c)
 {
@@ -212,6 +245,7 @@ sl_timeout(struct sl_conn *c, uint64_t ms)
 	c->own_idle = true;
 	c->idle_ms = ms;
 	conn_restart_idle(c);
+	c->marks |= MARK_DEADLINE;
 	conn_pend(c); /* the timer is set by conn_settle() alone */
 	return 0;
 }

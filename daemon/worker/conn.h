@@ -44,8 +44,9 @@ enum mark {
 	MARK_SALVAGE = 1 << 5,	     /* output failed: read the rest */
 	MARK_STARVED = 1 << 6,	     /* blocked: the kernel has no memory */
 	MARK_INPUT_STARVED = 1 << 7, /* the same for reading */
-	MARK_READ_ON = 1 << 8,	/* there is input of which no event tells */
-	MARK_STARTING = 1 << 9, /* not open yet: no byte is read or sent */
+	MARK_READ_ON = 1 << 8,	 /* there is input of which no event tells */
+	MARK_STARTING = 1 << 9,	 /* not open yet: no byte is read or sent */
+	MARK_DEADLINE = 1 << 10, /* one was set anew: so must be the timer */
 };
 
 /* Bytes the plugin left unconsumed. */
@@ -303,6 +304,17 @@ bool conn_drain_due(const struct sl_conn *conn);
 /* As sl_write() and sl_send(), on a connection whose out half is open. */
 ssize_t conn_write(struct sl_conn *conn, const void *buf, size_t len);
 int conn_send(struct sl_conn *conn, const void *buf, size_t len);
+/* What goes to many, who share it where it cannot be sent at once. */
+struct message {
+	const void *buf;
+	size_t len;
+	struct shared *shared; /* NULL: nobody has needed it */
+};
+/*
+ * As conn_send(), but at once if nothing is queued.  The caller drops
+ * message->shared in the end.
+ */
+int conn_send_message(struct sl_conn *conn, struct message *message);
 /* A write came up short: `drain` is to follow. */
 void conn_owe_drain(struct sl_conn *conn);
 /*

@@ -146,6 +146,7 @@ await(struct sl_conn *conn)
 	arm(conn);
 	watch(conn);
 	conn_set_timer(conn);
+	conn->marks &= ~MARK_DEADLINE;
 }
 
 void
@@ -202,16 +203,6 @@ conn_settle(struct sl_conn *conn)
 	await(conn);
 }
 
-void
-conn_take_turn(struct sl_conn *conn)
-{
-	conn_begin_turn(conn);
-	conn_follow(conn);
-	if (read_on_due(conn))
-		conn_read(conn);
-	conn_settle(conn);
-}
-
 /*
  * Is it as an idle connection is, so that conn_settle() would find nothing?
  * This is the end of most events.  The idle timer needs no look: it is set
@@ -223,6 +214,19 @@ quiet(const struct sl_conn *conn)
 	return conn->in == HALF_OPEN && conn->out == HALF_OPEN &&
 	    conn->wants == conn->stream.recv_needs && conn->marks == 0 &&
 	    conn_unsent(conn) == 0 && conn->input == NULL;
+}
+
+void
+conn_take_turn(struct sl_conn *conn)
+{
+	conn_begin_turn(conn);
+	conn_follow(conn);
+	if (read_on_due(conn))
+		conn_read(conn);
+	if (conn->marks == 0)
+		conn_flush(conn);
+	if (!quiet(conn))
+		conn_settle(conn);
 }
 
 static void

@@ -133,18 +133,23 @@ account(struct sl_conn *conn, ssize_t n, size_t total)
 	return n;
 }
 
+static ssize_t
+offer(struct sl_conn *conn, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = conn->stream.transport->send(&conn->stream, buf, len);
+	while (n == -1 && errno == EINTR);
+	return account(conn, n, len);
+}
+
 /* Most output is one chunk. */
 static ssize_t
 offer_chunk(struct sl_conn *conn, const struct chunk *chunk)
 {
-	size_t total = chunk->end - chunk->start;
-	ssize_t n;
-
-	do
-		n = conn->stream.transport->send(&conn->stream,
-		    chunk->data + chunk->start, total);
-	while (n == -1 && errno == EINTR);
-	return account(conn, n, total);
+	return offer(conn, chunk->data + chunk->start,
+	    chunk->end - chunk->start);
 }
 
 static ssize_t
@@ -329,18 +334,35 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 	return sent + take;
 }
 
+/* Is there room for all of it, up to limits.write_queue?  0, or -1: ENOBUFS. */
+static int
+check_room(struct sl_conn *conn, size_t len)
+{
+	size_t most = conn->endpoint->limits->write_queue;
+
+	if (len <= most && conn_unsent(conn) <= most - len)
+		return 0;
+	/* With nothing queued there is nothing to wait for. */
+	if (conn_unsent(conn) > 0)
+		conn_owe_drain(conn);
+	return fail(ENOBUFS);
+}
+
+/* Half a message is gone: the stream cannot go on.  Returns -1. */
+static int
+break_off(struct sl_conn *conn)
+{
+	conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_WRITE);
+	return fail(ENOMEM);
+}
+
 int
 conn_send(struct sl_conn *conn, const void *buf, size_t len)
 {
-	size_t most = conn->endpoint->limits->write_queue;
 	ssize_t sent = 0;
 
-	if (len > most || conn_unsent(conn) > most - len) {
-		/* With nothing queued there is nothing to wait for. */
-		if (conn_unsent(conn) > 0)
-			conn_owe_drain(conn);
-		return fail(ENOBUFS);
-	}
+	if (check_room(conn, len) == -1)
+		return -1;
 	if (len >= DIRECT_SEND_MIN &&
 	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING)) {
 		sent = send_direct(conn, buf, len);
@@ -348,12 +370,31 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 			return fail(EPIPE);
 	}
 	if ((size_t)sent < len &&
-	    queue_put(&conn->queue, (const char *)buf + sent, len - sent) ==
-		-1) {
-		/* Half a message is gone: the stream cannot go on. */
-		if (sent > 0)
-			conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_WRITE);
-		return fail(ENOMEM);
+	    queue_put(&conn->queue, (const char *)buf + sent, len - sent) == -1)
+		return sent > 0 ? break_off(conn) : fail(ENOMEM);
+	return 0;
+}
+
+int
+conn_send_message(struct sl_conn *conn, struct message *message)
+{
+	ssize_t sent = 0;
+
+	if (check_room(conn, message->len) == -1)
+		return -1;
+	if (conn_unsent(conn) == 0 &&
+	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING) &&
+	    !spent(conn, WRITE_BUDGET)) {
+		sent = offer(conn, message->buf, message->len);
+		if (sent == -1)
+			return fail(EPIPE);
+		if ((size_t)sent == message->len)
+			return 0;
 	}
+	if (message->shared == NULL)
+		message->shared = shared_new(message->buf, message->len);
+	if (message->shared == NULL ||
+	    queue_put_shared(&conn->queue, message->shared, sent) == -1)
+		return sent > 0 ? break_off(conn) : fail(ENOMEM);
 	return 0;
 }

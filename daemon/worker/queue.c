@@ -1,5 +1,5 @@
 /*
- * queue.c: output that waits for the kernel.  Chunks come in two sizes, and a
+ * queue.c: output that waits for the kernel.  Chunks come in few sizes, and a
  * few of each are kept for reuse: most connections need one for the length of
  * a callback only, and an allocation for every message would show.
  */
@@ -11,68 +11,87 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_CLASSES 2
+#include "base/container_of.h"
+
+#define TINY_BYTES 256	  /* one message, to each of many */
 #define SMALL_BYTES 2048  /* a few messages */
 #define LARGE_BYTES 16384 /* bulk: 64 of them fill the largest sendmsg */
-#define CHUNK_DATA_MAX (LARGE_BYTES - sizeof(struct chunk))
-static const struct {
-	uint32_t bytes; /* whole allocation */
-	uint32_t keep;	/* how many to keep for reuse */
-} classes[CHUNK_CLASSES] = {
-	{ SMALL_BYTES, 64 },
-	{ LARGE_BYTES, 32 },
-};
+#define COPY_MAX 512	  /* less than what a chunk of its own costs */
+#define DATA_MAX(bytes) ((bytes) - sizeof(struct chunk))
 
-static struct {
+/* Chunks of one size that wait to be used again. */
+struct chunk_pool {
 	struct chunk *free;
-	uint32_t count;
-} pool[CHUNK_CLASSES];
+	uint32_t room;	/* how many more are kept */
+	uint32_t bytes; /* of a chunk, all in all */
+};
+static struct chunk_pool tiny = { NULL, 1024, TINY_BYTES };
+static struct chunk_pool small = { NULL, 64, SMALL_BYTES };
+static struct chunk_pool large = { NULL, 32, LARGE_BYTES };
+static struct chunk_pool references = { NULL, 0, sizeof(struct chunk) };
 
 static struct chunk *
-chunk_alloc(uint32_t class)
+chunk_alloc(struct chunk_pool *pool)
 {
-	struct chunk *chunk = malloc(classes[class].bytes);
+	struct chunk *chunk = malloc(pool->bytes);
 
 	if (chunk == NULL)
 		return NULL;
 	chunk->next = NULL;
 	chunk->start = chunk->end = 0;
-	chunk->size = classes[class].bytes - sizeof(*chunk);
-	chunk->class = class;
+	chunk->size = DATA_MAX(pool->bytes);
+	chunk->pool = pool;
+	chunk->data = chunk->bytes;
+	return chunk;
+}
+
+static inline struct chunk *
+chunk_of(struct chunk_pool *pool)
+{
+	struct chunk *chunk = pool->free;
+
+	if (chunk == NULL)
+		return chunk_alloc(pool);
+	pool->free = chunk->next;
+	pool->room++;
+	chunk->next = NULL;
+	chunk->start = chunk->end = 0;
 	return chunk;
 }
 
 static inline struct chunk *
 chunk_new(size_t len)
 {
-	uint32_t class = len > SMALL_BYTES - sizeof(struct chunk);
-	struct chunk *chunk = pool[class].free;
+	if (len <= DATA_MAX(TINY_BYTES))
+		return chunk_of(&tiny);
+	return chunk_of(len <= DATA_MAX(SMALL_BYTES) ? &small : &large);
+}
 
-	if (chunk == NULL)
-		return chunk_alloc(class);
-	pool[class].free = chunk->next;
-	pool[class].count--;
-	chunk->next = NULL;
-	chunk->start = chunk->end = 0;
-	return chunk;
+/* It is not kept. */
+static void __attribute__((noinline, cold)) chunk_drop(struct chunk *chunk)
+{
+	if (chunk->pool == &references)
+		shared_unref(
+		    container_of(chunk->data, struct shared, bytes[0]));
+	free(chunk);
 }
 
 static inline void
 chunk_free(struct chunk *chunk)
 {
-	uint32_t class = chunk->class;
+	struct chunk_pool *pool = chunk->pool;
 
-	if (pool[class].count >= classes[class].keep) {
-		free(chunk);
+	if (pool->room == 0) {
+		chunk_drop(chunk);
 		return;
 	}
-	chunk->next = pool[class].free;
-	pool[class].free = chunk;
-	pool[class].count++;
+	chunk->next = pool->free;
+	pool->free = chunk;
+	pool->room--;
 }
 
 /* More than the last chunk has room for. */
-static int
+static int __attribute__((noinline))
 put_long(struct queue *queue, const unsigned char *from, size_t len)
 {
 	struct chunk *tail = queue->tail, *first = NULL, **link = &first;
@@ -114,7 +133,7 @@ queue_put(struct queue *queue, const void *buf, size_t len)
 {
 	struct chunk *tail = queue->tail;
 
-	if (tail == NULL && len <= CHUNK_DATA_MAX) {
+	if (tail == NULL && len <= DATA_MAX(LARGE_BYTES)) {
 		tail = chunk_new(len);
 		if (tail == NULL) {
 			errno = ENOMEM;
@@ -126,6 +145,57 @@ queue_put(struct queue *queue, const void *buf, size_t len)
 	}
 	memcpy(tail->data + tail->end, buf, len);
 	tail->end += len;
+	queue->bytes += len;
+	return 0;
+}
+
+struct shared *
+shared_new(const void *buf, size_t len)
+{
+	struct shared *shared;
+
+	if (len > UINT32_MAX) {
+		errno = EMSGSIZE;
+		return NULL;
+	}
+	shared = malloc(sizeof(*shared) + len);
+	if (shared == NULL)
+		return NULL;
+	shared->refs = 1;
+	shared->len = len;
+	memcpy(shared->bytes, buf, len);
+	return shared;
+}
+
+void
+shared_unref(struct shared *shared)
+{
+	if (shared != NULL && --shared->refs == 0)
+		free(shared);
+}
+
+int
+queue_put_shared(struct queue *queue, struct shared *shared, size_t from)
+{
+	struct chunk *tail = queue->tail, *chunk;
+	size_t len = shared->len - from;
+
+	if (tail != NULL && len <= COPY_MAX && tail->size - tail->end >= len)
+		return queue_put(queue, shared->bytes + from, len);
+	chunk = chunk_of(&references);
+	if (chunk == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	chunk->data = shared->bytes;
+	chunk->start = from;
+	chunk->end = chunk->size = shared->len;
+	shared->refs++;
+	if (tail != NULL)
+		tail->next = chunk;
+	else
+		queue->head = chunk;
+	queue->tail = chunk;
 	queue->bytes += len;
 	return 0;
 }
@@ -185,16 +255,22 @@ queue_clear(struct queue *queue)
 	}
 }
 
+static void
+pool_done(struct chunk_pool *pool)
+{
+	struct chunk *chunk;
+
+	while ((chunk = pool->free) != NULL) {
+		pool->free = chunk->next;
+		pool->room++;
+		free(chunk);
+	}
+}
+
 void
 queue_pool_done(void)
 {
-	for (int class = 0; class < CHUNK_CLASSES; class ++) {
-		struct chunk *chunk;
-
-		while ((chunk = pool[class].free) != NULL) {
-			pool[class].free = chunk->next;
-			free(chunk);
-		}
-		pool[class].count = 0;
-	}
+	pool_done(&tiny);
+	pool_done(&small);
+	pool_done(&large);
 }

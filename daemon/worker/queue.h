@@ -1,4 +1,7 @@
-/* queue.h: output that waits for the kernel: bytes in chunks, in order. */
+/*
+ * queue.h: output that waits for the kernel: bytes in chunks, in order.  A chunk
+ * has bytes of its own, or is one of several that refer to the same.
+ */
 
 #ifndef SLUICE_QUEUE_H
 #define SLUICE_QUEUE_H
@@ -7,13 +10,27 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct chunk_pool;
+
 struct chunk {
 	struct chunk *next;
-	uint32_t start, end; /* the bytes are data[start..end) */
-	uint32_t size;	     /* of data */
-	uint32_t class;
-	unsigned char data[];
+	unsigned char *data;	 /* bytes, or those of a struct shared */
+	struct chunk_pool *pool; /* where it goes when it is not needed */
+	uint32_t start, end;	 /* the bytes are data[start..end) */
+	uint32_t size;		 /* of data; how much room there is */
+	unsigned char bytes[];
 };
+
+/* Bytes that any number of queues send.  They never change. */
+struct shared {
+	uint32_t refs;
+	uint32_t len;
+	unsigned char bytes[];
+};
+
+/* A copy of buf, with one reference.  NULL: ENOMEM; EMSGSIZE: over 4 GiB. */
+struct shared *shared_new(const void *buf, size_t len);
+void shared_unref(struct shared *shared);
 
 struct queue {
 	struct chunk *head, *tail;
@@ -22,6 +39,12 @@ struct queue {
 
 /* Copy all of buf to the end.  Returns 0, or -1 with ENOMEM and no change. */
 int queue_put(struct queue *queue, const void *buf, size_t len);
+
+/*
+ * Refer to the shared bytes from `from` on, at the end.  A few that fit in the
+ * last chunk are copied.  Returns 0, or -1 with ENOMEM and no change.
+ */
+int queue_put_shared(struct queue *queue, struct shared *shared, size_t from);
 
 /* Point iov at the first bytes.  Returns how many entries were filled. */
 int queue_iov(const struct queue *queue, struct iovec *iov, int max);

@@ -127,6 +127,9 @@ call_with_strange_arguments(struct sl_conn *c)
 	report(phase, sl_send(c, &byte, SIZE_MAX));
 	report(phase, sl_send(c, NULL, 1));
 	report(phase, sl_send(c, &byte, 0));
+	report(phase, sl_broadcast(service, &byte, SIZE_MAX, NULL));
+	report(phase, sl_broadcast(service, NULL, 1, c));
+	report(phase, sl_broadcast(service, &byte, 0, c));
 	report(phase, sl_end(c, NULL, 1));
 	report(phase, sl_end(c, &byte, SIZE_MAX));
 	report(phase, sl_shutdown(c, 0));
