@@ -1,7 +1,7 @@
 /*
  * chat.c: one room.  Shows state of a connection (its nick) and of a service
- * (the room), and a broadcast in which a slow member holds nobody up: it
- * misses messages, and is told how many.
+ * (the room), and a broadcast in which a slow member holds nobody up: beyond
+ * limits.write_queue it misses messages, and is told so when it has caught up.
  *
  * Without SL_MANY_WORKERS one worker serves the whole room.
  */
@@ -25,13 +25,10 @@ struct room {
 
 struct member {
 	char nick[NICK_MAX + 1];
-	unsigned int missed; /* messages since it fell behind */
 };
 
 static const struct sl_option options[] = {
 	{ "motd", SL_OPTION_STRING, "welcome", "said to each who joins" },
-	{ "backlog", SL_OPTION_SIZE, "64KiB",
-	    "how far a member may fall behind before it misses messages" },
 	{ 0 },
 };
 
@@ -60,32 +57,6 @@ chat_stop(struct sl_service *service)
 	free(sl_service_data(service));
 }
 
-/* Send a line to one member, unless that member is too far behind. */
-static void
-tell(struct sl_conn *c, const char *line, size_t len)
-{
-	uint64_t backlog = sl_option_size(sl_options(sl_service(c)), "backlog");
-	struct member *m = sl_data(c);
-	char note[64];
-	int n;
-
-	/* The queue may be waiting for nothing but this callback's end. */
-	if (sl_queued(c) + len > backlog)
-		sl_flush(c);
-	if (sl_queued(c) + len > backlog) {
-		m->missed++;
-		return;
-	}
-	if (m->missed > 0) {
-		n = snprintf(note, sizeof(note), "* you missed %u messages\n",
-		    m->missed);
-		m->missed = 0;
-		sl_send(c, note, (size_t)n);
-	}
-	if (sl_send(c, line, len) == -1)
-		m->missed++;
-}
-
 SL_PRINTF(2, 3)
 static void
 tellf(struct sl_conn *c, const char *fmt, ...)
@@ -96,7 +67,7 @@ tellf(struct sl_conn *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	tell(c, line, strlen(line));
+	sl_send(c, line, strlen(line));
 }
 
 /* The same to everybody else in the room. */
@@ -105,15 +76,19 @@ static void
 tell_others(struct sl_conn *from, const char *fmt, ...)
 {
 	char line[LINE_BYTES];
-	struct sl_conn *c;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	for (c = sl_first(sl_service(from)); c != NULL; c = sl_next(c))
-		if (c != from && sl_data(c) != NULL)
-			tell(c, line, strlen(line));
+	sl_broadcast(sl_service(from), line, strlen(line), from);
+}
+
+/* Something did not fit in its queue, which has drained now. */
+static void
+chat_drain(struct sl_conn *c)
+{
+	tellf(c, "* you missed messages, as you were slow to read\n");
 }
 
 static struct sl_conn *
@@ -253,4 +228,4 @@ SL_PLUGIN(.name = "chat", .version = "1.0", .summary = "one room to talk in",
     .flags = SL_UNLOADABLE, .state_version = 1, .options = options,
     .check = chat_check, .start = chat_start, .stop = chat_stop,
     .server = SL_HANDLERS(.open = chat_open, .data = chat_data,
-	.close = chat_close));
+	.drain = chat_drain, .close = chat_close));

@@ -141,7 +141,8 @@ def test_room_survives_a_reload():
 
 def test_slow_member_does_not_hold_up_the_room():
     with Daemon(listener("chat", plugin("chat"),
-                         options={"backlog": "16KiB"})) as d:
+                         limits={"write_buffer": "64KiB",
+                                 "write_queue": "128KiB"})) as d:
         a, b = Guest(d), Guest(d)
         a.hear("* guest2 joined")
         slow = Guest(d, receive_buffer=4096)
@@ -154,7 +155,7 @@ def test_slow_member_does_not_hold_up_the_room():
             a.s.sendall((text + "\n").encode() * batch)
             check(receive(b.s, len(line)) == line)
             heard += len(line)
-        # The slow one reads now, and is told what it missed.
+        # The slow one reads now, and is told that it missed something.
         got = b""
         while b"* you missed " not in got:
             got = got[-100:] + slow.s.recv(1 << 16)
