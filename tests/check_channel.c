@@ -254,7 +254,7 @@ END_TEST
 START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 {
 	static const char *const sentences[] = {
-		"5 bytes, which are not a message",
+		"what is not a message (5 bytes)",
 		"a message of type 999, which is unknown",
 		"a message of type 0, which is unknown",
 		"a message that is not as long as it says",

@@ -197,7 +197,7 @@ take(struct answers *answers, uint32_t there, struct packet *ret,
 	const size_t size = sizeof(ret->head);
 
 	if (there < size || there > RING_SIZE)
-		return error_set(err, "%u bytes, which are not a message",
+		return error_set(err, "what is not a message (%u bytes)",
 		    there);
 	copy_out(answers->ring, answers->at, &ret->head, size);
 	if (msg_check_head(&ret->head, err) == -1)

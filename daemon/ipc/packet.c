@@ -85,8 +85,7 @@ check_size(const struct packet *packet, const struct msghdr *mh, size_t got,
     struct error *err)
 {
 	if (got < sizeof(packet->head))
-		return error_set(err, "%zu bytes, which are not a message",
-		    got);
+		return error_set(err, "what is not a message (%zu bytes)", got);
 	if ((mh->msg_flags & MSG_TRUNC) != 0 || got != msg_size(packet))
 		return error_set(err,
 		    "a message that is not as long as it says");

@@ -86,8 +86,8 @@ def test_what_it_may_do():
 
 
 def test_it_speaks_in_our_name():
-    refused(("garbage", "probe sent what is not a message and was killed "
-             "while loading "))
+    refused(("garbage", r"probe sent what is not a message \(7 bytes\) and was "
+             "killed while loading "))
 
 
 def test_several_bad_ones_are_all_named():
