@@ -128,12 +128,12 @@ START_TEST(what_a_worker_forks_has_no_row)
 	ck_assert_int_ne(pid, -1);
 	if (pid == 0) {
 		signal(SIGSEGV, SIG_DFL);
-		atomic_store(&shm_own_row(worker[0])->begun, 1);
+		shm_own_row(worker[0])->begun = 1;
 		_exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFSIGNALED(status));
-	ck_assert_uint_eq(shm_row(master, 0)->begun, 0);
+	ck_assert_uint_eq(board_begun(shm_row(master, 0)), 0);
 	unmake();
 }
 END_TEST
@@ -145,18 +145,18 @@ START_TEST(the_row_of_a_dead_process_is_nobodys)
 
 	make();
 	left = worker[1];
-	atomic_store(&shm_own_row(left)->begun, 5);
+	shm_own_row(left)->begun = 5;
 	ck_assert(shm_connection_in(left, 7, 0));
-	ck_assert_uint_eq(shm_row(master, 1)->begun, 5);
+	ck_assert_uint_eq(board_begun(shm_row(master, 1)), 5);
 	worker[1] = NULL;
 	die(1);
-	ck_assert_uint_eq(shm_row(master, 1)->begun, 0);
+	ck_assert_uint_eq(board_begun(shm_row(master, 1)), 0);
 	start(1);
 	show(1);
 	ck_assert(shm_ready(worker[0]));
 	ck_assert(shm_connection_in(left, 7, 0));
-	atomic_store(&shm_own_row(left)->begun, 6);
-	ck_assert_uint_eq(shm_row(master, 1)->begun, 0);
+	shm_own_row(left)->begun = 6;
+	ck_assert_uint_eq(board_begun(shm_row(master, 1)), 0);
 	ck_assert_uint_eq(shm_connections(worker[0], 7), 0);
 	ck_assert_uint_eq(shm_connections(master, 7), 0);
 	shm_free(left);

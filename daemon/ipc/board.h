@@ -46,13 +46,20 @@ struct board_row {
 	 * with the same time twice knows that it has lasted in between.
 	 */
 	_Atomic uint32_t callback; /* enum callback; NONE: none runs */
-	_Atomic uint64_t begun;	   /* in ticks, see ticks.h */
-	_Atomic uint64_t code;	   /* whose it is: see board_code() */
+	uint64_t begun; /* in ticks, see ticks.h; written as counts are */
+	_Atomic uint64_t code; /* whose it is: see board_code() */
 	/* Written by a crash; length 0: none. */
 	_Atomic uint32_t report_length;
 	_Atomic uint32_t report_whole; /* 1: all of it is there */
 	char report[BOARD_REPORT_MAX];
 };
+
+/* For the master. */
+static inline uint64_t
+board_begun(const struct board_row *row)
+{
+	return __atomic_load_n(&row->begun, __ATOMIC_RELAXED);
+}
 
 /*
  * Code is told by its listener's slot and the generation that brought it; code

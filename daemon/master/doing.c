@@ -134,7 +134,7 @@ doing_text(const struct worker_row *worker, const struct gen *next,
 	if (tell_held(worker, text))
 		return;
 	callback = atomic_load_explicit(&row->callback, memory_order_relaxed);
-	begun = atomic_load_explicit(&row->begun, memory_order_relaxed);
+	begun = board_begun(row);
 	if (callback != CALLBACK_NONE) {
 		doing_name(worker, next, callback,
 		    atomic_load_explicit(&row->code, memory_order_relaxed),

@@ -272,7 +272,7 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 		return;
 	}
 	callback = atomic_load(&row->callback);
-	begun = atomic_load(&row->begun);
+	begun = board_begun(row);
 	if (callback != watched->callback || begun != watched->begun ||
 	    (callback == CALLBACK_NONE && !worker_owes(worker))) {
 		watched->callback = callback;

@@ -113,9 +113,8 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	    gen_send_secrets(gen, worker->child) == 0 &&
 	    gen_send_sockets(gen, worker->child, worker->index) == 0 &&
 	    worker_order(worker, MSG_PREPARE, gen) == 0) {
-		worker->asked_begun = atomic_load_explicit(
-		    &shm_row(worker->workers->shm, worker->index)->begun,
-		    memory_order_relaxed);
+		worker->asked_begun =
+		    board_begun(shm_row(worker->workers->shm, worker->index));
 		worker->owed++;
 		return 0;
 	}

@@ -22,8 +22,9 @@
 #define QUICK_BUCKET 16
 
 /*
- * What is on the stack.  The callback's number stands on the board, where the
- * master sees it; who it is for is of interest only here.
+ * What is on the stack, or was last.  The callback's number stands on the board,
+ * where the master sees it; who it is for is of interest only here, and only
+ * while that says that one runs.
  */
 static struct board_row no_board;
 static struct board_row *row = &no_board;
@@ -88,7 +89,7 @@ static inline void
 show(struct board_row *on, enum callback callback, uint64_t code)
 {
 	atomic_store_explicit(&on->code, code, memory_order_relaxed);
-	atomic_store_explicit(&on->begun, ticks_now(), memory_order_relaxed);
+	on->begun = ticks_now();
 	set(&on->callback, callback);
 }
 
@@ -138,8 +139,7 @@ static inline void
 leave(void)
 {
 	struct counts *counts = running.service->counts;
-	uint64_t ticks = ticks_now() -
-	    atomic_load_explicit(&row->begun, memory_order_relaxed);
+	uint64_t ticks = ticks_now() - row->begun;
 	unsigned int bucket = count_bucket(ticks_half_us(ticks, tick_scale));
 
 	if (bucket > QUICK_BUCKET) {
@@ -148,7 +148,6 @@ leave(void)
 		count_add(counts, COUNT_CALLBACKS + bucket, 1);
 		count_add(counts, COUNT_CALLBACK_TICKS, ticks);
 	}
-	running.conn = NULL;
 	hide();
 }
 
@@ -158,6 +157,7 @@ callback_show(unsigned int what, uint64_t code)
 	assert(!callback_running());
 	running.service = NULL;
 	running.checking = NULL;
+	running.conn = NULL;
 	show(row, what, code);
 }
 
@@ -212,6 +212,7 @@ callback_check(const struct plugin *plugin, const struct sl_options *options,
 		return 0;
 	running.checking = plugin;
 	running.service = NULL;
+	running.conn = NULL;
 	show(row, CALLBACK_CHECK, 0);
 	rc = plugin->descriptor.check(options, &own.public);
 	hide();
