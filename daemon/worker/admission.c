@@ -34,7 +34,8 @@ refused(struct endpoint *endpoint, enum count count, char skipped[SKIPPED_MAX])
 	return true;
 }
 
-static bool
+/* Apart, so that whoever is let in does not pay for the text. */
+static bool __attribute__((cold, noinline))
 limit_reached(struct endpoint *endpoint, enum count count, const char *limit,
     uint64_t most, const struct sockaddr *peer, socklen_t len)
 {

@@ -19,10 +19,10 @@ struct endpoint;
 
 #define SEAT_NOTHING UINT32_MAX
 
+/* SEAT_NOTHING for what it does not have. */
 struct seat {
-	uint32_t slot; /* counted as a connection; SEAT_NOTHING: it is not */
-	uint32_t
-	    address; /* in the table of addresses; SEAT_NOTHING: not there */
+	uint32_t slot;	  /* of the endpoint, where it is counted */
+	uint32_t address; /* the entry of the peer's address there */
 };
 #define SEAT_NONE ((struct seat){ SEAT_NOTHING, SEAT_NOTHING })
 
