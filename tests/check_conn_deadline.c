@@ -169,6 +169,55 @@ START_TEST(a_timer_that_has_moved_settles_what_was_queued)
 }
 END_TEST
 
+/* It owes a drain and its input is full, and so much waits in the socket. */
+static void
+fill_both(int fd, size_t unread)
+{
+	plugin.consume_most = 0;
+	while (sl_write(plugin.conn, bytes, 8192) == 8192)
+		continue;
+	worker_idle();
+	ck_assert_int_eq(send(fd, bytes, 100 + unread, MSG_NOSIGNAL),
+	    100 + unread);
+	worker_idle();
+	ck_assert_uint_eq(conn_kept(plugin.conn), 100);
+}
+
+START_TEST(what_waits_for_a_drain_is_traffic_each_time_that_it_comes)
+{
+	static char all[sizeof(bytes)];
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.idle_ms = LATE_MS;
+	worker_settings()->timeouts.write_ms = 0;
+	worker_settings()->limits.read_buffer = 100;
+	worker_settings()->limits.write_buffer = 8192;
+	fd = worker_connect();
+	small_buffers(fd);
+	fill_both(fd, 200);
+	late_timer();
+	ck_assert_ptr_null(strchr(plugin.calls, 't'));
+	plugin.consume_most = SIZE_MAX;
+	while (plugin.input_len < 300) {
+		while (recv(fd, all, sizeof(all), 0) > 0)
+			continue;
+		worker_idle();
+	}
+	late_timer(); /* the peer has taken output, which is traffic, too */
+	/* Less than what had waited before, but that is gone. */
+	fill_both(fd, 50);
+	late_timer();
+	ck_assert_ptr_null(strchr(plugin.calls, 't'));
+	/* Nothing has come since. */
+	worker_skip_ms(2 * LATE_MS + 1000);
+	plugin.conn->timer.on_expire(&plugin.conn->timer);
+	ck_assert_ptr_nonnull(strchr(plugin.calls, 't'));
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -181,6 +230,7 @@ main(void)
 		to_be_refused_again_is_no_progress,
 		the_end_of_a_drain_looks_as_well,
 		a_timer_that_has_moved_settles_what_was_queued,
+		what_waits_for_a_drain_is_traffic_each_time_that_it_comes,
 		NULL,
 	};
 

@@ -120,6 +120,7 @@ conn_represent(struct sl_conn *conn)
 
 	if (kept == 0)
 		return;
+	conn->unread = 0; /* more may be read now, and more may come */
 	buf = conn->input->data + conn->input->start;
 	keep_rest(conn, buf, kept, callback_data(conn, buf, kept), true);
 }
