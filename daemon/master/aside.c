@@ -1,6 +1,6 @@
 /*
- * aside.c: closing, in a thread: whoever drops the last reference waits, so it
- * shall be somebody who has the time.
+ * aside.c: closing, in a thread: whoever drops the last reference may have to
+ * wait, so a thread does it and not the master.
  */
 
 #include "master/aside.h"
@@ -22,8 +22,7 @@
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */
 #endif
 
-#define WAIT_MS \
-	100 /* a loaded machine needs some; after that it is no accident */
+#define WAIT_MS 100 /* a loaded machine may need it; longer is on purpose */
 
 void
 aside_refuse(int fd)
@@ -56,7 +55,7 @@ start_thread(pthread_t *ret, int fd)
 	sigset_t all, before;
 	int rc;
 
-	/* It hears no signal: those are for whoever waits for them. */
+	/* Signals are for the main thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(ret, NULL, close_it, (void *)(intptr_t)fd);
@@ -72,7 +71,7 @@ close_in_thread(int fd, unsigned int wait_ms)
 	int rc = start_thread(&thread, fd);
 
 	if (rc != 0) {
-		/* Rather one descriptor less than none of our time left. */
+		/* To leak a descriptor is better than to hang. */
 		errno = rc;
 		log_warn("a descriptor stays open: cannot start a thread to "
 			 "close it");

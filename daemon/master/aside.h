@@ -1,8 +1,8 @@
 /*
- * aside.h: the last reference of a descriptor that others had a hand in.  What
- * they did may make close(2) wait as long as they like: SO_LINGER and a full
- * send queue, or such a descriptor in a message that nobody has read.  The
- * master does not wait.
+ * aside.h: closing the last reference of a descriptor that other processes have
+ * held.  They may have made close(2) wait for as long as they like, by
+ * SO_LINGER and a full send queue, or by such a descriptor in a message that
+ * nobody has read.  The master does not wait.
  */
 
 #ifndef SLUICE_MASTER_ASIDE_H
@@ -13,17 +13,20 @@
 
 /*
  * Nobody can send descriptors to this unix socket, nor to those accepted from
- * it.  Where the kernel does not know how (before Linux 6.16), they come.
+ * it.  Before Linux 6.16 the kernel cannot refuse them, and they arrive.
  */
 void aside_refuse(int fd);
 
-/* As close(2).  It is done when this returns, unless it takes long. */
+/*
+ * As close(2).  It is closed when this returns, unless that takes long; then a
+ * thread closes it.
+ */
 void aside_close(int fd);
 
 /*
- * The same for a socket that is nobody else's: of a connection that was
- * accepted here, or where they come in.  There may be many, so it may be done
- * later.
+ * The same for a socket that no other process has: an accepted connection, or
+ * the socket that accepts them.  There may be many of them, so closing may be
+ * put off.
  */
 void aside_drop(int fd);
 

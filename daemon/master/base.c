@@ -38,7 +38,10 @@ master_base(void)
 	if (config != NULL &&
 	    event_config_set_flag(config,
 		EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
-		    /* Every timer counts from now, also when we come late. */
+		    /*
+		     * A timer counts from the time it is set, also when the
+		     * loop is late.
+		     */
 		    EVENT_BASE_FLAG_NO_CACHE_TIME) == 0)
 		base = event_base_new_with_config(config);
 	if (config != NULL)

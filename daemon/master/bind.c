@@ -1,7 +1,7 @@
 /*
- * bind.c: sockets up to bind(2).  TCP sockets are all members of SO_REUSEPORT
- * groups, which would let a second daemon of the same user share our port in
- * silence: so a bind without it comes first.
+ * bind.c: sockets up to bind(2).  Every TCP socket is in an SO_REUSEPORT group,
+ * so a second daemon of the same user could share our port unnoticed.  So we
+ * first try to bind without it.
  */
 
 #include "master/bind.h"
@@ -123,7 +123,7 @@ connect_error(const struct address *address)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return errno;
-	/* Whoever listens there may send us what he likes. */
+	/* Whoever listens there may send us anything, descriptors too. */
 	shutdown(fd, SHUT_RD);
 	if (connect(fd, &address->u.sa, address->len) == -1)
 		error = errno;
@@ -138,8 +138,7 @@ same_file(const struct stat *a, const struct stat *b)
 }
 
 /*
- * Make room for our socket: what is there may only be one that nobody listens
- * at.
+ * Make room for our socket.  Only a socket that nobody listens at is removed.
  */
 static int
 remove_stale(const struct address *address, struct error *err)
@@ -247,7 +246,9 @@ bind_unix(const struct address *address, const struct unix_rights *rights,
 
 	if (remove_stale(address, err) == -1)
 		return -1;
-	/* At no moment may it be open to more than it shall be. */
+	/*
+	 * At no moment may the socket be open to more users than it should be.
+	 */
 	if (rights->mode != (uint32_t)-1)
 		mask = umask(0777 & ~(mode_t)rights->mode);
 	fd = bind_stream(address, false);
@@ -261,8 +262,8 @@ bind_unix(const struct address *address, const struct unix_rights *rights,
 		goto fail;
 	}
 	/*
-	 * Whoever may write to the directory may have put a link to any file
-	 * there.
+	 * Whoever can write to the directory may have put a link to some other
+	 * file there.
 	 */
 	if (!S_ISSOCK(ret_stat->st_mode)) {
 		error_set(err,

@@ -16,16 +16,17 @@ struct unix_rights;
  */
 
 /*
- * A member of the address's SO_REUSEPORT group.  joins: the others in it are
- * ours; else the address must be nobody's.  port_is_ours: another address with
- * that port is ours, so only the kernel can tell whether they may coexist.
+ * A member of the address's SO_REUSEPORT group. joins: the other members are
+ * ours; without it nobody may have the address yet.  port_is_ours: another
+ * address with that port is ours, so only the kernel can tell whether they may
+ * coexist.
  */
 int bind_tcp(const struct address *address, bool joins, bool port_is_ours,
     struct error *err);
 
 /*
- * A path; a socket that nobody listens at is replaced.  *ret_stat is its own,
- * for later.
+ * A path; a socket that nobody listens at is replaced.  *ret_stat identifies
+ * the new socket: see bind_unix_ours().
  */
 int bind_unix(const struct address *address, const struct unix_rights *rights,
     struct stat *ret_stat, struct error *err);
@@ -38,11 +39,11 @@ int bind_abstract(const struct address *address, struct error *err);
  */
 int bind_unix_ours(const struct address *address, const struct stat *bound);
 
-/* Is it?  Also true when that cannot be told. */
+/* Is the path still that socket?  Also true when that cannot be found out. */
 bool bind_unix_is_there(const struct address *address,
     const struct stat *bound);
 
-/* Give them to it.  0 or -1. */
+/* Set mode, owner and group. 0 or -1. */
 int bind_unix_rights(int path_fd, const struct unix_rights *rights,
     struct error *err);
 

@@ -1,8 +1,8 @@
 /*
  * build.c: reader, then probe.  Each says what is wrong, then PREPARED or
- * REFUSED, then exits.  One that ends without an answer has refused, and we
- * say where it was: a configuration library may exit on a strange file, and a
- * plugin may do anything.
+ * REFUSED, then exits.  A child that ends without an answer has refused, and we
+ * say what it was working on: a configuration library may exit on a strange
+ * file, and a plugin may do anything.
  */
 
 #include "master/build.h"
@@ -22,7 +22,7 @@
 
 #define READ_MS 60000 /* names to resolve, perhaps by a resolver that is slow */
 #define SOURCES_MAX 4096  /* files of one configuration */
-#define PROBLEMS_MAX 1000 /* of one child; more help nobody */
+#define PROBLEMS_MAX 1000 /* of one child; nobody reads more */
 
 enum stage { STAGE_READ, STAGE_PROBE };
 enum answer { ANSWER_NONE, ANSWER_PREPARED, ANSWER_REFUSED };
@@ -43,9 +43,9 @@ struct build {
 	enum stage stage;
 	struct child *child;
 	enum answer answer;
-	unsigned int problems;	/* errors it told us */
-	unsigned int told;	/* all it told us */
-	unsigned int sources;	/* files it named */
+	unsigned int problems;	/* errors it has reported */
+	unsigned int told;	/* all problems it has reported */
+	unsigned int sources;	/* files it has named */
 	enum progress progress; /* of the probe */
 	uint32_t at;		/* image or listener */
 	struct gen *gen;
@@ -80,7 +80,7 @@ finish(struct build *build, bool good)
 	ops->on_done(arg, gen);
 }
 
-/* It broke the rules: whatever it meant to say, it is a no. */
+/* A child that breaks the rules has refused, whatever it said. */
 static void
 misbehaved(struct build *build, const char *what)
 {
@@ -175,7 +175,7 @@ on_message(void *arg, struct msg *msg)
 		misbehaved(build, err.text);
 }
 
-/* Where the image at index is asked for. */
+/* The origin of the first listener that uses this image. */
 static const struct origin *
 image_origin(const struct settings *settings, uint32_t index)
 {
@@ -188,8 +188,9 @@ image_origin(const struct settings *settings, uint32_t index)
 }
 
 /*
- * "reader was killed by SIGSEGV while reading /etc/sluice/sluice.conf"; the
- * probe's end is told where the plugin is asked for that it was at.
+ * "reader was killed by SIGSEGV while reading /etc/sluice/sluice.conf"; the end
+ * of the probe is reported at the place in the configuration that names the
+ * plugin it was loading.
  */
 static void
 tell_end(struct build *build, const char *how)

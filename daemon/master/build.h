@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* To load plugins and ask them: more would hold up every reload. */
+/*
+ * For the probe to load the plugins and check options: longer would hold up
+ * every reload.
+ */
 #define PROBE_MS 5000
 
 struct build;
@@ -19,12 +22,14 @@ struct gen;
 
 struct build_ops {
 	/*
-	 * Something to tell the operator; level is enum log_level; file may be
-	 * "".
+	 * A problem, for the operator; level is enum log_level; file may be "".
 	 */
 	void (*on_problem)(void *arg, int level, const char *file,
 	    uint32_t line, const char *text);
-	/* It is made of what matches this, for glob(3); or NULL. */
+	/*
+	 * A pattern for glob(3) of files that the generation is made of; the
+	 * function may be NULL.
+	 */
 	void (*on_source)(void *arg, const char *pattern);
 	/*
 	 * The end, and the last call: a generation, owned by the callee, or

@@ -1,6 +1,6 @@
 /*
- * canary.c: counts from the shared memory, which workers write, and nobody
- * believes more than for a comparison.
+ * canary.c: compares counts from the shared memory.  Workers write them, so
+ * they are used for this comparison only.
  */
 
 #include "master/canary.h"
@@ -68,7 +68,7 @@ added(const struct canary *canary, struct shm *shm, uint32_t first,
 
 	for (uint32_t i = first; i < end; i++) {
 		now = counts_of(shm, i);
-		/* One that was started again has begun at 0. */
+		/* A worker that was started again counts from 0. */
 		if (now.closed >= canary->start[i].closed &&
 		    now.failed >= canary->start[i].failed) {
 			now.closed -= canary->start[i].closed;
@@ -80,7 +80,7 @@ added(const struct canary *canary, struct shm *shm, uint32_t first,
 	return sum;
 }
 
-/* What was before the start, everywhere. */
+/* The counts of all workers before the trial. */
 static struct canary_counts
 before(const struct canary *canary, uint32_t workers)
 {

@@ -1,7 +1,4 @@
-/*
- * canary.h: how the workers that try a new generation do, compared with the
- * others.
- */
+/* canary.h: compares the workers that try a new generation with the others. */
 
 #ifndef SLUICE_MASTER_CANARY_H
 #define SLUICE_MASTER_CANARY_H
@@ -15,7 +12,7 @@
 struct gen;
 struct settings;
 
-/* So many ends of connections say something; fewer say nothing. */
+/* With fewer ended connections than this, rates are not compared. */
 #define CANARY_SAMPLE 10
 
 struct canary_counts {
@@ -30,13 +27,13 @@ struct canary {
 };
 
 /*
- * In how many workers shall next be tried first?  0: in all at once; *ret_why
- * is then why, or NULL when nobody asked for a canary.
+ * How many workers should try `next` first? 0: all change at once; *ret_why is
+ * then why, or NULL when nobody asked for a canary.
  */
 uint32_t canary_size(const struct gen *committed, const struct gen *next,
     uint32_t workers, const char **ret_why);
 
-/* The trial begins: what was before does not count. */
+/* The trial begins: what is counted from now on is compared. */
 void canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
     const struct settings *settings);
 

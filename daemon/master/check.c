@@ -1,6 +1,6 @@
 /*
- * check.c: `sluiced -t`: what a reload would do up to the point where it would
- * change something.  Speaks to a person, so not in log lines.
+ * check.c: `sluiced -t`: does what a reload does before it changes anything.
+ * It prints for a person, without the prefix of log lines.
  */
 
 #include <errno.h>
@@ -42,7 +42,10 @@ on_problem(void *arg, int level, const char *file, uint32_t line,
 		kind = "note";
 	else
 		check->errors++;
-	/* Names and words of others, on a terminal. */
+	/*
+	 * These texts come from files and plugins: escape them for the
+	 * terminal.
+	 */
 	file = escape_text(file, plain_file, sizeof(plain_file));
 	text = escape_text(text, plain_text, sizeof(plain_text));
 	if (*file == '\0')

@@ -28,8 +28,8 @@
 #include "master/spawn.h"
 
 #define EXIT_MS \
-	5000 /* from the end of its channel: time for destructors of plugins */
-#define REAP_MS 5000 /* from SIGKILL: longer only when stuck in the kernel */
+	5000 /* from the end of its channel: for destructors of plugins */
+#define REAP_MS 5000	  /* from SIGKILL: longer only if stuck in the kernel */
 #define LAST_REAP_MS 1000 /* when we ourselves leave */
 #define REAP_POLL_MS 2
 
@@ -83,7 +83,7 @@ child_reaped(struct child *child, int status)
 	child->pid = -1;
 	if (child->channel != NULL)
 		channel_pump(child->channel);
-	/* Its last words may have made somebody forget it. */
+	/* Its last message may have made its owner forget it. */
 	ops = child->ops;
 	if (ops != NULL) {
 		describe_exit(status, exit_text, sizeof(exit_text));
@@ -110,7 +110,10 @@ children_reap(struct children *children)
 	pid_t pid;
 	int status;
 
-	/* Any pid: as the first process of a container we inherit orphans. */
+	/*
+	 * Wait for any pid: as the first process of a container we inherit
+	 * orphans.
+	 */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		LIST_FOREACH(child, &children->list, entry)
 			if (child->pid == pid)
@@ -182,7 +185,7 @@ children_new(struct event_base *base)
 	return children;
 }
 
-/* So that none outlives us, if the kernel ends it soon. */
+/* So that no child outlives us, if the kernel ends it soon. */
 static void
 kill_and_reap(struct children *children)
 {
@@ -238,8 +241,8 @@ send_hello(struct child *child, const struct hello *hello, int fd)
 }
 
 /*
- * The pair, and for whom we do not trust a way to answer.  Returns how many
- * descriptors the child needs, or -1.
+ * Make the socket pair, and for a child that we do not trust the ring for its
+ * answers.  Returns how many descriptors the child needs, or -1.
  */
 static int
 make_channel(struct child *child, const char *role, int ret_fds[SPAWN_FDS_MAX])

@@ -1,6 +1,6 @@
 /*
- * child.h: the processes this one starts: each a fresh sluiced with a role, a
- * channel, and an end that is told in words.
+ * child.h: the processes this one starts: each a fresh sluiced with a role and
+ * a channel, whose end is described in words.
  */
 
 #ifndef SLUICE_MASTER_CHILD_H
@@ -20,24 +20,21 @@ struct msg;
 
 struct child_ops {
 	/*
-	 * One message, whose texts are borrowed; msg->fd, which only a reader
-	 * can send, is the callee's to keep or close.
+	 * A message, whose texts are borrowed; msg->fd, which only a reader can
+	 * send, is the callee's to keep or close.
 	 */
 	void (*on_message)(void *arg, struct msg *msg);
 	/*
-	 * It ended, and all it said was delivered.  The last call: the child
-	 * is freed afterwards.  how: "was killed by SIGSEGV", "exited with
-	 * status 1", borrowed; clean: it exited with status 0, by itself.
+	 * It ended, and all its messages were delivered.  The last call: the
+	 * child is freed afterwards.  how: "was killed by SIGSEGV", "exited
+	 * with status 1", borrowed; clean: it exited with status 0, by itself.
 	 */
 	void (*on_gone)(void *arg, const char *how, bool clean);
 };
 
 /* Reaps from now on.  NULL: no memory. */
 struct children *children_new(struct event_base *base);
-/*
- * Take notice now of those that have ended; a deadline does so before it is
- * one.
- */
+/* Reap now those that have ended; this is also done before a deadline kills. */
 void children_reap(struct children *children);
 /* Kills and forgets what is left. */
 void children_free(struct children *children);
@@ -46,8 +43,8 @@ void children_free(struct children *children);
 void children_verbose(struct children *children);
 
 /*
- * Start one.  hello_fd: borrowed, or -1; hello->master_pid is set here.  Returns a
- * child that is freed by its on_gone or by child_free(), or NULL.
+ * Start one. hello_fd is borrowed, or -1; hello->master_pid is set here.
+ * Returns a child that is freed by its on_gone or by child_free(), or NULL.
  */
 struct child *child_spawn(struct children *children, const char *role,
     const struct hello *hello, int hello_fd, const struct child_ops *ops,
@@ -59,19 +56,19 @@ pid_t child_pid(const struct child *child);
 int child_send(struct child *child, const struct msg *msg);
 
 /*
- * Kill it unless it ends, or this is called anew, within ms.  0: no deadline.
- * Before that what it has said is read, and one that could not run gets more
- * time, for a minute in all.  Its end is told as "took longer than 5 s".
+ * Kill it unless it ends, or this is called again, within ms. 0: no deadline.
+ * Before that its messages are read, and a child that could not run gets more
+ * time, up to a minute in all.  Its end is reported as "took longer than 5 s".
  */
 void child_deadline(struct child *child, unsigned int ms);
 
 /*
- * Send it SIGABRT, so that it leaves a report; its end will be told with this
- * reason.  No deadline holds any more: kill it when it stays.
+ * Send it SIGABRT, so that it leaves a report; its end is reported with this
+ * reason.  Its deadline is cancelled: kill it if it does not end.
  */
 void child_abort(struct child *child, const char *reason);
 
-/* Somebody else hears of it from now on. */
+/* Its messages and its end go to other ops from now on. */
 void child_pass(struct child *child, const struct child_ops *ops, void *arg);
 
 /*

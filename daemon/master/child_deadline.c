@@ -18,9 +18,9 @@
 #include "master/event_in.h"
 #include "master/process.h"
 
-/* A timer that comes so late: we were stopped, and it, too. */
+/* If a timer is this late we were stopped, and the child, too. */
 #define LATE_MS 500
-/* In all, beyond its deadline, to one that could not run. */
+/* More time in all, beyond its deadline, for a child that could not run. */
 #define GRANT_MS 60000
 
 void
@@ -40,15 +40,15 @@ child_set_timer(struct child *child, unsigned int ms)
 	child->due_ms = clock_ms() + ms;
 	if (child->pid > 0 && process_look(child->pid, &view))
 		child->cpu_ms = view.cpu_ms;
-	/* Without memory for a timer the deadline is now. */
+	/* Out of memory for a timer: the deadline is now. */
 	if (event_in(child->timer, ms) == -1)
 		event_active(child->timer, EV_TIMEOUT, 0);
 }
 
 /*
- * Was the time it had not its own?  We may have been stopped or suspended with
- * it, the disk may make it wait, others may have the processor, or a debugger
- * may have it.  One that stops itself gets nothing for that.
+ * Could it not use its time?  We may have been stopped or suspended together,
+ * it may have waited for the disk or the processor, or a debugger holds it.  A
+ * child that stops itself gets no more time.
  */
 static bool
 had_no_time(const struct child *child)
@@ -73,13 +73,13 @@ had_no_time(const struct child *child)
 	}
 }
 
-/* Look once more before it is killed: returns true when it need not be. */
+/* Look once more before killing it: returns true when that is not needed. */
 static bool
 child_last_look(struct child *child)
 {
 	uint64_t due_ms = child->due_ms;
 
-	/* What it said in time may not have been read yet. */
+	/* A message that it sent in time may not have been read yet. */
 	if (child->channel != NULL)
 		channel_pump(child->channel);
 	if (child->due_ms != due_ms || child->killed || child->aborted)
@@ -118,7 +118,7 @@ child_timer_cb(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* The signal that tells of its end may wait behind this timer. */
+	/* The SIGCHLD of its end may be handled after this timer. */
 	if (child->pid > 0 &&
 	    waitpid(child->pid, &status, WNOHANG) == child->pid)
 		child_reaped(child, status);
@@ -134,7 +134,7 @@ child_deadline(struct child *child, unsigned int ms)
 	char time[TIME_TEXT_MAX];
 
 	if (child->killed || child->aborted || child->channel == NULL)
-		return; /* a shorter one is running */
+		return; /* an earlier one is running */
 	snprintf(child->words, sizeof(child->words), "took longer than %s",
 	    duration_text(ms, time));
 	child->reason = child->words;

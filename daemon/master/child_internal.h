@@ -24,10 +24,11 @@ struct child {
 	pid_t pid;
 	const struct child_ops *ops; /* NULL: forgotten, only to be reaped */
 	void *arg;
-	const char *reason;		/* why we killed it, or would */
-	char words[ERROR_TEXT_MAX + 8]; /* of a reason that is not constant */
-	bool killed;			/* by us */
-	bool aborted;			/* by us; killed next, if need be */
+	const char *reason; /* why we killed it, or will */
+	char words[ERROR_TEXT_MAX +
+	    8];	      /* room for a reason that is not constant */
+	bool killed;  /* by us */
+	bool aborted; /* by us; killed next, if need be */
 	/* Of the timer that runs; due_ms 0: none. */
 	uint64_t due_ms;
 	unsigned int ms, granted_ms;
@@ -43,7 +44,7 @@ struct children {
 
 /* child.c: its process has ended.  Frees it. */
 void child_reaped(struct child *child, int status);
-/* Nobody shall hear from it again, but somebody has to reap it. */
+/* No calls follow any more, but it must still be reaped. */
 void child_forget(struct child *child);
 
 /* child_deadline.c: its one timer. */

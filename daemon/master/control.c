@@ -1,7 +1,8 @@
 /*
- * control.c: the listening end of the control socket: who may come in, and how
- * many.  Its path is looked after, so that it can always be found.  A peer that
- * may not is told so before a byte of it is read.
+ * control.c: the listening end of the control socket: who may use it, and how
+ * many at once.  A path that was removed is made again, so that clients can
+ * find it.  A peer that may not use it is refused before a byte is read from
+ * it.
  */
 
 #include "master/control.h"
@@ -29,7 +30,7 @@
 #define ACCEPTS_PER_PASS 64 /* then others have their turn */
 #define PAUSE_MS 1000	    /* out of descriptors: until some are closed */
 #define REFUSALS_PER_S 5    /* log lines */
-#define CHECK_MS 250	    /* until a path that is gone is missed */
+#define CHECK_MS 250	    /* how often the path is checked */
 
 struct control {
 	struct event_base *base;
@@ -51,7 +52,7 @@ in_groups(int fd, gid_t gid)
 	bool found = false;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == -1) {
-		/* ERANGE says in size how many there are. */
+		/* After ERANGE, size says how many there are. */
 		if (errno != ERANGE || (groups = malloc(size)) == NULL)
 			return false;
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) ==
@@ -77,7 +78,7 @@ may_come_in(const struct control *control, int fd, const struct ucred *peer)
 	    (peer->gid == group || in_groups(fd, group));
 }
 
-/* One line, if the socket takes it: a new one always does. */
+/* One line, if the socket takes it, as a new socket always does. */
 static void
 turn_away(int fd, const char *member, const char *why)
 {
@@ -213,7 +214,10 @@ tell_once(struct control *control, const char *problem)
 	snprintf(control->told, sizeof(control->told), "%s", problem);
 }
 
-/* Nobody can find the old one any more; whoever has, is still served. */
+/*
+ * No new client can find the old socket; those that have connected are still
+ * served.
+ */
 static void
 make_anew(struct control *control)
 {
@@ -250,7 +254,10 @@ control_check_cb(evutil_socket_t fd, short what, void *arg)
 	event_in(control->check, CHECK_MS);
 	if (bind_unix_is_there(&control->path.address, &control->path.bound))
 		return;
-	/* By ourselves we take no place that somebody may be about to use. */
+	/*
+	 * Without being asked we do not take a path that another process may be
+	 * about to use.
+	 */
 	if (access(control_path_text(&control->path), F_OK) == -1)
 		make_anew(control);
 	else

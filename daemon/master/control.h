@@ -1,7 +1,7 @@
 /*
  * control.h: the socket that sluicectl talks to.  One request, one answer: see
  * control_words.h.  Only root, the daemon's own user and the members of
- * control_group are heard.
+ * control_group may use it.
  */
 
 #ifndef SLUICE_MASTER_CONTROL_H
@@ -37,7 +37,7 @@ struct control *control_new(struct event_base *base,
     struct error *err);
 
 /*
- * Make it anew if its path is gone; it does that by itself, too, but later.
+ * Make it anew if its path is gone.  This also happens by a timer, but later.
  * NULL is fine.
  */
 void control_check(struct control *control);

@@ -52,7 +52,7 @@ control_conn_free(struct control_conn *conn)
 {
 	if (conn->state == CONTROL_WORKING && conn->cancel != NULL)
 		conn->cancel(conn);
-	/* What was about to be said, such as that we stop. */
+	/* Send the answer that waits, such as that we stop. */
 	if (conn->state == CONTROL_WRITING)
 		send(conn->fd, conn->reply + conn->reply_sent,
 		    conn->reply_length - conn->reply_sent,
@@ -114,7 +114,7 @@ control_reply(struct control_conn *conn, json_t *reply)
 	if (text != NULL)
 		text[conn->reply_length++] = '\n'; /* where the NUL was */
 	set_state(conn, CONTROL_WRITING, WRITE_MS);
-	/* From the loop: whoever answers may be deep in the stack. */
+	/* Written from the loop, since the caller may be deep in the stack. */
 	event_add(conn->writable, NULL);
 }
 
@@ -151,8 +151,8 @@ control_write_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	/*
-	 * What it still sends is read away: else closing could take our answer
-	 * from it.
+	 * Read and drop what it still sends: closing with unread input would
+	 * reset the connection, and the client could lose our answer.
 	 */
 	shutdown(fd, SHUT_WR);
 	set_state(conn, CONTROL_ENDING, ENDING_MS);
@@ -181,7 +181,7 @@ take_request(struct control_conn *conn, size_t got)
 	}
 }
 
-/* It sends nothing more: has it left, or does it only wait? */
+/* End of input: the client has left, or only waits for its answer. */
 static void
 end_of_input(struct control_conn *conn)
 {

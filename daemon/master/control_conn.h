@@ -24,13 +24,13 @@ enum control_state {
 	CONTROL_READING, /* the request */
 	CONTROL_WORKING, /* the answer will come from elsewhere */
 	CONTROL_WRITING,
-	CONTROL_ENDING, /* all was said: until the client closes */
+	CONTROL_ENDING, /* the answer is sent: until the client closes */
 };
 
 struct control_conn {
 	TAILQ_ENTRY(control_conn) link;
 	const struct control_subject *subject; /* borrowed */
-	/* It is gone, and freed after this. */
+	/* The client is gone; conn is freed when this returns. */
 	void (*on_gone)(void *arg, struct control_conn *conn);
 	void *arg;
 	int fd;
@@ -39,10 +39,10 @@ struct control_conn {
 	enum control_state state;
 	struct event *readable, *writable, *timer;
 	size_t length;	/* of the request so far */
-	size_t dropped; /* bytes behind it */
+	size_t dropped; /* bytes read and dropped after the request */
 	char *reply;
 	size_t reply_length, reply_sent;
-	/* While it is working: not any more. */
+	/* Called when the client leaves while it waits for an answer. */
 	void (*cancel)(struct control_conn *conn);
 	char request[CONTROL_REQUEST_MAX + 1];
 };
@@ -55,8 +55,8 @@ struct control_conn *control_conn_new(struct event_base *base, int fd,
 void control_conn_free(struct control_conn *conn);
 
 /*
- * The answer, which is taken over; {"ok": true} is put in if it says nothing of
- * that.  NULL: no memory.
+ * The answer, which is taken over; {"ok": true} is added if it has no "ok".
+ * NULL: no memory.
  */
 void control_reply(struct control_conn *conn, json_t *reply);
 
@@ -74,7 +74,7 @@ void control_wait(struct control_conn *conn,
 /* control_commands.c: do what the line asks for; reply, fail or wait. */
 void control_run(struct control_conn *conn, const char *line, size_t length);
 
-/* control_counts.c: as an object; what has not occurred is left out. */
+/* control_counts.c: as an object, without those that are 0. */
 json_t *control_counts(const struct counts_sum *sum, uint64_t tick_scale);
 
 /* control_status.c, control_generations.c */

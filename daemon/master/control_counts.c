@@ -5,7 +5,7 @@
 #include "ipc/counts.h"
 #include "master/control_conn.h"
 
-/* What a plugin wrote there may be more than JSON has. */
+/* A plugin may have written a number that JSON cannot hold. */
 static json_t *
 number(uint64_t value)
 {

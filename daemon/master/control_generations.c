@@ -81,7 +81,7 @@ merge(struct rows *rows)
 	rows->count = kept + 1;
 }
 
-/* What one worker shows, if it can be true. */
+/* What one worker shows, unless it contradicts itself. */
 static bool
 collect(struct rows *rows, const struct shm *shm, uint32_t worker,
     uint32_t serves)
@@ -95,7 +95,7 @@ collect(struct rows *rows, const struct shm *shm, uint32_t worker,
 		if (seen.connections == 0 && !seen.current)
 			continue;
 		if (seen.generation > serves) {
-			whole = false; /* it commits just now, or it lies */
+			whole = false; /* it commits just now, or is wrong */
 			continue;
 		}
 		row = (struct row){
@@ -127,7 +127,10 @@ generation_object(const struct control_subject *subject,
 	const struct gen *previous = reload_previous(subject->reload);
 	uint32_t number = rows->row[*at].generation;
 	json_t *listeners = json_array();
-	/* One that went back may have left connections, as an older one may. */
+	/*
+	 * A generation that was rolled back may still have connections, as an
+	 * older one may.
+	 */
 	const char *state = committed != NULL && number > committed->number &&
 		reload_in_canary(subject->reload)
 	    ? "canary"
@@ -168,9 +171,7 @@ add_generation(struct rows *rows, const struct gen *gen)
 	return add_row(rows, &row);
 }
 
-/*
- * Add what a worker shows.  Returns false unless that is all there is to it.
- */
+/* Add what a worker shows.  Returns false when that is not complete. */
 static bool
 add_worker(struct rows *rows, const struct control_subject *subject,
     uint32_t worker, json_t *workers)
@@ -201,7 +202,8 @@ control_generations(struct control_conn *conn, unsigned int flags)
 	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {
 		whole = add_worker(&rows, subject, i, workers) && whole;
 		/*
-		 * Each time, so that many workers need no more room than one.
+		 * Add up after each worker, so that many workers need no more
+		 * room than one.
 		 */
 		merge(&rows);
 	}

@@ -41,9 +41,9 @@ control_path_text(const struct control_path *path)
 }
 
 /*
- * /run/sluice, where nobody made it; but not a whole path of mistakes.  Who may
- * use the socket is up to control_mode, so everybody may pass through, whatever
- * the umask.
+ * Make a missing directory such as /run/sluice, but only the last one, so that
+ * a mistyped path is not made. control_mode decides who may use the socket, so
+ * everybody may enter the directory, whatever the umask.
  */
 static void
 make_directory(const char *path)
@@ -113,7 +113,7 @@ control_path_close(struct control_path *path)
 {
 	if (path->fd == -1)
 		return;
-	/* As long as it is open its inode number is not used again. */
+	/* While our socket is open its inode number is not used again. */
 	remove_path(path);
 	aside_drop(path->fd);
 	path->fd = -1;

@@ -1,6 +1,6 @@
 /*
- * control_path.h: the control socket as a file: bound, looked after, and given
- * up for a successor.
+ * control_path.h: the control socket as a file: bound, checked, and given up
+ * for a successor.
  */
 
 #ifndef SLUICE_MASTER_CONTROL_PATH_H

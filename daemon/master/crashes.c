@@ -50,8 +50,8 @@ crashes_each(const struct crashes *crashes,
 }
 
 /*
- * The worker ran foreign code, so its row may hold anything.  What is left is
- * ASCII lines of at least one character, the last one whole too.
+ * The worker ran foreign code, so its row may hold anything.  Keep printable
+ * ASCII only, in lines that are not empty and all end with a newline.
  */
 void
 crash_take_report(struct crash *crash, const struct board_row *row)

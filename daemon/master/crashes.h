@@ -1,4 +1,4 @@
-/* crashes.h: how the last workers died, for the log and for who asks later. */
+/* crashes.h: how the last workers died, for the log and for sluicectl. */
 
 #ifndef SLUICE_MASTER_CRASHES_H
 #define SLUICE_MASTER_CRASHES_H
@@ -14,7 +14,7 @@
 struct crash {
 	uint64_t time_ms; /* CLOCK_REALTIME */
 	uint32_t worker;  /* from 0 */
-	/* What it served; when it was preparing another one: that one. */
+	/* The one it was preparing, else the one it served. */
 	uint32_t generation;
 	pid_t pid;
 	char how[CRASH_HOW_MAX]; /* "was killed by SIGSEGV" */
@@ -32,15 +32,15 @@ void crashes_free(struct crashes *crashes);
 
 /* Copied; the oldest one goes when there are CRASHES_MAX. */
 void crashes_add(struct crashes *crashes, const struct crash *crash);
-/* Of all that there were, also those no longer kept. */
+/* The number of all crashes, also those no longer kept. */
 uint64_t crashes_count(const struct crashes *crashes);
 /* Oldest first; what fn gets is borrowed. */
 void crashes_each(const struct crashes *crashes,
     void (*fn)(void *arg, const struct crash *crash), void *arg);
 
 /*
- * Take what a worker left on its row of the board, whatever that is, as
- * printable lines.
+ * Take the report that a worker left on its row of the board, as printable
+ * lines, whatever bytes it holds.
  */
 void crash_take_report(struct crash *crash, const struct board_row *row);
 /* Its lines, at level error. */

@@ -1,6 +1,6 @@
 /*
  * describe.c: `sluiced --describe`.  The file is opened here, with the rights
- * of who asks; what is in it runs in a child that has none.
+ * of whoever asks; its code runs in a child that has none.
  */
 
 #include <event2/event.h>
@@ -28,7 +28,7 @@
 struct describe {
 	struct event_base *base;
 	const char *path;
-	bool told; /* it said itself what is wrong */
+	bool told; /* it has said what is wrong */
 	bool good;
 };
 
@@ -64,10 +64,7 @@ static const struct child_ops child_ops = {
 	.on_gone = on_gone,
 };
 
-/*
- * Whom the child becomes: a plugin that only shall be looked at needs no
- * rights.
- */
+/* The user that the child becomes: describing a plugin needs no rights. */
 static int
 find_nobody(struct hello *hello, struct error *err)
 {

@@ -1,6 +1,6 @@
 /*
- * doing.c: numbers on the board become names of the generation that they belong
- * to.
+ * doing.c: turns the numbers on the board into names of the generation they
+ * belong to.
  */
 
 #include "master/doing.h"
@@ -17,7 +17,7 @@
 #include "master/watchdog.h"
 #include "master/worker_row.h"
 
-/* The generation of that number, as far as it is known still. */
+/* The generation of that number, if it is still known. */
 static const struct gen *
 gen_of(const struct worker_row *worker, const struct gen *next, uint32_t number)
 {
@@ -26,7 +26,8 @@ gen_of(const struct worker_row *worker, const struct gen *next, uint32_t number)
 	if (next != NULL && next->number == number)
 		return next;
 	/*
-	 * Older code is described by what is committed: mostly it is the same.
+	 * Older code is named by the committed generation: mostly it is the
+	 * same.
 	 */
 	return committed != NULL && number <= committed->number ? committed
 								: NULL;
@@ -81,11 +82,11 @@ doing_name(const struct worker_row *worker, const struct gen *next,
 		snprintf(text, size, "unloading of a plugin");
 		return;
 	}
-	/* There are options to `check`, but there is no service yet. */
+	/* In `check` there are options, but no service yet. */
 	if (callback != CALLBACK_CHECK &&
 	    name_listener(gen, callback, (uint32_t)code, text, size))
 		return;
-	/* Of a listener that is no more, or is not yet. */
+	/* The listener is gone, or does not exist yet. */
 	if (callback != CALLBACK_CHECK && committed != NULL)
 		name = slots_name(committed->slot_table, (uint32_t)code);
 	if (name != NULL)

@@ -17,7 +17,7 @@ struct worker_row;
 
 /*
  * "callback data of plugin chat (listener room)", "loading of /lib/chat.so":
- * what stands on the board as `callback` and `code`.  next: what is being
+ * the meaning of `callback` and `code` on the board.  next: what is being
  * prepared, or NULL.
  */
 void doing_name(const struct worker_row *worker, const struct gen *next,

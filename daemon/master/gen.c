@@ -1,4 +1,4 @@
-/* gen.c: a generation being put together, kept, handed on. */
+/* gen.c: a generation is put together, kept and sent to workers. */
 
 #include "master/gen.h"
 
@@ -84,7 +84,7 @@ gen_unref(struct gen *gen)
 	free(gen);
 }
 
-/* What the settings ask for, and has not come yet. */
+/* Room for what the settings name and the reader has not sent yet. */
 static int
 make_slots(struct gen *gen)
 {
@@ -173,7 +173,7 @@ gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err)
 	return 0;
 }
 
-/* Into its slot, if there is one that waits for it. */
+/* Put it in its slot, if that slot is empty. */
 static int
 take_sealed(int *slot, struct msg *msg, const char *what, struct error *err)
 {
@@ -183,7 +183,10 @@ take_sealed(int *slot, struct msg *msg, const char *what, struct error *err)
 		return error_set(err, "%s that was not expected", what);
 	*slot = msg->fd;
 	msg->fd = -1;
-	/* Who could still write to it could crash every worker. */
+	/*
+	 * Without the seal another process could change it and crash every
+	 * worker.
+	 */
 	if (!memfd_is_sealed(*slot))
 		return error_set(err, "%s that can still change", what);
 	return 0;
@@ -356,7 +359,7 @@ gen_log_changes(const struct gen *gen, const struct gen *before)
 		b = &gen->settings->listeners[i];
 		a = find_listener(before->settings, b->name);
 		if (a == NULL)
-			continue; /* what is new says where it listens */
+			continue; /* logged with its addresses */
 		if (listener_same_service(before->settings, a, gen->settings,
 			b))
 			continue;

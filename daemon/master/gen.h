@@ -42,8 +42,8 @@ struct gen_socket {
 
 struct gen {
 	unsigned int refs;
-	uint32_t number; /* as people and workers see it */
-	uint32_t as;	 /* the one it is once more; 0: none */
+	uint32_t number; /* shown to people and workers */
+	uint32_t as;	 /* the generation that it brings back; 0: none */
 	struct settings *settings;
 	int bundle_fd;
 	struct gen_image *images; /* settings->image_count */
@@ -59,9 +59,7 @@ struct gen *gen_new(uint32_t number); /* NULL: no memory */
 struct gen *gen_ref(struct gen *gen);
 void gen_unref(struct gen *gen); /* NULL is fine */
 
-/*
- * The same once more under another number, not bound yet.  NULL: err says why.
- */
+/* A copy under another number, not bound yet.  NULL: err says why. */
 struct gen *gen_again(const struct gen *gen, uint32_t number,
     struct error *err);
 
@@ -75,9 +73,9 @@ int gen_take_secret(struct gen *gen, struct msg *msg, struct error *err);
 /* What the probe sends: MSG_FACTS for each image that is a plugin, in order. */
 int gen_take_facts(struct gen *gen, const struct msg *msg, struct error *err);
 
-/* How many images the probe has got through; all: image_count. */
+/* How many images the probe has checked; image_count: all. */
 uint32_t gen_facts_known(const struct gen *gen);
-/* Has all of it come from the reader? */
+/* Has the reader sent all of it? */
 bool gen_complete(const struct gen *gen);
 
 /*
@@ -85,13 +83,13 @@ bool gen_complete(const struct gen *gen);
  * errno.
  */
 int gen_send_images(const struct gen *gen, struct child *child);
-/* What a worker needs and the probe does not. */
+/* The secrets, which only workers get. */
 int gen_send_secrets(const struct gen *gen, struct child *child);
-/* The sockets that are for this worker. */
+/* Send the sockets that are for this worker. */
 int gen_send_sockets(const struct gen *gen, struct child *child,
     uint32_t worker);
 
-/* Who is told what stands in the way; origin NULL: nowhere in the files. */
+/* Gets each problem; origin NULL: it is not about a place in the files. */
 struct gen_teller {
 	void (*tell)(void *arg, const struct origin *origin, const char *text);
 	void *arg;
@@ -105,31 +103,31 @@ unsigned int gen_bind(struct gen *gen, struct sockets *sockets,
     struct slots *slots, uint32_t workers, const struct gen_teller *teller);
 
 /*
- * Let those sockets listen that waited for it and are for workers below
- * `below`, or for all.  As gen_bind().
+ * Begin to listen on the sockets that are bound only, if they are for workers
+ * below `below` or for all.  As gen_bind().
  */
 unsigned int gen_listen(struct gen *gen, uint32_t below,
     const struct gen_teller *teller);
 
 /*
  * If the workers below `below` alone went from one generation to the next:
- * would a socket be left that nobody accepts from?
+ * would nobody accept from some socket?
  */
 bool gen_takes_sockets(const struct gen *from, const struct gen *next,
     uint32_t below);
 
 /*
- * A worker comes up: have its sockets as they shall be.  What cannot be set
- * right, and hears no client, is made anew, but for what all workers share.
+ * A worker comes up: restore its sockets.  One that cannot be restored and that
+ * no client can reach is made anew, unless all workers share it.
  */
 void gen_restore_sockets(struct gen *gen, uint32_t worker);
 
-/* It is committed: make sockets that were open before what it says. */
+/* It is committed: apply its options to sockets that were open before. */
 void gen_apply(const struct gen *gen);
 
 /*
- * Log what is listened on that `before` (or NULL) did not, and what no longer
- * is.
+ * Log the addresses that are new since `before` (or NULL), and those that are
+ * gone.
  */
 void gen_log_sockets(const struct gen *gen, const struct gen *before);
 
@@ -144,15 +142,12 @@ bool gen_is_served_by(const struct gen *gen, const char *listener,
     const char *plugin);
 
 /*
- * Nobody serves it any more: end its sockets, but for those of other
- * generations.
+ * Nobody serves it any more: close its sockets, except those that other
+ * generations have.
  */
 void gen_end_sockets(struct gen *gen);
 
-/*
- * Let go of the sockets of one listener, or with NULL of all.  Returns how
- * many.
- */
+/* Drop the sockets of one listener, or with NULL of all.  Returns how many. */
 unsigned int gen_drop_sockets(struct gen *gen, const char *listener);
 
 #endif

@@ -41,7 +41,7 @@ new_row(struct gen *gen)
 	return &gen->sockets[gen->socket_count];
 }
 
-/* In this generation, by another listener or address? */
+/* Is it used in this generation, by another listener or address? */
 static bool
 is_taken(const struct gen *gen, const struct sock *sock)
 {
@@ -77,8 +77,8 @@ add_row(struct gen *gen, uint32_t l, uint32_t a, uint32_t serves,
 }
 
 /*
- * owner: the worker whose socket it is, or SOCK_SHARED; serves: who accepts
- * from it.
+ * owner: the worker whose socket it is, or SOCK_SHARED; serves: the worker that
+ * accepts from it.
  */
 static int
 open_row(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
@@ -94,7 +94,7 @@ open_row(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
 	return add_row(gen, l, a, serves, sock, err);
 }
 
-/* All sockets there are of that address, or a first one, for one worker. */
+/* All existing sockets of that address, or a first one, for one worker. */
 static int
 bind_for_one(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
     uint32_t workers, uint32_t one, struct error *err)
@@ -230,7 +230,7 @@ gen_takes_sockets(const struct gen *from, const struct gen *next,
 
 	for (uint32_t i = 0; i < from->socket_count; i++) {
 		row = &from->sockets[i];
-		/* What all accept from, the others go on with. */
+		/* The other workers still use a shared socket. */
 		if (row->sock != NULL && row->worker < below &&
 		    !is_served(next, row->sock, below))
 			return true;
@@ -268,8 +268,9 @@ gen_restore_sockets(struct gen *gen, uint32_t worker)
 		    sock_restore(row->sock, listener->name) == 0)
 			continue;
 		/*
-		 * The others would go on with the old one.  And clients wait in
-		 * it, unless it is deaf: at a reload it is emptied first.
+		 * The other workers would still use the old one, and clients
+		 * may wait in it, unless it was shut down: a reload empties it
+		 * first.
 		 */
 		if (row->worker != ALL_WORKERS && sock_is_deaf(row->sock))
 			replace(gen, row, listener);

@@ -1,6 +1,6 @@
 /*
- * inherited.c: what sd_listen_fds(3) would do.  The sockets stay open for the
- * life of the daemon: a later reload may name one that is not used today.
+ * inherited.c: as sd_listen_fds(3).  The sockets stay open for the life of the
+ * daemon: a later reload may name one that is not used today.
  */
 
 #include "master/inherited.h"
@@ -87,7 +87,7 @@ inherited_take(struct inherited *ret)
 	if (env_number("LISTEN_PID") == (unsigned long)getpid())
 		count = env_number("LISTEN_FDS");
 	if (most > 0 && count > (unsigned long)most)
-		count = 0; /* nobody could have passed that many */
+		count = 0; /* more than can be open: not from systemd */
 	close_range(FIRST_FD + (unsigned int)count, ~0U, 0);
 	if (count > 0)
 		result = take_sockets(ret, count);

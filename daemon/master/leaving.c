@@ -17,9 +17,9 @@
 #include "master/workers.h"
 
 #define DRAIN_GRACE_MS \
-	1000 /* beyond drain_timeout, when workers end politely what is left */
+	1000 /* after drain_timeout: workers close what is left politely */
 #define STOP_MS 3000 /* for a worker that was told to leave now */
-#define KILL_MS 6000 /* for the kernel to end one; longer than child.c tries */
+#define KILL_MS 6000 /* for the kernel to end one; child.c tries less */
 /* A timer that comes so late: we were stopped, and the workers with us. */
 #define LATE_MS 500
 
@@ -111,7 +111,7 @@ tell_drain(const char *signal_name, uint64_t ms)
 	notify_status("stopping: draining connections");
 }
 
-/* Returns false when there is nobody to wait for. */
+/* Returns false when no worker is left to wait for. */
 static bool
 begin(struct leaving *leaving, const char *signal_name)
 {

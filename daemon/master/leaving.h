@@ -1,6 +1,7 @@
 /*
  * leaving.h: the end of the daemon, in phases: workers drain, are told to leave
- * now, and are killed.  Each phase has its time, and a signal brings the next.
+ * now, and are killed.  Each phase has a limit of time; a signal begins the
+ * next phase.
  */
 
 #ifndef SLUICE_MASTER_LEAVING_H

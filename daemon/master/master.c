@@ -1,7 +1,7 @@
 /*
  * master.c: the life of the daemon: signals, the first generation, the end.
- * Owns everything the master has; knows what to do when something happens, and
- * leaves how to the others.  After the start nothing but a signal ends it.
+ * Owns everything the master has; it decides what to do, and the other modules
+ * do it.  After the start nothing but a signal ends it.
  */
 
 #include "master/master.h"
@@ -44,7 +44,7 @@ struct master {
 	struct slots *slots;
 	struct log_limit refused_stops;
 	struct reload *reload;
-	struct watch *watch; /* NULL: nobody asked for it */
+	struct watch *watch; /* NULL: without --watch */
 	struct crashes *crashes;
 	struct control *control; /* NULL: none is configured */
 	struct control_subject subject;
@@ -101,9 +101,7 @@ static const struct signals_ops signals_ops = {
 	.on_quit = on_signal_quit,
 };
 
-/*
- * What the table of workers tells goes to the transaction, or is handled here.
- */
+/* Events of the table of workers go to the transaction, or are handled here. */
 
 static void
 on_prepared(void *arg, uint32_t worker)
@@ -179,8 +177,8 @@ on_stop_listener(void *arg, uint32_t worker, const char *name,
 	uint32_t skipped;
 
 	/*
-	 * It may be another plugin's, or another worker's, all the time or by
-	 * now.
+	 * The listener may belong to another plugin or worker, always or since
+	 * a reload.
 	 */
 	if (slots_given(master->slots, name, worker) &&
 	    reload_stop_listener(master->reload, worker, name, plugin,
@@ -265,7 +263,10 @@ on_reload_done(void *arg, bool good)
 
 	struct gen *gen = reload_committed(master->reload);
 
-	/* A start that fails ends us; a reload that fails changes nothing. */
+	/*
+	 * A start that fails ends the daemon; a reload that fails changes
+	 * nothing.
+	 */
 	if (!good && gen == NULL)
 		leave(master, EXIT_FAILURE);
 	watch_end(master->watch, good, gen != NULL ? gen->number : 0);
@@ -322,7 +323,7 @@ raise_descriptor_limit(void)
 		log_warn("cannot raise the limit of descriptors");
 }
 
-/* It makes sense for what ends by itself. */
+/* Such a limit is meant for processes that end by themselves. */
 static void
 warn_of_cpu_limit(void)
 {
@@ -372,7 +373,7 @@ master_init(struct master *master, const char *config, bool verbose)
 static void
 master_done(struct master *master)
 {
-	/* Who refers to others goes first. */
+	/* What refers to others is freed first. */
 	control_free(master->control);
 	watch_free(master->watch);
 	reload_free(master->reload);
@@ -404,7 +405,7 @@ master_main(const char *config, bool verbose, bool watch)
 		     &master)) == NULL)) {
 		log_error("cannot start");
 	} else {
-		/* From this line on a signal is heard. */
+		/* From this line on signals are obeyed. */
 		log_info("sluiced " PACKAGE_VERSION " starting, configuration "
 			 "%s",
 		    config);

@@ -32,8 +32,8 @@
  */
 #define BEATS 4
 /*
- * Whoever has missed a reload has missed nothing: ready, reloading, ready,
- * stopping.
+ * A reload that the manager has missed does not matter: the order is ready,
+ * reloading, ready, stopping.
  */
 #define WAITING_MAX 4
 
@@ -45,7 +45,7 @@ struct said {
 };
 
 static struct {
-	int fd; /* -1: nobody wants to know */
+	int fd; /* -1: no service manager */
 	struct sockaddr_un address;
 	socklen_t length;
 	/* What it has not taken yet. */
@@ -53,7 +53,7 @@ static struct {
 	unsigned int count;
 	char status[512];
 	bool status_waits, told_full;
-	uint64_t beat_ms, beat_due_ms; /* 0: it does not watch us */
+	uint64_t beat_ms, beat_due_ms; /* 0: no watchdog */
 	struct event *retry, *extend, *beat;
 } notify = { .fd = -1 };
 
@@ -84,7 +84,7 @@ send_text(const char *text)
 	return true;
 }
 
-/* The text first: who hears that we are ready shall know with what. */
+/* The status text first, so that it is known when we say that we are ready. */
 static bool
 send_waiting(void)
 {
@@ -118,7 +118,7 @@ notify_retry_cb(evutil_socket_t fd, short what, void *arg)
 	flush();
 }
 
-/* What is missed here comes again by itself. */
+/* A lost one does no harm: the next follows by the timer. */
 static void
 notify_extend_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -178,7 +178,10 @@ say_state(enum state state, const char *text)
 		notify_extend_cb(-1, 0, NULL);
 }
 
-/* A whole number in the environment, which no child shall see; or 0. */
+/*
+ * A whole number of the environment, or 0; it is removed, so that no child sees
+ * it.
+ */
 static uint64_t
 take_number(const char *name)
 {
@@ -214,7 +217,7 @@ start_beat(struct event_base *base)
 	set_timer(notify.beat, 0);
 }
 
-/* Returns false when it is no name of a socket. */
+/* Returns false when it is not a name of a socket. */
 static bool
 take_address(const char *name)
 {

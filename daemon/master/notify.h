@@ -1,11 +1,11 @@
 /*
- * notify.h: telling systemd how we are, as sd_notify(3) does.  Nothing here can
- * fail the daemon, or hold it up: what the manager does not take now it is told
- * again, in order, and of two texts the later.
+ * notify.h: tells systemd our state, as sd_notify(3) does.  Nothing here can
+ * end the daemon or make it wait: what the manager does not take now is sent
+ * again, in order, and of two texts only the later.
  *
- * As long as we start, reload or stop, its time limits are put off again and
- * again, since each of these has limits of its own.  If it watches us, it is
- * told from the event loop that we are alive, as long as that is on time.
+ * While we start, reload or stop, we keep extending its time limits, since each
+ * of these has limits of its own.  If the manager has a watchdog, the event
+ * loop tells it that we are alive, while the loop is on time.
  */
 
 #ifndef SLUICE_MASTER_NOTIFY_H

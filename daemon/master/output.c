@@ -1,8 +1,8 @@
 /*
  * output.c: a child writes to open files of its own: offset, O_NONBLOCK and
  * O_APPEND belong to the open file, and with ours a plugin would change them
- * for us and for the shell.  A terminal it does not get at all: it could read
- * what is typed there, type, turn the echo off.
+ * for us and for the shell.  It does not get a terminal at all: it could read
+ * what is typed there, type, or turn the echo off.
  */
 
 #include "master/output.h"
@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PROMPT_MS 50 /* what is no line by then will be none */
+#define PROMPT_MS 50 /* to wait for the rest of a line */
 
-/* -1 where that cannot be had. */
+/* -1 where that cannot be opened. */
 static int
 open_anew(int fd)
 {
@@ -28,12 +28,12 @@ open_anew(int fd)
 
 	if (fstat(fd, &st) == -1)
 		return -1;
-	/* All write to its end, also after it was cut. */
+	/* With O_APPEND all write at its end, also after it was truncated. */
 	if (S_ISREG(st.st_mode))
 		flags |= O_APPEND;
 	/*
-	 * A pipe without a reader, a serial line without a carrier: not to wait
-	 * for.
+	 * Do not wait for a pipe without a reader, or a serial line without a
+	 * carrier.
 	 */
 	opened = open(paths[fd], flags | O_NONBLOCK);
 	if (opened != -1)
@@ -42,8 +42,7 @@ open_anew(int fd)
 }
 
 /*
- * Is there nothing that one could read, and nothing that one could shut for
- * all?
+ * Is it something that cannot be read, and that cannot be shut down for others?
  */
 static bool
 is_harmless(int fd)
@@ -72,7 +71,7 @@ place(int fd, int relay, int null)
 {
 	int opened = relay;
 
-	/* A terminal without a relay is none of its business. */
+	/* Without a relay a child does not get the terminal. */
 	if (opened == -1 && !isatty(fd))
 		opened = open_anew(fd);
 
@@ -94,7 +93,7 @@ output_place(const int relays[3])
 	return 0;
 }
 
-/* 0, or -1: nobody takes it. */
+/* 0, or -1: the other end is gone. */
 static int
 show(const char *bytes, size_t length)
 {

@@ -1,6 +1,6 @@
 /*
- * output.h: standard output and standard error, for a child and for who has
- * children: what they write, and that they can do no more than write.
+ * output.h: standard output and standard error of a process and its children,
+ * so that the children can only write to them.
  */
 
 #ifndef SLUICE_MASTER_OUTPUT_H
@@ -9,16 +9,15 @@
 #include <stdbool.h>
 
 /*
- * Must a process stand between a child and what the descriptor is?  Before a
- * terminal, which whoever has it can set up; and where it could not be had to
- * write only and for itself: a socket, such as the journal's, which one could
- * shut down for all.
+ * Does a child need a relay process in front of this descriptor?  Yes for a
+ * terminal, since whoever has it can change its settings, and for a socket,
+ * such as the journal's, which one process could shut down for all.
  */
 bool output_needs_relay(int fd);
 
 /*
- * In a child: nothing to read as 0, and 1 and 2 to write only.  relays, by
- * number: what to write to instead, or -1.  0 or -1.
+ * In a child: make 0 empty, and 1 and 2 write-only.  relays, by number: what to
+ * write to instead, or -1.  0 or -1.
  */
 int output_place(const int relays[3]);
 

@@ -1,6 +1,6 @@
 /*
- * probation.h: is a new generation any good?  Counts the crashes of its first
- * time, and remembers what was taken back.
+ * probation.h: counts the crashes of a new generation, and remembers the one
+ * that was taken back.
  */
 
 #ifndef SLUICE_MASTER_PROBATION_H
@@ -11,14 +11,14 @@
 
 struct gen;
 
-#define PROBATION_CRASHES 3 /* so many are too many */
+#define PROBATION_CRASHES 3 /* this many are too many */
 
 struct probation {
 	uint64_t length_ms;
 	uint64_t begun_ms; /* of the monotonic clock */
 	unsigned int crashes;
 	bool on;
-	int refused; /* the bundle of what was taken back; -1: nothing was */
+	int refused; /* the bundle of the one that was taken back; -1: none */
 	uint32_t refused_number;
 };
 
@@ -30,17 +30,17 @@ void probation_begin(struct probation *probation, uint64_t length_ms);
 void probation_end(struct probation *probation);
 
 /*
- * It crashed once more.  Returns true when that was once too often, which ends
- * it.
+ * It crashed once more.  Returns true when that was too often; the probation is
+ * then over.
  */
 bool probation_crash(struct probation *probation);
 
-/* Remember that this one was taken back; only the last one is. */
+/* Remember that this one was taken back, in place of an earlier one. */
 void probation_remember(struct probation *probation, const struct gen *gen);
 void probation_forget(struct probation *probation);
-/* Is it the same, byte for byte, images included? */
+/* Is it the same as the one taken back, byte for byte, images included? */
 bool probation_knows(const struct probation *probation, const struct gen *gen);
-/* Are these two? */
+/* Are these two the same? */
 bool probation_same(const struct gen *a, const struct gen *b);
 
 #endif

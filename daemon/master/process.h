@@ -1,6 +1,6 @@
 /*
- * process.h: what the kernel shows of a process: who waits for it looks before
- * he ends it.
+ * process.h: what the kernel shows of a process.  Whoever waits for a process
+ * looks here before ending it.
  */
 
 #ifndef SLUICE_MASTER_PROCESS_H
@@ -17,10 +17,10 @@ struct process_view {
 	bool dying;
 };
 
-/* false: there is no such process, or nothing is known. */
+/* false: no such process, or /proc cannot be read. */
 bool process_look(pid_t pid, struct process_view *ret);
 
-/* Who traces it; 0: nobody. */
+/* The process that traces it; 0: none. */
 pid_t process_tracer(pid_t pid);
 
 /*

@@ -1,6 +1,6 @@
 /*
- * reload.c: who wants a transaction, when the next one begins, and what came
- * of the last.  The way through one is in reload_stages.c.
+ * reload.c: the requests for a transaction, when the next one begins, and its
+ * verdict.  The stages of one are in reload_stages.c.
  */
 
 #include "master/reload.h"
@@ -60,7 +60,7 @@ reload_schedule(struct reload *reload)
 	event_in(reload->again, wait_ms);
 }
 
-/* It ends with this line. */
+/* Give the verdict, which ends with this line. */
 static void __attribute__((format(printf, 3, 4)))
 conclude(struct reload *reload, bool good, const char *fmt, ...)
 {
@@ -162,7 +162,7 @@ reload_complete(struct reload *reload)
 	finish(reload, true);
 }
 
-/* Begin what is wanted: first the way back, since it has the older reason. */
+/* Begin what was asked for: a way back goes before a reload. */
 static void
 reload_again_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -193,7 +193,9 @@ request(struct reload *reload, const char *who, unsigned int flags,
 {
 	if (flags & RELOAD_FORCE)
 		reload->wanted_force = true;
-	/* A person's wish is not put off, and takes the place of a plugin's. */
+	/*
+	 * A request of a person is not put off, and replaces that of a plugin.
+	 */
 	if (reload->wanted && pause_ms >= reload->pause_ms)
 		return;
 	snprintf(reload->who, sizeof(reload->who), "%s", who);

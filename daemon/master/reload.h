@@ -1,5 +1,5 @@
 /*
- * reload.h: from what lies on disk to what is served: one transaction, the
+ * reload.h: the transaction that brings what lies on disk into service, the
  * same for the start and for every reload.  All of it happens, or nothing.
  */
 
@@ -38,12 +38,15 @@ struct reload *reload_new(struct event_base *base, struct children *children,
     void *arg);
 void reload_free(struct reload *reload);
 
-/* Begin, or do one more after the one that runs; who: "SIGHUP", for the log. */
+/*
+ * Begin a reload, or another one after the one that runs; who: "SIGHUP", for
+ * the log.
+ */
 void reload_request(struct reload *reload, const char *who);
 
 /*
- * The same, asked for by a plugin: at most one a second, and after whatever a
- * person wishes.
+ * The same, asked for by a plugin: at most one a second, and after the requests
+ * of people.
  */
 void reload_request_by_plugin(struct reload *reload, uint32_t worker);
 
@@ -52,7 +55,7 @@ enum {
 	RELOAD_FORCE = 1, /* also what was taken back before: see probation */
 };
 
-/* Who wants to know what became of it. */
+/* Is told the verdict. */
 struct reload_waiter {
 	/*
 	 * Once.  text: the lines that say what is wrong, and last the verdict
@@ -65,10 +68,10 @@ struct reload_waiter {
 #define RELOAD_WAITERS_MAX 64
 
 /*
- * As reload_request(), for one who waits (or NULL; it is copied) for the
- * verdict of the reload that begins after this call: of one that runs by now
- * another one hears.  Told false when the master stops, and false from inside
- * the call when it is stopping already or too many wait.
+ * As reload_request().  The waiter (copied; or NULL) is told the verdict of the
+ * reload that begins after this call, not of one that runs already.  It is told
+ * false when the master stops, and from inside the call when the master is
+ * stopping already or too many wait.
  */
 void reload_request_for(struct reload *reload, const char *who,
     unsigned int flags, const struct reload_waiter *waiter);
@@ -76,19 +79,19 @@ void reload_request_for(struct reload *reload, const char *who,
 /*
  * Go back to what is reload_previous() now, by the same transaction; during a
  * canary: end that, which leaves what was served before.  It goes before every
- * reload that is only wished for, and calls off one that a plugin has asked
- * for; one that a person has asked for comes to its end first.  When there is
- * nothing to go back to, the waiter is told so from inside the call.
+ * reload that has not begun, and calls off a running one if a plugin has asked
+ * for it; one that a person has asked for ends first.  If there is no
+ * generation to go back to, the waiter is told so from inside the call.
  */
 void reload_rollback(struct reload *reload, const char *who,
     const struct reload_waiter *waiter);
 
-/* Forget all waiters with this arg; they are told nothing. */
+/* Forget all waiters with this arg, without telling them. */
 void reload_forget_waiter(struct reload *reload, const void *arg);
 
 /*
- * What was served before reload_committed() and is not the same, or NULL.
- * Borrowed; has no sockets.
+ * The last generation served before reload_committed() that differs from it, or
+ * NULL.  Borrowed; has no sockets.
  */
 const struct gen *reload_previous(const struct reload *reload);
 
@@ -106,13 +109,13 @@ struct reload_verdict {
 	uint64_t time_ms; /* CLOCK_REALTIME */
 	char text[256];
 };
-/* NULL: there was none yet.  Borrowed. */
+/* NULL: none yet.  Borrowed. */
 const struct reload_verdict *reload_last_verdict(const struct reload *reload);
 
 /* Was the last one refused only since a worker did not answer? */
 bool reload_was_held_up(const struct reload *reload);
 
-/* End what runs, in any state, and begin no more. */
+/* Abort what runs, in any state, and begin no more. */
 void reload_stop(struct reload *reload);
 
 /* What is served; NULL: nothing yet.  Borrowed. */
@@ -124,7 +127,7 @@ void reload_on_refused(struct reload *reload, uint32_t worker);
 void reload_on_committed(struct reload *reload, uint32_t worker);
 void reload_on_lost(struct reload *reload, uint32_t worker, const char *how);
 void reload_on_settled(struct reload *reload);
-/* One died by a signal or an error: whose fault it is, see struct crash. */
+/* A worker crashed; crash->generation is the one to blame. */
 void reload_on_crash(struct reload *reload, uint32_t generation);
 /*
  * Its plugin stops a listener in all workers: now, or when what runs is over.

@@ -1,7 +1,4 @@
-/*
- * reload_internal.h: the transaction: for reload.c (who wants one, and what
- * came of it) and reload_stages.c.
- */
+/* reload_internal.h: the transaction, for reload*.c. */
 
 #ifndef SLUICE_MASTER_RELOAD_INTERNAL_H
 #define SLUICE_MASTER_RELOAD_INTERNAL_H
@@ -34,7 +31,7 @@ enum reload_state {
 
 enum reload_kind {
 	KIND_RELOAD,   /* to what lies on disk */
-	KIND_ROLLBACK, /* to the previous generation: somebody asked for it */
+	KIND_ROLLBACK, /* to the previous generation: a person asked for it */
 	KIND_RESCUE,   /* the same, because this one crashes */
 };
 
@@ -50,30 +47,30 @@ struct reload {
 	/* what runs */
 	enum reload_state state;
 	enum reload_kind kind;
-	enum workers_part part; /* whom this step of it is for */
+	enum workers_part part; /* the workers this step is for */
 	bool forced;
 	bool by_plugin;	 /* it was asked for by one */
-	char ended[160]; /* by whose wish it ends without a fault; "" */
+	char ended[160]; /* why it ends without an error; "" */
 	struct build *build;
 	struct gen *next; /* being built, or tried by the workers of a canary */
 	struct gen *committed;
 	struct gen *old;	   /* while the workers leave it */
 	struct gen *previous;	   /* what may come back */
 	STAILQ_HEAD(, stop) stops; /* of listeners, when it is over */
-	uint32_t waiting;	   /* for so many workers */
+	uint32_t waiting;	   /* how many workers it waits for */
 	uint32_t last_number;	   /* that any worker has served */
 	struct verdict verdict;
 	char reason[128]; /* of a rescue */
-	/* Looks for whom we wait; see reload_patience.c. */
+	/* Fires while we wait for workers; see reload_patience.c. */
 	struct event *deadline;
-	unsigned int ticks; /* it has looked so often */
-	bool held_up;	    /* the last one was refused by it */
+	unsigned int ticks; /* how often it has fired */
+	bool held_up; /* the last one was refused since a worker was late */
 	struct event *tick; /* of the canary */
 	struct canary canary;
 	struct probation probation;
 	/* what is wanted next */
 	struct event *again; /* begins it */
-	char who[64];	     /* wanted it */
+	char who[64];	     /* asked for it */
 	bool wanted, wanted_force, wanted_by_plugin;
 	bool rollback, rescue; /* before that */
 	struct gen *back_to;   /* where the rollback goes */
@@ -97,13 +94,13 @@ void reload_complete(struct reload *reload);
 void reload_stage_build(struct reload *reload); /* from what lies on disk */
 void reload_stage_check(struct reload *reload); /* `next` is there */
 void reload_stage_settle(struct reload *reload);
-/* All workers as before; those of a canary, too. */
+/* All workers go back to what they served before, those of a canary, too. */
 void reload_fail(struct reload *reload);
-/* Nobody is waited for any more: the next stage. */
+/* No worker is waited for any more: the next stage. */
 void reload_go_on(struct reload *reload);
 /*
- * What became of workers (their names) in PREPARE, told at the plugin if the
- * first of them shows that it is, or was, in one.
+ * Report what happened to workers (their names) in PREPARE, at the plugin if
+ * the first of them is, or was, in one.
  */
 void reload_tell_trouble(struct reload *reload, uint32_t worker,
     const char *names, const char *what);
@@ -113,26 +110,26 @@ void reload_patience_begin(struct reload *reload);
 void reload_patience_end(struct reload *reload);
 void reload_late_cb(int fd, short what, void *arg); /* of the deadline */
 
-/* reload_stops.c: what plugins wished to stop meanwhile. */
+/* reload_stops.c: listeners that plugins stopped meanwhile. */
 void stops_apply(struct reload *reload);
 void stops_forget(struct reload *reload);
 
-/* reload_rollback.c: it ends by a wish, as text says; what was served stays. */
+/* reload_rollback.c: it was called off, as text says; what was served stays. */
 void reload_call_off(struct reload *reload);
 
 /* reload_canary.c: which workers are the first? */
 void reload_choose_part(struct reload *reload);
-/* The workers of the canary have it, and the others have not. */
+/* The workers of the canary have committed it, the others have not. */
 void reload_stage_canary(struct reload *reload);
-/* It was not good: the verdict says why. */
+/* The canary failed: the verdict says why. */
 void reload_stage_back(struct reload *reload);
 void reload_tick_cb(int fd, short what, void *arg); /* of its timer */
 
 /* reload_rollback.c: instead of build: with the previous generation. */
 void reload_stage_again(struct reload *reload);
-/* What was taken back comes again only for who insists. */
+/* Refuse what was taken back before, without --force. */
 void reload_check_refused(struct reload *reload);
-/* The workers have left the old one: keep it for a way back, or not. */
+/* The workers have left the old one: keep it to go back to, or drop it. */
 void reload_retire(struct reload *reload);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * reload_patience.c: a transaction waits for workers, and says for whom.  No
- * worker is ended for being late: a reload that nobody has committed to yet is
- * refused, a rollback goes on without those that do not answer, and what is
- * decided is waited for.  Whoever hangs is the watchdog's business.
+ * reload_patience.c: a transaction waits for workers, and logs for which.  No
+ * worker is ended for being late: before COMMIT a reload is refused, and a
+ * rollback goes on without those that do not answer; after COMMIT it waits.
+ * The watchdog deals with workers that hang.
  *
- * It counts its own ticks, so time that the master did not have counts for
- * nothing.
+ * It counts its own ticks, so time in which the master did not run does not
+ * count.
  */
 
 #include <event2/event.h>
@@ -21,7 +21,7 @@
 
 #define TICK_MS 1000
 #define ANSWER_S 5   /* for those that serve; they do nothing else meanwhile */
-#define COME_UP_S 30 /* for those that come up; who hangs, is ended sooner */
+#define COME_UP_S 30 /* to come up; the watchdog is faster if one hangs */
 #define SAY_S 60     /* between two lines about the same wait */
 
 static void
@@ -49,7 +49,7 @@ reload_was_held_up(const struct reload *reload)
 	return reload->held_up;
 }
 
-/* Log for whom it waits, and what they do. */
+/* Log which workers it waits for, and what they do. */
 static void
 say_waiting(struct reload *reload, const char *what)
 {
@@ -65,8 +65,8 @@ say_waiting(struct reload *reload, const char *what)
 }
 
 /*
- * What they are late with is a problem of the generation where the board shows
- * them in code of it, and else one of its own.
+ * If the board shows them in code of the generation, their being late is a
+ * problem of that plugin, else of the workers.
  */
 static void
 tell_late(struct reload *reload)
@@ -99,7 +99,8 @@ tell_late(struct reload *reload)
 }
 
 /*
- * Those that are not back from what was called off before, or still coming up.
+ * Workers that are still busy with what was called off before, or still coming
+ * up.
  */
 static void
 tell_unsettled(struct reload *reload)
@@ -127,7 +128,7 @@ refuse(struct reload *reload)
 	reload_fail(reload);
 }
 
-/* A way back is not held up by those that hang in what is left behind. */
+/* A rollback does not wait for workers that hang in the code it leaves. */
 static void
 leave_behind(struct reload *reload)
 {
@@ -136,7 +137,7 @@ leave_behind(struct reload *reload)
 	reload_go_on(reload);
 }
 
-/* Does somebody wait who has connections to lose? */
+/* Is a worker waited for that has connections to lose? */
 static bool
 some_serve(const struct reload *reload)
 {
@@ -147,13 +148,13 @@ some_serve(const struct reload *reload)
 	return false;
 }
 
-/* Before the decision: refuse it, or go on without them. */
+/* Before COMMIT: refuse the reload, or go on without them. */
 static void
 lose_patience(struct reload *reload)
 {
 	bool serve = some_serve(reload);
 
-	/* A start has nothing to keep; what hangs there ends by itself. */
+	/* A start has nothing to keep, and the watchdog ends what hangs. */
 	if (!serve && reload->committed == NULL) {
 		if (reload->ticks % SAY_S == ANSWER_S)
 			say_waiting(reload, "to start");

@@ -1,7 +1,7 @@
 /*
- * reload_rollback.c: the way back to the previous generation, for who asks for
- * it, and when the new one crashes.  What is kept of a generation is its bundle
- * and its images: no sockets, since clients would wait there for nobody.
+ * reload_rollback.c: the way back to the previous generation, when a person
+ * asks for it or the new one crashes.  What is kept of a generation is its
+ * bundle and its images: no sockets, since clients would wait there for nobody.
  */
 
 #include <stdio.h>
@@ -19,7 +19,8 @@ reload_retire(struct reload *reload)
 {
 	struct gen *old = reload->old;
 	/*
-	 * One that crashes too much is no way back, nor is the same once more.
+	 * Do not keep one that crashes too much, nor one that is the same as
+	 * the new one.
 	 */
 	bool bad = reload->kind == KIND_RESCUE || reload->rescue ||
 	    (reload->kind == KIND_RELOAD && old != NULL &&
@@ -69,7 +70,7 @@ reload_stage_again(struct reload *reload)
 	}
 }
 
-/* What was taken back comes again only for who insists. */
+/* Refuse what was taken back before, without --force. */
 void
 reload_check_refused(struct reload *reload)
 {
@@ -96,8 +97,8 @@ reload_check_refused(struct reload *reload)
 }
 
 /*
- * Part of the workers try a generation, or are about to, and nothing is
- * decided.
+ * Some workers try a generation, or are about to, and the others have not
+ * committed.
  */
 static bool
 is_canary(const struct reload *reload)
@@ -122,17 +123,18 @@ static void
 end_canary(struct reload *reload, const char *who)
 {
 	if (reload->state == RELOAD_BACK)
-		return; /* it has come to an end */
+		return; /* it has ended */
 	snprintf(reload->ended, sizeof(reload->ended), "canary ended by %s",
 	    who);
 	if (reload->state == RELOAD_CANARY)
 		reload_stage_back(reload);
-	else if (reload->state != RELOAD_COMMIT) /* which is followed by it */
+	else if (reload->state != RELOAD_COMMIT) /* it ends after that */
 		reload_call_off(reload);
 }
 
 /*
- * As whoever asks has seen it: what is committed just now was not served yet.
+ * The generation that whoever asks has seen last: one that is just being
+ * committed was not served yet.
  */
 static struct gen *
 rollback_target(const struct reload *reload)
@@ -169,7 +171,7 @@ void
 reload_rollback(struct reload *reload, const char *who,
     const struct reload_waiter *waiter)
 {
-	/* Or is one under way? */
+	/* Or is a rollback running already? */
 	bool back = reload->state != RELOAD_IDLE && reload->kind != KIND_RELOAD;
 	bool canary = !back && is_canary(reload);
 	const char *obstacle = NULL;
@@ -214,7 +216,10 @@ reload_on_crash(struct reload *reload, uint32_t generation)
 	probation_remember(&reload->probation, gen);
 	reload->rescue = true;
 	if (reload->state == RELOAD_CANARY) {
-		/* What the others serve cannot wait for the end of it. */
+		/*
+		 * What the other workers serve crashes: do not wait for the end
+		 * of the canary.
+		 */
 		verdict_say(&reload->verdict, "canary: ended, since %s", text);
 		reload_stage_back(reload);
 		return;

@@ -2,8 +2,8 @@
  * reload_stages.c: the transaction as a machine of a few states.  A function
  * for each stage begins it; what ends it are events: a child's answer or death,
  * or a deadline.  Whatever goes wrong before COMMIT leads to reload_fail();
- * from COMMIT on nothing can go wrong any more but a worker's death, after
- * which it comes up in the new generation.
+ * after COMMIT only a worker can die, and then it comes up in the new
+ * generation.
  */
 
 #include "master/reload.h"
@@ -39,7 +39,7 @@ reload_fail(struct reload *reload)
 		reload_refuse(reload);
 }
 
-/* All that were told have answered, or are gone. */
+/* All workers that were told have answered, or are gone. */
 static void
 stage_committed(struct reload *reload)
 {
@@ -114,15 +114,15 @@ stage_prepare(struct reload *reload)
 }
 
 /*
- * Only now: until it has settled a worker may still hold sockets that come
- * back.
+ * Only now: a worker that has not settled may still hold sockets that are
+ * needed again.
  */
 static void
 stage_bind(struct reload *reload)
 {
 	const struct gen_teller teller = { tell_problem, reload };
 
-	/* The others of a canary follow into what is bound already. */
+	/* The other workers follow a canary: the sockets are bound already. */
 	if (reload->next->slots == NULL)
 		gen_bind(reload->next, reload->sockets, reload->slots,
 		    workers_count(reload->workers), &teller);
@@ -145,7 +145,7 @@ reload_stage_settle(struct reload *reload)
 		reload_patience_begin(reload);
 }
 
-/* What the processes were started with stays. */
+/* These keys cannot change while the processes run. */
 static void
 check_restart_keys(struct reload *reload)
 {
@@ -296,7 +296,8 @@ lost_while_preparing(struct reload *reload, uint32_t worker, const char *how)
 	char name[32];
 
 	/*
-	 * Those that crash are why we go back: they come up in what we go to.
+	 * Workers that crash are the reason for a rescue: they come up in the
+	 * old generation.
 	 */
 	if (reload->kind != KIND_RELOAD) {
 		reload->waiting = workers_waiting(reload->workers);

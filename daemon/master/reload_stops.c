@@ -1,8 +1,7 @@
 /*
- * reload_stops.c: listeners that their plugins stop.  From BIND to the end of a
- * transaction there are two plans of what is listened on, and workers have been
- * told one of them: so a stop that comes meanwhile is applied after COMMIT or
- * ABORT, to what is served by then.
+ * reload_stops.c: listeners that their plugins stop.  Between BIND and the end
+ * of a transaction workers have been told which sockets to use, so a stop that
+ * comes meanwhile is applied after COMMIT or ABORT, to what is served then.
  */
 
 #include <stdlib.h>
@@ -26,17 +25,14 @@ apply(struct reload *reload, uint32_t worker, const char *name,
 {
 	unsigned int dropped = 0;
 
-	/* The name may be another plugin's by now. */
+	/* The listener may have another plugin by now. */
 	if (gen_is_served_by(reload->committed, name, plugin))
 		dropped += gen_drop_sockets(reload->committed, name);
 	/* In a canary both generations are served. */
 	if (reload_in_canary(reload) &&
 	    gen_is_served_by(reload->next, name, plugin))
 		dropped += gen_drop_sockets(reload->next, name);
-	/*
-	 * Of one that is not there, or was stopped before, nothing is left to
-	 * do.
-	 */
+	/* Nothing to do for a listener that is gone or was stopped before. */
 	if (dropped == 0)
 		return;
 	log_info("listener %s was stopped by its plugin in worker %u", name,
@@ -44,7 +40,7 @@ apply(struct reload *reload, uint32_t worker, const char *name,
 	workers_stop_listener(reload->workers, name, close_active);
 }
 
-/* Is there more than one plan? */
+/* Is a transaction between BIND and its end? */
 static bool
 must_wait(const struct reload *reload)
 {
@@ -111,7 +107,10 @@ reload_stop_listener(struct reload *reload, uint32_t worker, const char *name,
 {
 	if (reload->state == RELOAD_STOPPED)
 		return true;
-	/* Names come from a worker: only those are kept that mean something. */
+	/*
+	 * Names come from a worker, which is untrusted: keep only those that
+	 * exist.
+	 */
 	if (!gen_is_served_by(reload->committed, name, plugin) &&
 	    !gen_is_served_by(reload->next, name, plugin))
 		return false;

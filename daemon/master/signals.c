@@ -1,6 +1,6 @@
 /*
- * signals.c: a signalfd on the event loop.  Unlike a handler it can miss
- * nothing that came before the loop ran, and it knows who sent what.
+ * signals.c: a signalfd on the event loop.  It misses no signal that came
+ * before the loop ran, and it knows the senders.
  */
 
 #include "master/signals.h"
@@ -33,7 +33,10 @@ struct signals {
 static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS,
 	SIGTRAP };
 
-/* Not for us: libevent's, and what by default stops or does nothing. */
+/*
+ * Left alone: libevent's, and those that stop a process or do nothing by
+ * default.
+ */
 static const int others[] = { SIGCHLD, SIGTSTP, SIGCONT, SIGWINCH, SIGURG,
 	SIGPIPE, SIGXFSZ, SIGTTIN, SIGTTOU };
 
@@ -123,10 +126,7 @@ signals_readable_cb(evutil_socket_t fd, short what, void *arg)
 		obey(arg, &info);
 }
 
-/*
- * The core dump or the status tells the rest; that the master died stands in
- * the log.
- */
+/* Log that the master dies; the core dump or the exit status says the rest. */
 static void
 on_fault(int number, siginfo_t *info, void *context)
 {
@@ -147,7 +147,7 @@ on_fault(int number, siginfo_t *info, void *context)
 static void
 catch_faults(void)
 {
-	static char memory[STACK_SIZE]; /* ours may be what overflowed */
+	static char memory[STACK_SIZE]; /* ours may have overflowed */
 	const stack_t stack = { .ss_sp = memory, .ss_size = sizeof(memory) };
 	struct sigaction action = {
 		.sa_sigaction = on_fault,
@@ -174,7 +174,9 @@ choose(sigset_t *ret_taken)
 		sigdelset(ret_taken, faults[i]);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		sigdelset(ret_taken, others[i]);
-	/* One that is ignored, as by nohup(1), would never get there. */
+	/*
+	 * An ignored signal, as by nohup(1), would never reach the descriptor.
+	 */
 	for (number = 1; number < NSIG; number++)
 		if (sigismember(ret_taken, number) == 1)
 			signal(number, SIG_DFL);

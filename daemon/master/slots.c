@@ -53,7 +53,9 @@ find_free(const struct slots *slots)
 		if (slots->slot[i].refs == 0 &&
 		    shm_connections(slots->shm, i) == 0)
 			return i;
-	/* A worker that does not let go must not keep new listeners out. */
+	/*
+	 * A worker that never stops counting must not keep new listeners out.
+	 */
 	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
 		if (slots->slot[i].refs == 0)
 			return i;

@@ -1,8 +1,8 @@
 /*
- * slots.h: a listener's place in the counts that all workers share.  It goes
- * with the name, and is not given to another one while a connection of the old
- * one is still counted there, unless no other is left: what workers count is
- * only what they say.
+ * slots.h: a listener's slot in the counts that all workers share.  It belongs
+ * to the name.  Another listener does not get it while connections of the old
+ * one are counted there, unless no other slot is left, since workers may count
+ * wrongly.
  */
 
 #ifndef SLUICE_MASTER_SLOTS_H
@@ -26,14 +26,14 @@ void slots_free(struct slots *slots);
 uint32_t slots_ref(struct slots *slots, const char *name);
 void slots_unref(struct slots *slots, uint32_t slot);
 
-/* That worker serves it: what it counts there is to be believed. */
+/* That worker serves it: its counts in this slot are valid. */
 void slots_give(struct slots *slots, uint32_t slot, uint32_t worker);
 /*
  * Has its process been told to serve the listener of that name, now or before?
  */
 bool slots_given(const struct slots *slots, const char *name, uint32_t worker);
 
-/* Whose it is, or was last; NULL: nobody's so far. */
+/* The listener that has it, or had it last; NULL: none so far. */
 const char *slots_name(const struct slots *slots, uint32_t slot);
 
 #endif

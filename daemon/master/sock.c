@@ -1,6 +1,6 @@
 /*
- * sock.c: one listening socket: its options, and that it is what we made of it.
- * Workers hold it, too, so a plugin can shut it down, or change it for all.
+ * sock.c: one listening socket: its options, and restoring them.  Workers hold
+ * it, too, so a plugin can shut it down or change it for all.
  */
 
 #include <errno.h>
@@ -22,7 +22,7 @@ set_option(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
 }
 
-/* What the kernel does by itself: only a fresh socket knows. */
+/* The kernel's defaults, read from a new socket. */
 static int
 default_keepidle(int family)
 {
@@ -36,7 +36,9 @@ default_keepidle(int family)
 	return value;
 }
 
-/* Accepted sockets inherit these: no system call per connection. */
+/*
+ * Accepted sockets inherit these, which saves system calls for each connection.
+ */
 bool
 sock_set_options(const struct sock *sock,
     const struct listener_settings *listener)
@@ -102,8 +104,9 @@ is_at_its_address(const struct sock *sock)
 }
 
 /*
- * TCP forgets that it was shut down, or connected somewhere; others never do.
- * A port that the kernel has chosen is given up by that, though it still shows.
+ * A TCP socket that was shut down or connected can listen again; others cannot.
+ * Its port is then lost if the kernel had chosen it, though getsockname(2)
+ * still shows it.
  */
 static bool
 listen_again(const struct sock *sock)
@@ -113,7 +116,7 @@ listen_again(const struct sock *sock)
 
 	if (sock->actual.sa.sa_family != AF_UNIX) {
 		connect(sock->fd, &nowhere, sizeof(nowhere));
-		/* Fails where it has its port still. */
+		/* Fails if it still has its port. */
 		if (bind(sock->fd, &sock->actual.sa, sock->actual_length) ==
 			-1 &&
 		    errno != EINVAL)
@@ -135,7 +138,9 @@ restore_listening(const struct sock *sock, char *text)
 		sticky_say(text, "it was shut down");
 		return listen_again(sock);
 	}
-	/* What cannot be seen is set anew, but for queues that are not ours. */
+	/*
+	 * Set again what cannot be read back, except queues that are not ours.
+	 */
 	if (sock->backlog == 0)
 		return true;
 	if (listen(sock->fd, sock->backlog) == 0 && shown != 0 &&
@@ -195,7 +200,7 @@ sock_apply(struct sock *sock, const struct listener_settings *listener)
 	struct error err;
 	int path_fd;
 
-	/* What is served from now on is what clients reach. */
+	/* From now on clients reach this socket. */
 	sock_restore(sock, listener->name);
 	if (!sock_set_options(sock, listener))
 		log_warn("listener %s: cannot set the options of %s",
@@ -249,7 +254,7 @@ sock_text(const struct sock *sock, char text[ADDRESS_TEXT_MAX])
 	if (address.kind == ADDRESS_UNIX || address.kind == ADDRESS_ABSTRACT ||
 	    sock->actual_length == 0)
 		return address_text(&address, text);
-	/* "*:port" only when it really is both. */
+	/* "*:port" only when it takes IPv4 and IPv6. */
 	if (address.dual && sock->actual.sa.sa_family == AF_INET6) {
 		address.u.in6 = sock->actual.in6;
 		return address_text(&address, text);

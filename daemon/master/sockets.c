@@ -1,7 +1,7 @@
 /*
- * sockets.c: the sockets we hold, found again by what was asked for.  Counted
- * references: every generation that serves a socket has one, and the last one
- * closes it.
+ * sockets.c: the sockets we hold, found by the address that was asked for.
+ * Counted references: every generation that serves a socket has one, and the
+ * last one closes it.
  */
 
 #include "master/sockets.h"
@@ -30,7 +30,7 @@ struct sockets {
 	const struct inherited *inherited;
 	uint32_t last_id;
 	LIST_HEAD(bucket, sock)
-	buckets[BUCKETS]; /* by what they are known by */
+	buckets[BUCKETS]; /* by the address that was asked for */
 };
 
 struct sockets *
@@ -58,11 +58,10 @@ sockets_count(const struct sockets *sockets, const struct address *address)
 	if (address->kind != ADDRESS_SYSTEMD)
 		return 1;
 	count = inherited_count(sockets->inherited, address->u.name);
-	return count == 0 ? 1
-			  : count; /* one, that fails to open and says why */
+	return count == 0 ? 1 : count; /* opening it fails with a reason */
 }
 
-/* Where all sockets are that same_request() may find the same. */
+/* The bucket of all sockets that same_request() may find equal. */
 static struct bucket *
 bucket_of(struct sockets *sockets, const struct address *address,
     const char *scope)
@@ -129,7 +128,8 @@ open_tcp(struct sockets *sockets, const struct address *address,
 	struct address exact = *address;
 
 	/*
-	 * The others of a group follow the first to the port that was chosen.
+	 * The other members of a group use the port that the kernel chose for
+	 * the first.
 	 */
 	if (sibling != NULL && address_port(address) == 0) {
 		if (sibling->actual.sa.sa_family == AF_INET) {
@@ -186,7 +186,7 @@ sock_new(const struct address *address, const char *scope, uint32_t worker,
 }
 
 /*
- * Before the close: as long as our socket is open its inode number is not used
+ * Before the close: while our socket is open its inode number is not used
  * again.
  */
 static void
@@ -208,7 +208,7 @@ static void
 sock_destroy(struct sock *sock)
 {
 	remove_path(sock);
-	/* Workers had it, too, and did with it what they liked. */
+	/* Workers had it, too, and may have made close(2) slow. */
 	if (sock->fd != -1 && sock->requested.kind != ADDRESS_SYSTEMD)
 		aside_close(sock->fd);
 	free(sock->scope);
@@ -274,8 +274,9 @@ sockets_find(struct sockets *sockets, const struct listener_settings *listener,
 }
 
 /*
- * Is there one that cannot be set right, and no other can be made?  A name, and
- * what systemd holds, is taken for as long as anybody has the old one open.
+ * Is there a socket that cannot be restored, while no other can be made?  An
+ * abstract name, or a socket of systemd, is taken while any process has the old
+ * one open.
  */
 static bool
 is_lost(struct sockets *sockets, const struct listener_settings *listener,
@@ -329,7 +330,9 @@ sockets_open(struct sockets *sockets, const struct listener_settings *listener,
 		return sock;
 	if (is_lost(sockets, listener, address, number, err))
 		return NULL;
-	/* Of systemd's sockets those with one name are no group. */
+	/*
+	 * Sockets of systemd with the same name are not an SO_REUSEPORT group.
+	 */
 	sibling =
 	    address->kind == ADDRESS_TCP ? find(sockets, address, scope) : NULL;
 	sock = sock_new(address, scope, worker, number);

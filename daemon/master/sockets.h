@@ -26,16 +26,16 @@ struct sockets *sockets_new(const struct inherited *inherited);
 void sockets_free(struct sockets *sockets);
 
 /*
- * How many sockets an address stands for: 1, but for systemd as many as have
- * the name.
+ * How many sockets an address stands for: 1, or all of systemd's that have the
+ * name.
  */
 unsigned int sockets_count(const struct sockets *sockets,
     const struct address *address);
 
 /*
- * Find or make the socket number `number` of an address, bound.  A new one
- * also listens, unless we serve the address already: then clients must not
- * queue at it before it is sure to be served.  Returns a reference, or NULL.
+ * Find or make the socket number `number` of an address, bound.  A new one also
+ * listens, unless we serve the address already: then no client may wait in its
+ * queue before it is certain to be served.  Returns a reference, or NULL.
  */
 struct sock *sockets_open(struct sockets *sockets,
     const struct listener_settings *listener, const struct address *address,
@@ -62,21 +62,21 @@ int sock_listen(struct sock *sock, const struct listener_settings *listener,
     struct error *err);
 
 /*
- * Workers have the sockets, too.  Set right what a plugin has changed: that it
- * listens, the length of its queue, filters, options.  Logs what that was.
- * Returns 0, or -1: it cannot be, and is not found any more.
+ * Undo what a plugin has changed, since workers have the sockets, too: a
+ * shutdown, the length of its queue, filters, options.  Logs what that was.
+ * Returns 0, or -1: it cannot be undone, and the socket is not found any more.
  */
 int sock_restore(struct sock *sock, const char *listener);
 
-/* Is it so that no client is heard there? */
+/* Is it in a state in which no client is heard? */
 bool sock_is_deaf(const struct sock *sock);
 
-/* A new one in place of such a one, listening.  A reference, or NULL. */
+/* A new socket in place of a deaf one, listening.  A reference, or NULL. */
 struct sock *sockets_replace(struct sockets *sockets, struct sock *sock,
     const struct listener_settings *listener, struct error *err);
 
 /*
- * Make a socket that was open before what the settings say now.  Logs what
+ * Apply the current settings to a socket that was open before.  Logs what
  * fails.
  */
 void sock_apply(struct sock *sock, const struct listener_settings *listener);

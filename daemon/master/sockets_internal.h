@@ -26,7 +26,7 @@ struct sock {
 	char *scope; /* port 0: the listener's name; else NULL */
 	uint32_t worker;
 	unsigned int number;
-	/* what came of it */
+	/* what was bound */
 	union {
 		struct sockaddr sa;
 		struct sockaddr_in in;
@@ -36,19 +36,16 @@ struct sock {
 	socklen_t actual_length;
 	struct stat bound; /* of a unix path */
 	bool listening;
-	int backlog;	      /* of the listen(2) that was last; 0: not ours */
-	struct sticky sticky; /* how it was when we were through with it */
-	bool deaf;	      /* if stuck: no client is heard */
-	bool stuck;	      /* and cannot be again: never used any more */
+	int backlog;	      /* of the last listen(2); 0: not ours */
+	struct sticky sticky; /* its state when we had set it up */
+	bool deaf;	      /* stuck, and no client is heard */
+	bool stuck;	      /* cannot be restored: never used again */
 };
 
-/*
- * What the settings say that accepted sockets inherit.  Returns false with
- * errno.
- */
+/* Set the options that accepted sockets inherit.  Returns false with errno. */
 bool sock_set_options(const struct sock *sock,
     const struct listener_settings *listener);
-/* This is how it shall be from now on. */
+/* Note its state, which sock_restore() brings back. */
 void sock_note(struct sock *sock);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * spawn.c: fork and exec.  Through exec a child gets an address layout of its
  * own, none of our memory, and none of our descriptors.  It gets a session of
- * its own, too: who is in that of a terminal can type there.
+ * its own, too: a process in the session of a terminal can type there.
  */
 
 #include "master/spawn.h"
@@ -24,13 +24,10 @@
 #include "ipc/msg.h"
 #include "master/output.h"
 
-#define RELAY_MS 1000 /* at our end, for what is still to be shown */
+#define RELAY_MS 1000 /* at our end, for output that is still on its way */
 #define RELAY_POLL_MS 2
 
-/*
- * By number of a standard descriptor: the way to the process between it and our
- * children; -1: none.
- */
+/* For each standard descriptor: the pipe to its relay process; -1: none. */
 static int relays[3] = { -1, -1, -1 };
 static pid_t relay_pids[3];
 
@@ -41,8 +38,8 @@ spawn_runs_plugins(const char *role)
 }
 
 /*
- * A worker shall drain when the master dies; it asks for that anew after it
- * changed its user.
+ * A worker drains when the master dies.  It must ask for this signal again
+ * after it has changed its user.
  */
 static int
 death_signal(const char *role)
@@ -51,9 +48,9 @@ death_signal(const char *role)
 }
 
 /*
- * What the master handles is the default again; what people send to all of us
- * for the master's sake is ignored, and so is what the kernel sends where a
- * call can fail with a cause.
+ * Signals that the master handles get their default again.  Those that people
+ * send to all processes of the name, but mean for the master, are ignored, and
+ * so are those that the kernel sends where a call can fail with errno instead.
  */
 static void
 reset_signals(void)
@@ -75,9 +72,9 @@ reset_signals(void)
 }
 
 /*
- * What plugin code may know of our environment.  Everything else could be a
- * secret, or speak for the daemon, as NOTIFY_SOCKET does.  sluiced(8) has the
- * same list.
+ * The variables of our environment that plugin code gets.  Everything else
+ * could be a secret, or speak for the daemon, as NOTIFY_SOCKET does.
+ * sluiced(8) has the same list.
  */
 static bool
 is_for_plugins(const char *variable)
@@ -141,7 +138,7 @@ close_others(const int *fds, unsigned int count)
 	close_range((unsigned int)from, ~0U, 0);
 }
 
-/* First out of the way, since one may stand where another belongs. */
+/* First move all out of the way, since one may have the number of another. */
 static int
 place_fds(const int *fds, unsigned int count)
 {
@@ -159,7 +156,10 @@ place_fds(const int *fds, unsigned int count)
 	return close_range(CHILD_CHANNEL_FD + count, ~0U, 0);
 }
 
-/* The journal is still the journal behind a relay: log.c looks at this. */
+/*
+ * Behind a relay the journal is still the journal: log.c looks at this
+ * variable.
+ */
 static void
 rename_journal(void)
 {
@@ -197,7 +197,7 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 	_exit(SPAWN_FAILED_STATUS);
 }
 
-/* What comes out of the pipe goes to fd, for as long as anybody can write. */
+/* Copy from the pipe to fd until no process can write to the pipe. */
 __attribute__((noreturn)) static void
 become_relay(int from, int fd)
 {
@@ -231,7 +231,7 @@ start_relay(int fd)
 	relay_pids[fd] = pid;
 }
 
-/* What our children have said comes before whatever follows us. */
+/* Output of our children is written before we exit. */
 static void
 end_relays(void)
 {
@@ -259,7 +259,7 @@ same_file(int one, int other)
 	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* Once: what the standard descriptors are does not change. */
+/* Only once, since the standard descriptors do not change. */
 static void
 start_relays(void)
 {
@@ -287,8 +287,8 @@ spawn(const char *role, bool verbose, const int *fds, unsigned int count)
 	int saved;
 
 	/*
-	 * Until exec the child shares libevent's signal pipe: it must catch
-	 * nothing.
+	 * Until exec the child shares libevent's signal pipe, so it must handle
+	 * no signal.
 	 */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);

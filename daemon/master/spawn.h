@@ -6,14 +6,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define SPAWN_FAILED_STATUS 127 /* what exits so never ran */
+#define SPAWN_FAILED_STATUS 127 /* exec failed */
 
 #define SPAWN_FDS_MAX 3
 
-/*
- * Whether plugin code will run there, so that nothing it says or does is to be
- * trusted.
- */
+/* Will plugin code run in this role?  Then nothing it says is trusted. */
 bool spawn_runs_plugins(const char *role);
 
 /*

@@ -1,4 +1,7 @@
-/* sticky.c: a table of options, and what is no plain number. */
+/*
+ * sticky.c: a table of options, and functions for those that are not plain
+ * numbers.
+ */
 
 #include "master/sticky.h"
 
@@ -40,7 +43,7 @@ static const struct option {
 	{ SOL_SOCKET, SO_BINDTOIFINDEX, AS_WAS, "SO_BINDTODEVICE" },
 	{ SOL_SOCKET, SO_RCVBUF, HALF, "SO_RCVBUF" },
 	{ SOL_SOCKET, SO_SNDBUF, HALF, "SO_SNDBUF" },
-	/* Behind the two, which set it. */
+	/* After the two options that set it. */
 	{ SOL_SOCKET, SO_BUF_LOCK, AS_WAS, "SO_BUF_LOCK" },
 	{ SOL_SOCKET, SO_RCVLOWAT, AS_WAS, "SO_RCVLOWAT" },
 	{ SOL_SOCKET, SO_KEEPALIVE, AS_WAS, "SO_KEEPALIVE" },
@@ -125,7 +128,7 @@ sticky_note(int fd, struct sticky *ret)
 	getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, ret->congestion, &length);
 }
 
-/* Returns false when it cannot be as it was. */
+/* Returns false when it cannot be restored. */
 static bool
 reset_number(int fd, const struct option *option, int was, char *text)
 {
@@ -143,7 +146,7 @@ reset_number(int fd, const struct option *option, int was, char *text)
 	return get(fd, option, &now) && now == was;
 }
 
-/* A size that was set stays fixed where the kernel cannot be told otherwise. */
+/* A size that was set cannot become automatic again. */
 static bool
 can_unlock(const struct sticky *sticky)
 {
@@ -187,9 +190,7 @@ reset_bytes(int fd, int level, int name, const void *was, size_t size,
 	return setsockopt(fd, level, name, was, (socklen_t)size) == 0;
 }
 
-/*
- * The time stays behind when it is switched off, so it is of no interest then.
- */
+/* When it is off its time does not matter, though the kernel keeps it. */
 static bool
 reset_linger(int fd, const struct linger *was, char *text)
 {
@@ -205,7 +206,8 @@ reset_linger(int fd, const struct linger *was, char *text)
 }
 
 /*
- * Of all that share the description: who accepts may not wait, nor signal us.
+ * Flags of the open file, which all processes share: accept(2) must not block,
+ * and no signal may be sent to us.
  */
 static bool
 reset_flags(int fd, char *text)
@@ -221,7 +223,7 @@ reset_flags(int fd, char *text)
 	return fcntl(fd, F_SETFL, wanted) == 0;
 }
 
-/* The lock alone harms nobody. */
+/* The lock alone does no harm. */
 static bool
 has_filter(int fd)
 {
@@ -232,7 +234,7 @@ has_filter(int fd)
 	    instructions > 0;
 }
 
-/* Returns false when there is one that is locked. */
+/* Returns false when there is a locked filter. */
 static bool
 drop_filters(int fd, char *text)
 {
@@ -251,7 +253,7 @@ drop_filters(int fd, char *text)
 	return true;
 }
 
-/* A key that is asked of everybody.  Keys for single peers cannot be listed. */
+/* An MD5 key for all peers.  Keys for single peers cannot be listed. */
 static void
 drop_key(int fd, sa_family_t family, char *text)
 {

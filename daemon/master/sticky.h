@@ -1,8 +1,9 @@
 /*
- * sticky.h: what a listening socket keeps, whoever set it.  Workers have it
- * too, and what a plugin does to it outlives the plugin, the worker and every
- * reload: a filter, a linger time that each accepted socket inherits, a cleared
- * O_NONBLOCK.  So it is noted how a socket was, and set right again.
+ * sticky.h: the options that a listening socket keeps, whoever set them.
+ * Workers have it too, and what a plugin does to it outlives the plugin, the
+ * worker and every reload: a filter, a linger time that each accepted socket
+ * inherits, a cleared O_NONBLOCK.  So we note the state of a socket, and
+ * restore it.
  */
 
 #ifndef SLUICE_MASTER_STICKY_H
@@ -25,13 +26,13 @@ struct sticky {
 	char congestion[16];
 };
 
-/* Note how it is. */
+/* Note its state. */
 void sticky_note(int fd, struct sticky *ret);
 
 /*
- * Set it right.  Returns 0; or -1: something cannot be.  *ret_deaf is set when
- * that is a filter, behind which nobody hears the clients.  text: what was
- * changed, in words; "" when nothing was.
+ * Restore the noted state.  Returns 0, or -1 when something cannot be restored.
+ * *ret_deaf is set when that is a filter, which may keep out all clients.
+ * text: what was changed, in words; "" when nothing was.
  */
 int sticky_reset(int fd, const struct sticky *sticky, bool *ret_deaf,
     char text[STICKY_TEXT_MAX]);

@@ -1,4 +1,4 @@
-/* verdict.c: problems, known again by a hash. */
+/* verdict.c: problems, recognized by a hash when they come again. */
 
 #include "master/verdict.h"
 

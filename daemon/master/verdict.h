@@ -1,7 +1,7 @@
 /*
- * verdict.h: what stands in the way of a generation, as it comes in: logged
- * once, counted, and summed up at the end.  Several workers that say the same
- * are one problem.
+ * verdict.h: collects the problems of a generation: logs each once, counts
+ * them, and sums up at the end.  Several workers that say the same are one
+ * problem.
  */
 
 #ifndef SLUICE_MASTER_VERDICT_H
@@ -22,7 +22,7 @@ struct verdict {
 	uint64_t seen[VERDICT_REMEMBERED];
 	bool cut; /* not all lines fit below */
 	size_t length;
-	char text[VERDICT_TEXT_MAX]; /* what was logged, for who asked */
+	char text[VERDICT_TEXT_MAX]; /* what was logged, for whoever asked */
 };
 
 void verdict_clear(struct verdict *verdict);
@@ -34,13 +34,11 @@ void verdict_clear(struct verdict *verdict);
 void verdict_add(struct verdict *verdict, int level, const char *file,
     uint32_t line, const char *text);
 
-/* The same for a problem of our own. */
+/* The same for a problem that is not in a file. */
 void verdict_say(struct verdict *verdict, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/*
- * A line of the text that somebody else logs, such as the last.  Always fits.
- */
+/* Add a line that the caller logs itself, such as the last.  Always fits. */
 void verdict_note(struct verdict *verdict, const char *line);
 
 /* "1 problem", "3 problems".  Returns text. */

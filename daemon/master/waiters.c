@@ -1,6 +1,6 @@
 /*
  * waiters.c: a small table.  A row is taken out before its owner is told, since
- * he may come back with the next wish, or take others back, from inside.
+ * the owner may add or remove waiters from inside that call.
  */
 
 #include "master/waiters.h"
@@ -27,7 +27,7 @@ waiters_begin(struct waiters *waiters, enum wait what)
 			waiters->row[i].what = WAIT_RUNNING;
 }
 
-/* The order is kept: first come, first told. */
+/* The order is kept: whoever came first is told first. */
 static void
 take_out(struct waiters *waiters, unsigned int at)
 {
@@ -35,7 +35,7 @@ take_out(struct waiters *waiters, unsigned int at)
 		waiters->row[at] = waiters->row[at + 1];
 }
 
-/* The first that waits for what has ended; -1: none does. */
+/* The first that waits for what has ended; -1: none. */
 static int
 find_ended(const struct waiters *waiters)
 {
@@ -52,7 +52,7 @@ waiters_tell(struct waiters *waiters, bool good, const char *text)
 	bool inverse;
 	int at;
 
-	/* Not those who come from inside, to wait for what begins next. */
+	/* Not those who are added meanwhile: they wait for the next one. */
 	for (unsigned int i = 0; i < waiters->count; i++)
 		waiters->row[i].ended = waiters->row[i].what == WAIT_RUNNING;
 	while ((at = find_ended(waiters)) != -1) {

@@ -1,7 +1,6 @@
 /*
- * waiters.h: who waits for the verdict of a reload, or of a rollback.  Some
- * wait for the one that runs, and the others, who came while it ran, for the
- * next.
+ * waiters.h: those who wait for the verdict of a reload or a rollback: of the
+ * one that runs, or, if they came while it ran, of the next.
  */
 
 #ifndef SLUICE_MASTER_WAITERS_H
@@ -22,7 +21,7 @@ struct waiters {
 	struct {
 		struct reload_waiter waiter;
 		enum wait what;
-		bool inverse; /* for it the refusal is the success */
+		bool inverse; /* a refusal is its success */
 		bool ended;   /* it is being told */
 	} row[RELOAD_WAITERS_MAX];
 };
@@ -31,7 +30,7 @@ struct waiters {
 int waiters_add(struct waiters *waiters, const struct reload_waiter *waiter,
     enum wait what, bool inverse);
 
-/* It begins: all who wait for such a one, wait for it. */
+/* One begins: all that wait for the next of this kind now wait for it. */
 void waiters_begin(struct waiters *waiters, enum wait what);
 
 /* The verdict of what runs. */

@@ -1,7 +1,7 @@
 /*
- * watch.c: inotify says that something may have changed; what did, and whether
- * it is complete, is seen by looking at the files.  So it does not matter how
- * an editor or a linker writes: in place, by a rename, or after a removal.
+ * watch.c: inotify says that something may have changed; then we look at the
+ * files to see what changed, and whether it is complete.  So it does not matter
+ * how an editor or a linker writes: in place, by a rename, or after a removal.
  */
 
 #include "master/watch.h"
@@ -23,10 +23,10 @@
 #include "master/watch_files.h"
 
 #define TICK_MS 50	/* between two looks, while something goes on */
-#define QUIET_TICKS 2	/* looks that find nothing new: it is complete */
-#define WRITING_MS 2000 /* a writer that has not closed it: no longer than so */
+#define QUIET_TICKS 2	/* looks without a change: it is complete */
+#define WRITING_MS 2000 /* how long to wait for a writer to close it */
 #define POLL_MS 1000	/* what inotify cannot see, such as a moved parent */
-#define DIRS_MAX 1024 /* more than a configuration has ever been spread over */
+#define DIRS_MAX 1024	/* more than any real configuration needs */
 
 #define INTEREST                                                            \
 	(IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_ATTRIB | \
@@ -44,7 +44,7 @@ struct watch {
 	unsigned int dir_count;
 	unsigned int quiet; /* looks in a row that found nothing new */
 	bool reloading;
-	bool told_dir; /* of one that cannot be watched; the poll looks there */
+	bool told_dir;	     /* a directory that cannot be watched was logged */
 	uint64_t changed_ms; /* when the change of this reload was first seen */
 };
 
@@ -117,7 +117,7 @@ watch_dirs(struct watch *watch)
 	}
 }
 
-/* Something may have changed: look until nothing does any more. */
+/* Something may have changed: look until nothing changes any more. */
 static void
 stir(struct watch *watch)
 {
@@ -128,7 +128,7 @@ stir(struct watch *watch)
 		event_in(watch->tick, TICK_MS);
 }
 
-/* Is somebody in the middle of it? */
+/* Is somebody still writing? */
 static bool
 being_written(struct watch *watch)
 {
@@ -227,7 +227,10 @@ on_event(struct watch *watch, const struct inotify_event *event)
 	if (event->len > 0)
 		file = watch_files_named(&watch->files, event->name);
 	if (file == NULL) {
-		/* The end of a link, perhaps; else a neighbour's business. */
+		/*
+		 * Perhaps the target of a link; else the event is about a file
+		 * we do not watch.
+		 */
 		if ((event->mask & IN_MODIFY) == 0 &&
 		    watch_files_look(&watch->files))
 			stir(watch);
@@ -325,7 +328,7 @@ watch_add(struct watch *watch, const char *pattern)
 		log_warnx("watch: cannot watch %s as well", pattern);
 }
 
-/* Coloured, where there is somebody to see it. */
+/* In colour on a terminal. */
 static void
 say(const struct watch *watch, bool good, unsigned int generation)
 {
@@ -356,7 +359,7 @@ watch_end(struct watch *watch, bool good, unsigned int generation)
 	watch->reloading = false;
 	watch_files_end(&watch->files, good);
 	watch_dirs(watch);
-	/* What changed under the reader's eyes is read once more. */
+	/* What changed while the reader ran is read once more. */
 	stir(watch);
 }
 

@@ -1,6 +1,6 @@
 /*
- * watch.h: --watch, for authors of plugins: reload when a file changed that
- * the configuration is made of, and say how it went.
+ * watch.h: --watch, for authors of plugins: reload when a file of the
+ * configuration changes, and show the verdict.
  */
 
 #ifndef SLUICE_MASTER_WATCH_H
@@ -22,7 +22,7 @@ struct watch_ops {
  */
 struct watch *watch_new(struct event_base *base, const char *config,
     const struct watch_ops *ops, void *arg);
-/* What was refused may be taken now: a worker was busy.  After watch_end(). */
+/* Try again what was refused because a worker was busy.  After watch_end(). */
 void watch_again(struct watch *watch);
 void watch_free(struct watch *watch);
 
@@ -31,8 +31,8 @@ void watch_begin(struct watch *watch);
 /* It reads all that match this, for glob(3). */
 void watch_add(struct watch *watch, const char *pattern);
 /*
- * It is over; generation: what is served.  On a terminal this is said in a
- * line of its own, behind the log's.
+ * It is over; generation: the one that is served.  On a terminal this is said
+ * in a line of its own, behind the log's.
  */
 void watch_end(struct watch *watch, bool good, unsigned int generation);
 

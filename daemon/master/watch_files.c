@@ -10,9 +10,9 @@
 
 #include "base/hash.h"
 
-#define NOTHING_MATCHES 1 /* of a pattern: not the same as a missing file */
+#define NOTHING_MATCHES 1 /* a pattern without matches, unlike a missing file */
 
-/* What tells one state of a file from another without reading it. */
+/* A stamp that differs when the file has changed, made without reading it. */
 static uint64_t
 look_at(const char *path, uint64_t hash)
 {
@@ -156,7 +156,7 @@ watch_files_end(struct watch_files *files, bool good)
 		any = any || file->fresh;
 	for (file = LIST_FIRST(files); file != NULL; file = next) {
 		next = LIST_NEXT(file, link);
-		/* A reader that said nothing leaves us with what we know. */
+		/* If the reader named no files, keep those we know. */
 		if (any && good)
 			file->committed = file->fresh;
 		if (any)

@@ -1,6 +1,7 @@
 /*
- * watch_files.h: the files that a reload would read, and whether they are as
- * they were when the last one read them.  Looks at them, never into them.
+ * watch_files.h: the files that a reload would read, and whether they have
+ * changed since the last one read them.  Only their attributes are looked at,
+ * never their content.
  */
 
 #ifndef SLUICE_MASTER_WATCH_FILES_H
@@ -10,19 +11,19 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define WATCH_FILES_MAX 4096 /* a reader that names more went wrong */
+#define WATCH_FILES_MAX 4096 /* a reader that names more is broken */
 
 struct watch_file {
 	LIST_ENTRY(watch_file) link;
 	char *path;	 /* or a pattern, which stands for what it matches */
-	uint64_t loaded; /* how it was when the last reload began; 0: missing */
-	uint64_t seen;	 /* how it was at the last look */
+	uint64_t loaded; /* its stamp when the last reload began; 0: missing */
+	uint64_t seen;	 /* its stamp at the last look */
 	bool is_pattern;
-	bool committed; /* what is served was made of it */
-	bool attempted; /* what was refused last was */
+	bool committed; /* it is part of what is served */
+	bool attempted; /* it was part of what was refused last */
 	bool fresh;	/* the reload that runs reads it */
 	bool told_gone;
-	/* Somebody wrote then, and has not closed it; 0: no. */
+	/* When somebody wrote to it who has not closed it yet; 0: nobody. */
 	uint64_t writing_ms;
 };
 LIST_HEAD(watch_files, watch_file);
@@ -35,7 +36,7 @@ LIST_HEAD(watch_files, watch_file);
 int watch_files_add(struct watch_files *files, const char *path, bool pattern);
 /* Without the backslashes of a pattern, in place. */
 void watch_files_unescape(char *pattern);
-/* A reload begins: what is there now is what it reads. */
+/* A reload begins: note the files as they are now. */
 void watch_files_begin(struct watch_files *files);
 /* It is over: keep what is served and what was tried last, drop the rest. */
 void watch_files_end(struct watch_files *files, bool good);
@@ -43,11 +44,13 @@ void watch_files_end(struct watch_files *files, bool good);
 void watch_files_forget(struct watch_files *files);
 void watch_files_clear(struct watch_files *files);
 
-/* Look at all of them.  Returns true when one is not as at the last look. */
+/*
+ * Look at all of them.  Returns true when one has changed since the last look.
+ */
 bool watch_files_look(struct watch_files *files);
 /*
- * One that is there and not as it was loaded, or NULL.  One that is merely
- * gone is no reason: whoever makes it anew has removed it first.
+ * One that exists and differs from what was loaded, or NULL.  One that is only
+ * missing is not a reason to reload: it is probably being replaced.
  */
 struct watch_file *watch_files_changed(struct watch_files *files);
 

@@ -1,12 +1,11 @@
 /*
- * watchdog.c: looks at the board a few times a second.  A callback that is
- * seen twice with the same begin has lasted in between.
+ * watchdog.c: looks at the board a few times a second.  A callback that is seen
+ * twice with the same begin has run in between.
  *
  * What counts is time that the worker had for itself.  If we come late, the
  * machine was busy, suspended or stopped, and so, likely, was the worker: a
- * tick never counts for more than two.  A worker that is stopped or traced is
- * in somebody's hands; one that waits for the disk or for the processor is held
- * up by the machine.
+ * tick never counts for more than two.  Time in which a worker is stopped,
+ * traced, or waits for the disk or the processor does not count.
  */
 
 #include "master/watchdog.h"
@@ -33,29 +32,29 @@
 #include "master/worker_row.h"
 
 #define TICK_MS 50
-#define TICK_COUNTS_MS (2 * TICK_MS) /* at most, however late we come */
+#define TICK_COUNTS_MS (2 * TICK_MS) /* at most for one tick */
 #define REPORT_MS 1000		     /* for the report of an aborted one */
-/* To be gone, with a whole report: else it is a core dump. */
+/* To end, with a whole report: after that it is a core dump. */
 #define WHOLE_MS 500
 #define END_TEXT_MAX 192
 #define DYING_MS 1000 /* without one */
-/* For one callback that gets ready; longer than a reload waits. */
+/* For one callback that prepares a generation; longer than a reload waits. */
 #define READY_MS 7000
 #define SILENT_MS 10000 /* to answer, while it runs no callback */
 
-/* What is seen of one worker. */
+/* What was seen of one worker. */
 struct watched {
 	pid_t pid; /* another one begins anew */
 	uint32_t callback;
 	uint64_t begun;
-	uint64_t ms; /* that it is seen to last */
+	uint64_t ms; /* how long it has been seen to run */
 	bool said, traced_said;
-	/* If looked: of the process, at the last tick. */
+	/* If looked: the process at the last tick. */
 	struct process_view view;
 	bool looked;
-	uint64_t aborted_ms; /* since it was; 0: it was not */
+	uint64_t aborted_ms; /* since it was aborted; 0: it was not */
 	bool dying;	     /* the kernel says so */
-	uint64_t dying_ms;   /* that it is seen to die */
+	uint64_t dying_ms;   /* how long it has been seen to die */
 	struct watchdog_counts counts;
 	char reason[128]; /* why it was killed */
 };
@@ -69,9 +68,9 @@ struct watchdog {
 };
 
 /*
- * How long may it take?  0: as long as it likes.  Getting ready for a
- * generation has a limit of its own: who is merely slow refuses the reload,
- * which has less patience; one that stays there serves nobody.
+ * How long may the callback take? 0: for ever.  Preparing a generation has a
+ * limit of its own, which is longer than a reload waits: a slow worker refuses
+ * the reload, and only one that hangs is ended.
  */
 static uint64_t
 limit_ms(const struct workers *workers, uint32_t callback)
@@ -91,7 +90,7 @@ limit_ms(const struct workers *workers, uint32_t callback)
 	}
 }
 
-/* Since the last look at what it shows now. */
+/* The time since the last look, if it shows the same callback. */
 static bool
 could_not_run(struct watched *watched, const struct worker_row *worker)
 {
@@ -139,7 +138,7 @@ abort_worker(struct watchdog *watchdog, struct worker_row *worker,
 	child_abort(worker->child, watched->reason);
 }
 
-/* It was seen to last for so much longer. */
+/* It was seen to run for this much longer. */
 static void
 lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 {
@@ -167,8 +166,8 @@ lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 }
 
 /*
- * It runs nothing, and owes us an answer.  It is heard as soon as it comes, so
- * it is lost: it hangs where no code of a plugin should be.
+ * It runs no callback and owes us an answer, which we would have read by now.
+ * So it hangs outside of plugin code, and is lost.
  */
 static void
 was_silent(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
@@ -185,7 +184,7 @@ was_silent(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	watched->aborted_ms = REPORT_MS + 1; /* and no more of it */
 }
 
-/* Its report begins with the signal. */
+/* The report begins with the signal. */
 static void
 describe_end(const struct worker_row *worker, char how[END_TEXT_MAX])
 {
@@ -208,8 +207,8 @@ describe_end(const struct worker_row *worker, char how[END_TEXT_MAX])
 }
 
 /*
- * It is past saving.  Its successor starts when its report is whole, or after a
- * second: a core dump may take minutes.
+ * It will not recover.  Its successor starts when its report is whole, or after
+ * a second, since a core dump may take minutes.
  */
 static void
 watch_dying(struct watched *watched, struct worker_row *worker, bool whole,
@@ -220,7 +219,7 @@ watch_dying(struct watched *watched, struct worker_row *worker, bool whole,
 	watched->dying_ms += ms;
 	if (watched->dying_ms < (whole ? WHOLE_MS : DYING_MS))
 		return;
-	watched->dying_ms = 0; /* if it stays ours: once more after that */
+	watched->dying_ms = 0; /* if it is not let go: try again after that */
 	if (watched->aborted_ms > 0)
 		snprintf(how, sizeof(how), "%s and was aborted",
 		    watched->reason);
@@ -289,7 +288,10 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 		was_silent(watchdog, worker, ms);
 }
 
-/* One of them a tick: also those that run nothing may be dying, of SIGKILL. */
+/*
+ * Look at one of them each tick: a worker without a callback may be dying, too,
+ * by SIGKILL.
+ */
 static void
 look_for_dying(struct watchdog *watchdog)
 {

@@ -1,8 +1,8 @@
 /*
  * watchdog.h: callbacks that take too long.  A worker has one thread, so a
- * callback that does not return holds up all of its connections: after a
- * while that is said, and after `watchdog` the worker is aborted.  Nobody else
- * ends a worker for being late: what a reload waits for is judged here, too.
+ * callback that does not return holds up all of its connections: after a while
+ * that is logged, and after `watchdog` the worker is aborted.  Only the
+ * watchdog ends a worker for being late, also one that a reload waits for.
  */
 
 #ifndef SLUICE_MASTER_WATCHDOG_H
@@ -18,17 +18,14 @@ struct workers;
 struct watchdog *watchdog_new(struct event_base *base, struct workers *workers);
 void watchdog_free(struct watchdog *watchdog);
 
-/* Callbacks that took long enough to be said, and those that were aborted. */
+/* Callbacks that were logged as slow, and those that were aborted. */
 struct watchdog_counts {
 	uint64_t slow, aborted;
 };
 struct watchdog_counts watchdog_counts(const struct watchdog *watchdog,
     uint32_t worker);
 
-/*
- * For how long the callback that runs has been seen to run; 0: it has just
- * begun.
- */
+/* How long the current callback has been seen to run; 0: it has just begun. */
 uint64_t watchdog_lasted_ms(const struct watchdog *watchdog, uint32_t worker);
 
 #endif

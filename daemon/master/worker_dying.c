@@ -1,7 +1,7 @@
 /*
  * worker_dying.c: processes of workers that have crashed and are not gone yet:
- * a core dump of gigabytes takes its time, or a debugger holds them.  Nothing
- * that they were to do is waited for; their successors are there.
+ * a core dump of gigabytes takes its time, or a debugger holds them.  Nobody
+ * waits for their answers any more; their successors are running.
  */
 
 #include <inttypes.h>
@@ -53,7 +53,7 @@ static const struct child_ops dying_ops = {
 	.on_gone = on_gone,
 };
 
-/* It says of itself that it has crashed: does it also look like that? */
+/* The worker says that it has crashed: does the kernel show that, too? */
 static bool
 looks_dead(pid_t pid)
 {
@@ -64,8 +64,8 @@ looks_dead(pid_t pid)
 }
 
 /*
- * Threads that a plugin started may outlive the main one, and hold all that it
- * had.
+ * Threads that a plugin started may outlive the main thread, and keep its
+ * descriptors open.
  */
 static void
 end_other_threads(pid_t pid)
@@ -94,7 +94,7 @@ worker_let_go(struct worker_row *worker, const char *how)
 	struct dying *dying;
 	char text[256];
 
-	/* Whoever runs on would serve as a second one. */
+	/* If it ran on, two processes would serve as one worker. */
 	if (!looks_dead(worker->pid)) {
 		child_kill(worker->child, "crashed, did not end");
 		return;
@@ -102,7 +102,7 @@ worker_let_go(struct worker_row *worker, const char *how)
 	end_other_threads(worker->pid);
 	if (count(workers, worker->index) >= DYING_MAX ||
 	    (dying = calloc(1, sizeof(*dying))) == NULL)
-		return; /* it is waited for */
+		return; /* an earlier one is still waited for */
 	dying->child = worker->child;
 	dying->worker = worker->index;
 	dying->pid = worker->pid;

@@ -1,8 +1,7 @@
 /*
  * worker_life.c: one worker, from its start over its way into service to its
- * death and the next start.  One that comes back from the dead goes through
- * PREPARE and COMMIT as in a transaction, but by itself, in the committed
- * generation.
+ * death and the next start.  One that is started again goes through PREPARE and
+ * COMMIT as in a transaction, but alone, in the committed generation.
  */
 
 #include <errno.h>
@@ -87,7 +86,7 @@ worker_owes(const struct worker_row *worker)
 	    worker->state == WORKER_ENTERING;
 }
 
-/* With what was called off, or stopped. */
+/* Is it busy with an ABORT or a STOP_LISTENER? */
 static bool
 is_busy(const struct worker_row *worker)
 {
@@ -107,7 +106,7 @@ int
 worker_send_generation(struct worker_row *worker, const struct gen *gen,
     struct error *err)
 {
-	/* Also when it is dead by now: that is what it died in. */
+	/* Also if it is dead by now: then it died in this generation. */
 	worker->asked = gen->number;
 	if (gen_send_images(gen, worker->child) == 0 &&
 	    gen_send_secrets(gen, worker->child) == 0 &&
@@ -119,7 +118,7 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 		return 0;
 	}
 	if (errno == EPIPE)
-		return 0; /* it is dead; its end will say more */
+		return 0; /* it is dead; its end is reported elsewhere */
 	return error_sys(err, "cannot send generation %u to worker %u",
 	    gen->number, worker->index + 1);
 }
@@ -169,7 +168,7 @@ send_row(const struct worker_row *of, const struct worker_row *to)
 	return errno == EPIPE ? 0 : -1;
 }
 
-/* Its own row, then those that count already. */
+/* Send it its own row, then those that count already. */
 static int
 send_rows(const struct worker_row *to)
 {
@@ -185,8 +184,8 @@ send_rows(const struct worker_row *to)
 }
 
 /*
- * Before it accepts anybody, the others are sent its row, so that limits hold
- * for all.  It has sealed the row by now: no other can write what it gets.
+ * Before it accepts connections the others get its row, so that limits hold for
+ * all.  It has sealed the row by now, so the others cannot write to it.
  */
 static int
 show_row(struct worker_row *worker)
@@ -213,7 +212,9 @@ show_row(struct worker_row *worker)
 	return 0;
 }
 
-/* Its process, and the first it hears.  0, or -1 and there is nothing. */
+/*
+ * Start its process and send the first messages. 0, or -1 with no process left.
+ */
 static int
 start_child(struct worker_row *worker, struct error *err)
 {
@@ -272,7 +273,7 @@ next_backoff(struct worker_row *worker)
 	return ms;
 }
 
-/* Start a dead one, unless a transaction is on: then when that is over. */
+/* Start a dead one, now or at the end of the running transaction. */
 static void
 worker_revive(struct worker_row *worker)
 {
@@ -323,7 +324,7 @@ log_death(const struct worker_row *worker, const char *how, unsigned int ms)
 		    worker->index + 1, pid, how, lost, ms);
 }
 
-/* Whose fault it is: of what it serves, or of what it is getting ready. */
+/* The generation to blame: the one it serves, or the one it prepares. */
 static uint32_t
 guilty_generation(const struct worker_row *worker)
 {
@@ -335,11 +336,11 @@ guilty_generation(const struct worker_row *worker)
 	case WORKER_JOINING:
 		break;
 	default:
-		/* Or still busy with what was called off. */
+		/* Or it is still busy with what was called off. */
 		if (worker->late == 0)
 			return worker->serves;
 	}
-	/* It may have been stuck before it heard of that. */
+	/* It may have hung before it read that message. */
 	if (worker->serves != 0 && worker->died_in != CALLBACK_NONE &&
 	    worker->died_in_code >> 32 != worker->asked)
 		return worker->serves;
@@ -397,8 +398,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	crash_log(&crash);
 	worker->served = worker->trial = worker->behind = false;
 	/*
-	 * Through the loop, also when at once: we may be deep in somebody's
-	 * stack.
+	 * From the loop, even if at once: the caller may be deep in the stack.
 	 */
 	worker_schedule(worker, ms);
 	worker_set_state(worker, WORKER_DOWN);
@@ -412,7 +412,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 		workers->ops->on_lost(workers->arg, worker->index, how);
 }
 
-/* It may be back from everything that nobody waits for. */
+/* Tell the transaction if it owes no more late answers. */
 static void
 look_whether_back(struct worker_row *worker)
 {
@@ -446,7 +446,7 @@ worker_prepared(struct worker_row *worker)
 	struct workers *workers = worker->workers;
 
 	if (show_row(worker) == -1)
-		return; /* it is being killed, which ends what waits for it */
+		return; /* it is being killed, and its end is reported */
 	if (worker->state == WORKER_PREPARING) {
 		worker_set_state(worker, WORKER_PREPARED);
 		workers->ops->on_prepared(workers->arg, worker->index);

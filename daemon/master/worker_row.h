@@ -1,6 +1,6 @@
 /*
- * worker_row.h: inside the table of workers: for workers.c, worker_life.c and
- * worker_talk.c.
+ * worker_row.h: the inside of the table of workers, for workers.c and
+ * worker_*.c.
  */
 
 #ifndef SLUICE_MASTER_WORKER_ROW_H
@@ -28,8 +28,8 @@ struct workers_ops;
 enum worker_state {
 	WORKER_DOWN,	 /* no process; a timer starts the next */
 	WORKER_IDLE,	 /* started, serves nothing, was asked nothing */
-	WORKER_JOINING,	 /* by itself: was asked to PREPARE */
-	WORKER_ENTERING, /* by itself: was told to COMMIT */
+	WORKER_JOINING,	 /* alone: was asked to PREPARE */
+	WORKER_ENTERING, /* alone: was told to COMMIT */
 	WORKER_SERVING,
 	WORKER_PREPARING, /* in a transaction: was asked to PREPARE */
 	WORKER_PREPARED,
@@ -45,10 +45,10 @@ struct worker_row {
 	pid_t pid;	     /* of the child, or of the last one */
 	struct event *timer; /* until it is started again */
 	bool due;	     /* to be started when the transaction is over */
-	bool trial;	     /* it tries what is not committed */
+	bool trial;	     /* it serves what is not committed yet */
 	bool served;	     /* may have connections */
 	bool shown;	     /* the others have its row of the shared memory */
-	unsigned int late;   /* answers that are owed to what was aborted */
+	unsigned int late;   /* answers to aborted PREPAREs to come */
 	/* Answers to PREPARE; all but the last are to one that was aborted. */
 	unsigned int owed;
 	/* ABORTs and STOP_LISTENERs that it has not obeyed yet. */
@@ -61,9 +61,7 @@ struct worker_row {
 	uint32_t starts; /* processes so far */
 	unsigned int backoff_ms;
 	uint64_t born_ms;
-	/*
-	 * What the last one was in when it died; a callback of NONE: nothing.
-	 */
+	/* The callback in which the last process died; NONE: in none. */
 	uint32_t died_in;
 	uint64_t died_in_code;
 	struct log_limit problem_limit;
@@ -74,7 +72,7 @@ struct workers {
 	const struct workers_ops *ops;
 	void *arg;
 	struct watchdog *watchdog;
-	/* Of what is committed, or is to be the first; 0: off. */
+	/* Of the committed generation, or the first one; 0: off. */
 	uint64_t watchdog_ms;
 	struct shm *shm;
 	struct hello hello;
@@ -93,7 +91,7 @@ const char *worker_state_name(enum worker_state state);
 void worker_set_state(struct worker_row *worker, enum worker_state state);
 /* It has obeyed one more ABORT or STOP_LISTENER. */
 void worker_done(struct worker_row *worker);
-/* One of the answers came that nobody waits for. */
+/* A late answer to an aborted PREPARE came. */
 void worker_was_late(struct worker_row *worker);
 void worker_prepared(struct worker_row *worker);
 void worker_refused(struct worker_row *worker);
@@ -101,8 +99,8 @@ void worker_committed(struct worker_row *worker);
 void worker_gone(struct worker_row *worker, const char *how, bool clean);
 
 /*
- * worker_dying.c: it has crashed, and is not gone: so it is for all others now.
- * One that runs on, in spite of what it says, is killed.
+ * worker_dying.c: it has crashed but has not ended: treat it as gone.  One that
+ * runs on, although it says that it has crashed, is killed.
  */
 void worker_let_go(struct worker_row *worker, const char *how);
 void workers_look_at_dying(struct workers *workers);
@@ -114,11 +112,13 @@ int worker_spawn(struct worker_row *worker, struct error *err);
 void worker_schedule(struct worker_row *worker, unsigned int ms);
 /* Of its timer. */
 void worker_revive_cb(int fd, short what, void *arg);
-/* Have it serve what is committed, by itself. */
+/* Have it serve the committed generation, alone. */
 void worker_join(struct worker_row *worker);
-/* Say something to it, and ring, so that it hears it next.  As child_send(). */
+/* Send it a message, and ring, so that it reads it next.  As child_send(). */
 int worker_tell(struct worker_row *worker, const struct msg *msg);
-/* The same, of what carries nothing: MSG_PREPARE, MSG_COMMIT or MSG_ABORT. */
+/*
+ * The same for a message without content: MSG_PREPARE, MSG_COMMIT or MSG_ABORT.
+ */
 int worker_order(struct worker_row *worker, enum msg_type type,
     const struct gen *gen);
 /* Does it owe us an answer? */
@@ -126,8 +126,7 @@ bool worker_owes(const struct worker_row *worker);
 /* Must a transaction wait until it has settled? */
 bool worker_unsettled(const struct worker_row *worker);
 /*
- * It was left behind, and has come back: it follows, unless a transaction is
- * on.
+ * It was left behind and answers again: it follows, unless a transaction runs.
  */
 void worker_catch_up(struct worker_row *worker);
 /*

@@ -1,6 +1,6 @@
 /*
- * worker_talk.c: what workers say, which is untrusted: plugins run there.  A
- * message that is not due ends the worker.
+ * worker_talk.c: messages from workers, which are untrusted, since plugins run
+ * there.  A message that is not due ends the worker.
  */
 
 #include "ipc/msg.h"
@@ -11,8 +11,8 @@
 #define PROBLEMS_PER_S 100 /* of one worker */
 
 /*
- * Answers come in the order of the questions: those to what was aborted are
- * nobody's any more.
+ * Answers come in the order of the questions: those to aborted PREPAREs are
+ * dropped.
  */
 static bool
 take_answer(struct worker_row *worker, bool good)
@@ -35,7 +35,7 @@ take_problem(struct worker_row *worker, const struct msg *msg)
 	struct workers *workers = worker->workers;
 	uint32_t skipped;
 
-	/* Words about an aborted attempt would only confuse. */
+	/* Drop problems of an aborted attempt. */
 	if (worker->owed > 0 && worker->state != WORKER_PREPARING &&
 	    worker->state != WORKER_JOINING)
 		return;
@@ -71,7 +71,7 @@ take(struct worker_row *worker, const struct msg *msg)
 		return take_answer(worker, msg->type == MSG_PREPARED);
 	case MSG_COMMITTED:
 		if (worker->state == WORKER_LEAVING)
-			return true; /* it crossed our STOP */
+			return true; /* it was sent before our STOP arrived */
 		if (worker->state != WORKER_COMMITTING &&
 		    worker->state != WORKER_ENTERING)
 			return false;

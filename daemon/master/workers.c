@@ -173,7 +173,7 @@ workers_prepare(struct workers *workers, struct gen *gen,
 			worker->state != WORKER_IDLE))
 			continue;
 		worker_set_state(worker, WORKER_PREPARING);
-		/* Ours is the trouble: no reason to end one that serves. */
+		/* The fault is ours: do not end a worker that serves. */
 		if (worker_send_generation(worker, gen, err) == -1)
 			return -1;
 		asked++;
@@ -202,7 +202,7 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 			asked++;
 		} else if (worker->state == WORKER_DOWN &&
 		    part != WORKERS_TRIAL) {
-			/* New code: it may well live now. */
+			/* New code: it may live now. */
 			worker->backoff_ms = 0;
 			worker->due = true;
 		}

@@ -1,7 +1,7 @@
 /*
  * workers.h: the table of workers: started, taken through generations, and
  * started again when they die.  A worker that breaks the rules of msg.h is
- * killed, which makes it one that died.
+ * killed, and started again.
  */
 
 #ifndef SLUICE_MASTER_WORKERS_H
@@ -20,31 +20,28 @@ struct settings;
 struct shm;
 struct workers;
 
-/* Whom a step of a transaction is for. */
+/* The workers that a step of a transaction is for. */
 enum workers_part { WORKERS_ALL, WORKERS_TRIAL, WORKERS_REST };
 
 struct workers_ops {
-	/* The answer of one that was asked by workers_prepare(). */
+	/* Answers of a worker that was asked by workers_prepare(). */
 	void (*on_prepared)(void *arg, uint32_t worker);
 	void (*on_refused)(void *arg, uint32_t worker);
-	/* One that was told by workers_commit() did, or is gone. */
+	/* A worker that was told by workers_commit() did commit, or is gone. */
 	void (*on_committed)(void *arg, uint32_t worker);
-	/* One that took part in a transaction is gone before the end of it. */
+	/* A worker that took part in a transaction is gone before its end. */
 	void (*on_lost)(void *arg, uint32_t worker, const char *how);
 	/*
-	 * One died when it should not, whatever it was doing; it is logged.
-	 * Comes before on_committed or on_lost.  The crash is borrowed.
+	 * A worker crashed, whatever it was doing; it is logged.  Comes before
+	 * on_committed or on_lost.  The crash is borrowed.
 	 */
 	void (*on_crash)(void *arg, const struct crash *crash);
-	/*
-	 * None is on its own way into service (again), or busy: see
-	 * workers_settled().
-	 */
+	/* All workers are settled (again): see workers_settled(). */
 	void (*on_settled)(void *arg);
-	/* What a plugin said at PREPARE; file may be "". */
+	/* A problem that a plugin reported at PREPARE; file may be "". */
 	void (*on_problem)(void *arg, uint32_t worker, int level,
 	    const char *file, uint32_t line, const char *text);
-	/* What a plugin asks for. */
+	/* Requests of plugins. */
 	void (*on_reload)(void *arg, uint32_t worker);
 	void (*on_stop_listener)(void *arg, uint32_t worker, const char *name,
 	    const char *plugin, bool close_active);
@@ -61,7 +58,7 @@ void workers_free(struct workers *workers);
 uint32_t workers_count(const struct workers *workers);
 struct shm *workers_shm(const struct workers *workers); /* borrowed */
 
-/* What there is to say of one, from 0. */
+/* The state of one worker; workers count from 0. */
 struct worker_facts {
 	pid_t pid; /* 0: it is down */
 	const char *state;
@@ -78,22 +75,22 @@ void workers_facts(const struct workers *workers, uint32_t worker,
 int workers_start(struct workers *workers, struct error *err);
 
 /*
- * Is none coming into service by itself, or still busy with what was aborted?
+ * Is no worker coming into service alone, or still busy with what was aborted?
  * on_settled follows when that changes.
  */
 bool workers_settled(const struct workers *workers);
 
 /*
- * Start no dead worker until commit or abort: else there might always be one
- * that is just coming up, and the transaction would never begin.
+ * Start no dead worker until commit or abort: else one might always be coming
+ * up, and the transaction would never begin.
  */
 void workers_hold(struct workers *workers);
 
 /*
  * The transaction.  From prepare to commit or abort no worker is started.
- * prepare and commit tell how many were asked: those that are dead just now
- * are not, and come up later with what is committed then.  A prepare that
- * fails (-1) is to be aborted.
+ * prepare and commit tell how many were asked: those that are dead are not
+ * asked, and come up later with what is committed then.  The caller aborts a
+ * prepare that fails (-1).
  */
 int workers_prepare(struct workers *workers, struct gen *gen,
     enum workers_part part, uint32_t *ret_asked, struct error *err);
@@ -107,8 +104,8 @@ uint32_t workers_waiting(const struct workers *workers);
 /*
  * A trial: the first `count` workers serve a generation that is not committed;
  * the others go on as they were, and whoever dies comes up in what is
- * committed.  One on trial that is gone is told by on_lost.  Returns false,
- * and there is no trial, unless all of them are serving.  0: it is over.
+ * committed.  One on trial that is gone is told by on_lost.  Returns false, and
+ * begins no trial, unless all of them are serving. count 0: the trial is over.
  */
 bool workers_set_trial(struct workers *workers, uint32_t count);
 /* Have those on trial go back to what is committed; on_settled follows. */
@@ -121,20 +118,21 @@ void workers_end_trial(struct workers *workers);
 bool workers_in_callback(const struct workers *workers, uint32_t worker,
     const struct gen *gen, const char **ret_callback, uint32_t *ret_listener);
 
-/* Does the transaction wait for this one: its answer, or that it settles? */
+/* Does the transaction wait for this worker to answer or to settle? */
 bool workers_waits_for(const struct workers *workers, uint32_t worker);
 /* Has it no connections to lose? */
 bool workers_is_new(const struct workers *workers, uint32_t worker);
 /*
- * What it does meanwhile; next: what is being prepared, or NULL.  See doing.h.
+ * What the worker does; next: the generation being prepared, or NULL.  See
+ * doing.h.
  */
 void workers_doing(const struct workers *workers, uint32_t worker,
     const struct gen *next, char *text);
 
 /*
- * Go on without those that serve and do not answer: they are asked no more,
- * and follow into what is committed by then as soon as they have come back.
- * Returns how many are waited for still.
+ * Go on without those that serve and do not answer.  They take no part any
+ * more, and follow into what is committed then when they answer again.  Returns
+ * how many are still waited for.
  */
 uint32_t workers_leave_behind(struct workers *workers, const struct gen *gen);
 
@@ -142,7 +140,7 @@ uint32_t workers_leave_behind(struct workers *workers, const struct gen *gen);
 void workers_stop_listener(struct workers *workers, const char *name,
     bool close_active);
 
-/* Start none any more, and have all leave: after draining, or now. */
+/* Start no more workers, and have all leave: after draining, or now. */
 void workers_stop(struct workers *workers, bool now);
 void workers_kill(struct workers *workers);
 uint32_t workers_alive(const struct workers *workers);
