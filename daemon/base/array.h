@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Room for one more behind the `count` that there are, zeroed; *array may move.
- * Whoever asks counts.  NULL: ENOMEM, and nothing has changed.
+ * A zeroed element behind the `count` that there are; *array may move.  The
+ * caller adds to its count.  NULL: ENOMEM, and nothing has changed.
  */
 void *array_grow(void **array, uint32_t count, size_t size);
 

@@ -1,4 +1,4 @@
-/* clock.h: the time that only goes forward. */
+/* clock.h: the monotonic clock. */
 
 #ifndef SLUICE_CLOCK_H
 #define SLUICE_CLOCK_H

@@ -1,4 +1,4 @@
-/* error.c: sentences on their way up. */
+/* error.c: errors as sentences. */
 
 #include "base/error.h"
 
@@ -17,7 +17,9 @@ error_text(int error)
 	if (error != EFBIG || getrlimit(RLIMIT_FSIZE, &limit) == -1 ||
 	    limit.rlim_cur == RLIM_INFINITY)
 		return strerror(error);
-	/* Files in memory count as well, where nobody would think of it. */
+	/*
+	 * The limit holds for files in memory, too, which is easily overlooked.
+	 */
 	snprintf(text, sizeof(text),
 	    "%s: the limit RLIMIT_FSIZE is %llu bytes; raise it with ulimit -f "
 	    "or LimitFSIZE= in the unit",
@@ -25,7 +27,7 @@ error_text(int error)
 	return text;
 }
 
-/* Errors quote what operators and peers wrote, and end up in a log of lines. */
+/* Errors quote text of operators and peers, and become lines of the log. */
 static void
 one_line(char *text)
 {
@@ -40,7 +42,7 @@ error_set(struct error *err, const char *fmt, ...)
 	char text[ERROR_TEXT_MAX];
 	va_list ap;
 
-	/* By way of a copy: an argument may be the old text. */
+	/* Format into a copy, since an argument may be the old text. */
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

@@ -1,4 +1,4 @@
-/* error.h: what went wrong, in words, on its way up to whoever decides. */
+/* error.h: an error as a sentence, for the caller that decides what to do. */
 
 #ifndef SLUICE_ERROR_H
 #define SLUICE_ERROR_H
@@ -18,8 +18,8 @@ int error_sys(struct error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * strerror(3), and where that says too little what to do about it.  Static,
- * good until the next call.
+ * strerror(3), with advice where that says too little.  Static, good until the
+ * next call.
  */
 const char *error_text(int error);
 

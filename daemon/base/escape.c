@@ -1,4 +1,4 @@
-/* escape.c: what is not printable UTF-8 is shown as what it is. */
+/* escape.c: bytes that are not printable UTF-8 become escapes. */
 
 #include "base/escape.h"
 
@@ -38,8 +38,8 @@ escape_utf8_length(const char *from)
 }
 
 /*
- * Those of ASCII, and those that UTF-8 adds: to a terminal U+009B is the same
- * as escape and a bracket.
+ * Control characters of ASCII and of UTF-8: to a terminal U+009B is the same as
+ * escape and a bracket.
  */
 static bool
 is_control(const unsigned char *text)

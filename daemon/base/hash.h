@@ -1,7 +1,7 @@
 /*
- * hash.h: FNV-1a of 64 bits, for tables, and to know things again without
- * keeping them: two different ones look the same once in 2^64.  It withstands
- * nobody who looks for such a pair.
+ * hash.h: FNV-1a of 64 bits, for tables, and to recognize things without
+ * storing them: two different ones have the same hash once in 2^64.  It is not
+ * safe against somebody who searches for such a pair.
  */
 
 #ifndef SLUICE_HASH_H

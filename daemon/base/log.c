@@ -1,6 +1,6 @@
 /*
- * log.c: lines to stderr, one write(2) each.  Whoever reads the other end may
- * be slow or stopped: then lines are lost, never time (log_sink.c).
+ * log.c: lines to stderr, one write(2) each.  The reader of the other end may
+ * be slow or stopped: then lines are lost, but we never wait (log_sink.c).
  */
 
 #include "base/log.h"
@@ -83,7 +83,7 @@ line_write(struct log_line *line, uint64_t weight)
 	log_sink_write(line->text, line->length, weight);
 }
 
-/* In front of the first line that may get through again. */
+/* Logged in front of the first line that gets through again. */
 static void
 tell_lost(void)
 {

@@ -1,8 +1,8 @@
 /*
  * log.h: one line at a time to stderr.  Levels are those of syslog(3).
- * Formats: text for people, json for programs; "<N>" prefixes and no time
- * when stderr is the journal.  A line that stderr cannot take now is dropped,
- * counted, and the count is logged with its cause when it can again.
+ * Formats: text for people, json for programs; "<N>" prefixes and no time when
+ * stderr is the journal.  A line that stderr cannot take now is dropped and
+ * counted; the count is logged, with its cause, as soon as possible.
  */
 
 #ifndef SLUICE_LOG_H
@@ -22,15 +22,15 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /*
  * role: "master", "reader", "probe", "worker 1": borrowed for ever.  Looks at
- * stderr, and opens it anew for itself.  Not before what is to close all
- * descriptors has done so.
+ * stderr, and opens it anew for itself.  Call it after other descriptors were
+ * closed.
  */
 void log_init(const char *role);
 /* Is stderr the journal? */
 bool log_is_journal(void);
 /*
- * From here on this process never waits for its log; see log_sink.h.  For one
- * that lives long, and not before it has given up its rights.
+ * From here on this process never waits for its log; see log_sink.h.  For
+ * processes that live long, after they have dropped their privileges.
  */
 void log_never_wait(void);
 void log_configure(enum log_level level, enum log_format format);
@@ -50,11 +50,11 @@ void log_at(enum log_level level, const char *fmt, ...)
 void log_vat(enum log_level level, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
-/* A line that somebody else has made, such as a coloured one. */
+/* A line that is written as it is, such as a coloured one. */
 void log_as_it_is(const char *text);
-/* For the handler of a fault: calls nothing that may be broken by then. */
+/* For the handler of a fault: uses nothing that the fault may have broken. */
 void log_dying(const char *message);
-/* The same: gives lines that wait to be written up to so many milliseconds. */
+/* For the same: waits up to most_ms for lines that are not written yet. */
 void log_settle(unsigned int most_ms);
 
 /*
@@ -73,7 +73,7 @@ void log_fields(enum log_level level, const char *prefix,
 /*
  * Rate limit for lines that a peer can cause: at most `burst` per second for
  * each struct.  Returns true when the line may be logged; *ret_skipped is then
- * how many were not since the last one that was.
+ * how many were dropped since the last logged one.
  */
 struct log_limit {
 	uint64_t second;

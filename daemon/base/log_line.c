@@ -1,6 +1,6 @@
 /*
- * log_line.c: lines of the log.  What is logged may come from a peer: what is
- * no printable UTF-8 is escaped, and json is always json.
+ * log_line.c: lines of the log.  Text may come from a peer: what is not
+ * printable UTF-8 is escaped, and json is always valid.
  */
 
 #include "base/log_line.h"
@@ -189,7 +189,7 @@ build_json(struct log_line *line, const struct log_style *style,
 		}
 		max /= 2;
 	} while (max > 16);
-	/* Out of memory, most likely: rather a line of text than none. */
+	/* Probably out of memory: a line of text is better than none. */
 	build_text(line, style, level, message, fields, count);
 }
 

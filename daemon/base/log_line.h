@@ -30,13 +30,13 @@ void log_line_build(struct log_line *line, const struct log_style *style,
     unsigned int count);
 
 /*
- * The same without fields, of a message without anything to escape, and with
- * nothing that a handler of a fault may not call.
+ * The same for a handler of a fault: without fields, for a message that needs
+ * no escapes.
  */
 void log_line_build_simple(struct log_line *line, const struct log_style *style,
     enum log_level level, const char *message);
 
-/* A line that is one already. */
+/* A text that is written as it is. */
 void log_line_copy(struct log_line *line, const char *text);
 
 #endif

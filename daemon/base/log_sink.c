@@ -28,23 +28,22 @@ enum kind { KIND_DIRECT, KIND_SOCKET, KIND_SLOW };
 static struct {
 	enum kind kind;
 	int fd;	  /* -1: standard error itself */
-	bool cut; /* the last line ended before its end */
+	bool cut; /* the last line was cut off */
 	uint64_t lost;
-	int error; /* of the last that was lost */
+	int error; /* of the last line that was lost */
 } sink = { .kind = KIND_DIRECT, .fd = -1 };
 
 /*
- * Lines on their way to the thread: a ring of entries, each a head and its
- * bytes.
+ * Lines that wait for the thread: a ring of entries, each a head and its bytes.
  */
 static struct {
 	pthread_mutex_t lock; /* of all here, and of sink.lost */
 	pthread_cond_t work;
-	char *ring; /* NULL: there is no thread */
+	char *ring; /* NULL: no thread */
 	size_t begin;
 	_Atomic size_t used;
 	bool allowed;
-	atomic_bool writing; /* what was taken is not written yet */
+	atomic_bool writing; /* the thread is writing what it took */
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.work = PTHREAD_COND_INITIALIZER };
 
@@ -83,7 +82,7 @@ write_line(const char *line, size_t length)
 {
 	ssize_t written;
 
-	/* So that what is left of one line and the next are not one. */
+	/* So that the next line does not continue one that was cut off. */
 	if (sink.cut && write_some("\n", 1) == -1)
 		return -1;
 	sink.cut = false;
@@ -148,7 +147,7 @@ take(char line[LOG_LINE_MAX], struct head *ret)
 	queue.used -= sizeof(*ret) + ret->length;
 	queue.begin = (queue.begin + sizeof(*ret) + ret->length) % WAITING_MAX;
 	if (queue.used == 0)
-		queue.begin = 0; /* few lines touch little memory */
+		queue.begin = 0; /* so that few lines touch little memory */
 }
 
 static void *
@@ -164,7 +163,7 @@ write_for_ever(void *arg)
 	for (;;) {
 		while (queue.used == 0)
 			pthread_cond_wait(&queue.work, &queue.lock);
-		queue.writing = true; /* before there seems to be nothing */
+		queue.writing = true; /* before the ring looks empty */
 		take(line, &head);
 		pthread_mutex_unlock(&queue.lock);
 		rc = write_line(line, head.length);
@@ -188,7 +187,7 @@ unlock(void)
 	pthread_mutex_unlock(&queue.lock);
 }
 
-/* A process that somebody forked off has no such thread. */
+/* A forked process does not have the thread. */
 static void
 forget_thread(void)
 {
@@ -216,7 +215,7 @@ settle_at_exit(void)
 	log_sink_settle(LEAVE_MS);
 }
 
-/* 0, or -1: there can be none. */
+/* 0, or -1: it cannot be started. */
 static int
 create_thread(void)
 {
@@ -234,7 +233,7 @@ create_thread(void)
 	if (pthread_attr_init(&attributes) != 0)
 		return -1;
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	/* It hears no signal: those are for whoever waits for them. */
+	/* Signals are for the main thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&thread, &attributes, write_for_ever, NULL);
@@ -244,8 +243,8 @@ create_thread(void)
 }
 
 /*
- * With the lock held.  Where there can be no thread, time may be lost instead
- * of lines.
+ * With the lock held.  Where the thread cannot be started we write directly,
+ * and may have to wait.
  */
 static void
 start_thread(void)
@@ -260,7 +259,7 @@ start_thread(void)
 
 /* Opening. */
 
-/* A new open file of what standard error is; -1 where that cannot be had. */
+/* Open standard error once more; -1 where that is not possible. */
 static int
 open_anew(int flags)
 {
@@ -289,12 +288,18 @@ log_sink_open(void)
 	} else if (S_ISSOCK(st.st_mode)) {
 		use(KIND_SOCKET, -1);
 	} else if (S_ISREG(st.st_mode)) {
-		/* All our processes write to its end, also after it was cut. */
+		/*
+		 * With O_APPEND all our processes write at its end, also after
+		 * it was truncated.
+		 */
 		use(KIND_SLOW, open_anew(O_APPEND));
 	} else if (S_ISCHR(st.st_mode) && !isatty(STDERR_FILENO)) {
 		use(KIND_DIRECT, -1); /* /dev/null and its like */
 	} else {
-		/* A writer of a pipe waits for the others, whatever it asks. */
+		/*
+		 * A writer of a pipe may wait for other writers, even with
+		 * O_NONBLOCK.
+		 */
 		fd = open_anew(O_NONBLOCK);
 		if (fd != -1)
 			use(S_ISFIFO(st.st_mode) ? KIND_SLOW : KIND_DIRECT, fd);
@@ -338,6 +343,8 @@ log_sink_take_lost(int *ret_error)
 void
 log_sink_write_dying(const char *line, size_t length)
 {
-	/* Without the lock: whoever has it may be who dies. */
+	/*
+	 * Without the lock: the thread that has it may be the one that crashed.
+	 */
 	write_line(line, length);
 }

@@ -1,10 +1,10 @@
 /*
- * log_sink.h: where lines of the log go: standard error, whatever that is.
- * No writer waits for a reader.  A terminal or a socket says "not now": it is
- * written to at once, and a line that it does not take is lost.  A file may be
- * on a disk that is slow or hangs, and a pipe has a lock, which another process
- * holds for as long as the memory that it writes from takes to come: a thread
- * writes to those, and lines are lost when too many wait for it.
+ * log_sink.h: writes lines of the log to standard error, without ever waiting
+ * for its reader.  A terminal or a socket can return EAGAIN, so it is written
+ * to directly, and a line that it does not take is lost.  A file may be on a
+ * disk that is slow or hangs, and a pipe has a lock that another process may
+ * hold while it waits for memory.  So a thread writes to those, and lines are
+ * lost when too many wait for it.
  */
 
 #ifndef SLUICE_LOG_SINK_H
@@ -21,8 +21,9 @@
 void log_sink_open(void);
 
 /*
- * From here on a thread may write.  For processes that live long, once they
- * have given up their rights: a thread keeps what it was started with.
+ * From here on a thread may write.  For processes that live long, after they
+ * have dropped their privileges, since a thread keeps the privileges it was
+ * started with.
  */
 void log_sink_background(void);
 
@@ -39,8 +40,8 @@ void log_sink_write(const char *line, size_t length, uint64_t weight);
 uint64_t log_sink_take_lost(int *ret_error);
 
 /*
- * Give what waits for the thread so long to be written.  Also for a handler of
- * a fault.
+ * Wait up to most_ms until the thread has written all lines.  Also for a
+ * handler of a fault.
  */
 void log_sink_settle(unsigned int most_ms);
 

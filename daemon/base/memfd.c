@@ -22,8 +22,8 @@ memfd_new(const char *name, bool code)
 	if (!code)
 		return memfd_create(name, flags);
 	/*
-	 * vm.memfd_noexec takes the right away unless asked; old kernels know
-	 * no asking.
+	 * Where vm.memfd_noexec is set the right to execute must be asked for;
+	 * old kernels do not know the flag.
 	 */
 	fd = memfd_create(name, flags | MFD_EXEC);
 	if (fd == -1 && errno == EINVAL)

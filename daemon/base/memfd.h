@@ -16,11 +16,12 @@ int memfd_new(const char *name, bool code);
 /* Write all of buf at the end.  0, or -1 with errno. */
 int memfd_append(int fd, const void *buf, size_t len);
 
-/* No more changes, for ever.  0, or -1 with errno. */
+/* Seal it against all changes, for ever.  0, or -1 with errno. */
 int memfd_seal(int fd);
 
 /*
- * Has somebody sealed it like that?  True is worth something from any sender.
+ * Is it sealed like that?  A true answer can be relied on, whoever made the
+ * memfd.
  */
 bool memfd_is_sealed(int fd);
 

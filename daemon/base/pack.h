@@ -14,8 +14,8 @@
 struct packer {
 	char *data; /* owned by the user of the packer: free() it */
 	size_t len, room;
-	bool fixed;  /* data is what it is, and does not grow */
-	bool failed; /* out of memory, or of fixed room */
+	bool fixed;  /* data does not grow */
+	bool failed; /* out of memory, or of room in fixed data */
 };
 
 void pack_u32(struct packer *packer, uint32_t value);

@@ -9,8 +9,8 @@
 #define SCM_FDS_ROOM 253 /* as many as one message can bring */
 
 /*
- * For msg_control.  There is room for all: what had none the kernel would close
- * while we wait.
+ * For msg_control.  It has room for the most that can come: those without room
+ * the kernel would close, and that may take long.
  */
 union scm_room {
 	struct cmsghdr align;

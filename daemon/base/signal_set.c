@@ -27,7 +27,9 @@ signal_unblock_all(void)
 void
 signal_ignore_failures(void)
 {
-	/* SIGTTOU: a terminal that wants job control would stop who logs. */
+	/*
+	 * SIGTTOU: with stty tostop a terminal would stop a process that logs.
+	 */
 	static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTIN, SIGTTOU };
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)

@@ -1,7 +1,7 @@
 /*
- * signal_set.h: which signals a process hears.  They are blocked from the first
- * line of main() until it is known who takes them, so that none ends a process
- * that is only starting.
+ * signal_set.h: which signals a process takes.  All are blocked from the first
+ * line of main() until their handler is set, so that none ends a process that
+ * is still starting.
  */
 
 #ifndef SLUICE_SIGNAL_SET_H
@@ -9,7 +9,7 @@
 
 /* All that can be blocked. */
 void signal_block_all(void);
-/* None is blocked, whatever we were started with. */
+/* Unblock all, whatever we were started with. */
 void signal_unblock_all(void);
 
 /*

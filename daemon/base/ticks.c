@@ -1,9 +1,9 @@
-/* ticks.c: what a tick is in time. */
+/* ticks.c: how long a tick is. */
 
 #include "base/ticks.h"
 
-#define BASE_NS 1000000 /* at least: a reading is off by less than 1/1000 */
-#define TRIES 5		/* of which the one that was interrupted least counts */
+#define BASE_NS 1000000 /* at least; then the error is below 1/1000 */
+#define TRIES 5		/* the one that was interrupted least counts */
 
 void
 ticks_mark(struct ticks_mark *ret_mark)
@@ -32,7 +32,7 @@ ticks_measure(const struct ticks_mark *since)
 		ticks_mark(&now);
 	while (now.ns - since->ns < BASE_NS);
 	if (now.ticks <= since->ticks)
-		return 1; /* no clock of any use: all takes no time */
+		return 1; /* the clock is useless: everything takes 0 */
 	scale = ((ticks_wide)(now.ns - since->ns) << 64) /
 	    ((ticks_wide)(now.ticks - since->ticks) * 500);
 	return scale > UINT64_MAX ? UINT64_MAX : (uint64_t)scale;

@@ -1,8 +1,8 @@
 /*
- * ticks.h: a clock that costs a few instructions to read: it is for how long a
- * callback takes, which is asked twice for each.  Ticks go on at an even pace,
- * which is the same in all processes: processors have counted like that since
- * 2008.  What they are in time is found out by comparing them with a clock.
+ * ticks.h: a clock that takes a few instructions to read.  It measures
+ * callbacks, and is read twice for each.  Ticks have a constant rate, the same
+ * in all processes, on processors since 2008.  The rate is found by comparing
+ * ticks with the monotonic clock.
  */
 
 #ifndef SLUICE_TICKS_H

@@ -18,7 +18,7 @@ struct date {
 	unsigned int year, month, day;
 };
 
-/* By hand, since gmtime_r(3) takes a lock, and who dies may have it. */
+/* By hand, since gmtime_r(3) takes a lock, which a crashed thread may hold. */
 static struct date
 date_of(unsigned int day)
 {

@@ -15,11 +15,11 @@
 
 static char *title_start;
 static size_t title_room;
-/* The copies, reachable for ever and so no leak; nobody else looks. */
+/* The copies are kept here so that they do not count as leaks. */
 static char **title_args __attribute__((used));
 static char **title_env __attribute__((used));
 
-/* In one piece, so that what unsetenv(3) takes out of the array is no leak. */
+/* In one piece, so that a string that unsetenv(3) removes is not a leak. */
 static char **
 copy_strings(char **strings, size_t count)
 {
@@ -59,8 +59,8 @@ title_init(int argc, char **argv)
 	if (env == NULL)
 		return NULL;
 	/*
-	 * Only what is one piece with argv[0]; somebody may have moved the
-	 * rest.
+	 * Only strings that follow argv[0] directly; others may have been
+	 * moved.
 	 */
 	end = argv[0];
 	for (size_t i = 0; i < (size_t)argc; i++)

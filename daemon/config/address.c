@@ -152,7 +152,7 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 		return error_set(err, "\"%.60s\": that is not a host name",
 		    entry);
 	ret->any = !ret->bracketed && ret->host_len == 1 && *ret->host == '*';
-	/* glibc takes "*" for "no host", which is the loopback. */
+	/* To glibc "*" is "no host", the loopback. */
 	if (!ret->any && memchr(ret->host, '*', ret->host_len) != NULL)
 		return error_set(err,
 		    "\"%s\": write *:port for all "

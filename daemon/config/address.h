@@ -67,8 +67,8 @@ bool address_equal(const struct address *a, const struct address *b);
 bool address_conflict(const struct address *a, const struct address *b);
 
 /*
- * Is it one that address_resolve() could have made?  For those that came over a
- * wire.
+ * Is it one that address_resolve() could have made?  For addresses from another
+ * process.
  */
 bool address_valid(const struct address *address);
 

@@ -1,6 +1,6 @@
 /*
- * bundle_unpack.c: bytes to settings.  The bytes may be anything: each count
- * is held against what is left, each value against the table.
+ * bundle_unpack.c: bytes to settings.  The bytes may be anything: each count is
+ * checked against the bytes that are left, each value by the table.
  */
 
 #include <stdlib.h>
@@ -195,7 +195,7 @@ get_listener(struct unpacker *in, const struct settings *settings,
 	}
 }
 
-/* A library stands in front of who needs it. */
+/* A library must stand in front of what needs it. */
 static void
 get_needs(struct unpacker *in, const struct settings *settings,
     struct image_settings *image)
@@ -288,7 +288,7 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 	settings->drop = unpack_bool(in);
 	get_images(in, settings);
 	get_secrets(in, settings);
-	/* Nobody works without workers. */
+	/* There must be workers. */
 	if (settings->workers < 1 || !is_mode(settings->control_bits))
 		in->failed = true;
 	for (uint32_t i = 0; i < settings->listener_count && !in->failed; i++)

@@ -86,7 +86,7 @@ set_number(const struct key *key, void *base, uint64_t number,
 	return 0;
 }
 
-/* A time switches it on; no time at all, off. */
+/* A duration means on, and 0 means off. */
 static int
 set_bool_duration(const struct key *key, void *base, uint64_t ms,
     struct error *err)

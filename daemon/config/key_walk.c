@@ -132,7 +132,7 @@ keys_free(const struct key *keys, void *base)
 	}
 }
 
-/* NULL: it is absent. */
+/* NULL: absent. */
 static bool
 same_string(const char *a, const char *b)
 {
@@ -144,7 +144,7 @@ same_value(const struct key *key, const void *a, const void *b)
 {
 	const void *at_a = key_field(key, a), *at_b = key_field(key, b);
 
-	/* Whom a name stands for is what counts, not how it is written. */
+	/* Compare what a name resolves to, not how it is written. */
 	if (key->resolved != 0)
 		return memcmp((const char *)a + key->resolved,
 			   (const char *)b + key->resolved,

@@ -1,7 +1,6 @@
 /*
  * keys.c: every key of the configuration.  To add a key, add a field to
- * settings.h and a row here; the manual and the sample will not pass their
- * test without it.
+ * settings.h and a row here; a test then wants it in the manual and the sample.
  */
 
 #include "config/keys.h"

@@ -30,9 +30,7 @@ struct key_string {
 	struct origin origin;
 };
 
-/*
- * One value out of an `options` group, not yet held against the plugin's table.
- */
+/* One value of an `options` group, not yet checked by the plugin's table. */
 enum raw_type { RAW_STRING, RAW_INT, RAW_FLOAT, RAW_BOOL, RAW_STRINGS };
 struct raw_option {
 	char *path; /* "motd", "limits.burst" */
@@ -87,8 +85,8 @@ struct key {
 	size_t offset;
 	size_t count; /* the arrays: uint32_t, how many there are */
 	/*
-	 * What the reader works out of the value, compared in place of it; 0:
-	 * nothing.
+	 * What the reader resolves the value to, which is compared in its
+	 * place; 0: nothing.
 	 */
 	size_t resolved, resolved_size; /* all bits set: not known */
 	size_t origin;	  /* struct origin; GROUPS: in each; 0: not kept */
@@ -98,7 +96,7 @@ struct key {
 extern const struct key settings_keys[]; /* the top level: struct settings */
 extern const struct key listener_keys[]; /* struct listener_settings */
 
-/* What the row is about, in the struct at base. */
+/* The field of this row in the struct at base. */
 static inline void *
 key_field(const struct key *key, const void *base)
 {
@@ -111,7 +109,7 @@ key_count(const struct key *key, const void *base)
 	return (void *)((char *)(uintptr_t)base + key->count);
 }
 
-/* Where it stands; GROUPS: base is an element. */
+/* The origin of this row's value; GROUPS: base is an element. */
 static inline struct origin *
 key_origin(const struct key *key, const void *base)
 {
@@ -140,7 +138,7 @@ int key_set_float(const struct key *key, void *base, double value,
 int key_set_string(const struct key *key, void *base, const char *value,
     struct error *err);
 
-/* What stands in the row's `value`.  0, or -1 with errno. */
+/* Store the row's default, its `value`.  0, or -1 with errno. */
 int key_set_default(const struct key *key, void *base);
 
 /* Is what the struct holds for this key within the table's limits? */

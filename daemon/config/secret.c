@@ -1,4 +1,7 @@
-/* secret.c: one mapping for each, since the kernel protects pages. */
+/*
+ * secret.c: each secret has a mapping of its own, since the kernel protects
+ * whole pages.
+ */
 
 #include "config/secret.h"
 
@@ -19,7 +22,7 @@ protect(void *bytes, size_t room)
 	if (madvise(bytes, room, MADV_DONTDUMP) == -1 ||
 	    madvise(bytes, room, MADV_WIPEONFORK) == -1)
 		return -1;
-	/* To be locked is a limited right; without it the rest still holds. */
+	/* mlock(2) is limited; if it fails the other protections still hold. */
 	(void)mlock(bytes, room);
 	return 0;
 }
@@ -67,8 +70,8 @@ secret_seal(const struct secret *secret, struct error *err)
 	if (fd == -1)
 		return error_sys(err, "cannot make a memfd for a secret");
 	/*
-	 * A memfd begins as everybody's: what opens it through /proc is judged
-	 * by this.
+	 * A memfd is readable for everybody at first; this mode decides who can
+	 * open it through /proc.
 	 */
 	if (fchmod(fd, S_IRUSR) == 0 &&
 	    memfd_append(fd, secret->bytes, secret->len) == 0 &&

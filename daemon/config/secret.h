@@ -1,7 +1,7 @@
 /*
  * secret.h: bytes that workers alone get, such as a private key.  They travel
- * in sealed memfds of their own, which nobody maps, and are looked at in memory
- * that is kept out of core dumps and of what is forked.
+ * in sealed memfds of their own, which nobody maps, and are used in memory that
+ * core dumps and forked processes do not have.
  */
 
 #ifndef SLUICE_SECRET_H
@@ -22,7 +22,7 @@ struct secret {
 	size_t len, room;
 };
 
-/* Empty, with room for so many bytes; owned by the caller.  NULL: errno. */
+/* Empty, with room for `room` bytes; owned by the caller.  NULL: errno. */
 struct secret *secret_new(size_t room);
 
 /* The bytes are wiped.  NULL is fine. */
@@ -34,7 +34,7 @@ void secret_free(struct secret *secret);
  */
 int secret_seal(const struct secret *secret, struct error *err);
 
-/* Back from such a memfd, which stays the caller's.  NULL: err. */
+/* Read one from such a memfd, which stays the caller's.  NULL: err. */
 struct secret *secret_read(int fd, struct error *err);
 
 #endif

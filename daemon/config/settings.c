@@ -209,7 +209,10 @@ settings_restart_key(const struct settings *prev, const struct settings *next,
 	struct settings compared = *next;
 	const struct key *key;
 
-	/* CPUs come and go while we run: nobody changed the file. */
+	/*
+	 * The number of CPUs may change while we run, without a change of the
+	 * file.
+	 */
 	if (prev->workers_of_cpus && next->workers_of_cpus)
 		compared.workers = prev->workers;
 	key = keys_restart(settings_keys, prev, &compared, ret_origin);

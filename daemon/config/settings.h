@@ -15,7 +15,7 @@
 #include "config/address.h"
 #include "config/keys.h"
 
-#define LISTENERS_MAX 1024 /* as many are counted; more are refused */
+#define LISTENERS_MAX 1024 /* the counts have room for this many */
 #define WORKERS_MAX 256
 
 #define LISTENER_NAME_MAX 64 /* without the NUL */
@@ -44,7 +44,7 @@ struct limit_settings {
 	uint64_t min_rate; /* bytes per second; 0: none */
 };
 
-/* Of the path of a unix socket; what is all ones is left as it comes. */
+/* Of the path of a unix socket; a field of all ones is not set. */
 struct unix_rights {
 	uint32_t mode;
 	struct unix_owner {
@@ -99,7 +99,7 @@ struct image_settings {
 /* A file whose bytes workers get, in a memfd, and nobody else. */
 struct secret_settings {
 	char *path;
-	/* Other when the bytes are, and tells nothing of them. */
+	/* Changes when the bytes change, and reveals nothing of them. */
 	uint64_t stamp[2];
 	struct origin origin; /* of the key that names it */
 };
@@ -118,7 +118,7 @@ struct canary_settings {
 
 struct settings {
 	int64_t workers;      /* 0 in the file becomes the number of CPUs */
-	bool workers_of_cpus; /* and it was 0 */
+	bool workers_of_cpus; /* it was 0 in the file */
 	char *user, *group;   /* as written, or NULL */
 	/* A reload that changes them is refused. */
 	struct origin workers_origin, user_origin, group_origin;
@@ -135,14 +135,14 @@ struct settings {
 	char *control; /* path of the control socket, or NULL */
 	char *control_mode, *control_group; /* as written; the group or NULL */
 	uint32_t control_bits;		    /* the mode, resolved */
-	/* Resolved; (gid_t)-1: nobody but root and ourselves. */
+	/* Resolved; (gid_t)-1: only root and our own user. */
 	gid_t control_gid;
 	struct origin control_origin, control_mode_origin, control_group_origin;
 	struct listener_settings *listeners;
 	uint32_t listener_count;
 	/*
-	 * One per different content, and library rows in front of who needs
-	 * them.
+	 * One for each different content; libraries stand in front of what
+	 * needs them.
 	 */
 	struct image_settings *images;
 	uint32_t image_count;
@@ -166,7 +166,7 @@ struct settings *settings_new(void);
 void settings_free(struct settings *settings); /* NULL is fine */
 
 /*
- * Append to the arrays that no key is about, zeros; borrowed until the next
+ * Append zeros to the arrays that belong to no key; borrowed until the next
  * one.  NULL: ENOMEM.
  */
 struct image_settings *settings_add_image(struct settings *settings);
@@ -187,9 +187,7 @@ struct listener_address *listener_add_address(
 const char *settings_restart_key(const struct settings *prev,
     const struct settings *next, struct origin *ret_origin);
 
-/*
- * Are they the same to the listener's plugin?  Image and options, nothing else.
- */
+/* Are they the same for the listener's plugin: image and options? */
 bool listener_same_service(const struct settings *a,
     const struct listener_settings *la, const struct settings *b,
     const struct listener_settings *lb);

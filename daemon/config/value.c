@@ -42,8 +42,8 @@ is_digit(char c)
 }
 
 /*
- * Read "12" or "1.5" and leave *text at what follows.  The locale has no say
- * here, and neither have signs, hex, exponents, "inf" and "nan".
+ * Read "12" or "1.5" and leave *text at what follows.  Does not depend on the
+ * locale, and refuses signs, hex, exponents, "inf" and "nan".
  */
 static bool
 scan_number(const char **text, double *ret_number)

@@ -55,7 +55,7 @@ fill_draining_listener(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	fill_listener_or(row, cells, "(closed: sluiced is stopping)");
 }
 
-/* All that the members of a member say. */
+/* The sum of the numbers in a member. */
 static long long
 total(const json_t *counts, const char *name)
 {
@@ -109,7 +109,7 @@ print_members(const json_t *listener, const char *what)
 	putchar('\n');
 }
 
-/* "half under 2 us", as the bucket says. */
+/* "half under 2 us": the upper bound of the bucket. */
 static void
 print_bound(const char *what, size_t bucket)
 {
@@ -125,7 +125,7 @@ print_bound(const char *what, size_t bucket)
 		printf("%lu s", us / 1000000);
 }
 
-/* The first bucket with which more than `part` of them are reached. */
+/* The bucket of number `part`, counted from the shortest times. */
 static size_t
 bucket_of(const json_t *buckets, unsigned long long part)
 {
@@ -178,7 +178,7 @@ print_counts(const json_t *listeners)
 	}
 }
 
-/* What takes long just now. */
+/* Callbacks that run long at the moment. */
 static void
 print_doing(const json_t *workers)
 {
@@ -246,7 +246,7 @@ print_status(const json_t *answer)
 	print_counts(json_object_get(answer, "listeners"));
 }
 
-#define RATE_MAX 1e18 /* from a strange answer */
+#define RATE_MAX 1e18 /* more is not a sensible answer */
 
 /* By how much each number in it has grown in a second. */
 static json_t *
@@ -271,7 +271,7 @@ rate_of(const json_t *after, const json_t *before, uint64_t ms)
 	return object;
 }
 
-/* NULL: there is none of that name. */
+/* NULL: no member has that name. */
 static const json_t *
 counts_of(const json_t *answer, const char *name)
 {

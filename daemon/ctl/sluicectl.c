@@ -23,13 +23,13 @@
 #define EXIT_USAGE 2
 #define EXIT_UNREACHED 3
 
-#define ENTER_MS 10000	/* when it serves too many already */
-#define ANSWER_MS 10000 /* for what is answered at once */
+#define ENTER_MS 10000	/* to wait while it serves too many clients */
+#define ANSWER_MS 10000 /* for commands that are answered at once */
 
 struct call {
 	struct control_request request;
 	bool json;
-	bool rates; /* of status: what happens in a second, too */
+	bool rates; /* of status: also print rates */
 };
 
 static void
@@ -104,7 +104,10 @@ parse_flags(char **words, struct call *call)
 	return 0;
 }
 
-/* Returns true when there is something to ask; else *ret_status is the end. */
+/*
+ * Returns true when there is a command to send; else *ret_status is the exit
+ * status.
+ */
 static bool
 parse(int argc, char **argv, struct call *ret, int *ret_status)
 {
@@ -180,7 +183,7 @@ exit_status(enum control_outcome outcome)
 	return EXIT_UNREACHED;
 }
 
-/* Ask once more, a second after what was printed. */
+/* Ask once more, a second after the first answer, and print the difference. */
 static int
 run_rates(const struct call *call, const struct control_answer *before,
     uint64_t asked_ms)
@@ -238,7 +241,10 @@ main(int argc, char **argv)
 	struct call call;
 	int status;
 
-	/* A limit of file sizes is an error to report; see the end. */
+	/*
+	 * Ignored, so that the limit of file sizes becomes an error, reported
+	 * below.
+	 */
 	signal(SIGXFSZ, SIG_IGN);
 	if (!parse(argc, argv, &call, &status))
 		return status;

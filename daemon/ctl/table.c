@@ -1,7 +1,4 @@
-/*
- * table.c: what is printed may come from a plugin, so no control character of
- * it reaches the terminal.
- */
+/* table.c: text may come from a plugin, so control characters are escaped. */
 
 #include "ctl/table.h"
 

@@ -6,12 +6,12 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* What is not there, or is something else: "" and 0. */
+/* "" or 0 if the member is missing or of another type. */
 const char *answer_string(const json_t *value);
 const char *answer_text(const json_t *object, const char *name);
 long long answer_number(const json_t *object, const char *name);
 
-/* With an indent a newline is one. */
+/* With an indent newlines are kept, and each line is indented. */
 void put_text(FILE *out, const char *words, const char *indent);
 void put_line(FILE *out, const char *words);
 /* To standard output. */
@@ -20,7 +20,7 @@ void put_member(const json_t *object, const char *name);
 #define COLUMNS_MAX 8
 #define CELL_MAX 512
 
-/* What one row of a table says. */
+/* Fills in the cells of one row. */
 typedef void fill_row(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX]);
 /* To standard output; heads end with NULL.  The last column is not padded. */
 void put_table(const json_t *rows, const char *const *heads, fill_row *fill);

@@ -1,6 +1,6 @@
 /*
- * elf_check.c: what dlopen() would die of.  It maps what the headers say and
- * trusts them: a file cut short is a SIGBUS in the middle of the loader.
+ * elf_check.c: finds what would crash dlopen(), which trusts the headers and
+ * maps what they say: in a file that is cut short it gets a SIGBUS.
  */
 
 #include "image/elf_check.h"
@@ -20,7 +20,7 @@
 #define RELOCATION_TYPE(info) ELF32_R_TYPE(info)
 #endif
 
-/* A relocation that wants a place in the static block of each thread. */
+/* A relocation that needs static thread-local storage. */
 static bool
 is_static_tls(unsigned int type)
 {
@@ -31,12 +31,12 @@ is_static_tls(unsigned int type)
 #elif defined(__riscv)
 	return type == R_RISCV_TLS_TPREL64 || type == R_RISCV_TLS_TPREL32;
 #else
-	(void)type; /* the flag has to do */
+	(void)type; /* there is only the flag */
 	return false;
 #endif
 }
 
-/* Without the header the loader takes "executable" for granted. */
+/* Without the header the loader makes the stack executable. */
 static int
 check_stack(const struct elf_file *elf, struct error *err)
 {
@@ -55,7 +55,7 @@ check_stack(const struct elf_file *elf, struct error *err)
 
 /*
  * The loader does not read these, but they stand at the end of the file: they
- * tell whether all of it has arrived, also when space was reserved beforehand.
+ * show whether the file is complete, even if its space was reserved beforehand.
  */
 static int
 check_sections(const struct elf_file *elf, struct error *err)
@@ -101,7 +101,7 @@ check_relocations(const struct elf_file *elf, uint64_t address, uint64_t len,
 	ElfW(Rela) some[256];
 	uint64_t offset, left, n;
 
-	/* What lies nowhere is for the loader to complain about. */
+	/* The loader reports an address that is in no segment. */
 	if (!elf_file_find(elf, address, len, &offset))
 		return 0;
 	for (left = len / sizeof(some[0]); left > 0; left -= n) {
@@ -133,8 +133,8 @@ check_thread_storage(const struct elf_file *elf, struct error *err)
 }
 
 /*
- * The loader binds such a symbol once for the whole process: the first image
- * that defines it serves all that come later, also its own next version.
+ * The loader binds such a symbol once for the whole process: all later images
+ * use the first definition, even the next version of the same image.
  */
 static int
 check_unique(const struct elf_file *elf, struct error *err)

@@ -80,7 +80,7 @@ read_head(struct elf_file *elf, struct error *err)
 	return check_kind(elf, err);
 }
 
-/* A new array of what stands at an offset, which lies in the file. */
+/* A new array, read from an offset that lies in the file. */
 static void *
 read_array(const struct elf_file *elf, uint64_t offset, size_t len,
     struct error *err)

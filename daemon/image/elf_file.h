@@ -1,6 +1,6 @@
 /*
- * elf_file.h: an ELF shared object, read with pread(2), so that nothing in it
- * is trusted: what lies outside the file is a sentence and not a crash.
+ * elf_file.h: an ELF shared object, read with pread(2), without trusting
+ * anything in it: an offset outside the file is an error, not a crash.
  */
 
 #ifndef SLUICE_ELF_FILE_H
@@ -34,7 +34,7 @@ int elf_file_read(struct elf_file *elf, const char *path, int fd, uint64_t size,
     struct error *err);
 void elf_file_done(struct elf_file *elf);
 
-/* Does that lie in the file? */
+/* Does this range lie in the file? */
 bool elf_file_within(const struct elf_file *elf, uint64_t offset, uint64_t len);
 int elf_file_cut_short(const struct elf_file *elf, const char *what,
     struct error *err); /* -1 */
@@ -43,14 +43,14 @@ int elf_file_cut_short(const struct elf_file *elf, const char *what,
 bool elf_file_dynamic(const struct elf_file *elf, ElfW(Sxword) tag,
     uint64_t *ret_value);
 
-/* Where in the file is what will be at this address?  false: nowhere. */
+/* The offset in the file of what is loaded at this address. false: none. */
 bool elf_file_find(const struct elf_file *elf, uint64_t address, uint64_t len,
     uint64_t *ret_offset);
 /* The same, and read it. */
 bool elf_file_load(const struct elf_file *elf, uint64_t address, void *to,
     size_t len);
 
-/* A string of the dynamic section, owned by the caller; NULL: none is there. */
+/* A string of the dynamic section, owned by the caller; NULL: none. */
 char *elf_file_string(const struct elf_file *elf, uint64_t at);
 
 #endif

@@ -1,4 +1,4 @@
-/* elf_needs.c: out of the dynamic section. */
+/* elf_needs.c: reads the dynamic section. */
 
 #include "image/elf_needs.h"
 
@@ -51,7 +51,7 @@ read_names(struct elf_needs *needs, const struct elf_file *elf,
 	return 0;
 }
 
-/* The loader takes these for libraries, too, in front of or behind this one. */
+/* The loader would load these libraries, too. */
 static int
 check_filters(const struct elf_file *elf, struct error *err)
 {

@@ -14,14 +14,14 @@ struct elf_needs {
 	size_t count;
 	char *soname;  /* or NULL */
 	char *runpath; /* directories, with colons in between; or NULL */
-	/* The same of old; NULL as well where there is a runpath. */
+	/* The older RPATH; NULL if there is a runpath. */
 	char *rpath;
 };
 
 /*
- * Of fd, which elf_check() has passed.  Refuses what asks for a library in
- * another way.  0, or -1 with one sentence that begins with path;
- * elf_needs_done() is fine in both cases.
+ * fd has passed elf_check().  Refuses a file that asks for libraries in another
+ * way.  0, or -1 with one sentence that begins with path; elf_needs_done() is
+ * fine in both cases.
  */
 int elf_needs_read(struct elf_needs *needs, const char *path, int fd,
     uint64_t size, struct error *err);

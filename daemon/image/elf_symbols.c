@@ -1,7 +1,7 @@
 /*
- * elf_symbols.c: nothing says how many symbols there are, but for the hash
- * tables: the old one has a chain for each symbol, the GNU one has chains of
- * neighbours, of which the last is marked.
+ * elf_symbols.c: only the hash tables tell how many symbols there are: the old
+ * one has a chain for each symbol, the GNU one has chains of neighbours, of
+ * which the last is marked.
  */
 
 #include "image/elf_symbols.h"

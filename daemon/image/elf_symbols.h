@@ -12,7 +12,7 @@ struct elf_file;
 enum elf_symbols {
 	ELF_SYMBOLS_NONE,    /* no such symbol */
 	ELF_SYMBOLS_UNIQUE,  /* there is one */
-	ELF_SYMBOLS_DAMAGED, /* what should be a table of symbols is not */
+	ELF_SYMBOLS_DAMAGED, /* the table of symbols is damaged */
 };
 
 /*
@@ -25,7 +25,7 @@ enum elf_symbols elf_symbols_unique(const struct elf_file *elf,
 
 /*
  * The symbols up to the last that is found by name; owned by the caller.
- * *ret_count may be 0.  NULL: there is no such table, or no memory.
+ * *ret_count may be 0.  NULL: no such table, or no memory.
  */
 ElfW(Sym) *elf_symbols_read(const struct elf_file *elf, size_t *ret_count);
 

@@ -37,9 +37,9 @@ check_file(const char *path, const struct stat *st, struct error *err)
 }
 
 /*
- * Was it written to in between?  st_ctime sees what was written by somebody
- * who sets st_mtime back; but to rename another file over it, or to give it
- * away, leaves its bytes alone.
+ * Was it written to in between?  st_ctime also changes when a writer sets
+ * st_mtime back; but it changes as well, without new bytes, when the file gets
+ * another owner or another file is renamed over it.
  */
 static bool
 same_bytes(const struct stat *a, const struct stat *b)
@@ -48,7 +48,7 @@ same_bytes(const struct stat *a, const struct stat *b)
 	    a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
 	    a->st_mtim.tv_nsec != b->st_mtim.tv_nsec)
 		return false;
-	/* 0: the kernel may still have been at it when we looked first. */
+	/* 0: at our first look the kernel may still have been writing. */
 	if (b->st_nlink == 0 || a->st_nlink != b->st_nlink ||
 	    a->st_mode != b->st_mode || a->st_uid != b->st_uid ||
 	    a->st_gid != b->st_gid)
@@ -118,9 +118,9 @@ copy_and_hash(const char *path, int file, struct image *image,
 }
 
 /*
- * Is it as it was?  When another file is renamed over it just now, fstat(2) may
- * tell the new time of the change and still the old number of links: a moment
- * later both are the new ones, and it is fine.
+ * Is it unchanged?  While another file is being renamed over it, fstat(2) may
+ * return the new st_ctime with the old number of links.  A moment later both
+ * are new, and the file counts as unchanged.
  */
 static int
 look_again(const char *path, int file, const struct stat *before,
@@ -141,7 +141,7 @@ look_again(const char *path, int file, const struct stat *before,
 	return 0;
 }
 
-/* A copy that is half one version and half the next must not get past here. */
+/* Refuse a copy that is half of one version and half of the next. */
 static int
 copy_whole(const char *path, int file, struct image *image, struct error *err)
 {

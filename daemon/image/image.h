@@ -1,7 +1,7 @@
 /*
- * image.h: a plugin file as bytes: copied once into a sealed memfd, known by
- * the SHA-256 of its content, and looked at as ELF before anything loads it.
- * Runs no code of the file.
+ * image.h: a plugin file as bytes: copied once into a sealed memfd, identified
+ * by the SHA-256 of its content, and checked as ELF before it is loaded.  Runs
+ * no code of the file.
  */
 
 #ifndef SLUICE_IMAGE_H
@@ -24,9 +24,8 @@ struct image {
 
 /*
  * Copy and check the file.  Refuses what is not a regular file, what changed
- * while it was read, and what is not a whole ELF shared object of this machine
- * that can come and go.  Returns 0, or -1 with one sentence that begins with
- * the path.
+ * while it was read, and what is not a complete ELF shared object for this
+ * machine.  Returns 0, or -1 with one sentence that begins with the path.
  */
 int image_open(const char *path, struct image *ret, struct error *err);
 /* The same from a file that is open for reading, at its beginning; borrowed. */
@@ -34,10 +33,7 @@ int image_copy(int file, const char *path, struct image *ret,
     struct error *err);
 void image_close(struct image *image);
 
-/*
- * Make it the hash of both: what it was of, and something more under a name.  0
- * or -1.
- */
+/* Extend the hash by further bytes under a name.  0 or -1. */
 int image_hash_add(uint8_t hash[IMAGE_HASH_SIZE], const char *name,
     const uint8_t more[IMAGE_HASH_SIZE]);
 

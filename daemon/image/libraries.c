@@ -16,7 +16,7 @@
 #include "image/elf_needs.h"
 #include "image/system_libraries.h"
 
-/* What needs something: the plugin, or a library of its. */
+/* An object that needs libraries: the plugin or one of its libraries. */
 struct object {
 	const struct object *needed_by; /* NULL: it is the plugin */
 	const char *path;		/* for messages */
@@ -35,7 +35,7 @@ struct finder {
 
 static int visit(struct finder *finder, const struct object *object);
 
-/* The directory that an open file lies in, however it was come by. */
+/* The directory that an open file really lies in. */
 static void
 origin_of(int file, const char *path, char dir[PATH_MAX])
 {
@@ -55,7 +55,7 @@ origin_of(int file, const char *path, char dir[PATH_MAX])
 		slash[slash == dir] = '\0';
 }
 
-/* Put an $ORIGIN in.  false: what stands there is not for us to follow. */
+/* Replace $ORIGIN. false: the path cannot be followed. */
 static bool
 expand(const char *from, size_t len, const char *origin, char to[PATH_MAX])
 {
@@ -79,7 +79,7 @@ expand(const char *from, size_t len, const char *origin, char to[PATH_MAX])
 		if (used >= PATH_MAX)
 			return false;
 	}
-	/* Anything could be there, where a relative one leads to. */
+	/* A relative path could lead anywhere. */
 	return used > 0 && to[0] == '/';
 }
 
@@ -104,7 +104,7 @@ search(const struct finder *finder, const char *dirs, const char *origin,
 	return false;
 }
 
-/* The old kind of list holds for all that is needed further on, the new not. */
+/* RPATH also holds for the libraries of libraries, RUNPATH does not. */
 static bool
 search_all(const struct finder *finder, const struct object *object,
     const char *name, char path[PATH_MAX])
@@ -189,7 +189,7 @@ missing(const struct finder *finder, const struct object *object,
 	    object->path, name, dirs, object->dir);
 }
 
-/* There is one library of a name in a process. */
+/* A process can have only one library of a name. */
 static int
 two_of_a_name(const struct finder *finder, const struct object *object,
     const char *name, const char *path, const char *system)
@@ -202,8 +202,8 @@ two_of_a_name(const struct finder *finder, const struct object *object,
 }
 
 /*
- * Without any it is known by no name, and found by who needs it alone; one
- * that has another name is not what was asked for.
+ * Without a soname it is found only by what needs it; with another soname it is
+ * not what was asked for.
  */
 static int
 check_soname(const struct finder *finder, const struct object *object,
@@ -341,7 +341,7 @@ visit(struct finder *finder, const struct object *object)
 	return 0;
 }
 
-/* What comes later and needs that name would get the plugin. */
+/* A later object that needs that name would get the plugin. */
 static int
 check_own_name(struct finder *finder, const struct object *object)
 {

@@ -1,8 +1,8 @@
 /*
- * libraries.h: the libraries that belong to a plugin: what it needs, and what
- * that needs, unless it is the system's.  They are found as the loader would
- * find them for the file on disk, since the loader itself gets a memfd, which
- * lies in no directory.
+ * libraries.h: the libraries that belong to a plugin: all that it needs,
+ * directly or not, except those of the system.  They are found as the loader
+ * would find them for the file on disk, since the loader itself gets a memfd,
+ * which lies in no directory.
  */
 
 #ifndef SLUICE_LIBRARIES_H
@@ -19,7 +19,7 @@ struct error;
 
 struct library_file {
 	char *name;	    /* by which it is needed */
-	bool named;	    /* and that is its DT_SONAME; else it has none */
+	bool named;	    /* the name is its DT_SONAME; else it has none */
 	char *path;	    /* its file */
 	struct image image; /* fd -1: it is the system's */
 };
@@ -35,7 +35,7 @@ struct library_ops {
 	 * Open a file for reading.  -1 with one sentence that begins with it.
 	 */
 	int (*open)(void *arg, const char *path, struct error *err);
-	/* This file would be taken if it were there; or NULL. */
+	/* Told of each file that would be used if it existed; or NULL. */
 	void (*on_candidate)(void *arg, const char *path);
 };
 

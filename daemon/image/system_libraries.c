@@ -1,7 +1,7 @@
 /*
  * system_libraries.c: what ldconfig(8) has found.  The cache is a sorted list
  * for all machines that this one can run; it is read as a list, and each file
- * is looked at before it counts.
+ * is checked.
  */
 
 #include "image/system_libraries.h"
@@ -23,7 +23,7 @@
 #define CACHE_MAGIC "glibc-ld.so.cache1.1"
 #define CACHE_MAX (64 << 20) /* usual are 100 KiB */
 
-/* As ld.so.cache(5) would have it, if there were such a page. */
+/* The format of the file, which has no manual page. */
 struct cache_head {
 	char magic[20];
 	uint32_t count, strings_size;
@@ -94,7 +94,7 @@ system_libraries_open(struct system_libraries *libraries)
 	libraries->cache_size = 0;
 	libraries->cache = read_file(CACHE_FILE, &libraries->cache_size);
 	libraries->dirs = default_dirs();
-	/* Before glibc 2.32 there was one of an older kind in front of it. */
+	/* Before glibc 2.32 an older header stood in front of it. */
 	begin = libraries->cache == NULL
 	    ? NULL
 	    : memmem(libraries->cache, libraries->cache_size, CACHE_MAGIC,
@@ -173,7 +173,7 @@ find_in_cache(const struct system_libraries *libraries, const char *wanted)
 	return NULL;
 }
 
-/* The loader takes what it has before it looks anywhere.  Runs nothing. */
+/* The loader uses what is loaded already before it searches.  Runs no code. */
 static char *
 find_loaded(const char *name)
 {

@@ -1,7 +1,7 @@
 /*
  * system_libraries.h: the libraries that every program of this machine finds:
- * those of ld.so.cache, of the loader's own directories, and those that run
- * here already.  Who may change these has root's trust.
+ * those of ld.so.cache, of the loader's own directories, and those that are
+ * loaded in this process.  Whoever can change these is trusted like root.
  */
 
 #ifndef SLUICE_SYSTEM_LIBRARIES_H
@@ -16,7 +16,7 @@ struct system_libraries {
 	char **dirs; /* NULL at the end */
 };
 
-/* What cannot be read is not there. */
+/* What cannot be read counts as missing. */
 void system_libraries_open(struct system_libraries *libraries);
 void system_libraries_close(struct system_libraries *libraries);
 

@@ -43,7 +43,7 @@ int bind_unix_ours(const struct address *address, const struct stat *bound);
 bool bind_unix_is_there(const struct address *address,
     const struct stat *bound);
 
-/* Set mode, owner and group. 0 or -1. */
+/* Set mode, owner and group.  0 or -1. */
 int bind_unix_rights(int path_fd, const struct unix_rights *rights,
     struct error *err);
 

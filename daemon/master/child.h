@@ -56,7 +56,7 @@ pid_t child_pid(const struct child *child);
 int child_send(struct child *child, const struct msg *msg);
 
 /*
- * Kill it unless it ends, or this is called again, within ms. 0: no deadline.
+ * Kill it unless it ends, or this is called again, within ms.  0: no deadline.
  * Before that its messages are read, and a child that could not run gets more
  * time, up to a minute in all.  Its end is reported as "took longer than 5 s".
  */

@@ -25,7 +25,7 @@ on_stored(struct conf *conf, const char *file, const struct key *key,
 		conf_include(conf);
 }
 
-/* The CPUs that we may use are what counts, not those that there are. */
+/* Count the CPUs that we may use, not all that exist. */
 static int64_t
 cpu_count(void)
 {
@@ -84,7 +84,7 @@ finish(struct conf *conf, const struct origin *file)
 	check_copies(conf);
 	conf_accounts(conf);
 	conf_control(conf);
-	/* Files that could not be read have their own problem. */
+	/* Files that could not be read have been reported. */
 	if (settings->listener_count == 0 && conf->problems->errors == 0)
 		problem_error(conf->problems, file,
 		    "there are no listeners, "

@@ -21,7 +21,7 @@ conf_mode(const char *text, uint32_t *ret)
 	return true;
 }
 
-/* What is written about a socket that there will not be is a mistake. */
+/* Keys about a control socket without `control` are a mistake. */
 static void
 without_control(struct conf *conf, const char *key, const struct origin *at)
 {

@@ -223,7 +223,7 @@ required_keys(struct conf *conf, const char *file, const struct node *group,
 	}
 }
 
-/* What is read as the node it is, a group or a list. */
+/* A value that is read as a whole node, a group or a list. */
 static bool
 is_type(struct conf *conf, const struct origin *at, const struct key *key,
     const struct node *node, enum node_type type, const char *prefix)

@@ -32,7 +32,7 @@ same_file(const char *a, const char *b)
 	    sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-/* What an included file has adds up with the main file's. */
+/* Keys of an included file are added to those of the main file. */
 static void
 top_level(struct conf *conf, const char *file, const struct node *root)
 {
@@ -87,9 +87,7 @@ include_file(struct conf *conf, const struct origin *at, const char *path)
 	tree_free(root);
 }
 
-/*
- * An empty conf.d is nothing unusual; a file that was named and is missing is.
- */
+/* An empty conf.d is normal; a missing file that was named is an error. */
 static void
 nothing_matches(struct conf *conf, const struct origin *at, const char *pattern)
 {
@@ -100,7 +98,7 @@ nothing_matches(struct conf *conf, const struct origin *at, const char *pattern)
 		    pattern);
 }
 
-/* What glob(3) stumbled over; it has no argument to take along. */
+/* The error that glob(3) met; its callback has no argument. */
 static int glob_errno;
 
 static int
@@ -108,8 +106,8 @@ on_glob_error(const char *path, int error)
 {
 	(void)path;
 	/*
-	 * Without the directory there is nothing in it; but what we cannot see
-	 * may be there.
+	 * A directory that does not exist is empty; one that we cannot read may
+	 * have files.
 	 */
 	if (error == ENOENT)
 		return 0;
@@ -118,7 +116,7 @@ on_glob_error(const char *path, int error)
 }
 
 /*
- * The directory of the main file is a name, also when it looks like a pattern.
+ * The directory of the main file is not a pattern, even if it looks like one.
  */
 static char *
 glob_pattern(const char *config, const char *text)

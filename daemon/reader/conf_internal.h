@@ -46,7 +46,8 @@ struct origin conf_origin(const char *file, const struct node *node);
 void conf_include(struct conf *conf);
 
 /*
- * One element of `listeners`: hold its keys against each other and the others.
+ * One element of `listeners`: check its keys against each other and against the
+ * other listeners.
  */
 void conf_listener(struct conf *conf, const char *file,
     const struct node *group, struct listener_settings *listener);

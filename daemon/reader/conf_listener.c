@@ -33,7 +33,7 @@ address_is_free(struct conf *conf, const struct origin *at,
 
 	for (uint32_t i = 0; i < conf->settings->listener_count; i++) {
 		other = &conf->settings->listeners[i];
-		/* Port 0 is another port each time. */
+		/* Port 0 is a different port each time. */
 		if (other != listener && address->kind == ADDRESS_TCP &&
 		    address_port(address) == 0)
 			continue;
@@ -140,7 +140,7 @@ check_mode(struct conf *conf, const struct origin *at,
 		    listener->mode);
 }
 
-/* As written: also one that was refused was meant to be a path. */
+/* Check what is written: even a refused address may be meant as a path. */
 static bool
 means_unix_path(const struct listener_settings *listener)
 {

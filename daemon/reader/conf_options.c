@@ -1,6 +1,6 @@
 /*
- * conf_options.c: the options of a plugin.  What they mean, only the plugin
- * knows; here they become a flat list of paths and values.
+ * conf_options.c: the options of a plugin.  Only the plugin knows what they
+ * mean; here they become a flat list of paths and values.
  */
 
 #include <math.h>
@@ -14,7 +14,7 @@
 #include "reader/problems.h"
 #include "reader/tree.h"
 
-#define PATH_LEN_MAX 256 /* "limits.burst": far above any sense */
+#define PATH_LEN_MAX 256 /* "limits.burst": more than any option needs */
 
 static bool
 set_strings(struct raw_option *option, const struct node *nodes, uint32_t count)

@@ -31,10 +31,7 @@ check(int fd, struct error *err)
 	return 0;
 }
 
-/*
- * st_size is no more than a promise (/proc has files of size 0): read to the
- * end.
- */
+/* st_size may be wrong (/proc has files of size 0): read to the end. */
 static ssize_t
 read_all(int fd, char *buf, size_t room)
 {

@@ -16,8 +16,8 @@ struct error;
 char *config_file_read(const char *path, size_t *ret_len, struct error *err);
 
 /*
- * path as it is meant in the file `config`: relative to the directory that is
- * in.  Owned by the caller; NULL: ENOMEM.
+ * Resolve a path that stands in the file `config`: it is relative to that
+ * file's directory.  Owned by the caller; NULL: ENOMEM.
  */
 char *config_file_path(const char *config, const char *path);
 

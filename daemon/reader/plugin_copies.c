@@ -32,7 +32,7 @@ copy_bytes(const struct image *image, int to)
 	return 0;
 }
 
-/* Complete or not there at all: a debugger may look at any time. */
+/* Write a new file and rename it, since a debugger may read it at any time. */
 static int
 copy_image(const struct image *image, const char *path)
 {
@@ -88,7 +88,7 @@ plugin_files_copy(const struct settings *settings,
 		path = copy_path(settings, &settings->images[i]);
 		if (path == NULL)
 			return;
-		/* The hash is in the name: what is there is the same. */
+		/* The hash is in the name, so an existing file is the same. */
 		if (access(path, F_OK) == -1 &&
 		    copy_image(&files->images[i], path) == -1)
 			problem_warn(problems, at,

@@ -80,9 +80,9 @@ no_memory(struct error *err)
 }
 
 /*
- * Open the file, if nobody could have put it there who should not.  To a
- * daemon that root started this would be a way in, so it is refused; who runs
- * one as themselves, perhaps in a directory they share, is told.
+ * Open the file, unless an untrusted user could have put it there.  A daemon
+ * that was started as root refuses it, since this would be a way to root; a
+ * daemon of a plain user, whose directory may be shared, only warns.
  */
 static int
 open_file(struct opener *opener, const struct listener_settings *listener,
@@ -105,7 +105,7 @@ open_file(struct opener *opener, const struct listener_settings *listener,
 	return error_set(err, "%s", doubt.text);
 }
 
-/* The libraries of a plugin, as who they are looked for. */
+/* The listener whose plugin needs the libraries. */
 struct seeker {
 	struct opener *opener;
 	const struct listener_settings *listener;

@@ -1,7 +1,7 @@
 /*
  * plugin_images.c: the table of images.  All of a generation are loaded into
- * one process, in an order that depends on its history; so whether they get
- * along is judged here, by their names, where no order plays a part.
+ * one process, in an order that depends on its history; so conflicts between
+ * them are found here, by their names, whatever the order.
  */
 
 #include "reader/plugin_images.h"
@@ -51,7 +51,7 @@ add_image(struct settings *settings, struct plugin_files *files,
 	return 0;
 }
 
-/* The plugin that is known by its hash; NO_IMAGE: there is none. */
+/* The plugin with this hash; NO_IMAGE: none. */
 static uint32_t
 find_image(const struct settings *settings, const struct image *image)
 {

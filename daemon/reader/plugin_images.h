@@ -12,9 +12,9 @@ struct plugin_files;
 struct settings;
 
 /*
- * A plugin, with its libraries, in settings->images and files; takes the
- * descriptors that it keeps.  Refuses one that cannot live in one process with
- * those that are there.  0, or -1 with one sentence.
+ * A plugin, with its libraries, in settings->images and files; takes over the
+ * descriptors that it keeps.  Refuses one that cannot be in one process with
+ * the others.  0, or -1 with one sentence.
  */
 int plugin_images_keep(struct settings *settings, struct plugin_files *files,
     const char *path, struct image *image, struct libraries *libraries,

@@ -1,6 +1,6 @@
 /*
- * problems.h: what is wrong with a configuration: all of it, in the order in
- * which it was found, each with its place.
+ * problems.h: the problems of a configuration, in the order in which they were
+ * found, each with its place.
  */
 
 #ifndef SLUICE_PROBLEMS_H
@@ -12,7 +12,7 @@ struct origin;
 
 struct problem {
 	int level;     /* LOG_LEVEL_ERROR, LOG_LEVEL_WARN or LOG_LEVEL_INFO */
-	char *file;    /* owned; "" when it is about no file */
+	char *file;    /* owned; "": not about a file */
 	uint32_t line; /* 0: the file as a whole */
 	char *text;    /* owned; one sentence */
 };
@@ -20,7 +20,7 @@ struct problem {
 struct problems {
 	struct problem *list; /* owned */
 	uint32_t count;
-	uint32_t errors; /* of them; and those that found no place */
+	uint32_t errors; /* also counts those that did not fit */
 	/*
 	 * Called for each one at once, so that none is lost should the parser
 	 * exit; or NULL.
@@ -29,10 +29,10 @@ struct problems {
 	void *arg;
 };
 
-/* at may be NULL: about no file. */
+/* at may be NULL: not about a file. */
 void problem_error(struct problems *problems, const struct origin *at,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Nothing is wrong, but worth to know. */
+/* Not an error, but worth knowing. */
 void problem_note(struct problems *problems, const struct origin *at,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void problem_warn(struct problems *problems, const struct origin *at,

@@ -1,7 +1,7 @@
 /*
  * reader.c: the process that reads what an operator wrote, so that the master
- * need not: a parser may crash or exit, and then only we are gone.  Says what
- * it knows as soon as it knows it.
+ * need not: a parser may crash or exit, and then only we are gone.  It reports
+ * everything as soon as it is found.
  */
 
 #include <errno.h>
@@ -26,7 +26,7 @@
 #include "reader/problems.h"
 #include "reader/secret_files.h"
 
-#define RETRY_MS 10 /* for a master that is busy with what we sent before */
+#define RETRY_MS 10 /* while the master is busy with what we sent before */
 
 struct reader {
 	uint32_t generation;
@@ -43,7 +43,7 @@ say(struct reader *reader, struct msg *msg)
 
 	msg->generation = reader->generation;
 	while (!reader->deaf && packet_send(CHILD_CHANNEL_FD, msg) == -1) {
-		if (errno == EMSGSIZE) /* a path that nobody can open */
+		if (errno == EMSGSIZE) /* a path too long to be opened */
 			return;
 		if (errno == EAGAIN)
 			poll(&pfd, 1, -1);
@@ -54,7 +54,7 @@ say(struct reader *reader, struct msg *msg)
 	}
 }
 
-/* Whoever watches files wants to know them, also of what is refused. */
+/* --watch needs to know all files, also those of a refused configuration. */
 static void
 say_sources(struct reader *reader, const struct settings *settings)
 {
@@ -101,7 +101,7 @@ say_prepared(struct reader *reader, int bundle,
 	say(reader, &(struct msg){ .type = MSG_PREPARED });
 }
 
-/* All that can be said without running plugin code. */
+/* All checks that run no plugin code. */
 static void
 read_all(struct reader *reader, struct problems *problems)
 {
@@ -180,13 +180,13 @@ reader_main(void)
 	struct reader reader = { 0 };
 	struct problems problems = { .on_problem = on_problem, .arg = &reader };
 
-	/* Nobody waits for an answer when the master is gone. */
+	/* When the master is gone nobody needs an answer. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (receive_hello(&reader) == -1) {
 		log_errorx("the master did not say what to read");
 		return EXIT_FAILURE;
 	}
-	/* It may have gone before we asked for that. */
+	/* It may have died before we asked for the signal. */
 	if ((uint32_t)getppid() != reader.hello.master_pid) {
 		free(reader.config);
 		return EXIT_FAILURE;

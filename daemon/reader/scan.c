@@ -95,7 +95,7 @@ skip_comment(struct scanner *s)
 			return 0;
 		}
 	}
-	/* libconfig would take the rest of the file as said. */
+	/* libconfig would ignore the rest of the file. */
 	problem_error(s->problems, &begin,
 	    "this comment has no end: "
 	    "\"*/\" is missing");
@@ -116,7 +116,7 @@ scan_string(struct scanner *s)
 			problem_error(s->problems, &s->origin,
 			    "\\x00 cannot stand in a string");
 		if (*s->at == '\\' && s->at + 1 < s->end)
-			s->at++; /* whatever it is, it ends nothing */
+			s->at++; /* escaped: it ends nothing */
 	}
 	if (s->at >= s->end) {
 		problem_error(s->problems, &begin,
@@ -192,7 +192,7 @@ integer_fits(const char *word, int *ret_bits)
 	*ret_bits = *rest == 'L' ? 64 : 32;
 	rest += strspn(rest, "L");
 	if (rest == word || *rest != '\0')
-		return true; /* a float, or nothing: not for us to judge */
+		return true; /* a float, or not a number: libconfig decides */
 	if (errno == ERANGE)
 		return false;
 	return *ret_bits == 64 || (value >= INT_MIN && value <= INT_MAX);

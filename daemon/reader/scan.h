@@ -1,7 +1,7 @@
 /*
  * scan.h: a look at the text of a configuration file before libconfig 1.5
- * parses it, for what that would do wrong without a word: wrap integers, cut
- * strings, end the process, lose the line of a string.
+ * parses it, for what libconfig gets wrong in silence: it wraps integers, cuts
+ * strings, ends the process, loses the line of a string.
  */
 
 #ifndef SLUICE_SCAN_H
@@ -25,8 +25,8 @@ struct scan {
 };
 
 /*
- * file is for the problems.  Returns 0 when libconfig may have the text (there
- * may be problems all the same), -1 when not.  scan_done() in both cases.
+ * file is for the problems.  Returns 0 when libconfig may parse the text (there
+ * may still be problems), -1 when not.  scan_done() in both cases.
  */
 int scan_text(const char *file, const char *text, size_t len,
     struct problems *problems, struct scan *ret);

@@ -1,6 +1,6 @@
 /*
- * secret_files.c: nothing of what is read passes through memory that is not
- * the secret's own: no stdio, no buffer on the stack.
+ * secret_files.c: the bytes are read only into the memory of the secret, never
+ * through stdio or a buffer on the stack.
  */
 
 #include "reader/secret_files.h"
@@ -62,7 +62,7 @@ copy(int file, uint64_t stamp[2], struct error *err)
 
 	if (check(file, &st, err) == -1)
 		return -1;
-	/* One more than there is, so that more is seen. */
+	/* One more byte than the size, to notice a file that has grown. */
 	secret = secret_new((size_t)st.st_size + 1);
 	if (secret == NULL)
 		return error_sys(err, "cannot read it");

@@ -13,7 +13,10 @@ struct secret_files {
 	uint32_t count;
 };
 
-/* What cannot be read is a problem where it is named.  Fills in each stamp. */
+/*
+ * A file that cannot be read is a problem at the key that names it.  Fills in
+ * each stamp.
+ */
 void secret_files_open(struct settings *settings, struct problems *problems,
     struct secret_files *ret);
 void secret_files_close(struct secret_files *files);

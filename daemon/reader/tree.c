@@ -1,6 +1,6 @@
 /*
- * tree.c: libconfig 1.5, and what has to be done around it.  It may end the
- * process on strange input, so problems leave through on_problem at once.
+ * tree.c: libconfig 1.5, and workarounds for its faults.  It may end the
+ * process on strange input, so problems are reported at once by on_problem.
  */
 
 #include "reader/tree.h"
@@ -16,8 +16,8 @@
 #include "reader/scan.h"
 
 /*
- * On a syntax error libconfig 1.5 forgets the strings it has read.  We end
- * soon after, but the leak sanitizer would take it for ours.
+ * On a syntax error libconfig 1.5 forgets the strings it has read.  We exit
+ * soon after, but the leak sanitizer would report it.
  */
 const char *__lsan_default_suppressions(void)
     __attribute__((visibility("default")));
@@ -78,7 +78,7 @@ convert_children(const config_setting_t *setting, struct cursor *cursor,
 	if (ret->children == NULL)
 		return -1;
 	for (i = 0; i < count; i++) {
-		ret->count++; /* freed also when it is half built */
+		ret->count++; /* freed even if half built */
 		if (convert(config_setting_get_elem(setting, (unsigned int)i),
 			cursor, &ret->children[i]) == -1)
 			return -1;

@@ -1,7 +1,7 @@
 /*
  * trusted_path.c: the walk along a path.  Whoever can write to a directory on
- * it decides what the file is, so each is looked at, by the descriptor through
- * which the next is opened: nothing can be exchanged in between.
+ * it decides what the file is, so each is checked through the descriptor that
+ * the next is opened from: nothing can be replaced in between.
  */
 
 #include "reader/trusted_path.h"
@@ -70,7 +70,7 @@ is_trusted(const struct walk *walk, uid_t uid)
 	    uid == walk->users->uid[1];
 }
 
-/* The first doubt is told; name NULL: the directory we are in. */
+/* Keep the first doubt; name NULL: the directory we are in. */
 static void
 look_at(struct walk *walk, const struct stat *st, const char *name)
 {
@@ -80,7 +80,7 @@ look_at(struct walk *walk, const struct stat *st, const char *name)
 	char place[PATH_MAX], user[64];
 	const char *who;
 
-	/* What is none of these is refused for that. */
+	/* Other types are refused later. */
 	if (walk->doubt->text[0] != '\0' ||
 	    !(S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ||
 		S_ISLNK(st->st_mode)))
@@ -92,7 +92,7 @@ look_at(struct walk *walk, const struct stat *st, const char *name)
 		    what, place, user_name(st->st_uid, user));
 		return;
 	}
-	/* The mode of a link says nothing. */
+	/* The mode of a link means nothing. */
 	if (S_ISLNK(st->st_mode) || !(st->st_mode & (S_IWGRP | S_IWOTH)) ||
 	    (S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX)))
 		return;
@@ -120,7 +120,7 @@ enter(struct walk *walk, int fd, struct error *err)
 	return 0;
 }
 
-/* Put what a link says in front of what is left. */
+/* Put the target of a link in front of what is left. */
 static int
 follow(struct walk *walk, const char *name, struct error *err)
 {
@@ -153,7 +153,7 @@ next_name(struct walk *walk, char name[NAME_MAX + 1], bool *ret_last)
 	const char *from = walk->rest + strspn(walk->rest, "/");
 	size_t len = strcspn(from, "/"), copied = len;
 
-	/* One that is too long is cut, and then not found. */
+	/* A name that is too long is cut, and then not found. */
 	if (copied > NAME_MAX)
 		copied = NAME_MAX;
 	memcpy(name, from, copied);
@@ -200,7 +200,7 @@ walk_rest(struct walk *walk, struct error *err)
 		look_at(walk, &st, name);
 		return fd;
 	}
-	/* It ends with a slash, or is one. */
+	/* The path ends with a slash, or is "/". */
 	fd = openat(walk->at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd != -1 ? fd : error_sys(err, "%s", walk->path);
 }

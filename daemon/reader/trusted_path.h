@@ -1,6 +1,6 @@
 /*
- * trusted_path.h: open a file, and learn on the way whether somebody who is
- * not trusted could put another in its place.
+ * trusted_path.h: open a file, and find out whether an untrusted user could
+ * replace it.
  */
 
 #ifndef SLUICE_TRUSTED_PATH_H
@@ -10,16 +10,19 @@
 
 struct error;
 
-/* Who may own what lies on the path, besides root; twice the same is fine. */
+/*
+ * The users, besides root, that may own the files on the path; they may be
+ * equal.
+ */
 struct trusted_users {
 	uid_t uid[2];
 };
 
 /*
- * Open path for reading, component by component, so that what was looked at
- * is what is opened; symbolic links are followed, and the directories they
- * lead through are looked at as well.  Each component has to belong to root or
- * a trusted user, and nobody else may be able to write to it, unless it is a
+ * Open path for reading, component by component, so that what was checked is
+ * what is opened; symbolic links are followed, and the directories they lead
+ * through are checked as well.  Each component has to belong to root or a
+ * trusted user, and nobody else may be able to write to it, unless it is a
  * directory with the sticky bit.
  *
  * Returns the descriptor, or -1 with one sentence that begins with the path.
