@@ -213,7 +213,7 @@ show_row(struct worker_row *worker)
 }
 
 /*
- * Start its process and send the first messages.  0, or -1 with no process left.
+ * Start its process and send the first messages.  0, or -1: no process left.
  */
 static int
 start_child(struct worker_row *worker, struct error *err)
