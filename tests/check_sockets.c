@@ -1,4 +1,4 @@
-/* check_sockets.c: listening sockets: made, found again, taken over, let go. */
+/* check_sockets.c: listening sockets: made, found again, inherited, let go. */
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -7,81 +7,10 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
-#include "base/error.h"
-#include "base/log.h"
-#include "config/settings.h"
-#include "fixture.h"
-#include "master/inherited.h"
-#include "master/sockets.h"
-
-static struct inherited nothing;
-static struct sockets *sockets;
-static struct error err;
-static struct listener_settings web = {
-	.name = (char *)(uintptr_t) "web",
-	.backlog = 16,
-	.nodelay = true,
-	.keepalive = { .on = true, .ms = 60000 },
-	.unix_rights = { UINT32_MAX, { (uid_t)-1, (gid_t)-1 } },
-};
-static struct listener_settings other = {
-	.name = (char *)(uintptr_t) "other",
-	.backlog = 16,
-	.unix_rights = { UINT32_MAX, { (uid_t)-1, (gid_t)-1 } },
-};
-
-static void
-make(void)
-{
-	log_init("test");
-	log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-	sockets = sockets_new(&nothing);
-	ck_assert_ptr_nonnull(sockets);
-}
-
-static void
-address(const char *spec, struct address *ret)
-{
-	int count = address_resolve(spec, ret, 1, &err);
-
-	ck_assert_msg(count == 1, "%s: %s", spec, err.text);
-}
-
-static struct sock *
-open_for(const char *spec, const struct listener_settings *listener,
-    uint32_t worker)
-{
-	struct address where;
-
-	err.text[0] = '\0';
-	address(spec, &where);
-	return sockets_open(sockets, listener, &where, worker, 0, &err);
-}
-
-static struct sock *
-must_open(const char *spec, const struct listener_settings *listener,
-    uint32_t worker)
-{
-	struct sock *sock = open_for(spec, listener, worker);
-
-	ck_assert_msg(sock != NULL, "%s", err.text);
-	return sock;
-}
-
-static const char *
-unix_spec(const char *name)
-{
-	static char spec[128];
-
-	snprintf(spec, sizeof(spec), "unix:%s", fixture_path(name));
-	return spec;
-}
+#include "sockets_fixture.h"
 
 static bool
 listens(const struct sock *sock)
@@ -117,19 +46,6 @@ port_of(const struct sock *sock)
 }
 
 static int
-connect_unix(const char *path)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	strcpy(un.sun_path, path);
-	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static int
 connect_port(unsigned int port)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
@@ -141,16 +57,6 @@ connect_port(unsigned int port)
 		return fd;
 	close(fd);
 	return -1;
-}
-
-static mode_t
-mode_of(const char *path)
-{
-	struct stat st;
-
-	ck_assert_int_eq(lstat(path, &st), 0);
-	ck_assert(S_ISSOCK(st.st_mode));
-	return st.st_mode & 07777;
 }
 
 START_TEST(what_is_asked_for_again_is_found_again)
@@ -388,164 +294,6 @@ START_TEST(a_socket_that_is_deaf_is_made_anew)
 }
 END_TEST
 
-START_TEST(a_unix_path_has_its_mode_and_goes_with_the_socket)
-{
-	struct listener_settings changed = web;
-	const char *path = fixture_path("sock");
-	struct sock *sock;
-
-	make();
-	umask(022);
-	changed.unix_rights.mode = 0666;
-	sock = must_open(unix_spec("sock"), &changed, SOCK_SHARED);
-	ck_assert_uint_eq(mode_of(path), 0666);
-	ck_assert_uint_eq(umask(022), 022);
-	changed.unix_rights.mode = 0600;
-	sock_apply(sock, &changed);
-	ck_assert_uint_eq(mode_of(path), 0600);
-	sock_unref(sock);
-	ck_assert_int_eq(access(path, F_OK), -1);
-	sock = must_open(unix_spec("sock"), &web, SOCK_SHARED);
-	ck_assert_uint_eq(mode_of(path), 0755);
-	sock_unref(sock);
-	sockets_free(sockets);
-}
-END_TEST
-
-START_TEST(a_unix_path_has_its_owner_or_is_not_there)
-{
-	struct listener_settings changed = web;
-	const char *path = fixture_path("sock");
-	struct sock *sock;
-	struct stat st;
-
-	make();
-	changed.unix_rights.owner.uid = 12345;
-	changed.unix_rights.owner.gid = 54321;
-	sock = open_for(unix_spec("sock"), &changed, SOCK_SHARED);
-	if (geteuid() == 0) {
-		ck_assert_ptr_nonnull(sock);
-		ck_assert_int_eq(lstat(path, &st), 0);
-		ck_assert_uint_eq(st.st_uid, 12345);
-		ck_assert_uint_eq(st.st_gid, 54321);
-	} else {
-		ck_assert_ptr_null(sock);
-		ck_assert_int_eq(access(path, F_OK), -1);
-	}
-	sock_unref(sock);
-	sockets_free(sockets);
-}
-END_TEST
-
-START_TEST(a_stale_socket_is_taken_over_and_a_live_one_is_not)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	const char *path = fixture_path("sock");
-	int owner = socket(AF_UNIX, SOCK_STREAM, 0), fd;
-	struct sock *sock;
-
-	make();
-	strcpy(un.sun_path, path);
-	ck_assert_int_eq(bind(owner, (struct sockaddr *)&un, sizeof(un)), 0);
-	ck_assert_int_eq(listen(owner, 1), 0);
-	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
-	ck_assert_ptr_nonnull(strstr(err.text, "listens there"));
-	/* Also when its queue is full. */
-	for (fd = 0; fd < 8; fd++)
-		connect_unix(path);
-	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
-	close(owner);
-	ck_assert_int_eq(access(path, F_OK), 0);
-	sock = must_open(unix_spec("sock"), &web, SOCK_SHARED);
-	fd = connect_unix(path);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-	sock_unref(sock);
-	sockets_free(sockets);
-}
-END_TEST
-
-START_TEST(what_is_no_socket_is_left_alone)
-{
-	const char *path;
-
-	make();
-	path = fixture_text("sock", "precious");
-	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
-	ck_assert_ptr_nonnull(strstr(err.text, "not a socket"));
-	ck_assert_int_eq(access(path, F_OK), 0);
-	/* Also a link to a socket that would be stale. */
-	ck_assert_int_eq(symlink("gone", fixture_path("link")), 0);
-	ck_assert_ptr_null(open_for(unix_spec("link"), &web, SOCK_SHARED));
-	ck_assert_ptr_null(
-	    open_for(unix_spec("no/such/directory"), &web, SOCK_SHARED));
-	sockets_free(sockets);
-}
-END_TEST
-
-START_TEST(a_path_that_is_no_longer_ours_is_not_removed)
-{
-	const char *path = fixture_path("sock");
-	struct sock *sock;
-	struct sockets *theirs;
-	struct sock *replaced;
-
-	make();
-	sock = must_open(unix_spec("sock"), &web, SOCK_SHARED);
-	ck_assert_int_eq(unlink(path), 0);
-	theirs = sockets;
-	sockets = sockets_new(&nothing);
-	replaced = must_open(unix_spec("sock"), &other, SOCK_SHARED);
-	sock_unref(sock);
-	sockets_free(theirs);
-	ck_assert_int_eq(access(path, F_OK), 0);
-	ck_assert_int_ge(connect_unix(path), 0);
-	sock_unref(replaced);
-	ck_assert_int_eq(access(path, F_OK), -1);
-	sockets_free(sockets);
-}
-END_TEST
-
-START_TEST(a_path_that_was_removed_is_made_anew)
-{
-	const char *path = fixture_path("sock");
-	struct sock *sock, *again;
-
-	make();
-	sock = must_open(unix_spec("sock"), &web, SOCK_SHARED);
-	ck_assert_int_eq(unlink(path), 0);
-	again = must_open(unix_spec("sock"), &web, SOCK_SHARED);
-	ck_assert_ptr_ne(sock, again);
-	sock_unref(sock);
-	ck_assert_int_ge(connect_unix(path), 0);
-	ck_assert_ptr_eq(must_open(unix_spec("sock"), &web, SOCK_SHARED),
-	    again);
-	sock_unref(again);
-	sock_unref(again);
-	sockets_free(sockets);
-}
-END_TEST
-
-START_TEST(an_abstract_name_is_taken_once)
-{
-	struct sockets *first;
-	struct sock *sock;
-	char spec[64], text[ADDRESS_TEXT_MAX];
-
-	make();
-	snprintf(spec, sizeof(spec), "unix:@sluice-check-%d", (int)getpid());
-	sock = must_open(spec, &web, SOCK_SHARED);
-	ck_assert_str_eq(sock_text(sock, text), spec);
-	first = sockets;
-	sockets = sockets_new(&nothing);
-	ck_assert_ptr_null(open_for(spec, &web, SOCK_SHARED));
-	sockets_free(sockets);
-	sockets = first;
-	sock_unref(sock);
-	sockets_free(sockets);
-}
-END_TEST
-
 /*
  * As a process that systemd started: 3 and 4 are sockets, 5 is a file, 6 is no
  * business of ours.
@@ -639,13 +387,6 @@ main(void)
 		star_is_ipv4_where_ipv6_is_off,
 		accepted_sockets_inherit_the_options_also_new_ones,
 		a_socket_that_is_deaf_is_made_anew,
-		a_unix_path_has_its_mode_and_goes_with_the_socket,
-		a_unix_path_has_its_owner_or_is_not_there,
-		a_stale_socket_is_taken_over_and_a_live_one_is_not,
-		what_is_no_socket_is_left_alone,
-		a_path_that_is_no_longer_ours_is_not_removed,
-		a_path_that_was_removed_is_made_anew,
-		an_abstract_name_is_taken_once,
 		sockets_from_systemd_are_known_by_name_and_kept,
 		NULL,
 	};
