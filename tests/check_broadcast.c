@@ -129,6 +129,21 @@ START_TEST(those_behind_share_one_copy)
 }
 END_TEST
 
+/* Else a queue of one-byte messages would take far more than its limit. */
+START_TEST(short_messages_to_one_that_is_behind_share_a_chunk)
+{
+	struct iovec iov[4];
+
+	begin_with_members();
+	member[0]->marks |= MARK_BLOCKED;
+	for (int i = 0; i < 200; i++)
+		ck_assert_int_eq(sl_broadcast(service(), "x", 1, NULL), 4);
+	ck_assert_uint_eq(sl_queued(member[0]), 200);
+	ck_assert_int_eq(queue_iov(&member[0]->queue, iov, 4), 1);
+	end();
+}
+END_TEST
+
 START_TEST(one_too_far_behind_goes_without_and_gets_drain)
 {
 	static char got[4096];
@@ -196,6 +211,7 @@ main(void)
 		it_leaves_at_once_where_nothing_is_queued,
 		the_order_is_that_of_the_calls,
 		those_behind_share_one_copy,
+		short_messages_to_one_that_is_behind_share_a_chunk,
 		one_too_far_behind_goes_without_and_gets_drain,
 		one_that_has_gone_harms_no_other,
 		one_that_has_finished_its_output_goes_without,

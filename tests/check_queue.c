@@ -1,6 +1,10 @@
-/* check_queue.c: output that waits for the kernel. */
+/*
+ * check_queue.c: output that waits for the kernel.  The program is linked so
+ * that malloc() fails on demand (-Wl,--wrap=malloc).
+ */
 
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +12,23 @@
 #include "worker/queue.h"
 
 static unsigned char pattern[100000];
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+static int mallocs_left = -1; /* then it fails; negative: never */
+
+void *
+__wrap_malloc(size_t size)
+{
+	if (mallocs_left == 0) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (mallocs_left > 0)
+		mallocs_left--;
+	return __real_malloc(size);
+}
 
 static void
 make_pattern(void)
@@ -97,41 +118,109 @@ START_TEST(iov_never_fills_more_than_asked)
 }
 END_TEST
 
-START_TEST(queues_share_bytes_and_the_last_frees_them)
+/* Many messages of one callback go to the kernel in few pieces. */
+START_TEST(chunks_behind_the_first_are_no_smaller_than_a_few_messages)
 {
-	struct queue a = { 0 }, b = { 0 };
-	struct shared *shared = shared_new(pattern + 3000, 5000);
-	struct iovec iov[4];
+	struct queue queue = { 0 };
+	struct iovec iov[16];
 
-	ck_assert_ptr_nonnull(shared);
-	ck_assert_int_eq(queue_put(&a, pattern, 3000), 0);
-	ck_assert_int_eq(queue_put_shared(&a, shared, 0), 0);
-	ck_assert_int_eq(queue_put(&a, pattern + 8000, 1000), 0);
-	/* Half of it was sent already. */
-	ck_assert_int_eq(queue_put_shared(&b, shared, 2500), 0);
-	ck_assert_uint_eq(b.bytes, 2500);
-	shared_unref(shared);
-	ck_assert_uint_eq(shared->refs, 2);
-	ck_assert_int_eq(queue_iov(&b, iov, 4), 1);
-	ck_assert_mem_eq(iov[0].iov_base, pattern + 5500, 2500);
-	queue_clear(&b);
-	ck_assert_uint_eq(shared->refs, 1);
-	drain_in_steps(&a, 9000, 700);
+	for (int i = 0; i < 300; i++)
+		ck_assert_int_eq(queue_put(&queue, pattern + i * 64, 64), 0);
+	ck_assert_int_lt(queue_iov(&queue, iov, 16), 16);
+	drain_in_steps(&queue, 300 * 64, 1000);
 	queue_pool_done();
 }
 END_TEST
 
-START_TEST(a_few_bytes_are_copied_rather_than_shared)
+START_TEST(a_shared_message_is_copied_once_and_outlives_its_maker)
+{
+	struct shared *shared = shared_new(pattern + 10, 40000);
+	struct queue queues[3] = { 0 };
+	struct iovec a[8], b[8];
+
+	ck_assert_ptr_nonnull(shared);
+	for (int i = 0; i < 3; i++) {
+		/* It stands between bytes of the queue's own. */
+		ck_assert_int_eq(queue_put(&queues[i], pattern, 10), 0);
+		ck_assert_int_eq(queue_put_shared(&queues[i], shared, 0), 0);
+		ck_assert_int_eq(queue_put(&queues[i], pattern + 40010, 9), 0);
+		ck_assert_uint_eq(queues[i].bytes, 40019);
+	}
+	queue_iov(&queues[0], a, 8);
+	queue_iov(&queues[1], b, 8);
+	ck_assert_ptr_ne(a[0].iov_base, b[0].iov_base);
+	ck_assert_ptr_eq(a[1].iov_base, b[1].iov_base);
+	shared_done(shared);
+	drain_in_steps(&queues[0], 40019, 777);
+	queue_clear(&queues[1]);
+	drain_in_steps(&queues[2], 40019, 16384);
+	queue_pool_done();
+}
+END_TEST
+
+/* Else whoever does not read the last byte keeps the whole message. */
+START_TEST(a_sent_part_of_a_shared_message_is_freed)
+{
+	struct shared *shared = shared_new(pattern, 40000);
+	struct queue queue = { 0 };
+
+	ck_assert_int_eq(queue_put_shared(&queue, shared, 0), 0);
+	queue_consume(&queue, 39999);
+	ck_assert_uint_eq(shared->refs, 1); /* ours alone */
+	ck_assert_uint_eq(shared->next->refs, 1);
+	ck_assert_uint_eq(shared->next->next->refs, 2);
+	ck_assert_ptr_null(shared->next->next->next);
+	shared_done(shared);
+	queue_clear(&queue);
+	queue_pool_done();
+}
+END_TEST
+
+START_TEST(a_shared_message_may_be_put_in_part)
+{
+	static const size_t skips[] = { 1, 16000, 16384, 39000, 39999 };
+	struct shared *shared = shared_new(pattern, 40000);
+
+	for (size_t i = 0; i < sizeof(skips) / sizeof(skips[0]); i++) {
+		size_t skip = skips[i], n = 40000 - skip, at = 0;
+		struct queue queue = { 0 };
+		struct iovec iov[4];
+
+		ck_assert_int_eq(queue_put_shared(&queue, shared, skip), 0);
+		ck_assert_uint_eq(queue.bytes, n);
+		for (int k = 0, count = queue_iov(&queue, iov, 4); k < count;
+		     k++) {
+			ck_assert_mem_eq(iov[k].iov_base, pattern + skip + at,
+			    iov[k].iov_len);
+			at += iov[k].iov_len;
+		}
+		ck_assert_uint_eq(at, n);
+		queue_clear(&queue);
+	}
+	shared_done(shared);
+	queue_pool_done();
+}
+END_TEST
+
+/* Whichever allocation fails, the queue is as it was, and nothing is lost. */
+START_TEST(without_memory_a_queue_stays_as_it_is)
 {
 	struct queue queue = { 0 };
-	struct shared *shared = shared_new(pattern + 10, 20);
+	struct shared *shared;
+	int tries = 0, rc;
 
-	ck_assert_int_eq(queue_put(&queue, pattern, 10), 0);
-	ck_assert_int_eq(queue_put_shared(&queue, shared, 0), 0);
-	ck_assert_ptr_eq(queue.head, queue.tail);
-	ck_assert_uint_eq(shared->refs, 1);
-	shared_unref(shared);
-	drain_in_steps(&queue, 30, 7);
+	ck_assert_int_eq(queue_put(&queue, pattern, 5), 0);
+	do {
+		mallocs_left = tries++;
+		shared = shared_new(pattern, 40000);
+		rc = shared == NULL ? -1 : queue_put_shared(&queue, shared, 5);
+		mallocs_left = -1;
+		ck_assert(rc == 0 || errno == ENOMEM);
+		ck_assert_uint_eq(queue.bytes, rc == 0 ? 40000 : 5);
+		shared_done(shared);
+	} while (rc == -1);
+	ck_assert_int_eq(tries, 7); /* three pieces, three references */
+	drain_in_steps(&queue, 40000, 1000);
 	queue_pool_done();
 }
 END_TEST
@@ -144,8 +233,11 @@ main(void)
 		small_puts_share_a_chunk,
 		consume_more_than_there_is_empties_it,
 		iov_never_fills_more_than_asked,
-		queues_share_bytes_and_the_last_frees_them,
-		a_few_bytes_are_copied_rather_than_shared,
+		chunks_behind_the_first_are_no_smaller_than_a_few_messages,
+		a_shared_message_is_copied_once_and_outlives_its_maker,
+		a_sent_part_of_a_shared_message_is_freed,
+		a_shared_message_may_be_put_in_part,
+		without_memory_a_queue_stays_as_it_is,
 		NULL,
 	};
 

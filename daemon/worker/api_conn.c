@@ -141,7 +141,7 @@ sl_broadcast(struct sl_service *service, const void *buf, size_t len,
 	for (c = sl_first(service); c != NULL; c = sl_next(c))
 		if (c != except && tell_member(c, &message))
 			taken++;
-	shared_unref(message.shared);
+	shared_done(message.shared);
 	return taken;
 }
 

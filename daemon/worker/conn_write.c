@@ -375,6 +375,21 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 	return 0;
 }
 
+/* What is left of it from `from` on.  Returns 0, or -1 with ENOMEM. */
+static int
+queue_message(struct queue *queue, struct message *message, size_t from)
+{
+	size_t len = message->len - from;
+
+	if (len < SHARE_MIN)
+		return queue_put(queue, (const char *)message->buf + from, len);
+	if (message->shared == NULL)
+		message->shared = shared_new(message->buf, message->len);
+	if (message->shared == NULL)
+		return -1;
+	return queue_put_shared(queue, message->shared, from);
+}
+
 int
 conn_send_message(struct sl_conn *conn, struct message *message)
 {
@@ -391,10 +406,7 @@ conn_send_message(struct sl_conn *conn, struct message *message)
 		if ((size_t)sent == message->len)
 			return 0;
 	}
-	if (message->shared == NULL)
-		message->shared = shared_new(message->buf, message->len);
-	if (message->shared == NULL ||
-	    queue_put_shared(&conn->queue, message->shared, sent) == -1)
+	if (queue_message(&conn->queue, message, sent) == -1)
 		return sent > 0 ? break_off(conn) : fail(ENOMEM);
 	return 0;
 }

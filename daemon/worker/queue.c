@@ -11,13 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/container_of.h"
-
 #define TINY_BYTES 256	  /* one message, to each of many */
 #define SMALL_BYTES 2048  /* a few messages */
 #define LARGE_BYTES 16384 /* bulk: 64 of them fill the largest sendmsg */
-#define COPY_MAX 512	  /* less than what a chunk of its own costs */
 #define DATA_MAX(bytes) ((bytes) - sizeof(struct chunk))
+#define PIECE_MAX (LARGE_BYTES - sizeof(struct shared))
 
 /* Chunks of one size that wait to be used again. */
 struct chunk_pool {
@@ -59,20 +57,27 @@ chunk_of(struct chunk_pool *pool)
 	return chunk;
 }
 
+/* For more than one message: the kernel takes only so many chunks at once. */
 static inline struct chunk *
-chunk_new(size_t len)
+chunk_behind(size_t len)
 {
-	if (len <= DATA_MAX(TINY_BYTES))
-		return chunk_of(&tiny);
 	return chunk_of(len <= DATA_MAX(SMALL_BYTES) ? &small : &large);
 }
+
+static inline struct chunk *
+chunk_first(size_t len)
+{
+	return len <= DATA_MAX(TINY_BYTES) ? chunk_of(&tiny)
+					   : chunk_behind(len);
+}
+
+static void piece_unref(struct shared *piece);
 
 /* It is not kept. */
 static void __attribute__((noinline, cold)) chunk_drop(struct chunk *chunk)
 {
 	if (chunk->pool == &references)
-		shared_unref(
-		    container_of(chunk->data, struct shared, bytes[0]));
+		piece_unref((void *)(chunk->data - sizeof(struct shared)));
 	free(chunk);
 }
 
@@ -90,6 +95,27 @@ chunk_free(struct chunk *chunk)
 	pool->room--;
 }
 
+/* Chunks that were made for a queue which is not to have them. */
+static int
+no_memory(struct chunk *first)
+{
+	queue_clear(&(struct queue){ .head = first });
+	errno = ENOMEM;
+	return -1;
+}
+
+/* Append chunks of `len` bytes in all. */
+static void
+append(struct queue *queue, struct chunk *first, struct chunk *last, size_t len)
+{
+	if (queue->tail != NULL)
+		queue->tail->next = first;
+	else
+		queue->head = first;
+	queue->tail = last;
+	queue->bytes += len;
+}
+
 /* More than the last chunk has room for. */
 static int __attribute__((noinline))
 put_long(struct queue *queue, const unsigned char *from, size_t len)
@@ -100,14 +126,11 @@ put_long(struct queue *queue, const unsigned char *from, size_t len)
 
 	/* All the memory first, so that a failure leaves no half message. */
 	while (rest > 0) {
-		struct chunk *chunk = chunk_new(rest);
+		struct chunk *chunk = chunk_behind(rest);
 		size_t part;
 
-		if (chunk == NULL) {
-			queue_clear(&(struct queue){ .head = first });
-			errno = ENOMEM;
-			return -1;
-		}
+		if (chunk == NULL)
+			return no_memory(first);
 		part = rest < chunk->size ? rest : chunk->size;
 		memcpy(chunk->data, from + len - rest, part);
 		chunk->end = part;
@@ -119,12 +142,8 @@ put_long(struct queue *queue, const unsigned char *from, size_t len)
 	if (queue->tail != NULL) {
 		memcpy(queue->tail->data + queue->tail->end, from, n);
 		queue->tail->end += n;
-		queue->tail->next = first;
-	} else {
-		queue->head = first;
 	}
-	queue->tail = tail;
-	queue->bytes += len;
+	append(queue, first, tail, len);
 	return 0;
 }
 
@@ -134,7 +153,7 @@ queue_put(struct queue *queue, const void *buf, size_t len)
 	struct chunk *tail = queue->tail;
 
 	if (tail == NULL && len <= DATA_MAX(LARGE_BYTES)) {
-		tail = chunk_new(len);
+		tail = chunk_first(len);
 		if (tail == NULL) {
 			errno = ENOMEM;
 			return -1;
@@ -149,54 +168,93 @@ queue_put(struct queue *queue, const void *buf, size_t len)
 	return 0;
 }
 
-struct shared *
-shared_new(const void *buf, size_t len)
+static struct shared *
+piece_new(const unsigned char *from, size_t len)
 {
-	struct shared *shared;
+	struct shared *piece = malloc(sizeof(*piece) + len);
 
-	if (len > UINT32_MAX) {
-		errno = EMSGSIZE;
+	if (piece == NULL)
 		return NULL;
-	}
-	shared = malloc(sizeof(*shared) + len);
-	if (shared == NULL)
-		return NULL;
-	shared->refs = 1;
-	shared->len = len;
-	memcpy(shared->bytes, buf, len);
-	return shared;
+	piece->next = NULL;
+	piece->refs = 1;
+	piece->len = len;
+	memcpy(piece->bytes, from, len);
+	return piece;
+}
+
+static void
+piece_unref(struct shared *piece)
+{
+	if (--piece->refs == 0)
+		free(piece);
 }
 
 void
-shared_unref(struct shared *shared)
+shared_done(struct shared *message)
 {
-	if (shared != NULL && --shared->refs == 0)
-		free(shared);
+	while (message != NULL) {
+		struct shared *next = message->next;
+
+		piece_unref(message);
+		message = next;
+	}
+}
+
+struct shared *
+shared_new(const void *buf, size_t len)
+{
+	struct shared *message = NULL, **link = &message;
+	size_t done = 0;
+
+	while (done < len) {
+		size_t rest = len - done;
+
+		*link = piece_new((const unsigned char *)buf + done,
+		    rest < PIECE_MAX ? rest : PIECE_MAX);
+		if (*link == NULL) {
+			shared_done(message);
+			errno = ENOMEM;
+			return NULL;
+		}
+		done += (*link)->len;
+		link = &(*link)->next;
+	}
+	return message;
+}
+
+static struct chunk *
+reference(struct shared *piece, size_t from)
+{
+	struct chunk *chunk = chunk_of(&references);
+
+	if (chunk == NULL)
+		return NULL;
+	chunk->data = piece->bytes;
+	chunk->start = from;
+	chunk->end = chunk->size = piece->len;
+	piece->refs++;
+	return chunk;
 }
 
 int
-queue_put_shared(struct queue *queue, struct shared *shared, size_t from)
+queue_put_shared(struct queue *queue, struct shared *message, size_t from)
 {
-	struct chunk *tail = queue->tail, *chunk;
-	size_t len = shared->len - from;
+	struct chunk *first = NULL, *last = NULL, **link = &first;
+	size_t len = 0;
 
-	if (tail != NULL && len <= COPY_MAX && tail->size - tail->end >= len)
-		return queue_put(queue, shared->bytes + from, len);
-	chunk = chunk_of(&references);
-	if (chunk == NULL) {
-		errno = ENOMEM;
-		return -1;
+	for (; message != NULL; message = message->next) {
+		if (from >= message->len) {
+			from -= message->len;
+			continue;
+		}
+		last = *link = reference(message, from);
+		if (last == NULL)
+			return no_memory(first);
+		len += message->len - from;
+		from = 0;
+		link = &last->next;
 	}
-	chunk->data = shared->bytes;
-	chunk->start = from;
-	chunk->end = chunk->size = shared->len;
-	shared->refs++;
-	if (tail != NULL)
-		tail->next = chunk;
-	else
-		queue->head = chunk;
-	queue->tail = chunk;
-	queue->bytes += len;
+	append(queue, first, last, len);
 	return 0;
 }
 

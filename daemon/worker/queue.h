@@ -21,16 +21,21 @@ struct chunk {
 	unsigned char bytes[];
 };
 
-/* Bytes that any number of queues send.  They never change. */
+/*
+ * A message that any number of queues send, in pieces no longer than a chunk: a
+ * queue that has not sent the last byte keeps no more than one of them.
+ */
 struct shared {
+	struct shared *next; /* of the same message, for its maker alone */
 	uint32_t refs;
 	uint32_t len;
 	unsigned char bytes[];
 };
 
-/* A copy of buf, with one reference.  NULL: ENOMEM; EMSGSIZE: over 4 GiB. */
+/* A copy of buf, until shared_done() and no queue needs it.  NULL: ENOMEM. */
 struct shared *shared_new(const void *buf, size_t len);
-void shared_unref(struct shared *shared);
+/* No other queue will need it.  NULL is fine. */
+void shared_done(struct shared *message);
 
 struct queue {
 	struct chunk *head, *tail;
@@ -41,10 +46,12 @@ struct queue {
 int queue_put(struct queue *queue, const void *buf, size_t len);
 
 /*
- * Refer to the shared bytes from `from` on, at the end.  A few that fit in the
- * last chunk are copied.  Returns 0, or -1 with ENOMEM and no change.
+ * Put the message from `from` on at the end.  Returns 0, or -1 with ENOMEM and
+ * no change.  What is shorter than SHARE_MIN is better copied: a chunk that
+ * refers takes memory, too, while many short messages have room in one.
  */
-int queue_put_shared(struct queue *queue, struct shared *shared, size_t from);
+#define SHARE_MIN 1024 /* bytes */
+int queue_put_shared(struct queue *queue, struct shared *message, size_t from);
 
 /* Point iov at the first bytes.  Returns how many entries were filled. */
 int queue_iov(const struct queue *queue, struct iovec *iov, int max);
