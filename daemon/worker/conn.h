@@ -53,6 +53,7 @@ enum mark {
 struct input {
 	uint32_t start, end; /* the bytes are data[start..end) */
 	uint32_t size;	     /* of data */
+	uint32_t ahead;	     /* so much of it is above read_buffer */
 	unsigned char data[];
 };
 

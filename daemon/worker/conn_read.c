@@ -2,6 +2,9 @@
  * conn_read.c: input, from the socket to the plugin.  All connections read
  * into one buffer of the worker; only what a plugin leaves unconsumed is kept
  * with the connection, and what follows is then read in behind it.
+ *
+ * A plugin is shown limits.read_buffer at once.  From a connection that has
+ * nothing to wait for, more than that is read, and shown in slices.
  */
 
 #include "worker/conn.h"
@@ -20,11 +23,33 @@
 #define READ_BUDGET (256u << 10) /* bytes per pass: others want their turn */
 #define INPUT_GROW_MIN 1024	 /* bytes of room to read into at least */
 
+/*
+ * A plugin that pauses or falls behind between two slices leaves more than its
+ * read_buffer.  So much of that may be kept, for all connections together.
+ */
+#define AHEAD_MAX (4u << 20)
+static size_t ahead;
+
 void
 conn_drop_input(struct sl_conn *conn)
 {
+	if (conn->input == NULL)
+		return;
+	ahead -= conn->input->ahead;
 	free(conn->input);
 	conn->input = NULL;
+}
+
+/* What is kept has changed: how much of it is above the limit? */
+static void
+count_ahead(struct sl_conn *conn)
+{
+	size_t most = conn->endpoint->limits->read_buffer;
+	size_t kept = conn_kept(conn);
+
+	ahead -= conn->input->ahead;
+	conn->input->ahead = kept > most ? kept - most : 0;
+	ahead += conn->input->ahead;
 }
 
 /* Keep `len` bytes that lie in the shared buffer.  Returns 0 or -1. */
@@ -37,8 +62,10 @@ keep(struct sl_conn *conn, const unsigned char *from, size_t len)
 		return -1;
 	input->start = 0;
 	input->end = input->size = len;
+	input->ahead = 0;
 	memcpy(input->data, from, len);
 	conn->input = input;
+	count_ahead(conn);
 	return 0;
 }
 
@@ -84,45 +111,96 @@ consumed_too_much(struct sl_conn *conn, ssize_t used, size_t len)
 	conn_fail(conn, SL_WHY_PLUGIN, 0, SL_STAGE_NONE);
 }
 
-/*
- * The plugin was shown `len` bytes and consumed `used`, not simply all of
- * them.  They lie in conn->input (kept) or in the shared buffer, and what it
- * left is kept.
- */
-static void __attribute__((noinline)) keep_rest(struct sl_conn *conn,
-    const unsigned char *buf, size_t len, ssize_t used, bool kept)
+/* Did it consume some of the len bytes that it was shown?  Else it ends. */
+static bool
+is_sane(struct sl_conn *conn, ssize_t used, size_t len)
 {
-	if (used < 0) {
+	if (used >= 0 && (size_t)used <= len)
+		return true;
+	if (used < 0)
 		conn_close(conn, SL_WHY_PLUGIN);
-		return;
-	}
-	if ((size_t)used > len) {
+	else
 		consumed_too_much(conn, used, len);
-		return;
+	return false;
+}
+
+/* May the next slice follow at once? */
+static bool
+goes_on(struct sl_conn *conn)
+{
+	const struct limit_settings *limits = conn->endpoint->limits;
+
+	if (conn->in != HALF_OPEN ||
+	    conn_marked(conn, MARK_PAUSED | MARK_DRAIN_OWED))
+		return false;
+	/* What they write leaves together, while there is room for an echo. */
+	if (conn->queue.bytes + limits->read_buffer > limits->write_buffer)
+		conn_flush(conn);
+	return conn->in == HALF_OPEN;
+}
+
+/*
+ * Of these len bytes the plugin was shown the first `shown` and consumed `used`.
+ * Show it the rest, a slice at a time, each in front with what it has left, as
+ * if that had just arrived.  Returns how much it has consumed, or -1 when it
+ * wants no more: the connection ends, or its input does.
+ */
+static ssize_t
+show_on(struct sl_conn *conn, const unsigned char *buf, size_t len,
+    size_t shown, ssize_t used)
+{
+	size_t most = conn->endpoint->limits->read_buffer, done = 0;
+
+	for (;;) {
+		if (!is_sane(conn, used, shown))
+			return -1;
+		if (done + shown == len || used == 0 || !goes_on(conn))
+			break;
+		done += used;
+		shown = len - done < most ? len - done : most;
+		used = callback_data(conn, buf + done, shown);
 	}
-	if (conn->in != HALF_OPEN)
-		return; /* closed meanwhile; conn_settle() drops the rest */
-	if (kept) {
-		conn->input->start += used;
-		if (conn_kept(conn) == 0)
-			conn_drop_input(conn);
-	} else if ((size_t)used < len &&
-	    keep(conn, buf + used, len - used) == -1) {
+	/* Closed meanwhile?  Then conn_settle() drops the rest. */
+	return conn->in == HALF_OPEN ? (ssize_t)done + used : -1;
+}
+
+/* The same of input in the shared buffer: keep what is left of it. */
+static void __attribute__((noinline)) show_rest(struct sl_conn *conn,
+    const unsigned char *buf, size_t len, size_t shown, ssize_t used)
+{
+	used = show_on(conn, buf, len, shown, used);
+	if (used != -1 && (size_t)used < len &&
+	    keep(conn, buf + used, len - used) == -1)
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
-	}
+}
+
+static size_t
+slice(const struct sl_conn *conn, size_t len)
+{
+	size_t most = conn->endpoint->limits->read_buffer;
+
+	return len < most ? len : most;
 }
 
 void
 conn_represent(struct sl_conn *conn)
 {
-	size_t kept = conn_kept(conn);
+	size_t kept = conn_kept(conn), shown = slice(conn, kept);
 	const unsigned char *buf;
+	ssize_t used;
 
 	if (kept == 0)
 		return;
 	conn->unread = 0; /* more may be read now, and more may come */
 	buf = conn->input->data + conn->input->start;
-	keep_rest(conn, buf, kept, callback_data(conn, buf, kept), true);
+	used = show_on(conn, buf, kept, shown, callback_data(conn, buf, shown));
+	if (used == -1)
+		return;
+	conn->input->start += used;
+	if (conn_kept(conn) == 0)
+		conn_drop_input(conn);
+	else
+		count_ahead(conn);
 }
 
 /*
@@ -188,34 +266,88 @@ leave_rest(struct sl_conn *conn)
 		conn->marks |= MARK_READ_ON;
 }
 
+/*
+ * From a connection that keeps nothing, waits for nothing and owes nothing, as
+ * most do, more may be read than is shown at once.
+ */
+static inline bool
+may_read_ahead(const struct sl_conn *conn, size_t kept)
+{
+	return kept == 0 && conn->marks == 0 && conn_unsent(conn) == 0;
+}
+
+/* How much to read where `most` is shown: no more than a turn's share. */
+static size_t
+with_ahead(size_t most)
+{
+	size_t left = ahead < AHEAD_MAX ? AHEAD_MAX - ahead : 0;
+
+	if (most >= READ_BUDGET)
+		return most;
+	return most + left < READ_BUDGET ? most + left : READ_BUDGET;
+}
+
+/*
+ * Where its next input goes to, and how much; NULL: none may be read now, or
+ * there is no memory, which ends it.
+ */
+static unsigned char *
+room_for(struct sl_conn *conn, size_t *ret_room)
+{
+	size_t most = conn->endpoint->limits->read_buffer;
+	size_t kept = conn_kept(conn), room = engine.recv_size;
+	unsigned char *buf = engine.recv_buffer;
+
+	if (conn->in != HALF_OPEN) {
+		*ret_room = room;
+		return buf;
+	}
+	if (may_read_ahead(conn, kept)) {
+		most = with_ahead(most);
+	} else if (conn_marked(conn, MARK_PAUSED) || kept >= most) {
+		leave_rest(conn);
+		return NULL;
+	}
+	*ret_room = most - kept < room ? most - kept : room;
+	if (kept == 0)
+		return buf;
+	buf = room_behind(conn, *ret_room, ret_room);
+	if (buf == NULL)
+		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
+	return buf;
+}
+
+/* n bytes have come to buf: to the plugin. */
+static void
+take(struct sl_conn *conn, const unsigned char *buf, size_t n)
+{
+	size_t shown;
+	ssize_t used;
+
+	if (conn->input != NULL) {
+		conn->input->end += n;
+		conn_represent(conn);
+	} else {
+		shown = slice(conn, n);
+		used = callback_data(conn, buf, shown);
+		if (used != (ssize_t)n)
+			show_rest(conn, buf, n, shown, used);
+	}
+	conn_flush(conn);
+}
+
 bool
 conn_read(struct sl_conn *conn)
 {
-	const struct limit_settings *limits = conn->endpoint->limits;
-	size_t budget = READ_BUDGET;
+	size_t budget = READ_BUDGET, room;
+	unsigned char *buf;
+	ssize_t n;
 
 	conn->marks &= ~MARK_READ_ON;
 	while (conn->in != HALF_CLOSED &&
 	    !conn_marked(conn, MARK_EOF | MARK_STARTING)) {
-		unsigned char *buf = engine.recv_buffer;
-		size_t room = engine.recv_size, kept = conn_kept(conn);
-		ssize_t n;
-
-		if (conn->in == HALF_OPEN) {
-			if (conn_marked(conn, MARK_PAUSED) ||
-			    kept >= limits->read_buffer) {
-				leave_rest(conn);
-				return false;
-			}
-			if (limits->read_buffer - kept < room)
-				room = limits->read_buffer - kept;
-			if (kept > 0 &&
-			    (buf = room_behind(conn, room, &room)) == NULL) {
-				conn_fail(conn, SL_WHY_MEMORY, ENOMEM,
-				    SL_STAGE_READ);
-				return false;
-			}
-		}
+		if ((buf = room_for(conn, &room)) == NULL)
+			return false;
 		n = conn->stream.transport->recv(&conn->stream, buf, room);
 		if (n == -1) {
 			if (errno == EINTR)
@@ -231,18 +363,8 @@ conn_read(struct sl_conn *conn)
 		conn->bytes_in += n;
 		count_add(conn->endpoint->counts, COUNT_BYTES_IN, n);
 		conn->active_ms = engine_now();
-		if (conn->in == HALF_OPEN) {
-			if (kept > 0) {
-				conn->input->end += n;
-				conn_represent(conn);
-			} else {
-				ssize_t used = callback_data(conn, buf, n);
-
-				if (used != n)
-					keep_rest(conn, buf, n, used, false);
-			}
-			conn_flush(conn);
-		}
+		if (conn->in == HALF_OPEN)
+			take(conn, buf, n);
 		if ((size_t)n < room && !conn->stream.more)
 			return false;
 		if ((size_t)n >= budget) {

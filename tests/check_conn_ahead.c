@@ -1,0 +1,235 @@
+/* check_conn_ahead.c: input is read ahead, and shown read_buffer at once. */
+
+#include "conn_plugin.h"
+
+#define AHEAD_MAX (4u << 20) /* for all connections together */
+#define PAUSED_CONNS 40
+
+static unsigned int recvs, sends;
+static size_t longest; /* that `data` was shown */
+
+static ssize_t
+counting_recv(struct stream *stream, void *buf, size_t len)
+{
+	recvs++;
+	return transport_plain.recv(stream, buf, len);
+}
+
+static ssize_t
+counting_send(struct stream *stream, const void *buf, size_t len)
+{
+	sends++;
+	return transport_plain.send(stream, buf, len);
+}
+
+static ssize_t
+counting_sendv(struct stream *stream, const struct iovec *iov, int count)
+{
+	sends++;
+	return transport_plain.sendv(stream, iov, count);
+}
+
+static struct transport counting;
+
+static ssize_t
+measuring_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	if (len > longest)
+		longest = len;
+	return on_data(c, buf, len);
+}
+
+static ssize_t
+measuring_echo(struct sl_conn *c, const void *buf, size_t len)
+{
+	if (len > longest)
+		longest = len;
+	return sl_write(c, buf, len);
+}
+
+static int
+begin_with(ssize_t (*data)(struct sl_conn *c, const void *buf, size_t len),
+    size_t read_buffer)
+{
+	struct sl_handlers handlers = full;
+
+	handlers.data = data;
+	counting = transport_plain;
+	counting.recv = counting_recv;
+	counting.send = counting_send;
+	counting.sendv = counting_sendv;
+	begin(&handlers);
+	worker_settings()->limits.read_buffer = read_buffer;
+	longest = recvs = sends = 0;
+	return worker_connect();
+}
+
+static void
+expect_input(size_t len)
+{
+	ck_assert_uint_eq(plugin.input_len, len);
+	ck_assert_mem_eq(plugin.input, bytes, len);
+}
+
+START_TEST(one_read_is_shown_in_slices_and_their_output_leaves_together)
+{
+	char got[20000];
+	int fd = begin_with(measuring_echo, 1024);
+
+	conn_under(plugin.conn, &counting);
+	ck_assert_int_eq(send(fd, bytes, sizeof(got), 0), sizeof(got));
+	worker_pass(true);
+	if (worker_stream == stream_plain) {
+		ck_assert_uint_eq(recvs, 1);
+		ck_assert_uint_eq(sends, 1);
+	}
+	peer_read(fd, got, sizeof(got));
+	ck_assert_mem_eq(got, bytes, sizeof(got));
+	ck_assert_uint_eq(longest, 1024);
+	close(fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_plugin_that_consumes_less_sees_the_rest_with_what_follows)
+{
+	int fd = begin_with(measuring_data, 1024);
+
+	plugin.consume_most = 1000;
+	peer_write(fd, bytes, 50000);
+	worker_idle();
+	ck_assert_uint_le(longest, 1024);
+	ck_assert_uint_ge(plugin.input_len, 50000 - 1024);
+	plugin.consume_most = SIZE_MAX;
+	ck_assert_int_eq(sl_resume(plugin.conn), 0);
+	worker_idle();
+	expect_input(50000);
+	ck_assert_ptr_null(plugin.conn->input);
+	close(fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_frame_that_cannot_fit_still_ends_it)
+{
+	int fd = begin_with(measuring_data, 1024);
+
+	plugin.consume_most = 0;
+	ck_assert_int_eq(send(fd, bytes, 5000, 0), 5000);
+	worker_idle();
+	close(fd);
+	worker_idle();
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_INPUT_LIMIT);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_pause_between_slices_keeps_the_rest_for_resume)
+{
+	int fd = begin_with(measuring_data, 1024);
+
+	plugin.in_data = pause_it;
+	ck_assert_int_eq(send(fd, bytes, 50000, 0), 50000);
+	worker_idle();
+	ck_assert_uint_eq(plugin.input_len, 1024);
+	plugin.in_data = NULL;
+	ck_assert_int_eq(sl_resume(plugin.conn), 0);
+	worker_idle();
+	expect_input(50000);
+	ck_assert_uint_eq(longest, 1024);
+	close(fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_close_between_slices_shows_no_more)
+{
+	int fd = begin_with(measuring_data, 1024);
+
+	plugin.in_data = close_it;
+	ck_assert_int_eq(send(fd, bytes, 50000, 0), 50000);
+	worker_idle();
+	ck_assert_uint_eq(plugin.input_len, 1024);
+	close(fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_short_write_between_slices_waits_for_the_drain)
+{
+	static char got[200000];
+	int fd = begin_with(measuring_echo, 1024);
+
+	worker_settings()->limits.write_buffer = 2048;
+	small_buffers(fd);
+	for (size_t sent = 0, done = 0; done < sizeof(got);) {
+		ssize_t n = send(fd, bytes + sent, sizeof(got) - sent, 0);
+
+		sent += n > 0 ? n : 0;
+		worker_pass(false);
+		ck_assert_uint_le(sl_queued(plugin.conn), 2048);
+		n = recv(fd, got + done, sizeof(got) - done, 0);
+		done += n > 0 ? n : 0;
+	}
+	ck_assert_mem_eq(got, bytes, sizeof(got));
+	ck_assert_uint_le(longest, 1024);
+	close(fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+START_TEST(what_all_keep_above_their_limit_is_bounded)
+{
+	static struct sl_conn *conns[PAUSED_CONNS];
+	int size = 1 << 20, fds[PAUSED_CONNS];
+	size_t above = 0;
+
+	fds[0] = begin_with(measuring_data, 1024);
+	plugin.in_data = pause_it;
+	for (int i = 0; i < PAUSED_CONNS; i++) {
+		if (i > 0)
+			fds[i] = worker_connect();
+		conns[i] = plugin.conn;
+		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		/* No pass in between: as much as there can be at once. */
+		while (send(fds[i], bytes, 65536, MSG_DONTWAIT) > 0)
+			;
+		worker_idle();
+		ck_assert_uint_le(longest, 1024);
+		above +=
+		    conn_kept(conns[i]) > 1024 ? conn_kept(conns[i]) - 1024 : 0;
+		ck_assert_uint_le(above, AHEAD_MAX);
+	}
+	/* Used up: it is read as if there were no such thing. */
+	if (worker_stream == stream_plain)
+		ck_assert_uint_le(conn_kept(conns[PAUSED_CONNS - 1]), 1024);
+	for (int i = 0; i < PAUSED_CONNS; i++) {
+		ck_assert_int_eq(sl_terminate(conns[i]), 0);
+		close(fds[i]);
+	}
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		one_read_is_shown_in_slices_and_their_output_leaves_together,
+		a_plugin_that_consumes_less_sees_the_rest_with_what_follows,
+		a_frame_that_cannot_fit_still_ends_it,
+		a_pause_between_slices_keeps_the_rest_for_resume,
+		a_close_between_slices_shows_no_more,
+		a_short_write_between_slices_waits_for_the_drain,
+		what_all_keep_above_their_limit_is_bounded,
+		NULL,
+	};
+
+	return conn_run("conn_ahead", tests);
+}
