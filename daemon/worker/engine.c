@@ -8,6 +8,12 @@
 #include "base/clock.h"
 #include "worker/timers.h"
 
+/*
+ * The kernel copies to and from the beginning of a page in half the time that
+ * it takes 16 bytes behind it, where malloc() puts it.
+ */
+#define RECV_ALIGN ((size_t)4096)
+
 struct engine engine;
 
 uint64_t
@@ -57,7 +63,7 @@ engine_reserve_recv(size_t size)
 
 	if (size <= engine.recv_size)
 		return 0;
-	buffer = malloc(size);
+	buffer = aligned_alloc(RECV_ALIGN, size + -size % RECV_ALIGN);
 	if (buffer == NULL)
 		return -1;
 	free(engine.recv_buffer);
