@@ -180,7 +180,7 @@ fill_both(int fd, size_t unread)
 	ck_assert_int_eq(send(fd, bytes, 100 + unread, MSG_NOSIGNAL),
 	    100 + unread);
 	worker_idle();
-	ck_assert_uint_eq(conn_kept(plugin.conn), 100);
+	ck_assert_uint_eq(input_bytes(plugin.conn->input), 100);
 }
 
 START_TEST(what_waits_for_a_drain_is_traffic_each_time_that_it_comes)

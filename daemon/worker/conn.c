@@ -372,7 +372,7 @@ conn_end(struct sl_conn *conn)
 		log_access(conn, first);
 	conn->stream.transport->close(&conn->stream, conn->reset);
 	queue_clear(&conn->queue);
-	conn_drop_input(conn);
+	input_drop(&conn->input);
 	ids_remove(&ids, &conn->id);
 	if (listener->sweep == conn)
 		listener->sweep = TAILQ_NEXT(conn, link);

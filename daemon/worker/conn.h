@@ -19,6 +19,7 @@
 
 #include "worker/admission.h"
 #include "worker/ids.h"
+#include "worker/input.h"
 #include "worker/plugin_timer.h"
 #include "worker/queue.h"
 #include "worker/service.h"
@@ -47,14 +48,6 @@ enum mark {
 	MARK_READ_ON = 1 << 8,	 /* there is input of which no event tells */
 	MARK_STARTING = 1 << 9,	 /* not open yet: no byte is read or sent */
 	MARK_DEADLINE = 1 << 10, /* one was set anew: so must be the timer */
-};
-
-/* Bytes the plugin left unconsumed. */
-struct input {
-	uint32_t start, end; /* the bytes are data[start..end) */
-	uint32_t size;	     /* of data */
-	uint32_t ahead;	     /* so much of it is above read_buffer */
-	unsigned char data[];
 };
 
 /* Both addresses as text, made when first asked for. */
@@ -281,13 +274,6 @@ bool conn_read(struct sl_conn *conn);
 void conn_hung_up(struct sl_conn *conn);
 /* Show the plugin its kept input again.  Not under a callback. */
 void conn_represent(struct sl_conn *conn);
-/* Bytes kept for the plugin. */
-static inline size_t
-conn_kept(const struct sl_conn *conn)
-{
-	return conn->input != NULL ? conn->input->end - conn->input->start : 0;
-}
-void conn_drop_input(struct sl_conn *conn);
 
 /* conn_write.c */
 

@@ -10,8 +10,6 @@
 #include "worker/conn.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "config/settings.h"
@@ -21,85 +19,6 @@
 #include "worker/engine.h"
 
 #define READ_BUDGET (256u << 10) /* bytes per pass: others want their turn */
-#define INPUT_GROW_MIN 1024	 /* bytes of room to read into at least */
-
-/*
- * A plugin that pauses or falls behind between two slices leaves more than its
- * read_buffer.  So much of that may be kept, for all connections together.
- */
-#define AHEAD_MAX (4u << 20)
-static size_t ahead;
-
-void
-conn_drop_input(struct sl_conn *conn)
-{
-	if (conn->input == NULL)
-		return;
-	ahead -= conn->input->ahead;
-	free(conn->input);
-	conn->input = NULL;
-}
-
-/* What is kept has changed: how much of it is above the limit? */
-static void
-count_ahead(struct sl_conn *conn)
-{
-	size_t most = conn->endpoint->limits->read_buffer;
-	size_t kept = conn_kept(conn);
-
-	ahead -= conn->input->ahead;
-	conn->input->ahead = kept > most ? kept - most : 0;
-	ahead += conn->input->ahead;
-}
-
-/* Keep `len` bytes that lie in the shared buffer.  Returns 0 or -1. */
-static int
-keep(struct sl_conn *conn, const unsigned char *from, size_t len)
-{
-	struct input *input = malloc(sizeof(*input) + len);
-
-	if (input == NULL)
-		return -1;
-	input->start = 0;
-	input->end = input->size = len;
-	input->ahead = 0;
-	memcpy(input->data, from, len);
-	conn->input = input;
-	count_ahead(conn);
-	return 0;
-}
-
-/*
- * Room behind the kept input for more, so that it all lies in one piece.
- * At most `most` bytes.  Returns where to read to, or NULL for lack of memory.
- */
-static unsigned char *
-room_behind(struct sl_conn *conn, size_t most, size_t *ret_room)
-{
-	struct input *input = conn->input;
-	size_t kept = conn_kept(conn), want = kept;
-
-	if (input->start > 0) {
-		memmove(input->data, input->data + input->start, kept);
-		input->start = 0;
-		input->end = kept;
-	}
-	if (want < INPUT_GROW_MIN)
-		want = INPUT_GROW_MIN; /* else twice as much as there is */
-	if (want > most)
-		want = most;
-	if (input->size - input->end < want) {
-		input = realloc(input, sizeof(*input) + kept + want);
-		if (input == NULL)
-			return NULL;
-		input->size = kept + want;
-		conn->input = input;
-	}
-	*ret_room = input->size - input->end;
-	if (*ret_room > most)
-		*ret_room = most;
-	return input->data + input->end;
-}
 
 static void __attribute__((cold, noinline))
 consumed_too_much(struct sl_conn *conn, ssize_t used, size_t len)
@@ -170,7 +89,8 @@ static void __attribute__((noinline)) show_rest(struct sl_conn *conn,
 {
 	used = show_on(conn, buf, len, shown, used);
 	if (used != -1 && (size_t)used < len &&
-	    keep(conn, buf + used, len - used) == -1)
+	    input_keep(&conn->input, buf + used, len - used,
+		conn->endpoint->limits->read_buffer) == -1)
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
 }
 
@@ -185,7 +105,7 @@ slice(const struct sl_conn *conn, size_t len)
 void
 conn_represent(struct sl_conn *conn)
 {
-	size_t kept = conn_kept(conn), shown = slice(conn, kept);
+	size_t kept = input_bytes(conn->input), shown = slice(conn, kept);
 	const unsigned char *buf;
 	ssize_t used;
 
@@ -196,11 +116,7 @@ conn_represent(struct sl_conn *conn)
 	used = show_on(conn, buf, kept, shown, callback_data(conn, buf, shown));
 	if (used == -1)
 		return;
-	conn->input->start += used;
-	if (conn_kept(conn) == 0)
-		conn_drop_input(conn);
-	else
-		count_ahead(conn);
+	input_consume(&conn->input, used, conn->endpoint->limits->read_buffer);
 }
 
 /*
@@ -280,11 +196,10 @@ may_read_ahead(const struct sl_conn *conn, size_t kept)
 static size_t
 with_ahead(size_t most)
 {
-	size_t left = ahead < AHEAD_MAX ? AHEAD_MAX - ahead : 0;
-
 	if (most >= READ_BUDGET)
 		return most;
-	return most + left < READ_BUDGET ? most + left : READ_BUDGET;
+	most += input_ahead_left();
+	return most < READ_BUDGET ? most : READ_BUDGET;
 }
 
 /*
@@ -295,7 +210,7 @@ static unsigned char *
 room_for(struct sl_conn *conn, size_t *ret_room)
 {
 	size_t most = conn->endpoint->limits->read_buffer;
-	size_t kept = conn_kept(conn), room = engine.recv_size;
+	size_t kept = input_bytes(conn->input), room = engine.recv_size;
 	unsigned char *buf = engine.recv_buffer;
 
 	if (conn->in != HALF_OPEN) {
@@ -311,7 +226,7 @@ room_for(struct sl_conn *conn, size_t *ret_room)
 	*ret_room = most - kept < room ? most - kept : room;
 	if (kept == 0)
 		return buf;
-	buf = room_behind(conn, *ret_room, ret_room);
+	buf = input_room(&conn->input, *ret_room, ret_room);
 	if (buf == NULL)
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
 	return buf;
@@ -325,7 +240,7 @@ take(struct sl_conn *conn, const unsigned char *buf, size_t n)
 	ssize_t used;
 
 	if (conn->input != NULL) {
-		conn->input->end += n;
+		input_add(conn->input, n);
 		conn_represent(conn);
 	} else {
 		shown = slice(conn, n);

@@ -45,10 +45,10 @@ finish_input(struct sl_conn *conn)
 {
 	if (conn_marked(conn, MARK_PAUSED))
 		return;
-	if (conn_kept(conn) > 0 &&
+	if (input_bytes(conn->input) > 0 &&
 	    conn_marked(conn, MARK_DRAIN_OWED | MARK_REPRESENT))
 		return;
-	conn_drop_input(conn);
+	input_drop(&conn->input);
 	conn_set_in(conn, HALF_CLOSED);
 	if (conn->stream.fault != NULL)
 		cut_short(conn);
@@ -72,7 +72,7 @@ represent_due(const struct sl_conn *conn)
 static bool
 input_full(const struct sl_conn *conn)
 {
-	return conn_kept(conn) >= conn->endpoint->limits->read_buffer;
+	return input_bytes(conn->input) >= conn->endpoint->limits->read_buffer;
 }
 
 /* Full, and nothing that could make the plugin take more of it? */
@@ -191,7 +191,7 @@ conn_settle(struct sl_conn *conn)
 		    conn->fault.stage);
 	}
 	if (conn->in != HALF_OPEN)
-		conn_drop_input(conn);
+		input_drop(&conn->input);
 	if (conn->in == HALF_CLOSED && conn->out == HALF_CLOSED &&
 	    !awaits_delivery(conn)) {
 		conn_end(conn);
