@@ -48,6 +48,7 @@ worker_begin(const struct sl_handlers *handlers)
 	ck_assert_int_eq(engine_init(shm), 0);
 	callback_init(shm);
 	ck_assert_int_eq(accept_init(), 0);
+	ck_assert_int_eq(conn_init(), 0);
 	settings = settings_new();
 	ck_assert_ptr_nonnull(settings);
 	ck_assert_ptr_nonnull(

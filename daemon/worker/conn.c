@@ -1,7 +1,6 @@
 /*
- * conn.c: the life of one connection, from accepted to freed, and its two
- * halves.  What happens in between is in conn_settle.c, reading in conn_read.c
- * and writing in conn_write.c.
+ * conn.c: what holds for every connection, and what the other files stand on:
+ * who there is, the two halves, and for what reason one ends.
  */
 
 #include "worker/conn.h"
@@ -22,59 +21,41 @@
 #include "worker/listener.h"
 #include "worker/service.h"
 
-STAILQ_HEAD(conn_queue, sl_conn);
-static struct conn_queue pending = STAILQ_HEAD_INITIALIZER(pending);
-static struct conn_queue dead = STAILQ_HEAD_INITIALIZER(dead);
+struct conn_queue conns_pending = STAILQ_HEAD_INITIALIZER(conns_pending);
+struct conn_queue conns_dead = STAILQ_HEAD_INITIALIZER(conns_dead);
 static struct ids ids;
 static unsigned int holding;
 
-static void conn_free(struct sl_conn *conn);
-
-struct sl_conn *
-conn_new(struct endpoint *endpoint, struct sl_service *service,
-    struct stream stream, struct seat seat)
+int
+conn_enlist(struct sl_conn *conn)
 {
-	struct listener *listener = service->listener;
-	struct sl_conn *conn = calloc(1, sizeof(*conn));
-	uint64_t id = shm_next_id(engine.shm);
+	struct listener *listener = conn->service->listener;
 
-	if (conn == NULL || id == 0 ||
-	    timers_attach(engine.timers, &conn->timer, conn_on_timer) == -1) {
-		admission_out_of(endpoint,
-		    id == 0 ? "connection ids" : "memory");
-		free(conn);
-		stream.transport->close(&stream, false);
-		seat_release(&seat);
-		return NULL;
-	}
-	conn->stream = stream;
-	conn->marks = MARK_STARTING;
-	conn->endpoint = endpoint;
-	conn->service = service;
-	service_ref(service);
-	service_count_conn(service, 1);
-	count_add(endpoint->counts, COUNT_ACCEPTED, 1);
-	conn->id.id = id;
-	conn->seat = seat;
-	conn->peer.sa.sa_family = AF_UNIX;
-	conn->opened_ms = conn->active_ms = conn->rate_ms = engine_now();
 	TAILQ_INSERT_TAIL(&listener->conns, conn, link);
 	listener->conn_count++;
+	service_ref(conn->service);
+	service_count_conn(conn->service, 1);
+	count_add(conn->endpoint->counts, COUNT_ACCEPTED, 1);
 	holding++;
-	if (ids_add(&ids, &conn->id) == -1)
-		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_NONE);
-	return conn;
+	return ids_add(&ids, &conn->id);
 }
 
 void
-conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer, socklen_t len)
+conn_delist(struct sl_conn *conn)
 {
-	conn_names_free(conn);
-	/* A unix socket with a name is longer, and shown without it. */
-	memset(&conn->peer, 0, sizeof(conn->peer));
-	conn->peer.sa.sa_family = AF_UNIX;
-	if (len > 0 && len <= sizeof(conn->peer))
-		memcpy(&conn->peer, peer, len);
+	struct listener *listener = conn->service->listener;
+
+	ids_remove(&ids, &conn->id);
+	if (listener->sweep == conn)
+		listener->sweep = TAILQ_NEXT(conn, link);
+	TAILQ_REMOVE(&listener->conns, conn, link);
+	service_count_conn(conn->service, -1);
+}
+
+void
+conn_ids_done(void)
+{
+	ids_done(&ids);
 }
 
 struct sl_conn *
@@ -244,90 +225,8 @@ conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
 		conn_set_out(conn, HALF_CLOSED);
 }
 
-void
-conn_pend(struct sl_conn *conn)
-{
-	if (conn->pending || conn->dead)
-		return;
-	conn->pending = true;
-	STAILQ_INSERT_TAIL(&pending, conn, next);
-	engine.after_pass_due = true;
-}
-
-bool
-conn_work_left(void)
-{
-	return !STAILQ_EMPTY(&pending) || !STAILQ_EMPTY(&dead);
-}
-
-void
-conn_after_pass(void)
-{
-	struct conn_queue todo = STAILQ_HEAD_INITIALIZER(todo);
-	struct sl_conn *conn;
-
-	/* What settling makes pending again waits for the next pass. */
-	STAILQ_CONCAT(&todo, &pending);
-	while ((conn = STAILQ_FIRST(&todo)) != NULL) {
-		STAILQ_REMOVE_HEAD(&todo, next);
-		conn->pending = false;
-		if (conn->dead) {
-			STAILQ_INSERT_TAIL(&dead, conn, next);
-			continue;
-		}
-		conn_take_turn(conn);
-	}
-	while ((conn = STAILQ_FIRST(&dead)) != NULL) {
-		STAILQ_REMOVE_HEAD(&dead, next);
-		conn_free(conn);
-	}
-}
-
-void
-conn_done(void)
-{
-	hangup_done();
-	ids_done(&ids);
-}
-
-/* `after` is why it was being closed when output was left behind. */
-static void
-log_access(const struct sl_conn *conn, uint32_t after)
-{
-	char label[CONN_LABEL_MAX + 8];
-	struct log_field fields[7] = {
-		{ "why", why_word(conn->ending.why), 0 },
-		{ "in", NULL, conn->bytes_in },
-		{ "out", NULL, conn->bytes_out },
-		{ "ms", NULL, engine_now() - conn->opened_ms },
-		{ "gen", NULL, conn->service->generation },
-	};
-	int n = 5;
-
-	if (conn_undelivered(conn) > 0)
-		fields[n++] = (struct log_field){ "undelivered", NULL,
-			conn_undelivered(conn) };
-	if (after != conn->ending.why)
-		fields[n++] = (struct log_field){ "after", why_word(after), 0 };
-	conn_label(conn, label);
-	strcat(label, " closed");
-	log_fields(LOG_LEVEL_INFO, label, fields, n);
-}
-
-static void
-count_end(const struct sl_conn *conn)
-{
-	count_add(conn->endpoint->counts, COUNT_CLOSED + conn->ending.why, 1);
-	if (conn->fault.why != SL_WHY_NONE || conn->ending.why == SL_WHY_PLUGIN)
-		count_add(conn->endpoint->counts, COUNT_FAILED, 1);
-}
-
-/*
- * A polite end promises that the output arrives.  One that leaves some behind
- * is the one case in which the first reason does not stand.  Returns the first.
- */
-static uint32_t
-judge_end(struct sl_conn *conn)
+uint32_t
+conn_judge_end(struct sl_conn *conn)
 {
 	uint32_t first;
 
@@ -346,52 +245,11 @@ judge_end(struct sl_conn *conn)
 }
 
 void
-conn_end(struct sl_conn *conn)
+conn_pend(struct sl_conn *conn)
 {
-	struct listener *listener = conn->service->listener;
-	uint32_t first = judge_end(conn);
-
-	if (conn->wants != 0)
-		event_del(&conn->event);
-	conn->wants = 0;
-	if (conn->watched)
-		hangup_forget(conn);
-	timers_detach(engine.timers, &conn->timer);
-	plugin_timers_clear(&conn->timers);
-	conn_set_hold(conn, false);
-	conn->dead = true;
-	if (conn->opened) {
-		if (conn->fault.why != SL_WHY_NONE)
-			callback_error(conn, &conn->fault);
-		callback_close(conn, &conn->ending);
-	} else {
-		conn_tell_failure(conn);
-	}
-	count_end(conn);
-	if (engine.log_access)
-		log_access(conn, first);
-	conn->stream.transport->close(&conn->stream, conn->reset);
-	queue_clear(&conn->queue);
-	input_drop(&conn->input);
-	ids_remove(&ids, &conn->id);
-	if (listener->sweep == conn)
-		listener->sweep = TAILQ_NEXT(conn, link);
-	TAILQ_REMOVE(&listener->conns, conn, link);
-	service_count_conn(conn->service, -1);
-	seat_release(&conn->seat);
-	if (!conn->pending)
-		STAILQ_INSERT_TAIL(&dead, conn, next);
+	if (conn->pending || conn->dead)
+		return;
+	conn->pending = true;
+	STAILQ_INSERT_TAIL(&conns_pending, conn, next);
 	engine.after_pass_due = true;
-}
-
-static void
-conn_free(struct sl_conn *conn)
-{
-	struct listener *listener = conn->service->listener;
-
-	if (--listener->conn_count == 0 && listener->gone)
-		listener_set_due(listener);
-	service_unref(conn->service);
-	conn_names_free(conn);
-	free(conn);
 }

@@ -5,6 +5,8 @@
  * A connection is two halves, in and out.  Calls and events move a half
  * (conn_set_in, conn_set_out); what follows from the move is done by
  * conn_settle(), which never runs under a callback.
+ *
+ * Each of the conn files calls what stands above it here, and nothing below.
  */
 
 #ifndef SLUICE_CONN_H
@@ -117,43 +119,53 @@ struct sl_conn {
 	bool drain_at_empty : 1; /* the drain that is owed comes only then */
 };
 
-/*
- * A new connection over a stream; stream and seat are taken over, also on
- * failure, when they are given back.  May be used under a callback: nothing is
- * called.  The caller settles or pends; then it starts, and `open` comes when
- * that is done.  Returns NULL when there is no memory; that is logged.
- */
-struct sl_conn *conn_new(struct endpoint *endpoint, struct sl_service *service,
-    struct stream stream, struct seat seat);
-/* Who is at the other end.  At first it is an unnamed unix socket. */
-void conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer,
-    socklen_t len);
+/* conn_name.c */
+const struct sl_address *conn_remote(struct sl_conn *conn);
+const struct sl_address *conn_local(struct sl_conn *conn);
+/* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
+#define CONN_LABEL_MAX 256
+const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);
+void conn_names_free(struct sl_conn *conn);
+
+/* conn_delivery.c */
+
+/* Output that is not with the kernel yet, in bytes. */
+static inline size_t
+conn_unsent(const struct sl_conn *conn)
+{
+	return conn->queue.bytes + conn->stream.unsent;
+}
+/* It never will be. */
+void conn_drop_output(struct sl_conn *conn);
+/* How much has the peer not acknowledged?  Asks the kernel. */
+uint32_t conn_ask_waiting(struct sl_conn *conn);
+/* Output that may never arrive, as of the last time that was asked. */
+uint64_t conn_undelivered(const struct sl_conn *conn);
+/* Has the peer taken anything?  Moves progress_ms and active_ms if so. */
+void conn_ask_progress(struct sl_conn *conn);
+
+/* conn.c */
+
+/* To be settled after this pass, and to be freed then. */
+STAILQ_HEAD(conn_queue, sl_conn);
+extern struct conn_queue conns_pending, conns_dead;
 
 /* Settle after this pass. */
 void conn_pend(struct sl_conn *conn);
 
-/* After a pass: settle what is pending, then free what has ended. */
-void conn_after_pass(void);
-/* Is there anything for it to do? */
-bool conn_work_left(void);
+/* Among the connections of its listener and of this worker.  0, or -1. */
+int conn_enlist(struct sl_conn *conn);
+void conn_delist(struct sl_conn *conn);
+void conn_ids_done(void);
 
 /* The open or ending connection with this id, or NULL. */
 struct sl_conn *conn_find(uint64_t id);
-
-/* For the end of the process. */
-void conn_done(void);
 
 /* Connections of this worker, and how many of them hold up a drain. */
 unsigned int conn_count(void);
 unsigned int conn_holding(void);
 /* Does this one?  As sl_ref() and sl_unref(). */
 void conn_set_hold(struct sl_conn *conn, bool hold);
-
-/*
- * Both halves are closed: tell the plugin, give everything back.  The memory
- * stays until the pass is over.  Only conn_settle() calls it.
- */
-void conn_end(struct sl_conn *conn);
 
 /* The one way to move a half; also traces the move. */
 void conn_set_in(struct sl_conn *conn, enum half to);
@@ -181,6 +193,13 @@ void conn_give_up(struct sl_conn *conn);
 void conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
     enum sl_stage stage);
 
+/*
+ * It ends: for which reason in the end?  A polite end promises that the output
+ * arrives; one that leaves some behind is the one case in which the first
+ * reason does not stand.  Returns the first.
+ */
+uint32_t conn_judge_end(struct sl_conn *conn);
+
 /* Is any of these marks set? */
 static inline bool
 conn_marked(const struct sl_conn *conn, uint32_t marks)
@@ -194,86 +213,6 @@ conn_closing(const struct sl_conn *conn)
 {
 	return conn->dead || (conn->in != HALF_OPEN && conn->out != HALF_OPEN);
 }
-
-/* conn_start.c */
-
-/* The one way to move it.  Its time counts from now. */
-void conn_set_phase(struct sl_conn *conn, enum phase to);
-/* When it has taken too long; UINT64_MAX: never. */
-uint64_t conn_phase_deadline(const struct sl_conn *conn);
-/*
- * It is MARK_STARTING: go on with that.  When it is open, calls `open`; when it
- * fails or is being closed, it ends.  Only conn_settle() calls it.
- */
-void conn_start(struct sl_conn *conn);
-/* It ends without having been open: tell whoever has to know. */
-void conn_tell_failure(struct sl_conn *conn);
-
-/* conn_settle.c */
-
-/* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
-void conn_settle(struct sl_conn *conn);
-/* The same, with a share of input and output.  For the after-pass. */
-void conn_take_turn(struct sl_conn *conn);
-
-/* May input be read now? */
-bool conn_may_read(const struct sl_conn *conn);
-
-/* conn_delivery.c */
-
-/* Output that is not with the kernel yet, in bytes. */
-static inline size_t
-conn_unsent(const struct sl_conn *conn)
-{
-	return conn->queue.bytes + conn->stream.unsent;
-}
-/* It never will be. */
-void conn_drop_output(struct sl_conn *conn);
-/* How much has the peer not acknowledged?  Asks the kernel. */
-uint32_t conn_ask_waiting(struct sl_conn *conn);
-/* Output that may never arrive, as of the last time that was asked. */
-uint64_t conn_undelivered(const struct sl_conn *conn);
-/* Has the peer taken anything?  Moves progress_ms and active_ms if so. */
-void conn_ask_progress(struct sl_conn *conn);
-
-/* conn_deadline.c */
-
-/* Set the timer to the earliest deadline.  Only conn_settle() calls it. */
-void conn_set_timer(struct sl_conn *conn);
-/* Idle, stalled or lingered long enough; or the deadline has moved. */
-void conn_on_timer(struct timer *timer);
-/* A deadline of its listener or worker has passed: close it, after a look. */
-void conn_expire(struct sl_conn *conn, enum sl_why why);
-/* The idle time counts from now. */
-void conn_restart_idle(struct sl_conn *conn);
-
-/* conn_follow.c */
-
-void conn_follow_slowly(struct sl_conn *conn);
-/*
- * Take the connection to the newest version of its service that takes it.
- * May call `migrate` (not under a callback, then), or begin to close it.
- */
-static inline void
-conn_follow(struct sl_conn *conn)
-{
-	if (conn->service->successor != NULL)
-		conn_follow_slowly(conn);
-}
-/* The same under a callback: stops where `migrate` would have to be called. */
-void conn_follow_quietly(struct sl_conn *conn);
-
-/* conn_read.c */
-
-/*
- * Read what is there, up to the budget of a pass.  Not under a callback.
- * Returns true when the budget, not the socket, was exhausted.
- */
-bool conn_read(struct sl_conn *conn);
-/* The socket has broken, or both sides have finished.  Not under a callback. */
-void conn_hung_up(struct sl_conn *conn);
-/* Show the plugin its kept input again.  Not under a callback. */
-void conn_represent(struct sl_conn *conn);
 
 /* conn_write.c */
 
@@ -338,12 +277,124 @@ void conn_retry(struct sl_conn *conn);
  */
 void conn_broke(struct sl_conn *conn, int error, enum sl_stage stage);
 
-/* conn_name.c */
-const struct sl_address *conn_remote(struct sl_conn *conn);
-const struct sl_address *conn_local(struct sl_conn *conn);
-/* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
-#define CONN_LABEL_MAX 256
-const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);
-void conn_names_free(struct sl_conn *conn);
+/* conn_read.c */
+
+/* May input be read now? */
+bool conn_may_read(const struct sl_conn *conn);
+/* The same, and does the kernel have the memory for it? */
+bool conn_can_read(const struct sl_conn *conn);
+/* Has a read left behind what could be read now? */
+bool conn_read_on_due(const struct sl_conn *conn);
+/* Is limits.read_buffer full of what the plugin has not consumed? */
+bool conn_input_full(const struct sl_conn *conn);
+
+/*
+ * Read what is there, up to the budget of a pass.  Not under a callback.
+ * Returns true when the budget, not the socket, was exhausted.
+ */
+bool conn_read(struct sl_conn *conn);
+/* Has the socket broken?  Decides what follows if so. */
+void conn_ask_broken(struct sl_conn *conn);
+/* Show the plugin its kept input again.  Not under a callback. */
+void conn_represent(struct sl_conn *conn);
+
+/* conn_follow.c */
+
+void conn_follow_slowly(struct sl_conn *conn);
+/*
+ * Take the connection to the newest version of its service that takes it.
+ * May call `migrate` (not under a callback, then), or begin to close it.
+ */
+static inline void
+conn_follow(struct sl_conn *conn)
+{
+	if (conn->service->successor != NULL)
+		conn_follow_slowly(conn);
+}
+/* The same under a callback: stops where `migrate` would have to be called. */
+void conn_follow_quietly(struct sl_conn *conn);
+
+/* conn_start.c */
+
+/* The one way to move it.  Its time counts from now. */
+void conn_set_phase(struct sl_conn *conn, enum phase to);
+/* When it has taken too long; UINT64_MAX: never. */
+uint64_t conn_phase_deadline(const struct sl_conn *conn);
+/*
+ * It is MARK_STARTING: go on with that.  When it is open, calls `open`; when it
+ * fails or is being closed, it ends.  Only conn_settle() calls it.
+ */
+void conn_start(struct sl_conn *conn);
+/* It ends without having been open: tell whoever has to know. */
+void conn_tell_failure(struct sl_conn *conn);
+
+/* conn_deadline.c */
+
+/* Set the timer to the earliest deadline.  Only conn_settle() calls it. */
+void conn_set_timer(struct sl_conn *conn);
+/*
+ * Its timer has run out: end what is due.  The deadline may have moved.  Not
+ * under a callback, and the caller settles.
+ */
+void conn_judge_time(struct sl_conn *conn);
+/*
+ * Nothing ends before this look.  Timers run before sockets that became ready
+ * in the same pass, and after a callback that took long: what the peer sent in
+ * time may still lie in the socket, it may have taken what we sent, and the
+ * kernel may have room again.
+ * Returns false when that changes everything: the peer's end was there, which
+ * conn_settle() has yet to tell.
+ */
+bool conn_last_look(struct sl_conn *conn);
+/* The idle time counts from now. */
+void conn_restart_idle(struct sl_conn *conn);
+
+/* conn_events.c */
+
+/* Hear of these alone, EV_READ and EV_WRITE, and of its breaking if none. */
+void conn_want_events(struct sl_conn *conn, unsigned int wants);
+/* Of nothing any more. */
+void conn_forget_events(struct sl_conn *conn);
+
+/* conn_end.c */
+
+/*
+ * Both halves are closed: tell the plugin, give everything back.  The memory
+ * stays until the pass is over.  Only conn_settle() calls it.
+ */
+void conn_end(struct sl_conn *conn);
+/* After the pass. */
+void conn_free(struct sl_conn *conn);
+
+/* conn_settle.c */
+
+/* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
+void conn_settle(struct sl_conn *conn);
+
+/* conn_turn.c */
+
+/* For the life of the process.  0, or -1 with errno. */
+int conn_init(void);
+void conn_done(void);
+
+/*
+ * A new connection over a stream; stream and seat are taken over, also on
+ * failure, when they are given back.  May be used under a callback: nothing is
+ * called.  The caller settles or pends; then it starts, and `open` comes when
+ * that is done.  Returns NULL when there is no memory; that is logged.
+ */
+struct sl_conn *conn_new(struct endpoint *endpoint, struct sl_service *service,
+    struct stream stream, struct seat seat);
+/* Who is at the other end.  At first it is an unnamed unix socket. */
+void conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer,
+    socklen_t len);
+
+/* After a pass: settle what is pending, then free what has ended. */
+void conn_after_pass(void);
+/* Is there anything for it to do? */
+bool conn_work_left(void);
+
+/* A deadline of its listener or worker has passed: close it, after a look. */
+void conn_expire(struct sl_conn *conn, enum sl_why why);
 
 #endif

@@ -201,16 +201,8 @@ begin_window(struct sl_conn *conn)
 	conn->rate_blocked = conn_marked(conn, MARK_BLOCKED);
 }
 
-/*
- * Nothing ends before this look.  Timers run before sockets that became ready
- * in the same pass, and after a callback that took long: what the peer sent in
- * time may still lie in the socket, it may have taken what we sent, and the
- * kernel may have room again.
- * Returns false when that changes everything: the peer's end was there, which
- * conn_settle() has yet to tell.
- */
-static bool
-last_look(struct sl_conn *conn)
+bool
+conn_last_look(struct sl_conn *conn)
 {
 	bool had_eof = conn_marked(conn, MARK_EOF);
 	uint64_t before;
@@ -283,24 +275,10 @@ expire(struct sl_conn *conn)
 	}
 }
 
-/* Something may be due, or its deadline has moved. */
 void
-conn_on_timer(struct timer *timer)
+conn_judge_time(struct sl_conn *conn)
 {
-	struct sl_conn *conn = container_of(timer, struct sl_conn, timer);
-
-	conn_follow(conn);
 	if ((deadline(conn) <= engine_now() || must_ask(conn)) &&
-	    last_look(conn))
+	    conn_last_look(conn))
 		expire(conn);
-	conn_settle(conn);
-}
-
-void
-conn_expire(struct sl_conn *conn, enum sl_why why)
-{
-	last_look(conn);
-	conn_settle(conn);
-	conn_close(conn, why);
-	conn_settle(conn);
 }

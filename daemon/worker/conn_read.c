@@ -151,17 +151,12 @@ read_failed(struct sl_conn *conn, int error)
 }
 
 void
-conn_hung_up(struct sl_conn *conn)
+conn_ask_broken(struct sl_conn *conn)
 {
-	int error;
+	int error = conn->stream.transport->error(&conn->stream);
 
-	if (conn->dead)
-		return;
-	/* Without an error both sides have finished, and that is all. */
-	error = conn->stream.transport->error(&conn->stream);
 	if (error != 0 && !is_no_loss(conn))
 		conn_broke(conn, error, SL_STAGE_READ);
-	conn_settle(conn);
 }
 
 static void
@@ -172,6 +167,33 @@ at_eof(struct sl_conn *conn)
 	if (conn->in == HALF_DRAIN)
 		conn_set_in(conn, HALF_CLOSED);
 	/* else conn_settle() goes on once the plugin has seen everything */
+}
+
+bool
+conn_input_full(const struct sl_conn *conn)
+{
+	return input_bytes(conn->input) >= conn->endpoint->limits->read_buffer;
+}
+
+bool
+conn_may_read(const struct sl_conn *conn)
+{
+	if (conn->in == HALF_CLOSED || conn_marked(conn, MARK_EOF))
+		return false;
+	return conn->in == HALF_DRAIN ||
+	    (!conn_marked(conn, MARK_PAUSED) && !conn_input_full(conn));
+}
+
+bool
+conn_can_read(const struct sl_conn *conn)
+{
+	return conn_may_read(conn) && !conn_marked(conn, MARK_INPUT_STARVED);
+}
+
+bool
+conn_read_on_due(const struct sl_conn *conn)
+{
+	return conn_marked(conn, MARK_READ_ON) && conn_can_read(conn);
 }
 
 /* The budget, a pause or a full buffer ends it: is there more at hand? */

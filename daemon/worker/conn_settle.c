@@ -14,8 +14,6 @@
 #include "worker/engine.h"
 #include "worker/hangup.h"
 
-static void conn_event_cb(evutil_socket_t fd, short what, void *arg);
-
 /* Both halves are closed, but not all that we sent has arrived? */
 static bool
 awaits_delivery(struct sl_conn *conn)
@@ -69,82 +67,25 @@ represent_due(const struct sl_conn *conn)
 	    !conn_marked(conn, MARK_PAUSED);
 }
 
-static bool
-input_full(const struct sl_conn *conn)
-{
-	return input_bytes(conn->input) >= conn->endpoint->limits->read_buffer;
-}
-
 /* Full, and nothing that could make the plugin take more of it? */
 static bool
 input_stuck(const struct sl_conn *conn)
 {
-	return conn->in == HALF_OPEN && input_full(conn) &&
+	return conn->in == HALF_OPEN && conn_input_full(conn) &&
 	    !conn_marked(conn, MARK_DRAIN_OWED | MARK_PAUSED | MARK_REPRESENT);
 }
 
-bool
-conn_may_read(const struct sl_conn *conn)
-{
-	if (conn->in == HALF_CLOSED || conn_marked(conn, MARK_EOF))
-		return false;
-	return conn->in == HALF_DRAIN ||
-	    (!conn_marked(conn, MARK_PAUSED) && !input_full(conn));
-}
-
-/* The same, and does the kernel have the memory for it? */
-static bool
-can_read(const struct sl_conn *conn)
-{
-	return conn_may_read(conn) && !conn_marked(conn, MARK_INPUT_STARVED);
-}
-
-static bool
-read_on_due(const struct sl_conn *conn)
-{
-	return conn_marked(conn, MARK_READ_ON) && can_read(conn);
-}
-
-/* Where nothing is wanted of it, it may still break. */
-static void
-watch(struct sl_conn *conn)
-{
-	if (conn->wants == 0 && !conn->watched)
-		conn->watched = hangup_watch(conn) == 0;
-}
-
-/* Register for exactly the events that something waits for. */
-static void
-arm(struct sl_conn *conn)
-{
-	unsigned int wants = 0;
-
-	if (can_read(conn)) /* or start */
-		wants |= conn->stream.recv_needs;
-	if (conn_marked(conn, MARK_BLOCKED) && !conn_marked(conn, MARK_STARVED))
-		wants |= conn->stream.send_needs;
-	if (wants == conn->wants)
-		return;
-	if (conn->wants != 0)
-		event_del(&conn->event);
-	conn->wants = wants;
-	if (wants == 0)
-		return;
-	if (event_assign(&conn->event, engine.base, conn->stream.fd,
-		wants | EV_PERSIST, conn_event_cb, conn) == -1 ||
-	    event_add(&conn->event, NULL) == -1) {
-		conn->wants = 0;
-		conn_fail(conn, SL_WHY_MEMORY, errno, SL_STAGE_NONE);
-		conn_pend(conn);
-	}
-}
-
-/* For the next event. */
+/* For what comes next. */
 static void
 await(struct sl_conn *conn)
 {
-	arm(conn);
-	watch(conn);
+	unsigned int wants = 0;
+
+	if (conn_can_read(conn)) /* or start */
+		wants |= conn->stream.recv_needs;
+	if (conn_marked(conn, MARK_BLOCKED) && !conn_marked(conn, MARK_STARVED))
+		wants |= conn->stream.send_needs;
+	conn_want_events(conn, wants);
 	conn_set_timer(conn);
 	conn->marks &= ~MARK_DEADLINE;
 }
@@ -197,52 +138,8 @@ conn_settle(struct sl_conn *conn)
 		conn_end(conn);
 		return;
 	}
-	if (drain_due(conn) || represent_due(conn) || read_on_due(conn) ||
+	if (drain_due(conn) || represent_due(conn) || conn_read_on_due(conn) ||
 	    (conn_unsent(conn) > 0 && !conn_marked(conn, MARK_BLOCKED)))
 		conn_pend(conn);
 	await(conn);
-}
-
-/*
- * Is it as an idle connection is, so that conn_settle() would find nothing?
- * This is the end of most events.  The idle timer needs no look: it is set
- * already, and activity only pushes it back.
- */
-static bool
-quiet(const struct sl_conn *conn)
-{
-	return conn->in == HALF_OPEN && conn->out == HALF_OPEN &&
-	    conn->wants == conn->stream.recv_needs && conn->marks == 0 &&
-	    conn_unsent(conn) == 0 && conn->input == NULL;
-}
-
-void
-conn_take_turn(struct sl_conn *conn)
-{
-	conn_begin_turn(conn);
-	conn_follow(conn);
-	if (read_on_due(conn))
-		conn_read(conn);
-	if (conn->marks == 0)
-		conn_flush(conn);
-	if (!quiet(conn))
-		conn_settle(conn);
-}
-
-static void
-conn_event_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct sl_conn *conn = arg;
-	uint8_t ready = what; /* EV_READ, EV_WRITE */
-
-	(void)fd;
-	conn_begin_turn(conn);
-	conn_follow(conn);
-	if (ready & conn->stream.recv_needs)
-		conn_read(conn);
-	if (quiet(conn))
-		return;
-	if (ready & conn->stream.send_needs && conn_marked(conn, MARK_BLOCKED))
-		conn_retry(conn);
-	conn_settle(conn);
 }

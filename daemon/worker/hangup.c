@@ -15,7 +15,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/ours.h"
 
@@ -23,6 +22,7 @@
 
 static int epoll_fd = -1;
 static struct event *event;
+static void (*on_broken)(void *arg);
 
 static void
 hangup_cb(evutil_socket_t fd, short what, void *arg)
@@ -34,14 +34,13 @@ hangup_cb(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	/* Those that end meanwhile are freed after the pass. */
 	for (int i = 0; i < n; i++)
-		conn_hung_up(events[i].data.ptr);
+		on_broken(events[i].data.ptr);
 }
 
 int
-hangup_init(void)
+hangup_init(void (*broken)(void *arg))
 {
-	if (epoll_fd != -1)
-		return 0;
+	on_broken = broken;
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd == -1)
 		return -1;
@@ -67,22 +66,19 @@ hangup_done(void)
 }
 
 int
-hangup_watch(struct sl_conn *conn)
+hangup_watch(int fd, void *arg)
 {
 	struct epoll_event only_errors = {
 		.events = EPOLLET,
-		.data.ptr = conn,
+		.data.ptr = arg,
 	};
 
-	if (hangup_init() == -1)
-		return -1;
-	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, conn->stream.fd,
-	    &only_errors);
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &only_errors);
 }
 
 void
-hangup_forget(struct sl_conn *conn)
+hangup_forget(int fd)
 {
 	/* close() is not enough when a plugin has a duplicate. */
-	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, conn->stream.fd, NULL);
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }

@@ -3,14 +3,15 @@
 #ifndef SLUICE_HANGUP_H
 #define SLUICE_HANGUP_H
 
-struct sl_conn;
-
-/* Returns 0, or -1 with errno.  A second time is harmless. */
-int hangup_init(void);
+/*
+ * broken(arg) will be called for each that breaks; not under a callback.
+ * Returns 0, or -1 with errno.
+ */
+int hangup_init(void (*broken)(void *arg));
 void hangup_done(void);
 
-/* Hear of this one until it is forgotten.  Returns 0 or -1. */
-int hangup_watch(struct sl_conn *conn);
-void hangup_forget(struct sl_conn *conn);
+/* Hear of this descriptor until it is forgotten.  Returns 0 or -1. */
+int hangup_watch(int fd, void *arg);
+void hangup_forget(int fd);
 
 #endif

@@ -27,7 +27,6 @@
 #include "worker/crash.h"
 #include "worker/engine.h"
 #include "worker/generation.h"
-#include "worker/hangup.h"
 #include "worker/hello.h"
 #include "worker/material.h"
 #include "worker/ours.h"
@@ -311,7 +310,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 	shm = map_shared(hello, head);
 	close(head);
 	if (shm == NULL || engine_init(shm) == -1 || accept_init() == -1 ||
-	    hangup_init() == -1 ||
+	    conn_init() == -1 ||
 	    timers_attach(engine.timers, &worker.drain_timer,
 		on_drain_timeout) == -1)
 		return -1;

@@ -1,0 +1,91 @@
+/*
+ * conn_end.c: the end of a connection: what it was for, who is told, and that
+ * everything is given back.
+ */
+
+#include "worker/conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/why.h"
+#include "ipc/counts.h"
+#include "worker/callback.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/service.h"
+
+/* `after` is why it was being closed when output was left behind. */
+static void
+log_access(const struct sl_conn *conn, uint32_t after)
+{
+	char label[CONN_LABEL_MAX + 8];
+	struct log_field fields[7] = {
+		{ "why", why_word(conn->ending.why), 0 },
+		{ "in", NULL, conn->bytes_in },
+		{ "out", NULL, conn->bytes_out },
+		{ "ms", NULL, engine_now() - conn->opened_ms },
+		{ "gen", NULL, conn->service->generation },
+	};
+	int n = 5;
+
+	if (conn_undelivered(conn) > 0)
+		fields[n++] = (struct log_field){ "undelivered", NULL,
+			conn_undelivered(conn) };
+	if (after != conn->ending.why)
+		fields[n++] = (struct log_field){ "after", why_word(after), 0 };
+	conn_label(conn, label);
+	strcat(label, " closed");
+	log_fields(LOG_LEVEL_INFO, label, fields, n);
+}
+
+static void
+count_end(const struct sl_conn *conn)
+{
+	count_add(conn->endpoint->counts, COUNT_CLOSED + conn->ending.why, 1);
+	if (conn->fault.why != SL_WHY_NONE || conn->ending.why == SL_WHY_PLUGIN)
+		count_add(conn->endpoint->counts, COUNT_FAILED, 1);
+}
+
+void
+conn_end(struct sl_conn *conn)
+{
+	uint32_t first = conn_judge_end(conn);
+
+	conn_forget_events(conn);
+	timers_detach(engine.timers, &conn->timer);
+	plugin_timers_clear(&conn->timers);
+	conn_set_hold(conn, false);
+	conn->dead = true;
+	if (conn->opened) {
+		if (conn->fault.why != SL_WHY_NONE)
+			callback_error(conn, &conn->fault);
+		callback_close(conn, &conn->ending);
+	} else {
+		conn_tell_failure(conn);
+	}
+	count_end(conn);
+	if (engine.log_access)
+		log_access(conn, first);
+	conn->stream.transport->close(&conn->stream, conn->reset);
+	queue_clear(&conn->queue);
+	input_drop(&conn->input);
+	conn_delist(conn);
+	seat_release(&conn->seat);
+	if (!conn->pending)
+		STAILQ_INSERT_TAIL(&conns_dead, conn, next);
+	engine.after_pass_due = true;
+}
+
+void
+conn_free(struct sl_conn *conn)
+{
+	struct listener *listener = conn->service->listener;
+
+	if (--listener->conn_count == 0 && listener->gone)
+		listener_set_due(listener);
+	service_unref(conn->service);
+	conn_names_free(conn);
+	free(conn);
+}

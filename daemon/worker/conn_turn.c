@@ -1,0 +1,176 @@
+/*
+ * conn_turn.c: how a connection comes to have a turn: it is born, there is an
+ * event, a time is over, somebody has touched it in this pass.  Each ends with
+ * conn_settle().
+ */
+
+#include "worker/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/container_of.h"
+#include "ipc/shm.h"
+#include "worker/engine.h"
+#include "worker/hangup.h"
+
+/*
+ * Is it as an idle connection is, so that conn_settle() would find nothing?
+ * This is the end of most events.  The idle timer needs no look: it is set
+ * already, and activity only pushes it back.
+ */
+static bool
+quiet(const struct sl_conn *conn)
+{
+	return conn->in == HALF_OPEN && conn->out == HALF_OPEN &&
+	    conn->wants == conn->stream.recv_needs && conn->marks == 0 &&
+	    conn_unsent(conn) == 0 && conn->input == NULL;
+}
+
+/* A share of input and output, where no event gives one. */
+static void
+take_turn(struct sl_conn *conn)
+{
+	conn_begin_turn(conn);
+	conn_follow(conn);
+	if (conn_read_on_due(conn))
+		conn_read(conn);
+	if (conn->marks == 0)
+		conn_flush(conn);
+	if (!quiet(conn))
+		conn_settle(conn);
+}
+
+static void
+event_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct sl_conn *conn = arg;
+	uint8_t ready = what; /* EV_READ, EV_WRITE */
+
+	(void)fd;
+	conn_begin_turn(conn);
+	conn_follow(conn);
+	if (ready & conn->stream.recv_needs)
+		conn_read(conn);
+	if (quiet(conn))
+		return;
+	if (ready & conn->stream.send_needs && conn_marked(conn, MARK_BLOCKED))
+		conn_retry(conn);
+	conn_settle(conn);
+}
+
+/* Something may be due, or its deadline has moved. */
+static void
+on_timer(struct timer *timer)
+{
+	struct sl_conn *conn = container_of(timer, struct sl_conn, timer);
+
+	conn_follow(conn);
+	conn_judge_time(conn);
+	conn_settle(conn);
+}
+
+/* The socket has broken, or both sides have finished, and that is all. */
+static void
+on_broken(void *arg)
+{
+	struct sl_conn *conn = arg;
+
+	if (conn->dead)
+		return;
+	conn_ask_broken(conn);
+	conn_settle(conn);
+}
+
+void
+conn_expire(struct sl_conn *conn, enum sl_why why)
+{
+	conn_last_look(conn);
+	conn_settle(conn);
+	conn_close(conn, why);
+	conn_settle(conn);
+}
+
+struct sl_conn *
+conn_new(struct endpoint *endpoint, struct sl_service *service,
+    struct stream stream, struct seat seat)
+{
+	struct sl_conn *conn = calloc(1, sizeof(*conn));
+	uint64_t id = shm_next_id(engine.shm);
+
+	if (conn == NULL || id == 0 ||
+	    timers_attach(engine.timers, &conn->timer, on_timer) == -1) {
+		admission_out_of(endpoint,
+		    id == 0 ? "connection ids" : "memory");
+		free(conn);
+		stream.transport->close(&stream, false);
+		seat_release(&seat);
+		return NULL;
+	}
+	conn->stream = stream;
+	conn->marks = MARK_STARTING;
+	conn->endpoint = endpoint;
+	conn->service = service;
+	conn->id.id = id;
+	conn->seat = seat;
+	conn->peer.sa.sa_family = AF_UNIX;
+	conn->opened_ms = conn->active_ms = conn->rate_ms = engine_now();
+	event_assign(&conn->event, engine.base, stream.fd, 0, event_cb, conn);
+	if (conn_enlist(conn) == -1)
+		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_NONE);
+	return conn;
+}
+
+void
+conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer, socklen_t len)
+{
+	conn_names_free(conn);
+	/* A unix socket with a name is longer, and shown without it. */
+	memset(&conn->peer, 0, sizeof(conn->peer));
+	conn->peer.sa.sa_family = AF_UNIX;
+	if (len > 0 && len <= sizeof(conn->peer))
+		memcpy(&conn->peer, peer, len);
+}
+
+void
+conn_after_pass(void)
+{
+	struct conn_queue todo = STAILQ_HEAD_INITIALIZER(todo);
+	struct sl_conn *conn;
+
+	/* What settling makes pending again waits for the next pass. */
+	STAILQ_CONCAT(&todo, &conns_pending);
+	while ((conn = STAILQ_FIRST(&todo)) != NULL) {
+		STAILQ_REMOVE_HEAD(&todo, next);
+		conn->pending = false;
+		if (conn->dead) {
+			STAILQ_INSERT_TAIL(&conns_dead, conn, next);
+			continue;
+		}
+		take_turn(conn);
+	}
+	while ((conn = STAILQ_FIRST(&conns_dead)) != NULL) {
+		STAILQ_REMOVE_HEAD(&conns_dead, next);
+		conn_free(conn);
+	}
+}
+
+bool
+conn_work_left(void)
+{
+	return !STAILQ_EMPTY(&conns_pending) || !STAILQ_EMPTY(&conns_dead);
+}
+
+int
+conn_init(void)
+{
+	return hangup_init(on_broken);
+}
+
+void
+conn_done(void)
+{
+	hangup_done();
+	conn_ids_done();
+}
