@@ -391,6 +391,27 @@ START_TEST(what_is_at_hand_is_read_in_shares)
 }
 END_TEST
 
+START_TEST(what_is_at_hand_is_read_when_a_write_has_broken)
+{
+	int fd;
+
+	fd = begin_cruel(&full);
+	cruelty.hoard = sizeof(bytes);
+	cruelty.gather = true;
+	peer_write(fd, bytes, 700000);
+	cruelty.gather = false;
+	close(fd);
+	ck_assert_int_eq(sl_write(plugin.conn, "x", 1), 1);
+	conn_settle(plugin.conn);
+	worker_idle();
+	ck_assert_uint_eq(plugin.input_len, 700000);
+	ck_assert_mem_eq(plugin.input, bytes, 700000);
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_RESET);
+	ck_assert_uint_eq(plugin.why, SL_WHY_RESET);
+	worker_end();
+}
+END_TEST
+
 START_TEST(input_one_byte_at_a_time_is_read_to_its_end)
 {
 	int fd;
@@ -551,7 +572,8 @@ START_TEST(what_the_transport_has_taken_is_not_sent)
 	ck_assert_uint_eq(conn->queue.bytes, 0);
 	ck_assert_uint_gt(conn->stream.unsent, 8192); /* the low mark */
 	ck_assert_uint_eq(sl_queued(conn), conn->stream.unsent);
-	conn_owe_drain(conn);
+	conn->marks |= MARK_DRAIN_OWED; /* as by a short write before */
+	conn_pend(conn);
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "o");
 	peer_read(fd, got, sizeof(got));
@@ -767,6 +789,7 @@ main(void)
 		an_end_at_hand_is_told_after_a_pause,
 		what_is_at_hand_is_read_when_there_is_room_after_drain,
 		what_is_at_hand_is_read_in_shares,
+		what_is_at_hand_is_read_when_a_write_has_broken,
 		input_one_byte_at_a_time_is_read_to_its_end,
 		a_read_that_wants_to_write_waits_for_that,
 		what_a_read_wants_may_change_in_every_read,

@@ -37,7 +37,7 @@ enum half {
 	HALF_CLOSED, /* end of file, either way */
 };
 
-/* What an idle connection has none of; see conn_settle.c. */
+/* What an idle connection has none of; see conn_turn.c. */
 enum mark {
 	MARK_EOF = 1 << 0, /* the peer finished */
 	MARK_PAUSED = 1 << 1,
