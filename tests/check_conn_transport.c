@@ -118,6 +118,53 @@ START_TEST(what_is_written_before_it_is_open_waits)
 }
 END_TEST
 
+START_TEST(a_stream_may_have_no_socket_at_first)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	over_cruel();
+	begin(&starts);
+	cruelty.from = PHASE_RESOLVE;
+	cruelty.no_socket = true;
+	fd = worker_begin_connect(&conn);
+	conn_pend(conn); /* somebody has news, but not the last */
+	worker_idle();
+	ck_assert_int_eq(sl_fd(conn), -1);
+	ck_assert_str_eq(plugin.calls, "");
+	cruelty.no_socket = false;
+	conn_pend(conn);
+	worker_idle();
+	ck_assert_int_ne(sl_fd(conn), -1);
+	while (plugin.calls[0] == '\0')
+		worker_pass(true);
+	worker_idle();
+	peer_write(fd, "x", 1);
+	ck_assert_str_eq(plugin.calls, "hod");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(what_has_no_socket_can_be_closed)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	over_cruel();
+	begin(&starts);
+	cruelty.from = PHASE_RESOLVE;
+	cruelty.no_socket = true;
+	fd = worker_begin_connect(&conn);
+	ck_assert_int_eq(sl_close(conn), 0);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "");
+	ck_assert_uint_eq(conn_count(), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 /* Time passes, and the peer sends a byte of its hello. */
 static void
 drip(struct sl_conn *conn, int fd, unsigned int at_ms)
@@ -777,6 +824,8 @@ main(void)
 		open_comes_when_all_phases_are_over,
 		what_comes_behind_the_start_is_data,
 		what_is_written_before_it_is_open_waits,
+		a_stream_may_have_no_socket_at_first,
+		what_has_no_socket_can_be_closed,
 		a_start_has_a_limit_in_all_and_not_for_each_byte,
 		a_deadline_looks_whether_it_has_started,
 		each_phase_fails_in_its_own_way,

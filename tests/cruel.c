@@ -22,6 +22,7 @@ struct cruel {
 	unsigned int agains;
 	bool started; /* this phase has said once that it cannot yet */
 	size_t heard; /* in it */
+	int fd;	      /* while the stream has none */
 	unsigned char out[RECORD]; /* taken, and not with the kernel */
 	size_t out_start;	   /* from here on, stream->unsent bytes */
 };
@@ -64,6 +65,14 @@ cruel_start(struct stream *stream)
 	struct cruel *cruel = stream->state;
 	char byte;
 
+	if (cruelty.no_socket) {
+		if (stream->fd != -1)
+			cruel->fd = stream->fd;
+		stream->fd = -1;
+		return again(stream, EV_WRITE);
+	}
+	if (stream->fd == -1)
+		stream->fd = cruel->fd;
 	if (!cruel->started) {
 		cruel->started = true;
 		return again(stream, EV_WRITE);
@@ -300,6 +309,8 @@ cruel_close(struct stream *stream, bool hard)
 	struct cruel *cruel = stream->state;
 
 	cruelty.hard = hard;
+	if (stream->fd == -1)
+		stream->fd = cruel->fd;
 	free(cruel->in);
 	free(cruel);
 	stream->state = NULL;

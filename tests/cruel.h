@@ -12,6 +12,7 @@
 /* How cruel.  cruel_reset() sets what stands here. */
 struct cruelty {
 	enum phase from;     /* the first one; PHASE_HANDSHAKE */
+	bool no_socket;	     /* that one has none, and waits for news */
 	size_t hello;	     /* start() reads so much in each, once */
 	enum phase fails_in; /* there it says that it is broken */
 	int fails_with;	     /* by this errno */

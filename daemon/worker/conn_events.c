@@ -21,6 +21,7 @@ arm(struct sl_conn *conn, unsigned int wants)
 	conn->wants = wants;
 	if (wants == 0)
 		return;
+	/* The callback is that of its birth; the descriptor may be newer. */
 	if (event_assign(&conn->event, engine.base, conn->stream.fd,
 		wants | EV_PERSIST, event_get_callback(&conn->event),
 		conn) == -1 ||
@@ -34,6 +35,8 @@ arm(struct sl_conn *conn, unsigned int wants)
 void
 conn_want_events(struct sl_conn *conn, unsigned int wants)
 {
+	if (conn->stream.fd == -1)
+		return; /* there is no socket yet */
 	arm(conn, wants);
 	/* Where nothing is wanted of it, it may still break. */
 	if (conn->wants == 0 && !conn->watched)

@@ -51,7 +51,7 @@ struct stream {
 	void *state; /* the transport's own; given back by close() */
 	/* NULL: none.  Once set it stands; lives until close(). */
 	const struct stream_fault *fault;
-	int fd; /* owned; -1 when closed */
+	int fd; /* owned; -1 when closed, and until start() has made it */
 	/*
 	 * Output that send() has taken and that is not with the kernel yet, in
 	 * bytes as the kernel will get them.  The connection sets it to 0 when
@@ -74,7 +74,8 @@ struct transport {
 	const char *name;
 	/*
 	 * Go on with `phase` until that is over.  Returns 0 when it is, and has
-	 * moved `phase` on; or -1: EAGAIN waits for recv_needs.  It is called
+	 * moved `phase` on; or -1: EAGAIN waits for recv_needs, and as long as
+	 * there is no socket, for conn_pend() by whoever has news.  It is called
 	 * until the phase is PHASE_OPEN, and before that nothing else is but
 	 * error(), unread() and close().  What has to be done next may be
 	 * another transport's: `transport` and `state` may change here.
