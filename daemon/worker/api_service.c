@@ -89,8 +89,7 @@ sl_find(struct sl_service *service, uint64_t id)
 static struct sl_conn *
 next_served(const struct sl_service *service, struct sl_conn *conn)
 {
-	while (conn != NULL &&
-	    (!serves(service, conn) || conn_marked(conn, MARK_STARTING)))
+	while (conn != NULL && !serves(service, conn))
 		conn = TAILQ_NEXT(conn, link);
 	return conn;
 }
