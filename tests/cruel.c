@@ -19,6 +19,7 @@ struct cruel {
 	unsigned char *in; /* taken from the kernel, not yet shown */
 	size_t start, end, size;
 	bool eof;
+	const struct stream_fault *fault;
 	unsigned int agains;
 	bool started; /* this phase has said once that it cannot yet */
 	size_t heard; /* in it */
@@ -83,7 +84,7 @@ cruel_start(struct stream *stream)
 	if (stream->phase == cruelty.fails_in) {
 		if (cruelty.alert != NULL) {
 			alert.text = cruelty.alert;
-			stream->fault = &alert;
+			((struct cruel *)stream->state)->fault = &alert;
 		}
 		errno = cruelty.fails_with;
 		return -1;
@@ -174,11 +175,11 @@ static ssize_t
 at_end(struct stream *stream)
 {
 	if (cruelty.truncate)
-		stream->fault = &truncated;
+		((struct cruel *)stream->state)->fault = &truncated;
 	if (cruelty.alert == NULL)
 		return 0;
 	alert.text = cruelty.alert;
-	stream->fault = &alert;
+	((struct cruel *)stream->state)->fault = &alert;
 	errno = EPROTO;
 	return -1;
 }
@@ -277,6 +278,12 @@ cruel_finish(struct stream *stream, bool last)
 	return cruel_below->finish(stream, last);
 }
 
+static const struct stream_fault *
+cruel_fault(const struct stream *stream)
+{
+	return ((const struct cruel *)stream->state)->fault;
+}
+
 static int
 cruel_error(const struct stream *stream)
 {
@@ -325,6 +332,7 @@ const struct transport transport_cruel = {
 	.sendv = cruel_sendv,
 	.flush = cruel_flush,
 	.finish = cruel_finish,
+	.fault = cruel_fault,
 	.error = cruel_error,
 	.waiting = cruel_waiting,
 	.quiet_ms = cruel_quiet_ms,

@@ -367,7 +367,7 @@ static struct sl_error
 explain(const struct sl_conn *conn, const struct ending *why,
     char text[ERROR_TEXT_MAX])
 {
-	const struct stream_fault *fault = conn->stream.fault;
+	const struct stream_fault *fault = stream_fault(&conn->stream);
 
 	if (fault != NULL && fault->why == why->why && fault->text != NULL)
 		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),

@@ -155,7 +155,7 @@ conn_decide(struct sl_conn *conn, enum sl_why why, int sys_errno,
 struct ending
 conn_broken_by(const struct sl_conn *conn, int sys_errno, enum sl_stage stage)
 {
-	const struct stream_fault *fault = conn->stream.fault;
+	const struct stream_fault *fault = stream_fault(&conn->stream);
 
 	if (fault != NULL)
 		return (struct ending){ fault->why, fault->stage,

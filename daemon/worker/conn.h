@@ -55,6 +55,15 @@ enum mark {
 /* Both addresses as text, made when first asked for. */
 struct conn_names;
 
+/* What few connections have, or few at a time. */
+struct extra {
+	struct conn_names *names;
+	uint64_t rate_ms;      /* limits.min_rate: since when, and */
+	int64_t rate_acked;    /* what the peer had then */
+	uint32_t rate_waiting; /* not acknowledged then */
+	bool rate_blocked;     /* there was no room then */
+};
+
 /* Why it ended; the first one stands. */
 struct ending {
 	uint16_t why; /* enum sl_why; SL_WHY_NONE: not ending */
@@ -82,24 +91,21 @@ struct sl_conn {
 	uint64_t bytes_in, bytes_out;
 	uint64_t idle_ms; /* when own_idle; 0: no idle timeout */
 	uint64_t opened_ms;
-	uint64_t active_ms;   /* last input, or output that arrived */
-	uint64_t progress_ms; /* output last moved, or began to wait */
-	uint64_t closing_ms;  /* a polite end began; 0: it has not */
-	uint64_t lost;	      /* bytes of output that were thrown away */
-	int64_t acked;	      /* bytes the peer had at the last look */
-	uint64_t rate_ms;     /* limits.min_rate: since when, and */
-	int64_t rate_acked;   /* what the peer had then */
-	struct timer timer;   /* the earliest of all deadlines */
-	struct conn_names *names;
+	uint64_t active_ms;	      /* last input, or output that arrived */
+	uint64_t progress_ms;	      /* output last moved, or began to wait */
+	uint64_t closing_ms;	      /* a polite end began; 0: it has not */
+	int64_t acked;		      /* bytes the peer had at the last look */
+	struct timer timer;	      /* the earliest of all deadlines */
+	struct extra *extra;	      /* NULL: none so far */
 	struct plugin_timers *timers; /* NULL: none so far */
 	struct ending ending;
 	struct ending fault; /* what `error` will be told, if anything */
 	union peer peer;
 	struct seat seat;
-	uint32_t waiting;      /* not acknowledged, at the last look */
-	uint32_t unread;       /* input left in the socket, then */
-	uint32_t rate_waiting; /* not acknowledged when rate_ms was set */
-	uint32_t turn;	       /* bytes_out, cut off, when its turn began */
+	uint32_t waiting; /* not acknowledged, at the last look */
+	uint32_t lost;	  /* bytes thrown away; at most what 32 bits say */
+	uint32_t unread;  /* input left in the socket, then */
+	uint32_t turn;	  /* bytes_out, cut off, when its turn began */
 	enum half in : 8, out : 8;
 	enum phase phase : 8;
 	unsigned int wants : 8; /* events armed: EV_READ, EV_WRITE */
@@ -109,7 +115,6 @@ struct sl_conn {
 	bool pending : 1;	/* to be settled after this pass */
 	bool failed : 1;	/* ends without waiting for anything */
 	bool watched : 1;	/* for breaking: see hangup.h */
-	bool rate_blocked : 1;	/* there was no room when rate_ms was set */
 	bool local_first : 1;	/* we finished before the peer did */
 	bool reset : 1;		/* end with RST */
 	bool own_idle : 1;	/* idle_ms was set by sl_timeout() */
@@ -126,6 +131,8 @@ const struct sl_address *conn_local(struct sl_conn *conn);
 #define CONN_LABEL_MAX 256
 const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);
 void conn_names_free(struct sl_conn *conn);
+/* NULL: ENOMEM. */
+struct extra *conn_extra(struct sl_conn *conn);
 
 /* conn_delivery.c */
 

@@ -119,7 +119,9 @@ rate_deadline(const struct sl_conn *conn)
 {
 	if (conn->endpoint->limits->min_rate == 0)
 		return UINT64_MAX;
-	return conn->rate_ms + RATE_WINDOW_MS;
+	if (conn->extra == NULL || conn->extra->rate_ms == 0)
+		return UINT64_MAX; /* there is no memory to judge it */
+	return conn->extra->rate_ms + RATE_WINDOW_MS;
 }
 
 static uint64_t
@@ -164,11 +166,29 @@ ask_at(const struct sl_conn *conn)
 	    (linger_ms > ASK_AGAIN_MS ? linger_ms : ASK_AGAIN_MS);
 }
 
+/* limits.min_rate is judged by what comes from now on. */
+static void
+begin_window(struct sl_conn *conn)
+{
+	struct extra *extra = conn_extra(conn);
+
+	if (extra == NULL)
+		return;
+	extra->rate_ms = engine_now();
+	extra->rate_acked = conn->acked;
+	extra->rate_waiting = conn->waiting;
+	extra->rate_blocked = conn_marked(conn, MARK_BLOCKED);
+}
+
 void
 conn_set_timer(struct sl_conn *conn)
 {
-	uint64_t at = earlier(deadline(conn), ask_at(conn));
+	uint64_t at;
 
+	if (conn->endpoint->limits->min_rate != 0 &&
+	    (conn->extra == NULL || conn->extra->rate_ms == 0))
+		begin_window(conn);
+	at = earlier(deadline(conn), ask_at(conn));
 	if (at == UINT64_MAX)
 		timers_cancel(engine.timers, &conn->timer);
 	else if (conn->timer.index == 0 || at < conn->timer.at_ms)
@@ -191,16 +211,6 @@ look_at_unread(struct sl_conn *conn)
 	conn->unread = unread;
 }
 
-/* limits.min_rate is judged by what comes from now on. */
-static void
-begin_window(struct sl_conn *conn)
-{
-	conn->rate_ms = engine_now();
-	conn->rate_acked = conn->acked;
-	conn->rate_waiting = conn->waiting;
-	conn->rate_blocked = conn_marked(conn, MARK_BLOCKED);
-}
-
 bool
 conn_last_look(struct sl_conn *conn)
 {
@@ -218,7 +228,7 @@ conn_last_look(struct sl_conn *conn)
 	}
 	look_at_unread(conn);
 	conn_ask_progress(conn);
-	if (conn_marked(conn, MARK_STARVED))
+	if (conn_marked(conn, MARK_STARVED) && conn->extra != NULL)
 		begin_window(conn); /* our kernel is the slow one */
 	if (conn_marked(conn, MARK_BLOCKED))
 		conn_retry(conn);
@@ -236,11 +246,12 @@ conn_last_look(struct sl_conn *conn)
 static bool
 too_slow(struct sl_conn *conn)
 {
-	uint64_t elapsed_ms = engine_now() - conn->rate_ms;
-	int64_t got = conn->acked - conn->rate_acked,
+	uint64_t elapsed_ms = engine_now() - conn->extra->rate_ms;
+	int64_t got = conn->acked - conn->extra->rate_acked,
 		least = conn->endpoint->limits->min_rate * elapsed_ms / 1000;
-	bool waits = got < conn->rate_waiting && !conn->stream.is_unix,
-	     full = conn->rate_blocked && conn_marked(conn, MARK_BLOCKED),
+	bool waits = got < conn->extra->rate_waiting && !conn->stream.is_unix,
+	     full =
+		 conn->extra->rate_blocked && conn_marked(conn, MARK_BLOCKED),
 	     late = elapsed_ms >= RATE_WINDOW_MS + RATE_LATE_MS;
 
 	begin_window(conn);

@@ -22,7 +22,9 @@ conn_ask_waiting(struct sl_conn *conn)
 void
 conn_drop_output(struct sl_conn *conn)
 {
-	conn->lost += conn_unsent(conn);
+	size_t lost = conn->lost + conn_unsent(conn);
+
+	conn->lost = lost < UINT32_MAX ? lost : UINT32_MAX;
 	queue_clear(&conn->queue);
 	conn->stream.unsent = 0;
 }
@@ -31,7 +33,8 @@ uint64_t
 conn_undelivered(const struct sl_conn *conn)
 {
 	/* What lies in a unix socket is the peer's, whatever becomes of us. */
-	return conn->lost + (conn->stream.is_unix ? 0 : conn->waiting);
+	return (uint64_t)conn->lost +
+	    (conn->stream.is_unix ? 0 : conn->waiting);
 }
 
 /*

@@ -87,5 +87,6 @@ conn_free(struct sl_conn *conn)
 		listener_set_due(listener);
 	service_unref(conn->service);
 	conn_names_free(conn);
+	free(conn->extra);
 	free(conn);
 }

@@ -63,8 +63,10 @@ names(struct sl_conn *conn)
 	socklen_t len = sizeof(local);
 	struct conn_names *names;
 
-	if (conn->names != NULL)
-		return conn->names;
+	if (conn_extra(conn) == NULL)
+		return NULL;
+	if (conn->extra->names != NULL)
+		return conn->extra->names;
 	names = calloc(1, sizeof(*names));
 	if (names == NULL)
 		return NULL;
@@ -74,7 +76,7 @@ names(struct sl_conn *conn)
 	fill(&names->local, names->local_text, (struct sockaddr *)&local, len);
 	fill(&names->remote, names->remote_text, &conn->peer.sa,
 	    peer_len(conn));
-	conn->names = names;
+	conn->extra->names = names;
 	return names;
 }
 
@@ -108,6 +110,16 @@ conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX])
 void
 conn_names_free(struct sl_conn *conn)
 {
-	free(conn->names);
-	conn->names = NULL;
+	if (conn->extra == NULL)
+		return;
+	free(conn->extra->names);
+	conn->extra->names = NULL;
+}
+
+struct extra *
+conn_extra(struct sl_conn *conn)
+{
+	if (conn->extra == NULL)
+		conn->extra = calloc(1, sizeof(*conn->extra));
+	return conn->extra;
 }

@@ -48,7 +48,7 @@ finish_input(struct sl_conn *conn)
 		return;
 	input_drop(&conn->input);
 	conn_set_in(conn, HALF_CLOSED);
-	if (conn->stream.fault != NULL)
+	if (stream_fault(&conn->stream) != NULL)
 		cut_short(conn);
 	else if (!callback_end(conn))
 		conn_close(conn, SL_WHY_LOCAL);

@@ -69,7 +69,7 @@ conn_phase_deadline(const struct sl_conn *conn)
 static void
 failed(struct sl_conn *conn, int error)
 {
-	const struct stream_fault *fault = conn->stream.fault;
+	const struct stream_fault *fault = stream_fault(&conn->stream);
 
 	if (fault != NULL)
 		conn_fail(conn, fault->why, fault->sys_errno, fault->stage);

@@ -115,7 +115,7 @@ conn_new(struct endpoint *endpoint, struct sl_service *service,
 	conn->id.id = id;
 	conn->seat = seat;
 	conn->peer.sa.sa_family = AF_UNIX;
-	conn->opened_ms = conn->active_ms = conn->rate_ms = engine_now();
+	conn->opened_ms = conn->active_ms = engine_now();
 	event_assign(&conn->event, engine.base, stream.fd, 0, event_cb, conn);
 	if (conn_enlist(conn) == -1)
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_NONE);

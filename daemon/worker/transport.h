@@ -49,9 +49,7 @@ enum phase {
 struct stream {
 	const struct transport *transport;
 	void *state; /* the transport's own; given back by close() */
-	/* NULL: none.  Once set it stands; lives until close(). */
-	const struct stream_fault *fault;
-	int fd; /* owned; -1 when closed, and until start() has made it */
+	int fd;	     /* owned; -1 when closed, and until start() has made it */
 	/*
 	 * Output that send() has taken and that is not with the kernel yet, in
 	 * bytes as the kernel will get them.  The connection sets it to 0 when
@@ -113,6 +111,12 @@ struct transport {
 	 * same to the peer, nothing need be done.
 	 */
 	int (*finish)(struct stream *stream, bool last);
+	/*
+	 * What has broken the stream, or cut its input short; NULL: nothing, or
+	 * errno says it all.  Once there it stands; lives until close().
+	 * NULL in the table where it is never known better.
+	 */
+	const struct stream_fault *(*fault)(const struct stream *stream);
 	/* What broke the socket, an errno, or 0.  It is told once. */
 	int (*error)(const struct stream *stream);
 	/*
@@ -132,6 +136,14 @@ struct transport {
 	 */
 	void (*close)(struct stream *stream, bool hard);
 };
+
+static inline const struct stream_fault *
+stream_fault(const struct stream *stream)
+{
+	return stream->transport->fault != NULL
+	    ? stream->transport->fault(stream)
+	    : NULL;
+}
 
 extern const struct transport transport_plain;
 
