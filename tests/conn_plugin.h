@@ -244,6 +244,15 @@ over_cruel(void)
 	worker_stream = cruel_stream;
 }
 
+/* A test of the cruel one alone.  Returns the peer's end. */
+static inline int
+begin_cruel(const struct sl_handlers *handlers)
+{
+	over_cruel();
+	begin(handlers);
+	return worker_connect();
+}
+
 /* `transport` stands for the plain one. */
 static inline void
 conn_under(struct sl_conn *conn, const struct transport *transport)

@@ -1,0 +1,343 @@
+/*
+ * check_conn_start.c: from born to open, over a transport that has phases before
+ * it is.
+ */
+
+#include "conn_plugin.h"
+
+static const struct sl_handlers starts = {
+	.size = sizeof(starts),
+	.open = on_open,
+	.data = on_data,
+	.handshake = on_handshake,
+	.connect_error = on_connect_error,
+	.error = on_error,
+	.close = on_close,
+};
+
+/* It begins with this phase, and reads so much in each. */
+static int
+begin_start(enum phase from, size_t hello, struct sl_conn **ret_conn)
+{
+	over_cruel();
+	begin(&starts);
+	cruelty.from = from;
+	cruelty.hello = hello;
+	return worker_begin_connect(ret_conn);
+}
+
+START_TEST(open_comes_when_all_phases_are_over)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_RESOLVE, 1, &conn);
+	for (enum phase at = PHASE_RESOLVE; at < PHASE_OPEN; at++) {
+		worker_idle();
+		ck_assert_int_eq(conn->phase, at);
+		ck_assert_str_eq(plugin.calls, "");
+		ck_assert_int_eq(sl_state(conn),
+		    at < PHASE_PREAMBLE ? SL_STATE_CONNECTING
+					: SL_STATE_HANDSHAKE);
+		ck_assert_ptr_null(sl_first(worker_listener()->current));
+		send(fd, "h", 1, MSG_NOSIGNAL);
+	}
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "ho");
+	ck_assert_int_eq(sl_state(conn), SL_STATE_OPEN);
+	ck_assert_ptr_eq(sl_first(worker_listener()->current), conn);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(what_comes_behind_the_start_is_data)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_PREAMBLE, 3, &conn);
+	peer_write(fd, "abcdefdata", 10);
+	ck_assert_str_eq(plugin.calls, "hod");
+	ck_assert_uint_eq(plugin.input_len, 4);
+	ck_assert_mem_eq(plugin.input, "data", 4);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(what_is_written_before_it_is_open_waits)
+{
+	char got[10001];
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_HANDSHAKE, 1, &conn);
+	ck_assert_int_eq(sl_write(conn, bytes, 10000), 10000);
+	ck_assert_int_eq(sl_flush(conn), 0);
+	ck_assert_int_eq(sl_end(conn, NULL, 0), 0);
+	worker_idle();
+	ck_assert_uint_eq(sl_queued(conn), 10000);
+	ck_assert_str_eq(plugin.calls, "");
+	peer_write(fd, "h", 1);
+	ck_assert_str_eq(plugin.calls, "ho");
+	ck_assert_int_eq(peer_read_to_end(fd, got, sizeof(got)), 10000);
+	ck_assert_mem_eq(got, bytes, 10000);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_stream_may_have_no_socket_at_first)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	over_cruel();
+	begin(&starts);
+	cruelty.from = PHASE_RESOLVE;
+	cruelty.no_socket = true;
+	fd = worker_begin_connect(&conn);
+	conn_pend(conn); /* somebody has news, but not the last */
+	worker_idle();
+	ck_assert_int_eq(sl_fd(conn), -1);
+	ck_assert_str_eq(plugin.calls, "");
+	cruelty.no_socket = false;
+	conn_pend(conn);
+	worker_idle();
+	ck_assert_int_ne(sl_fd(conn), -1);
+	while (plugin.calls[0] == '\0')
+		worker_pass(true);
+	worker_idle();
+	peer_write(fd, "x", 1);
+	ck_assert_str_eq(plugin.calls, "hod");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(what_has_no_socket_can_be_closed)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	over_cruel();
+	begin(&starts);
+	cruelty.from = PHASE_RESOLVE;
+	cruelty.no_socket = true;
+	fd = worker_begin_connect(&conn);
+	ck_assert_int_eq(sl_close(conn), 0);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "");
+	ck_assert_uint_eq(conn_count(), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+/* Time passes, and the peer sends a byte of its hello. */
+static void
+drip(struct sl_conn *conn, int fd, unsigned int at_ms)
+{
+	engine.now_ms = 0;
+	worker_skip_ms(at_ms);
+	send(fd, "h", 1, MSG_NOSIGNAL);
+	conn->timer.on_expire(&conn->timer);
+	engine.now_ms = 0;
+}
+
+START_TEST(a_start_has_a_limit_in_all_and_not_for_each_byte)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_HANDSHAKE, 100, &conn);
+	worker_settings()->timeouts.handshake_ms = 1000;
+	worker_settings()->timeouts.idle_ms = 100;
+	worker_idle();
+	drip(conn, fd, 400);
+	drip(conn, fd, 900);
+	ck_assert_str_eq(plugin.calls, "");
+	drip(conn, fd, 1100);
+	ck_assert_str_eq(plugin.calls, "H");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_HANDSHAKE);
+	ck_assert_int_eq(plugin.error_errno, ETIMEDOUT);
+	ck_assert_uint_eq(plugin.error_stage, SL_STAGE_TIMEOUT);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_deadline_looks_whether_it_has_started)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_HANDSHAKE, 1, &conn);
+	worker_settings()->timeouts.handshake_ms = 1000;
+	worker_idle();
+	drip(conn, fd, 1100);
+	ck_assert_str_eq(plugin.calls, "ho");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(each_phase_fails_in_its_own_way)
+{
+	static const struct {
+		enum phase phase;
+		bool is_client;
+		const char *calls;
+		uint32_t why, stage;
+	} cases[] = {
+		{ PHASE_RESOLVE, true, "C", SL_WHY_RESOLVE, SL_STAGE_RESOLVE },
+		{ PHASE_CONNECT, true, "C", SL_WHY_CONNECT, SL_STAGE_CONNECT },
+		{ PHASE_HANDSHAKE, true, "C", SL_WHY_HANDSHAKE, SL_STAGE_TLS },
+		{ PHASE_HANDSHAKE, false, "H", SL_WHY_HANDSHAKE, SL_STAGE_TLS },
+		{ PHASE_PREAMBLE, false, "", 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sl_conn *conn;
+		int fd = begin_start(cases[i].phase, 1, &conn);
+
+		conn->is_client = cases[i].is_client;
+		cruelty.fails_in = cases[i].phase;
+		cruelty.fails_with = ECONNREFUSED;
+		peer_write(fd, "h", 1);
+		ck_assert_str_eq(plugin.calls, cases[i].calls);
+		ck_assert_uint_eq(plugin.error_why, cases[i].why);
+		ck_assert_uint_eq(plugin.error_stage, cases[i].stage);
+		ck_assert_uint_eq(conn_count(), 0);
+		close(fd);
+		worker_end();
+	}
+}
+END_TEST
+
+START_TEST(a_handshake_fails_in_its_own_words)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_HANDSHAKE, 1, &conn);
+	cruelty.fails_in = PHASE_HANDSHAKE;
+	cruelty.fails_with = EPROTO;
+	cruelty.alert = "no shared cipher";
+	peer_write(fd, "h", 1);
+	ck_assert_str_eq(plugin.calls, "H");
+	ck_assert_str_eq(plugin.error_text, "a TLS error: no shared cipher");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(to_close_what_is_starting_is_silent)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_CONNECT, 1, &conn);
+	conn->is_client = true;
+	ck_assert_int_eq(sl_write(conn, "x", 1), 1);
+	ck_assert_int_eq(sl_close(conn), 0);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "");
+	ck_assert_uint_eq(conn_count(), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(to_close_in_handshake_comes_before_open)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_HANDSHAKE, 1, &conn);
+	plugin.in_handshake = close_it;
+	peer_write(fd, "h", 1);
+	shutdown(fd, SHUT_WR);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "h");
+	ck_assert_uint_eq(conn_count(), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_worker_that_ends_waits_for_no_start)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_HANDSHAKE, 1, &conn);
+	listener_close_all(worker_listener(), SL_WHY_SHUTDOWN);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "");
+	ck_assert_uint_eq(conn_count(), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static struct sl_conn *made;
+static int made_fd;
+
+static void
+make_another(struct sl_conn *c)
+{
+	int pair[2];
+
+	(void)c;
+	plugin.in_data = NULL;
+	ck_assert_int_eq(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	made_fd = pair[1];
+	made = conn_new(&worker_listener()->endpoint,
+	    worker_listener()->current, stream_plain(pair[0], true), SEAT_NONE);
+	conn_pend(made);
+	ck_assert_int_eq(sl_write(made, "hello", 5), 5);
+}
+
+START_TEST(a_connection_may_be_born_under_a_callback)
+{
+	char got[8];
+	int fd;
+
+	fd = begin_cruel(&full);
+	plugin.in_data = make_another;
+	peer_write(fd, "x", 1);
+	ck_assert_str_eq(plugin.calls, "odo");
+	ck_assert_ptr_eq(plugin.conn, made);
+	ck_assert_int_eq(recv(made_fd, got, sizeof(got), 0), 5);
+	close(made_fd);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		open_comes_when_all_phases_are_over,
+		what_comes_behind_the_start_is_data,
+		what_is_written_before_it_is_open_waits,
+		a_stream_may_have_no_socket_at_first,
+		what_has_no_socket_can_be_closed,
+		a_start_has_a_limit_in_all_and_not_for_each_byte,
+		a_deadline_looks_whether_it_has_started,
+		each_phase_fails_in_its_own_way,
+		a_handshake_fails_in_its_own_words,
+		to_close_what_is_starting_is_silent,
+		to_close_in_handshake_comes_before_open,
+		a_worker_that_ends_waits_for_no_start,
+		a_connection_may_be_born_under_a_callback,
+		NULL,
+	};
+
+	fill();
+	return fixture_run("conn_start", tests);
+}
