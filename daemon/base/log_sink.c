@@ -20,7 +20,7 @@
 
 #include "base/log_line.h"
 
-#define WAITING_MAX (256u << 10) /* bytes: some thousand lines */
+#define WAITING_MAX (1u << 20) /* bytes: a burst of some ten thousand lines */
 #define LEAVE_MS 1000 /* at the end, for what still waits to be written */
 
 enum kind { KIND_DIRECT, KIND_SOCKET, KIND_SLOW };
