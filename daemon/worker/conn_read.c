@@ -43,6 +43,15 @@ is_sane(struct sl_conn *conn, ssize_t used, size_t len)
 	return false;
 }
 
+/* How much of so much input is shown at once. */
+static size_t
+slice(const struct sl_conn *conn, size_t len)
+{
+	size_t most = conn->endpoint->limits->read_buffer;
+
+	return len < most ? len : most;
+}
+
 /* May the next slice follow at once? */
 static bool
 goes_on(struct sl_conn *conn)
@@ -68,7 +77,7 @@ static ssize_t
 show_on(struct sl_conn *conn, const unsigned char *buf, size_t len,
     size_t shown, ssize_t used)
 {
-	size_t most = conn->endpoint->limits->read_buffer, done = 0;
+	size_t done = 0;
 
 	for (;;) {
 		if (!is_sane(conn, used, shown))
@@ -76,7 +85,7 @@ show_on(struct sl_conn *conn, const unsigned char *buf, size_t len,
 		if (done + shown == len || used == 0 || !goes_on(conn))
 			break;
 		done += used;
-		shown = len - done < most ? len - done : most;
+		shown = slice(conn, len - done);
 		used = callback_data(conn, buf + done, shown);
 	}
 	/* Closed meanwhile?  Then conn_settle() drops the rest. */
@@ -92,14 +101,6 @@ static void __attribute__((noinline)) show_rest(struct sl_conn *conn,
 	    input_keep(&conn->input, buf + used, len - used,
 		conn->endpoint->limits->read_buffer) == -1)
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
-}
-
-static size_t
-slice(const struct sl_conn *conn, size_t len)
-{
-	size_t most = conn->endpoint->limits->read_buffer;
-
-	return len < most ? len : most;
 }
 
 void
