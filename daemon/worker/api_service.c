@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/container_of.h"
 #include "base/fail.h"
 #include "base/log.h"
 #include "ipc/counts.h"
@@ -114,7 +115,8 @@ sl_next(struct sl_conn *c)
 static void
 on_plugin_timer(struct timer *expired)
 {
-	struct plugin_timer *timer = (struct plugin_timer *)expired;
+	struct plugin_timer *timer =
+	    container_of(expired, struct plugin_timer, timer);
 	struct sl_service *service = timer->set->service;
 	struct sl_conn *conn = timer->set->conn;
 	uint32_t id = timer->id;

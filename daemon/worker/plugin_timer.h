@@ -25,7 +25,7 @@ struct plugin_timers {
 };
 
 struct plugin_timer {
-	struct timer timer; /* first: its address is ours */
+	struct timer timer;
 	struct plugin_timers *set;
 	LIST_ENTRY(plugin_timer) link; /* all or held */
 	struct id_entry key;

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container_of.h"
+
 #define TINY_BYTES 256	  /* one message, to each of many */
 #define SMALL_BYTES 2048  /* a few messages */
 #define LARGE_BYTES 16384 /* bulk: 64 of them fill the largest sendmsg */
@@ -77,7 +79,7 @@ static void piece_unref(struct shared *piece);
 static void __attribute__((noinline, cold)) chunk_drop(struct chunk *chunk)
 {
 	if (chunk->pool == &references)
-		piece_unref((void *)(chunk->data - sizeof(struct shared)));
+		piece_unref(container_of(chunk->data, struct shared, bytes[0]));
 	free(chunk);
 }
 
