@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/same_file.h"
 #include "image/elf_needs.h"
 #include "image/system_libraries.h"
 
@@ -117,15 +117,6 @@ search_all(const struct finder *finder, const struct object *object,
 			path))
 			return true;
 	return false;
-}
-
-static bool
-same_file(const char *a, const char *b)
-{
-	struct stat sa, sb;
-
-	return stat(a, &sa) == 0 && stat(b, &sb) == 0 &&
-	    sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
 static int

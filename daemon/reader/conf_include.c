@@ -4,8 +4,8 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/same_file.h"
 #include "config/keys.h"
 #include "config/settings.h"
 #include "reader/conf_internal.h"
@@ -21,15 +21,6 @@ is_known(const struct settings *settings, const char *path)
 		if (strcmp(settings->files[i], path) == 0)
 			return true;
 	return false;
-}
-
-static bool
-same_file(const char *a, const char *b)
-{
-	struct stat sa, sb;
-
-	return stat(a, &sa) == 0 && stat(b, &sb) == 0 &&
-	    sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
 /* Keys of an included file are added to those of the main file. */
