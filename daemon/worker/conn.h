@@ -323,8 +323,6 @@ void conn_follow_quietly(struct sl_conn *conn);
 
 /* conn_start.c */
 
-/* The one way to move it.  Its time counts from now. */
-void conn_set_phase(struct sl_conn *conn, enum phase to);
 /* When it has taken too long; UINT64_MAX: never. */
 uint64_t conn_phase_deadline(const struct sl_conn *conn);
 /*

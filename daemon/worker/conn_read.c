@@ -93,8 +93,9 @@ show_on(struct sl_conn *conn, const unsigned char *buf, size_t len,
 }
 
 /* The same of input in the shared buffer: keep what is left of it. */
-static void __attribute__((noinline)) show_rest(struct sl_conn *conn,
-    const unsigned char *buf, size_t len, size_t shown, ssize_t used)
+__attribute__((noinline)) static void
+show_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
+    size_t shown, ssize_t used)
 {
 	used = show_on(conn, buf, len, shown, used);
 	if (used != -1 && (size_t)used < len &&

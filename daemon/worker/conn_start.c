@@ -29,8 +29,9 @@ static const struct {
 	[PHASE_OPEN] = { "open", SL_WHY_RESET, SL_STAGE_NONE },
 };
 
-void
-conn_set_phase(struct sl_conn *conn, enum phase to)
+/* The one way to move it.  Its time counts from now. */
+static void
+set_phase(struct sl_conn *conn, enum phase to)
 {
 	char label[CONN_LABEL_MAX];
 
@@ -96,7 +97,7 @@ open_it(struct sl_conn *conn)
 {
 	if (conn->phase == PHASE_HANDSHAKE)
 		callback_handshake(conn, NULL);
-	conn_set_phase(conn, PHASE_OPEN);
+	set_phase(conn, PHASE_OPEN);
 	conn->marks &= ~MARK_STARTING;
 	if (conn_closing(conn))
 		return; /* by `handshake` */
@@ -111,7 +112,7 @@ static bool
 go_on(struct sl_conn *conn)
 {
 	if (conn->phase != conn->stream.phase)
-		conn_set_phase(conn, conn->stream.phase);
+		set_phase(conn, conn->stream.phase);
 	while (conn->stream.transport->start(&conn->stream) == -1) {
 		switch (errno) {
 		case EINTR:

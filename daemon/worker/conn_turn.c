@@ -136,13 +136,13 @@ conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer, socklen_t len)
 void
 conn_after_pass(void)
 {
-	struct conn_queue todo = STAILQ_HEAD_INITIALIZER(todo);
+	struct conn_queue due = STAILQ_HEAD_INITIALIZER(due);
 	struct sl_conn *conn;
 
 	/* What settling makes pending again waits for the next pass. */
-	STAILQ_CONCAT(&todo, &conns_pending);
-	while ((conn = STAILQ_FIRST(&todo)) != NULL) {
-		STAILQ_REMOVE_HEAD(&todo, next);
+	STAILQ_CONCAT(&due, &conns_pending);
+	while ((conn = STAILQ_FIRST(&due)) != NULL) {
+		STAILQ_REMOVE_HEAD(&due, next);
 		conn->pending = false;
 		if (conn->dead) {
 			STAILQ_INSERT_TAIL(&conns_dead, conn, next);

@@ -166,7 +166,8 @@ offer_iov(struct sl_conn *conn, const struct iovec *iov, int count)
 	return account(conn, n, total);
 }
 
-static ssize_t __attribute__((noinline)) offer_chunks(struct sl_conn *conn)
+__attribute__((noinline)) static ssize_t
+offer_chunks(struct sl_conn *conn)
 {
 	struct iovec iov[SEND_IOV_MAX];
 

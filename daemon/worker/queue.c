@@ -76,7 +76,8 @@ chunk_first(size_t len)
 static void piece_unref(struct shared *piece);
 
 /* It is not kept. */
-static void __attribute__((noinline, cold)) chunk_drop(struct chunk *chunk)
+__attribute__((noinline, cold)) static void
+chunk_drop(struct chunk *chunk)
 {
 	if (chunk->pool == &references)
 		piece_unref(container_of(chunk->data, struct shared, bytes[0]));
