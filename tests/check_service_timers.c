@@ -22,14 +22,20 @@ timer2(struct sl_service *service, struct sl_conn *c, uint32_t id)
 	fired2 += id;
 }
 
-START_TEST(timers_set_by_old_code_fire_in_new_code)
+static void
+begin_with_timers(void)
 {
-	int fd;
-
 	begin();
 	fired1 = fired2 = 0;
 	worker_plugin()->descriptor.timer = timer1;
 	second.descriptor.timer = timer2;
+}
+
+START_TEST(timers_set_by_old_code_fire_in_new_code)
+{
+	int fd;
+
+	begin_with_timers();
 	fd = worker_connect();
 	ck_assert_int_eq(sl_timer(worker_listener()->current, NULL, 1, 20), 0);
 	ck_assert_int_eq(sl_timer(worker_listener()->current,
@@ -49,10 +55,7 @@ START_TEST(timers_of_a_state_go_where_the_state_goes)
 {
 	int fd;
 
-	begin();
-	fired1 = fired2 = 0;
-	worker_plugin()->descriptor.timer = timer1;
-	second.descriptor.timer = timer2;
+	begin_with_timers();
 	fd = worker_connect();
 	ck_assert_int_eq(sl_timer(worker_listener()->current, NULL, 1, 20), 0);
 	commit(prepare(ON_RELOAD_DRAIN)); /* `start` does not run again */
@@ -166,10 +169,7 @@ START_TEST(timers_that_the_successor_has_set_stand)
 {
 	struct sl_service *old;
 
-	begin();
-	fired1 = fired2 = 0;
-	worker_plugin()->descriptor.timer = timer1;
-	second.descriptor.timer = timer2;
+	begin_with_timers();
 	second.descriptor.reload = reload_with_timers;
 	old = worker_listener()->current;
 	ck_assert_int_eq(sl_timer(old, NULL, 1, 3600000), 0);
