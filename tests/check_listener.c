@@ -12,7 +12,7 @@
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
-#include "worker/generation.h"
+#include "worker/gen.h"
 
 /* Connections of a version, as the master sees them. */
 static uint32_t
@@ -90,8 +90,8 @@ START_TEST(only_listeners_with_work_are_looked_at)
 	fd = worker_connect();
 	commit(prepare(ON_RELOAD_AUTO));
 	ck_assert_ptr_eq(LIST_FIRST(&listeners_due), worker_listener());
-	ck_assert(!generation_sweep());
-	generation_reap();
+	ck_assert(!gen_sweep());
+	gen_reap();
 	ck_assert(LIST_EMPTY(&listeners_due));
 	close(fd);
 	worker_idle();
@@ -197,9 +197,9 @@ START_TEST(a_listener_outlives_the_last_of_its_connections)
 	listener = listener_with_client(&client);
 	/* The client is accepted, and ended at once; then nobody is left. */
 	listener_drain(listener, 1000);
-	generation_reap();
+	gen_reap();
 	worker_idle();
-	generation_reap();
+	gen_reap();
 	ck_assert_str_eq(stopped, "gone");
 	ck_assert(LIST_EMPTY(&listeners));
 	close(client);

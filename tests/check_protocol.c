@@ -137,14 +137,14 @@ START_TEST(a_channel_takes_any_packet)
 END_TEST
 
 /* What a good master would send. */
-struct generation {
+struct gen {
 	int bundle;
 	struct plugin_files files;
 	struct settings *settings;
 };
 
 static void
-make_generation(struct generation *ret)
+make_gen(struct gen *ret)
 {
 	const char *dir = getenv("SLUICE_TEST_PLUGINS");
 	struct problems problems = { 0 };
@@ -170,11 +170,11 @@ make_generation(struct generation *ret)
 }
 
 static void
-drop_generation(struct generation *generation)
+drop_gen(struct gen *gen)
 {
-	close(generation->bundle);
-	plugin_files_close(&generation->files);
-	settings_free(generation->settings);
+	close(gen->bundle);
+	plugin_files_close(&gen->files);
+	settings_free(gen->settings);
 }
 
 /* The child's end, where it expects it. */
@@ -289,18 +289,18 @@ order(int channel, enum msg_type type, uint32_t number)
  * Now and then a step of the right dance, so that the wrong ones have a floor.
  */
 static bool
-say_right(int channel, const struct generation *generation, int listening)
+say_right(int channel, const struct gen *gen, int listening)
 {
 	uint32_t number = 1 + below(3);
 	struct msg bundle = {
 		.type = MSG_BUNDLE,
 		.generation = number,
-		.fd = generation->bundle,
+		.fd = gen->bundle,
 	};
 	struct msg image = {
 		.type = MSG_IMAGE,
 		.generation = number,
-		.fd = generation->files.images[0].fd,
+		.fd = gen->files.images[0].fd,
 	};
 	struct msg sock = {
 		.type = MSG_SOCKET,
@@ -322,7 +322,7 @@ say_right(int channel, const struct generation *generation, int listening)
 static unsigned int
 confuse(int (*role)(void), bool with_shm, uint32_t type)
 {
-	struct generation generation;
+	struct gen gen;
 	unsigned int seed, count = 0;
 	int channel, fds[4];
 	struct answers *answers;
@@ -330,7 +330,7 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 	bool there;
 	pid_t pid;
 
-	make_generation(&generation);
+	make_gen(&gen);
 	odd_descriptors(fds);
 	shm = shm_new(1);
 	ck_assert_ptr_nonnull(shm);
@@ -344,7 +344,7 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 		    seed % 16 == 0 || say_hello(channel, with_shm ? shm : NULL);
 		for (unsigned int i = 0; there && i < CHILD_PACKETS; i++) {
 			there = below(2) == 0
-			    ? say_right(channel, &generation, fds[2])
+			    ? say_right(channel, &gen, fds[2])
 			    : send_odd_packet(channel, 1 + below(3), fds, 100);
 			count += hear_out(channel, answers, type);
 		}
@@ -356,7 +356,7 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 	}
 	shm_free(shm);
 	close_all(fds, 4);
-	drop_generation(&generation);
+	drop_gen(&gen);
 	return count;
 }
 

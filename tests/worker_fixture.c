@@ -16,7 +16,7 @@
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
-#include "worker/generation.h"
+#include "worker/gen.h"
 #include "worker/listener.h"
 #include "worker/plugin.h"
 #include "worker/service.h"

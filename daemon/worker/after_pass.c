@@ -6,7 +6,7 @@
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
-#include "worker/generation.h"
+#include "worker/gen.h"
 #include "worker/plugin.h"
 
 void
@@ -15,10 +15,10 @@ after_pass(void (*commit)(void))
 	/* What happened under old code is answered by old code. */
 	conn_after_pass();
 	commit();
-	if (generation_sweep())
+	if (gen_sweep())
 		engine.after_pass_due = true;
 	/* Services go when no connection is theirs, then their plugins. */
-	generation_reap();
+	gen_reap();
 	callback_show(CALLBACK_UNLOAD, 0);
 	plugin_unload_unused();
 	callback_hide();

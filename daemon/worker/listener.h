@@ -19,7 +19,7 @@
 
 struct acceptor;
 struct counter;
-struct generation;
+struct gen;
 
 TAILQ_HEAD(acceptors, acceptor);
 TAILQ_HEAD(conn_list, sl_conn);
@@ -32,7 +32,7 @@ struct listener {
 	/* From the newest, which is current. */
 	LIST_HEAD(, sl_service) versions;
 	/* Of the committed generation, which it keeps alive. */
-	struct generation *generation;
+	struct gen *gen;
 	const struct listener_settings *settings; /* listener_configure() */
 	struct acceptors acceptors;
 	struct conn_list conns;

@@ -26,7 +26,7 @@
 #include "worker/conn.h"
 #include "worker/crash.h"
 #include "worker/engine.h"
-#include "worker/generation.h"
+#include "worker/gen.h"
 #include "worker/hello.h"
 #include "worker/material.h"
 #include "worker/ours.h"
@@ -85,16 +85,14 @@ stop_accepting(void)
 static void
 drain(void)
 {
-	const struct generation *generation = generation_current();
+	const struct gen *gen = gen_current();
 
 	if (worker.draining)
 		return;
 	worker.draining = true;
 	stop_accepting();
 	timers_set(engine.timers, &worker.drain_timer,
-	    engine_now() +
-		(generation != NULL ? generation->settings->drain_timeout_ms
-				    : 0));
+	    engine_now() + (gen != NULL ? gen->settings->drain_timeout_ms : 0));
 }
 
 static void
@@ -118,7 +116,7 @@ quit(void)
 static void
 stop_listener(const char *name, bool close_active)
 {
-	struct listener *listener = generation_find(name);
+	struct listener *listener = gen_find(name);
 
 	if (listener == NULL)
 		return;
@@ -136,7 +134,7 @@ prepare(uint32_t number)
 		rc = material_problem(&worker.material, NULL,
 		    "the worker is leaving");
 	else
-		rc = generation_prepare(&worker.material);
+		rc = gen_prepare(&worker.material);
 	material_clear(&worker.material);
 	uplink_prepared(number, rc == 0);
 }
@@ -144,22 +142,21 @@ prepare(uint32_t number)
 static void
 commit(void)
 {
-	const struct generation *generation;
+	const struct gen *gen;
 	uint32_t number = worker.commit;
 
 	if (number == 0) /* it was not told to */
 		return;
 	worker.commit = 0;
-	if (generation_commit(number) == -1) {
+	if (gen_commit(number) == -1) {
 		log_errorx("asked to commit generation %u, which was not "
 			   "prepared; leaving",
 		    number);
 		worker.stop = true;
 		return;
 	}
-	generation = generation_current();
-	orphan_s =
-	    generation->settings->drain_timeout_ms / 1000 + ORPHAN_GRACE_S;
+	gen = gen_current();
+	orphan_s = gen->settings->drain_timeout_ms / 1000 + ORPHAN_GRACE_S;
 	if (worker.draining) /* told to leave right behind the COMMIT */
 		stop_accepting();
 	log_debug("generation %u committed", number);
@@ -208,7 +205,7 @@ on_message(void *arg, struct msg *msg)
 		 * have its number.
 		 */
 		material_clear(&worker.material);
-		generation_abort();
+		gen_abort();
 		uplink_done(msg->generation);
 		break;
 	case MSG_STOP:
@@ -330,7 +327,7 @@ done(void)
 	kill_all();
 	while (conn_work_left())
 		conn_after_pass();
-	generation_done();
+	gen_done();
 	material_clear(&worker.material);
 	plugin_unload_unused();
 	conn_done();

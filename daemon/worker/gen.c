@@ -1,6 +1,6 @@
-/* generation.c: PREPARE, COMMIT and ABORT in a worker. */
+/* gen.c: PREPARE, COMMIT and ABORT in a worker. */
 
-#include "worker/generation.h"
+#include "worker/gen.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,31 +29,31 @@ struct plan {
 };
 
 static struct {
-	struct generation *generation;
+	struct gen *gen;
 	struct plan *plans;
 	uint32_t count;
 } prepared;
 
 struct listeners listeners = LIST_HEAD_INITIALIZER(listeners);
-static struct generation *current;
+static struct gen *current;
 
 static void
-generation_unref(struct generation *generation)
+gen_unref(struct gen *gen)
 {
-	if (generation == NULL || --generation->refs > 0)
+	if (gen == NULL || --gen->refs > 0)
 		return;
-	settings_free(generation->settings);
-	free(generation);
+	settings_free(gen->settings);
+	free(gen);
 }
 
-const struct generation *
-generation_current(void)
+const struct gen *
+gen_current(void)
 {
 	return current;
 }
 
 struct listener *
-generation_find(const char *name)
+gen_find(const char *name)
 {
 	struct listener *listener;
 
@@ -81,12 +81,12 @@ plan_drop(struct plan *plan)
 }
 
 void
-generation_abort(void)
+gen_abort(void)
 {
 	for (uint32_t i = 0; i < prepared.count; i++)
 		plan_drop(&prepared.plans[i]);
 	free(prepared.plans);
-	generation_unref(prepared.generation);
+	gen_unref(prepared.gen);
 	memset(&prepared, 0, sizeof(prepared));
 	service_end_unused();
 }
@@ -128,8 +128,8 @@ plan_service(struct plan *plan, struct material *material, int64_t on_reload)
 	struct error err;
 
 	if (!plan->is_new &&
-	    listener_same_service(listener->generation->settings,
-		listener->settings, material->settings, settings))
+	    listener_same_service(listener->gen->settings, listener->settings,
+		material->settings, settings))
 		return 0;
 	plugin = material_plugin(material, settings->image, &err);
 	if (plugin == NULL)
@@ -166,7 +166,7 @@ plan_listener(struct material *material, uint32_t index)
 
 	plan->settings = settings;
 	TAILQ_INIT(&plan->acceptors);
-	plan->listener = generation_find(settings->name);
+	plan->listener = gen_find(settings->name);
 	if (plan->listener == NULL) {
 		plan->is_new = true;
 		plan->listener =
@@ -177,7 +177,7 @@ plan_listener(struct material *material, uint32_t index)
 	}
 	if (plan->is_new) /* `start` may ask for them */
 		listener_configure(plan->listener, settings);
-	prepared.count++; /* generation_abort() cleans up from here */
+	prepared.count++; /* gen_abort() cleans up from here */
 	if (engine_reserve_recv(settings->limits.read_buffer) == -1 ||
 	    plan_sockets(plan, material, index) == -1)
 		return material_problem(material, &settings->origin,
@@ -193,35 +193,35 @@ apply_log_settings(const struct settings *settings)
 }
 
 int
-generation_prepare(struct material *material)
+gen_prepare(struct material *material)
 {
 	struct error err;
 	int rc = 0;
 
-	generation_abort();
+	gen_abort();
 	if (material_read(material, &err) == -1)
 		return material_problem(material, NULL, "%s", err.text);
 	prepared.plans = calloc(material->settings->listener_count + 1,
 	    sizeof(*prepared.plans));
-	prepared.generation = calloc(1, sizeof(*prepared.generation));
-	if (prepared.plans == NULL || prepared.generation == NULL) {
-		generation_abort();
+	prepared.gen = calloc(1, sizeof(*prepared.gen));
+	if (prepared.plans == NULL || prepared.gen == NULL) {
+		gen_abort();
 		return material_problem(material, NULL, "out of memory");
 	}
 	/* The first one: what `start` logs shall look as all that follows. */
 	if (current == NULL)
 		apply_log_settings(material->settings);
-	prepared.generation->refs = 1;
-	prepared.generation->number = material->generation;
+	prepared.gen->refs = 1;
+	prepared.gen->number = material->generation;
 	for (uint32_t i = 0; i < material->settings->listener_count; i++)
 		if (material_serves(material, i) &&
 		    plan_listener(material, i) == -1)
 			rc = -1; /* go on: all problems are worth knowing */
 	if (rc == -1) {
-		generation_abort();
+		gen_abort();
 		return -1;
 	}
-	prepared.generation->settings = material->settings;
+	prepared.gen->settings = material->settings;
 	material->settings = NULL;
 	return 0;
 }
@@ -266,15 +266,15 @@ commit_sockets(struct plan *plan)
 }
 
 static void
-commit_listener(struct plan *plan, struct generation *generation)
+commit_listener(struct plan *plan, struct gen *gen)
 {
 	struct listener *listener = plan->listener;
 
 	if (plan->is_new)
 		LIST_INSERT_HEAD(&listeners, listener, link);
-	generation->refs++;
-	generation_unref(listener->generation);
-	listener->generation = generation;
+	gen->refs++;
+	gen_unref(listener->gen);
+	listener->gen = gen;
 	listener_configure(listener, plan->settings);
 	if (plan->service != NULL)
 		service_commit(listener, plan->service);
@@ -298,15 +298,15 @@ is_stopped(const struct listener *listener, const struct settings *settings)
 }
 
 int
-generation_commit(uint32_t number)
+gen_commit(uint32_t number)
 {
-	struct generation *generation = prepared.generation;
+	struct gen *gen = prepared.gen;
 	const struct settings *settings;
 	struct listener *listener;
 
-	if (generation == NULL || generation->number != number)
+	if (gen == NULL || gen->number != number)
 		return -1;
-	settings = generation->settings;
+	settings = gen->settings;
 	/* Gone is whatever the new generation did not plan for. */
 	LIST_FOREACH(listener, &listeners, link) {
 		bool planned = false;
@@ -318,9 +318,9 @@ generation_commit(uint32_t number)
 			listener_drain(listener, settings->drain_timeout_ms);
 	}
 	for (uint32_t i = 0; i < prepared.count; i++)
-		commit_listener(&prepared.plans[i], generation);
-	generation_unref(current);
-	current = generation;
+		commit_listener(&prepared.plans[i], gen);
+	gen_unref(current);
+	current = gen;
 	free(prepared.plans);
 	memset(&prepared, 0, sizeof(prepared));
 	apply_log_settings(settings);
@@ -328,7 +328,7 @@ generation_commit(uint32_t number)
 }
 
 bool
-generation_sweep(void)
+gen_sweep(void)
 {
 	struct listener *listener;
 	unsigned int left = SWEEP_MAX;
@@ -344,15 +344,15 @@ generation_sweep(void)
 static void
 free_listener(struct listener *listener)
 {
-	struct generation *generation = listener->generation;
+	struct gen *gen = listener->gen;
 
 	LIST_REMOVE(listener, link);
 	listener_free(listener);
-	generation_unref(generation);
+	gen_unref(gen);
 }
 
 void
-generation_reap(void)
+gen_reap(void)
 {
 	struct listener *listener, *next;
 
@@ -369,11 +369,11 @@ generation_reap(void)
 }
 
 void
-generation_done(void)
+gen_done(void)
 {
-	generation_abort();
+	gen_abort();
 	while (!LIST_EMPTY(&listeners))
 		free_listener(LIST_FIRST(&listeners));
-	generation_unref(current);
+	gen_unref(current);
 	current = NULL;
 }
