@@ -273,7 +273,7 @@ look_at(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	callback = atomic_load(&row->callback);
 	begun = board_begun(row);
 	if (callback != watched->callback || begun != watched->begun ||
-	    (callback == CALLBACK_NONE && !worker_owes(worker))) {
+	    (callback == CALLBACK_NONE && !worker_has_to_answer(worker))) {
 		watched->callback = callback;
 		watched->begun = begun;
 		watched->ms = 0;

@@ -79,9 +79,9 @@ worker_order(struct worker_row *worker, enum msg_type type,
 }
 
 bool
-worker_owes(const struct worker_row *worker)
+worker_has_to_answer(const struct worker_row *worker)
 {
-	return worker->owed > 0 || worker->undone > 0 ||
+	return worker->unanswered > 0 || worker->unconfirmed > 0 ||
 	    worker->state == WORKER_COMMITTING ||
 	    worker->state == WORKER_ENTERING;
 }
@@ -90,7 +90,7 @@ worker_owes(const struct worker_row *worker)
 static bool
 is_busy(const struct worker_row *worker)
 {
-	return worker->late > 0 || worker->undone > 0;
+	return worker->unanswered_aborted > 0 || worker->unconfirmed > 0;
 }
 
 bool
@@ -114,7 +114,7 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	    worker_order(worker, MSG_PREPARE, gen) == 0) {
 		worker->asked_begun =
 		    board_begun(shm_row(worker->workers->shm, worker->index));
-		worker->owed++;
+		worker->unanswered++;
 		return 0;
 	}
 	if (errno == EPIPE)
@@ -239,7 +239,8 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	if (start_child(worker, err) == -1)
 		return -1;
 	worker->pid = child_pid(worker->child);
-	worker->owed = worker->late = worker->undone = 0;
+	worker->unanswered = worker->unanswered_aborted = worker->unconfirmed =
+	    0;
 	worker->asked = worker->serves = 0;
 	worker->behind = false;
 	worker->born_ms = clock_ms();
@@ -284,10 +285,10 @@ worker_revive(struct worker_row *worker)
 	if (worker->state != WORKER_DOWN || workers->stopping ||
 	    workers->committed == NULL)
 		return;
-	worker->due = true;
+	worker->start_after_transaction = true;
 	if (workers->in_transaction)
 		return;
-	worker->due = false;
+	worker->start_after_transaction = false;
 	if (worker_spawn(worker, &err) == 0) {
 		worker_join(worker);
 		return;
@@ -337,7 +338,7 @@ guilty_generation(const struct worker_row *worker)
 		break;
 	default:
 		/* Or it is still busy with what was called off. */
-		if (worker->late == 0)
+		if (worker->unanswered_aborted == 0)
 			return worker->serves;
 	}
 	/* It may have hung before it read that message. */
@@ -412,7 +413,10 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 		workers->ops->on_lost(workers->arg, worker->index, how);
 }
 
-/* Tell the transaction if it owes no more late answers. */
+/*
+ * Nothing aborted keeps it busy any more?  Then it catches up, or the
+ * transaction hears that all are settled.
+ */
 static void
 look_whether_back(struct worker_row *worker)
 {
@@ -429,14 +433,14 @@ look_whether_back(struct worker_row *worker)
 void
 worker_done(struct worker_row *worker)
 {
-	worker->undone--;
+	worker->unconfirmed--;
 	look_whether_back(worker);
 }
 
 void
-worker_was_late(struct worker_row *worker)
+worker_answered_aborted(struct worker_row *worker)
 {
-	worker->late--;
+	worker->unanswered_aborted--;
 	look_whether_back(worker);
 }
 

@@ -44,15 +44,16 @@ struct worker_row {
 	struct child *child;
 	pid_t pid;	     /* of the child, or of the last one */
 	struct event *timer; /* until it is started again */
-	bool due;	     /* to be started when the transaction is over */
-	bool trial;	     /* it serves what is not committed yet */
-	bool served;	     /* may have connections */
-	bool shown;	     /* the others have its row of the shared memory */
-	unsigned int late;   /* answers to aborted PREPAREs to come */
-	/* Answers to PREPARE; all but the last are to one that was aborted. */
-	unsigned int owed;
-	/* ABORTs and STOP_LISTENERs that it has not obeyed yet. */
-	unsigned int undone;
+	bool start_after_transaction;
+	bool trial;  /* it serves what is not committed yet */
+	bool served; /* may have connections */
+	bool shown;  /* the others have its row of the shared memory */
+	/* PREPAREs it has not answered; all but the last were aborted. */
+	unsigned int unanswered;
+	/* The aborted ones among these: the answers will be dropped. */
+	unsigned int unanswered_aborted;
+	/* ABORTs and STOP_LISTENERs that it has not confirmed (DONE). */
+	unsigned int unconfirmed;
 	bool behind;	      /* the transaction went on without it */
 	uint32_t asked;	      /* the generation it was last asked to PREPARE */
 	uint64_t asked_begun; /* of the board, at that time */
@@ -89,10 +90,10 @@ extern const struct child_ops worker_child_ops;
 /* worker_life.c: what follows from it. */
 const char *worker_state_name(enum worker_state state);
 void worker_set_state(struct worker_row *worker, enum worker_state state);
-/* It has obeyed one more ABORT or STOP_LISTENER. */
+/* It has confirmed one more ABORT or STOP_LISTENER. */
 void worker_done(struct worker_row *worker);
-/* A late answer to an aborted PREPARE came. */
-void worker_was_late(struct worker_row *worker);
+/* It has answered an aborted PREPARE. */
+void worker_answered_aborted(struct worker_row *worker);
 void worker_prepared(struct worker_row *worker);
 void worker_refused(struct worker_row *worker);
 void worker_committed(struct worker_row *worker);
@@ -121,8 +122,8 @@ int worker_tell(struct worker_row *worker, const struct msg *msg);
  */
 int worker_order(struct worker_row *worker, enum msg_type type,
     const struct gen *gen);
-/* Does it owe us an answer? */
-bool worker_owes(const struct worker_row *worker);
+/* Do we wait for any answer from it? */
+bool worker_has_to_answer(const struct worker_row *worker);
 /* Must a transaction wait until it has settled? */
 bool worker_unsettled(const struct worker_row *worker);
 /*

@@ -17,11 +17,11 @@
 static bool
 take_answer(struct worker_row *worker, bool good)
 {
-	if (worker->owed == 0)
+	if (worker->unanswered == 0)
 		return false;
-	worker->owed--;
-	if (worker->late > 0)
-		worker_was_late(worker);
+	worker->unanswered--;
+	if (worker->unanswered_aborted > 0)
+		worker_answered_aborted(worker);
 	else if (good)
 		worker_prepared(worker);
 	else
@@ -36,7 +36,7 @@ take_problem(struct worker_row *worker, const struct msg *msg)
 	uint32_t skipped;
 
 	/* Drop problems of an aborted attempt. */
-	if (worker->owed > 0 && worker->state != WORKER_PREPARING &&
+	if (worker->unanswered > 0 && worker->state != WORKER_PREPARING &&
 	    worker->state != WORKER_JOINING)
 		return;
 	if (log_limit(&worker->problem_limit, PROBLEMS_PER_S, &skipped))
@@ -78,7 +78,7 @@ take(struct worker_row *worker, const struct msg *msg)
 		worker_committed(worker);
 		return true;
 	case MSG_DONE:
-		if (worker->undone == 0)
+		if (worker->unconfirmed == 0)
 			return false;
 		worker_done(worker);
 		return true;

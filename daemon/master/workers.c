@@ -142,11 +142,11 @@ workers_hold(struct workers *workers)
 }
 
 static void
-revive_due(struct workers *workers)
+end_transaction(struct workers *workers)
 {
 	workers->in_transaction = false;
 	for (uint32_t i = 0; i < workers->count; i++) {
-		if (workers->row[i].due)
+		if (workers->row[i].start_after_transaction)
 			worker_schedule(&workers->row[i], 0);
 		worker_catch_up(&workers->row[i]);
 	}
@@ -204,10 +204,10 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 		    part != WORKERS_TRIAL) {
 			/* New code: it may live now. */
 			worker->backoff_ms = 0;
-			worker->due = true;
+			worker->start_after_transaction = true;
 		}
 	}
-	revive_due(workers);
+	end_transaction(workers);
 	return asked;
 }
 
@@ -215,8 +215,8 @@ static void
 abort_one(struct worker_row *worker, const struct gen *gen)
 {
 	worker_order(worker, MSG_ABORT, gen);
-	worker->undone++;
-	worker->late = worker->owed;
+	worker->unconfirmed++;
+	worker->unanswered_aborted = worker->unanswered;
 	worker_set_state(worker, worker->served ? WORKER_SERVING : WORKER_IDLE);
 }
 
@@ -227,7 +227,7 @@ workers_abort(struct workers *workers, struct gen *gen)
 		if (workers->row[i].state == WORKER_PREPARING ||
 		    workers->row[i].state == WORKER_PREPARED)
 			abort_one(&workers->row[i], gen);
-	revive_due(workers);
+	end_transaction(workers);
 }
 
 uint32_t
@@ -344,7 +344,7 @@ workers_stop_listener(struct workers *workers, const char *name,
 	for (uint32_t i = 0; i < workers->count; i++) {
 		if (workers->row[i].child == NULL)
 			continue;
-		workers->row[i].undone++;
+		workers->row[i].unconfirmed++;
 		worker_tell(&workers->row[i], &msg);
 	}
 }
