@@ -100,7 +100,7 @@ static int
 plan_sockets(struct plan *plan, struct material *material, uint32_t index)
 {
 	for (uint32_t i = 0; i < material->socket_count; i++) {
-		struct material_socket *socket = &material->sockets[i];
+		struct material_sock *socket = &material->sockets[i];
 		struct acceptor *acceptor;
 
 		if (socket->listener != index)

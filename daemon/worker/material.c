@@ -85,7 +85,7 @@ add_at(int **fds, uint32_t *count, uint32_t index, const struct msg *msg,
 static int
 add_socket(struct material *material, const struct msg *msg, struct error *err)
 {
-	struct material_socket *more = realloc(material->sockets,
+	struct material_sock *more = realloc(material->sockets,
 	    (material->socket_count + 1) * sizeof(*more));
 
 	if (more == NULL) {
@@ -94,7 +94,7 @@ add_socket(struct material *material, const struct msg *msg, struct error *err)
 	}
 	material->sockets = more;
 	ours_add(msg->fd);
-	more[material->socket_count++] = (struct material_socket){
+	more[material->socket_count++] = (struct material_sock){
 		.listener = msg->socket.listener,
 		.index = msg->socket.address,
 		.id = msg->socket.id,

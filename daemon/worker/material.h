@@ -18,7 +18,7 @@ struct plugin;
 struct secret;
 struct sl_options;
 
-struct material_socket {
+struct material_sock {
 	uint32_t listener, index, id, slot;
 	int fd; /* owned; -1 once taken */
 };
@@ -38,7 +38,7 @@ struct material {
 	struct plugin **plugins; /* references, by index; NULL: not loaded */
 	int *secrets;		 /* as images; the probe gets none */
 	uint32_t secret_count;
-	struct material_socket *sockets;
+	struct material_sock *sockets;
 	uint32_t socket_count;
 };
 
