@@ -83,16 +83,6 @@ loop(void)
 	ck_assert_int_ne(event_base_loop(base, EVLOOP_NONBLOCK), -1);
 }
 
-static unsigned int
-open_descriptors(void)
-{
-	unsigned int fd, count = 0;
-
-	for (fd = 0; fd < 1024; fd++)
-		count += fcntl((int)fd, F_GETFD) != -1;
-	return count;
-}
-
 static bool
 same_file(int a, int b)
 {
@@ -274,7 +264,7 @@ START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 
 	for (unsigned int i = 0; i < 12; i++)
 		fds[i] = open("/dev/null", O_RDONLY);
-	before = open_descriptors();
+	before = fixture_descriptors();
 	for (unsigned int i = 0; i < 9; i++) {
 		memset(&seen, 0, sizeof(seen));
 		memset(&packet, 0, sizeof(packet));
@@ -322,7 +312,7 @@ START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 		loop();
 		ck_assert_uint_eq(seen.closes, 1);
 		unmake();
-		ck_assert_uint_eq(open_descriptors(), before);
+		ck_assert_uint_eq(fixture_descriptors(), before);
 	}
 }
 END_TEST
@@ -391,7 +381,7 @@ START_TEST(what_the_socket_does_not_take_waits_in_order)
 	int fd;
 
 	make();
-	before = open_descriptors();
+	before = fixture_descriptors();
 	fd = open("/dev/null", O_RDONLY);
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
@@ -419,7 +409,7 @@ START_TEST(what_the_socket_does_not_take_waits_in_order)
 			close(msg.fd);
 		i++;
 	}
-	ck_assert_uint_eq(open_descriptors(), before);
+	ck_assert_uint_eq(fixture_descriptors(), before);
 	unmake();
 }
 END_TEST
@@ -429,7 +419,7 @@ START_TEST(a_full_queue_says_so_and_goes_away_with_its_descriptors)
 	unsigned int before, sent = 0;
 	struct rlimit limit;
 
-	before = open_descriptors();
+	before = fixture_descriptors();
 	make();
 	/* Not before the queue is full shall anything be short. */
 	getrlimit(RLIMIT_NOFILE, &limit);
@@ -440,7 +430,7 @@ START_TEST(a_full_queue_says_so_and_goes_away_with_its_descriptors)
 	ck_assert_int_eq(errno, ENOBUFS);
 	ck_assert_uint_ge(sent, CHANNEL_QUEUE_MAX);
 	unmake();
-	ck_assert_uint_eq(open_descriptors(), before);
+	ck_assert_uint_eq(fixture_descriptors(), before);
 }
 END_TEST
 

@@ -3,7 +3,6 @@
  * control socket, whatever answers there.
  */
 
-#include <dirent.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <poll.h>
@@ -677,19 +676,6 @@ START_TEST(nobody_there_is_told_with_the_cause)
 }
 END_TEST
 
-static unsigned int
-count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int count = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static void
 serve_mixed(int fd, unsigned int number)
 {
@@ -716,11 +702,11 @@ START_TEST(nothing_stays_open)
 	unsigned int before;
 
 	start(serve_mixed);
-	before = count_descriptors();
+	before = fixture_descriptors();
 	for (unsigned int i = 0; i < 8; i++)
 		if (ask(LONG_MS, i % 4 == 2 ? 1 : LONG_MS) == 0)
 			control_answer_done(&answer);
-	ck_assert_uint_eq(count_descriptors(), before);
+	ck_assert_uint_eq(fixture_descriptors(), before);
 	stop();
 }
 END_TEST

@@ -32,16 +32,6 @@
 #define GOOD_EXIT 40 /* what a role may return, told from a sanitizer's */
 #define STUCK_MS 30000
 
-static unsigned int
-open_descriptors(void)
-{
-	unsigned int fd, count = 0;
-
-	for (fd = 0; fd < 1024; fd++)
-		count += fcntl((int)fd, F_GETFD) != -1;
-	return count;
-}
-
 /* Descriptors of several kinds, none of which is what it is said to be. */
 static void
 odd_descriptors(int fds[4])
@@ -108,7 +98,7 @@ START_TEST(a_channel_takes_any_packet)
 	int fds[4], pair[2];
 
 	odd_descriptors(fds);
-	before = open_descriptors();
+	before = fixture_descriptors();
 	for (seed = 1; seed <= CHANNEL_SEEDS; seed++) {
 		srandom(seed);
 		memset(&seen, 0, sizeof(seen));
@@ -127,7 +117,7 @@ START_TEST(a_channel_takes_any_packet)
 		event_base_loop(base, EVLOOP_NONBLOCK);
 		ck_assert_uint_eq(seen.closes, 1);
 		channel_free(channel);
-		ck_assert_uint_eq(open_descriptors(), before);
+		ck_assert_uint_eq(fixture_descriptors(), before);
 	}
 	/* They are near enough to the truth to be worth the while. */
 	ck_assert_uint_gt(whole, 5 * CHANNEL_SEEDS);

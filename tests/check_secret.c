@@ -178,16 +178,6 @@ next_sent(const struct child *child, struct msg *ret)
 	return packet_recv(child->end, &room, ret, &err) == 1;
 }
 
-static unsigned int
-open_descriptors(void)
-{
-	unsigned int fd, count = 0;
-
-	for (fd = 0; fd < 1024; fd++)
-		count += fcntl((int)fd, F_GETFD) != -1;
-	return count;
-}
-
 static int
 sealed(const char *bytes)
 {
@@ -536,7 +526,7 @@ build(void)
 
 START_TEST(the_probe_gets_none)
 {
-	unsigned int before = open_descriptors();
+	unsigned int before = fixture_descriptors();
 	struct gen *gen = build(), *again;
 	struct error err = { "" };
 
@@ -546,7 +536,7 @@ START_TEST(the_probe_gets_none)
 	gen_unref(gen);
 	is_secret(again->secrets[0]);
 	gen_unref(again);
-	ck_assert_uint_eq(open_descriptors(), before);
+	ck_assert_uint_eq(fixture_descriptors(), before);
 }
 END_TEST
 
@@ -606,7 +596,7 @@ report(uint32_t generation, int level, const struct origin *origin,
 
 START_TEST(a_worker_gets_it_until_its_generation_is_made)
 {
-	unsigned int at_first = open_descriptors(), before;
+	unsigned int at_first = fixture_descriptors(), before;
 	struct event_base *base = event_base_new();
 	struct gen *gen = build();
 	struct workers *workers;
@@ -624,7 +614,7 @@ START_TEST(a_worker_gets_it_until_its_generation_is_made)
 	    workers_prepare(workers, gen, WORKERS_ALL, &waiting, &err), 0);
 	ck_assert_str_eq(spawned->role, "worker");
 	material_init(&material, report);
-	before = open_descriptors();
+	before = fixture_descriptors();
 	while (next_sent(spawned, &msg) && msg.type != MSG_PREPARE) {
 		if (msg.type == MSG_ROW) /* a row of the shared memory */
 			close(msg.fd);
@@ -643,12 +633,12 @@ START_TEST(a_worker_gets_it_until_its_generation_is_made)
 	ck_assert_ptr_nonnull(strstr(err.text, "was not sent"));
 	material_clear(&material);
 	ck_assert_ptr_null(material_secret(&material, 0, &err));
-	ck_assert_uint_eq(open_descriptors(), before);
+	ck_assert_uint_eq(fixture_descriptors(), before);
 	/* And the master has none when the generation is gone. */
 	gen_unref(gen);
 	workers_free(workers);
 	event_base_free(base);
-	ck_assert_uint_eq(open_descriptors(), at_first);
+	ck_assert_uint_eq(fixture_descriptors(), at_first);
 }
 END_TEST
 

@@ -180,16 +180,6 @@ reap_some(void)
 
 /* -- what the master hears -- */
 
-static unsigned int
-open_descriptors(void)
-{
-	unsigned int fd, count = 0;
-
-	for (fd = 0; fd < 1024; fd++)
-		count += fcntl((int)fd, F_GETFD) != -1;
-	return count;
-}
-
 /* Each broken rule and each death is logged. */
 static void
 be_quiet(void)
@@ -439,12 +429,12 @@ START_TEST(workers_may_say_anything_at_any_time)
 
 	be_quiet();
 	settings->workers = WORKERS;
-	before = open_descriptors();
+	before = fixture_descriptors();
 	for (seed = 1; seed <= WORKER_SEEDS; seed++) {
 		srandom(seed);
 		live(base, settings);
 		commits += master.commits;
-		ck_assert_uint_eq(open_descriptors(), before);
+		ck_assert_uint_eq(fixture_descriptors(), before);
 	}
 	/* With all that, work is done, too. */
 	ck_assert_uint_gt(commits, WORKER_SEEDS);
@@ -549,7 +539,7 @@ START_TEST(reader_and_probe_may_say_anything)
 	be_quiet();
 	ck_assert_int_eq(memfd_append(image, "x", 1), 0);
 	ck_assert_int_eq(memfd_seal(image), 0);
-	before = open_descriptors();
+	before = fixture_descriptors();
 	for (seed = 1; seed <= BUILD_SEEDS; seed++) {
 		srandom(seed);
 		built.ends = 0;
@@ -573,7 +563,7 @@ START_TEST(reader_and_probe_may_say_anything)
 			build_cancel(build);
 		ck_assert_uint_le(built.ends, 1);
 		ck_assert_ptr_null(children);
-		ck_assert_uint_eq(open_descriptors(), before);
+		ck_assert_uint_eq(fixture_descriptors(), before);
 	}
 	ck_assert_uint_gt(built.good, BUILD_SEEDS / 20);
 	close(bundle);

@@ -70,6 +70,17 @@ fixture_text(const char *name, const char *text)
 	return fixture_file(name, text, strlen(text));
 }
 
+/* How many descriptors this process has open. */
+static inline unsigned int
+fixture_descriptors(void)
+{
+	unsigned int fd, count = 0;
+
+	for (fd = 0; fd < 1024; fd++)
+		count += fcntl((int)fd, F_GETFD) != -1;
+	return count;
+}
+
 static inline void
 fixture_nothing(void)
 {
