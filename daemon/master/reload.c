@@ -145,8 +145,6 @@ reload_complete(struct reload *reload)
 	if (reload->kind == KIND_RELOAD)
 		probation_begin(&reload->probation,
 		    gen->settings->probation_ms);
-	else
-		probation_end(&reload->probation);
 	if (gen->as != 0)
 		snprintf(as, sizeof(as), " (as generation %u)", gen->as);
 	if (reload->kind == KIND_RESCUE)

@@ -63,6 +63,8 @@ commit_all(struct reload *reload)
 	reload->old = reload->committed;
 	reload->committed = reload->next;
 	reload->next = NULL;
+	/* What crashed until now was the generation before. */
+	probation_end(&reload->probation);
 	log_configure((enum log_level)settings->log.level,
 	    (enum log_format)settings->log.format);
 	reload->waiting =

@@ -4,9 +4,9 @@ import os
 import signal
 import time
 
-from sluice_test import (Daemon, Failure, check, equal, expect_gone, listener, main,
-                         plugin, receive, receive_line, test_plugin,
-                         wait_until)
+from sluice_test import (Daemon, Failure, check, compile_plugin, equal,
+                         expect_gone, listener, main, plugin, receive,
+                         receive_line, scratch, test_plugin, wait_until)
 
 
 def room(at, **settings):
@@ -185,6 +185,82 @@ def test_connections_are_carried_back():
             except (OSError, Failure) as error:
                 check("v" not in str(error), "not in the old code:", error)
         check(0 < left, "nobody is left of 20")
+
+
+# Answers with its pid, but not while a file is there that the byte names.
+WAITS = r"""
+#include <sluice.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	char path[] = DIRECTORY "/N", text[16];
+
+	path[sizeof(path) - 2] = *(const char *)buf;
+	while (access(path, F_OK) == 0)
+		usleep(10000);
+	snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	sl_write(c, text, strlen(text));
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "waits", .version = "1.0", .flags = SL_MANY_WORKERS,
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def kill(d, index):
+    pid = d.workers()[index]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: d.workers()[index] != pid, "the next")
+
+
+def connect_to(d, index):
+    while True:
+        s = d.connect()
+        s.sendall(b"x")
+        if int(receive_line(s)) == d.workers()[index]:
+            return s
+
+
+def hang(d, s, name):
+    """Hang the worker of a connection in `data`, until the file is gone."""
+    path = os.path.join(scratch(), name)
+    with open(path, "w"):
+        pass
+    since = d.mark()
+    s.sendall(name.encode())
+    d.wait_log("callback data .* has been running", since)
+    return path
+
+
+def test_a_rollback_ends_the_probation_when_it_commits():
+    waits = compile_plugin(WAITS, os.path.join(scratch(), "waits.so"),
+                           DIRECTORY=scratch())
+    with Daemon(listener("room", waits), workers=2, watchdog=0, pairs=False,
+                control="control.sock", arguments=["-v"]) as d:
+        change(d, listener("room", waits, backlog=5))
+        kill(d, 0)
+        kill(d, 1)
+        # The first worker holds up PREPARE until the rollback goes on without
+        # it.  The second has prepared by then, and is busy when COMMIT comes.
+        first, second = connect_to(d, 0), connect_to(d, 1)
+        path = hang(d, first, "1")
+        since = d.mark()
+        control = d.control_client()
+        control.sendall(b'{"command": "rollback"}\n')
+        d.wait_log("reload: settle -> prepare", since)
+        hang(d, second, "2")
+        d.wait_log("reload: prepare -> commit", since)
+        kill(d, 1)
+        d.wait_log(r"generation 3 ready \(as generation 1\)", since)
+        check(b'"ok"' in control.recv(4096), "the rollback")
+        control.close()
+        os.unlink(path)
+        equal(d.messages("crashed 3 times", since), [])
 
 
 main()
