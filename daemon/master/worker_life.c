@@ -330,11 +330,11 @@ static uint32_t
 guilty_generation(const struct worker_row *worker)
 {
 	switch (worker->state) {
-	case WORKER_COMMITTING:
 	case WORKER_ENTERING:
 		return worker->asked;
 	case WORKER_PREPARING:
 	case WORKER_JOINING:
+	case WORKER_COMMITTING:
 		break;
 	default:
 		/* Or it is still busy with what was called off. */
