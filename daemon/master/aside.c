@@ -1,6 +1,6 @@
 /*
- * aside.c: closing, in a thread: whoever drops the last reference may have to
- * wait, so a thread does it and not the master.
+ * aside.c: closing in a thread.  Closing the last reference may take long, so a
+ * thread does it and not the master.
  */
 
 #include "master/aside.h"
@@ -22,7 +22,8 @@
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */
 #endif
 
-#define WAIT_MS 100 /* a loaded machine may need it; longer is on purpose */
+/* Enough on a loaded machine; a close that takes longer was made slow. */
+#define WAIT_MS 100
 
 void
 aside_refuse(int fd)
@@ -71,7 +72,7 @@ close_in_thread(int fd, unsigned int wait_ms)
 	int rc = start_thread(&thread, fd);
 
 	if (rc != 0) {
-		/* To leak a descriptor is better than to hang. */
+		/* Leaking a descriptor is better than hanging. */
 		errno = rc;
 		log_warn("a descriptor stays open: cannot start a thread to "
 			 "close it");
@@ -90,7 +91,7 @@ close_aside(int fd, unsigned int wait_ms)
 {
 	static const struct linger none;
 
-	/* All that a TCP socket could make us wait for. */
+	/* A TCP socket can make us wait only by SO_LINGER: turn that off. */
 	if (is_tcp(fd) &&
 	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)) == 0)
 		close(fd);
@@ -110,7 +111,7 @@ aside_drop(int fd)
 	int on = 1;
 	socklen_t size = sizeof(on);
 
-	/* Nothing can have come, so nothing can take long. */
+	/* It cannot have received descriptors, so closing it is quick. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &size) == 0 && !on)
 		close(fd);
 	else

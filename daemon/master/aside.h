@@ -1,8 +1,8 @@
 /*
- * aside.h: closing the last reference of a descriptor that other processes have
- * held.  They may have made close(2) wait for as long as they like, by
- * SO_LINGER and a full send queue, or by such a descriptor in a message that
- * nobody has read.  The master does not wait.
+ * aside.h: closing descriptors that other processes have held.  Such a process
+ * can make close(2) of the last reference take as long as it likes: by
+ * SO_LINGER and a full send queue, or by such a descriptor in a message that is
+ * never read.  The master does not wait for that.
  */
 
 #ifndef SLUICE_MASTER_ASIDE_H
@@ -12,21 +12,21 @@
 #include <sys/types.h>
 
 /*
- * Nobody can send descriptors to this unix socket, nor to those accepted from
- * it.  Before Linux 6.16 the kernel cannot refuse them, and they arrive.
+ * Refuse descriptors that are sent to this unix socket, or to those accepted
+ * from it.  Before Linux 6.16 the kernel cannot refuse them, so they arrive.
  */
 void aside_refuse(int fd);
 
 /*
- * As close(2).  It is closed when this returns, unless that takes long; then a
- * thread closes it.
+ * As close(2).  If closing takes long, this returns earlier, and a thread
+ * finishes it.
  */
 void aside_close(int fd);
 
 /*
  * The same for a socket that no other process has: an accepted connection, or
- * the socket that accepts them.  There may be many of them, so closing may be
- * put off.
+ * the listening socket.  There may be many of them, so this never waits: a
+ * thread may close it later.
  */
 void aside_drop(int fd);
 

@@ -1,7 +1,7 @@
 /*
- * bind.c: sockets up to bind(2).  Every TCP socket is in an SO_REUSEPORT group,
- * so a second daemon of the same user could share our port unnoticed.  So we
- * first try to bind without it.
+ * bind.c: listening sockets, up to bind(2).  Every TCP socket is in an
+ * SO_REUSEPORT group, so a second daemon of the same user could share our port
+ * unnoticed.  To notice that, we first try to bind without SO_REUSEPORT.
  */
 
 #include "master/bind.h"
@@ -112,8 +112,8 @@ bind_abstract(const struct address *address, struct error *err)
 }
 
 /*
- * Does anybody listen there?  Leaves errno of the attempt to connect, 0 when it
- * worked.
+ * Connect, to see whether a process listens there.  Returns the errno of the
+ * attempt, or 0 when it worked.
  */
 static int
 connect_error(const struct address *address)
@@ -138,7 +138,8 @@ same_file(const struct stat *a, const struct stat *b)
 }
 
 /*
- * Make room for our socket.  Only a socket that nobody listens at is removed.
+ * Make room for our socket.  Only a socket that no process listens on is
+ * removed.
  */
 static int
 remove_stale(const struct address *address, struct error *err)
@@ -173,8 +174,8 @@ remove_stale(const struct address *address, struct error *err)
 		return errno == ENOENT ? 0 : cannot_bind(address, err);
 	if (!same_file(&before, &after))
 		return error_set(err,
-		    "cannot listen on unix:%s: somebody else "
-		    "is just replacing it",
+		    "cannot listen on unix:%s: another process "
+		    "is replacing it at this moment",
 		    path);
 	if (unlink(path) == -1 && errno != ENOENT)
 		return error_sys(err, "cannot remove the stale socket %s",
@@ -227,7 +228,8 @@ bind_unix_rights(int path_fd, const struct unix_rights *rights,
 	    rights->mode == (now.st_mode & 07777))
 		return 0;
 	/*
-	 * By its descriptor, so that no link put there meanwhile is followed.
+	 * Through its descriptor: a link that was put at the path in the
+	 * meantime is not followed.
 	 */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
 	if (chmod(path, (mode_t)rights->mode) == -1)
@@ -247,7 +249,8 @@ bind_unix(const struct address *address, const struct unix_rights *rights,
 	if (remove_stale(address, err) == -1)
 		return -1;
 	/*
-	 * At no moment may the socket be open to more users than it should be.
+	 * The socket must never be open to more users than its mode says, not
+	 * even for a moment.
 	 */
 	if (rights->mode != (uint32_t)-1)
 		mask = umask(0777 & ~(mode_t)rights->mode);
@@ -267,8 +270,8 @@ bind_unix(const struct address *address, const struct unix_rights *rights,
 	 */
 	if (!S_ISSOCK(ret_stat->st_mode)) {
 		error_set(err,
-		    "cannot listen on unix:%s: somebody else is just "
-		    "replacing it",
+		    "cannot listen on unix:%s: another process is "
+		    "replacing it at this moment",
 		    path);
 		goto fail;
 	}

@@ -12,21 +12,21 @@ struct unix_rights;
 
 /*
  * All return a non-blocking CLOEXEC socket, owned by the caller, or -1 with a
- * sentence.  Where IPv6 is off, *:port is IPv4 only.
+ * sentence in err.  Where IPv6 is off, *:port is IPv4 only.
  */
 
 /*
- * A member of the address's SO_REUSEPORT group. joins: the other members are
- * ours; without it nobody may have the address yet.  port_is_ours: another
- * address with that port is ours, so only the kernel can tell whether they may
+ * A member of the address's SO_REUSEPORT group.  If it joins, the other members
+ * are ours; if not, the address must be free.  port_is_ours: another address
+ * with that port is ours, so only the kernel can tell whether the two may
  * coexist.
  */
 int bind_tcp(const struct address *address, bool joins, bool port_is_ours,
     struct error *err);
 
 /*
- * A path; a socket that nobody listens at is replaced.  *ret_stat identifies
- * the new socket: see bind_unix_ours().
+ * A path.  A socket there that no process listens on is replaced.  *ret_stat
+ * identifies the new socket: see bind_unix_ours().
  */
 int bind_unix(const struct address *address, const struct unix_rights *rights,
     struct stat *ret_stat, struct error *err);
@@ -34,12 +34,12 @@ int bind_unix(const struct address *address, const struct unix_rights *rights,
 int bind_abstract(const struct address *address, struct error *err);
 
 /*
- * The path, if it still is the socket that was bound: a descriptor for
- * fstat(2) and the like, owned by the caller, or -1.
+ * An O_PATH descriptor of the path, owned by the caller, if the path still is
+ * the socket that was bound; else -1.
  */
 int bind_unix_ours(const struct address *address, const struct stat *bound);
 
-/* Is the path still that socket?  Also true when that cannot be found out. */
+/* Is the path still that socket?  Also true when it cannot be examined. */
 bool bind_unix_is_there(const struct address *address,
     const struct stat *bound);
 

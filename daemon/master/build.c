@@ -1,8 +1,8 @@
 /*
- * build.c: reader, then probe.  Each says what is wrong, then PREPARED or
- * REFUSED, then exits.  A child that ends without an answer has refused, and we
- * say what it was working on: a configuration library may exit on a strange
- * file, and a plugin may do anything.
+ * build.c: the reader, then the probe.  Each reports what is wrong, answers
+ * PREPARED or REFUSED, and exits.  A child that ends without an answer counts
+ * as one that refused, and we say what it was working on: a configuration
+ * library may exit on a strange file, and a plugin may do anything.
  */
 
 #include "master/build.h"
@@ -20,7 +20,7 @@
 #include "master/child.h"
 #include "master/gen.h"
 
-#define READ_MS 60000 /* names to resolve, perhaps by a resolver that is slow */
+#define READ_MS 60000	  /* it may have to wait for a slow resolver of names */
 #define SOURCES_MAX 4096  /* files of one configuration */
 #define PROBLEMS_MAX 1000 /* of one child; nobody reads more */
 
@@ -80,7 +80,7 @@ finish(struct build *build, bool good)
 	ops->on_done(arg, gen);
 }
 
-/* A child that breaks the rules has refused, whatever it said. */
+/* A child that breaks the rules counts as one that refused. */
 static void
 misbehaved(struct build *build, const char *what)
 {
@@ -118,7 +118,8 @@ on_progress(struct build *build, const struct msg *msg, struct error *err)
 	    : settings->listener_count;
 
 	if (msg->progress.index >= count)
-		return error_set(err, "progress nowhere");
+		return error_set(err,
+		    "progress on something that does not exist");
 	build->progress = (enum progress)msg->progress.step;
 	build->at = msg->progress.index;
 	return 0;
@@ -132,7 +133,7 @@ on_answer(struct build *build, const struct msg *msg)
 	    : gen_facts_known(build->gen) == build->gen->settings->image_count;
 
 	if (msg->type == MSG_PREPARED && !whole)
-		misbehaved(build, "an answer before it was through");
+		misbehaved(build, "its answer before it had finished");
 	else if (msg->type == MSG_PREPARED)
 		build->answer = ANSWER_PREPARED;
 	else
@@ -166,8 +167,8 @@ on_message(void *arg, struct msg *msg)
 		result = on_progress(build, msg, &err);
 	else
 		result = error_set(&err,
-		    "a message of a kind that is not its "
-		    "to send (%s)",
+		    "a message of a kind that it may not "
+		    "send (%s)",
 		    msg_name(msg->type));
 	if (msg->fd != -1)
 		close(msg->fd);
@@ -237,8 +238,10 @@ on_gone(void *arg, const char *how, bool clean)
 	if (build->answer == ANSWER_REFUSED && build->problems == 0)
 		tell(build, LOG_LEVEL_ERROR, "", 0,
 		    build->stage == STAGE_READ
-			? "the reader refused it without a reason"
-			: "the probe refused it without a reason");
+			? "the reader refused the configuration without "
+			  "giving a reason"
+			: "the probe refused the configuration without "
+			  "giving a reason");
 	if (build->answer != ANSWER_PREPARED) {
 		finish(build, false);
 	} else if (build->stage == STAGE_PROBE) {
@@ -293,7 +296,7 @@ start_stage(struct build *build, enum stage stage, bool check_only,
 		error_sys(err, "cannot talk to the probe");
 		return -1;
 	}
-	/* EPIPE: it is dead already; its end will tell us more. */
+	/* EPIPE: it is dead already, and its end will be reported. */
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /*
- * build.h: a generation from what lies on disk: the reader makes it, the probe
- * tries it.  Changes nothing; -t is this and a verdict.
+ * build.h: builds a generation from the files on disk: the reader makes it, the
+ * probe tries it.  This changes nothing that runs.  -t does only this, and
+ * prints a verdict.
  */
 
 #ifndef SLUICE_MASTER_BUILD_H
@@ -10,8 +11,8 @@
 #include <stdint.h>
 
 /*
- * For the probe to load the plugins and check options: longer would hold up
- * every reload.
+ * The time in which the probe has to load the plugins and check the options.
+ * With more time a bad plugin would hold up every reload.
  */
 #define PROBE_MS 5000
 
@@ -38,7 +39,7 @@ struct build_ops {
 	void (*on_done)(void *arg, struct gen *gen);
 };
 
-/* number: what the generation will be called.  NULL: could not even begin. */
+/* number: what the generation will be called.  NULL: it cannot begin. */
 struct build *build_start(struct children *children, const char *config,
     uint32_t number, bool check_only, const struct build_ops *ops, void *arg,
     struct error *err);

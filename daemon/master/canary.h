@@ -20,15 +20,15 @@ struct canary_counts {
 };
 
 struct canary {
-	uint32_t size; /* the workers below it try; 0: all do the same */
+	uint32_t size; /* workers below this try it; 0: there is no canary */
 	uint64_t until_ms;
 	unsigned int errors; /* per cent above the others */
 	struct canary_counts start[WORKERS_MAX];
 };
 
 /*
- * How many workers should try `next` first? 0: all change at once; *ret_why is
- * then why, or NULL when nobody asked for a canary.
+ * How many workers should try `next` first?  0: all change at once; *ret_why is
+ * then the reason, or NULL when the settings want no canary.
  */
 uint32_t canary_size(const struct gen *committed, const struct gen *next,
     uint32_t workers, const char **ret_why);

@@ -1,7 +1,7 @@
 /*
- * child.c: starting processes and seeing them end.  A child is gone when it
- * was reaped and its channel has been read to the end.  One that cannot even
- * be killed is given up, so nobody waits for ever.
+ * child.c: starts processes and sees them end.  A child is gone when it was
+ * reaped and its channel has been read to the end.  A child that cannot even be
+ * killed is given up, so that the master does not wait for ever.
  */
 
 #include "master/child.h"
@@ -185,7 +185,7 @@ children_new(struct event_base *base)
 	return children;
 }
 
-/* So that no child outlives us, if the kernel ends it soon. */
+/* So that no child outlives us, unless the kernel needs long to end it. */
 static void
 kill_and_reap(struct children *children)
 {

@@ -1,6 +1,6 @@
 /*
- * child.h: the processes this one starts: each a fresh sluiced with a role and
- * a channel, whose end is described in words.
+ * child.h: the processes that the master starts.  Each is a fresh sluiced with
+ * a role and a channel; how it ended is told in words.
  */
 
 #ifndef SLUICE_MASTER_CHILD_H
@@ -34,7 +34,7 @@ struct child_ops {
 
 /* Reaps from now on.  NULL: no memory. */
 struct children *children_new(struct event_base *base);
-/* Reap now those that have ended; this is also done before a deadline kills. */
+/* Reap now those that have ended, as a deadline does before it kills. */
 void children_reap(struct children *children);
 /* Kills and forgets what is left. */
 void children_free(struct children *children);

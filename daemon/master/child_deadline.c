@@ -1,6 +1,6 @@
 /*
  * child_deadline.c: how long a child may take, and what follows when it takes
- * longer: a last look, then SIGKILL, and in the end it is given up.
+ * longer: a last look, then SIGKILL.  If it does not end then, it is given up.
  */
 
 #include <event2/event.h>
@@ -18,7 +18,7 @@
 #include "master/event_in.h"
 #include "master/process.h"
 
-/* If a timer is this late we were stopped, and the child, too. */
+/* If a timer is this late, we were stopped, and probably the child as well. */
 #define LATE_MS 500
 /* More time in all, beyond its deadline, for a child that could not run. */
 #define GRANT_MS 60000
@@ -73,7 +73,7 @@ had_no_time(const struct child *child)
 	}
 }
 
-/* Look once more before killing it: returns true when that is not needed. */
+/* A last look before it is killed.  Returns true when it need not be. */
 static bool
 child_last_look(struct child *child)
 {
@@ -87,7 +87,7 @@ child_last_look(struct child *child)
 	if (child->granted_ms + child->ms > GRANT_MS || !had_no_time(child))
 		return false;
 	child->granted_ms += child->ms;
-	log_debug("process %d could not run: it has %u ms more",
+	log_debug("process %d could not run: it gets %u ms more",
 	    (int)child->pid, child->ms);
 	child_set_timer(child, child->ms);
 	return true;

@@ -1,4 +1,4 @@
-/* child_internal.h: inside a child: for child.c and child_deadline.c. */
+/* child_internal.h: the inside of a child, for child.c and child_deadline.c. */
 
 #ifndef SLUICE_MASTER_CHILD_INTERNAL_H
 #define SLUICE_MASTER_CHILD_INTERNAL_H
@@ -28,7 +28,7 @@ struct child {
 	char words[ERROR_TEXT_MAX +
 	    8];	      /* room for a reason that is not constant */
 	bool killed;  /* by us */
-	bool aborted; /* by us; killed next, if need be */
+	bool aborted; /* by us; killed if it does not end */
 	/* Of the timer that runs; due_ms 0: none. */
 	uint64_t due_ms;
 	unsigned int ms, granted_ms;

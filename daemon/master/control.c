@@ -27,7 +27,7 @@
 #include "master/event_in.h"
 
 #define CLIENTS_MAX 64
-#define ACCEPTS_PER_PASS 64 /* then others have their turn */
+#define ACCEPTS_PER_PASS 64 /* then other events have their turn */
 #define PAUSE_MS 1000	    /* out of descriptors: until some are closed */
 #define REFUSALS_PER_S 5    /* log lines */
 #define CHECK_MS 250	    /* how often the path is checked */
@@ -38,7 +38,7 @@ struct control {
 	struct control_path path;
 	bool aside; /* a successor may have the path */
 	struct event *readable, *pause, *check;
-	char told[ERROR_TEXT_MAX]; /* what is wrong with the path */
+	char told[ERROR_TEXT_MAX]; /* the logged problem of the path; or "" */
 	struct log_limit refused;
 	unsigned int count;
 	TAILQ_HEAD(, control_conn) clients;
@@ -209,7 +209,7 @@ static void
 tell_once(struct control *control, const char *problem)
 {
 	if (strcmp(control->told, problem) != 0)
-		log_warnx("control socket: %s; sluicectl cannot reach us",
+		log_warnx("control socket: %s; sluicectl cannot reach sluiced",
 		    problem);
 	snprintf(control->told, sizeof(control->told), "%s", problem);
 }
@@ -240,7 +240,7 @@ make_anew(struct control *control)
 	control->readable = readable;
 	control->path = next;
 	control->told[0] = '\0';
-	log_info("control socket: %s was gone, and is there again",
+	log_info("control socket: %s was gone and has been made again",
 	    control_path_text(&control->path));
 }
 
@@ -255,13 +255,13 @@ control_check_cb(evutil_socket_t fd, short what, void *arg)
 	if (bind_unix_is_there(&control->path.address, &control->path.bound))
 		return;
 	/*
-	 * Without being asked we do not take a path that another process may be
-	 * about to use.
+	 * Another process may be about to use a path where something is: only a
+	 * reload takes that away.
 	 */
 	if (access(control_path_text(&control->path), F_OK) == -1)
 		make_anew(control);
 	else
-		tell_once(control, "its path was taken by somebody else");
+		tell_once(control, "something else is at its path");
 }
 
 void

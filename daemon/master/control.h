@@ -30,15 +30,15 @@ struct control_subject {
 
 /*
  * Listen where settings->control says, which is not NULL.  A socket there that
- * nobody listens at is replaced.  NULL: a sentence.
+ * no process listens on is replaced.  NULL: err says why.
  */
 struct control *control_new(struct event_base *base,
     const struct settings *settings, const struct control_subject *subject,
     struct error *err);
 
 /*
- * Make it anew if its path is gone.  This also happens by a timer, but later.
- * NULL is fine.
+ * Make the socket anew if its path does not lead to it any more.  A timer does
+ * so, too, but later, and only if nothing is at the path.  NULL is fine.
  */
 void control_check(struct control *control);
 

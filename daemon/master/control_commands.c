@@ -158,8 +158,8 @@ read_flags(struct control_conn *conn, json_t *request,
 		bit = control_flag(command, name);
 		if (bit == 0 || !json_is_boolean(value)) {
 			control_fail(conn,
-			    bit == 0 ? "%s: there is no \"%s\""
-				     : "%s: \"%s\" is true or false",
+			    bit == 0 ? "%s: there is no option \"%s\""
+				     : "%s: \"%s\" must be true or false",
 			    control_words[command].name, name);
 			return false;
 		}

@@ -1,8 +1,8 @@
 /*
- * control_conn.c: one client: a line in, a line out.  It is untrusted in all
- * but its identity: what it sends is limited, and so is the time it may take
- * to send, to read and to leave.  Only a wait for a verdict has no limit here,
- * since a reload has its own.
+ * control_conn.c: one client: a line in, a line out.  Nothing but its identity
+ * is trusted: what it sends is limited, and so is the time it may take to send,
+ * to read and to leave.  Only a wait for a verdict has no limit here, since a
+ * reload has its own.
  */
 
 #include "master/control_conn.h"
@@ -25,7 +25,7 @@
 #define READ_MS 5000   /* for the whole request */
 #define WRITE_MS 10000 /* for the client to take the whole answer */
 #define ENDING_MS 1000 /* for the client to close, once it has it all */
-#define DROP_MAX 65536 /* bytes behind the request; more is an attack */
+#define DROP_MAX 65536 /* bytes after the request; more is an attack */
 
 static const char *const state_names[] = {
 	[CONTROL_READING] = "reading",
@@ -52,7 +52,7 @@ control_conn_free(struct control_conn *conn)
 {
 	if (conn->state == CONTROL_WORKING && conn->cancel != NULL)
 		conn->cancel(conn);
-	/* Send the answer that waits, such as that we stop. */
+	/* Send the answer that waits; it may say that sluiced stops. */
 	if (conn->state == CONTROL_WRITING)
 		send(conn->fd, conn->reply + conn->reply_sent,
 		    conn->reply_length - conn->reply_sent,

@@ -18,7 +18,7 @@ struct event;
 struct event_base;
 
 #define CONTROL_REPLY_MAX \
-	(6u << 20) /* bytes; 1,024 listeners fit, with all that they count */
+	(6u << 20) /* bytes; 1,024 listeners fit, with all their counts */
 
 enum control_state {
 	CONTROL_READING, /* the request */

@@ -50,7 +50,7 @@ add_row(struct rows *rows, const struct row *row)
 	return true;
 }
 
-/* Newest generation first; in it by listener. */
+/* Newest generation first; within a generation by listener. */
 static int
 compare(const void *pa, const void *pb)
 {
@@ -95,7 +95,7 @@ collect(struct rows *rows, const struct shm *shm, uint32_t worker,
 		if (seen.connections == 0 && !seen.current)
 			continue;
 		if (seen.generation > serves) {
-			whole = false; /* it commits just now, or is wrong */
+			whole = false; /* it is committing, or is wrong */
 			continue;
 		}
 		row = (struct row){
@@ -118,7 +118,7 @@ listener_name(const struct slots *slots, uint32_t slot)
 	return json_text(name != NULL ? name : "(unknown)");
 }
 
-/* The rows of one generation, which begin at *at; moves that behind them. */
+/* The rows of one generation, which begin at *at.  Moves *at past them. */
 static json_t *
 generation_object(const struct control_subject *subject,
     const struct rows *rows, uint32_t *at)
@@ -128,8 +128,8 @@ generation_object(const struct control_subject *subject,
 	uint32_t number = rows->row[*at].generation;
 	json_t *listeners = json_array();
 	/*
-	 * A generation that was rolled back may still have connections, as an
-	 * older one may.
+	 * A generation that was rolled back may still have connections, and so
+	 * may an older one.
 	 */
 	const char *state = committed != NULL && number > committed->number &&
 		reload_in_canary(subject->reload)
@@ -159,7 +159,7 @@ generation_object(const struct control_subject *subject,
 	    "listeners", listeners);
 }
 
-/* So that it is shown even if nobody serves it. */
+/* So that it is shown even if no worker serves it. */
 static bool
 add_generation(struct rows *rows, const struct gen *gen)
 {

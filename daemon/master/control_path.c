@@ -15,7 +15,7 @@
 #include "master/aside.h"
 #include "master/bind.h"
 
-#define BACKLOG 1024 /* clients that wait for their turn */
+#define BACKLOG 1024 /* clients that wait to be accepted */
 
 void
 control_path_init(struct control_path *path, const struct settings *settings)
@@ -41,8 +41,8 @@ control_path_text(const struct control_path *path)
 }
 
 /*
- * Make a missing directory such as /run/sluice, but only the last one, so that
- * a mistyped path is not made. control_mode decides who may use the socket, so
+ * Make a missing directory such as /run/sluice, but not those above it: the
+ * path may be mistyped.  control_mode decides who may use the socket, so
  * everybody may enter the directory, whatever the umask.
  */
 static void
@@ -105,7 +105,8 @@ control_path_step_aside(struct control_path *path)
 		return;
 	}
 	memcpy(un->sun_path, aside, sizeof(aside));
-	log_info("control socket: until we have stopped it is %s", aside);
+	log_info("control socket: renamed to %s until sluiced has stopped",
+	    aside);
 }
 
 void

@@ -18,22 +18,23 @@ struct control_path {
 	struct address address;
 	struct stat bound;
 	struct unix_rights rights;
-	int fd; /* that listens; -1: none */
+	int fd; /* the listening socket; -1: none */
 };
 
 void control_path_init(struct control_path *path,
     const struct settings *settings);
 
 /*
- * Bind and listen; a socket there that nobody listens at is replaced.  0 or -1.
+ * Bind and listen.  A socket there that no process listens on is replaced.  0,
+ * or -1 with err.
  */
 int control_path_open(struct control_path *path, struct error *err);
 
 const char *control_path_text(const struct control_path *path);
 
 /*
- * Rename it to PATH.PID, where it can still be asked, so that another daemon
- * can have the path; or remove it, if that would be too long a name.
+ * Rename it to PATH.PID, where clients can still use it, so that another daemon
+ * can have the path.  If that name is too long, remove it.
  */
 void control_path_step_aside(struct control_path *path);
 

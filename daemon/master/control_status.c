@@ -1,6 +1,6 @@
 /*
- * control_status.c: what is going on, told from what the master knows: nobody
- * is asked, so it never waits.
+ * control_status.c: the state of the daemon, from what the master knows and the
+ * shared memory shows.  No worker is asked, so this never waits.
  */
 
 #include "master/control.h"
@@ -43,7 +43,7 @@ contains(const json_t *array, const json_t *value)
 	return false;
 }
 
-/* Where it really listens; all workers' sockets of an address are one. */
+/* Where it really listens; an address is listed once for all workers. */
 static json_t *
 addresses(const struct gen *gen, uint32_t listener)
 {
@@ -108,7 +108,7 @@ worker_object(const struct control_subject *subject, uint32_t worker)
 
 	workers_facts(subject->workers, worker, &facts);
 	shm_sum_worker(shm, worker, &sum);
-	sum.named = 0; /* they are a listener's */
+	sum.named = 0; /* plugins' counters are shown with the listener */
 	object = json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}",
 	    "worker", (json_int_t)worker + 1, "pid", (json_int_t)facts.pid,
 	    "state", facts.state, "generation", (json_int_t)facts.generation,

@@ -1,6 +1,4 @@
-/*
- * crashes.c: a ring of the last crashes, and what a dead worker left to read.
- */
+/* crashes.c: a ring of the last crashes, and the reports of dead workers. */
 
 #include "master/crashes.h"
 

@@ -1,4 +1,4 @@
-/* crashes.h: how the last workers died, for the log and for sluicectl. */
+/* crashes.h: how the last crashed workers died, for log and sluicectl. */
 
 #ifndef SLUICE_MASTER_CRASHES_H
 #define SLUICE_MASTER_CRASHES_H
@@ -14,13 +14,13 @@
 struct crash {
 	uint64_t time_ms; /* CLOCK_REALTIME */
 	uint32_t worker;  /* from 0 */
-	/* The one it was preparing, else the one it served. */
+	/* The one to blame: it was preparing it, or else served it. */
 	uint32_t generation;
 	pid_t pid;
 	char how[CRASH_HOW_MAX]; /* "was killed by SIGSEGV" */
 	/*
-	 * What it wrote itself: lines, each with its newline; may be empty.
-	 * Printable.
+	 * The report that the worker wrote: printable lines, each with its
+	 * newline; may be empty.
 	 */
 	char text[BOARD_REPORT_MAX];
 };
@@ -30,7 +30,7 @@ struct crashes;
 struct crashes *crashes_new(void); /* NULL: no memory */
 void crashes_free(struct crashes *crashes);
 
-/* Copied; the oldest one goes when there are CRASHES_MAX. */
+/* Copied; the oldest one is dropped when there are CRASHES_MAX. */
 void crashes_add(struct crashes *crashes, const struct crash *crash);
 /* The number of all crashes, also those no longer kept. */
 uint64_t crashes_count(const struct crashes *crashes);

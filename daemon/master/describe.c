@@ -75,7 +75,9 @@ find_nobody(struct hello *hello, struct error *err)
 		return 0;
 	nobody = getpwnam("nobody");
 	if (nobody == NULL)
-		return error_set(err, "there is no user nobody to load it as");
+		return error_set(err,
+		    "cannot load it: there is no user \"nobody\" to run "
+		    "it as");
 	hello->uid = nobody->pw_uid;
 	hello->gid = nobody->pw_gid;
 	return 0;
@@ -111,7 +113,7 @@ open_file(const char *path, struct image *image, struct libraries *libraries,
 	return result;
 }
 
-/* If that fails it is dead already, and its end says why. */
+/* If sending fails the child is dead already, and its end says why. */
 static void
 send_parts(struct child *child, const char *path, const struct image *image,
     const struct libraries *libraries)

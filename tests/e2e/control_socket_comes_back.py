@@ -27,7 +27,7 @@ def reload(d):
 
 
 def came_back(d, since):
-    d.wait_log("control socket: .* was gone, and is there again", since)
+    d.wait_log("control socket: .* was gone and has been made again", since)
     equal(oct(stat.S_IMODE(os.lstat(d.socket).st_mode)), "0o660")
     check(reached(d), "it does not answer")
     reload(d)
@@ -60,7 +60,7 @@ def test_who_is_connected_stays_so():
         s.connect(d.socket)
         since = d.mark()
         os.unlink(d.socket)
-        d.wait_log("is there again", since)
+        d.wait_log("has been made again", since)
         s.sendall(b'{"command": "status"}\n')
         check(s.recv(1 << 16).startswith(b"{"), "no answer")
         s.close()
@@ -72,28 +72,28 @@ def test_what_is_in_the_way_is_said_once():
         os.rename(d.path("run"), d.path("elsewhere"))
         with open(d.path("run"), "w"):
             pass
-        d.wait_log("control socket: .*; sluicectl cannot reach us")
+        d.wait_log("control socket: .*; sluicectl cannot reach sluiced")
         os.unlink(d.path("run"))
         since = d.mark()
         came_back(d, since - 1)
-        equal(len(d.log_lines("cannot reach us")), 1)
+        equal(len(d.log_lines("cannot reach sluiced")), 1)
 
 
 def test_the_path_of_somebody_else():
-    """Who listens there keeps it; what nobody listens at goes at a reload."""
+    """It is kept while its owner listens, and replaced by a later reload."""
     with daemon() as d:
         other = socket.socket(socket.AF_UNIX)
         other.bind(d.path("other"))
         other.listen(1)
         os.rename(d.path("other"), d.socket)
-        d.wait_log("its path was taken by somebody else; sluicectl cannot")
+        d.wait_log("something else is at its path; sluicectl cannot")
         since = d.mark()
         d.reload_ready()
         d.wait_log("another process listens there; sluicectl cannot", since)
         other.close()
         since = d.mark()
         d.reload_ready()
-        d.wait_log("is there again", since)
+        d.wait_log("has been made again", since)
         check(reached(d), "it does not answer")
 
 

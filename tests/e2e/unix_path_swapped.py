@@ -36,7 +36,7 @@ def test_a_link_put_there_is_not_given_away():
         os.link(other, path)
         d.wait_log("could not start")
         d.wait_exit(1)
-        check(d.log_lines("somebody else is just replacing it"),
+        check(d.log_lines("another process is replacing it"),
               d.messages())
         status = os.stat(other)
         equal(oct(stat.S_IMODE(status.st_mode)), "0o600")
