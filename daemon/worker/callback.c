@@ -18,13 +18,13 @@
 #include "worker/plugin.h"
 #include "worker/service.h"
 
-/* Up to 2^16 us it is one of many, and surely none that took COUNT_SLOW_MS. */
+/* Callbacks up to 2^16 us are the usual ones, and faster than COUNT_SLOW_MS. */
 #define QUICK_BUCKET 16
 
 /*
- * What is on the stack, or was last.  The callback's number stands on the board,
- * where the master sees it; who it is for is of interest only here, and only
- * while that says that one runs.
+ * The callback on the stack, or the last one.  Its number is on the board,
+ * where the master sees it.  Whose it is, `running` says here; that is valid
+ * only while the board says that a callback is running.
  */
 static struct board_row no_board;
 static struct board_row *row = &no_board;
@@ -48,12 +48,12 @@ set(_Atomic uint32_t *word, uint32_t value)
 
 static const _Atomic uint32_t no_bell;
 static const _Atomic uint32_t *bell = &no_bell;
-static uint32_t rung; /* so often it has by what was heard */
-static bool was_rung; /* since callback_was_rung() */
+static uint32_t rung; /* the count of the bell when it was last read */
+static bool was_rung; /* since callback_was_rung() was last called */
 
 /*
- * The master has rung: the pass ends with this event, since the others may all
- * be as slow as this one, and it may have something to say that is urgent.
+ * The master has rung the bell: end the pass with this event.  The master may
+ * have an urgent message, and the other events may all be as slow as this one.
  */
 static void
 hear(void)
@@ -73,7 +73,7 @@ callback_was_rung(void)
 	return was;
 }
 
-static uint64_t tick_scale; /* how ticks become time */
+static uint64_t tick_scale; /* for ticks_half_us() */
 
 void
 callback_init(struct shm *shm)
@@ -84,7 +84,7 @@ callback_init(struct shm *shm)
 	tick_scale = shm_tick_scale(shm);
 }
 
-/* Whatever plugin code it is. */
+/* Show on the board that this plugin code begins to run. */
 static inline void
 show(struct board_row *on, enum callback callback, uint64_t code)
 {
@@ -105,7 +105,7 @@ static inline void
 enter(enum callback callback, const struct sl_service *service,
     const struct sl_conn *conn)
 {
-	struct board_row *own = row; /* so that it is read only once */
+	struct board_row *own = row; /* read the global only once */
 
 	assert(get(&own->callback) == CALLBACK_NONE); /* they never nest */
 	running.service = service;
@@ -114,8 +114,8 @@ enter(enum callback callback, const struct sl_service *service,
 }
 
 /*
- * Longer than most.  Should the machine have set the ticks back, it took no
- * time as far as anybody knows.
+ * Count a callback that took longer than most.  If the ticks went backwards
+ * meanwhile, how long it took is unknown and counts as 0.
  */
 static void __attribute__((cold, noinline))
 count_slowly(struct counts *counts, uint64_t ticks)
@@ -193,7 +193,7 @@ callback_running_for(const struct sl_conn *conn)
 	return running.conn == conn && callback_running();
 }
 
-/* What `check` gets: a struct sl_error with room for text of our own. */
+/* What `check` gets: a struct sl_error, and the room for its text. */
 static struct own_error {
 	struct sl_error public;
 	char text[ERROR_TEXT_MAX];
@@ -228,7 +228,7 @@ int
 callback_refuse(struct sl_error *err, const char *option, const char *fmt,
     va_list ap)
 {
-	/* There is only one that a plugin can have been given. */
+	/* `check` alone may call this, with the error that it was given. */
 	if (err != &own.public || get(&row->callback) != CALLBACK_CHECK)
 		return -1;
 	vsnprintf(own.text, sizeof(own.text), fmt, ap);
@@ -362,7 +362,7 @@ callback_timeout(struct sl_conn *conn)
 	return true;
 }
 
-/* For the plugin's eyes; valid until the callback returns. */
+/* The error as the plugin sees it; valid until the callback returns. */
 static struct sl_error
 explain(const struct sl_conn *conn, const struct ending *why,
     char text[ERROR_TEXT_MAX])

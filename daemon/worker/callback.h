@@ -1,7 +1,7 @@
 /*
- * callback.h: the one door to plugin code.  Every callback is called here, so
- * here is where it is counted, named for reports, and where the promise that
- * callbacks never nest is asserted.
+ * callback.h: the one door to plugin code.  Only callback.c calls the callbacks
+ * of a plugin.  It counts and times them, names the running one for reports,
+ * and asserts the promise that callbacks never nest.
  */
 
 #ifndef SLUICE_CALLBACK_H
@@ -19,26 +19,28 @@ struct plugin;
 struct shm;
 
 /*
- * Show what runs on our row of the board, count how long it takes, and end the
- * pass of the event loop when the master has rung.  Borrowed for ever.
+ * From now on, show the running callback in this worker's row of the board,
+ * count how long it takes, and end the pass of the event loop after it if the
+ * master has rung the bell.  shm is borrowed until the process ends.
  */
 void callback_init(struct shm *shm);
-/* Has such a pass ended since the last call? */
+/* Has a pass been ended by the bell since the last call? */
 bool callback_was_rung(void);
 
-/* What runs; callback is CALLBACK_NONE when nothing does. */
+/* What is running.  If nothing is, callback is CALLBACK_NONE. */
 struct callback_context {
 	unsigned int callback; /* enum callback */
 	const struct plugin *plugin;
-	const struct sl_service *service; /* NULL: none, in `check` */
-	const struct sl_conn *conn;	  /* NULL: not of a connection */
+	const struct sl_service *service; /* NULL in `check` */
+	const struct sl_conn *conn;	  /* NULL: not for a connection */
 };
-/* Also from a signal handler. */
+/* Safe in a signal handler. */
 struct callback_context callback_context(void);
 
 /*
- * Show code of a plugin that is no callback: CALLBACK_LOAD or CALLBACK_UNLOAD
- * of this code (see board_code()); and that it is over.
+ * Show plugin code that runs outside of callbacks: `what` is CALLBACK_LOAD or
+ * CALLBACK_UNLOAD, and `code` says of which plugin (see board_code()).
+ * callback_hide() shows that it is over.
  */
 void callback_show(unsigned int what, uint64_t code);
 void callback_hide(void);
@@ -46,20 +48,26 @@ void callback_hide(void);
 /* Is plugin code on the stack? */
 bool callback_running(void);
 /*
- * Is it an event of this connection?  Then conn_settle() follows, and what a
- * call decides need not be made pending.
+ * Is a callback of this connection running?  Then conn_settle() follows it, and
+ * a call that decides something need not make the connection pending.
  */
 bool callback_running_for(const struct sl_conn *conn);
 
 /*
- * Returns 0, or -1 with the plugin's reason in err, and the name of the option
- * it blames in ret_option (empty: none).
+ * All of these skip a callback that the plugin does not have, except `reload`
+ * and `migrate`, which must be present.  callback_check(), callback_start() and
+ * callback_open() then return 0, and callback_data() consumes everything.
+ */
+
+/*
+ * Returns 0, or -1 with the plugin's reason in err, and in ret_option the name
+ * of the option that it blames (empty: none).
  */
 #define OPTION_PATH_MAX 128
 int callback_check(const struct plugin *plugin,
     const struct sl_options *options, struct error *err,
     char ret_option[OPTION_PATH_MAX]);
-/* What sl_refuse() does. */
+/* As sl_refuse(). */
 int callback_refuse(struct sl_error *err, const char *option, const char *fmt,
     va_list ap) __attribute__((format(printf, 3, 0)));
 int callback_start(struct sl_service *service);
@@ -73,9 +81,9 @@ void callback_timer(struct sl_service *service, struct sl_conn *conn,
 int callback_open(struct sl_conn *conn);
 ssize_t callback_data(struct sl_conn *conn, const void *buf, size_t len);
 void callback_drain(struct sl_conn *conn);
-bool callback_end(struct sl_conn *conn);     /* false: there is none */
-bool callback_timeout(struct sl_conn *conn); /* false: there is none */
-/* NULL: it is done. */
+bool callback_end(struct sl_conn *conn);     /* false: not in the plugin */
+bool callback_timeout(struct sl_conn *conn); /* false: not in the plugin */
+/* why: what made the handshake fail; NULL: it succeeded. */
 void callback_handshake(struct sl_conn *conn, const struct ending *why);
 void callback_connect_error(struct sl_conn *conn, const struct ending *why);
 void callback_error(struct sl_conn *conn, const struct ending *why);

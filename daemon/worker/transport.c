@@ -39,9 +39,9 @@ static int
 plain_finish(struct stream *stream, bool last)
 {
 	if (last)
-		return 0; /* close() says it as well */
+		return 0; /* close() tells the peer the same */
 	stream->finished = true;
-	/* Where it has broken, recv() or error() says so, or has said so. */
+	/* ENOTCONN: it is broken, and recv() or error() reports that. */
 	if (shutdown(stream->fd, SHUT_WR) == -1 && errno != ENOTCONN)
 		return -1;
 	return 0;
@@ -72,7 +72,7 @@ plain_waiting(const struct stream *stream)
 {
 	uint32_t bytes = ask(stream, SIOCOUTQ);
 
-	/* The end of a TCP stream has a number like a byte of it. */
+	/* The FIN of TCP takes a sequence number, so it counts as one byte. */
 	if (bytes > 0 && stream->finished && !stream->is_unix)
 		bytes--;
 	return bytes;

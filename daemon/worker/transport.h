@@ -2,11 +2,14 @@
  * transport.h: how bytes get in and out of a connection.  Plain sockets today;
  * TLS and a simulated network fit the same table.
  *
- * A stream is non-blocking.  Whatever cannot be done now fails with EAGAIN, the
- * stream then says which readiness it needs, and the connection comes again.
- * EINTR: again at once; ENOBUFS, ENOMEM: again after a while; any other errno:
- * it is broken, for the reason that `fault` gives or else for that errno.
- * Functions cause no callback and may be called at any time before close().
+ * A stream is non-blocking.  A call that fails says by errno what to do next:
+ *   EAGAIN           call again when the descriptor is ready for recv_needs or
+ *                    send_needs
+ *   EINTR            call again at once
+ *   ENOBUFS, ENOMEM  call again after a while
+ *   anything else    the stream is broken: fault() says why, or else this errno
+ * The functions cause no callback.  They may be called at any time before
+ * close(), except that start() has to come first.
  */
 
 #ifndef SLUICE_TRANSPORT_H
@@ -20,119 +23,129 @@
 
 struct transport;
 
-/* What has broken a stream, or cut its input short. */
+/* Why a stream is broken, or why its input was cut short. */
 struct stream_fault {
 	uint16_t why;	/* enum sl_why */
 	uint16_t stage; /* enum sl_stage */
 	int32_t sys_errno;
-	const char *text; /* for people; NULL: what errno says */
+	const char *text; /* for people; NULL: use the text of sys_errno */
 };
 
 /*
- * How far a stream has come.  All but the last are what start() does; it takes
- * those that it has, in this order.
+ * How far a stream has come.  start() works through all phases but the last, in
+ * this order, and skips those that its transport does not have.
  */
 enum phase {
 	PHASE_NEW,
-	PHASE_RESOLVE,	 /* the peer's name */
-	PHASE_CONNECT,	 /* to it */
-	PHASE_PREAMBLE,	 /* what stands in front of all, such as a header that
-			    says who the peer is */
-	PHASE_HANDSHAKE, /* of TLS */
-	PHASE_OPEN,	 /* bytes of the plugin's move */
+	PHASE_RESOLVE,	 /* look up the peer's name */
+	PHASE_CONNECT,	 /* connect to the peer */
+	PHASE_PREAMBLE,	 /* read what comes before everything else, such as a
+			    header that says who the peer is */
+	PHASE_HANDSHAKE, /* the TLS handshake */
+	PHASE_OPEN,	 /* the plugin's bytes move */
 };
 
 /*
- * One way of moving bytes.  The transport writes here, the connection reads,
- * except where something else is said.
+ * One byte stream.  The transport writes these fields and the connection
+ * reads them, except where a field says otherwise.
  */
 struct stream {
 	const struct transport *transport;
-	void *state; /* the transport's own; given back by close() */
-	int fd;	     /* owned; -1 when closed, and until start() has made it */
+	void *state; /* of the transport alone; close() frees it */
+	int fd;	     /* owned; -1 before start() has made it, and when closed */
 	/*
-	 * Output that send() has taken and that is not with the kernel yet, in
-	 * bytes as the kernel will get them.  The connection sets it to 0 when
-	 * it gives the output up; nothing is to be sent any more then.
+	 * Output that send() has taken and the kernel has not, in bytes as the
+	 * kernel will get them.  The connection sets it to 0 when it gives the
+	 * output up; the transport must not send that output any more.
 	 */
 	uint32_t unsent;
 	/*
-	 * EV_READ, EV_WRITE: what recv(), and what send(), flush() and
-	 * finish(), wait for when they have said EAGAIN.  It is not always the
-	 * direction: a key update has to be answered before more can be read.
+	 * EV_READ, EV_WRITE or both: what to wait for after EAGAIN.  recv_needs
+	 * holds for start() and recv(), send_needs for send(), flush() and
+	 * finish().  Reading may need EV_WRITE: for example, a TLS key update
+	 * has to be answered before more can be read.
 	 */
 	uint8_t recv_needs, send_needs;
-	bool more;     /* recv() has input at hand, of which no event tells */
-	uint8_t phase; /* enum phase: what start() is about to do */
-	bool is_unix;  /* set by whoever makes it */
-	bool finished; /* finish() was told to the peer; it reads to the end */
+	bool more;     /* recv() has input ready that causes no event */
+	uint8_t phase; /* enum phase: what start() does next */
+	bool is_unix;  /* a unix socket; set by whoever makes the stream */
+	bool finished; /* finish() has told the peer that output has ended */
 };
 
 struct transport {
 	const char *name;
 	/*
-	 * Go on with `phase` until that is over.  Returns 0 when it is, and has
-	 * moved `phase` on; or -1: EAGAIN waits for recv_needs, and as long as
-	 * there is no socket, for conn_pend() by whoever has news.  It is called
-	 * until the phase is PHASE_OPEN, and before that nothing else is but
-	 * error(), unread() and close().  What has to be done next may be
-	 * another transport's: `transport` and `state` may change here.
-	 * NULL where a stream is open from the beginning.
+	 * Work on the current phase.  Returns 0 when that phase is over, having
+	 * set `phase` to the next one, or -1.  After EAGAIN the connection
+	 * waits for recv_needs; while there is no socket, it waits until
+	 * somebody calls conn_pend() on it.
+	 *
+	 * The connection calls start() until the phase is PHASE_OPEN, and only
+	 * fault(), error(), unread() and close() besides.  start() may hand the
+	 * stream to another transport by changing `transport` and `state`.
+	 * NULL if the stream is open from the beginning.
 	 */
 	int (*start)(struct stream *stream);
 	/*
-	 * As recv(2): bytes, 0 at the end of the input, or -1.  An end with a
-	 * fault is one that the peer may not have meant: all input before it
-	 * has arrived, but there may have been more.
-	 * Less than `len` does not say that there is nothing left: `more` does.
-	 * It is false behind EAGAIN.
+	 * As recv(2): returns the number of bytes, 0 at the end of the input,
+	 * or -1.  If fault() is set at the end of the input, the peer may not
+	 * have meant to end it: all input before the end has arrived, but more
+	 * may have been cut off.
+	 * A result below `len` does not mean that no input is left: see `more`.
+	 * After EAGAIN `more` is false.
 	 */
 	ssize_t (*recv)(struct stream *stream, void *buf, size_t len);
 	/*
-	 * As send(2) and sendmsg(2): how much was taken, which is the caller's
-	 * no longer, or -1.  What is unsent goes first, and as long as some of
-	 * it is left nothing is taken: EAGAIN.  So `unsent` is never more than
-	 * comes of one call; where that is large, less is taken.
-	 * What was not taken need not come again in the same pieces.
+	 * As send(2) and sendmsg(2): returns how many bytes were taken, or -1.
+	 * The transport is responsible for the bytes that it took; the caller
+	 * may free them.  Older unsent output goes first.  While any is left,
+	 * the call takes nothing and fails with EAGAIN.  So `unsent` never
+	 * exceeds what one call adds; where that would be large, the transport
+	 * takes only part of the call.  Bytes that were not taken may be
+	 * offered again in other pieces.
 	 */
 	ssize_t (*send)(struct stream *stream, const void *buf, size_t len);
 	ssize_t (
 	    *sendv)(struct stream *stream, const struct iovec *iov, int count);
 	/*
-	 * Pass on what is unsent, also what recv() had to answer.  0: all of
-	 * it, or -1.  NULL where `unsent` is always 0.
+	 * Pass unsent output to the kernel, including answers that recv() had
+	 * to make.  Returns 0 when nothing is left unsent, or -1.
+	 * NULL if `unsent` is always 0.
 	 */
 	int (*flush)(struct stream *stream);
 	/*
-	 * No more output: the peer reads to the end and sees end of file.  It
-	 * is called when nothing is unsent, and again after EAGAIN, until it
-	 * returns 0; or -1.  `last`: the input has ended, the peer has all our
-	 * output, and close() follows when this is done; where that says the
-	 * same to the peer, nothing need be done.
+	 * End the output: the peer reads all of it and then sees end of file.
+	 * Returns 0 when that is done, or -1.  It is called when nothing is
+	 * unsent, and again after EAGAIN until it returns 0.
+	 * `last`: the input has ended, the peer has all our output, and close()
+	 * follows as soon as this is done.  If close() tells the peer the same,
+	 * finish() need do nothing.
 	 */
 	int (*finish)(struct stream *stream, bool last);
 	/*
-	 * What has broken the stream, or cut its input short; NULL: nothing, or
-	 * errno says it all.  Once there it stands; lives until close().
-	 * NULL in the table where it is never known better.
+	 * Why the stream is broken, or why its input was cut short.  Returns
+	 * NULL if neither is so, or if errno says it all.  A fault does not
+	 * change once it is set; it is valid until close().
+	 * NULL if errno always says it all.
 	 */
 	const struct stream_fault *(*fault)(const struct stream *stream);
-	/* What broke the socket, an errno, or 0.  It is told once. */
+	/* The errno that broke the socket, or 0.  Each is reported once. */
 	int (*error)(const struct stream *stream);
 	/*
 	 * Output in the kernel that the peer has not acknowledged, in bytes,
-	 * without what finish() has put behind it.  At a unix socket it is the
-	 * memory of what the peer has not read.
+	 * without what finish() added.  For a unix socket: the kernel memory
+	 * that holds what the peer has not read.
 	 */
 	uint32_t (*waiting)(const struct stream *stream);
-	/* Milliseconds since it last acknowledged something; -1: unknown. */
+	/* Milliseconds since the peer last acknowledged; -1: unknown. */
 	int64_t (*quiet_ms)(const struct stream *stream);
-	/* Input that has come and was not received, in bytes, roughly. */
+	/* Input that waits in the socket for recv(), in bytes, roughly. */
 	uint32_t (*unread)(const struct stream *stream);
 	/*
-	 * Give everything back, at once.  `hard`: with a reset, so that the
-	 * peer sees an error instead of an end.  Otherwise what is unsent may
-	 * be offered once more: to say why.
+	 * Free everything and close the socket, without waiting.  `hard`: with
+	 * a reset, so that the peer sees an error instead of end of file.
+	 * Otherwise the transport may offer what is unsent to the kernel once
+	 * more, so that the peer learns why.
 	 */
 	void (*close)(struct stream *stream, bool hard);
 };
@@ -147,7 +160,7 @@ stream_fault(const struct stream *stream)
 
 extern const struct transport transport_plain;
 
-/* A plain stream over a non-blocking socket, which it takes over. */
+/* A plain stream over a non-blocking socket, which the stream now owns. */
 struct stream stream_plain(int fd, bool is_unix);
 
 #endif
