@@ -1,6 +1,6 @@
 /*
- * conn.c: what holds for every connection, and what the other files stand on:
- * who there is, the two halves, and for what reason one ends.
+ * conn.c: the foundation of the other conn files: the list of connections, the
+ * two halves of a connection, and the reason for which it ends.
  */
 
 #include "worker/conn.h"
@@ -89,7 +89,7 @@ conn_set_hold(struct sl_conn *conn, bool hold)
 		return;
 	conn->no_hold = !hold;
 	holding += hold ? 1 : -1;
-	/* A worker that drains may have waited for this one alone. */
+	/* A draining worker may have waited only for this connection. */
 	engine.after_pass_due = true;
 }
 
@@ -126,7 +126,7 @@ conn_set_out(struct sl_conn *conn, enum half to)
 	assert(to > conn->out);
 	trace(conn, "out", conn->out, to);
 	conn->out = to;
-	/* No drain comes any more: input must not go on waiting for it. */
+	/* There will be no `drain`, so kept input must not wait for it. */
 	if (conn_marked(conn, MARK_DRAIN_OWED)) {
 		conn->marks &= ~MARK_DRAIN_OWED;
 		conn->marks |= MARK_REPRESENT;
@@ -170,10 +170,10 @@ conn_close(struct sl_conn *conn, enum sl_why why)
 		return;
 	if (why == SL_WHY_LOCAL && conn_marked(conn, MARK_EOF) &&
 	    !conn->local_first)
-		why = SL_WHY_PEER; /* it finished, and so do we */
+		why = SL_WHY_PEER; /* the peer finished first */
 	conn_decide(conn, why, 0, SL_STAGE_NONE);
 	conn_begin_closing(conn);
-	/* The input may be in a callback's hands: conn_settle() drops it. */
+	/* A callback may be using the input, so conn_settle() drops it. */
 	if (conn->in == HALF_OPEN)
 		conn_set_in(conn,
 		    conn_marked(conn, MARK_EOF) ? HALF_CLOSED : HALF_DRAIN);
@@ -188,10 +188,10 @@ conn_begin_closing(struct sl_conn *conn)
 		return;
 	conn->closing_ms = engine_now();
 	if (conn->out == HALF_CLOSED)
-		conn->progress_ms = engine_now(); /* it lingers from now on */
+		conn->progress_ms = engine_now(); /* linger counts from now */
 }
 
-/* Nobody decided to end it: both sides simply finished. */
+/* The reason when no end was decided and both sides simply finished. */
 static enum sl_why
 who_finished_first(const struct sl_conn *conn)
 {

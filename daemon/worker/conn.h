@@ -1,12 +1,13 @@
 /*
- * conn.h: one connection.  It owns its socket, its queue and the input a
- * plugin has not consumed yet, and borrows its service.
+ * conn.h: one connection.  It owns its stream, its queue and the input that the
+ * plugin has not consumed yet.  It holds a reference to its service.
  *
- * A connection is two halves, in and out.  Calls and events move a half
- * (conn_set_in, conn_set_out); what follows from the move is done by
+ * A connection has two halves, in and out.  Calls and events only move a half
+ * (conn_set_in, conn_set_out).  What follows from the move is done by
  * conn_settle(), which never runs under a callback.
  *
- * Each of the conn files calls what stands above it here, and nothing below.
+ * The conn files are listed here from the lowest to the highest.  Each calls
+ * only functions of files that are listed above it.
  */
 
 #ifndef SLUICE_CONN_H
@@ -33,38 +34,39 @@ struct listener;
 
 enum half {
 	HALF_OPEN,   /* in: the plugin reads; out: the plugin may write */
-	HALF_DRAIN,  /* in: what comes is dropped; out: flush, then finish */
-	HALF_CLOSED, /* end of file, either way */
+	HALF_DRAIN,  /* in: input is dropped; out: flush, then finish */
+	HALF_CLOSED, /* in: no more input; out: no more output */
 };
 
-/* What an idle connection has none of; see conn_turn.c. */
+/* What is going on.  An idle connection has no mark set: see conn_turn.c. */
 enum mark {
-	MARK_EOF = 1 << 0, /* the peer finished */
-	MARK_PAUSED = 1 << 1,
-	MARK_BLOCKED = 1 << 2,	     /* the kernel took too little */
-	MARK_DRAIN_OWED = 1 << 3,    /* a write came up short */
+	MARK_EOF = 1 << 0,	     /* the input has ended */
+	MARK_PAUSED = 1 << 1,	     /* by sl_pause() */
+	MARK_BLOCKED = 1 << 2,	     /* the transport took too little */
+	MARK_DRAIN_OWED = 1 << 3,    /* a short write: `drain` is to follow */
 	MARK_REPRESENT = 1 << 4,     /* show the kept input again */
-	MARK_SALVAGE = 1 << 5,	     /* output failed: read the rest */
+	MARK_SALVAGE = 1 << 5,	     /* output is broken: read the rest */
 	MARK_STARVED = 1 << 6,	     /* blocked: the kernel has no memory */
 	MARK_INPUT_STARVED = 1 << 7, /* the same for reading */
-	MARK_READ_ON = 1 << 8,	 /* there is input of which no event tells */
-	MARK_STARTING = 1 << 9,	 /* not open yet: no byte is read or sent */
-	MARK_DEADLINE = 1 << 10, /* one was set anew: so must be the timer */
+	MARK_READ_ON = 1 << 8,	     /* input is ready that causes no event */
+	MARK_STARTING = 1 << 9,	     /* not open yet: no byte is read or sent */
+	MARK_DEADLINE = 1 << 10,     /* a deadline changed: set the timer */
 };
 
 /* Both addresses as text, made when first asked for. */
 struct conn_names;
 
-/* What few connections have, or few at a time. */
+/* What only few connections need, or only few at a time. */
 struct extra {
 	struct conn_names *names;
-	uint64_t rate_ms;      /* limits.min_rate: since when, and */
-	int64_t rate_acked;    /* what the peer had then */
-	uint32_t rate_waiting; /* not acknowledged then */
-	bool rate_blocked;     /* there was no room then */
+	/* The window in which limits.min_rate is judged, and its beginning: */
+	uint64_t rate_ms;      /* when; 0: there is no window yet */
+	int64_t rate_acked;    /* bytes that the peer had */
+	uint32_t rate_waiting; /* bytes not acknowledged */
+	bool rate_blocked;     /* was it MARK_BLOCKED? */
 };
 
-/* Why it ended; the first one stands. */
+/* Why a connection ends.  The first reason stands. */
 struct ending {
 	uint16_t why; /* enum sl_why; SL_WHY_NONE: not ending */
 	uint16_t stage;
@@ -82,8 +84,8 @@ struct sl_conn {
 	struct stream stream;
 	struct endpoint *endpoint;
 	struct sl_service *service; /* the version that serves it */
-	TAILQ_ENTRY(sl_conn) link;  /* all of its listener */
-	STAILQ_ENTRY(sl_conn) next; /* pending or dead */
+	TAILQ_ENTRY(sl_conn) link;  /* in its listener's conns */
+	STAILQ_ENTRY(sl_conn) next; /* in conns_pending or conns_dead */
 	struct id_entry id;
 	void *data; /* the plugin's */
 	struct queue queue;
@@ -94,34 +96,34 @@ struct sl_conn {
 	uint64_t active_ms;	      /* last input, or output that arrived */
 	uint64_t progress_ms;	      /* output last moved, or began to wait */
 	uint64_t closing_ms;	      /* a polite end began; 0: it has not */
-	int64_t acked;		      /* bytes the peer had at the last look */
+	int64_t acked;		      /* bytes the peer had when last asked */
 	struct timer timer;	      /* the earliest of all deadlines */
-	struct extra *extra;	      /* NULL: none so far */
-	struct plugin_timers *timers; /* NULL: none so far */
+	struct extra *extra;	      /* NULL until it is needed */
+	struct plugin_timers *timers; /* NULL until there is one */
 	struct ending ending;
 	struct ending fault; /* what `error` will be told, if anything */
 	union peer peer;
 	struct seat seat;
-	uint32_t waiting; /* not acknowledged, at the last look */
-	uint32_t lost;	  /* bytes thrown away; at most what 32 bits say */
-	uint32_t unread;  /* input left in the socket, then */
-	uint32_t turn;	  /* bytes_out, cut off, when its turn began */
+	uint32_t waiting; /* bytes not acknowledged, when last asked */
+	uint32_t lost;	 /* output thrown away, in bytes; stops at UINT32_MAX */
+	uint32_t unread; /* bytes left in the socket, when last asked */
+	uint32_t turn;	 /* low 32 bits of bytes_out when its turn began */
 	enum half in : 8, out : 8;
 	enum phase phase : 8;
 	unsigned int wants : 8; /* events armed: EV_READ, EV_WRITE */
 	uint32_t marks;		/* enum mark */
-	bool opened : 1;	/* `open` said yes: `close` is owed */
+	bool opened : 1;	/* `open` succeeded: `close` is to follow */
 	bool dead : 1;		/* ended; freed after the pass */
-	bool pending : 1;	/* to be settled after this pass */
+	bool pending : 1;	/* settled after this pass */
 	bool failed : 1;	/* ends without waiting for anything */
-	bool watched : 1;	/* for breaking: see hangup.h */
+	bool watched : 1;	/* by hangup.h, for a broken socket */
 	bool local_first : 1;	/* we finished before the peer did */
 	bool reset : 1;		/* end with RST */
 	bool own_idle : 1;	/* idle_ms was set by sl_timeout() */
 	bool no_hold : 1;	/* sl_unref(): does not hold up a drain */
-	bool stays : 1;		/* refused to migrate */
+	bool stays : 1;		/* `migrate` refused it, or is running */
 	bool is_client : 1;
-	bool drain_at_empty : 1; /* the drain that is owed comes only then */
+	bool drain_at_empty : 1; /* `drain` waits until nothing is queued */
 };
 
 /* conn_name.c */
@@ -136,42 +138,49 @@ struct extra *conn_extra(struct sl_conn *conn);
 
 /* conn_delivery.c */
 
-/* Output that is not with the kernel yet, in bytes. */
+/* Output that the kernel does not have yet, in bytes. */
 static inline size_t
 conn_unsent(const struct sl_conn *conn)
 {
 	return conn->queue.bytes + conn->stream.unsent;
 }
-/* It never will be. */
+/* Throw that output away and count it as lost. */
 void conn_drop_output(struct sl_conn *conn);
-/* How much has the peer not acknowledged?  Asks the kernel. */
+/*
+ * How many bytes of what was sent has the peer not acknowledged?  Asks the
+ * kernel and stores the answer in `waiting`.
+ */
 uint32_t conn_ask_waiting(struct sl_conn *conn);
-/* Output that may never arrive, as of the last time that was asked. */
+/* Output that may never arrive, in bytes: lost, or waiting when last asked. */
 uint64_t conn_undelivered(const struct sl_conn *conn);
-/* Has the peer taken anything?  Moves progress_ms and active_ms if so. */
+/* Has the peer taken anything?  If so, moves progress_ms and active_ms. */
 void conn_ask_progress(struct sl_conn *conn);
 
 /* conn.c */
 
-/* To be settled after this pass, and to be freed then. */
+/* Connections to settle after this pass, and connections to free then. */
 STAILQ_HEAD(conn_queue, sl_conn);
 extern struct conn_queue conns_pending, conns_dead;
 
-/* Settle after this pass. */
+/* Have it settled after this pass. */
 void conn_pend(struct sl_conn *conn);
 
-/* Among the connections of its listener and of this worker.  0, or -1. */
+/*
+ * Add it to the connections of its listener and of this worker.  Returns 0, or
+ * -1 when there is no memory for its id; it is listed all the same.
+ */
 int conn_enlist(struct sl_conn *conn);
+/* Take it out again. */
 void conn_delist(struct sl_conn *conn);
 void conn_ids_done(void);
 
 /* The open or ending connection with this id, or NULL. */
 struct sl_conn *conn_find(uint64_t id);
 
-/* Connections of this worker, and how many of them hold up a drain. */
+/* The connections of this worker, and how many of them hold up a drain. */
 unsigned int conn_count(void);
 unsigned int conn_holding(void);
-/* Does this one?  As sl_ref() and sl_unref(). */
+/* Whether this one holds up a drain: as sl_ref() and sl_unref(). */
 void conn_set_hold(struct sl_conn *conn, bool hold);
 
 /* The one way to move a half; also traces the move. */
@@ -179,31 +188,32 @@ void conn_set_in(struct sl_conn *conn, enum half to);
 void conn_set_out(struct sl_conn *conn, enum half to);
 
 /*
- * Ending.  All only decide; conn_settle() does it, so the caller settles or
- * pends.  Safe under a callback and on a connection that ends already: the
- * first reason stands.
+ * Ending.  These functions only decide that it ends.  conn_settle() then ends
+ * it, so the caller has to settle or pend.  They are safe under a callback, and
+ * on a connection that is ending already: the first reason stands.
  */
 
-/* The reason, and for an error also what `error` will be told. */
+/* Note the reason; if it is an error, also what `error` will be told. */
 void conn_decide(struct sl_conn *conn, enum sl_why why, int sys_errno,
     enum sl_stage stage);
-/* Why its stream is broken: what that says itself, or else by errno. */
+/* Why its stream is broken: by the stream's own fault, or else by sys_errno. */
 struct ending conn_broken_by(const struct sl_conn *conn, int sys_errno,
     enum sl_stage stage);
-/* Flush what is queued, drop what comes, then end. */
+/* A polite end: flush what is queued, drop what comes in, then end. */
 void conn_close(struct sl_conn *conn, enum sl_why why);
-/* From now on it has only so much time to finish. */
+/* Start the clock of the polite end: its time to finish is limited from now. */
 void conn_begin_closing(struct sl_conn *conn);
-/* That time is over: whatever did not arrive is not waited for. */
+/* That time is over: do not wait for output that has not arrived. */
 void conn_give_up(struct sl_conn *conn);
-/* End without flushing. */
+/* End at once, without flushing. */
 void conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
     enum sl_stage stage);
 
 /*
- * It ends: for which reason in the end?  A polite end promises that the output
- * arrives; one that leaves some behind is the one case in which the first
- * reason does not stand.  Returns the first.
+ * The connection ends: settle the final reason in `ending`.  A polite end
+ * promises that the output arrives.  If some of it did not, the reason becomes
+ * SL_WHY_UNDELIVERED; this is the only case in which the first reason does not
+ * stand.  Returns the first reason.
  */
 uint32_t conn_judge_end(struct sl_conn *conn);
 
@@ -214,7 +224,7 @@ conn_marked(const struct sl_conn *conn, uint32_t marks)
 	return (conn->marks & marks) != 0;
 }
 
-/* Has an end been decided? */
+/* Has its end been decided? */
 static inline bool
 conn_closing(const struct sl_conn *conn)
 {
@@ -224,34 +234,37 @@ conn_closing(const struct sl_conn *conn)
 /* conn_write.c */
 
 /*
- * Out of memory, the kernel says that it is ready and then that it is not, so
- * waiting for events would spin: it is asked again after this long.
+ * A kernel that is out of memory reports a socket as ready and then refuses the
+ * call, so waiting for events would spin.  It is asked again after this long.
  */
 #define STARVED_RETRY_MS 100
-/* Say so, once in a while. */
+/* Log that the kernel has no memory; at a limited rate. */
 void conn_tell_starved(const struct sl_conn *conn, int error);
 
-/* The queue has fallen far enough for the `drain` that is owed. */
+/* Is `drain` to follow, and has the queue fallen far enough for it? */
 bool conn_drain_due(const struct sl_conn *conn);
 
 /* As sl_write() and sl_send(), on a connection whose out half is open. */
 ssize_t conn_write(struct sl_conn *conn, const void *buf, size_t len);
 int conn_send(struct sl_conn *conn, const void *buf, size_t len);
-/* What goes to many, who share it where it cannot be sent at once. */
+/*
+ * A message for many connections.  Those that cannot send it at once share one
+ * copy of it.
+ */
 struct message {
 	const void *buf;
 	size_t len;
-	struct shared *shared; /* NULL: nobody has needed it */
+	struct shared *shared; /* the copy; NULL: not needed so far */
 };
 /*
- * As conn_send(), but at once if nothing is queued.  The caller drops
- * message->shared in the end.
+ * As conn_send(), but sends at once if nothing is queued.  The caller calls
+ * shared_done() on message->shared after the last connection.
  */
 int conn_send_message(struct sl_conn *conn, struct message *message);
 /* A write came up short: `drain` is to follow. */
 void conn_owe_drain(struct sl_conn *conn);
 /*
- * Offer the queue to the kernel, up to the budget of a turn.  Causes no
+ * Offer the queue to the transport, up to the budget of a turn.  Causes no
  * callback.
  */
 void conn_flush_queue(struct sl_conn *conn);
@@ -261,26 +274,26 @@ conn_flush(struct sl_conn *conn)
 	if (conn->queue.bytes > 0)
 		conn_flush_queue(conn);
 }
-/* The same for what the transport has taken and not passed on. */
+/* The same for output that the transport has taken and not passed on. */
 void conn_flush_stream(struct sl_conn *conn);
 /*
- * Half-close, when that is decided and everything is with the kernel.  The
- * transport may have to be asked again, and is when it is no longer blocked.
+ * Half-close, if that is decided and the kernel has all output.  If the
+ * transport cannot do it now, it is asked again when it is no longer blocked.
  */
 void conn_finish(struct sl_conn *conn);
-/* As much of it as the kernel takes, whatever others wait for. */
+/* Flush as much as the kernel takes, without the budget of a turn. */
 void conn_flush_all(struct sl_conn *conn);
-/* What it may still send in this pass counts from here. */
+/* A new turn: its budget for output counts from here. */
 static inline void
 conn_begin_turn(struct sl_conn *conn)
 {
 	conn->turn = (uint32_t)conn->bytes_out;
 }
-/* The same where the kernel had said no: it may have room by now. */
+/* Begin a turn of a blocked connection: offer again, there may be room now. */
 void conn_retry(struct sl_conn *conn);
 /*
- * The output is broken.  What the peer had sent before is still to be read:
- * conn_settle() sees to that, unless input is paused, then ends the connection.
+ * The output is broken: drop it.  What the peer sent before is still read:
+ * conn_settle() does that, unless input is paused, then ends the connection.
  */
 void conn_broke(struct sl_conn *conn, int error, enum sl_stage stage);
 
@@ -288,19 +301,19 @@ void conn_broke(struct sl_conn *conn, int error, enum sl_stage stage);
 
 /* May input be read now? */
 bool conn_may_read(const struct sl_conn *conn);
-/* The same, and does the kernel have the memory for it? */
+/* The same, and was the kernel not out of memory when last asked? */
 bool conn_can_read(const struct sl_conn *conn);
-/* Has a read left behind what could be read now? */
+/* Did the last read leave input that can be read now, without an event? */
 bool conn_read_on_due(const struct sl_conn *conn);
-/* Is limits.read_buffer full of what the plugin has not consumed? */
+/* Has the plugin left limits.read_buffer bytes or more unconsumed? */
 bool conn_input_full(const struct sl_conn *conn);
 
 /*
- * Read what is there, up to the budget of a pass.  Not under a callback.
- * Returns true when the budget, not the socket, was exhausted.
+ * Read what is there, up to the budget of a pass, and show it to the plugin.
+ * Not under a callback.  Returns true if the budget ran out before the input.
  */
 bool conn_read(struct sl_conn *conn);
-/* Has the socket broken?  Decides what follows if so. */
+/* Has the socket broken?  If so, decides what follows. */
 void conn_ask_broken(struct sl_conn *conn);
 /* Show the plugin its kept input again.  Not under a callback. */
 void conn_represent(struct sl_conn *conn);
@@ -309,8 +322,8 @@ void conn_represent(struct sl_conn *conn);
 
 void conn_follow_slowly(struct sl_conn *conn);
 /*
- * Take the connection to the newest version of its service that takes it.
- * May call `migrate` (not under a callback, then), or begin to close it.
+ * Move the connection to the newest version of its service that accepts it.
+ * May call `migrate`, so not under a callback.  May begin to close it.
  */
 static inline void
 conn_follow(struct sl_conn *conn)
@@ -318,19 +331,23 @@ conn_follow(struct sl_conn *conn)
 	if (conn->service->successor != NULL)
 		conn_follow_slowly(conn);
 }
-/* The same under a callback: stops where `migrate` would have to be called. */
+/* The same, safe under a callback: stops where `migrate` would be called. */
 void conn_follow_quietly(struct sl_conn *conn);
 
 /* conn_start.c */
 
-/* When it has taken too long; UINT64_MAX: never. */
+/* When the current phase has taken too long; UINT64_MAX: never. */
 uint64_t conn_phase_deadline(const struct sl_conn *conn);
 /*
- * It is MARK_STARTING: go on with that.  When it is open, calls `open`; when it
- * fails or is being closed, it ends.  Only conn_settle() calls it.
+ * Go on with the start of a connection that is MARK_STARTING.  Once the stream
+ * is open, calls `open`.  If the start fails, or the connection is being
+ * closed, decides its end.  Only conn_settle() calls it.
  */
 void conn_start(struct sl_conn *conn);
-/* It ends without having been open: tell whoever has to know. */
+/*
+ * It ends and `open` did not succeed: if an error ended it before it was open,
+ * tell the plugin by `connect_error` or `handshake`.
+ */
 void conn_tell_failure(struct sl_conn *conn);
 
 /* conn_deadline.c */
@@ -338,17 +355,17 @@ void conn_tell_failure(struct sl_conn *conn);
 /* Set the timer to the earliest deadline.  Only conn_settle() calls it. */
 void conn_set_timer(struct sl_conn *conn);
 /*
- * Its timer has run out: end what is due.  The deadline may have moved.  Not
- * under a callback, and the caller settles.
+ * The timer has run out: if a deadline is due, and has not moved since, act on
+ * it.  Not under a callback; the caller settles.
  */
 void conn_judge_time(struct sl_conn *conn);
 /*
- * Nothing ends before this look.  Timers run before sockets that became ready
- * in the same pass, and after a callback that took long: what the peer sent in
- * time may still lie in the socket, it may have taken what we sent, and the
- * kernel may have room again.
- * Returns false when that changes everything: the peer's end was there, which
- * conn_settle() has yet to tell.
+ * The last look at the socket, before a deadline may end the connection.  A
+ * timer runs before sockets that became ready in the same pass, and may run
+ * late after a long callback.  So there may be input that came in time, the
+ * peer may have taken output, and the kernel may have room again.
+ * Returns false if this look found the end of the input: then conn_settle() has
+ * to handle that first, and no deadline is judged.
  */
 bool conn_last_look(struct sl_conn *conn);
 /* The idle time counts from now. */
@@ -356,50 +373,54 @@ void conn_restart_idle(struct sl_conn *conn);
 
 /* conn_events.c */
 
-/* Hear of these alone, EV_READ and EV_WRITE, and of its breaking if none. */
+/*
+ * Wait for exactly these events: EV_READ, EV_WRITE, both or none.  If none, the
+ * connection still hears when its socket breaks.
+ */
 void conn_want_events(struct sl_conn *conn, unsigned int wants);
-/* Of nothing any more. */
+/* Wait for no event any more. */
 void conn_forget_events(struct sl_conn *conn);
 
 /* conn_end.c */
 
 /*
- * Both halves are closed: tell the plugin, give everything back.  The memory
- * stays until the pass is over.  Only conn_settle() calls it.
+ * Both halves are closed: tell the plugin, log it, and release everything but
+ * the connection itself, which stays until the pass is over.  Only
+ * conn_settle() calls it.
  */
 void conn_end(struct sl_conn *conn);
-/* After the pass. */
+/* Free it, after the pass in which it ended. */
 void conn_free(struct sl_conn *conn);
 
 /* conn_settle.c */
 
-/* Do what is due: flush, callbacks, ending.  Not for use under a callback. */
+/* Do what is due: flush, call back, end.  Not under a callback. */
 void conn_settle(struct sl_conn *conn);
 
 /* conn_turn.c */
 
-/* For the life of the process.  0, or -1 with errno. */
+/* Once per process.  Returns 0, or -1 with errno. */
 int conn_init(void);
 void conn_done(void);
 
 /*
- * A new connection over a stream; stream and seat are taken over, also on
- * failure, when they are given back.  May be used under a callback: nothing is
- * called.  The caller settles or pends; then it starts, and `open` comes when
- * that is done.  Returns NULL when there is no memory; that is logged.
+ * A new connection over a stream.  It owns stream and seat from now on; on
+ * failure both are released.  Safe under a callback: no callback is called.
+ * The caller settles or pends; then the connection starts, and `open` comes
+ * when it has started.  Returns NULL when there is no memory; that is logged.
  */
 struct sl_conn *conn_new(struct endpoint *endpoint, struct sl_service *service,
     struct stream stream, struct seat seat);
-/* Who is at the other end.  At first it is an unnamed unix socket. */
+/* Set the peer's address.  Until then it is an unnamed unix socket. */
 void conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer,
     socklen_t len);
 
 /* After a pass: settle what is pending, then free what has ended. */
 void conn_after_pass(void);
-/* Is there anything for it to do? */
+/* Would conn_after_pass() have anything to do? */
 bool conn_work_left(void);
 
-/* A deadline of its listener or worker has passed: close it, after a look. */
+/* A deadline of its listener or worker is over: look once more, then close. */
 void conn_expire(struct sl_conn *conn, enum sl_why why);
 
 #endif

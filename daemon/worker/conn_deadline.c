@@ -1,7 +1,7 @@
 /*
- * conn_deadline.c: what time ends.  A connection has one timer, set to the
- * earliest of what may be due; activity only stores the time, and a timer that
- * finds its deadline moved sets itself again.
+ * conn_deadline.c: the deadlines of a connection.  It has one timer, set to the
+ * earliest deadline.  Activity only stores the time.  When the timer runs out
+ * and the deadline has moved meanwhile, the timer is set again.
  */
 
 #include "worker/conn.h"
@@ -15,32 +15,34 @@
 #include "worker/engine.h"
 
 /*
- * While an end waits for the peer's acknowledgement nothing wakes us when it
- * comes, so we ask: every linger timeout, but not more often than this.
+ * No event tells that the peer has acknowledged the last output.  So while an
+ * end waits for that, we ask: every linger timeout, but not more often than
+ * this.
  */
 #define ASK_AGAIN_MS 100
 
 /*
- * limits.min_rate is judged over so long, each time.  A window that ends later
- * than that by so much is not judged: either this worker was held up and offered
- * nothing, or no minimum was set for a while.
+ * The length of the window in which limits.min_rate is judged.  A window that
+ * ends RATE_LATE_MS too late is not judged: either this worker was held up and
+ * offered nothing, or no minimum was set for a while.
  */
 #define RATE_WINDOW_MS 10000
 #define RATE_LATE_MS 1000
 
 /*
- * A closing connection whose peer takes nothing is given up after this long
- * even where the operator set no write timeout.
+ * A closing connection whose peer takes nothing is given up after this long,
+ * even if the operator set no write timeout.
  */
 #define CLOSING_STALL_MS 30000
 
 /*
- * What lies in a socket is a few MiB at most, and each read takes up to 256
- * KiB; whoever sends faster than that does not hold a deadline up for ever.
+ * A socket holds a few MiB at most, and each read takes up to 256 KiB, so these
+ * reads empty it.  A limit is needed so that a peer that sends faster than we
+ * read cannot put off a deadline for ever.
  */
 #define LOOK_READS_MAX 32
 
-/* 0: none. */
+/* The idle timeout; 0: none. */
 static uint64_t
 idle_ms(const struct sl_conn *conn)
 {
@@ -66,6 +68,7 @@ idle_deadline(const struct sl_conn *conn)
 	return conn->active_ms + idle;
 }
 
+/* How long output may wait for the peer; 0: for ever. */
 static uint64_t
 stall_ms(const struct sl_conn *conn)
 {
@@ -74,7 +77,7 @@ stall_ms(const struct sl_conn *conn)
 	return ms == 0 && conn->closing_ms != 0 ? CLOSING_STALL_MS : ms;
 }
 
-/* When output has waited for too long. */
+/* When output will have waited too long. */
 static uint64_t
 stall_deadline(const struct sl_conn *conn)
 {
@@ -83,7 +86,7 @@ stall_deadline(const struct sl_conn *conn)
 	return conn->progress_ms + stall_ms(conn);
 }
 
-/* Are we through, but not known to have been heard? */
+/* Has all output been sent, but not all of it acknowledged? */
 static bool
 awaits_acknowledgement(const struct sl_conn *conn)
 {
@@ -91,7 +94,7 @@ awaits_acknowledgement(const struct sl_conn *conn)
 	    conn_undelivered(conn) > 0;
 }
 
-/* When the wait for the peer is over: to take the rest, or to end as well. */
+/* When we stop waiting for the peer to take the rest, or to end as well. */
 static uint64_t
 linger_deadline(const struct sl_conn *conn)
 {
@@ -120,7 +123,7 @@ rate_deadline(const struct sl_conn *conn)
 	if (conn->endpoint->limits->min_rate == 0)
 		return UINT64_MAX;
 	if (conn->extra == NULL || conn->extra->rate_ms == 0)
-		return UINT64_MAX; /* there is no memory to judge it */
+		return UINT64_MAX; /* no memory to judge it */
 	return conn->extra->rate_ms + RATE_WINDOW_MS;
 }
 
@@ -144,7 +147,7 @@ deadline(const struct sl_conn *conn)
 	return earlier(at, rate_deadline(conn));
 }
 
-/* Does it wait for something that the kernel will not tell by itself? */
+/* Does it wait for something that causes no event? */
 static bool
 must_ask(const struct sl_conn *conn)
 {
@@ -166,7 +169,7 @@ ask_at(const struct sl_conn *conn)
 	    (linger_ms > ASK_AGAIN_MS ? linger_ms : ASK_AGAIN_MS);
 }
 
-/* limits.min_rate is judged by what comes from now on. */
+/* Begin a window of limits.min_rate. */
 static void
 begin_window(struct sl_conn *conn)
 {
@@ -193,10 +196,10 @@ conn_set_timer(struct sl_conn *conn)
 		timers_cancel(engine.timers, &conn->timer);
 	else if (conn->timer.index == 0 || at < conn->timer.at_ms)
 		timers_set(engine.timers, &conn->timer, at);
-	/* A later deadline waits for the timer: see conn_on_timer(). */
+	/* If the deadline is later, the timer is set again when it runs out. */
 }
 
-/* Input that may not be read now is traffic when more of it has come. */
+/* Input that may not be read now still counts as traffic if it grows. */
 static void
 look_at_unread(struct sl_conn *conn)
 {
@@ -224,7 +227,7 @@ conn_last_look(struct sl_conn *conn)
 		before = conn->bytes_in;
 		conn_read(conn);
 		if (conn->bytes_in == before)
-			break; /* to the end, or as far as it may be read */
+			break; /* nothing left that may be read */
 	}
 	look_at_unread(conn);
 	conn_ask_progress(conn);
@@ -236,12 +239,13 @@ conn_last_look(struct sl_conn *conn)
 }
 
 /*
- * Did the peer take too little in the window of limits.min_rate that ends?  Only
- * if what was on its way at the beginning is so still, or if there was no room
- * at either end.  That something is on its way says nothing: it is always so
- * where little is sent often, or where the way is long.  What waits in a unix
- * socket says nothing either: it is counted with the kernel's own memory for it,
- * which is far more than a few bytes sent.
+ * The window of limits.min_rate is over: did the peer take too little in it?
+ * Only if some output that was on its way when the window began is still on its
+ * way, or if the connection was blocked at both ends of the window.  That
+ * output is on its way says nothing by itself: this is always so when little is
+ * sent often, or when the round trip is long.  What waits in a unix socket says
+ * nothing either: the kernel counts its own memory for it, which is far more
+ * than a few bytes sent.
  */
 static bool
 too_slow(struct sl_conn *conn)
@@ -268,7 +272,7 @@ stalled(struct sl_conn *conn)
 		conn_fail(conn, SL_WHY_WRITE_STALL, ETIMEDOUT, SL_STAGE_WRITE);
 }
 
-/* End what is still due. */
+/* Act on the deadlines that are still due after the last look. */
 static void
 expire(struct sl_conn *conn)
 {
@@ -280,7 +284,7 @@ expire(struct sl_conn *conn)
 	    (rate_deadline(conn) <= now && too_slow(conn))) {
 		stalled(conn);
 	} else if (idle_deadline(conn) <= now) {
-		conn->active_ms = now; /* the timer starts anew */
+		conn->active_ms = now; /* the idle time starts again */
 		if (!callback_timeout(conn))
 			conn_close(conn, SL_WHY_IDLE);
 	}

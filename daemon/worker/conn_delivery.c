@@ -1,8 +1,8 @@
 /*
- * conn_delivery.c: what has become of the output.  What the kernel has taken is
- * sent; what the peer has acknowledged has arrived.  The kernel is asked when a
- * deadline would end something, and when a connection ends, never for each
- * message.
+ * conn_delivery.c: how far the output has come.  Output that the kernel has
+ * taken is sent; output that the peer has acknowledged has arrived.  The kernel
+ * is asked when a deadline would end something, and when a connection ends, but
+ * never for each message.
  */
 
 #include "worker/conn.h"
@@ -32,14 +32,15 @@ conn_drop_output(struct sl_conn *conn)
 uint64_t
 conn_undelivered(const struct sl_conn *conn)
 {
-	/* What lies in a unix socket is the peer's, whatever becomes of us. */
+	/* The peer can read what is in a unix socket even after we are gone. */
 	return (uint64_t)conn->lost +
 	    (conn->stream.is_unix ? 0 : conn->waiting);
 }
 
 /*
- * When the peer took what it has taken since the last look.  A unix socket does
- * not say: at once, if nothing waited then or waits now.
+ * When the peer took the output that it has taken since we last asked.  A unix
+ * socket does not tell.  There, if nothing waited then and nothing waits now,
+ * the peer took it as soon as it was sent; otherwise we say now.
  */
 static uint64_t
 taken_at(const struct sl_conn *conn, bool waited)
@@ -68,10 +69,11 @@ conn_ask_progress(struct sl_conn *conn)
 		conn->progress_ms = at;
 	has_room = conn->stream.is_unix && !conn_marked(conn, MARK_BLOCKED);
 	/*
-	 * What was sent is traffic when it was sent, unless what had been sent
-	 * before still waits: then nobody takes it.  For a unix socket that
-	 * means that it is full, since what waits there is memory: two messages
-	 * take up more of it than ten that were taken.
+	 * Output counts as traffic from when it was sent, unless older output
+	 * still waits: then the peer takes nothing.  For a unix socket, "waits"
+	 * means that it is full, because the kernel counts memory there and not
+	 * bytes: two messages that wait may take up more than ten that were
+	 * read.
 	 */
 	if ((moved || !waited || has_room) &&
 	    conn->progress_ms > conn->active_ms)

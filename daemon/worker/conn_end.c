@@ -1,6 +1,6 @@
 /*
- * conn_end.c: the end of a connection: what it was for, who is told, and that
- * everything is given back.
+ * conn_end.c: the end of a connection: find the final reason, tell the plugin
+ * and the log, and release everything.
  */
 
 #include "worker/conn.h"
@@ -16,7 +16,7 @@
 #include "worker/listener.h"
 #include "worker/service.h"
 
-/* `after` is why it was being closed when output was left behind. */
+/* `after`: the first reason, which differs if output was left undelivered. */
 static void
 log_access(const struct sl_conn *conn, uint32_t after)
 {

@@ -1,6 +1,6 @@
 /*
- * conn_events.c: which events of its descriptor a connection hears of.  This is
- * the one place where the descriptor is registered.
+ * conn_events.c: which events of its descriptor a connection waits for.  The
+ * descriptor is registered in this file alone.
  */
 
 #include "worker/conn.h"
@@ -10,7 +10,7 @@
 #include "worker/engine.h"
 #include "worker/hangup.h"
 
-/* Register for exactly these. */
+/* Register for exactly these events. */
 static void
 arm(struct sl_conn *conn, unsigned int wants)
 {
@@ -21,7 +21,9 @@ arm(struct sl_conn *conn, unsigned int wants)
 	conn->wants = wants;
 	if (wants == 0)
 		return;
-	/* The callback is that of its birth; the descriptor may be newer. */
+	/*
+	 * The callback is the one set at creation; the descriptor may be new.
+	 */
 	if (event_assign(&conn->event, engine.base, conn->stream.fd,
 		wants | EV_PERSIST, event_get_callback(&conn->event),
 		conn) == -1 ||
@@ -38,7 +40,7 @@ conn_want_events(struct sl_conn *conn, unsigned int wants)
 	if (conn->stream.fd == -1)
 		return; /* there is no socket yet */
 	arm(conn, wants);
-	/* Where nothing is wanted of it, it may still break. */
+	/* If we wait for no event, the socket may still break. */
 	if (conn->wants == 0 && !conn->watched)
 		conn->watched = hangup_watch(conn->stream.fd, conn) == 0;
 }

@@ -1,7 +1,7 @@
 /*
- * conn_follow.c: how connections come to new code.  COMMIT changes one pointer
- * per listener; each connection walks along the chain of versions before its
- * next event, and a sweep takes the quiet ones.
+ * conn_follow.c: how connections move to new code.  COMMIT changes one pointer
+ * per listener.  Each connection walks along the chain of versions before its
+ * next event, and a sweep moves the quiet ones.
  */
 
 #include "worker/conn.h"
@@ -12,7 +12,7 @@
 #include "worker/plugin.h"
 #include "worker/service.h"
 
-/* Does the connection need `migrate` to come to `to`? */
+/* Does the connection need `migrate` to move to this version? */
 static bool
 needs_migrate(const struct sl_conn *conn, const struct sl_service *to)
 {
@@ -26,7 +26,7 @@ migrate(struct sl_conn *conn, struct sl_service *to)
 	char label[CONN_LABEL_MAX];
 	int rc;
 
-	/* It sees the service it comes to, and is not moved on meanwhile. */
+	/* `migrate` sees the new service, and nothing moves it on meanwhile. */
 	conn->service = to;
 	conn->stays = true;
 	rc = callback_migrate(conn, to, from->plugin->descriptor.state_version);

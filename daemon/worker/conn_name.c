@@ -17,7 +17,7 @@ struct conn_names {
 	char remote_text[ADDRESS_TEXT_MAX], local_text[ADDRESS_TEXT_MAX];
 };
 
-/* What people get when memory is short: never NULL. */
+/* What a plugin gets when there is no memory: it never gets NULL. */
 static const struct sl_address unknown = {
 	.size = sizeof(unknown),
 	.text = "unknown",

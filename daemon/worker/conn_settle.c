@@ -1,7 +1,7 @@
 /*
  * conn_settle.c: what follows from an event.  Events and calls only move
- * halves, fill the queue and set marks; when no callback runs any more,
- * conn_settle() looks at the connection as it is and does what is due.
+ * halves, fill the queue and set marks.  When no callback is running any more,
+ * conn_settle() looks at the state of the connection and does what is due.
  */
 
 #include "worker/conn.h"
@@ -14,7 +14,7 @@
 #include "worker/engine.h"
 #include "worker/hangup.h"
 
-/* Both halves are closed, but not all that we sent has arrived? */
+/* Both halves are closed: do we still wait for output to arrive? */
 static bool
 awaits_delivery(struct sl_conn *conn)
 {
@@ -27,7 +27,7 @@ awaits_delivery(struct sl_conn *conn)
 	return true;
 }
 
-/* Somebody has ended the input who may not be the peer. */
+/* The input has ended with a fault: it may not be the peer who ended it. */
 static void
 cut_short(struct sl_conn *conn)
 {
@@ -37,7 +37,7 @@ cut_short(struct sl_conn *conn)
 	conn_close(conn, by.why);
 }
 
-/* End of file, and the plugin has seen all that it is going to see. */
+/* End of file: tell the plugin, once it has seen all input that it can take. */
 static void
 finish_input(struct sl_conn *conn)
 {
@@ -67,7 +67,7 @@ represent_due(const struct sl_conn *conn)
 	    !conn_marked(conn, MARK_PAUSED);
 }
 
-/* Full, and nothing that could make the plugin take more of it? */
+/* Is the kept input full, with nothing to come that frees some of it? */
 static bool
 input_stuck(const struct sl_conn *conn)
 {
@@ -75,13 +75,13 @@ input_stuck(const struct sl_conn *conn)
 	    !conn_marked(conn, MARK_DRAIN_OWED | MARK_PAUSED | MARK_REPRESENT);
 }
 
-/* For what comes next. */
+/* Set the events and the timer that we wait for next. */
 static void
 await(struct sl_conn *conn)
 {
 	unsigned int wants = 0;
 
-	if (conn_can_read(conn)) /* or start */
+	if (conn_can_read(conn)) /* true also while it starts */
 		wants |= conn->stream.recv_needs;
 	if (conn_marked(conn, MARK_BLOCKED) && !conn_marked(conn, MARK_STARVED))
 		wants |= conn->stream.send_needs;

@@ -1,7 +1,8 @@
 /*
- * conn_start.c: from born to open.  A stream may have to find its peer, connect
- * to it, read who it is and shake hands before there is anything for a plugin.
- * Until then the plugin hears nothing, and what it writes waits in the queue.
+ * conn_start.c: a connection from its creation to `open`.  A stream may have to
+ * look up its peer, connect, read a preamble and do a TLS handshake before any
+ * byte of the plugin can move.  Until then the plugin gets no input, and what
+ * it writes waits in the queue.
  */
 
 #include "worker/conn.h"
@@ -15,7 +16,7 @@
 #include "worker/endpoint.h"
 #include "worker/engine.h"
 
-/* What a phase is called, and why one has ended that failed. */
+/* The name of each phase, and the reason and stage if it fails. */
 static const struct {
 	const char *name;
 	enum sl_why why;
@@ -29,7 +30,7 @@ static const struct {
 	[PHASE_OPEN] = { "open", SL_WHY_RESET, SL_STAGE_NONE },
 };
 
-/* The one way to move it.  Its time counts from now. */
+/* The one way to change the phase.  The time of the new one counts from now. */
 static void
 set_phase(struct sl_conn *conn, enum phase to)
 {
@@ -43,7 +44,7 @@ set_phase(struct sl_conn *conn, enum phase to)
 	conn->active_ms = engine_now();
 }
 
-/* 0: it may take for ever. */
+/* How long the current phase may take; 0: for ever. */
 static uint64_t
 phase_ms(const struct sl_conn *conn)
 {
@@ -66,7 +67,7 @@ conn_phase_deadline(const struct sl_conn *conn)
 	return conn->active_ms + ms;
 }
 
-/* Start() said no. */
+/* start() has failed for good. */
 static void
 failed(struct sl_conn *conn, int error)
 {
@@ -79,7 +80,7 @@ failed(struct sl_conn *conn, int error)
 		    phases[conn->phase].stage);
 }
 
-/* Not now, but perhaps in time. */
+/* start() has to be called again, unless the phase has run out of time. */
 static void
 not_yet(struct sl_conn *conn, int error)
 {
@@ -107,7 +108,7 @@ open_it(struct sl_conn *conn)
 		conn->opened = true;
 }
 
-/* One phase.  Returns false when it is not over. */
+/* Work on the current phase.  Returns true when it is over. */
 static bool
 go_on(struct sl_conn *conn)
 {
@@ -133,7 +134,7 @@ go_on(struct sl_conn *conn)
 void
 conn_start(struct sl_conn *conn)
 {
-	/* Whoever closes it now, or breaks it, does not wait for it to open. */
+	/* A connection that was closed or broke before it opened ends now. */
 	if (conn_closing(conn) || conn_marked(conn, MARK_SALVAGE)) {
 		conn_fail(conn, conn->ending.why, conn->ending.sys_errno,
 		    conn->ending.stage);
@@ -148,7 +149,7 @@ conn_start(struct sl_conn *conn)
 void
 conn_tell_failure(struct sl_conn *conn)
 {
-	/* An end that somebody has asked for is none, and who is it to tell? */
+	/* Before `open`, an end that is not an error is not reported. */
 	if (conn->phase == PHASE_OPEN || conn->fault.why == SL_WHY_NONE)
 		return;
 	if (conn->is_client)

@@ -1,7 +1,7 @@
 /*
- * conn_turn.c: how a connection comes to have a turn: it is born, there is an
- * event, a time is over, somebody has touched it in this pass.  Each ends with
- * conn_settle().
+ * conn_turn.c: the occasions on which a connection gets a turn: an event, a
+ * timer, a broken socket, or conn_pend() in this pass.  Each turn ends with
+ * conn_settle().  Connections are also created here.
  */
 
 #include "worker/conn.h"
@@ -16,9 +16,9 @@
 #include "worker/hangup.h"
 
 /*
- * Is it as an idle connection is, so that conn_settle() would find nothing?
- * This is the end of most events.  The idle timer needs no look: it is set
- * already, and activity only pushes it back.
+ * Is the connection idle, so that conn_settle() would find nothing to do?  Most
+ * events end here.  The idle timer need not be looked at: it is already set,
+ * and activity only moves its deadline later.
  */
 static bool
 quiet(const struct sl_conn *conn)
@@ -28,7 +28,7 @@ quiet(const struct sl_conn *conn)
 	    conn_unsent(conn) == 0 && conn->input == NULL;
 }
 
-/* A share of input and output, where no event gives one. */
+/* A turn that was asked for by conn_pend() and not by an event. */
 static void
 take_turn(struct sl_conn *conn)
 {
@@ -60,7 +60,7 @@ event_cb(evutil_socket_t fd, short what, void *arg)
 	conn_settle(conn);
 }
 
-/* Something may be due, or its deadline has moved. */
+/* A deadline may be due, or may have moved. */
 static void
 on_timer(struct timer *timer)
 {
@@ -71,7 +71,7 @@ on_timer(struct timer *timer)
 	conn_settle(conn);
 }
 
-/* The socket has broken, or both sides have finished, and that is all. */
+/* The socket has broken, or both sides have finished; see hangup.h. */
 static void
 on_broken(void *arg)
 {
@@ -126,7 +126,7 @@ void
 conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer, socklen_t len)
 {
 	conn_names_free(conn);
-	/* A unix socket with a name is longer, and shown without it. */
+	/* The address of a named unix socket is longer: it is shown unnamed. */
 	memset(&conn->peer, 0, sizeof(conn->peer));
 	conn->peer.sa.sa_family = AF_UNIX;
 	if (len > 0 && len <= sizeof(conn->peer))

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROW_MIN 1024 /* bytes of room to read into at least */
+#define GROW_MIN 1024 /* bytes: the least room to read into */
 
 size_t input_ahead;
 
-/* What is kept has changed: how much of it is above the limit? */
+/* The kept input has changed: count again how much is above the limit. */
 static void
 count_ahead(struct input *input, size_t most)
 {
@@ -36,7 +36,7 @@ input_keep(struct input **input, const void *buf, size_t len, size_t most)
 	return 0;
 }
 
-/* To the front, so that all the room is behind it. */
+/* Move the kept input to the front, so that all the room is behind it. */
 static void
 move_up(struct input *input)
 {
