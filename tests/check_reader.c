@@ -1,23 +1,15 @@
 /* check_reader.c: the reader as the master sees it: what it answers to what. */
 
-#include "fixture.h"
-#include "tiny_elf.h"
-
 #include <limits.h>
-#include <signal.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
-#include "base/error.h"
 #include "base/log.h"
 #include "base/memfd.h"
-#include "base/roles.h"
 #include "config/bundle.h"
 #include "config/settings.h"
 #include "image/image.h"
-#include "ipc/msg.h"
-#include "ipc/packet.h"
+#include "reader_fixture.h"
+#include "tiny_elf.h"
 
 #define PROBLEMS_MAX 64
 
@@ -36,51 +28,10 @@ static struct {
 	int status;	       /* of the process */
 } answer;
 
-static pid_t
-start(int *ret_channel)
-{
-	int pair[2];
-	pid_t pid;
-
-	ck_assert_int_eq(
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	pid = fork();
-	ck_assert_int_ne(pid, -1);
-	if (pid == 0) {
-		if (pair[0] != CHILD_CHANNEL_FD)
-			close(pair[0]);
-		if (pair[1] == CHILD_CHANNEL_FD)
-			fcntl(pair[1], F_SETFD, 0);
-		else
-			dup2(pair[1], CHILD_CHANNEL_FD);
-		_exit(reader_main());
-	}
-	close(pair[1]);
-	*ret_channel = pair[0];
-	return pid;
-}
-
 static void
-hello(int channel, const char *config, bool check_only)
+take(const struct msg *msg)
 {
-	struct msg msg = {
-		.type = MSG_HELLO,
-		.generation = 7,
-		.fd = -1,
-		.hello.uid = (uint32_t)-1,
-		.hello.gid = (uint32_t)-1,
-		.hello.master_pid = (uint32_t)getpid(),
-		.hello.check_only = check_only,
-		.hello.config = config,
-	};
-
-	ck_assert_int_eq(packet_send(channel, &msg), 0);
-}
-
-static void
-take(struct msg *msg)
-{
-	ck_assert_uint_eq(msg->generation, 7);
+	ck_assert_uint_eq(msg->generation, READER_GENERATION);
 	ck_assert_uint_eq(answer.verdict, 0);
 	switch (msg->type) {
 	case MSG_PROBLEM:
@@ -117,20 +68,9 @@ take(struct msg *msg)
 static void
 read_config(const char *config, bool check_only)
 {
-	struct packet room;
-	struct error err;
-	struct msg msg;
-	int channel;
-	pid_t pid;
-
 	memset(&answer, 0, sizeof(answer));
 	answer.bundle = -1;
-	pid = start(&channel);
-	hello(channel, config, check_only);
-	while (packet_recv(channel, &room, &msg, &err) == 1)
-		take(&msg);
-	ck_assert_int_eq(waitpid(pid, &answer.status, 0), pid);
-	close(channel);
+	answer.status = reader_run(config, check_only, take);
 }
 
 static void
@@ -284,13 +224,13 @@ START_TEST(a_master_that_says_nonsense_or_leaves_is_left)
 {
 	const struct msg commit = { .type = MSG_COMMIT, .generation = 1 };
 	int channel, status;
-	pid_t pid = start(&channel);
+	pid_t pid = reader_start(&channel);
 
 	ck_assert_int_eq(packet_send(channel, &commit), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 	close(channel);
-	pid = start(&channel);
+	pid = reader_start(&channel);
 	close(channel);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
