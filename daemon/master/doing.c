@@ -26,8 +26,8 @@ gen_of(const struct worker_row *worker, const struct gen *next, uint32_t number)
 	if (next != NULL && next->number == number)
 		return next;
 	/*
-	 * Older code is named by the committed generation: mostly it is the
-	 * same.
+	 * Older code is named by the committed generation, since mostly that
+	 * has the same names.
 	 */
 	return committed != NULL && number <= committed->number ? committed
 								: NULL;
@@ -96,7 +96,7 @@ doing_name(const struct worker_row *worker, const struct gen *next,
 		snprintf(text, size, "callback %s", callback_name(callback));
 }
 
-/* Returns false when the kernel would let it run. */
+/* Tell why the kernel does not let it run.  Returns false when it does. */
 static bool
 tell_held(const struct worker_row *worker, char text[DOING_MAX])
 {

@@ -1,6 +1,6 @@
 /*
- * doing.h: what a worker is doing, in words: for whoever waits for it.  From
- * the board, which workers write, and from what the kernel shows.
+ * doing.h: what a worker is doing, in words, for the log and for sluicectl.  It
+ * is known from the board, which workers write, and from the kernel.
  */
 
 #ifndef SLUICE_MASTER_DOING_H
@@ -24,7 +24,7 @@ void doing_name(const struct worker_row *worker, const struct gen *next,
     uint32_t callback, uint64_t code, char *text, size_t size);
 
 /*
- * Why it does not answer: "is stopped by a debugger (process 7)", "callback
+ * Why it does not answer: "it is stopped by a debugger (process 7)", "callback
  * data of plugin chat (listener room) has been running for 900 ms".
  */
 void doing_text(const struct worker_row *worker, const struct gen *next,

@@ -1,4 +1,4 @@
-/* gen.c: a generation is put together, kept and sent to workers. */
+/* gen.c: puts a generation together, keeps it and sends it to workers. */
 
 #include "master/gen.h"
 
@@ -164,7 +164,7 @@ gen_take_bundle(struct gen *gen, struct msg *msg, struct error *err)
 	gen->bundle_fd = msg->fd;
 	msg->fd = -1;
 	if (!memfd_is_sealed(gen->bundle_fd))
-		return error_set(err, "a bundle that can still change");
+		return error_set(err, "a bundle that is not sealed");
 	gen->settings = bundle_read(gen->bundle_fd, err);
 	if (gen->settings == NULL)
 		return -1;
@@ -188,7 +188,7 @@ take_sealed(int *slot, struct msg *msg, const char *what, struct error *err)
 	 * worker.
 	 */
 	if (!memfd_is_sealed(*slot))
-		return error_set(err, "%s that can still change", what);
+		return error_set(err, "%s that is not sealed", what);
 	return 0;
 }
 
@@ -231,7 +231,8 @@ gen_take_facts(struct gen *gen, const struct msg *msg, struct error *err)
 	struct image_facts *facts;
 
 	if (msg->facts.image >= gen->settings->image_count)
-		return error_set(err, "facts about an image that is not there");
+		return error_set(err,
+		    "facts about an image that does not exist");
 	facts = &gen->images[msg->facts.image].facts;
 	facts->known = true;
 	facts->flags = msg->facts.flags;

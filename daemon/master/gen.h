@@ -1,6 +1,7 @@
 /*
- * gen.h: one generation as the master holds it: the settings, what they travel
- * in, the plugin images, what the probe learned about them, and the sockets.
+ * gen.h: one generation as the master holds it: the settings, the bundle that
+ * carries them, the plugin images, what the probe learned about these, and the
+ * sockets.
  */
 
 #ifndef SLUICE_MASTER_GEN_H
@@ -103,22 +104,22 @@ unsigned int gen_bind(struct gen *gen, struct sockets *sockets,
     struct slots *slots, uint32_t workers, const struct gen_teller *teller);
 
 /*
- * Begin to listen on the sockets that are bound only, if they are for workers
- * below `below` or for all.  As gen_bind().
+ * Begin to listen on the sockets that are only bound so far, if they are for
+ * workers below `below` or for all.  Returns and tells as gen_bind().
  */
 unsigned int gen_listen(struct gen *gen, uint32_t below,
     const struct gen_teller *teller);
 
 /*
- * If the workers below `below` alone went from one generation to the next:
- * would nobody accept from some socket?
+ * If only the workers below `below` went from one generation to the next, would
+ * there be a socket from which no worker accepts?
  */
 bool gen_takes_sockets(const struct gen *from, const struct gen *next,
     uint32_t below);
 
 /*
- * A worker comes up: restore its sockets.  One that cannot be restored and that
- * no client can reach is made anew, unless all workers share it.
+ * A worker comes up: restore its sockets.  A socket that cannot be restored and
+ * that no client can reach is made anew, unless all workers share it.
  */
 void gen_restore_sockets(struct gen *gen, uint32_t worker);
 
@@ -142,8 +143,8 @@ bool gen_is_served_by(const struct gen *gen, const char *listener,
     const char *plugin);
 
 /*
- * Nobody serves it any more: close its sockets, except those that other
- * generations have.
+ * No worker serves this generation any more: close its sockets, except those
+ * that other generations have.
  */
 void gen_end_sockets(struct gen *gen);
 

@@ -1,9 +1,10 @@
 /*
- * gen_sockets.c: which sockets a generation needs.  A plugin that knows of
- * processes gets one TCP socket per worker, of which the kernel picks; any
- * other is served by one worker, chosen by the listener's slot, so that it
- * stays with that worker over reloads.  That one takes over all sockets that
- * the listener had before: closing them would reset the clients that wait.
+ * gen_sockets.c: which sockets a generation needs.  If the plugin can serve
+ * from many workers (SL_MANY_WORKERS), each worker gets a TCP socket, and the
+ * kernel picks one for each connection.  Any other listener is served by one
+ * worker, chosen by the listener's slot, so that it stays with that worker over
+ * reloads.  That worker takes over all sockets that the listener had before:
+ * closing them would reset the clients that wait.
  */
 
 #include "master/gen.h"
@@ -62,7 +63,7 @@ add_row(struct gen *gen, uint32_t l, uint32_t a, uint32_t serves,
 	if (row == NULL) {
 		error_sys(err, "cannot listen");
 	} else if (is_taken(gen, sock)) {
-		error_set(err, "%s is listened on twice",
+		error_set(err, "%s is used by two addresses or listeners",
 		    sock_text(sock, text));
 	} else {
 		row->listener = l;
@@ -200,7 +201,7 @@ gen_listen(struct gen *gen, uint32_t below, const struct gen_teller *teller)
 		listener = &gen->settings->listeners[row->listener];
 		if (row->worker != ALL_WORKERS && row->worker >= below)
 			continue;
-		if (row->sock == NULL) /* stopped by its plugin meanwhile */
+		if (row->sock == NULL) /* a plugin stopped this listener */
 			continue;
 		if (sock_listen(row->sock, listener, &err) == 0)
 			continue;
@@ -268,9 +269,9 @@ gen_restore_sockets(struct gen *gen, uint32_t worker)
 		    sock_restore(row->sock, listener->name) == 0)
 			continue;
 		/*
-		 * The other workers would still use the old one, and clients
-		 * may wait in it, unless it was shut down: a reload empties it
-		 * first.
+		 * A shared socket stays, since the other workers would still
+		 * use it, and so does one in which clients may wait: a reload
+		 * empties it before it makes a new one.
 		 */
 		if (row->worker != ALL_WORKERS && sock_is_deaf(row->sock))
 			replace(gen, row, listener);

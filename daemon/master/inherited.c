@@ -33,8 +33,8 @@ env_number(const char *name)
 }
 
 /*
- * The next name of the colon-separated list, "unknown" when there is none; as
- * systemd says it.
+ * The next name of the colon-separated list, or "unknown", as systemd says,
+ * when there is none.
  */
 static char *
 next_name(const char **list)

@@ -17,8 +17,8 @@ struct inherited {
 };
 
 /*
- * Take what is for us, and these variables out of the environment; close all
- * other descriptors above 2.  0, or -1: no memory.
+ * Take the sockets that are for us, remove these variables from the
+ * environment, and close all other descriptors above 2.  0, or -1: no memory.
  */
 int inherited_take(struct inherited *ret);
 void inherited_done(struct inherited *inherited);
@@ -27,8 +27,8 @@ unsigned int inherited_count(const struct inherited *inherited,
     const char *name);
 
 /*
- * Number `number` of that name, borrowed; -1: none, or not a listening stream
- * socket.
+ * The socket with number `number` among those of that name, borrowed; -1: there
+ * is none, or it is not a listening stream socket.
  */
 int inherited_fd(const struct inherited *inherited, const char *name,
     unsigned int number, struct error *err);

@@ -19,8 +19,8 @@
 #define DRAIN_GRACE_MS \
 	1000 /* after drain_timeout: workers close what is left politely */
 #define STOP_MS 3000 /* for a worker that was told to leave now */
-#define KILL_MS 6000 /* for the kernel to end one; child.c tries less */
-/* A timer that comes so late: we were stopped, and the workers with us. */
+#define KILL_MS 6000 /* for the kernel to end one; child.c gives up sooner */
+/* If a timer is this late, we were stopped, and the workers with us. */
 #define LATE_MS 500
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP, PHASE_KILL, PHASE_LEFT };
@@ -82,7 +82,7 @@ leaving_timer_cb(evutil_socket_t fd, short what, void *arg)
 		leaving->on_left(leaving->arg);
 		return;
 	}
-	/* The signals that tell of their end may wait behind this timer. */
+	/* The SIGCHLD of their end may be handled after this timer. */
 	children_reap(leaving->children);
 	if (workers_alive(leaving->workers) == 0)
 		return;
@@ -93,7 +93,7 @@ leaving_timer_cb(evutil_socket_t fd, short what, void *arg)
 	} else if (leaving->phase == PHASE_STOP) {
 		enter_phase(leaving, PHASE_KILL);
 	} else {
-		log_errorx("leaving %u workers that cannot be killed",
+		log_errorx("exiting without %u workers that cannot be killed",
 		    workers_alive(leaving->workers));
 		leaving->on_left(leaving->arg);
 	}
@@ -133,7 +133,8 @@ drain(struct leaving *leaving, const char *signal_name)
 	tell_drain(signal_name, gen->settings->drain_timeout_ms);
 	enter_phase(leaving, PHASE_DRAIN);
 	/*
-	 * The workers hold them too, and empty their queues before they let go.
+	 * The workers have these sockets, too, and accept what waits in the
+	 * queues before they close them.
 	 */
 	gen_drop_sockets(gen, NULL);
 }

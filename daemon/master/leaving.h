@@ -16,8 +16,8 @@ struct reload;
 struct workers;
 
 /*
- * on_left: nothing is left to wait for; not called from within these calls.
- * NULL: errno.
+ * on_left: there is nothing left to wait for.  It is called from the loop, not
+ * from within these calls.  NULL: errno.
  */
 struct leaving *leaving_new(struct event_base *base, struct children *children,
     void (*on_left)(void *arg), void *arg);

@@ -90,7 +90,7 @@ on_signal_reload(void *arg, const char *name)
 	struct master *master = arg;
 
 	if (leaving_begun(master->leaving))
-		log_info("%s: no reload, since we are stopping", name);
+		log_info("%s: no reload, since sluiced is stopping", name);
 	else
 		reload_request(master->reload, name);
 }

@@ -22,7 +22,7 @@ int check_main(const char *config, bool verbose);
 /* --describe: have a child print what a plugin says of itself. */
 int describe_file(const char *path, bool json, bool verbose);
 
-/* Our kind of event base; NULL: it was logged why. */
+/* Our kind of event base; NULL: the reason was logged. */
 struct event_base *master_base(void);
 
 #endif

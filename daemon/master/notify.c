@@ -1,6 +1,6 @@
 /*
  * notify.c: datagrams to the service manager.  Its queue is short, and we do
- * not wait for it: what does not fit is kept and offered again.
+ * not wait for it: what does not fit is kept and sent again.
  */
 
 #include "master/notify.h"
@@ -27,13 +27,13 @@
 #define EXTEND_EVERY_MS 5000
 #define EXTEND_TEXT "EXTEND_TIMEOUT_USEC=15000000" /* three times that */
 /*
- * Of the time that the manager gives us: one beat is missed on purpose when the
- * loop came late by another, and the next one still comes before the end.
+ * In the time that the manager gives us.  If the loop was late by more than one
+ * beat, one is left out on purpose, and the next still comes in time.
  */
 #define BEATS 4
 /*
- * A reload that the manager has missed does not matter: the order is ready,
- * reloading, ready, stopping.
+ * The longest queue is ready, reloading, ready, stopping: a reload that is over
+ * before the manager has heard of it is left out.
  */
 #define WAITING_MAX 4
 
@@ -64,7 +64,7 @@ set_timer(struct event *timer, uint64_t ms)
 		event_in(timer, ms);
 }
 
-/* Returns false when it has to be said again later. */
+/* Returns false when it has to be sent again later. */
 static bool
 send_text(const char *text)
 {
@@ -75,7 +75,7 @@ send_text(const char *text)
 	    errno == ENOMEM) {
 		if (!notify.told_full)
 			log_warn("the service manager does not take \"%s\"; "
-				 "it is told again",
+				 "trying again",
 			    text);
 		notify.told_full = true;
 		return false;
@@ -118,7 +118,7 @@ notify_retry_cb(evutil_socket_t fd, short what, void *arg)
 	flush();
 }
 
-/* A lost one does no harm: the next follows by the timer. */
+/* A lost message does no harm: the timer sends another. */
 static void
 notify_extend_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -138,8 +138,8 @@ notify_beat_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	if (now > notify.beat_due_ms + notify.beat_ms)
-		log_warnx("the master's event loop was %llu ms late; the "
-			  "service manager is not told that all is well",
+		log_warnx("the master's event loop was %llu ms late; leaving "
+			  "out one WATCHDOG=1 to the service manager",
 		    (unsigned long long)(now - notify.beat_due_ms));
 	else
 		send_text("WATCHDOG=1");
@@ -252,7 +252,8 @@ notify_init(struct event_base *base)
 			log_warn("cannot talk to the service manager");
 	} else {
 		log_warnx("NOTIFY_SOCKET=%s is neither a path nor an abstract "
-			  "name; nobody is told that we are ready",
+			  "name; the service manager is not told when sluiced "
+			  "is ready",
 		    name);
 	}
 	unsetenv("NOTIFY_SOCKET");

@@ -1,11 +1,11 @@
 /*
  * notify.h: tells systemd our state, as sd_notify(3) does.  Nothing here can
  * end the daemon or make it wait: what the manager does not take now is sent
- * again, in order, and of two texts only the later.
+ * again, in order, and of several status texts only the last.
  *
  * While we start, reload or stop, we keep extending its time limits, since each
  * of these has limits of its own.  If the manager has a watchdog, the event
- * loop tells it that we are alive, while the loop is on time.
+ * loop tells it that we are alive, as long as the loop is on time.
  */
 
 #ifndef SLUICE_MASTER_NOTIFY_H

@@ -1,8 +1,8 @@
 /*
- * output.c: a child writes to open files of its own: offset, O_NONBLOCK and
- * O_APPEND belong to the open file, and with ours a plugin would change them
- * for us and for the shell.  It does not get a terminal at all: it could read
- * what is typed there, type, or turn the echo off.
+ * output.c: a child writes to open files of its own.  Offset, O_NONBLOCK and
+ * O_APPEND belong to the open file, so a plugin that had ours could change them
+ * for us and for the shell.  A child does not get a terminal at all: it could
+ * read what is typed there, type, or turn the echo off.
  */
 
 #include "master/output.h"
@@ -17,7 +17,7 @@
 
 #define PROMPT_MS 50 /* to wait for the rest of a line */
 
-/* -1 where that cannot be opened. */
+/* -1: it cannot be opened again. */
 static int
 open_anew(int fd)
 {
@@ -28,7 +28,7 @@ open_anew(int fd)
 
 	if (fstat(fd, &st) == -1)
 		return -1;
-	/* With O_APPEND all write at its end, also after it was truncated. */
+	/* With O_APPEND all writes go to the end, also after a truncation. */
 	if (S_ISREG(st.st_mode))
 		flags |= O_APPEND;
 	/*
@@ -112,8 +112,8 @@ show(const char *bytes, size_t length)
 }
 
 /*
- * The master writes there, too, so lines have to stay whole, as far as they
- * fit.
+ * How much to write now: whole lines, since the master writes there, too, or a
+ * full buffer.
  */
 static size_t
 whole_lines(const char *bytes, size_t there, size_t room)

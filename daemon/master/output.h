@@ -22,14 +22,15 @@ bool output_needs_relay(int fd);
 int output_place(const int relays[3]);
 
 /*
- * Copy what comes from a descriptor to standard output, until nothing more can
- * come.
+ * Copy what comes from a descriptor to standard output, until its end or an
+ * error.
  */
 void output_relay(int from);
 
 /*
- * A daemon or a command shares files with its children and with whoever started
- * it: from here on all of it goes to the end, and at exit the next one
+ * If standard output or error is a file, it is shared with our children and
+ * with whoever started us.  From now on all writes go to the end of the file,
+ * and at exit the shared offset is moved there, so that whoever writes next
  * continues there.
  */
 void output_append(void);

@@ -1,6 +1,6 @@
 /*
- * process.h: what the kernel shows of a process.  Whoever waits for a process
- * looks here before ending it.
+ * process.h: what the kernel shows of a process.  The master looks here before
+ * it ends a process for being slow.
  */
 
 #ifndef SLUICE_MASTER_PROCESS_H
@@ -24,8 +24,8 @@ bool process_look(pid_t pid, struct process_view *ret);
 pid_t process_tracer(pid_t pid);
 
 /*
- * Could it not run, since the look before (NULL: there was none)?  It is
- * stopped or traced, the disk makes it wait, or others have the processor.
+ * Could it not run since the look before (NULL: there was none)?  Then it is
+ * stopped or traced, waits for the disk, or others have the processor.
  */
 bool process_held_up(const struct process_view *before,
     const struct process_view *now);

@@ -137,10 +137,10 @@ on_fault(int number, siginfo_t *info, void *context)
 		snprintf(from, sizeof(from), " from process %d",
 		    (int)info->si_pid);
 	snprintf(text, sizeof(text),
-	    "%s%s: the master dies; the workers drain and leave",
+	    "%s%s: the master dies; the workers drain and exit",
 	    signal_name(number, name), from);
 	log_dying(text);
-	/* Blocked until we return; then it does what it does by default. */
+	/* Blocked until we return; then it has its default effect. */
 	raise(number);
 }
 

@@ -1,7 +1,7 @@
 /*
  * signals.h: the signals of the master.  It takes them one by one from the
- * loop, with their senders; each that could end it is obeyed or at least
- * logged.
+ * loop, with their senders; each signal that could end the master is obeyed or
+ * at least logged.
  */
 
 #ifndef SLUICE_MASTER_SIGNALS_H

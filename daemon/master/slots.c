@@ -54,7 +54,7 @@ find_free(const struct slots *slots)
 		    shm_connections(slots->shm, i) == 0)
 			return i;
 	/*
-	 * A worker that never stops counting must not keep new listeners out.
+	 * A worker that counts wrongly must not keep new listeners out.
 	 */
 	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
 		if (slots->slot[i].refs == 0)

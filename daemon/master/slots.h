@@ -1,8 +1,8 @@
 /*
- * slots.h: a listener's slot in the counts that all workers share.  It belongs
- * to the name.  Another listener does not get it while connections of the old
- * one are counted there, unless no other slot is left, since workers may count
- * wrongly.
+ * slots.h: a listener's slot in the counts that all workers share.  The slot
+ * belongs to the listener's name.  Another listener does not get it while
+ * connections of the old one are counted there.  If no other slot is left it
+ * gets it nevertheless, since workers may count wrongly.
  */
 
 #ifndef SLUICE_MASTER_SLOTS_H

@@ -1,6 +1,6 @@
 /*
- * sock.c: one listening socket: its options, and restoring them.  Workers hold
- * it, too, so a plugin can shut it down or change it for all.
+ * sock.c: one listening socket: sets its options and restores them.  Workers
+ * have the socket, too, so a plugin can shut it down or change it for all.
  */
 
 #include <errno.h>
@@ -58,7 +58,7 @@ sock_set_options(const struct sock *sock,
 	    set_option(sock->fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
 }
 
-/* How long its queue may be; 0: only TCP shows it. */
+/* How long its queue may be; 0: unknown, since only TCP shows it. */
 static int
 shown_backlog(const struct sock *sock)
 {
@@ -126,7 +126,7 @@ listen_again(const struct sock *sock)
 	    is_at_its_address(sock);
 }
 
-/* Let it listen, with a queue as long as it was. */
+/* Have it listen, with a queue as long as before. */
 static bool
 restore_listening(const struct sock *sock, char *text)
 {
@@ -165,13 +165,14 @@ sock_restore(struct sock *sock, const char *listener)
 	if (*changed == '\0')
 		return 0;
 	if (good) {
-		log_warnx("listener %s: a plugin had changed the socket of %s "
-			  "(%s); it is again as it was",
+		log_warnx("listener %s: a plugin had changed the listening "
+			  "socket of %s (%s); this was undone",
 		    listener, sock_text(sock, text), changed);
 		return 0;
 	}
-	log_errorx("listener %s: a plugin has changed the socket of %s (%s), "
-		   "which cannot be undone; a reload makes a new one",
+	log_errorx("listener %s: a plugin has changed the listening socket of "
+		   "%s (%s), which cannot be undone; a reload makes a new "
+		   "socket",
 	    listener, sock_text(sock, text), changed);
 	sock->stuck = true;
 	return -1;
@@ -206,7 +207,7 @@ sock_apply(struct sock *sock, const struct listener_settings *listener)
 		log_warn("listener %s: cannot set the options of %s",
 		    listener->name, sock_text(sock, text));
 	sock_note(sock);
-	/* The length of systemd's queues is said in the .socket unit. */
+	/* The length of systemd's queues is set in the .socket unit. */
 	if (sock->requested.kind != ADDRESS_SYSTEMD && sock->listening) {
 		if (listen(sock->fd, (int)listener->backlog) == -1)
 			log_warn("listener %s: cannot set the backlog of %s",
@@ -217,8 +218,9 @@ sock_apply(struct sock *sock, const struct listener_settings *listener)
 		return;
 	path_fd = bind_unix_ours(&sock->requested, &sock->bound);
 	if (path_fd == -1) {
-		log_warnx("listener %s: %s is gone or replaced by somebody "
-			  "else: no client can find it",
+		log_warnx("listener %s: %s was removed or replaced by another "
+			  "process: no client can find it; reload to make a "
+			  "new one",
 		    listener->name, sock_text(sock, text));
 		return;
 	}

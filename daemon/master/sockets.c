@@ -87,7 +87,7 @@ bucket_of(struct sockets *sockets, const struct address *address,
 	return &sockets->buckets[hash % BUCKETS];
 }
 
-/* Was it asked for in the same words? */
+/* Was it asked for by the same address? */
 static bool
 same_request(const struct sock *sock, const struct address *address,
     const char *scope)
@@ -208,7 +208,7 @@ static void
 sock_destroy(struct sock *sock)
 {
 	remove_path(sock);
-	/* Workers had it, too, and may have made close(2) slow. */
+	/* Workers had it, too, and a plugin may have made close(2) slow. */
 	if (sock->fd != -1 && sock->requested.kind != ADDRESS_SYSTEMD)
 		aside_close(sock->fd);
 	free(sock->scope);
@@ -229,7 +229,8 @@ sock_make(struct sockets *sockets, struct sock *sock,
 	if (getsockname(sock->fd, &sock->actual.sa, &sock->actual_length) ==
 		-1 ||
 	    !sock_set_options(sock, listener))
-		return error_sys(err, "cannot prepare the socket for %s",
+		return error_sys(err,
+		    "cannot set up the listening socket of %s",
 		    address_text(&sock->requested, text));
 	sock_note(sock);
 	if (sibling == NULL && sock_listen(sock, listener, err) == -1)
@@ -248,7 +249,7 @@ scope_of(const struct listener_settings *listener,
 }
 
 /*
- * Somebody removed or replaced the path of an open socket: only a new one
+ * Was the path of an open socket removed or replaced?  Then only a new socket
  * helps.
  */
 static bool
@@ -274,9 +275,9 @@ sockets_find(struct sockets *sockets, const struct listener_settings *listener,
 }
 
 /*
- * Is there a socket that cannot be restored, while no other can be made?  An
- * abstract name, or a socket of systemd, is taken while any process has the old
- * one open.
+ * Is there a socket that cannot be restored, and can no other be made?  An
+ * abstract name, or a socket of systemd, is taken as long as any process has
+ * the old one open.
  */
 static bool
 is_lost(struct sockets *sockets, const struct listener_settings *listener,
@@ -294,8 +295,8 @@ is_lost(struct sockets *sockets, const struct listener_settings *listener,
 		    !same_request(sock, address, scope))
 			continue;
 		error_set(err,
-		    "cannot listen on %s: a plugin has changed the socket in a "
-		    "way that cannot be undone; restart sluiced%s",
+		    "cannot listen on %s: a plugin has changed the listening "
+		    "socket in a way that cannot be undone; restart sluiced%s",
 		    address_text(address, text),
 		    address->kind == ADDRESS_SYSTEMD ? " and its socket unit"
 						     : "");

@@ -1,8 +1,8 @@
 /*
  * sockets.h: the listening sockets, which belong to the master for as long as
  * any generation uses them.  A socket is known by the address that was asked
- * for (for port 0: and by the listener's name) and by the worker it is for, so
- * a reload finds again what is already open.
+ * for (for port 0 also by the listener's name) and by the worker it is for, so
+ * a reload finds the sockets that are already open.
  */
 
 #ifndef SLUICE_MASTER_SOCKETS_H
@@ -51,9 +51,9 @@ struct sock *sock_ref(struct sock *sock);
 void sock_unref(struct sock *sock);
 
 /*
- * Nobody serves it any more.  If that was the last reference, it does not
- * listen for others either, such as a worker that is still dying: the address
- * is free.
+ * Give up a reference to a socket that is served no more.  If it was the last
+ * one, a TCP socket is shut down first.  So its address is free, even if a
+ * worker that is still dying has it open.
  */
 void sock_end(struct sock *sock);
 
@@ -64,11 +64,11 @@ int sock_listen(struct sock *sock, const struct listener_settings *listener,
 /*
  * Undo what a plugin has changed, since workers have the sockets, too: a
  * shutdown, the length of its queue, filters, options.  Logs what that was.
- * Returns 0, or -1: it cannot be undone, and the socket is not found any more.
+ * Returns 0, or -1: it cannot be undone, and no reload will find this socket.
  */
 int sock_restore(struct sock *sock, const char *listener);
 
-/* Is it in a state in which no client is heard? */
+/* Can it not be restored, so that perhaps no client can reach it? */
 bool sock_is_deaf(const struct sock *sock);
 
 /* A new socket in place of a deaf one, listening.  A reference, or NULL. */

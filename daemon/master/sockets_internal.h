@@ -1,6 +1,6 @@
 /*
- * sockets_internal.h: one socket: for sockets.c (the table) and sock.c (what is
- * done to one).
+ * sockets_internal.h: the inside of a listening socket, for sockets.c (the
+ * table) and sock.c (what is done to one of them).
  */
 
 #ifndef SLUICE_MASTER_SOCKETS_INTERNAL_H
@@ -38,7 +38,7 @@ struct sock {
 	bool listening;
 	int backlog;	      /* of the last listen(2); 0: not ours */
 	struct sticky sticky; /* its state when we had set it up */
-	bool deaf;	      /* stuck, and no client is heard */
+	bool deaf;	      /* if stuck: perhaps no client can reach it */
 	bool stuck;	      /* cannot be restored: never used again */
 };
 

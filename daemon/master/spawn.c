@@ -48,9 +48,10 @@ death_signal(const char *role)
 }
 
 /*
- * Signals that the master handles get their default again.  Those that people
- * send to all processes of the name, but mean for the master, are ignored, and
- * so are those that the kernel sends where a call can fail with errno instead.
+ * Signals that the master handles get their default action again.  Those that
+ * people send to all processes named sluiced, but mean for the master, are
+ * ignored, and so are those that the kernel sends where a call can fail with
+ * errno instead.
  */
 static void
 reset_signals(void)
@@ -115,8 +116,8 @@ next_of(const int *fds, unsigned int count, int from)
 }
 
 /*
- * The master's own, which end with exec in any case.  They go first, since
- * where it has used up its limit there is no room for what follows.
+ * Close the master's descriptors first.  Exec would close them, too, but if
+ * the master has used up its limit there is no room for what follows.
  */
 static void
 close_others(const int *fds, unsigned int count)
@@ -138,7 +139,7 @@ close_others(const int *fds, unsigned int count)
 	close_range((unsigned int)from, ~0U, 0);
 }
 
-/* First move all out of the way, since one may have the number of another. */
+/* First move all of them away: one may have the number another is to get. */
 static int
 place_fds(const int *fds, unsigned int count)
 {
@@ -157,8 +158,8 @@ place_fds(const int *fds, unsigned int count)
 }
 
 /*
- * Behind a relay the journal is still the journal: log.c looks at this
- * variable.
+ * With a relay, standard error is a pipe that still leads to the journal.  Tell
+ * log.c so, which looks at this variable.
  */
 static void
 rename_journal(void)
@@ -231,7 +232,7 @@ start_relay(int fd)
 	relay_pids[fd] = pid;
 }
 
-/* Output of our children is written before we exit. */
+/* Before we exit, wait until the output of our children is written. */
 static void
 end_relays(void)
 {

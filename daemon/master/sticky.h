@@ -1,9 +1,9 @@
 /*
  * sticky.h: the options that a listening socket keeps, whoever set them.
- * Workers have it too, and what a plugin does to it outlives the plugin, the
- * worker and every reload: a filter, a linger time that each accepted socket
- * inherits, a cleared O_NONBLOCK.  So we note the state of a socket, and
- * restore it.
+ * Workers have the socket, too, and what a plugin does to it outlives the
+ * plugin, the worker and every reload: a filter, a linger time that each
+ * accepted socket inherits, a cleared O_NONBLOCK.  So we note the state of a
+ * socket, and restore it.
  */
 
 #ifndef SLUICE_MASTER_STICKY_H

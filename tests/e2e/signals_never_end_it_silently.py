@@ -61,7 +61,7 @@ def test_while_draining():
         d.wait_log("draining for at most 60 s")
         send_all(d)
         d.signal(signal.SIGHUP)
-        d.wait_log("SIGHUP: no reload, since we are stopping")
+        d.wait_log("SIGHUP: no reload, since sluiced is stopping")
         echo(s)
         s.close()
         d.wait_exit(0)
