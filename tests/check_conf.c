@@ -249,7 +249,7 @@ START_TEST(every_mistake_is_reported)
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 7, "listen: \"nowhere\"");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 8,
 	    "TLS is not supported by this version");
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", 9, "does not fit 32 bits");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 9, "does not fit in 32 bits");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11,
 	    "plugin: expected a string");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11, "\"listen\" is missing");
@@ -303,32 +303,33 @@ START_TEST(names_and_addresses_are_unique)
 	one_mistake("listeners = (\n"
 		    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; },\n"
 		    "{ name = \"a\"; plugin = \"p\"; listen = \"*:2\"; } );\n",
-	    3, "name: \"a\" is the name of the listener in ");
+	    3, "name: \"a\" is already the name of the listener in ");
 	one_mistake(
 	    "listeners = (\n"
 	    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:1\"; },\n"
 	    "{ name = \"b\"; plugin = \"p\"; listen = [ \"127.0.0.1:2\",\n"
 	    "  \"127.0.0.1:1\" ]; } );\n",
-	    4, "listen: 127.0.0.1:1 is taken by \"a\" in ");
+	    4, "listen: 127.0.0.1:1 is already used by listener \"a\" in ");
 	one_mistake("listeners = (\n"
 		    "{ name = \"a\"; plugin = \"p\"; listen = [ \"unix:/x\",\n"
 		    "  \"unix:/x\" ]; } );\n",
-	    3, "taken by \"a\"");
+	    3, "already used by listener \"a\"");
 	one_mistake("listeners = (\n"
 		    "{ name = \"a\"; plugin = \"p\"; listen = [ \"*:1\",\n"
 		    "  \"0.0.0.0:1\" ]; } );\n",
-	    3, "taken by \"a\"");
+	    3, "already used by listener \"a\"");
 	done(good(
 	    "listeners = (\n"
 	    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:0\"; },\n"
-	    "{ name = \"b\"; plugin = \"p\"; listen = \"127.0.0.1:0\"; } );\n"));
+	    "{ name = \"b\"; plugin = \"p\"; listen = \"127.0.0.1:0\"; } "
+	    ");\n"));
 }
 END_TEST
 
 START_TEST(unix_keys_need_a_unix_path)
 {
-	one_listener_mistake("mode = \"0660\";", "no unix:/path");
-	one_listener_mistake("owner = \"root\";", "no unix:/path");
+	one_listener_mistake("mode = \"0660\";", "only for unix:/path");
+	one_listener_mistake("owner = \"root\";", "only for unix:/path");
 #define UNIX(key)                                       \
 	"listeners = ( { name = \"a\"; plugin = \"p\";" \
 	" listen = \"unix:/tmp/x\";\n" key " } );\n"
@@ -395,7 +396,8 @@ START_TEST(options_are_flattened)
 	    "listeners = ( { name = \"a\"; plugin = \"p\";\n"
 	    "listen = \"*:1\"; options : { motd = \"hi\";\n"
 	    "  limits : { burst = 5; deep : { rate = 0.5; }; };\n"
-	    "  on = true; list = [ \"x\", \"y\" ]; none = ( ); big = 5L; }; } );\n");
+	    "  on = true; list = [ \"x\", \"y\" ]; none = ( ); big = 5L; }; } "
+	    ");\n");
 	ck_assert_uint_eq(settings->listeners[0].option_count, 7);
 	ck_assert_int_eq(option(settings, "motd")->type, RAW_STRING);
 	ck_assert_str_eq(option(settings, "motd")->strings[0], "hi");
@@ -414,7 +416,7 @@ START_TEST(options_are_flattened)
 	ck_assert_int_eq(option(settings, "big")->integer, 5);
 	done(settings);
 	one_listener_mistake("options : { a = ( 1, 2 ); };",
-	    "options.a: a list can have strings in it; this is an integer");
+	    "options.a: a list may contain only strings; this is an integer");
 	one_listener_mistake("options : { a = ( { } ); };", "this is a group");
 	one_listener_mistake("options : { a = 1.0e+999; };", "too large");
 }

@@ -88,8 +88,10 @@ START_TEST(mistakes_in_included_files_name_them)
 	expect(LOG_LEVEL_ERROR, "/a.conf", 2, "workers: an included file");
 	expect(LOG_LEVEL_ERROR, "/a.conf", 4, "unknown key \"frob\"");
 	expect(LOG_LEVEL_ERROR, "/b.conf", 1, "never closed");
-	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "name: \"a\" is the name");
-	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "*:1 is taken by \"a\"");
+	expect(LOG_LEVEL_ERROR, "/c.conf", 2,
+	    "name: \"a\" is already the name");
+	expect(LOG_LEVEL_ERROR, "/c.conf", 2,
+	    "*:1 is already used by listener \"a\"");
 	expect(LOG_LEVEL_ERROR, "/c.conf", 2, "connectors: ");
 	expect(LOG_LEVEL_ERROR, "/d.conf", 0, "is a directory");
 	ck_assert_uint_eq(problems.errors, 9);

@@ -8,7 +8,7 @@
 START_TEST(integers_that_would_wrap_are_refused)
 {
 	one_mistake("workers = 4294967297;\n" LISTENERS, 1,
-	    "4294967297 does not fit 32 bits");
+	    "4294967297 does not fit in 32 bits");
 	one_mistake("workers = 2147483648;\n" LISTENERS, 1, "32 bits");
 	one_mistake("workers = -2147483649;\n" LISTENERS, 1, "32 bits");
 	one_mistake("workers = 0x100000001;\n" LISTENERS, 1, "32 bits");
@@ -117,7 +117,7 @@ START_TEST(depth_and_width_have_limits)
 	ck_assert_ptr_nonnull(text);
 	for (i = 0; i < 100; i++)
 		len += (size_t)sprintf(text + len, "a = (");
-	one_mistake(text, 1, "brackets in each other");
+	one_mistake(text, 1, "brackets are nested more than");
 	for (i = 0, len = 0; i < 50000; i++)
 		len += (size_t)sprintf(text + len, "k%d=1;\n", i);
 	one_mistake(text, 1025, "more than 1024 settings");

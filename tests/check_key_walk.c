@@ -333,7 +333,7 @@ START_TEST(each_mistake_has_its_line_and_its_key)
 		    "the key \"to\" is missing" },
 		{ "tls : { sites = ( { routes = ( { to = \"a\"; },"
 		  "{ to = \"a\"; }, { to = \"a\"; } ); } ); };",
-		    "routes: more than 2" },
+		    "routes: there may be at most 2" },
 		{ "tls : { sites = ( { hist = \"a\"; } ); };",
 		    "did you mean \"host\"" },
 		{ "tls : { sites = ( { options = 1; } ); };",

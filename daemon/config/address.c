@@ -40,21 +40,19 @@ parse_unix(const char *entry, const char *rest, struct spec *ret,
 		ret->name = rest + 1;
 		if (*ret->name == '\0')
 			return error_set(err,
-			    "\"%s\": the name after unix:@ "
-			    "is empty",
-			    entry);
+			    "\"%s\": the name after unix:@ is empty", entry);
 	} else {
 		ret->kind = ADDRESS_UNIX;
 		ret->name = rest;
 		if (*rest != '/')
 			return error_set(err,
-			    "\"%s\": write unix:/path, from "
-			    "the root, or unix:@name",
+			    "\"%s\": write unix:/path, with an absolute path, "
+			    "or unix:@name",
 			    entry);
 		if (rest[strlen(rest) - 1] == '/')
 			return error_set(err,
-			    "\"%s\" is a directory, "
-			    "not a socket's path",
+			    "\"%s\" ends in a slash; write the path of a "
+			    "socket, not of a directory",
 			    entry);
 	}
 	/* With its NUL (path) or behind one (abstract) it must fit sun_path. */
@@ -74,8 +72,8 @@ parse_systemd(const char *entry, const char *rest, struct spec *ret,
 	ret->name = rest;
 	if (*rest == '\0')
 		return error_set(err,
-		    "\"%s\": the name after systemd: is "
-		    "empty; it is the FileDescriptorName= of the socket unit",
+		    "\"%s\": the name after systemd: is empty; it is the "
+		    "FileDescriptorName= of the socket unit",
 		    entry);
 	if (strlen(rest) >= ADDRESS_NAME_MAX || strchr(rest, ':') != NULL)
 		return error_set(err,
@@ -114,8 +112,8 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 
 		if (close == NULL || close[1] != ':')
 			return error_set(err,
-			    "\"%s\": after [ an IPv6 "
-			    "address, ] and :port are expected",
+			    "\"%s\": write an IPv6 address and its port as "
+			    "[address]:port",
 			    entry);
 		ret->host = entry + 1;
 		ret->host_len = (size_t)(close - ret->host);
@@ -133,8 +131,9 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 			ret->host_len &&
 		    memchr(entry, ':', ret->host_len) != NULL)
 			return error_set(err,
-			    "\"%s\" is none of host:port, *:port, [v6]:port, "
-			    "unix:/path, unix:@name and systemd:name",
+			    "\"%s\" is not an address: write host:port, "
+			    "*:port, [v6]:port, unix:/path, unix:@name or "
+			    "systemd:name",
 			    entry);
 		if (memchr(entry, ':', ret->host_len) != NULL)
 			return error_set(err,
@@ -144,15 +143,14 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 	}
 	if (ret->host_len == 0)
 		return error_set(err,
-		    "\"%s\" has no host; "
-		    "write *%s for all addresses",
-		    entry, colon);
+		    "\"%s\" has no host; write *%s for all addresses", entry,
+		    colon);
 	if (ret->host_len >= NI_MAXHOST ||
 	    memchr(ret->host, ' ', ret->host_len))
-		return error_set(err, "\"%.60s\": that is not a host name",
-		    entry);
+		return error_set(err,
+		    "\"%.60s\" does not begin with a valid host name", entry);
 	ret->any = !ret->bracketed && ret->host_len == 1 && *ret->host == '*';
-	/* To glibc "*" is "no host", the loopback. */
+	/* glibc would take "*" as no host, which means the loopback. */
 	if (!ret->any && memchr(ret->host, '*', ret->host_len) != NULL)
 		return error_set(err,
 		    "\"%s\": write *:port for all "
@@ -168,7 +166,7 @@ parse(const char *entry, struct spec *ret, struct error *err)
 	if (*entry == '\0')
 		return error_set(err, "the address is empty");
 	if (!is_printable(entry))
-		return error_set(err, "\"%s\" has a control character in it",
+		return error_set(err, "\"%s\" contains a control character",
 		    entry);
 	if (strncmp(entry, "unix:", 5) == 0)
 		return parse_unix(entry, entry + 5, ret, err);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Printable, and no blank; bytes of UTF-8 are. */
+/* Printable, and not a blank.  Bytes of UTF-8 count as printable. */
 static bool
 is_plain(char c)
 {

@@ -28,8 +28,8 @@ bundle_write(const struct settings *settings, struct error *err)
 	}
 	if (out.len > BUNDLE_SIZE_MAX) {
 		error_set(err,
-		    "the configuration is too large: a bundle of "
-		    "%zu bytes",
+		    "the configuration is too large: its bundle would have %zu "
+		    "bytes",
 		    out.len);
 		goto out;
 	}
@@ -80,7 +80,7 @@ bundle_read(int fd, struct error *err)
 		return NULL;
 	}
 	if (st.st_size < 1 || st.st_size > BUNDLE_SIZE_MAX) {
-		error_set(err, "a bundle of %lld bytes is not one of ours",
+		error_set(err, "a bundle cannot have %lld bytes",
 		    (long long)st.st_size);
 		return NULL;
 	}

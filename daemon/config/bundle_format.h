@@ -1,8 +1,8 @@
 /*
  * bundle_format.h: the bytes of a bundle.  bundle_pack.c and bundle_unpack.c
  * mirror each other function by function: what one writes the other expects.
- * What the table of keys describes travels by the table; the rest, which the
- * reader worked out of more than one key, by hand.
+ * Values that the table of keys describes are packed by the table.  The rest,
+ * which the reader derives from more than one key, is packed by hand.
  */
 
 #ifndef SLUICE_BUNDLE_FORMAT_H
@@ -16,15 +16,15 @@ struct settings;
 struct unpacker;
 
 #define BUNDLE_MAGIC 0x32626c73u /* "slb2" */
-#define NO_FILE 0xffffffffu	 /* an origin that is nowhere */
+#define NO_FILE 0xffffffffu	 /* an origin without a file */
 
 /* Failures stay in the packer and the unpacker. */
 void bundle_pack(struct packer *out, const struct settings *settings);
 void bundle_unpack(struct unpacker *in, struct settings *settings);
 
 /*
- * A struct by its table; settings have the files that its origins point into.
- * To unpack, it has its defaults.
+ * A struct by its table.  settings has the files that its origins point into.
+ * A struct to be unpacked into has its defaults already.
  */
 void bundle_pack_keys(struct packer *out, const struct settings *settings,
     const struct key *keys, const void *base);

@@ -127,7 +127,7 @@ put_address(struct packer *out, const struct settings *settings,
 	put_origin(out, settings, &address->origin);
 }
 
-/* What is resolved from more than one key. */
+/* The values that are resolved from more than one key. */
 static void
 put_listener(struct packer *out, const struct settings *settings,
     const struct listener_settings *listener)

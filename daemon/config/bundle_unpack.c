@@ -11,7 +11,7 @@
 #include "config/keys.h"
 #include "config/settings.h"
 
-#define SMALL_SIZE_MIN 4 /* what a string takes at least */
+#define SMALL_SIZE_MIN 4 /* the least that a string takes */
 #define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8 + 4 + 4)
 #define NEED_SIZE_MIN (4 + 4)
 #define SECRET_SIZE_MIN (4 + 16 + 8)

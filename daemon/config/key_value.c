@@ -185,7 +185,7 @@ set_string(const struct key *key, void *base, const char *value,
 	for (p = value; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return error_set(err,
-			    "\"%s\" has a control character in it", value);
+			    "\"%s\" contains a control character", value);
 	copy = strdup(value);
 	if (copy == NULL)
 		return error_sys(err, "out of memory");

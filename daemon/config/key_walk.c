@@ -1,7 +1,7 @@
 /*
- * key_walk.c: the life of a struct by its table: one walk each for defaults,
- * the end, and what differs.  The reader (reader/conf_group.c) and the bundle
- * (bundle_pack.c, bundle_unpack.c) have one each, too.
+ * key_walk.c: walks over a struct by its table: to set its defaults, to free
+ * it, and to compare two.  The reader (reader/conf_group.c) and the bundle
+ * (bundle_pack.c, bundle_unpack.c) have walks of their own.
  */
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@ element_size(const struct key *array)
 					  : sizeof(struct raw_option);
 }
 
-/* Pointers of any type stand there. */
+/* The field is a pointer, of one type or another. */
 static void *
 get_items(const struct key *array, const void *base)
 {

@@ -1,6 +1,7 @@
 /*
  * keys.c: every key of the configuration.  To add a key, add a field to
- * settings.h and a row here; a test then wants it in the manual and the sample.
+ * settings.h and a row here; a test then requires it in the manual and the
+ * sample.
  */
 
 #include "config/keys.h"
@@ -57,7 +58,7 @@ static const struct key_word on_reload_words[] = {
 	{ NULL, 0 },
 };
 
-/* A row is read across, not down. */
+/* A row is easier to read in a few long lines. */
 /* clang-format off */
 static const struct key log_keys[] = {
 	{ .name = "level", .type = KEY_WORD, .value = "\"info\"",
@@ -78,7 +79,7 @@ static const struct key canary_keys[] = {
 	  .help = "how many workers try a new generation first; 0: none" },
 	{ .name = "time", .type = KEY_DURATION, .value = "\"10s\"",
 	  .max = DURATION_MAX, .offset = CANARY(time_ms),
-	  .help = "for how long they do" },
+	  .help = "for how long they try it" },
 	{ .name = "errors", .type = KEY_INT, .value = "10",
 	  .max = 100, .offset = CANARY(errors),
 	  .help = "how many more per cent of their connections may fail" },
@@ -133,7 +134,7 @@ static const struct key limit_keys[] = {
 const struct key listener_keys[] = {
 	{ .name = "name", .type = KEY_STRING, .flags = KEY_REQUIRED,
 	  .example = "\"echo\"", .offset = LISTENER(name),
-	  .help = "names the listener in logs, and over reloads" },
+	  .help = "the listener's name in logs, by which a reload finds it again" },
 	{ .name = "listen", .type = KEY_STRINGS, .flags = KEY_REQUIRED,
 	  .example = "\"127.0.0.1:7007\"",
 	  ARRAY(listener_settings, listen, listen_count),
@@ -174,7 +175,7 @@ const struct key listener_keys[] = {
 	  .help = "how much a listener and its connections may use" },
 	{ .name = "tls", .type = KEY_REFUSED,
 	  .help = "TLS is not supported by this version; "
-	  "serving plain text where TLS was asked for would be worse" },
+	  "remove this key to serve plain text" },
 	{ .name = NULL },
 };
 
@@ -186,7 +187,7 @@ const struct key settings_keys[] = {
 	{ .name = "user", .type = KEY_STRING, .flags = KEY_RESTART,
 	  .example = "\"sluice\"", .offset = TOP(user),
 	  RESOLVED(settings, uid), .origin = TOP(user_origin),
-	  .help = "whom workers run as, when started as root" },
+	  .help = "the user that workers run as, when started as root" },
 	{ .name = "group", .type = KEY_STRING, .flags = KEY_RESTART,
 	  .example = "\"sluice\"", .offset = TOP(group),
 	  RESOLVED(settings, gid), .origin = TOP(group_origin),

@@ -1,7 +1,7 @@
 /*
  * keys.h: the table that describes every key of the configuration.  The reader
- * parses by it, the bundle travels by it, a reload is held to it, and the
- * manual and the sample are checked against it.
+ * parses by it and the bundle is packed by it.  Reloads, the manual and the
+ * sample are checked against it.
  */
 
 #ifndef SLUICE_KEYS_H
@@ -57,10 +57,10 @@ enum key_type {		   /* what stands at `offset` */
 	/* Of struct raw_option: a group of the plugin's own keys. */
 	KEY_OPTIONS,
 	/* Nothing. */
-	KEY_REFUSED, /* known, but not by this version: see `help` */
+	KEY_REFUSED, /* known, but not supported: see `help` */
 };
 
-#define KEY_REQUIRED 0x1u /* has no default, must be there */
+#define KEY_REQUIRED 0x1u /* has no default, must be set */
 #define KEY_RESTART 0x2u  /* a reload cannot change it; not within KEY_GROUPS */
 #define KEY_BUILD 0x4u	  /* the default is chosen when sluice is built */
 #define KEY_INCLUDED 0x8u /* may stand in included files, too, and adds up */
@@ -70,7 +70,7 @@ struct key_word {
 	int64_t value;
 };
 
-/* Each offset is one in the struct that the table is of. */
+/* Offsets are within the struct that the table describes. */
 struct key {
 	const char *name; /* NULL ends the table */
 	enum key_type type;
@@ -85,8 +85,8 @@ struct key {
 	size_t offset;
 	size_t count; /* the arrays: uint32_t, how many there are */
 	/*
-	 * What the reader resolves the value to, which is compared in its
-	 * place; 0: nothing.
+	 * What the reader resolves the value to.  It is compared in place of
+	 * the value; 0: nothing.
 	 */
 	size_t resolved, resolved_size; /* all bits set: not known */
 	size_t origin;	  /* struct origin; GROUPS: in each; 0: not kept */

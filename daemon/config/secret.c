@@ -93,7 +93,7 @@ secret_read(int fd, struct error *err)
 		return NULL;
 	}
 	if (st.st_size < 1 || st.st_size > SECRET_SIZE_MAX) {
-		error_set(err, "a secret of %lld bytes is not one of ours",
+		error_set(err, "a secret cannot have %lld bytes",
 		    (long long)st.st_size);
 		return NULL;
 	}

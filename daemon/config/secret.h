@@ -1,6 +1,6 @@
 /*
- * secret.h: bytes that workers alone get, such as a private key.  They travel
- * in sealed memfds of their own, which nobody maps, and are used in memory that
+ * secret.h: bytes that only workers get, such as a private key.  They travel in
+ * sealed memfds of their own, which nobody maps, and are used in memory that
  * core dumps and forked processes do not have.
  */
 

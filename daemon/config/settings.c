@@ -1,4 +1,7 @@
-/* settings.c: the life of one configuration, and what differs between two. */
+/*
+ * settings.c: one configuration, from settings_new() to settings_free(), and
+ * how two differ.
+ */
 
 #include "config/settings.h"
 

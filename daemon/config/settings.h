@@ -59,7 +59,7 @@ struct listener_settings {
 	uint32_t image;		   /* index into settings.images */
 	struct key_string *listen; /* as written */
 	uint32_t listen_count;
-	struct listener_address *addresses; /* what that stands for */
+	struct listener_address *addresses; /* `listen`, resolved */
 	uint32_t address_count;
 	int64_t backlog;
 	bool nodelay;
@@ -172,9 +172,9 @@ void settings_free(struct settings *settings); /* NULL is fine */
 struct image_settings *settings_add_image(struct settings *settings);
 struct secret_settings *settings_add_secret(struct settings *settings);
 struct image_need *image_add_need(struct image_settings *image);
-/* The copy. */
+/* Returns the copy of the path. */
 const char *settings_add_file(struct settings *settings, const char *path);
-/* Once; 0 or -1. */
+/* A path that is there already is not added again.  0 or -1. */
 int settings_add_source(struct settings *settings, const char *path,
     bool pattern);
 struct listener_address *listener_add_address(
@@ -187,7 +187,7 @@ struct listener_address *listener_add_address(
 const char *settings_restart_key(const struct settings *prev,
     const struct settings *next, struct origin *ret_origin);
 
-/* Are they the same for the listener's plugin: image and options? */
+/* Has the listener the same plugin and options in both? */
 bool listener_same_service(const struct settings *a,
     const struct listener_settings *la, const struct settings *b,
     const struct listener_settings *lb);

@@ -115,8 +115,7 @@ value_duration(const char *text, uint64_t *ret_ms, struct error *err)
 	unit = find_unit(duration_units, rest);
 	if (unit == NULL)
 		return error_set(err,
-		    "\"%s\" is not a duration: "
-		    "the units are ms, s, m, h and d",
+		    "\"%s\" is not a duration: the units are ms, s, m, h and d",
 		    text);
 	if (to_whole(number * unit->factor, VALUE_DURATION_MAX, &ms) == -1)
 		return error_set(err, "\"%s\" is longer than ten years", text);
@@ -167,8 +166,8 @@ value_size(const char *text, uint64_t *ret_bytes, struct error *err)
 	    (rest[1] == '\0' || strcmp(rest + 1, "B") == 0 ||
 		strcmp(rest + 1, "b") == 0))
 		return error_set(err,
-		    "\"%s\" is not a size: write %ciB "
-		    "(1024 based); there is no %s",
+		    "\"%s\" is not a size: write %ciB, as units are powers of "
+		    "1024; there is no unit %s",
 		    text, *rest & ~0x20, rest);
 	if (unit == NULL)
 		return error_set(err,
@@ -177,7 +176,9 @@ value_size(const char *text, uint64_t *ret_bytes, struct error *err)
 		    text);
 	bytes = number * unit->factor;
 	if (to_whole(bytes, VALUE_SIZE_MAX, &whole) == -1)
-		return error_set(err, "\"%s\" is more than any memory", text);
+		return error_set(err,
+		    "\"%s\" is too large: no machine has that much memory",
+		    text);
 	if ((double)whole != bytes)
 		return error_set(err, "\"%s\" is not a whole number of bytes",
 		    text);

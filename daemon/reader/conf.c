@@ -13,7 +13,10 @@
 #include "reader/problems.h"
 #include "reader/tree.h"
 
-/* In the order of the file, as the listeners of all files have one. */
+/*
+ * Called in the order of the file, so the listeners of an included file come
+ * where `include` stands.
+ */
 static void
 on_stored(struct conf *conf, const char *file, const struct key *key,
     const struct node *node, void *at)
@@ -39,7 +42,7 @@ cpu_count(void)
 	return count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 
-/* Directories, too, are relative to the main file's. */
+/* A relative path begins at the directory of the main file. */
 static void
 resolve_path(struct conf *conf, char **path)
 {

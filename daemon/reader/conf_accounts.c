@@ -1,6 +1,6 @@
 /*
- * conf_accounts.c: users and groups.  Only the reader asks for them: the
- * lookup may load modules and talk to directory services.
+ * conf_accounts.c: users and groups.  Only the reader looks them up, since that
+ * may load modules and talk to directory services.
  */
 
 #include <grp.h>
@@ -30,7 +30,7 @@ numeric_id(const char *text, uint32_t *ret)
 	return true;
 }
 
-/* *ret_gid is the user's own group; left alone when that is not known. */
+/* *ret_gid is the user's own group; unchanged when that is not known. */
 static bool
 find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 {
@@ -68,13 +68,11 @@ worker_user(struct conf *conf, uid_t *ret_uid, gid_t *ret_gid)
 	if (settings->user != NULL) {
 		if (!find_user(settings->user, ret_uid, ret_gid))
 			problem_error(conf->problems, at,
-			    "user: there is no "
-			    "user \"%s\"",
-			    settings->user);
+			    "user: there is no user \"%s\"", settings->user);
 		else if (*ret_gid == (gid_t)-1 && settings->group == NULL)
 			problem_error(conf->problems, at,
-			    "user: \"%s\" has "
-			    "no entry with a group; set group, too",
+			    "user: \"%s\" is not in the user database, so its "
+			    "group is not known; set group as well",
 			    settings->user);
 		return;
 	}
@@ -102,7 +100,8 @@ conf_accounts(struct conf *conf)
 		settings->gid = gid;
 		if (uid == 0)
 			problem_warn(conf->problems, &settings->user_origin,
-			    "user: the workers run as root");
+			    "user: the workers run as root, and so does every "
+			    "plugin; set another user");
 		return;
 	}
 	if (settings->user != NULL && uid != geteuid())
@@ -124,8 +123,8 @@ conf_owner(struct conf *conf, const struct origin *at, const char *owner,
 
 	if (len >= sizeof(user) || (colon != NULL && colon[1] == '\0')) {
 		problem_error(conf->problems, at,
-		    "owner: \"%s\" is not "
-		    "\"user\", \"user:group\" or \":group\"",
+		    "owner: \"%s\" is not \"user\", \"user:group\" or "
+		    "\":group\"",
 		    owner);
 		return;
 	}

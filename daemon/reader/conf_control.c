@@ -1,4 +1,4 @@
-/* conf_control.c: the keys of the control socket, held against each other. */
+/* conf_control.c: checks the keys of the control socket against each other. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +46,8 @@ check_group(struct conf *conf)
 		    settings->control_group);
 	else if (!(settings->control_bits & S_IWGRP))
 		problem_warn(conf->problems, at,
-		    "control_group has no effect: control_mode = \"%s\" lets "
-		    "no group in; \"0660\" does",
+		    "control_group has no effect: control_mode = \"%s\" does "
+		    "not let the group in; write \"0660\"",
 		    settings->control_mode);
 }
 
@@ -71,8 +71,8 @@ conf_control(struct conf *conf)
 	if (settings->control[0] == '\0' ||
 	    strlen(settings->control) >= ADDRESS_NAME_MAX)
 		problem_error(conf->problems, &settings->control_origin,
-		    "control: the path has %zu bytes; that of a socket has 1 "
-		    "to %d",
+		    "control: the path has %zu bytes, and the path of a socket "
+		    "must have 1 to %d",
 		    strlen(settings->control), ADDRESS_NAME_MAX - 1);
 	check_group(conf);
 }

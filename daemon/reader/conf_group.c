@@ -1,4 +1,4 @@
-/* conf_group.c: a group of the file against a table of keys. */
+/* conf_group.c: reads a group of the file by a table of keys. */
 
 #include <stdio.h>
 #include <string.h>
@@ -25,23 +25,22 @@ unknown_key(struct conf *conf, const struct origin *at, const char *name,
 
 	if (nearest != NULL) {
 		problem_error(conf->problems, at,
-		    "unknown key \"%s%s\"; did "
-		    "you mean \"%s%s\"?",
-		    prefix, name, prefix, nearest);
+		    "unknown key \"%s%s\"; did you mean \"%s%s\"?", prefix,
+		    name, prefix, nearest);
 		return;
 	}
 	for (group = keys; group->name != NULL; group++) {
 		if (group->keys == NULL || key_find(group->keys, name) == NULL)
 			continue;
 		problem_error(conf->problems, at,
-		    "unknown key \"%s%s\"; it "
-		    "belongs in %s \"%s\"",
-		    prefix, name,
-		    group->type == KEY_GROUP ? "the group" : "a group of",
+		    "unknown key \"%s%s\"; it belongs in %s \"%s\"", prefix,
+		    name, group->type == KEY_GROUP ? "the group" : "a group of",
 		    group->name);
 		return;
 	}
-	problem_error(conf->problems, at, "unknown key \"%s%s\"", prefix, name);
+	problem_error(conf->problems, at,
+	    "unknown key \"%s%s\"; sluice.conf(5) describes all keys", prefix,
+	    name);
 }
 
 static int
@@ -133,8 +132,9 @@ add_group(struct conf *conf, const char *file, const struct key *key,
 		return;
 	}
 	if (*key_count(key, base) >= key->max) {
-		problem_error(conf->problems, &at, "%s%s: more than %lld",
-		    prefix, key->name, (long long)key->max);
+		problem_error(conf->problems, &at,
+		    "%s%s: there may be at most %lld", prefix, key->name,
+		    (long long)key->max);
 		return;
 	}
 	added = add_element(conf, &at, key, base);
@@ -146,7 +146,7 @@ add_group(struct conf *conf, const char *file, const struct key *key,
 	stored(conf, file, key, group, added);
 }
 
-/* One string, or a list of them; an empty list says nothing. */
+/* One string, or a list of them.  An empty list is a mistake. */
 static const struct node *
 find_strings(struct conf *conf, const char *file, const struct key *key,
     const struct node *node, const char *prefix, uint32_t *ret_count)
@@ -170,7 +170,7 @@ find_strings(struct conf *conf, const char *file, const struct key *key,
 	at = conf_origin(file, wrong);
 	wrong_type(key, wrong, &err);
 	if (wrong->type == NODE_LIST && wrong->count == 0)
-		error_set(&err, "the list is empty");
+		error_set(&err, "the list is empty; write at least one string");
 	problem_error(conf->problems, &at, "%s%s: %s", prefix, key->name,
 	    err.text);
 	return NULL;
@@ -217,13 +217,13 @@ required_keys(struct conf *conf, const char *file, const struct node *group,
 				break;
 		if (i == group->count)
 			problem_error(conf->problems, &at,
-			    "the key \"%s\" is "
-			    "missing, such as %s = %s",
+			    "the key \"%s\" is missing; add it, such as %s = "
+			    "%s",
 			    key->name, key->name, key->example);
 	}
 }
 
-/* A value that is read as a whole node, a group or a list. */
+/* Does the value have this type, a group or a list? */
 static bool
 is_type(struct conf *conf, const struct origin *at, const struct key *key,
     const struct node *node, enum node_type type, const char *prefix)

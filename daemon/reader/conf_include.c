@@ -12,7 +12,7 @@
 #include "reader/problems.h"
 #include "reader/tree.h"
 
-#define FILES_MAX 1024 /* a glob that matches more went wrong */
+#define FILES_MAX 1024 /* a glob that matches more is a mistake */
 
 static bool
 is_known(const struct settings *settings, const char *path)
@@ -39,8 +39,8 @@ top_level(struct conf *conf, const char *file, const struct node *root)
 			    conf->settings, "");
 		else
 			problem_error(conf->problems, &at,
-			    "%s: an included "
-			    "file can have \"listeners\" and nothing else",
+			    "%s: an included file may contain only "
+			    "\"listeners\"; move this key to the main file",
 			    root->children[i].name);
 	}
 }
@@ -53,17 +53,15 @@ include_file(struct conf *conf, const struct origin *at, const char *path)
 
 	if (same_file(path, conf->path)) {
 		problem_error(conf->problems, at,
-		    "include: \"%s\" is this "
-		    "file itself",
-		    path);
+		    "include: \"%s\" is the main file itself", path);
 		return;
 	}
 	if (is_known(conf->settings, path))
 		return; /* two globs match it */
 	if (conf->settings->file_count > FILES_MAX) {
 		problem_error(conf->problems, at,
-		    "include: \"%s\" is one file "
-		    "too many; there may be %d",
+		    "include: \"%s\" is one file too many; at most %d can be "
+		    "included",
 		    path, FILES_MAX);
 		return;
 	}
@@ -84,12 +82,10 @@ nothing_matches(struct conf *conf, const struct origin *at, const char *pattern)
 {
 	if (strpbrk(pattern, "*?[") == NULL)
 		problem_error(conf->problems, at,
-		    "include: \"%s\": there is "
-		    "no such file",
-		    pattern);
+		    "include: \"%s\": there is no such file", pattern);
 }
 
-/* The error that glob(3) met; its callback has no argument. */
+/* The error of glob(3).  Its callback has no argument, so it is kept here. */
 static int glob_errno;
 
 static int
@@ -148,9 +144,7 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 		nothing_matches(conf, at, text);
 	else if (error != 0)
 		problem_error(conf->problems, at,
-		    "include: \"%s\": cannot "
-		    "look for files: %s",
-		    pattern,
+		    "include: \"%s\": cannot look for files: %s", pattern,
 		    strerror(error == GLOB_ABORTED ? glob_errno : ENOMEM));
 	else
 		for (size_t i = 0; i < files.gl_pathc; i++)

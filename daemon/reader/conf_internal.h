@@ -56,7 +56,7 @@ void conf_listener(struct conf *conf, const char *file,
 void conf_options(struct conf *conf, const char *file, const struct key *key,
     const struct node *group, void *base);
 
-/* Whom workers run as, after the files have been read. */
+/* The user and group that workers run as, after the files have been read. */
 void conf_accounts(struct conf *conf);
 
 /* The control socket, after the files have been read. */

@@ -11,7 +11,7 @@
 #include "reader/tree.h"
 
 #define ADDRESSES_MAX 256 /* of one listener; each is a socket in each worker */
-#define ADDRESSES_ALL_MAX 4096 /* of all: each is compared with each */
+#define ADDRESSES_ALL_MAX 4096 /* of all: every two are compared */
 
 static struct origin
 child_origin(const char *file, const struct node *group, const char *name)
@@ -22,7 +22,7 @@ child_origin(const char *file, const struct node *group, const char *name)
 	return conf_origin(file, group);
 }
 
-/* Two listeners, or one twice, cannot have the same address. */
+/* An address may be used only once, whether by two listeners or by one. */
 static bool
 address_is_free(struct conf *conf, const struct origin *at,
     const struct listener_settings *listener, const struct address *address)
@@ -42,8 +42,8 @@ address_is_free(struct conf *conf, const struct origin *at,
 			if (!address_conflict(&taken->address, address))
 				continue;
 			problem_error(conf->problems, at,
-			    "listen: %s is taken "
-			    "by \"%s\" in %s:%u",
+			    "listen: %s is already used by listener \"%s\" in "
+			    "%s:%u",
 			    address_text(address, text),
 			    other->name != NULL ? other->name : "",
 			    taken->origin.file, taken->origin.line);
@@ -62,8 +62,8 @@ add_address(struct conf *conf, const struct origin *at,
 	if (listener->address_count == ADDRESSES_MAX ||
 	    conf->address_count == ADDRESSES_ALL_MAX) {
 		problem_error(conf->problems, at,
-		    "listen: more than %d "
-		    "addresses of one listener, or %d of all",
+		    "listen: too many addresses: one listener may have %d, and "
+		    "all listeners together %d",
 		    ADDRESSES_MAX, ADDRESSES_ALL_MAX);
 		return;
 	}
@@ -111,8 +111,8 @@ check_name(struct conf *conf, const struct origin *at,
 	if (strspn(name, allowed) != strlen(name) ||
 	    strlen(name) > LISTENER_NAME_MAX) {
 		problem_error(conf->problems, at,
-		    "name: \"%s\" is not made of "
-		    "1 to %d letters, digits, \"_\", \".\" and \"-\"",
+		    "name: \"%s\" is not a valid name: use 1 to %d letters, "
+		    "digits, \"_\", \".\" or \"-\"",
 		    name, LISTENER_NAME_MAX);
 		return;
 	}
@@ -122,8 +122,8 @@ check_name(struct conf *conf, const struct origin *at,
 		    strcmp(other->name, name) != 0)
 			continue;
 		problem_error(conf->problems, at,
-		    "name: \"%s\" is the name of "
-		    "the listener in %s:%u already",
+		    "name: \"%s\" is already the name of the listener in "
+		    "%s:%u; each needs its own",
 		    name, other->origin.file, other->origin.line);
 		return;
 	}
@@ -135,12 +135,14 @@ check_mode(struct conf *conf, const struct origin *at,
 {
 	if (!conf_mode(listener->mode, &listener->unix_rights.mode))
 		problem_error(conf->problems, at,
-		    "mode: \"%s\" is not an "
-		    "octal mode, such as \"0660\"",
+		    "mode: \"%s\" is not an octal mode, such as \"0660\"",
 		    listener->mode);
 }
 
-/* Check what is written: even a refused address may be meant as a path. */
+/*
+ * Look at what was written: an address that was refused may still be meant as a
+ * path.
+ */
 static bool
 means_unix_path(const struct listener_settings *listener)
 {
@@ -170,12 +172,12 @@ check_unix(struct conf *conf, const char *file, const struct node *group,
 		return;
 	if (listener->mode != NULL)
 		problem_error(conf->problems, &mode,
-		    "mode: the listener has "
-		    "no unix:/path that could have one");
+		    "mode: this is only for unix:/path, and the listener has "
+		    "none; remove it");
 	if (listener->owner != NULL)
 		problem_error(conf->problems, &owner,
-		    "owner: the listener has "
-		    "no unix:/path that could have one");
+		    "owner: this is only for unix:/path, and the listener has "
+		    "none; remove it");
 }
 
 static void
@@ -194,7 +196,9 @@ check_limits(struct conf *conf, const char *file, const struct node *group,
 		    queue, buffer, buffer);
 }
 
-/* The name of a plugin, not of its file. */
+/*
+ * `plugin` is the name of a plugin or a path, but not the bare name of a file.
+ */
 static void
 check_plugin(struct conf *conf, const struct listener_settings *listener)
 {
@@ -204,7 +208,7 @@ check_plugin(struct conf *conf, const struct listener_settings *listener)
 	if (len > 3 && strcmp(plugin + len - 3, ".so") == 0 &&
 	    strchr(plugin, '/') == NULL)
 		problem_error(conf->problems, &listener->plugin_origin,
-		    "plugin: \"%s\" would be %s.so in plugin_dir: write "
+		    "plugin: \"%s\" means %s.so in plugin_dir; write "
 		    "\"%.*s\", or a path with a slash, such as \"./%s\"",
 		    plugin, plugin, (int)len - 3, plugin, plugin);
 }

@@ -54,7 +54,7 @@ set_value(struct raw_option *option, const struct node *node)
 	}
 }
 
-/* Can it be an option's value at all? */
+/* Is it a value that an option can have? */
 static bool
 check_value(struct conf *conf, const char *file, const char *path,
     const struct node *node)
@@ -63,9 +63,7 @@ check_value(struct conf *conf, const char *file, const char *path,
 
 	if (node->type == NODE_FLOAT && !isfinite(node->real)) {
 		problem_error(conf->problems, &at,
-		    "options.%s: the number is "
-		    "too large",
-		    path);
+		    "options.%s: the number is too large", path);
 		return false;
 	}
 	for (uint32_t i = 0; i < node->count; i++) {
@@ -73,8 +71,7 @@ check_value(struct conf *conf, const char *file, const char *path,
 			continue;
 		at = conf_origin(file, &node->children[i]);
 		problem_error(conf->problems, &at,
-		    "options.%s: a list can "
-		    "have strings in it; this is %s",
+		    "options.%s: a list may contain only strings; this is %s",
 		    path, node_type_name(&node->children[i]));
 		return false;
 	}
@@ -115,9 +112,7 @@ add_group(struct conf *conf, const char *file, const char *prefix,
 		    *prefix != '\0' ? "." : "", node->name);
 		if (len >= (int)sizeof(path))
 			problem_error(conf->problems, &at,
-			    "options.%.40s...: "
-			    "the name is too long",
-			    path);
+			    "options.%.40s...: the name is too long", path);
 		else if (node->type == NODE_GROUP)
 			add_group(conf, file, path, node, key, base);
 		else

@@ -1,4 +1,7 @@
-/* config_file.c: files are opened so that a FIFO or a device harms nothing. */
+/*
+ * config_file.c: opens files in such a way that a FIFO or a device does no
+ * harm.
+ */
 
 #include "reader/config_file.h"
 
@@ -18,15 +21,15 @@ check(int fd, struct error *err)
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
-		return error_sys(err, "cannot look at it");
+		return error_sys(err, "cannot stat it");
 	if (S_ISDIR(st.st_mode))
 		return error_set(err, "is a directory, not a file");
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, "is not a regular file");
 	if (st.st_size > CONFIG_FILE_MAX)
 		return error_set(err,
-		    "has %lld bytes, and a configuration "
-		    "file may have at most %d",
+		    "has %lld bytes, and a configuration file may have at most "
+		    "%d",
 		    (long long)st.st_size, CONFIG_FILE_MAX);
 	return 0;
 }
@@ -76,7 +79,10 @@ config_file_read(const char *path, size_t *ret_len, struct error *err)
 		goto fail;
 	}
 	if (len > CONFIG_FILE_MAX) {
-		error_set(err, "has more than %d bytes", CONFIG_FILE_MAX);
+		error_set(err,
+		    "has more than the %d bytes that a configuration file may "
+		    "have",
+		    CONFIG_FILE_MAX);
 		goto fail;
 	}
 	close(fd);

@@ -92,9 +92,8 @@ plugin_files_copy(const struct settings *settings,
 		if (access(path, F_OK) == -1 &&
 		    copy_image(&files->images[i], path) == -1)
 			problem_warn(problems, at,
-			    "plugin_copies: cannot "
-			    "write \"%s\": %s",
-			    path, error_text(errno));
+			    "plugin_copies: cannot write \"%s\": %s", path,
+			    error_text(errno));
 		free(path);
 	}
 }

@@ -16,7 +16,7 @@
 #include "reader/problems.h"
 #include "reader/trusted_path.h"
 
-/* What was opened already.  Paths can be many for one content. */
+/* A path that was opened already.  Several paths may have the same content. */
 struct opened {
 	char *path;
 	uint32_t image;
@@ -80,9 +80,10 @@ no_memory(struct error *err)
 }
 
 /*
- * Open the file, unless an untrusted user could have put it there.  A daemon
- * that was started as root refuses it, since this would be a way to root; a
- * daemon of a plain user, whose directory may be shared, only warns.
+ * Open the file, unless an untrusted user could have put it there.  If the
+ * daemon was started as root, the file is refused, since that user could become
+ * root by it.  If the daemon was started by another user, whose directories may
+ * be shared, there is only a warning.
  */
 static int
 open_file(struct opener *opener, const struct listener_settings *listener,

@@ -1,7 +1,7 @@
 /*
- * plugin_images.c: the table of images.  All of a generation are loaded into
- * one process, in an order that depends on its history; so conflicts between
- * them are found here, by their names, whatever the order.
+ * plugin_images.c: the table of images.  All images of a generation are loaded
+ * into one process, in an order that depends on the history of that process.
+ * So conflicts between their names are found here, whatever the order.
  */
 
 #include "reader/plugin_images.h"
@@ -128,16 +128,19 @@ two_of_a_name(const struct settings *settings, const struct image_need *need,
     const struct image_settings *other, const char *path, struct error *err)
 {
 	return error_set(err,
-	    "%s: cannot be loaded: %s and %s are both %s, and a process has "
-	    "one of a name; link it into the plugin statically, or give one of "
-	    "them another soname",
+	    "%s: cannot be loaded: %s and %s are both named %s, and a process "
+	    "can load only one of each name; link it into the plugin "
+	    "statically, or give one of them another soname",
 	    path,
 	    need->image != NO_IMAGE ? settings->images[need->image].path
 				    : "a library of the system",
 	    other->path, need->name);
 }
 
-/* Would what image `i` needs be found in a row from `from` on instead? */
+/*
+ * Does a row from `from` on have the name of something that image `i` needs,
+ * without being it?  The loader could then take the wrong one.
+ */
 static int
 check_needs(const struct settings *settings, uint32_t i, uint32_t from,
     const char *path, struct error *err)

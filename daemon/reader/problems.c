@@ -1,4 +1,4 @@
-/* problems.c: the list of mistakes. */
+/* problems.c: the list of problems. */
 
 #include "reader/problems.h"
 

@@ -1,7 +1,7 @@
 /*
- * reader.c: the process that reads what an operator wrote, so that the master
- * need not: a parser may crash or exit, and then only we are gone.  It reports
- * everything as soon as it is found.
+ * reader.c: the process that reads the configuration, so that the master need
+ * not: if a parser crashes or exits, only this process is lost.  It reports
+ * each problem as soon as it is found.
  */
 
 #include <errno.h>
@@ -32,17 +32,18 @@ struct reader {
 	uint32_t generation;
 	struct hello hello;
 	char *config;
-	bool deaf; /* the master is gone */
+	bool master_gone;
 };
 
-/* Wait for as long as the master needs. */
+/* Send a message, and wait until the master has room for it. */
 static void
 say(struct reader *reader, struct msg *msg)
 {
 	struct pollfd pfd = { .fd = CHILD_CHANNEL_FD, .events = POLLOUT };
 
 	msg->generation = reader->generation;
-	while (!reader->deaf && packet_send(CHILD_CHANNEL_FD, msg) == -1) {
+	while (
+	    !reader->master_gone && packet_send(CHILD_CHANNEL_FD, msg) == -1) {
 		if (errno == EMSGSIZE) /* a path too long to be opened */
 			return;
 		if (errno == EAGAIN)
@@ -50,7 +51,7 @@ say(struct reader *reader, struct msg *msg)
 		else if (errno == ETOOMANYREFS || errno == ENOBUFS)
 			poll(NULL, 0, RETRY_MS);
 		else
-			reader->deaf = true;
+			reader->master_gone = true;
 	}
 }
 
@@ -101,7 +102,7 @@ say_prepared(struct reader *reader, int bundle,
 	say(reader, &(struct msg){ .type = MSG_PREPARED });
 }
 
-/* All checks that run no plugin code. */
+/* Make all the checks that run no plugin code. */
 static void
 read_all(struct reader *reader, struct problems *problems)
 {
@@ -136,7 +137,7 @@ read_all(struct reader *reader, struct problems *problems)
 	settings_free(settings);
 }
 
-/* What to read.  -1: the master did not say. */
+/* Find out what to read.  -1: the master did not say. */
 static int
 receive_hello(struct reader *reader)
 {
@@ -180,13 +181,13 @@ reader_main(void)
 	struct reader reader = { 0 };
 	struct problems problems = { .on_problem = on_problem, .arg = &reader };
 
-	/* When the master is gone nobody needs an answer. */
+	/* Without the master nobody needs an answer. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (receive_hello(&reader) == -1) {
 		log_errorx("the master did not say what to read");
 		return EXIT_FAILURE;
 	}
-	/* It may have died before we asked for the signal. */
+	/* The master may have died before we asked for the signal. */
 	if ((uint32_t)getppid() != reader.hello.master_pid) {
 		free(reader.config);
 		return EXIT_FAILURE;
@@ -195,5 +196,5 @@ reader_main(void)
 	read_all(&reader, &problems);
 	problems_done(&problems);
 	free(reader.config);
-	return reader.deaf ? EXIT_FAILURE : EXIT_SUCCESS;
+	return reader.master_gone ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,6 +1,6 @@
 /*
- * scan.c: knows as much of the syntax as it takes to tell comments, strings,
- * brackets, names and numbers from each other, and no more.
+ * scan.c: knows only enough of the syntax to tell comments, strings, brackets,
+ * names and numbers from each other.
  */
 
 #include "reader/scan.h"
@@ -46,7 +46,7 @@ starts(const struct scanner *s, const char *what)
 	return (size_t)(s->end - s->at) >= len && memcmp(s->at, what, len) == 0;
 }
 
-/* One step, which knows what a line is. */
+/* Go on by one byte, and count lines. */
 static void
 step(struct scanner *s)
 {
@@ -97,8 +97,7 @@ skip_comment(struct scanner *s)
 	}
 	/* libconfig would ignore the rest of the file. */
 	problem_error(s->problems, &begin,
-	    "this comment has no end: "
-	    "\"*/\" is missing");
+	    "this comment has no end: \"*/\" is missing");
 	return -1;
 }
 
@@ -114,14 +113,13 @@ scan_string(struct scanner *s)
 	for (s->at++; s->at < s->end && *s->at != '"'; step(s)) {
 		if (starts(s, "\\x00") || starts(s, "\\X00"))
 			problem_error(s->problems, &s->origin,
-			    "\\x00 cannot stand in a string");
+			    "a string cannot contain \\x00");
 		if (*s->at == '\\' && s->at + 1 < s->end)
-			s->at++; /* escaped: it ends nothing */
+			s->at++; /* an escaped quote does not end it */
 	}
 	if (s->at >= s->end) {
 		problem_error(s->problems, &begin,
-		    "this string has no end: "
-		    "a quotation mark is missing");
+		    "this string has no end: a quotation mark is missing");
 		return -1;
 	}
 	s->at++;
@@ -134,9 +132,7 @@ open_bracket(struct scanner *s)
 {
 	if (s->depth == DEPTH_MAX) {
 		problem_error(s->problems, &s->origin,
-		    "more than %d brackets "
-		    "in each other",
-		    DEPTH_MAX);
+		    "brackets are nested more than %d deep", DEPTH_MAX);
 		return -1;
 	}
 	s->brackets[++s->depth] =
@@ -150,15 +146,14 @@ close_bracket(struct scanner *s, char open)
 	const struct bracket *top = &s->brackets[s->depth];
 
 	if (s->depth == 0) {
-		problem_error(s->problems, &s->origin, "\"%c\" closes nothing",
-		    *s->at);
+		problem_error(s->problems, &s->origin,
+		    "\"%c\" closes nothing: there is no open bracket", *s->at);
 		return -1;
 	}
 	if (top->open != open) {
 		problem_error(s->problems, &s->origin,
-		    "\"%c\" does not close "
-		    "the \"%c\" of line %u",
-		    *s->at, top->open, top->line);
+		    "\"%c\" does not close the \"%c\" of line %u", *s->at,
+		    top->open, top->line);
 		return -1;
 	}
 	s->depth--;
@@ -173,9 +168,7 @@ count_setting(struct scanner *s)
 	if (++s->brackets[s->depth].settings <= GROUP_MAX)
 		return 0;
 	problem_error(s->problems, &s->origin,
-	    "more than %d settings in one "
-	    "group",
-	    GROUP_MAX);
+	    "more than %d settings in one group", GROUP_MAX);
 	return -1;
 }
 
@@ -220,9 +213,7 @@ scan_number(struct scanner *s)
 	len = (size_t)(s->at - begin);
 	if (len >= sizeof(word)) {
 		problem_error(s->problems, &s->origin,
-		    "a number of %zu "
-		    "characters is not a number",
-		    len);
+		    "this number is too long: it has %zu characters", len);
 		return -1;
 	}
 	memcpy(word, begin, len);
@@ -231,12 +222,12 @@ scan_number(struct scanner *s)
 		return 0;
 	if (bits == 32 && integer_in_64(word))
 		problem_error(s->problems, &s->origin,
-		    "%s does not fit 32 bits; "
-		    "write it with an L behind it for 64",
+		    "%s does not fit in 32 bits; write an L after it for 64 "
+		    "bits",
 		    word);
 	else
 		problem_error(s->problems, &s->origin,
-		    "%s does not fit 64 bits", word);
+		    "%s does not fit in 64 bits", word);
 	if (add_line(&s->result->number_lines, &s->result->number_count,
 		s->origin.line) == -1)
 		return no_memory(s);
@@ -275,8 +266,8 @@ scan_token(struct scanner *s)
 		if (!starts(s, "@include"))
 			break;
 		problem_error(s->problems, &s->origin,
-		    "@include is not "
-		    "supported; write include = \"conf.d/*.conf\";");
+		    "@include is not supported; write include = "
+		    "\"conf.d/*.conf\";");
 		return -1;
 	default:
 		if (isdigit((unsigned char)*s->at) ||
@@ -288,7 +279,7 @@ scan_token(struct scanner *s)
 		}
 		break;
 	}
-	step(s); /* libconfig will say what it thinks of the others */
+	step(s); /* libconfig reports the others */
 	return 0;
 }
 
@@ -310,9 +301,7 @@ scan_all(struct scanner *s)
 	if (s->depth > 0) {
 		s->origin.line = s->brackets[s->depth].line;
 		problem_error(s->problems, &s->origin,
-		    "this \"%c\" is never "
-		    "closed",
-		    s->brackets[s->depth].open);
+		    "this \"%c\" is never closed", s->brackets[s->depth].open);
 		return -1;
 	}
 	return 0;
@@ -335,8 +324,7 @@ scan_text(const char *file, const char *text, size_t len,
 		while (s.at < s.end)
 			step(&s);
 		problem_error(problems, &s.origin,
-		    "a NUL byte: this is not "
-		    "a text file");
+		    "there is a NUL byte here, so this is not a text file");
 		return -1;
 	}
 	return scan_all(&s);

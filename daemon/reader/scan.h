@@ -1,7 +1,7 @@
 /*
- * scan.h: a look at the text of a configuration file before libconfig 1.5
- * parses it, for what libconfig gets wrong in silence: it wraps integers, cuts
- * strings, ends the process, loses the line of a string.
+ * scan.h: looks at the text of a configuration file before libconfig 1.5 parses
+ * it, to find what libconfig gets wrong without an error: it wraps integers,
+ * cuts strings, ends the process, and forgets the line of a string.
  */
 
 #ifndef SLUICE_SCAN_H
@@ -25,8 +25,9 @@ struct scan {
 };
 
 /*
- * file is for the problems.  Returns 0 when libconfig may parse the text (there
- * may still be problems), -1 when not.  scan_done() in both cases.
+ * Problems name the file as `file` does.  Returns 0 when libconfig may parse
+ * the text (there may still be problems), -1 when not.  Call scan_done() in
+ * both cases.
  */
 int scan_text(const char *file, const char *text, size_t len,
     struct problems *problems, struct scan *ret);

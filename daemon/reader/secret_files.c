@@ -1,5 +1,5 @@
 /*
- * secret_files.c: the bytes are read only into the memory of the secret, never
+ * secret_files.c: reads the bytes directly into the memory of the secret, never
  * through stdio or a buffer on the stack.
  */
 
@@ -20,7 +20,7 @@ static int
 check(int file, struct stat *ret, struct error *err)
 {
 	if (fstat(file, ret) == -1)
-		return error_sys(err, "cannot look at it");
+		return error_sys(err, "cannot stat it");
 	if (!S_ISREG(ret->st_mode))
 		return error_set(err, "is not a regular file");
 	if (ret->st_size == 0)
@@ -32,7 +32,7 @@ check(int file, struct stat *ret, struct error *err)
 	return 0;
 }
 
-/* All of it, up to the room there is. */
+/* Read all of the file, as far as there is room. */
 static int
 fill(struct secret *secret, int file, struct error *err)
 {

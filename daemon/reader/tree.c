@@ -35,7 +35,7 @@ __lsan_default_options(void)
 	return "print_suppressions=0";
 }
 
-/* Walks the strings of the text along with those of the tree. */
+/* The place in the lists of the scan, while the tree is walked. */
 struct cursor {
 	const struct scan *scan;
 	uint32_t string, number;

@@ -1,6 +1,6 @@
 /*
- * tree.h: a configuration file as a tree of plain nodes.  tree.c is the home
- * of libconfig: nothing above it knows how files are parsed.
+ * tree.h: a configuration file as a tree of plain nodes.  Only tree.c uses
+ * libconfig, and nothing else knows how files are parsed.
  */
 
 #ifndef SLUICE_TREE_H
@@ -33,8 +33,8 @@ struct node {
 };
 
 /*
- * Read and parse a file; each mistake becomes a problem, which names it as
- * `file` does.  Returns the root group, owned by the caller, or NULL.
+ * Read and parse a file; each mistake becomes a problem, which names the file
+ * as `file` does.  Returns the root group, owned by the caller, or NULL.
  */
 struct node *tree_read(const char *file, struct problems *problems);
 void tree_free(struct node *root); /* NULL is fine */

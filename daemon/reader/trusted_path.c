@@ -19,7 +19,7 @@
 
 #include "base/error.h"
 
-#define LINKS_MAX 40 /* as the kernel has it */
+#define LINKS_MAX 40 /* the kernel's own limit */
 
 struct walk {
 	const char *path; /* the operator's, for messages */
@@ -30,7 +30,10 @@ struct walk {
 	unsigned int links;
 };
 
-/* Where we are, and below it `name`, as people write it. */
+/*
+ * The path of `name` in the directory we are in; without a name, of the
+ * directory.
+ */
 static void
 name_place(const struct walk *walk, const char *name, char text[PATH_MAX])
 {
@@ -70,7 +73,7 @@ is_trusted(const struct walk *walk, uid_t uid)
 	    uid == walk->users->uid[1];
 }
 
-/* Keep the first doubt; name NULL: the directory we are in. */
+/* Keep only the first doubt.  name NULL: the directory we are in. */
 static void
 look_at(struct walk *walk, const struct stat *st, const char *name)
 {
@@ -88,8 +91,9 @@ look_at(struct walk *walk, const struct stat *st, const char *name)
 	if (!is_trusted(walk, st->st_uid)) {
 		name_place(walk, name, place);
 		error_set(walk->doubt,
-		    "%s: cannot be trusted: %s%s belongs to %s", walk->path,
-		    what, place, user_name(st->st_uid, user));
+		    "%s: cannot be trusted: %s%s belongs to %s; make root or "
+		    "the workers' user its owner",
+		    walk->path, what, place, user_name(st->st_uid, user));
 		return;
 	}
 	/* The mode of a link means nothing. */
@@ -99,8 +103,9 @@ look_at(struct walk *walk, const struct stat *st, const char *name)
 	who = st->st_mode & S_IWOTH ? "everybody" : "its group";
 	name_place(walk, name, place);
 	error_set(walk->doubt,
-	    "%s: cannot be trusted: %s%s can be written to by %s", walk->path,
-	    what, place, who);
+	    "%s: cannot be trusted: %s%s can be written to by %s; take that "
+	    "permission away",
+	    walk->path, what, place, who);
 }
 
 /* Go to a directory that is open; takes fd over. */

@@ -155,7 +155,8 @@ def problems(**settings):
 
 def test_mistakes_in_the_configuration():
     for settings, status, what in (
-            ({"control": "x" * 120}, 1, "that of a socket has 1 to 107"),
+            ({"control": "x" * 120}, 1,
+             "the path of a socket must have 1 to 107"),
             ({"control_mode": "rw"}, 1, "is not an octal mode"),
             ({"control_mode": "7777"}, 1, "is not an octal mode"),
             ({"control_group": "nobody-has-this"}, 1, "there is no group"),

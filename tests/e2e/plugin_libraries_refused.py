@@ -63,7 +63,7 @@ def test_two_plugins():
             plugin(d, library, "b", [ORIGIN, "-Wl,-soname,libhelper.so"],
                    other)
             said = d.reload_refused()
-            check("are both libhelper.so," in said, said)
+            check("are both named libhelper.so," in said, said)
             check("refused: 1 problem" in said, said)
         equal(ask(d.connect("q")), "q with one")
 

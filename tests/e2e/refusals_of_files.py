@@ -123,14 +123,14 @@ def test_directories_above():
         outer = os.path.dirname(inner)
         for directory in (inner, outer):
             give(directory, owner=STRANGER)
-            r.without(path, "the directory %s belongs to user 1234567$"
+            r.without(path, "the directory %s belongs to user 1234567; "
                       % directory)
             give(directory, 0o775, 0)
             r.without(path, "the directory %s can be written to by its "
-                      "group$" % directory)
+                      "group; " % directory)
             give(directory, 0o757)
             r.without(path, "the directory %s can be written to by "
-                      "everybody$" % directory)
+                      "everybody; " % directory)
             give(directory, 0o755)
         # By another way, with its detours.
         give(outer, 0o777)
