@@ -7,15 +7,16 @@
  * shared, and no function pointer crosses except through the descriptor.
  *
  * Rules that hold for everything here:
- * - A plugin runs on one thread.  Callbacks never nest: whatever a call causes
- *   is delivered after the running callback has returned.
+ * - A plugin runs on one thread.  Callbacks never nest: a callback that a call
+ *   causes runs after the running callback has returned.
  * - *borrowed* memory is valid until the running callback returns; *copied*
  *   memory is the caller's again as soon as the call returns.
  * - A connection stays readable until its `close` callback has returned.  To
- *   remember one for longer, keep its sl_id() and ask sl_find().
- * - Functions that can fail return -1 (or NULL) and set errno.  None of them
- *   crashes on a closed connection or on NULL.  What needs an open connection
- *   fails with ENOTCONN then; facts read as 0, NULL or "".
+ *   remember one for longer, keep its sl_id() and look it up with sl_find().
+ * - Functions that can fail return -1 (or NULL) and set errno.  A closed
+ *   connection or NULL never crashes them: a function that needs an open
+ *   connection fails with ENOTCONN, and one that reads a fact returns 0, NULL
+ *   or "".
  */
 
 #ifndef SLUICE_H
@@ -49,7 +50,7 @@ enum sl_why {
 	SL_WHY_LOCAL = 2,	/* the plugin closed it */
 	SL_WHY_RESET = 3,	/* the network or the peer broke it */
 	SL_WHY_IDLE = 4,	/* no traffic for the idle timeout */
-	SL_WHY_WRITE_STALL = 5, /* the peer took no output, or too little */
+	SL_WHY_WRITE_STALL = 5, /* the peer took too little output, or none */
 	SL_WHY_INPUT_LIMIT = 6, /* a frame did not fit limits.read_buffer */
 	SL_WHY_HANDSHAKE = 7,	/* the TLS handshake failed or took too long */
 	SL_WHY_TLS = 8,		/* a TLS error after the handshake */
@@ -58,12 +59,12 @@ enum sl_why {
 	SL_WHY_RELOAD = 11,	/* a reload replaced or removed the listener */
 	SL_WHY_SHUTDOWN = 12,	/* the daemon is ending */
 	SL_WHY_RESOLVE = 13,	/* outgoing: the name has no address */
-	SL_WHY_CONNECT = 14,	/* outgoing: nobody answered */
+	SL_WHY_CONNECT = 14,	/* outgoing: the peer did not answer */
 	SL_WHY_MEMORY = 15,	/* the daemon is out of memory */
 	SL_WHY_STOP = 16,	/* sl_stop(service, 1) */
 	/*
-	 * A polite end left output behind that the peer had not acknowledged.
-	 * It replaces the reason for which the connection was being closed.
+	 * The connection was being closed without an error, but the peer did
+	 * not acknowledge all output.  Replaces the reason for the closing.
 	 */
 	SL_WHY_UNDELIVERED = 17,
 };
@@ -109,10 +110,11 @@ struct sl_handlers {
 
 	/*
 	 * Bytes arrived; buf is borrowed.  Returns the bytes consumed, 0..len.
-	 * The rest is kept, up to limits.read_buffer, and presented again in
-	 * front of what follows: when more arrives, after `drain`, or on
+	 * The rest is kept, up to limits.read_buffer, and presented again
+	 * together with what follows: when more arrives, after `drain`, or on
 	 * sl_resume().  A frame that can never fit ends the connection with
-	 * SL_WHY_INPUT_LIMIT, unless output is what blocks.  Negative: close.
+	 * SL_WHY_INPUT_LIMIT, unless the plugin is waiting for room in the
+	 * output.  Negative: close.
 	 */
 	ssize_t (*data)(struct sl_conn *c, const void *buf, size_t len);
 
@@ -120,31 +122,32 @@ struct sl_handlers {
 	void (*drain)(struct sl_conn *c);
 
 	/*
-	 * The peer finished sending; once, after all data.  Absent: we finish
-	 * too, after flushing.  Present: the connection stays half-open until
-	 * the plugin ends it.
+	 * The peer finished sending.  Called once, after all data.  Absent: we
+	 * finish too, after flushing.  Present: the connection stays half-open
+	 * until the plugin ends it.
 	 */
 	void (*end)(struct sl_conn *c);
 
 	/*
 	 * The idle timer ran out.  Absent: close with SL_WHY_IDLE.  Present:
-	 * the plugin decides; the timer starts anew.
+	 * the plugin decides, and the timer starts again.
 	 */
 	void (*timeout)(struct sl_conn *c);
 
 	/*
-	 * TLS: the handshake finished (err is NULL) or failed; before `open`.
+	 * TLS: the handshake finished (err is NULL) or failed.  Called before
+	 * `open`.
 	 */
 	void (*handshake)(struct sl_conn *c, const struct sl_error *err);
 
 	/* Something went wrong.  `close` follows. */
 	void (*error)(struct sl_conn *c, const struct sl_error *err);
 
-	/* A made connection failed; nothing else is called. */
+	/* An outgoing connection failed.  No other handler is called. */
 	void (*connect_error)(struct sl_conn *c, const struct sl_error *err);
 
 	/*
-	 * Exactly once after an `open` that did not refuse, and last.
+	 * Called exactly once, as the last handler, if `open` did not refuse.
 	 * Addresses, counters and the user pointer are still readable.
 	 */
 	void (*close)(struct sl_conn *c, const struct sl_error *why);
@@ -163,9 +166,9 @@ enum sl_option_type {
 };
 
 /*
- * One row of the option table.  The table ends with an empty row.  sluiced
- * refuses an option that is not in the table, or is of another type, with its
- * file and line, before any callback runs.
+ * One row of the option table.  The table ends with an empty row.  Before any
+ * callback runs, sluiced refuses an option that is not in the table or is of
+ * another type, and names its file and line.
  */
 struct sl_option {
 	const char *name;  /* "motd"; a dot reaches into a group: "tls.cert" */
@@ -176,11 +179,11 @@ struct sl_option {
 
 /* Flags of a plugin. */
 #define SL_MANY_WORKERS 0x1u /* every worker may serve it; else exactly one */
-#define SL_UNLOADABLE 0x2u   /* keeps no pointer into itself; may be unloaded */
+#define SL_UNLOADABLE 0x2u   /* leaves no pointer to itself; may be unloaded */
 
 /*
- * The descriptor.  It grows only at its end, and `size` says how much of it a
- * plugin knows; what it does not know is taken as NULL.
+ * The descriptor.  It grows only at its end.  `size` says how much of it the
+ * plugin was compiled with; members beyond that are taken as NULL.
  */
 struct sl_plugin {
 	uint32_t abi;  /* SL_ABI */
@@ -194,50 +197,50 @@ struct sl_plugin {
 	const struct sl_option *options;
 
 	/*
-	 * Judges the options; must have no other effect.  Runs in a process of
+	 * Checks the options; must have no other effect.  Runs in a process of
 	 * its own before anything is changed.  Returns 0, or -1 with a reason:
 	 * see sl_refuse().
 	 */
 	int (*check)(const struct sl_options *options, struct sl_error *err);
 
-	/* A service begins.  Returns 0, or -1: nothing is changed then. */
+	/* A service begins.  Returns 0, or -1: then nothing is changed. */
 	int (*start)(struct sl_service *service);
 
 	/*
-	 * `next` is about to replace `prev`, whose state it may read and share
-	 * but must leave as it is: the reload may still be called off.  Sharing
-	 * is setting the same user pointer.  Returns 0 or -1.  Absent: the user
-	 * pointer is carried over when state_version is equal, else `start`
-	 * runs.
+	 * `next` is about to replace `prev`.  This may read the state of `prev`
+	 * and share it, by setting the same user pointer, but must not change
+	 * it: the reload may still be called off.  Returns 0 or -1.  Absent:
+	 * the user pointer is carried over when state_version is equal, else
+	 * `start` runs.
 	 */
 	int (*reload)(struct sl_service *next, struct sl_service *prev);
 
 	/*
 	 * A service's state is no longer used.  Called once for each state: not
-	 * for a service whose user pointer its successor carries on with.
+	 * for a service whose user pointer the next service has taken over.
 	 */
 	void (*stop)(struct sl_service *service);
 
 	/*
-	 * A connection made under another state_version comes to this code;
-	 * called before its first event here.  sl_service(c) is the new one,
-	 * sl_data(c) what the old code left.  Returns 0, or -1 to leave the
-	 * connection, as it is now, on the old code.
+	 * A connection comes to this code from another state_version.  Called
+	 * before its first event here.  sl_service(c) is the new service,
+	 * sl_data(c) is what the old code left.  Returns 0, or -1 to leave the
+	 * connection, which must then be unchanged, on the old code.
 	 */
 	int (*migrate)(struct sl_conn *c, uint32_t from_version);
 
-	/* A timer set with sl_timer() ran out; c is NULL for a service's. */
+	/* A timer of sl_timer() ran out; c is NULL for a timer of the service. */
 	void (
 	    *timer)(struct sl_service *service, struct sl_conn *c, uint32_t id);
 
 	const struct sl_handlers *server; /* accepted connections */
-	const struct sl_handlers *client; /* made ones; NULL: as server */
+	const struct sl_handlers *client; /* outgoing ones; NULL: as server */
 };
 
 extern SL_EXPORT const struct sl_plugin sl_plugin;
 
 /*
- * Define the plugin.  Members in the order of the struct:
+ * Defines the plugin.  Give the members in the order of the struct:
  *	SL_PLUGIN(.name = "echo", .version = "1.0", .flags = SL_MANY_WORKERS,
  *	    .server = SL_HANDLERS(.data = echo_data));
  */
@@ -248,10 +251,11 @@ extern SL_EXPORT const struct sl_plugin sl_plugin;
 		.size = sizeof(struct sl_plugin), __VA_ARGS__}
 
 #ifdef __cplusplus
-/* Members that are left out are NULL, and that is what is meant. */
+/* Members that are left out are NULL, as intended. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 /*
- * Hidden: else the static is a symbol that plugins could take from each other.
+ * Hidden: otherwise the static variable is an exported symbol, and one plugin
+ * could be bound to that of another.
  */
 #define SL_HANDLERS(...)                                              \
 	([]() __attribute__((visibility("hidden")))                   \
@@ -269,15 +273,15 @@ extern SL_EXPORT const struct sl_plugin sl_plugin;
 
 /*
  * Output.  All bytes written to one connection during one callback leave in as
- * few system calls as possible, usually one, and never later than the running
- * pass of the event loop.  Errors of all of these: EPIPE when the out half is
+ * few system calls as possible, usually one, before the running pass of the
+ * event loop ends.  Errors of all these functions: EPIPE when the out half is
  * finished, ENOTCONN when the connection is closed, EINVAL for an absurd
  * length or a NULL buffer.
  */
 
 /*
- * Takes what fits under limits.write_buffer; buf is copied.  Returns the bytes
- * taken, 0..len.  When fewer than len, `drain` will come.
+ * Takes as much as fits under limits.write_buffer; buf is copied.  Returns the
+ * bytes taken, 0..len.  If that is less than len, `drain` will be called.
  */
 SL_EXPORT ssize_t sl_write(struct sl_conn *c, const void *buf, size_t len);
 SL_EXPORT ssize_t sl_writev(struct sl_conn *c, const struct iovec *iov,
@@ -285,48 +289,49 @@ SL_EXPORT ssize_t sl_writev(struct sl_conn *c, const struct iovec *iov,
 
 /*
  * Takes all of buf or nothing; buf is copied.  Returns 0, or -1 with ENOBUFS
- * when the queue would grow beyond limits.write_queue; `drain` comes then if
- * anything is queued.
+ * when the queue would grow beyond limits.write_queue.  In that case `drain`
+ * will be called if anything is queued.
  */
 SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
 
 /*
- * Sends the same to each connection that sl_first() and sl_next() would show,
- * but for `except`, which may be NULL.  It leaves at once where nothing is
- * queued, also under a callback, and is queued as by sl_send() elsewhere; all
- * share one copy.  A connection that has no room for it under
- * limits.write_queue goes without it and gets `drain`; one that has finished
- * its output goes without it.  Returns how many took it, or -1: EINVAL.
+ * Sends the same bytes to each connection that sl_first() and sl_next() would
+ * show, except to `except`, which may be NULL.  A connection with an empty
+ * queue is written to at once, even during a callback.  On any other the bytes
+ * are queued as by sl_send(), and all queues share one copy.  A connection is
+ * skipped when it has finished its output, or when the bytes do not fit under
+ * limits.write_queue; in the latter case `drain` is called as for sl_send().
+ * Returns how many connections took the bytes, or -1 with EINVAL.
  */
 SL_EXPORT int sl_broadcast(struct sl_service *service, const void *buf,
     size_t len, const struct sl_conn *except);
 
 /*
- * Hands what is queued to the kernel now.  Returns 0 even if not all of it
- * went: the kernel may be full, or the connection has had its share of this
- * pass.
+ * Hands the queue to the kernel now.  Returns 0 even if some of it remains: the
+ * kernel's buffer may be full, or the connection may have used up its share of
+ * this pass.
  */
 SL_EXPORT int sl_flush(struct sl_conn *c);
 
-/* Ending.  All return 0; ENOTCONN when the connection is already closed. */
+/* Ending.  All return 0, or -1: ENOTCONN when the connection is closed. */
 
 /*
- * Sends the last bytes (len may be 0), then half-closes.  `data` and `end` go
- * on until the peer finishes, or until the linger timeout has run out since it
- * acknowledged everything.  -1 with ENOBUFS as for sl_send(), and nothing has
- * happened then.
+ * Sends the last bytes (len may be 0), then half-closes.  `data` and `end` are
+ * still called, until the peer finishes or the linger timeout runs out; that
+ * starts when the peer has acknowledged everything.  Fails with ENOBUFS as
+ * sl_send() does, and then has changed nothing.
  */
 SL_EXPORT int sl_end(struct sl_conn *c, const void *buf, size_t len);
 
 /*
- * Flushes what is queued, then closes without destroying it on its way: what
- * the peer still sends is read and dropped, until it has acknowledged all
- * output and for the linger timeout from then on.  Only `close` follows and,
- * should output be left behind, `error` (see SL_WHY_UNDELIVERED).
+ * Flushes the queue, then closes in a way that does not destroy output which is
+ * still on its way: input is read and dropped until the peer has acknowledged
+ * all output, and for the linger timeout after that.  Only `close` follows, or
+ * `error` and `close` if output was not delivered (see SL_WHY_UNDELIVERED).
  */
 SL_EXPORT int sl_close(struct sl_conn *c);
 
-/* Resets the connection; what is queued is lost. */
+/* Resets the connection.  The queue is lost. */
 SL_EXPORT int sl_terminate(struct sl_conn *c);
 
 #define SL_SHUT_READ 0x1u  /* drop what arrives from now on; no `end` */
@@ -336,28 +341,27 @@ SL_EXPORT int sl_shutdown(struct sl_conn *c, unsigned int how);
 /* Flow. */
 
 /*
- * Stop and restart `data` and `end`.  sl_resume() presents what was kept, also
- * on a connection that is not paused, and as always after the running callback
- * has returned.  A pause holds whatever happens: if the connection breaks in
- * it, `error` and `close` follow at once, and what was not presented is
- * dropped.
+ * Stop and restart `data` and `end`.  After the running callback has returned,
+ * sl_resume() presents the input that was kept, even on a connection that is
+ * not paused.  A pause holds even if the connection breaks during it: `error`
+ * and `close` follow at once, and input that was not presented is dropped.
  */
 SL_EXPORT int sl_pause(struct sl_conn *c);
 SL_EXPORT int sl_resume(struct sl_conn *c);
 
 /*
- * Idle timeout in milliseconds, in place of timeouts.idle; any value; traffic
- * in either direction starts it anew, output when the peer acknowledges it; 0
- * switches it off.
+ * Sets the idle timeout in milliseconds, in place of timeouts.idle.  Any value
+ * is allowed; 0 switches it off.  It starts again on input, and on output when
+ * the peer acknowledges it.
  */
 SL_EXPORT int sl_timeout(struct sl_conn *c, uint64_t ms);
 
 /*
  * Calls `timer(service, c, id)` once, ms milliseconds from now.  c may be NULL.
  * A timer with the same connection and id is replaced; with ms 0 it is only
- * cancelled.  Timers end with their connection or service; those set in `start`
- * or `reload` wait until the service serves.  -1: ENOMEM, or EINVAL for a
- * connection of another service.
+ * cancelled.  Timers end with their connection or service.  One set in `start`
+ * or `reload` waits until the service has begun to serve.  Returns 0, or -1:
+ * ENOMEM, or EINVAL for a connection of another service.
  */
 SL_EXPORT int sl_timer(struct sl_service *service, struct sl_conn *c,
     uint32_t id, uint64_t ms);
@@ -371,7 +375,7 @@ SL_EXPORT int sl_fd(const struct sl_conn *c); /* borrowed; -1 when closed */
 /* Facts. */
 
 enum sl_state {
-	SL_STATE_CONNECTING = 1, /* a made connection, not yet there */
+	SL_STATE_CONNECTING = 1, /* outgoing, not yet connected */
 	SL_STATE_HANDSHAKE = 2,	 /* TLS */
 	SL_STATE_OPEN = 3,
 	SL_STATE_READ_CLOSED = 4,  /* the peer finished, we may still write */
@@ -385,22 +389,26 @@ SL_EXPORT int sl_state(const struct sl_conn *c);   /* enum sl_state */
 SL_EXPORT const struct sl_address *sl_local(struct sl_conn *c);
 SL_EXPORT const struct sl_address *sl_remote(struct sl_conn *c);
 SL_EXPORT uint64_t sl_bytes_read(const struct sl_conn *c);
-/* By the kernel. */
+/* What the kernel has taken. */
 SL_EXPORT uint64_t sl_bytes_written(const struct sl_conn *c);
-SL_EXPORT size_t sl_queued(const struct sl_conn *c); /* not yet by the kernel */
+/* What the kernel has not taken yet. */
+SL_EXPORT size_t sl_queued(const struct sl_conn *c);
 SL_EXPORT void *sl_data(const struct sl_conn *c);
 SL_EXPORT void sl_set_data(struct sl_conn *c, void *data);
 SL_EXPORT struct sl_service *sl_service(struct sl_conn *c);
 SL_EXPORT int sl_is_client(const struct sl_conn *c);
 
-/* Does this connection hold up a drain (the default), or may it be closed? */
+/*
+ * A drain waits for a connection by default and after sl_ref().  After
+ * sl_unref() it closes the connection instead.
+ */
 SL_EXPORT void sl_ref(struct sl_conn *c);
 SL_EXPORT void sl_unref(struct sl_conn *c);
 
 /*
- * The service.  A pointer to one is good until its `stop`, or until a reload
- * puts another in its place: ask sl_service() of a connection, or take the one
- * that a callback was given, rather than keep it.
+ * The service.  A pointer to one is valid until its `stop`, or until a reload
+ * replaces it.  So do not keep it: use the one that a callback is given, or
+ * call sl_service() on a connection.
  */
 
 SL_EXPORT const char *sl_service_name(const struct sl_service *service);
@@ -413,21 +421,21 @@ SL_EXPORT void sl_set_service_data(struct sl_service *service, void *data);
 SL_EXPORT const struct sl_address *sl_listen_address(
     const struct sl_service *service, unsigned int index);
 
-/* The connection with this id, if this service has it open; else NULL. */
+/* The connection with this id if it is open in this service, else NULL. */
 SL_EXPORT struct sl_conn *sl_find(struct sl_service *service, uint64_t id);
 
 /*
  * Walk the service's open connections:
  *	for (c = sl_first(service); c != NULL; c = sl_next(c))
- * Any of them may be written to or closed on the way.
+ * Any of them may be written to or closed during the walk.
  */
 SL_EXPORT struct sl_conn *sl_first(struct sl_service *service);
 SL_EXPORT struct sl_conn *sl_next(struct sl_conn *c);
 
 /*
  * Stop the listener, in every worker, until the next reload.  close_active
- * also closes its connections, with SL_WHY_STOP.  EPERM: the service is of
- * another plugin, or there is no callback.
+ * also closes its connections, with SL_WHY_STOP.  Fails with EPERM when the
+ * service belongs to another plugin, or outside of a callback.
  */
 SL_EXPORT int sl_stop(struct sl_service *service, int close_active);
 
@@ -456,7 +464,7 @@ SL_EXPORT const char *sl_option_at(const struct sl_options *options,
 
 /*
  * In `check`: refuse the options.  `option` names the one at fault, so that
- * the operator is pointed at its file and line, or is NULL.  Returns -1:
+ * the operator is told its file and line; it may be NULL.  Returns -1:
  *	return sl_refuse(err, "motd", "longer than %d bytes", MOTD_MAX);
  */
 SL_EXPORT int sl_refuse(struct sl_error *err, const char *option,
@@ -472,8 +480,8 @@ enum sl_log_level {
 };
 
 /*
- * One line of at most 1,023 bytes; what is longer is cut, a newline at its end
- * is dropped.  service may be NULL.
+ * Log one line of at most 1,023 bytes.  A longer one is cut, and a newline at
+ * its end is dropped.  service may be NULL.
  */
 SL_EXPORT void sl_log(const struct sl_service *service, int level,
     const char *fmt, ...) SL_PRINTF(3, 4);
@@ -481,10 +489,10 @@ SL_EXPORT void sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
     SL_PRINTF(3, 4);
 
 /*
- * Add n to the service's counter of this name, 1 to 31 of the characters
- * A-Z a-z 0-9 _ . - (copied).  -1: EINVAL for another name, ENOSPC for more
- * than 32 names.  `sluicectl status` tells the sum over all workers, and the log
- * what this one has counted when the listener ends.
+ * Add n to the service's counter of this name: 1 to 31 of the characters
+ * A-Z a-z 0-9 _ . -, copied.  Returns 0, or -1: EINVAL for any other name,
+ * ENOSPC for more than 32 names.  `sluicectl status` shows the sum over all
+ * workers.  Each worker logs its own count when the listener ends.
  */
 SL_EXPORT int sl_count(struct sl_service *service, const char *name,
     uint64_t n);
