@@ -80,7 +80,7 @@ finish(struct build *build, bool good)
 	ops->on_done(arg, gen);
 }
 
-/* A child that breaks the rules counts as one that refused. */
+/* A child that breaks the protocol counts as one that refused. */
 static void
 misbehaved(struct build *build, const char *what)
 {
@@ -92,7 +92,7 @@ misbehaved(struct build *build, const char *what)
 		tell(build, LOG_LEVEL_ERROR, "", 0, text);
 	}
 	build->answer = ANSWER_REFUSED;
-	child_kill(build->child, "broke the rules");
+	child_kill(build->child, "broke the protocol");
 }
 
 static void

@@ -26,7 +26,7 @@ canary_size(const struct gen *committed, const struct gen *next,
 	if (size == 0)
 		*ret_why = "there is only one worker";
 	else if (gen_takes_sockets(committed, next, size))
-		*ret_why = "it takes addresses from workers";
+		*ret_why = "it takes addresses away from workers";
 	return *ret_why == NULL ? size : 0;
 }
 

@@ -72,7 +72,7 @@ void child_abort(struct child *child, const char *reason);
 void child_pass(struct child *child, const struct child_ops *ops, void *arg);
 
 /*
- * Kill it now; on_gone follows from the loop.  reason: "broke the rules",
+ * Kill it now; on_gone follows from the loop.  reason: "broke the protocol",
  * borrowed for ever.
  */
 void child_kill(struct child *child, const char *reason);

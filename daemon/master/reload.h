@@ -1,6 +1,7 @@
 /*
- * reload.h: the transaction that brings what lies on disk into service, the
- * same for the start and for every reload.  All of it happens, or nothing.
+ * reload.h: the transaction that brings the configuration and the plugins on
+ * disk into service, the same for the start and for every reload.  Either all
+ * of it happens, or nothing.
  */
 
 #ifndef SLUICE_MASTER_RELOAD_H
@@ -45,8 +46,8 @@ void reload_free(struct reload *reload);
 void reload_request(struct reload *reload, const char *who);
 
 /*
- * The same, asked for by a plugin: at most one a second, and after the requests
- * of people.
+ * The same, asked for by a plugin: at most one a second, and requests of people
+ * go first.
  */
 void reload_request_by_plugin(struct reload *reload, uint32_t worker);
 
@@ -77,11 +78,12 @@ void reload_request_for(struct reload *reload, const char *who,
     unsigned int flags, const struct reload_waiter *waiter);
 
 /*
- * Go back to what is reload_previous() now, by the same transaction; during a
- * canary: end that, which leaves what was served before.  It goes before every
- * reload that has not begun, and calls off a running one if a plugin has asked
- * for it; one that a person has asked for ends first.  If there is no
- * generation to go back to, the waiter is told so from inside the call.
+ * Go back to what is reload_previous() now, by the same transaction.  During a
+ * canary, end the canary instead: what was served before stays.  A rollback
+ * goes before every reload that has not begun.  It calls off a running reload
+ * that a plugin has asked for, and waits for one that a person has asked for.
+ * If there is no generation to go back to, the waiter is told so from inside
+ * the call.
  */
 void reload_rollback(struct reload *reload, const char *who,
     const struct reload_waiter *waiter);
@@ -112,7 +114,7 @@ struct reload_verdict {
 /* NULL: none yet.  Borrowed. */
 const struct reload_verdict *reload_last_verdict(const struct reload *reload);
 
-/* Was the last one refused only since a worker did not answer? */
+/* Was the last one refused only because a worker did not answer? */
 bool reload_was_held_up(const struct reload *reload);
 
 /* Abort what runs, in any state, and begin no more. */
@@ -130,8 +132,9 @@ void reload_on_settled(struct reload *reload);
 /* A worker crashed; crash->generation is the one to blame. */
 void reload_on_crash(struct reload *reload, uint32_t generation);
 /*
- * Its plugin stops a listener in all workers: now, or when what runs is over.
- * Returns false, and does nothing, when that plugin does not serve it.
+ * A plugin in that worker stops a listener, in all workers: now, or when the
+ * running transaction is over.  Returns false, and does nothing, when that
+ * plugin does not serve the listener.
  */
 bool reload_stop_listener(struct reload *reload, uint32_t worker,
     const char *name, const char *plugin, bool close_active);

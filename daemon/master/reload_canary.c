@@ -1,10 +1,10 @@
 /*
- * reload_canary.c: the stages that only a transaction with a canary has.  The
- * way from SETTLE to COMMIT is gone twice: for the workers that try the
- * generation, and later for the others.  These are not asked to prepare it
- * sooner, since what a plugin's `reload` takes over would be stale by then.
- * Until the second COMMIT the committed generation is the old one: workers
- * that die come up in that.
+ * reload_canary.c: the stages that only a transaction with a canary has.  It
+ * goes from SETTLE to COMMIT twice: for the workers that try the generation,
+ * and later for the others.  The others are not asked to prepare it sooner,
+ * since what a plugin's `reload` takes over would be stale by then.  Until the
+ * second COMMIT the committed generation is the old one, and workers that die
+ * come up in the old one.
  */
 
 #include <event2/event.h>
@@ -38,7 +38,7 @@ reload_choose_part(struct reload *reload)
 	    workers_count(reload->workers), &why);
 	if (reload->canary.size > 0 &&
 	    !workers_set_trial(reload->workers, reload->canary.size))
-		why = "not all of its workers are up";
+		why = "not all workers that should try it are serving";
 	else if (reload->canary.size > 0)
 		reload->part = WORKERS_TRIAL;
 	if (why != NULL)
@@ -94,7 +94,7 @@ reload_tick_cb(int fd, short what, void *arg)
 		verdict_say(&reload->verdict, "canary: %s", text);
 		reload_stage_back(reload);
 	} else if (canary_over(&reload->canary)) {
-		log_info("canary: generation %u has stood for %s; "
+		log_info("canary: generation %u has passed its trial of %s; "
 			 "the other workers follow",
 		    reload->next->number,
 		    duration_text(reload->next->settings->canary.time_ms,

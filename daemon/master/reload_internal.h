@@ -20,7 +20,7 @@ struct event;
 enum reload_state {
 	RELOAD_IDLE,
 	RELOAD_BUILD, /* reader and probe; they have their own deadlines */
-	/* Workers that are coming up, or busy with the last one. */
+	/* Wait for workers that come up, or are busy with the last one. */
 	RELOAD_SETTLE,
 	RELOAD_PREPARE,
 	RELOAD_COMMIT, /* it is decided: no limit */
@@ -30,7 +30,7 @@ enum reload_state {
 };
 
 enum reload_kind {
-	KIND_RELOAD,   /* to what lies on disk */
+	KIND_RELOAD,   /* to what is on disk */
 	KIND_ROLLBACK, /* to the previous generation: a person asked for it */
 	KIND_RESCUE,   /* the same, because this one crashes */
 };
@@ -55,7 +55,7 @@ struct reload {
 	struct gen *next; /* being built, or tried by the workers of a canary */
 	struct gen *committed;
 	struct gen *old;	   /* while the workers leave it */
-	struct gen *previous;	   /* what may come back */
+	struct gen *previous;	   /* what a rollback goes back to */
 	STAILQ_HEAD(, stop) stops; /* of listeners, when it is over */
 	uint32_t waiting;	   /* how many workers it waits for */
 	uint32_t last_number;	   /* that any worker has served */
@@ -64,11 +64,11 @@ struct reload {
 	/* Fires while we wait for workers; see reload_patience.c. */
 	struct event *deadline;
 	unsigned int ticks; /* how often it has fired */
-	bool held_up; /* the last one was refused since a worker was late */
+	bool held_up; /* the last one was refused because a worker was late */
 	struct event *tick; /* of the canary */
 	struct canary canary;
 	struct probation probation;
-	/* what is wanted next */
+	/* what was asked for, and begins next */
 	struct event *again; /* begins it */
 	char who[64];	     /* asked for it */
 	bool wanted, wanted_force, wanted_by_plugin;
@@ -91,7 +91,7 @@ void reload_refuse(struct reload *reload);
 void reload_complete(struct reload *reload);
 
 /* reload_stages.c */
-void reload_stage_build(struct reload *reload); /* from what lies on disk */
+void reload_stage_build(struct reload *reload); /* from what is on disk */
 void reload_stage_check(struct reload *reload); /* `next` is there */
 void reload_stage_settle(struct reload *reload);
 /* All workers go back to what they served before, those of a canary, too. */

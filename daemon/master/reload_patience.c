@@ -65,8 +65,8 @@ say_waiting(struct reload *reload, const char *what)
 }
 
 /*
- * If the board shows them in code of the generation, their being late is a
- * problem of that plugin, else of the workers.
+ * The problem is the plugin's if the board shows late workers in its code of
+ * this generation, else the workers'.
  */
 static void
 tell_late(struct reload *reload)
@@ -112,7 +112,8 @@ tell_unsettled(struct reload *reload)
 			continue;
 		workers_doing(reload->workers, i, NULL, doing);
 		verdict_say(&reload->verdict,
-		    "worker %u is not ready for it: %s", i + 1, doing);
+		    "worker %u is not ready for another generation: %s", i + 1,
+		    doing);
 	}
 }
 
@@ -132,12 +133,12 @@ refuse(struct reload *reload)
 static void
 leave_behind(struct reload *reload)
 {
-	say_waiting(reload, "no longer; it follows when it has come back");
+	say_waiting(reload, "no longer; it follows when it answers again");
 	reload->waiting = workers_leave_behind(reload->workers, reload->next);
 	reload_go_on(reload);
 }
 
-/* Is a worker waited for that has connections to lose? */
+/* Do we wait for a worker that has connections to lose? */
 static bool
 some_serve(const struct reload *reload)
 {
@@ -154,7 +155,7 @@ lose_patience(struct reload *reload)
 {
 	bool serve = some_serve(reload);
 
-	/* A start has nothing to keep, and the watchdog ends what hangs. */
+	/* At the start there is nothing to keep: leave it to the watchdog. */
 	if (!serve && reload->committed == NULL) {
 		if (reload->ticks % SAY_S == ANSWER_S)
 			say_waiting(reload, "to start");
@@ -179,7 +180,7 @@ reload_late_cb(int fd, short what, void *arg)
 	switch (reload->state) {
 	case RELOAD_SETTLE:
 		if (reload->ticks == 1)
-			say_waiting(reload, "to come back to rest");
+			say_waiting(reload, "to get ready");
 		lose_patience(reload);
 		break;
 	case RELOAD_PREPARE:

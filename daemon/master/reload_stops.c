@@ -1,7 +1,8 @@
 /*
  * reload_stops.c: listeners that their plugins stop.  Between BIND and the end
- * of a transaction workers have been told which sockets to use, so a stop that
- * comes meanwhile is applied after COMMIT or ABORT, to what is served then.
+ * of a transaction the workers already have the sockets of the next generation.
+ * So a stop that comes in this time is applied after COMMIT or ABORT, to what
+ * is served then.
  */
 
 #include <stdlib.h>

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define VERDICT_REMEMBERED \
-	256 /* problems known again; later ones may show twice */
+	256 /* problems that are recognized; later ones may be logged twice */
 #define VERDICT_TEXT_MAX \
 	16384 /* of all lines together; the rest is in the log */
 
@@ -22,7 +22,7 @@ struct verdict {
 	uint64_t seen[VERDICT_REMEMBERED];
 	bool cut; /* not all lines fit below */
 	size_t length;
-	char text[VERDICT_TEXT_MAX]; /* what was logged, for whoever asked */
+	char text[VERDICT_TEXT_MAX]; /* what was logged, for the waiters */
 };
 
 void verdict_clear(struct verdict *verdict);

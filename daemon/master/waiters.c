@@ -52,7 +52,7 @@ waiters_tell(struct waiters *waiters, bool good, const char *text)
 	bool inverse;
 	int at;
 
-	/* Not those who are added meanwhile: they wait for the next one. */
+	/* Not those that are added meanwhile: they wait for the next one. */
 	for (unsigned int i = 0; i < waiters->count; i++)
 		waiters->row[i].ended = waiters->row[i].what == WAIT_RUNNING;
 	while ((at = find_ended(waiters)) != -1) {

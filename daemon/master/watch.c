@@ -48,7 +48,7 @@ struct watch {
 	uint64_t changed_ms; /* when the change of this reload was first seen */
 };
 
-/* Watch one directory, or when it is not there the nearest one above it. */
+/* Watch one directory, or if it is missing the nearest one above it. */
 static void
 watch_dir(struct watch *watch, char *dir)
 {
@@ -128,7 +128,7 @@ stir(struct watch *watch)
 		event_in(watch->tick, TICK_MS);
 }
 
-/* Is somebody still writing? */
+/* Is one of the files still being written? */
 static bool
 being_written(struct watch *watch)
 {
@@ -212,7 +212,8 @@ on_event(struct watch *watch, const struct inotify_event *event)
 	struct watch_file *file = NULL;
 
 	if (event->mask & IN_Q_OVERFLOW) {
-		log_info("watch: too many changes at once; looking at all");
+		log_info("watch: too many changes at once; looking at all "
+			 "files");
 		stir(watch);
 	}
 	if (event->mask &
@@ -325,7 +326,9 @@ watch_add(struct watch *watch, const char *pattern)
 {
 	if (watch != NULL &&
 	    watch_files_add(&watch->files, pattern, true) == -1)
-		log_warnx("watch: cannot watch %s as well", pattern);
+		log_warnx("watch: cannot watch %s: there are too many files, "
+			  "or no memory",
+		    pattern);
 }
 
 /* In colour on a terminal. */
@@ -359,7 +362,7 @@ watch_end(struct watch *watch, bool good, unsigned int generation)
 	watch->reloading = false;
 	watch_files_end(&watch->files, good);
 	watch_dirs(watch);
-	/* What changed while the reader ran is read once more. */
+	/* A file that changed while the reader ran is read once more. */
 	stir(watch);
 }
 

@@ -28,11 +28,11 @@ void watch_free(struct watch *watch);
 
 /* A reload, whoever asked for it, begins to read. */
 void watch_begin(struct watch *watch);
-/* It reads all that match this, for glob(3). */
+/* It reads all files that match this pattern, for glob(3). */
 void watch_add(struct watch *watch, const char *pattern);
 /*
- * It is over; generation: the one that is served.  On a terminal this is said
- * in a line of its own, behind the log's.
+ * It is over; generation: the one that is served.  On a terminal a line of its
+ * own says so, after those of the log.
  */
 void watch_end(struct watch *watch, bool good, unsigned int generation);
 

@@ -23,7 +23,7 @@ struct watch_file {
 	bool attempted; /* it was part of what was refused last */
 	bool fresh;	/* the reload that runs reads it */
 	bool told_gone;
-	/* When somebody wrote to it who has not closed it yet; 0: nobody. */
+	/* The last write that was not followed by a close yet; 0: none. */
 	uint64_t writing_ms;
 };
 LIST_HEAD(watch_files, watch_file);
@@ -40,7 +40,7 @@ void watch_files_unescape(char *pattern);
 void watch_files_begin(struct watch_files *files);
 /* It is over: keep what is served and what was tried last, drop the rest. */
 void watch_files_end(struct watch_files *files, bool good);
-/* Whatever is there counts as changed. */
+/* From now on every file that exists counts as changed. */
 void watch_files_forget(struct watch_files *files);
 void watch_files_clear(struct watch_files *files);
 
@@ -49,8 +49,8 @@ void watch_files_clear(struct watch_files *files);
  */
 bool watch_files_look(struct watch_files *files);
 /*
- * One that exists and differs from what was loaded, or NULL.  One that is only
- * missing is not a reason to reload: it is probably being replaced.
+ * A file that exists and differs from what was loaded, or NULL.  A missing file
+ * is not a reason to reload: it is probably being replaced.
  */
 struct watch_file *watch_files_changed(struct watch_files *files);
 

@@ -1,9 +1,9 @@
 /*
  * watchdog.c: looks at the board a few times a second.  A callback that is seen
- * twice with the same begin has run in between.
+ * twice with the same time of beginning has run in between.
  *
- * What counts is time that the worker had for itself.  If we come late, the
- * machine was busy, suspended or stopped, and so, likely, was the worker: a
+ * Only time in which the worker could run counts.  If a tick comes late, the
+ * machine was busy, suspended or stopped, and probably so was the worker: one
  * tick never counts for more than two.  Time in which a worker is stopped,
  * traced, or waits for the disk or the processor does not count.
  */
@@ -34,17 +34,17 @@
 #define TICK_MS 50
 #define TICK_COUNTS_MS (2 * TICK_MS) /* at most for one tick */
 #define REPORT_MS 1000		     /* for the report of an aborted one */
-/* To end, with a whole report: after that it is a core dump. */
+/* For a worker whose report is whole to end; after that it is dumping core. */
 #define WHOLE_MS 500
 #define END_TEXT_MAX 192
-#define DYING_MS 1000 /* without one */
+#define DYING_MS 1000 /* the same without a whole report */
 /* For one callback that prepares a generation; longer than a reload waits. */
 #define READY_MS 7000
 #define SILENT_MS 10000 /* to answer, while it runs no callback */
 
 /* What was seen of one worker. */
 struct watched {
-	pid_t pid; /* another one begins anew */
+	pid_t pid; /* when this changes, all of it begins anew */
 	uint32_t callback;
 	uint64_t begun;
 	uint64_t ms; /* how long it has been seen to run */
@@ -90,7 +90,7 @@ limit_ms(const struct workers *workers, uint32_t callback)
 	}
 }
 
-/* The time since the last look, if it shows the same callback. */
+/* Could it not run since the last look, or is it dying? */
 static bool
 could_not_run(struct watched *watched, const struct worker_row *worker)
 {
@@ -153,7 +153,7 @@ lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 		return;
 	doing_name(worker, NULL, watched->callback, atomic_load(&row->code),
 	    what, sizeof(what));
-	/* Before it serves, nobody is held up by what it loads. */
+	/* Before a worker serves, a slow load holds up no connection. */
 	if (!watched->said &&
 	    (worker->served || watched->callback != CALLBACK_LOAD)) {
 		log_warnx("worker %u: %s has been running for %" PRIu64 " ms",
@@ -166,8 +166,9 @@ lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 }
 
 /*
- * It runs no callback and owes us an answer, which we would have read by now.
- * So it hangs outside of plugin code, and is lost.
+ * It runs no callback, and we wait for an answer, which we would have read by
+ * now if it had been sent.  So it hangs outside of plugin code, and will not
+ * recover.
  */
 static void
 was_silent(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
@@ -177,11 +178,11 @@ was_silent(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	watched->ms += ms;
 	if (watched->ms < SILENT_MS || process_tracer(worker->pid) != 0)
 		return;
-	log_errorx("worker %u: has been silent for %" PRIu64
+	log_errorx("worker %u: has not answered the master for %" PRIu64
 		   " ms, and runs no callback; killing it",
 	    worker->index + 1, watched->ms);
-	child_kill(worker->child, "was silent");
-	watched->aborted_ms = REPORT_MS + 1; /* and no more of it */
+	child_kill(worker->child, "did not answer");
+	watched->aborted_ms = REPORT_MS + 1; /* this is done once */
 }
 
 /* The report begins with the signal. */
@@ -219,7 +220,7 @@ watch_dying(struct watched *watched, struct worker_row *worker, bool whole,
 	watched->dying_ms += ms;
 	if (watched->dying_ms < (whole ? WHOLE_MS : DYING_MS))
 		return;
-	watched->dying_ms = 0; /* if it is not let go: try again after that */
+	watched->dying_ms = 0; /* if it is kept, try again after that time */
 	if (watched->aborted_ms > 0)
 		snprintf(how, sizeof(how), "%s and was aborted",
 		    watched->reason);

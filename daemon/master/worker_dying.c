@@ -1,7 +1,7 @@
 /*
- * worker_dying.c: processes of workers that have crashed and are not gone yet:
- * a core dump of gigabytes takes its time, or a debugger holds them.  Nobody
- * waits for their answers any more; their successors are running.
+ * worker_dying.c: processes of workers that have crashed and are not gone yet,
+ * because they dump gigabytes of core, or because a debugger holds them.  The
+ * master no longer waits for their answers; their successors are running.
  */
 
 #include <inttypes.h>
@@ -96,13 +96,13 @@ worker_let_go(struct worker_row *worker, const char *how)
 
 	/* If it ran on, two processes would serve as one worker. */
 	if (!looks_dead(worker->pid)) {
-		child_kill(worker->child, "crashed, did not end");
+		child_kill(worker->child, "crashed, but did not end");
 		return;
 	}
 	end_other_threads(worker->pid);
 	if (count(workers, worker->index) >= DYING_MAX ||
 	    (dying = calloc(1, sizeof(*dying))) == NULL)
-		return; /* an earlier one is still waited for */
+		return; /* no successor until this one or an earlier one ends */
 	dying->child = worker->child;
 	dying->worker = worker->index;
 	dying->pid = worker->pid;
@@ -120,7 +120,8 @@ workers_look_at_dying(struct workers *workers)
 
 	LIST_FOREACH(dying, &workers->dying, entry)
 		if (!looks_dead(dying->pid))
-			child_kill(dying->child, "had crashed, did not end");
+			child_kill(dying->child,
+			    "had crashed, but did not end");
 }
 
 void

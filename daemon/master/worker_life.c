@@ -1,7 +1,8 @@
 /*
- * worker_life.c: one worker, from its start over its way into service to its
- * death and the next start.  One that is started again goes through PREPARE and
- * COMMIT as in a transaction, but alone, in the committed generation.
+ * worker_life.c: the life of one worker: its start, its way into service, its
+ * death and the next start.  A worker that is started again goes through
+ * PREPARE and COMMIT as in a transaction, but alone, for the committed
+ * generation.
  */
 
 #include <errno.h>
@@ -25,7 +26,7 @@
 #define BACKOFF_FIRST_MS 100 /* the second time; the first is at once */
 #define BACKOFF_MAX_MS 10000
 #define BACKOFF_RESET_MS \
-	30000 /* one that lived so long had a new reason to die */
+	30000 /* a worker that lived so long had a new reason to die */
 
 static const char *const state_names[] = {
 	[WORKER_DOWN] = "down",
@@ -106,7 +107,7 @@ int
 worker_send_generation(struct worker_row *worker, const struct gen *gen,
     struct error *err)
 {
-	/* Also if it is dead by now: then it died in this generation. */
+	/* Also if it is dead by now: then this generation is to blame. */
 	worker->asked = gen->number;
 	if (gen_send_images(gen, worker->child) == 0 &&
 	    gen_send_secrets(gen, worker->child) == 0 &&
@@ -133,7 +134,7 @@ worker_join(struct worker_row *worker)
 	if (worker_send_generation(worker, worker->workers->committed, &err) ==
 	    -1) {
 		log_errorx("%s", err.text);
-		child_kill(worker->child, "could not be talked to");
+		child_kill(worker->child, "could not be reached");
 	}
 }
 
@@ -148,14 +149,14 @@ worker_catch_up(struct worker_row *worker)
 	worker->behind = false;
 	if (worker->serves == workers->committed->number)
 		return;
-	log_info("worker %u has come back, and follows into generation %u",
+	log_info("worker %u answers again, and follows into generation %u",
 	    worker->index + 1, workers->committed->number);
 	worker_join(worker);
 }
 
 /*
- * Row `of` of the shared memory, for worker `to`.  0, also when that is dead;
- * or -1.
+ * Send row `of` of the shared memory to worker `to`.  0, also when that worker
+ * is dead; or -1.
  */
 static int
 send_row(const struct worker_row *of, const struct worker_row *to)
@@ -168,7 +169,7 @@ send_row(const struct worker_row *of, const struct worker_row *to)
 	return errno == EPIPE ? 0 : -1;
 }
 
-/* Send it its own row, then those that count already. */
+/* Send it its own row, then the rows of those that count already. */
 static int
 send_rows(const struct worker_row *to)
 {
@@ -195,16 +196,17 @@ show_row(struct worker_row *worker)
 	if (worker->shown)
 		return 0;
 	if (!shm_row_sealed(workers->shm, worker->index)) {
-		child_kill(worker->child, "broke the rules");
+		child_kill(worker->child, "broke the protocol");
 		return -1;
 	}
 	for (uint32_t i = 0; i < workers->count; i++) {
 		if (i == worker->index || workers->row[i].child == NULL ||
 		    send_row(worker, &workers->row[i]) == 0)
 			continue;
-		log_error("cannot tell worker %u where worker %u counts", i + 1,
-		    worker->index + 1);
-		child_kill(worker->child, "could not be shown to the others");
+		log_error("cannot share the counts of worker %u with worker %u",
+		    worker->index + 1, i + 1);
+		child_kill(worker->child,
+		    "could not share its counts with the others");
 		return -1;
 	}
 	worker->shown = true;
@@ -250,9 +252,9 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	    (int)worker->pid);
 	worker_set_state(worker, WORKER_IDLE);
 	if (send_rows(worker) == -1) {
-		log_error("cannot tell worker %u where to count",
+		log_error("cannot send worker %u the memory for its counts",
 		    worker->index + 1);
-		child_kill(worker->child, "could not be talked to");
+		child_kill(worker->child, "could not be reached");
 	}
 	return 0;
 }
@@ -337,7 +339,7 @@ guilty_generation(const struct worker_row *worker)
 	case WORKER_COMMITTING:
 		break;
 	default:
-		/* Or it is still busy with what was called off. */
+		/* Unless it is still busy with an aborted PREPARE. */
 		if (worker->unanswered_aborted == 0)
 			return worker->serves;
 	}

@@ -84,10 +84,10 @@ struct workers {
 	struct worker_row row[];
 };
 
-/* worker_talk.c: what it says. */
+/* worker_talk.c: the messages that it sends. */
 extern const struct child_ops worker_child_ops;
 
-/* worker_life.c: what follows from it. */
+/* worker_life.c: what follows from these messages. */
 const char *worker_state_name(enum worker_state state);
 void worker_set_state(struct worker_row *worker, enum worker_state state);
 /* It has confirmed one more ABORT or STOP_LISTENER. */
@@ -131,8 +131,8 @@ bool worker_unsettled(const struct worker_row *worker);
  */
 void worker_catch_up(struct worker_row *worker);
 /*
- * All of a generation, and PREPARE.  0, also when it is dead; or -1, and part
- * of it was sent.
+ * Send all of a generation, and PREPARE.  0, also when the worker is dead; or
+ * -1, when perhaps only a part was sent.
  */
 int worker_send_generation(struct worker_row *worker, const struct gen *gen,
     struct error *err);

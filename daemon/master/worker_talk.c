@@ -1,6 +1,6 @@
 /*
  * worker_talk.c: messages from workers, which are untrusted, since plugins run
- * there.  A message that is not due ends the worker.
+ * there.  A worker that sends an unexpected message is killed.
  */
 
 #include "ipc/msg.h"
@@ -56,7 +56,7 @@ take_stop_listener(struct worker_row *worker, const struct msg *msg)
 		    msg->stop_listener.close_active);
 }
 
-/* Returns false when it broke the rules. */
+/* Returns false when the worker broke the protocol. */
 static bool
 take(struct worker_row *worker, const struct msg *msg)
 {
@@ -101,7 +101,7 @@ on_message(void *arg, struct msg *msg)
 
 	if (worker->child != NULL && !take(worker, msg) &&
 	    worker->child != NULL)
-		child_kill(worker->child, "broke the rules");
+		child_kill(worker->child, "broke the protocol");
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
- * workers.c: the table, and what is done to all of them: the steps of a
- * transaction, and the end.  One state per worker; events change states: a
- * message, a death, the transaction's next step.
+ * workers.c: the table of workers, and what is done to all of them: the steps
+ * of a transaction, and the end.  Each worker has one state, which events
+ * change: a message, a death, the next step of the transaction.
  */
 
 #include "master/workers.h"

@@ -1,7 +1,7 @@
 /*
- * workers.h: the table of workers: started, taken through generations, and
- * started again when they die.  A worker that breaks the rules of msg.h is
- * killed, and started again.
+ * workers.h: the table of workers: starts them, takes them through generations,
+ * and starts them again when they die.  A worker that breaks the protocol of
+ * msg.h is killed, and started again.
  */
 
 #ifndef SLUICE_MASTER_WORKERS_H
@@ -29,7 +29,7 @@ struct workers_ops {
 	void (*on_refused)(void *arg, uint32_t worker);
 	/* A worker that was told by workers_commit() did commit, or is gone. */
 	void (*on_committed)(void *arg, uint32_t worker);
-	/* A worker that took part in a transaction is gone before its end. */
+	/* A worker that takes part in the running transaction is gone. */
 	void (*on_lost)(void *arg, uint32_t worker, const char *how);
 	/*
 	 * A worker crashed, whatever it was doing; it is logged.  Comes before
@@ -75,8 +75,8 @@ void workers_facts(const struct workers *workers, uint32_t worker,
 int workers_start(struct workers *workers, struct error *err);
 
 /*
- * Is no worker coming into service alone, or still busy with what was aborted?
- * on_settled follows when that changes.
+ * Is no worker coming into service alone, and none busy with what was aborted?
+ * If false, on_settled follows when all are settled.
  */
 bool workers_settled(const struct workers *workers);
 
@@ -103,9 +103,9 @@ uint32_t workers_waiting(const struct workers *workers);
 
 /*
  * A trial: the first `count` workers serve a generation that is not committed;
- * the others go on as they were, and whoever dies comes up in what is
- * committed.  One on trial that is gone is told by on_lost.  Returns false, and
- * begins no trial, unless all of them are serving. count 0: the trial is over.
+ * the others go on as they were.  A worker that dies comes up in what is
+ * committed; on_lost reports it if it was on trial.  Returns false, and begins no
+ * trial, unless all `count` workers are serving.  count 0: the trial is over.
  */
 bool workers_set_trial(struct workers *workers, uint32_t count);
 /* Have those on trial go back to what is committed; on_settled follows. */
@@ -113,7 +113,7 @@ void workers_end_trial(struct workers *workers);
 
 /*
  * In which callback, and of which listener of gen (an index), a worker is, or
- * its last process was when it died, as far as it shows.  false: in none.
+ * its last process was when it died, as far as the board shows.  false: none.
  */
 bool workers_in_callback(const struct workers *workers, uint32_t worker,
     const struct gen *gen, const char **ret_callback, uint32_t *ret_listener);
@@ -130,8 +130,8 @@ void workers_doing(const struct workers *workers, uint32_t worker,
     const struct gen *next, char *text);
 
 /*
- * Go on without those that serve and do not answer.  They take no part any
- * more, and follow into what is committed then when they answer again.  Returns
+ * Go on without those that serve and do not answer.  They take no further part;
+ * when they answer again, they follow into what is committed by then.  Returns
  * how many are still waited for.
  */
 uint32_t workers_leave_behind(struct workers *workers, const struct gen *gen);

@@ -270,7 +270,8 @@ def test_the_others_cannot_prepare():
         source = START_FAILS % d.open_directory("marks")
         fails = compile_plugin(source, d.path("fails.so"))
         since = canary(d, listener("stamp", fails))
-        d.wait_log("has stood for 300 ms; the other workers follow", since)
+        d.wait_log("has passed its trial of 300 ms; the other workers "
+                   "follow", since)
         d.wait_log("reload refused: . problems?; keeping generation 1$",
                    since)
         equal(versions(d), {"v1"})

@@ -47,8 +47,8 @@ def test_promoted():
         d.wait_log("canary: generation 2 serves in worker 1 for 1 s$", since)
         equal(versions(d), {"v1", "v2"}, "during the canary")
         equal({ask(s) for s in clients}, {"v1", "v2"})
-        d.wait_log("canary: generation 2 has stood for 1 s; the other "
-                   "workers follow$", since)
+        d.wait_log("canary: generation 2 has passed its trial of 1 s; the "
+                   "other workers follow$", since)
         d.wait_log("generation 2 ready: 1 listener, 3 workers$", since)
         equal(versions(d), {"v2"})
         equal({ask(s) for s in clients}, {"v2"})
@@ -89,8 +89,8 @@ def test_no_canary_when_an_address_goes():
     """Nobody would accept what the kernel gives to its sockets."""
     with Daemon(stamp(), stamp(name="goes"), workers=3, canary=CANARY) as d:
         since = change(d, stamp("v2"))
-        d.wait_log("no canary for generation 2: it takes addresses from "
-                   "workers", since)
+        d.wait_log("no canary for generation 2: it takes addresses away "
+                   "from workers", since)
         d.wait_log("generation 2 ready", since)
 
 

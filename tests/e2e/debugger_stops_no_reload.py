@@ -22,10 +22,10 @@ def test_a_stopped_worker_refuses_the_reload_and_lives():
                   "signal" in said, said)
             since = d.mark()
             d.reload(wait=False)
-            d.wait_log("waiting for worker 2 to come back to rest: it is "
+            d.wait_log("waiting for worker 2 to get ready: it is stopped by "
+                       "a signal", since)
+            d.wait_log("worker 2 is not ready for another generation: it is "
                        "stopped by a signal", since)
-            d.wait_log("worker 2 is not ready for it: it is stopped by a "
-                       "signal", since)
             d.wait_log("reload refused", since)
         finally:
             os.kill(pids[1], signal.SIGCONT)

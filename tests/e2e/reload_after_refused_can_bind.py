@@ -57,7 +57,7 @@ def test_after_a_refused_one():
         check("did not answer within 5 s" in d.reload_refused())
         since = d.mark()
         d.reload(wait=False)
-        d.wait_log("waiting for worker 1 to come back to rest", since)
+        d.wait_log("waiting for worker 1 to get ready", since)
         os.unlink(wait)
         d.wait_log("generation 2 ready", since)
         equal(receive(s, 1), b"w")
@@ -85,7 +85,7 @@ def test_after_a_stop():
                 pass            # it waits for the busy one
         since = d.mark()
         d.reload(wait=False)
-        d.wait_log("waiting for worker %d to come back to rest" % index, since)
+        d.wait_log("waiting for worker %d to get ready" % index, since)
         os.unlink(wait)
         d.wait_log("generation 2 ready", since)
         equal(receive(busy, 1), b"w")

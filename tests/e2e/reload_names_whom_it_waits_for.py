@@ -67,7 +67,7 @@ def test_busy_in_old_code():
               "waits (listener room) has been running for" in said, said)
         since = d.mark()
         d.reload(wait=False)
-        d.wait_log(r"reload: waiting for worker 1 to come back to rest: "
+        d.wait_log(r"reload: waiting for worker 1 to get ready: "
                    r"callback data of plugin waits \(listener room\) has "
                    r"been running for \d+ ms", since)
         for _ in range(10):     # they become one
@@ -87,8 +87,9 @@ def test_it_is_refused_when_that_takes_too_long():
         s.sendall(b"w")
         d.reload_refused()
         said = d.reload_refused()
-        check("worker 1 is not ready for it: callback data of plugin waits "
-              "(listener room) has been running for" in said, said)
+        check("worker 1 is not ready for another generation: callback data of "
+              "plugin waits (listener room) has been running for" in said,
+              said)
         os.unlink(path)
         equal(receive(s, 1), b"w")
         equal(d.reload_ready(), 2)
@@ -141,11 +142,11 @@ def test_a_rollback_goes_on_without_it():
         since = d.mark()
         result = d.sluicectl("rollback")
         equal(result.returncode, 0)
-        d.wait_log(r"waiting for worker %d no longer; it follows when it has "
-                   r"come back: callback data" % index, since)
+        d.wait_log(r"waiting for worker %d no longer; it follows when it "
+                   r"answers again: callback data" % index, since)
         os.unlink(path)
         equal(receive(s, 1), b"w")
-        d.wait_log("worker %d has come back, and follows into generation 3"
+        d.wait_log("worker %d answers again, and follows into generation 3"
                    % index, since)
         equal(d.reload_ready(), 4)
         equal(d.workers(), pids, "workers")
