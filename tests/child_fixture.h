@@ -17,8 +17,8 @@ struct child {
 	const struct child_ops *ops;
 	void *arg;
 	const char *role;
-	const char *reason; /* it was killed */
-	int master, end;    /* what is sent comes out at the end */
+	const char *reason; /* why it was killed, or NULL */
+	int master, end;    /* what is sent on master arrives at end */
 	struct child *next;
 };
 

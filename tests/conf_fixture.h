@@ -1,7 +1,7 @@
 /*
  * conf_fixture.h: what the check_conf_*.c and check_settings.c need: reading
- * a configuration from a string, and looking for what was said about it.  Each
- * program includes it once.
+ * a configuration from a string, and looking for the problems that were found
+ * in it.  Each program includes it once.
  */
 
 #ifndef SLUICE_TESTS_CONF_FIXTURE_H
@@ -39,7 +39,7 @@ read_text(const char *text)
 	return conf_read(fixture_text("sluice.conf", text), &problems);
 }
 
-/* Read what must be good. */
+/* Read a configuration that must be good. */
 static inline struct settings *
 good(const char *text)
 {

@@ -1,7 +1,7 @@
 /*
- * conn_plugin.h: the plugin of the check_conn_*.c: it notes what it was called
- * with, and does as told; and conn_run(), which runs their tests over the plain
- * transport and over a cruel one.  Each program includes it once.
+ * conn_plugin.h: the plugin of the check_conn_*.c, which records its calls and
+ * does what the test asks of it.  conn_run() runs the tests over the plain
+ * transport and over the cruel one.  Each program includes it once.
  */
 
 #ifndef SLUICE_TESTS_CONN_PLUGIN_H
@@ -24,7 +24,7 @@
 #include "worker/listener.h"
 #include "worker_fixture.h"
 
-/* The plugin: notes what it was called with, and does as told. */
+/* What the plugin was called with, and what it shall do in its callbacks. */
 static struct {
 	struct sl_conn *conn;
 	char calls[4096]; /* names, one letter each */
@@ -244,7 +244,7 @@ over_cruel(void)
 	worker_stream = cruel_stream;
 }
 
-/* A test of the cruel one alone.  Returns the peer's end. */
+/* Begin a test over the cruel transport alone.  Returns the peer's end. */
 static inline int
 begin_cruel(const struct sl_handlers *handlers)
 {
@@ -253,7 +253,7 @@ begin_cruel(const struct sl_handlers *handlers)
 	return worker_connect();
 }
 
-/* `transport` stands for the plain one. */
+/* From here on `transport` takes the place of the plain one. */
 static inline void
 conn_under(struct sl_conn *conn, const struct transport *transport)
 {
@@ -263,7 +263,7 @@ conn_under(struct sl_conn *conn, const struct transport *transport)
 		conn->stream.transport = transport;
 }
 
-/* Run every test of the list, which ends with NULL, over both. */
+/* Run every test of the list, which ends with NULL, over both transports. */
 static inline int
 conn_run(const char *name, const TTest *const *tests)
 {

@@ -24,7 +24,7 @@
 #define LONG_MS 60000 /* no test takes so long, unless it fails */
 #define SHORT_MS 200
 
-/* A connection that was let in, and its number from 0.  It is closed after. */
+/* Serve an accepted connection; number counts from 0.  The caller closes it. */
 typedef void serve(int fd, unsigned int number);
 
 static int listening;
@@ -48,9 +48,7 @@ serve_for_ever(serve *how)
 	}
 }
 
-/*
- * What stands in for sluiced, in a process of its own.  NULL: nobody accepts.
- */
+/* Start the process that stands in for sluiced.  NULL: nothing accepts. */
 static inline void
 start(serve *how)
 {
@@ -67,7 +65,7 @@ start(serve *how)
 	server = fork();
 	ck_assert_int_ne(server, -1);
 	if (server == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails, too */
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
 		serve_for_ever(how);
 	}
 }
@@ -90,7 +88,7 @@ say(int fd, const char *text)
 	send(fd, text, strlen(text), 0);
 }
 
-/* The request, with a NUL where its newline was. */
+/* Read the request.  A NUL replaces its newline. */
 static inline void
 hear(int fd, char line[CONTROL_REQUEST_MAX])
 {
@@ -104,7 +102,7 @@ hear(int fd, char line[CONTROL_REQUEST_MAX])
 	line[length > 0 ? length - 1 : 0] = '\0';
 }
 
-/* Until the other end has gone. */
+/* Wait until the other end has closed. */
 static inline void
 stay(int fd)
 {

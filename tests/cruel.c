@@ -1,4 +1,4 @@
-/* cruel.c: a transport that does all that a transport may do. */
+/* cruel.c: a transport that does everything a transport may do. */
 
 #include "cruel.h"
 
@@ -16,16 +16,16 @@ struct cruelty cruelty;
 const struct transport *cruel_below;
 
 struct cruel {
-	unsigned char *in; /* taken from the kernel, not yet shown */
+	unsigned char *in; /* read ahead, and not yet returned by recv() */
 	size_t start, end, size;
 	bool eof;
 	const struct stream_fault *fault;
 	unsigned int agains;
-	bool started; /* this phase has said once that it cannot yet */
-	size_t heard; /* in it */
-	int fd;	      /* while the stream has none */
-	unsigned char out[RECORD]; /* taken, and not with the kernel */
-	size_t out_start;	   /* from here on, stream->unsent bytes */
+	bool started; /* start() has said EAGAIN once in this phase */
+	size_t heard; /* bytes of the hello of this phase */
+	int fd;	      /* the socket, while the stream has none */
+	unsigned char out[RECORD]; /* taken, and not yet sent */
+	size_t out_start;	   /* stream->unsent bytes begin here */
 };
 
 static const struct stream_fault truncated = {
@@ -59,7 +59,7 @@ again(struct stream *stream, uint8_t needs)
 	return -1;
 }
 
-/* Each phase has to write first, and then to read its hello. */
+/* Each phase first waits to write, and then reads its hello. */
 static int
 cruel_start(struct stream *stream)
 {
@@ -96,7 +96,7 @@ cruel_start(struct stream *stream)
 	return 0;
 }
 
-/* Take from the kernel.  Returns what was there, 0 at the end, or -1. */
+/* Read ahead from the kernel.  Returns bytes, 0 at end of file, or -1. */
 static ssize_t
 hoard(struct stream *stream, struct cruel *cruel)
 {
@@ -124,7 +124,7 @@ writable(const struct stream *stream)
 	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents == POLLOUT;
 }
 
-/* Each time that there is nothing, it wants the other direction first. */
+/* There is nothing to read: every second time it waits to write instead. */
 static ssize_t
 not_now(struct stream *stream)
 {
@@ -139,7 +139,7 @@ not_now(struct stream *stream)
 	return -1;
 }
 
-/* Pass on what was taken.  0: all of it, or -1. */
+/* Send what was taken.  Returns 0 when nothing is left, or -1. */
 static int
 cruel_flush(struct stream *stream)
 {
@@ -158,7 +158,7 @@ cruel_flush(struct stream *stream)
 	return 0;
 }
 
-/* It has to say something by itself, as for a key update. */
+/* The transport has to send something itself, as TLS does for a key update. */
 static void
 answer(struct stream *stream, struct cruel *cruel)
 {
@@ -170,7 +170,7 @@ answer(struct stream *stream, struct cruel *cruel)
 	cruel_flush(stream);
 }
 
-/* There is no more. */
+/* The peer has ended its output. */
 static ssize_t
 at_end(struct stream *stream)
 {
@@ -212,7 +212,7 @@ cruel_recv(struct stream *stream, void *buf, size_t len)
 	return take;
 }
 
-/* Input has to come first, for one time. */
+/* Does this send have to wait for input?  Only once. */
 static bool
 wants_read(struct stream *stream)
 {
@@ -225,7 +225,7 @@ wants_read(struct stream *stream)
 	return true;
 }
 
-/* A record after the other, until the kernel is full. */
+/* Take one record after another, until the kernel takes no more. */
 static ssize_t
 cruel_send(struct stream *stream, const void *buf, size_t len)
 {
@@ -240,7 +240,7 @@ cruel_send(struct stream *stream, const void *buf, size_t len)
 		memcpy(cruel->out, (const char *)buf + taken, take);
 		stream->unsent = take;
 		taken += take;
-		cruel_flush(stream); /* what breaks here is told next time */
+		cruel_flush(stream); /* the next call returns its error */
 	}
 	return taken;
 }

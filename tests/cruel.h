@@ -1,7 +1,7 @@
 /*
- * cruel.h: a transport that does over a plain socket all that a transport may
- * do to a connection, so that what holds for it holds for TLS.  The peer sees
- * an ordinary socket.
+ * cruel.h: a transport over a plain socket that does everything a transport may
+ * do to a connection.  What works over it works over TLS.  The peer sees an
+ * ordinary socket.
  */
 
 #ifndef SLUICE_TESTS_CRUEL_H
@@ -9,31 +9,31 @@
 
 #include "worker/transport.h"
 
-/* How cruel.  cruel_reset() sets what stands here. */
+/* How cruel it is.  cruel_reset() sets the defaults in brackets. */
 struct cruelty {
-	enum phase from;     /* the first one; PHASE_HANDSHAKE */
-	bool no_socket;	     /* that one has none, and waits for news */
-	size_t hello;	     /* start() reads so much in each, once */
-	enum phase fails_in; /* there it says that it is broken */
-	int fails_with;	     /* by this errno */
-	size_t record;	     /* 16 KiB: recv() returns no more at once */
-	size_t hoard;	     /* two records: so much is taken from the kernel */
-	bool gather;	     /* show nothing of it yet, up to `hoard` */
+	enum phase from;      /* the first phase [PHASE_HANDSHAKE] */
+	bool no_socket;	      /* start() has no socket yet */
+	size_t hello;	      /* bytes that start() reads in each phase */
+	enum phase fails_in;  /* start() fails in this phase */
+	int fails_with;	      /* with this errno */
+	size_t record;	      /* most that recv() returns at once [16 KiB] */
+	size_t hoard;	      /* bytes read ahead from the kernel [32 KiB] */
+	bool gather;	      /* read ahead, but recv() returns nothing yet */
 	bool send_wants_read; /* the next send() waits for input */
-	size_t answer;	      /* recv() has to send so much, once */
-	bool truncate;	      /* the end of input is not an honest one */
-	const char *alert;    /* instead of the end: broken, and why */
-	unsigned int again;   /* so often finish() says EAGAIN; 1 */
-	uint8_t again_needs;  /* and waits for this; EV_WRITE */
-	/* What it was told. */
-	unsigned int finished; /* finish() said that it is done */
-	bool last;	       /* the last finish() was `last` */
-	bool hard;	       /* close() was */
+	size_t answer;	      /* bytes that the next recv() has to send */
+	bool truncate;	      /* the end of input counts as truncated */
+	const char *alert;    /* the TLS error that ends input, or start() */
+	unsigned int again;   /* how often finish() says EAGAIN [1] */
+	uint8_t again_needs;  /* what finish() then waits for [EV_WRITE] */
+	/* What the connection did with it. */
+	unsigned int finished; /* how often finish() was done */
+	bool last;	       /* `last` of the last finish() */
+	bool hard;	       /* `hard` of close() */
 };
 extern struct cruelty cruelty;
 void cruel_reset(void);
 
-/* Where it gets its bytes from, and takes them to; transport_plain at first. */
+/* The transport below it; transport_plain at first. */
 extern const struct transport *cruel_below;
 
 extern const struct transport transport_cruel;

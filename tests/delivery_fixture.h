@@ -1,6 +1,6 @@
 /*
- * delivery_fixture.h: connections whose peer takes what was sent when the test
- * says so, and time that passes when the test says so.  Each program includes it
+ * delivery_fixture.h: a connection whose peer reads only when the test says so,
+ * and a clock that moves only when the test says so.  Each program includes it
  * once.
  */
 
@@ -9,13 +9,13 @@
 
 #include "conn_plugin.h"
 
-#define PART 100000 /* more than the peer's kernel takes by itself */
+#define PART 100000 /* more than fits in the peer's receive buffer */
 static char got[2 * PART];
 static unsigned int skipped_ms;
 
 /*
- * Time passes: the timer runs out, that much after the time before.  What the
- * peer has read is acknowledged at once, over loopback.
+ * Move the clock on, and let the timer of the connection run out.  Over
+ * loopback, what the peer has read is acknowledged at once.
  */
 static inline void
 pass_ms(unsigned int ms)
@@ -44,7 +44,7 @@ send_part(void)
 	ck_assert_uint_eq(sl_queued(plugin.conn), 0);
 }
 
-/* The peer reads so much, without a look of ours. */
+/* The peer reads len bytes; the loop does not run meanwhile. */
 static inline void
 peer_takes(int fd, size_t at, size_t len)
 {

@@ -40,7 +40,7 @@ fixture_teardown(void)
 	nftw(fixture_dir, fixture_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* The path of a file in the directory; good until the eighth call after. */
+/* The path of a file in the directory; valid for the next seven calls. */
 static inline const char *
 fixture_path(const char *name)
 {
@@ -87,8 +87,8 @@ fixture_nothing(void)
 }
 
 /*
- * Run every test of the list, which ends with NULL, each with a directory, and
- * behind `setup`.
+ * Run every test of the list, which ends with NULL.  Each has a directory of
+ * its own, and runs after `setup`.
  */
 static inline int
 fixture_run_in(const char *name, const TTest *const *tests, void (*setup)(void))

@@ -16,7 +16,10 @@
 static int log_end = -1;
 static char text[2 * LONG];
 
-/* Stderr is a pipe from here on; each test is a process of its own. */
+/*
+ * From here on stderr is a pipe, or a socket for SOCK_STREAM.  Each test is a
+ * process of its own.
+ */
 static inline void
 capture(int type)
 {
@@ -44,7 +47,7 @@ logged(void)
 	return text;
 }
 
-/* The same, behind the time. */
+/* The same without the time at its beginning. */
 static inline const char *
 logged_line(void)
 {

@@ -1,7 +1,7 @@
 /*
- * packets.h: packets as a process would send them that was taken over, made
- * from a seed: mostly nearly right, since what is plainly wrong does not get
- * far.  Only for tests.
+ * packets.h: packets as a process that was taken over would send them, made
+ * from a seed.  Most are nearly right, since one that is plainly wrong is
+ * refused early.  Only for tests.
  */
 
 #ifndef SLUICE_TESTS_PACKETS_H
@@ -61,7 +61,7 @@ odd_small(void)
 	return below(2) == 0 ? below(3) : odd_number();
 }
 
-/* Whatever it carries may be anything. */
+/* Fill in the members of its type, with odd values. */
 static inline void
 odd_content(struct msg *msg)
 {
@@ -127,7 +127,7 @@ odd_content(struct msg *msg)
 	}
 }
 
-/* In bytes, which may be refused.  fd stays -1. */
+/* A message and its bytes, which msg_decode() may refuse.  fd stays -1. */
 static inline void
 odd_msg(struct msg *msg, uint32_t generation, struct packet *ret)
 {
@@ -135,12 +135,12 @@ odd_msg(struct msg *msg, uint32_t generation, struct packet *ret)
 		memset(msg, 0, sizeof(*msg));
 		msg->type = (enum msg_type)(1 + below(MSG_TYPES - 1));
 		msg->generation = below(4) == 0 ? odd_number() : generation;
-		odd_content(msg); /* and its descriptor is any */
+		odd_content(msg);
 	} while (msg_encode(msg, ret) == -1);
 	msg->fd = -1;
 }
 
-/* One that is heard: its texts are in room.  fd stays -1. */
+/* A message that msg_decode() accepts.  Its texts are in room; fd stays -1. */
 static inline void
 heard_msg(struct msg *msg, uint32_t generation, struct packet *room)
 {
@@ -153,8 +153,8 @@ heard_msg(struct msg *msg, uint32_t generation, struct packet *room)
 }
 
 /*
- * Send a packet on fd, with some of the four descriptors.  One in `wild` or so
- * is no message at all.  false: nobody is there any more.
+ * Send a packet on fd, with some of the four descriptors.  About one in `wild`
+ * is not a message at all.  Returns false when the other end has closed.
  */
 static inline bool
 send_odd_packet(int fd, uint32_t generation, const int fds[4], uint32_t wild)
@@ -195,7 +195,7 @@ send_odd_packet(int fd, uint32_t generation, const int fds[4], uint32_t wild)
 	case 5:
 		count = !count;
 		break;
-	case 6: /* a whole one, of anything */
+	case 6: /* a whole message, with any bytes in it */
 		packet->head.length = below(200);
 		for (size_t i = 0; i < packet->head.length; i++)
 			packet->payload[i] =

@@ -42,7 +42,7 @@ child_send(struct child *child, const struct msg *msg)
 	struct packet packet;
 
 	(void)child;
-	/* What the master says can be said. */
+	/* The master sends nothing that cannot be encoded. */
 	ck_assert_int_eq(msg_encode(msg, &packet), 0);
 	if (below(500) != 0)
 		return 0;
@@ -106,7 +106,7 @@ some_child(void)
 	return child;
 }
 
-/* Each broken rule and each death is logged. */
+/* Every mistake of a child and every death is logged; drop these lines. */
 static inline void
 be_quiet(void)
 {

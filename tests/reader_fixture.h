@@ -1,6 +1,6 @@
 /*
- * reader_fixture.h: the reader in a process, with the test as its master.  Each
- * program includes it once.
+ * reader_fixture.h: the reader in a process of its own, with the test as its
+ * master.  Each program includes it once.
  */
 
 #ifndef SLUICE_TESTS_READER_FIXTURE_H

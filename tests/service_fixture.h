@@ -1,6 +1,6 @@
 /*
- * service_fixture.h: a service and the version that a reload makes of it, with
- * a plugin each, and what was called of them.  Each program includes it once.
+ * service_fixture.h: a service before and after a reload.  Each version has its
+ * own plugin, which records its calls.  Each program includes it once.
  */
 
 #ifndef SLUICE_TESTS_SERVICE_FIXTURE_H
@@ -19,7 +19,8 @@
 #include "worker/service.h"
 #include "worker_fixture.h"
 
-static char calls[256]; /* "s1 r2 x1": what was called, of which plugin */
+static char
+    calls[256]; /* "start2 stop1": the callbacks in order, with their plugin */
 static int migrate_result;
 static bool reload_shares;
 
@@ -87,7 +88,7 @@ stop2(struct sl_service *service)
 static inline int
 migrate2(struct sl_conn *c, uint32_t from_version)
 {
-	/* It comes to this service, and walking over the others is fine. */
+	/* It already belongs to the new service, and sl_next() may be used here. */
 	ck_assert_ptr_eq(sl_service(c), worker_listener()->current);
 	for (struct sl_conn *o = sl_first(sl_service(c)); o != NULL;
 	     o = sl_next(o))
@@ -136,14 +137,14 @@ begin(void)
 	second.server.size = sizeof(second.server);
 	second.server.data = data2;
 	second.client = second.server;
-	/* The fixture's service has started already, without a start. */
+	/* The fixture has started its service already, without calling start. */
 	worker_plugin()->descriptor.state_version = 1;
 	worker_plugin()->descriptor.start = start1;
 	worker_plugin()->descriptor.stop = stop1;
 	sl_set_service_data(worker_listener()->current, &state1);
 }
 
-/* PREPARE. */
+/* What PREPARE does. */
 static inline struct sl_service *
 prepare(int64_t on_reload)
 {
@@ -154,7 +155,7 @@ prepare(int64_t on_reload)
 	    worker_listener()->current, on_reload, &err);
 }
 
-/* COMMIT. */
+/* What COMMIT does. */
 static inline void
 commit(struct sl_service *next)
 {
@@ -180,7 +181,7 @@ end(void)
 	worker_end();
 }
 
-/* The sweep of a commit, to its end. */
+/* Run the sweep of a commit to its end. */
 static inline void
 sweep(void)
 {

@@ -22,7 +22,7 @@ row_fd(unsigned int of)
 	return shm_row_fd(master, of, &serial);
 }
 
-/* As the master does for a new process, up to its showing the row. */
+/* What the master does for a new process, before it shows the row to others. */
 static inline void
 start(unsigned int i)
 {

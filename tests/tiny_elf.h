@@ -10,8 +10,9 @@
 #include <string.h>
 
 /*
- * The smallest file that passes: a segment, a dynamic one, a stack, and a
- * section table at the end.  No compiler is needed, and each field can be bent.
+ * The smallest file that passes: a loadable, a dynamic and a stack segment, and
+ * a section table at the end.  It needs no compiler, and a test can change any
+ * field.
  */
 struct tiny {
 	ElfW(Ehdr) head;
@@ -70,7 +71,7 @@ tiny_dynamic(struct tiny *t, ElfW(Sxword) tag, ElfW(Xword) value)
 	t->dynamic[i].d_un.d_val = value;
 }
 
-/* Add one that may be there several times. */
+/* Add an entry of a kind that may be there several times. */
 static inline void
 tiny_dynamic_more(struct tiny *t, ElfW(Sxword) tag, ElfW(Xword) value)
 {
@@ -82,7 +83,7 @@ tiny_dynamic_more(struct tiny *t, ElfW(Sxword) tag, ElfW(Xword) value)
 	t->dynamic[i].d_un.d_val = value;
 }
 
-/* Put a string behind those that are there, and say where. */
+/* Add a string to the string table.  Returns its offset. */
 static inline ElfW(Xword)
 tiny_string(struct tiny *t, const char *string)
 {
@@ -96,7 +97,7 @@ tiny_string(struct tiny *t, const char *string)
 	return at;
 }
 
-/* It defines a symbol, which is found by DT_HASH or DT_GNU_HASH. */
+/* Define a symbol, which is found by DT_HASH or DT_GNU_HASH. */
 static inline void
 tiny_symbol(struct tiny *t, const char *name, unsigned int binding,
     ElfW(Sxword) table)

@@ -22,8 +22,8 @@
 #include "worker/service.h"
 #include "worker_fixture.h"
 
-#define IDLE_PASSES_MAX 100000 /* it goes round and round for nothing */
-#define QUIET_PASSES 4 /* with an event in each, where a transport needs it */
+#define IDLE_PASSES_MAX 100000 /* a connection that never stops working */
+#define QUIET_PASSES 4 /* in a row; a transport may need several events */
 
 struct stream (*worker_stream)(int fd, bool is_unix) = stream_plain;
 
@@ -120,14 +120,14 @@ begin_conn(struct stream stream, const struct sockaddr *peer, socklen_t len)
 	    stream, any_seat());
 
 	if (conn == NULL)
-		return NULL; /* a test has taken the memory away */
+		return NULL; /* the test has used up memory or ids */
 	if (len > 0)
 		conn_set_peer(conn, peer, len);
 	conn_settle(conn);
 	return conn;
 }
 
-/* Until it is open, or has ended.  NULL: nothing. */
+/* Run passes until it is open or has ended.  It may be NULL. */
 static void
 await_open(struct sl_conn *conn)
 {
@@ -215,7 +215,7 @@ worker_idle(void)
 		quiet = engine.after_pass_due ? 0 : quiet + 1;
 		ck_assert_uint_lt(passes++, IDLE_PASSES_MAX);
 	}
-	/* A worker that has nothing due waits for events. */
+	/* With no work left, a worker waits for events. */
 	ck_assert(!conn_work_left());
 }
 

@@ -15,32 +15,32 @@ struct listener;
 struct listener_settings;
 struct plugin;
 
-/* What connections of the fixture go over; stream_plain() at first. */
+/* Makes the stream of each new connection; stream_plain() at first. */
 extern struct stream (*worker_stream)(int fd, bool is_unix);
 
 /* Begin; handlers is copied.  The settings may be changed between passes. */
 void worker_begin(const struct sl_handlers *handlers);
-/* End; fails the test when a connection is left over. */
+/* End; the test fails when a connection is left over. */
 void worker_end(void);
 
 struct listener *worker_listener(void);
 struct listener_settings *worker_settings(void);
 struct plugin *worker_plugin(void);
 
-/* A new connection, which is open; returns the peer's end, non-blocking. */
+/* Make a connection that is open.  Returns the peer's end, non-blocking. */
 int worker_connect(void);
-/* The same, but it may still be starting. */
+/* The same, but the connection may still be starting. */
 int worker_begin_connect(struct sl_conn **ret_conn);
 
 /*
- * The same over TCP, where the peer's kernel takes little before the peer
- * reads, and ours takes all that the tests send.
+ * The same as worker_connect() over TCP.  The peer's receive buffer is small,
+ * and our send buffer holds all that the tests send.
  */
 int worker_connect_tcp(void);
 
-/* One pass of the loop, which waits for an event or not at all. */
+/* One pass of the loop.  With `wait` it waits for an event. */
 void worker_pass(bool wait);
-/* Passes until nothing is left to do at once. */
+/* Run passes until there is nothing left to do now. */
 void worker_idle(void);
 
 /* Let the clock jump forward. */
