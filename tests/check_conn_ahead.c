@@ -1,4 +1,7 @@
-/* check_conn_ahead.c: input is read ahead, and shown read_buffer at once. */
+/*
+ * check_conn_ahead.c: input is read ahead of `data`, which gets at most
+ * read_buffer bytes a call.
+ */
 
 #include "conn_plugin.h"
 
@@ -6,7 +9,7 @@
 #define PAUSED_CONNS 40
 
 static unsigned int recvs, sends;
-static size_t longest; /* that `data` was shown */
+static size_t longest; /* most bytes of one `data` call */
 
 static ssize_t
 counting_recv(struct stream *stream, void *buf, size_t len)
@@ -183,7 +186,7 @@ START_TEST(a_short_write_between_slices_waits_for_the_drain)
 }
 END_TEST
 
-START_TEST(what_all_keep_above_their_limit_is_bounded)
+START_TEST(what_is_read_ahead_in_all_is_bounded)
 {
 	static struct sl_conn *conns[PAUSED_CONNS];
 	int size = 1 << 20, fds[PAUSED_CONNS];
@@ -196,7 +199,7 @@ START_TEST(what_all_keep_above_their_limit_is_bounded)
 			fds[i] = worker_connect();
 		conns[i] = plugin.conn;
 		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		/* No pass in between: as much as there can be at once. */
+		/* Fill the socket before the next pass. */
 		while (send(fds[i], bytes, 65536, MSG_DONTWAIT) > 0)
 			;
 		worker_idle();
@@ -206,7 +209,7 @@ START_TEST(what_all_keep_above_their_limit_is_bounded)
 		    : 0;
 		ck_assert_uint_le(above, AHEAD_MAX);
 	}
-	/* Used up: it is read as if there were no such thing. */
+	/* Once AHEAD_MAX is used up, nothing is read ahead. */
 	if (worker_stream == stream_plain)
 		ck_assert_uint_le(input_bytes(conns[PAUSED_CONNS - 1]->input),
 		    1024);
@@ -229,7 +232,7 @@ main(void)
 		a_pause_between_slices_keeps_the_rest_for_resume,
 		a_close_between_slices_shows_no_more,
 		a_short_write_between_slices_waits_for_the_drain,
-		what_all_keep_above_their_limit_is_bounded,
+		what_is_read_ahead_in_all_is_bounded,
 		NULL,
 	};
 

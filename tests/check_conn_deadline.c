@@ -1,10 +1,10 @@
-/* check_conn_deadline.c: nothing ends before a last look. */
+/* check_conn_deadline.c: the socket is read before a timeout ends anything. */
 
 #include "conn_plugin.h"
 
-#define LATE_MS 60000 /* beyond every timeout here */
+#define LATE_MS 60000 /* longer than every timeout here */
 
-/* The timer runs out in a pass that has not looked at the socket yet. */
+/* The timer runs out before this pass has read the socket. */
 static void
 late_timer(void)
 {
@@ -14,7 +14,7 @@ late_timer(void)
 	timer->on_expire(timer);
 }
 
-START_TEST(an_end_that_waits_in_the_socket_wins_over_idle)
+START_TEST(an_unread_end_of_file_prevents_idle)
 {
 	int fd;
 
@@ -24,7 +24,7 @@ START_TEST(an_end_that_waits_in_the_socket_wins_over_idle)
 	shutdown(fd, SHUT_WR);
 	late_timer();
 	ck_assert_str_eq(plugin.calls, "oe");
-	/* The answer has the whole idle time again. */
+	/* The idle time begins anew, so that an answer can be sent. */
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "oe");
 	close(fd);
@@ -32,7 +32,7 @@ START_TEST(an_end_that_waits_in_the_socket_wins_over_idle)
 }
 END_TEST
 
-START_TEST(an_end_without_a_callback_is_the_peers_and_not_idle)
+START_TEST(an_end_without_a_callback_has_the_reason_peer)
 {
 	int fd;
 
@@ -50,7 +50,7 @@ START_TEST(an_end_without_a_callback_is_the_peers_and_not_idle)
 }
 END_TEST
 
-START_TEST(data_in_the_socket_keeps_the_timeout_callback_away)
+START_TEST(data_in_the_socket_prevents_the_timeout_callback)
 {
 	int fd;
 
@@ -113,7 +113,7 @@ START_TEST(a_peer_that_has_read_everything_is_not_stalled)
 }
 END_TEST
 
-START_TEST(to_be_refused_again_is_no_progress)
+START_TEST(a_write_that_is_refused_again_is_not_progress)
 {
 	int fd;
 
@@ -132,7 +132,7 @@ START_TEST(to_be_refused_again_is_no_progress)
 }
 END_TEST
 
-START_TEST(the_end_of_a_drain_looks_as_well)
+START_TEST(the_end_of_a_draining_listener_reads_the_socket_first)
 {
 	char buf[8];
 	int fd;
@@ -169,7 +169,10 @@ START_TEST(a_timer_that_has_moved_settles_what_was_queued)
 }
 END_TEST
 
-/* It owes a drain and its input is full, and so much waits in the socket. */
+/*
+ * Fill the write queue, so that a drain is owed, and the input buffer, and
+ * leave `unread` bytes in the socket.
+ */
 static void
 fill_both(int fd, size_t unread)
 {
@@ -183,7 +186,7 @@ fill_both(int fd, size_t unread)
 	ck_assert_uint_eq(input_bytes(plugin.conn->input), 100);
 }
 
-START_TEST(what_waits_for_a_drain_is_traffic_each_time_that_it_comes)
+START_TEST(input_that_waits_for_a_drain_is_traffic_when_it_arrives)
 {
 	static char all[sizeof(bytes)];
 	int fd;
@@ -204,12 +207,12 @@ START_TEST(what_waits_for_a_drain_is_traffic_each_time_that_it_comes)
 			continue;
 		worker_idle();
 	}
-	late_timer(); /* the peer has taken output, which is traffic, too */
-	/* Less than what had waited before, but that is gone. */
+	late_timer(); /* the peer has taken output: traffic */
+	/* Fewer bytes wait than last time, but they are new ones. */
 	fill_both(fd, 50);
 	late_timer();
 	ck_assert_ptr_null(strchr(plugin.calls, 't'));
-	/* Nothing has come since. */
+	/* Nothing has arrived since. */
 	worker_skip_ms(2 * LATE_MS + 1000);
 	plugin.conn->timer.on_expire(&plugin.conn->timer);
 	ck_assert_ptr_nonnull(strchr(plugin.calls, 't'));
@@ -222,15 +225,15 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		an_end_that_waits_in_the_socket_wins_over_idle,
-		an_end_without_a_callback_is_the_peers_and_not_idle,
-		data_in_the_socket_keeps_the_timeout_callback_away,
+		an_unread_end_of_file_prevents_idle,
+		an_end_without_a_callback_has_the_reason_peer,
+		data_in_the_socket_prevents_the_timeout_callback,
 		what_came_while_lingering_is_delivered_first,
 		a_peer_that_has_read_everything_is_not_stalled,
-		to_be_refused_again_is_no_progress,
-		the_end_of_a_drain_looks_as_well,
+		a_write_that_is_refused_again_is_not_progress,
+		the_end_of_a_draining_listener_reads_the_socket_first,
 		a_timer_that_has_moved_settles_what_was_queued,
-		what_waits_for_a_drain_is_traffic_each_time_that_it_comes,
+		input_that_waits_for_a_drain_is_traffic_when_it_arrives,
 		NULL,
 	};
 

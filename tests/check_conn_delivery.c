@@ -1,4 +1,4 @@
-/* check_conn_delivery.c: sent is not arrived; what the peer acknowledges is. */
+/* check_conn_delivery.c: bytes have arrived when the peer acknowledges them. */
 
 #include "delivery_fixture.h"
 
@@ -14,14 +14,14 @@ START_TEST(a_peer_that_takes_what_was_sent_is_not_idle)
 		pass_ms(1100);
 		ck_assert_int_eq(sl_state(plugin.conn), SL_STATE_OPEN);
 	}
-	pass_ms(2200); /* and now it takes nothing */
+	pass_ms(2200); /* from now on it takes nothing */
 	ck_assert_int_eq(sl_state(plugin.conn), SL_STATE_CLOSING);
 	close(fd);
 	worker_end();
 }
 END_TEST
 
-START_TEST(to_write_to_a_peer_that_takes_nothing_is_no_traffic)
+START_TEST(a_write_that_the_peer_does_not_take_is_not_traffic)
 {
 	int fd;
 
@@ -57,7 +57,7 @@ START_TEST(a_message_on_its_way_is_traffic)
 }
 END_TEST
 
-START_TEST(what_waits_while_paused_is_traffic_when_it_comes)
+START_TEST(input_is_traffic_also_while_paused)
 {
 	int fd;
 
@@ -91,7 +91,7 @@ START_TEST(linger_begins_anew_with_what_the_peer_takes)
 		peer_takes(fd, i * PART / 10, PART / 10);
 	}
 	ck_assert_mem_eq(got, bytes, PART);
-	/* It has all of it, and has the linger time for its end. */
+	/* It has everything, and the linger time to close. */
 	pass_ms(500);
 	ck_assert_ptr_nonnull(plugin.conn);
 	close(fd);
@@ -145,7 +145,7 @@ START_TEST(without_a_linger_time_the_output_still_arrives)
 }
 END_TEST
 
-START_TEST(a_peer_that_finished_first_is_waited_for_as_well)
+START_TEST(output_to_a_peer_that_finished_first_arrives_too)
 {
 	int fd;
 
@@ -176,7 +176,7 @@ reset(int fd)
 	close(fd);
 }
 
-START_TEST(a_reset_while_output_is_on_its_way_is_a_loss)
+START_TEST(a_reset_before_everything_arrived_is_undelivered)
 {
 	int fd;
 
@@ -194,7 +194,7 @@ START_TEST(a_reset_while_output_is_on_its_way_is_a_loss)
 }
 END_TEST
 
-START_TEST(a_reset_after_everything_arrived_is_none)
+START_TEST(a_reset_after_everything_arrived_is_a_normal_end)
 {
 	int fd;
 
@@ -204,7 +204,7 @@ START_TEST(a_reset_after_everything_arrived_is_none)
 	worker_idle();
 	peer_takes(fd, 0, PART);
 	while (conn_ask_waiting(plugin.conn) > 0)
-		usleep(1000); /* the peer's kernel takes its time */
+		usleep(1000); /* until the peer's kernel has acknowledged all */
 	reset(fd);
 	while (plugin.conn != NULL)
 		worker_pass(true);
@@ -214,7 +214,7 @@ START_TEST(a_reset_after_everything_arrived_is_none)
 }
 END_TEST
 
-START_TEST(closing_has_a_limit_in_all)
+START_TEST(closing_ends_after_the_close_timeout)
 {
 	int fd;
 
@@ -236,7 +236,7 @@ START_TEST(closing_has_a_limit_in_all)
 }
 END_TEST
 
-START_TEST(closing_has_a_limit_also_with_output_queued)
+START_TEST(the_close_timeout_holds_also_with_output_queued)
 {
 	int fd;
 
@@ -288,7 +288,7 @@ START_TEST(a_reader_of_a_unix_socket_that_is_a_little_behind_is_not_idle)
 	worker_settings()->timeouts.idle_ms = 1000;
 	fd = worker_connect();
 	for (int behind = 1; behind < 8; behind++) {
-		/* It takes ten, but each time one more is left. */
+		/* Of eleven bytes it takes ten, so that one more is left each time. */
 		worker_skip_ms(skipped_ms + 600);
 		for (int i = 0; i < 11; i++) {
 			ck_assert_int_eq(sl_write(plugin.conn, "x", 1), 1);
@@ -309,17 +309,17 @@ main(void)
 {
 	const TTest *const tests[] = {
 		a_peer_that_takes_what_was_sent_is_not_idle,
-		to_write_to_a_peer_that_takes_nothing_is_no_traffic,
+		a_write_that_the_peer_does_not_take_is_not_traffic,
 		a_message_on_its_way_is_traffic,
-		what_waits_while_paused_is_traffic_when_it_comes,
+		input_is_traffic_also_while_paused,
 		linger_begins_anew_with_what_the_peer_takes,
 		an_end_that_leaves_output_behind_is_undelivered,
 		without_a_linger_time_the_output_still_arrives,
-		a_peer_that_finished_first_is_waited_for_as_well,
-		a_reset_while_output_is_on_its_way_is_a_loss,
-		a_reset_after_everything_arrived_is_none,
-		closing_has_a_limit_in_all,
-		closing_has_a_limit_also_with_output_queued,
+		output_to_a_peer_that_finished_first_arrives_too,
+		a_reset_before_everything_arrived_is_undelivered,
+		a_reset_after_everything_arrived_is_a_normal_end,
+		closing_ends_after_the_close_timeout,
+		the_close_timeout_holds_also_with_output_queued,
 		a_slow_reader_of_a_unix_socket_is_not_idle,
 		a_reader_of_a_unix_socket_that_is_a_little_behind_is_not_idle,
 		NULL,

@@ -46,7 +46,7 @@ START_TEST(lingering_has_an_end)
 	peer_write(fd, "a", 1);
 	ck_assert_int_eq(peer_read_to_end(fd, buf, sizeof(buf)), 3);
 	while (plugin.conn != NULL)
-		worker_pass(true); /* the timer is all there is */
+		worker_pass(true); /* only the timer is left */
 	ck_assert_uint_eq(plugin.why, SL_WHY_LOCAL);
 	close(fd);
 	worker_end();
@@ -59,7 +59,7 @@ write_and_close(struct sl_conn *c)
 	ck_assert_int_eq(sl_send(c, bytes, 500000), 0);
 	ck_assert_int_eq(sl_close(c), 0);
 	ck_assert_int_eq(sl_state(c), SL_STATE_CLOSING);
-	ck_assert_int_eq(sl_close(c), 0); /* a second one is harmless */
+	ck_assert_int_eq(sl_close(c), 0); /* a second close is harmless */
 }
 
 START_TEST(close_delivers_what_was_accepted_despite_unread_input)
@@ -193,7 +193,7 @@ START_TEST(calls_on_a_closed_connection_fail_and_do_not_crash)
 }
 END_TEST
 
-START_TEST(idle_closes_unless_the_plugin_decides)
+START_TEST(idle_closes_without_a_timeout_callback)
 {
 	int fd;
 
@@ -228,7 +228,7 @@ START_TEST(the_timeout_callback_comes_again_and_again)
 }
 END_TEST
 
-START_TEST(bytes_that_wait_in_the_socket_still_count_against_idle)
+START_TEST(unread_bytes_in_the_socket_prevent_idle)
 {
 	int fd;
 
@@ -237,7 +237,7 @@ START_TEST(bytes_that_wait_in_the_socket_still_count_against_idle)
 	fd = worker_connect();
 	send(fd, "x", 1, MSG_NOSIGNAL);
 	worker_skip_ms(5000);
-	/* The timer runs before the socket is looked at. */
+	/* The timer runs before the socket is read. */
 	plugin.conn->timer.on_expire(&plugin.conn->timer);
 	ck_assert_str_eq(plugin.calls, "od");
 	ck_assert_ptr_nonnull(plugin.conn);
@@ -322,7 +322,7 @@ START_TEST(any_callback_may_close_any_connection)
 }
 END_TEST
 
-START_TEST(giving_up_on_a_broken_connection_does_not_hide_why_it_broke)
+START_TEST(an_error_from_data_does_not_hide_a_broken_write)
 {
 	int fd;
 
@@ -332,7 +332,7 @@ START_TEST(giving_up_on_a_broken_connection_does_not_hide_why_it_broke)
 	close(fd);
 	sl_write(plugin.conn, "x", 1);
 	sl_flush(plugin.conn);
-	worker_idle(); /* the echo fails, and so does its `data` */
+	worker_idle(); /* the echo fails, so `data` returns -1 */
 	ck_assert_str_eq(plugin.calls, "odxc");
 	ck_assert_uint_eq(plugin.error_why, SL_WHY_RESET);
 	ck_assert_uint_eq(plugin.why, SL_WHY_RESET);
@@ -340,7 +340,7 @@ START_TEST(giving_up_on_a_broken_connection_does_not_hide_why_it_broke)
 }
 END_TEST
 
-START_TEST(close_lingers_however_long_ago_the_output_ended)
+START_TEST(close_lingers_also_long_after_the_output_ended)
 {
 	char byte;
 	int fd;
@@ -363,7 +363,7 @@ START_TEST(close_lingers_however_long_ago_the_output_ended)
 }
 END_TEST
 
-START_TEST(the_end_of_a_drain_is_looked_for_when_nothing_holds_it_up)
+START_TEST(the_last_sl_unref_brings_an_after_pass)
 {
 	int fd;
 
@@ -391,14 +391,14 @@ main(void)
 		a_write_to_a_vanished_peer_is_an_error_then_close,
 		input_ahead_of_a_broken_write_is_still_delivered,
 		calls_on_a_closed_connection_fail_and_do_not_crash,
-		idle_closes_unless_the_plugin_decides,
+		idle_closes_without_a_timeout_callback,
 		the_timeout_callback_comes_again_and_again,
-		bytes_that_wait_in_the_socket_still_count_against_idle,
+		unread_bytes_in_the_socket_prevent_idle,
 		a_peer_that_takes_nothing_is_given_up,
 		any_callback_may_close_any_connection,
-		giving_up_on_a_broken_connection_does_not_hide_why_it_broke,
-		close_lingers_however_long_ago_the_output_ended,
-		the_end_of_a_drain_is_looked_for_when_nothing_holds_it_up,
+		an_error_from_data_does_not_hide_a_broken_write,
+		close_lingers_also_long_after_the_output_ended,
+		the_last_sl_unref_brings_an_after_pass,
 		NULL,
 	};
 

@@ -51,7 +51,8 @@ START_TEST(what_is_not_consumed_comes_again_in_front_of_what_follows)
 	peer_write(fd, "h", 1);
 	ck_assert_uint_eq(plugin.input_len, 8);
 	ck_assert_mem_eq(plugin.input, "abcdefgh", 8);
-	ck_assert_ptr_null(plugin.conn->input); /* idle: nothing is kept */
+	ck_assert_ptr_null(
+	    plugin.conn->input); /* no memory is kept while idle */
 	close(fd);
 	worker_end();
 }
@@ -127,7 +128,8 @@ START_TEST(resume_presents_what_was_kept_also_without_a_pause)
 	ck_assert_str_eq(plugin.calls, "od");
 	plugin.consume_most = SIZE_MAX;
 	ck_assert_int_eq(sl_resume(plugin.conn), 0);
-	ck_assert_str_eq(plugin.calls, "od"); /* never from inside the call */
+	ck_assert_str_eq(plugin.calls,
+	    "od"); /* `data` is not called inside sl_resume() */
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "odd");
 	ck_assert_mem_eq(plugin.input, "abc", 3);

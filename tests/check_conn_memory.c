@@ -20,7 +20,7 @@ __wrap_malloc(size_t size)
 	return __real_malloc(size);
 }
 
-START_TEST(a_write_that_comes_up_short_owes_a_drain)
+START_TEST(a_write_that_runs_out_of_memory_is_short_and_owes_a_drain)
 {
 	static char got[200000];
 	struct iovec iov[2] = { { bytes, 1000 }, { bytes + 1000, 100000 } };
@@ -30,8 +30,8 @@ START_TEST(a_write_that_comes_up_short_owes_a_drain)
 	begin(&full);
 	worker_settings()->limits.write_buffer = 1 << 20;
 	fd = worker_connect();
-	plugin.conn->marks |= MARK_BLOCKED; /* so that it gathers */
-	/* A chunk with room for more, but not for all. */
+	plugin.conn->marks |= MARK_BLOCKED; /* so that output is queued */
+	/* The chunk has room for the next 1000 bytes, but not for all. */
 	ck_assert_int_eq(sl_write(plugin.conn, bytes, 500), 500);
 	failing = true;
 	n = sl_writev(plugin.conn, iov, 2);
@@ -47,7 +47,7 @@ START_TEST(a_write_that_comes_up_short_owes_a_drain)
 }
 END_TEST
 
-START_TEST(a_write_that_takes_nothing_says_so)
+START_TEST(a_write_that_takes_nothing_fails_with_enomem)
 {
 	ssize_t n;
 	int fd, error;
@@ -63,7 +63,8 @@ START_TEST(a_write_that_takes_nothing_says_so)
 	ck_assert_int_eq(error, ENOMEM);
 	plugin.conn->marks &= ~MARK_BLOCKED;
 	worker_idle();
-	ck_assert_str_eq(plugin.calls, "o"); /* it is no short write */
+	ck_assert_str_eq(plugin.calls,
+	    "o"); /* nothing was taken: no drain follows */
 	close(fd);
 	worker_end();
 }
@@ -73,8 +74,8 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		a_write_that_comes_up_short_owes_a_drain,
-		a_write_that_takes_nothing_says_so,
+		a_write_that_runs_out_of_memory_is_short_and_owes_a_drain,
+		a_write_that_takes_nothing_fails_with_enomem,
 		NULL,
 	};
 

@@ -88,7 +88,7 @@ START_TEST(drain_comes_once_for_each_short_write)
 	small_buffers(fd);
 	peer_write(fd, "x", 1);
 	ck_assert_uint_lt(taken, sizeof(bytes));
-	/* Nothing is read: no drain, however often the loop turns. */
+	/* The peer reads nothing, so no drain comes. */
 	worker_idle();
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "od");
@@ -99,7 +99,7 @@ START_TEST(drain_comes_once_for_each_short_write)
 		if (n > 0)
 			at += n;
 		worker_pass(false);
-		/* A drain call writes unless everything was taken before. */
+		/* Each drain call could write some more. */
 		if (strlen(plugin.calls) > calls) {
 			drains += strlen(plugin.calls) - calls;
 			ck_assert(taken > before);
@@ -107,7 +107,7 @@ START_TEST(drain_comes_once_for_each_short_write)
 	}
 	ck_assert_int_gt(drains, 3);
 	ck_assert_mem_eq(got, bytes, sizeof(bytes));
-	/* The last write was whole: nothing more is owed. */
+	/* The last write took everything, so no drain is owed. */
 	worker_idle();
 	ck_assert(!conn_marked(plugin.conn, MARK_DRAIN_OWED));
 	close(fd);
@@ -170,7 +170,7 @@ END_TEST
 
 START_TEST(an_idle_connection_is_small)
 {
-	/* With what malloc and libevent add, bench/run wants 512 at most. */
+	/* bench/run checks for at most 512 bytes with what malloc and libevent add. */
 	ck_assert_uint_le(sizeof(struct sl_conn), 440);
 }
 END_TEST
@@ -184,7 +184,7 @@ write_short_then_shut(struct sl_conn *c)
 	plugin.in_data = NULL;
 }
 
-START_TEST(a_drain_that_cannot_come_does_not_hold_up_the_end)
+START_TEST(end_comes_also_when_a_drain_is_owed_after_shutdown)
 {
 	static char got[2 * sizeof(bytes)];
 	int fd;
@@ -214,7 +214,7 @@ send_too_much(struct sl_conn *c)
 	ck_assert_int_eq(errno, ENOBUFS);
 }
 
-START_TEST(a_refused_send_is_not_asked_for_again_until_it_fits)
+START_TEST(drain_after_a_refused_send_waits_until_it_fits)
 {
 	static char got[100000];
 	int fd;
@@ -225,7 +225,7 @@ START_TEST(a_refused_send_is_not_asked_for_again_until_it_fits)
 	plugin.in_drain = send_too_much;
 	fd = worker_connect();
 	small_buffers(fd);
-	/* Below the low mark, and yet too much for the next message. */
+	/* Below the low mark, but without room for the next message. */
 	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(got)), 0);
 	send_too_much(plugin.conn);
 	for (int i = 0; i < 50; i++)
@@ -250,8 +250,8 @@ main(void)
 		send_takes_all_or_nothing,
 		absurd_lengths_are_refused,
 		an_idle_connection_is_small,
-		a_drain_that_cannot_come_does_not_hold_up_the_end,
-		a_refused_send_is_not_asked_for_again_until_it_fits,
+		end_comes_also_when_a_drain_is_owed_after_shutdown,
+		drain_after_a_refused_send_waits_until_it_fits,
 		NULL,
 	};
 

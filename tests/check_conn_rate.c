@@ -1,11 +1,11 @@
-/* check_conn_rate.c: what min_rate asks of a peer, and when it asks nothing. */
+/* check_conn_rate.c: when min_rate ends a connection, and when it does not. */
 
 #include <netinet/tcp.h>
 #include <poll.h>
 
 #include "delivery_fixture.h"
 
-START_TEST(a_minimum_rate_ends_a_trickle)
+START_TEST(a_peer_that_trickles_is_ended)
 {
 	int fd;
 
@@ -26,7 +26,7 @@ START_TEST(a_minimum_rate_ends_a_trickle)
 }
 END_TEST
 
-START_TEST(a_minimum_rate_asks_nothing_of_who_waits_for_us)
+START_TEST(a_peer_that_has_taken_everything_is_not_too_slow)
 {
 	int fd;
 
@@ -44,14 +44,14 @@ START_TEST(a_minimum_rate_asks_nothing_of_who_waits_for_us)
 }
 END_TEST
 
-START_TEST(a_minimum_rate_spares_who_is_sent_little_and_often)
+START_TEST(late_acknowledgements_of_little_output_are_not_too_slow)
 {
 	int fd, off = 0;
 
 	begin_tcp(&full, &fd);
 	worker_settings()->limits.min_rate = 1000;
 	for (int i = 0; i < 4; i++) {
-		/* So it acknowledges late, as from afar. */
+		/* The acknowledgement comes late, as from far away. */
 		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 		ck_assert_int_eq(sl_write(plugin.conn, "x", 1), 1);
 		conn_settle(plugin.conn);
@@ -67,8 +67,8 @@ START_TEST(a_minimum_rate_spares_who_is_sent_little_and_often)
 }
 END_TEST
 
-/* A unix socket counts some hundred bytes of memory for a message of one. */
-START_TEST(a_minimum_rate_spares_who_is_sent_little_over_a_unix_socket)
+/* A unix socket counts a message of one byte as several hundred. */
+START_TEST(little_output_over_a_unix_socket_is_not_too_slow)
 {
 	int fd;
 
@@ -88,7 +88,7 @@ START_TEST(a_minimum_rate_spares_who_is_sent_little_over_a_unix_socket)
 }
 END_TEST
 
-/* More than it takes at once is queued, and its kernel is full. */
+/* Fill the socket, and queue more output. */
 static void
 begin_full(int *ret_fd)
 {
@@ -103,7 +103,7 @@ begin_full(int *ret_fd)
 	ck_assert(conn_marked(plugin.conn, MARK_BLOCKED));
 }
 
-START_TEST(a_minimum_rate_ends_who_leaves_no_room_in_a_unix_socket)
+START_TEST(a_full_unix_socket_is_too_slow)
 {
 	int fd;
 
@@ -117,19 +117,19 @@ START_TEST(a_minimum_rate_ends_who_leaves_no_room_in_a_unix_socket)
 }
 END_TEST
 
-START_TEST(a_minimum_rate_asks_nothing_while_the_worker_is_held_up)
+START_TEST(time_when_the_worker_was_held_up_does_not_count)
 {
 	static char all[sizeof(bytes)];
 	int fd;
 
 	begin_full(&fd);
 	pass_ms(10100);
-	/* It takes what there is, and waits for a minute. */
+	/* The peer empties the socket, and the worker is held up for a minute. */
 	while (recv(fd, all, sizeof(all), 0) > 0)
 		continue;
 	pass_ms(60000);
 	ck_assert_int_eq(sl_state(plugin.conn), SL_STATE_OPEN);
-	/* From then on it has to take some again. */
+	/* From then on the peer has to take more. */
 	pass_ms(10100);
 	ck_assert_uint_eq(plugin.why, SL_WHY_WRITE_STALL);
 	close(fd);
@@ -147,7 +147,7 @@ no_memory(struct stream *stream, const void *buf, size_t len)
 	return -1;
 }
 
-START_TEST(a_minimum_rate_does_not_hold_for_a_kernel_without_memory)
+START_TEST(time_when_the_kernel_has_no_memory_does_not_count)
 {
 	struct transport starved = transport_plain;
 	int fd;
@@ -174,13 +174,13 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		a_minimum_rate_ends_a_trickle,
-		a_minimum_rate_asks_nothing_of_who_waits_for_us,
-		a_minimum_rate_spares_who_is_sent_little_and_often,
-		a_minimum_rate_spares_who_is_sent_little_over_a_unix_socket,
-		a_minimum_rate_ends_who_leaves_no_room_in_a_unix_socket,
-		a_minimum_rate_asks_nothing_while_the_worker_is_held_up,
-		a_minimum_rate_does_not_hold_for_a_kernel_without_memory,
+		a_peer_that_trickles_is_ended,
+		a_peer_that_has_taken_everything_is_not_too_slow,
+		late_acknowledgements_of_little_output_are_not_too_slow,
+		little_output_over_a_unix_socket_is_not_too_slow,
+		a_full_unix_socket_is_too_slow,
+		time_when_the_worker_was_held_up_does_not_count,
+		time_when_the_kernel_has_no_memory_does_not_count,
 		NULL,
 	};
 

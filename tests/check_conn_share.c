@@ -1,6 +1,7 @@
 /*
- * check_conn_share.c: what one connection takes from the others: time, when a
- * fast peer takes a long queue, and the loop, when the kernel has no memory.
+ * check_conn_share.c: one connection does not keep the loop from the others:
+ * neither when a fast peer takes a long queue, nor when the kernel has no
+ * memory.
  */
 
 #include <event2/event.h>
@@ -10,10 +11,10 @@
 #define SHARE_MAX (512u << 10) /* two calls of 256 KiB */
 #define DIRECT_MAX (9u << 20)  /* 8 MiB, and one call */
 
-/* The plain transport, with sends of our own. */
+/* The plain transport with our own send functions. */
 static struct transport fake;
-static uint64_t taken; /* by a peer that never has enough */
-static int error;      /* what every call fails with */
+static uint64_t taken; /* bytes; the peer takes everything */
+static int error;      /* errno that every call fails with; 0: none */
 static unsigned int calls_made;
 
 static ssize_t
@@ -80,7 +81,7 @@ START_TEST(a_long_queue_leaves_in_shares)
 	int fd, passes = 0;
 
 	fd = begin_fake(&full);
-	plugin.conn->marks |= MARK_BLOCKED; /* so that it gathers */
+	plugin.conn->marks |= MARK_BLOCKED; /* so that output is queued */
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(bytes)), 0);
 	plugin.conn->marks &= ~MARK_BLOCKED;
@@ -89,7 +90,7 @@ START_TEST(a_long_queue_leaves_in_shares)
 		before = taken;
 		worker_pass(false);
 		ck_assert_uint_le(taken - before, SHARE_MAX);
-		ck_assert_uint_gt(taken, before); /* and it goes on */
+		ck_assert_uint_gt(taken, before); /* each pass makes progress */
 		passes++;
 	}
 	ck_assert_uint_eq(taken, 8 * sizeof(bytes));
@@ -141,7 +142,7 @@ START_TEST(one_large_write_is_cut)
 }
 END_TEST
 
-START_TEST(the_end_of_the_worker_offers_everything_once)
+START_TEST(the_end_of_the_worker_sends_the_whole_queue_once)
 {
 	int fd;
 
@@ -156,7 +157,7 @@ START_TEST(the_end_of_the_worker_offers_everything_once)
 }
 END_TEST
 
-/* Nothing is armed, and each pass waits for the timer. */
+/* No event is set on the socket, and each pass waits for the timer. */
 static void
 no_spin(int number)
 {
@@ -169,7 +170,7 @@ no_spin(int number)
 	}
 }
 
-START_TEST(no_memory_to_send_is_not_asked_for_in_a_loop)
+START_TEST(a_send_without_memory_is_tried_again_by_timer)
 {
 	static const int numbers[] = { ENOBUFS, ENOMEM };
 
@@ -194,7 +195,7 @@ START_TEST(no_memory_to_send_is_not_asked_for_in_a_loop)
 }
 END_TEST
 
-START_TEST(no_memory_to_receive_is_not_asked_for_in_a_loop)
+START_TEST(a_recv_without_memory_is_tried_again_by_timer)
 {
 	int fd;
 
@@ -212,7 +213,7 @@ START_TEST(no_memory_to_receive_is_not_asked_for_in_a_loop)
 }
 END_TEST
 
-START_TEST(no_memory_is_no_progress)
+START_TEST(no_memory_is_not_progress)
 {
 	int fd;
 
@@ -237,10 +238,10 @@ main(void)
 		a_long_queue_leaves_in_shares,
 		one_callback_sends_no_more_than_its_share,
 		one_large_write_is_cut,
-		the_end_of_the_worker_offers_everything_once,
-		no_memory_to_send_is_not_asked_for_in_a_loop,
-		no_memory_to_receive_is_not_asked_for_in_a_loop,
-		no_memory_is_no_progress,
+		the_end_of_the_worker_sends_the_whole_queue_once,
+		a_send_without_memory_is_tried_again_by_timer,
+		a_recv_without_memory_is_tried_again_by_timer,
+		no_memory_is_not_progress,
 		NULL,
 	};
 

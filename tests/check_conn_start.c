@@ -1,6 +1,6 @@
 /*
- * check_conn_start.c: from born to open, over a transport that has phases before
- * it is.
+ * check_conn_start.c: a connection from conn_new() to open, over a transport
+ * with phases before PHASE_OPEN.
  */
 
 #include "conn_plugin.h"
@@ -15,7 +15,7 @@ static const struct sl_handlers starts = {
 	.close = on_close,
 };
 
-/* It begins with this phase, and reads so much in each. */
+/* Begin with the phase `from`; each phase reads `hello` bytes. */
 static int
 begin_start(enum phase from, size_t hello, struct sl_conn **ret_conn)
 {
@@ -51,7 +51,7 @@ START_TEST(open_comes_when_all_phases_are_over)
 }
 END_TEST
 
-START_TEST(what_comes_behind_the_start_is_data)
+START_TEST(what_follows_the_start_is_data)
 {
 	struct sl_conn *conn;
 	int fd;
@@ -98,7 +98,7 @@ START_TEST(a_stream_may_have_no_socket_at_first)
 	cruelty.from = PHASE_RESOLVE;
 	cruelty.no_socket = true;
 	fd = worker_begin_connect(&conn);
-	conn_pend(conn); /* somebody has news, but not the last */
+	conn_pend(conn); /* there is news, but no socket yet */
 	worker_idle();
 	ck_assert_int_eq(sl_fd(conn), -1);
 	ck_assert_str_eq(plugin.calls, "");
@@ -135,7 +135,7 @@ START_TEST(what_has_no_socket_can_be_closed)
 }
 END_TEST
 
-/* Time passes, and the peer sends a byte of its hello. */
+/* Move the clock, and let the peer send a byte of its hello. */
 static void
 drip(struct sl_conn *conn, int fd, unsigned int at_ms)
 {
@@ -146,7 +146,7 @@ drip(struct sl_conn *conn, int fd, unsigned int at_ms)
 	engine.now_ms = 0;
 }
 
-START_TEST(a_start_has_a_limit_in_all_and_not_for_each_byte)
+START_TEST(the_handshake_timeout_is_for_the_whole_start)
 {
 	struct sl_conn *conn;
 	int fd;
@@ -168,7 +168,7 @@ START_TEST(a_start_has_a_limit_in_all_and_not_for_each_byte)
 }
 END_TEST
 
-START_TEST(a_deadline_looks_whether_it_has_started)
+START_TEST(a_deadline_reads_the_socket_first)
 {
 	struct sl_conn *conn;
 	int fd;
@@ -183,7 +183,7 @@ START_TEST(a_deadline_looks_whether_it_has_started)
 }
 END_TEST
 
-START_TEST(each_phase_fails_in_its_own_way)
+START_TEST(each_phase_fails_with_its_own_callback_and_reason)
 {
 	static const struct {
 		enum phase phase;
@@ -216,7 +216,7 @@ START_TEST(each_phase_fails_in_its_own_way)
 }
 END_TEST
 
-START_TEST(a_handshake_fails_in_its_own_words)
+START_TEST(a_failed_handshake_says_what_the_transport_says)
 {
 	struct sl_conn *conn;
 	int fd;
@@ -233,7 +233,7 @@ START_TEST(a_handshake_fails_in_its_own_words)
 }
 END_TEST
 
-START_TEST(to_close_what_is_starting_is_silent)
+START_TEST(closing_a_starting_connection_calls_nothing)
 {
 	struct sl_conn *conn;
 	int fd;
@@ -250,7 +250,7 @@ START_TEST(to_close_what_is_starting_is_silent)
 }
 END_TEST
 
-START_TEST(to_close_in_handshake_comes_before_open)
+START_TEST(after_a_close_in_handshake_comes_no_open)
 {
 	struct sl_conn *conn;
 	int fd;
@@ -267,7 +267,7 @@ START_TEST(to_close_in_handshake_comes_before_open)
 }
 END_TEST
 
-START_TEST(a_worker_that_ends_waits_for_no_start)
+START_TEST(a_worker_that_ends_does_not_wait_for_starts)
 {
 	struct sl_conn *conn;
 	int fd;
@@ -301,7 +301,7 @@ make_another(struct sl_conn *c)
 	ck_assert_int_eq(sl_write(made, "hello", 5), 5);
 }
 
-START_TEST(a_connection_may_be_born_under_a_callback)
+START_TEST(a_callback_may_make_a_connection)
 {
 	char got[8];
 	int fd;
@@ -323,18 +323,18 @@ main(void)
 {
 	const TTest *const tests[] = {
 		open_comes_when_all_phases_are_over,
-		what_comes_behind_the_start_is_data,
+		what_follows_the_start_is_data,
 		what_is_written_before_it_is_open_waits,
 		a_stream_may_have_no_socket_at_first,
 		what_has_no_socket_can_be_closed,
-		a_start_has_a_limit_in_all_and_not_for_each_byte,
-		a_deadline_looks_whether_it_has_started,
-		each_phase_fails_in_its_own_way,
-		a_handshake_fails_in_its_own_words,
-		to_close_what_is_starting_is_silent,
-		to_close_in_handshake_comes_before_open,
-		a_worker_that_ends_waits_for_no_start,
-		a_connection_may_be_born_under_a_callback,
+		the_handshake_timeout_is_for_the_whole_start,
+		a_deadline_reads_the_socket_first,
+		each_phase_fails_with_its_own_callback_and_reason,
+		a_failed_handshake_says_what_the_transport_says,
+		closing_a_starting_connection_calls_nothing,
+		after_a_close_in_handshake_comes_no_open,
+		a_worker_that_ends_does_not_wait_for_starts,
+		a_callback_may_make_a_connection,
 		NULL,
 	};
 

@@ -1,6 +1,7 @@
 /*
- * check_conn_transport_in.c: what a transport may do on the way in that a plain
- * socket does not.  All of it runs over the cruel one.
+ * check_conn_transport_in.c: what a transport may do with input that a plain
+ * socket does not.  "At hand" is what the transport has read ahead from the
+ * kernel.  All tests run over the cruel transport.
  */
 
 #include <event2/event.h>
@@ -10,7 +11,7 @@
 
 #define RECORD 16384
 
-/* The kernel has no more: all that follows is at hand. */
+/* The kernel has nothing left: all that is still to come is at hand. */
 static void
 check_nothing_in_kernel(const struct sl_conn *conn)
 {
@@ -67,7 +68,7 @@ START_TEST(an_end_at_hand_is_told_after_a_pause)
 }
 END_TEST
 
-/* Less room than there is at hand, until the peer takes the output. */
+/* More is at hand than there is room for, until the peer takes the output. */
 START_TEST(what_is_at_hand_is_read_when_there_is_room_after_drain)
 {
 	static char got[sizeof(bytes)];
@@ -107,7 +108,7 @@ START_TEST(what_is_at_hand_is_read_in_shares)
 	while (plugin.input_len < 700001) {
 		worker_pass(false);
 		ck_assert_uint_gt(plugin.input_len, before);
-		/* A share by the event, and one by the after-pass. */
+		/* One share in the event, and one in the after-pass. */
 		ck_assert_uint_le(plugin.input_len - before,
 		    2 * ((256u << 10) + RECORD));
 		before = plugin.input_len;
@@ -152,7 +153,7 @@ START_TEST(input_one_byte_at_a_time_is_read_to_its_end)
 }
 END_TEST
 
-/* It wants to write before it can read, and no event but that one comes. */
+/* The transport has to write before it can read. */
 START_TEST(a_read_that_wants_to_write_waits_for_that)
 {
 	int fd;
@@ -170,7 +171,7 @@ START_TEST(a_read_that_wants_to_write_waits_for_that)
 }
 END_TEST
 
-START_TEST(what_a_read_wants_may_change_in_every_read)
+START_TEST(a_read_may_wait_for_another_direction_each_time)
 {
 	int fd;
 
@@ -201,7 +202,7 @@ START_TEST(a_write_that_wants_to_read_waits_for_that)
 	worker_idle();
 	ck_assert_uint_eq(plugin.conn->wants, EV_READ);
 	ck_assert_int_eq(recv(fd, buf, sizeof(buf), 0), -1);
-	/* Not the plugin's: it has paused. */
+	/* The transport reads this byte; the plugin has paused. */
 	send(fd, "x", 1, MSG_NOSIGNAL);
 	worker_pass(true);
 	ck_assert_int_eq(recv(fd, buf, sizeof(buf), 0), 3);
@@ -222,7 +223,7 @@ new_data(struct sl_conn *c, const void *buf, size_t len)
 	return on_data(c, buf, len);
 }
 
-START_TEST(what_is_at_hand_comes_to_new_code)
+START_TEST(what_is_at_hand_is_shown_to_new_code)
 {
 	static struct plugin next;
 	struct sl_service *service;
@@ -250,7 +251,7 @@ START_TEST(what_is_at_hand_comes_to_new_code)
 }
 END_TEST
 
-START_TEST(a_last_look_sees_what_is_at_hand)
+START_TEST(a_deadline_reads_what_is_at_hand)
 {
 	int fd;
 
@@ -260,17 +261,17 @@ START_TEST(a_last_look_sees_what_is_at_hand)
 	peer_write(fd, bytes, 2 * RECORD);
 	ck_assert_uint_eq(plugin.input_len, RECORD);
 	plugin.in_data = NULL;
-	plugin.conn->marks &= ~MARK_PAUSED; /* as if it were looked at now */
+	plugin.conn->marks &= ~MARK_PAUSED; /* so that the deadline reads */
 	worker_skip_ms(60000);
 	plugin.conn->timer.on_expire(&plugin.conn->timer);
-	ck_assert_str_eq(plugin.calls, "odd"); /* and no timeout */
+	ck_assert_str_eq(plugin.calls, "odd"); /* no timeout */
 	ck_assert_uint_eq(plugin.input_len, 2 * RECORD);
 	close(fd);
 	worker_end();
 }
 END_TEST
 
-START_TEST(what_broke_it_says_why_in_its_own_words)
+START_TEST(a_broken_transport_says_why_in_its_own_words)
 {
 	int fd;
 
@@ -299,11 +300,11 @@ main(void)
 		what_is_at_hand_is_read_when_a_write_has_broken,
 		input_one_byte_at_a_time_is_read_to_its_end,
 		a_read_that_wants_to_write_waits_for_that,
-		what_a_read_wants_may_change_in_every_read,
+		a_read_may_wait_for_another_direction_each_time,
 		a_write_that_wants_to_read_waits_for_that,
-		what_is_at_hand_comes_to_new_code,
-		a_last_look_sees_what_is_at_hand,
-		what_broke_it_says_why_in_its_own_words,
+		what_is_at_hand_is_shown_to_new_code,
+		a_deadline_reads_what_is_at_hand,
+		a_broken_transport_says_why_in_its_own_words,
 		NULL,
 	};
 

@@ -1,6 +1,6 @@
 /*
- * check_conn_transport_out.c: what a transport may do on the way out, and at the
- * end, that a plain socket does not.  All of it runs over the cruel one.
+ * check_conn_transport_out.c: what a transport may do with output, and at the
+ * end, that a plain socket does not.  All tests run over the cruel transport.
  */
 
 #include <event2/event.h>
@@ -9,7 +9,7 @@
 
 #define RECORD 16384
 
-/* With a peer that reads nothing, and small buffers between. */
+/* Begin with a peer that reads nothing, and small socket buffers. */
 static int
 begin_slow(const struct sl_handlers *handlers)
 {
@@ -21,7 +21,7 @@ begin_slow(const struct sl_handlers *handlers)
 	return fd;
 }
 
-START_TEST(what_the_transport_has_taken_is_not_sent)
+START_TEST(what_the_transport_still_holds_counts_as_queued)
 {
 	static char got[20000];
 	struct sl_conn *conn;
@@ -37,7 +37,7 @@ START_TEST(what_the_transport_has_taken_is_not_sent)
 	ck_assert_uint_eq(conn->queue.bytes, 0);
 	ck_assert_uint_gt(conn->stream.unsent, 8192); /* the low mark */
 	ck_assert_uint_eq(sl_queued(conn), conn->stream.unsent);
-	conn->marks |= MARK_DRAIN_OWED; /* as by a short write before */
+	conn->marks |= MARK_DRAIN_OWED; /* as after a short write */
 	conn_pend(conn);
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "o");
@@ -50,7 +50,7 @@ START_TEST(what_the_transport_has_taken_is_not_sent)
 }
 END_TEST
 
-START_TEST(what_the_transport_has_not_passed_on_is_lost)
+START_TEST(what_the_transport_still_holds_at_the_end_is_lost)
 {
 	int fd;
 
@@ -71,7 +71,7 @@ START_TEST(what_the_transport_has_not_passed_on_is_lost)
 }
 END_TEST
 
-START_TEST(what_a_read_has_to_answer_leaves_by_itself)
+START_TEST(output_of_the_transport_itself_is_flushed)
 {
 	static char got[2 * RECORD];
 	size_t sent = 0;
@@ -84,7 +84,8 @@ START_TEST(what_a_read_has_to_answer_leaves_by_itself)
 		worker_idle();
 	}
 	ck_assert_uint_lt(sent, RECORD);
-	peer_read(fd, got, sent); /* now there is room, but not for RECORD */
+	peer_read(fd, got,
+	    sent); /* there is room now, but not for RECORD bytes */
 	worker_idle();
 	cruelty.answer = RECORD;
 	send(fd, "x", 1, MSG_NOSIGNAL);
@@ -100,7 +101,7 @@ START_TEST(what_a_read_has_to_answer_leaves_by_itself)
 }
 END_TEST
 
-START_TEST(a_finish_that_says_again_is_asked_again)
+START_TEST(a_finish_that_says_again_is_called_again)
 {
 	char byte;
 	int fd;
@@ -116,7 +117,7 @@ START_TEST(a_finish_that_says_again_is_asked_again)
 	ck_assert(!cruelty.last);
 	ck_assert_int_eq(plugin.conn->out, HALF_CLOSED);
 	ck_assert_int_eq(recv(fd, &byte, 1, 0), 0);
-	send(fd, "x", 1, MSG_NOSIGNAL); /* the other half goes on */
+	send(fd, "x", 1, MSG_NOSIGNAL); /* input goes on */
 	shutdown(fd, SHUT_WR);
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "odec");
@@ -125,7 +126,7 @@ START_TEST(a_finish_that_says_again_is_asked_again)
 }
 END_TEST
 
-START_TEST(the_end_is_said_also_to_who_has_finished)
+START_TEST(finish_is_called_also_when_the_peer_ended_first)
 {
 	int fd;
 
@@ -176,7 +177,7 @@ START_TEST(terminate_closes_hard)
 }
 END_TEST
 
-START_TEST(an_end_that_may_be_a_lie_is_an_error_behind_all_data)
+START_TEST(a_truncated_end_is_an_error_after_all_data)
 {
 	static char got[50000];
 	int fd, size = 4096;
@@ -200,7 +201,7 @@ START_TEST(an_end_that_may_be_a_lie_is_an_error_behind_all_data)
 }
 END_TEST
 
-START_TEST(an_end_behind_our_own_need_not_be_an_honest_one)
+START_TEST(a_truncated_end_after_our_own_end_is_no_error)
 {
 	int fd;
 
@@ -221,15 +222,15 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		what_the_transport_has_taken_is_not_sent,
-		what_the_transport_has_not_passed_on_is_lost,
-		what_a_read_has_to_answer_leaves_by_itself,
-		a_finish_that_says_again_is_asked_again,
-		the_end_is_said_also_to_who_has_finished,
+		what_the_transport_still_holds_counts_as_queued,
+		what_the_transport_still_holds_at_the_end_is_lost,
+		output_of_the_transport_itself_is_flushed,
+		a_finish_that_says_again_is_called_again,
+		finish_is_called_also_when_the_peer_ended_first,
 		a_finish_that_never_comes_is_given_up,
 		terminate_closes_hard,
-		an_end_that_may_be_a_lie_is_an_error_behind_all_data,
-		an_end_behind_our_own_need_not_be_an_honest_one,
+		a_truncated_end_is_an_error_after_all_data,
+		a_truncated_end_after_our_own_end_is_no_error,
 		NULL,
 	};
 
