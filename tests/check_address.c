@@ -57,7 +57,7 @@ START_TEST(malformed_addresses_are_refused)
 }
 END_TEST
 
-START_TEST(check_does_not_resolve)
+START_TEST(address_check_resolves_no_name)
 {
 	struct error err;
 
@@ -82,7 +82,7 @@ START_TEST(a_name_gives_each_of_its_addresses_once)
 }
 END_TEST
 
-START_TEST(an_unknown_name_is_a_sentence)
+START_TEST(the_error_for_an_unknown_name_contains_it)
 {
 	struct address found[MAX];
 	struct error err;
@@ -132,7 +132,7 @@ conflict(const char *a, const char *b)
 	return address_conflict(&aa, &bb);
 }
 
-START_TEST(addresses_conflict_when_they_are_one)
+START_TEST(equal_addresses_conflict)
 {
 	ck_assert(conflict("127.0.0.1:80", "127.0.0.1:80"));
 	ck_assert(conflict("[::1]:80", "[0:0:0:0:0:0:0:1]:80"));
@@ -182,7 +182,7 @@ START_TEST(strange_peers_have_a_text)
 }
 END_TEST
 
-START_TEST(addresses_off_the_wire_are_judged)
+START_TEST(addresses_from_messages_are_checked)
 {
 	struct address good = resolved("unix:/a/path"), bad;
 
@@ -212,14 +212,14 @@ main(void)
 	const TTest *const tests[] = {
 		addresses_read_back_as_written,
 		malformed_addresses_are_refused,
-		check_does_not_resolve,
+		address_check_resolves_no_name,
 		a_name_gives_each_of_its_addresses_once,
-		an_unknown_name_is_a_sentence,
+		the_error_for_an_unknown_name_contains_it,
 		unix_paths_fill_sun_path_to_its_end,
-		addresses_conflict_when_they_are_one,
+		equal_addresses_conflict,
 		mapped_peers_read_as_ipv4,
 		strange_peers_have_a_text,
-		addresses_off_the_wire_are_judged,
+		addresses_from_messages_are_checked,
 		NULL,
 	};
 

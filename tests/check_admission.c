@@ -1,4 +1,4 @@
-/* check_admission.c: seats: taken, refused, given back. */
+/* check_admission.c: seats are taken, refused and given back. */
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -67,7 +67,7 @@ START_TEST(a_seat_is_refused_when_the_connections_are_too_many)
 	ck_assert(!take(&third));
 	ck_assert_uint_eq(counted(COUNT_REFUSED_CONNECTIONS), 1);
 	ck_assert_uint_eq(shm_connections(engine.shm, endpoint->slot), 2);
-	seat_release(&third); /* it has nothing */
+	seat_release(&third); /* it holds nothing */
 	ck_assert(!take(&third));
 	seat_release(&first);
 	ck_assert(take(&third));
@@ -77,7 +77,7 @@ START_TEST(a_seat_is_refused_when_the_connections_are_too_many)
 }
 END_TEST
 
-START_TEST(an_address_has_so_many_and_others_have_theirs)
+START_TEST(each_address_has_its_own_limit)
 {
 	struct seat first = SEAT_NONE, second = SEAT_NONE, other = SEAT_NONE;
 
@@ -94,7 +94,7 @@ START_TEST(an_address_has_so_many_and_others_have_theirs)
 }
 END_TEST
 
-START_TEST(the_address_can_be_taken_when_it_is_known)
+START_TEST(the_address_can_be_counted_later)
 {
 	struct seat first = SEAT_NONE, second = SEAT_NONE;
 
@@ -102,7 +102,7 @@ START_TEST(the_address_can_be_taken_when_it_is_known)
 	ck_assert(take(&first));
 	ck_assert(take(&second));
 	ck_assert(take_address(&first, "192.0.2.1"));
-	/* It still has its place, which is given back as always. */
+	/* It still has its seat among all connections, and gives it back. */
 	ck_assert(!take_address(&second, "192.0.2.1"));
 	ck_assert_uint_eq(shm_connections(engine.shm, endpoint->slot), 2);
 	seat_release(&second);
@@ -148,7 +148,7 @@ START_TEST(a_connection_that_ends_gives_its_seat_back)
 }
 END_TEST
 
-/* The master has given no ids to this worker but those of its first block. */
+/* Here: for lack of an id, once the block from the master is used up. */
 START_TEST(a_connection_that_cannot_be_made_gives_its_seat_back)
 {
 	char byte;
@@ -171,8 +171,8 @@ main(void)
 {
 	const TTest *const tests[] = {
 		a_seat_is_refused_when_the_connections_are_too_many,
-		an_address_has_so_many_and_others_have_theirs,
-		the_address_can_be_taken_when_it_is_known,
+		each_address_has_its_own_limit,
+		the_address_can_be_counted_later,
 		a_seat_is_given_back_once,
 		a_connection_that_ends_gives_its_seat_back,
 		a_connection_that_cannot_be_made_gives_its_seat_back,

@@ -1,6 +1,6 @@
 /*
- * check_answers.c: what a child that runs plugin code can say to the master,
- * and what it cannot: nothing that it does makes the master wait.
+ * check_answers.c: the answers of a child that runs plugin code.  Whatever the
+ * child does, it cannot make the master wait or crash.
  */
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "ipc/msg.h"
 #include "ipc/packet.h"
 
-/* As daemon/ipc/answers.c has it. */
+/* The same layout as in daemon/ipc/answers.c. */
 #define RING_SIZE 65536
 struct ring {
 	volatile uint32_t put, got;
@@ -27,14 +27,14 @@ struct ring {
 
 static struct event_base *base;
 static struct channel *channel; /* the master's end */
-static struct answers *child;	/* the other one's */
-static struct ring *ring;	/* the same, for what it should not do */
+static struct answers *child;	/* the child's end */
+static struct ring *ring; /* the memory of `child`, to write nonsense to */
 static int child_fd, child_bell, ring_fd;
 
 static struct {
 	unsigned int messages, closes;
-	struct error error;		/* "": it left */
-	struct msg last;		/* but for its texts */
+	struct error error;		/* "" when the child closed */
+	struct msg last;		/* without its texts */
 	char text[MSG_PROBLEM_MAX + 1]; /* of a problem */
 } seen;
 
@@ -118,7 +118,7 @@ put_raw(const void *bytes, size_t length)
 	ck_assert_int_eq(write(child_bell, &one, sizeof(one)), sizeof(one));
 }
 
-/* As the child. */
+/* The child sends a message. */
 static int
 put(enum msg_type type, uint32_t generation)
 {
@@ -129,7 +129,7 @@ put(enum msg_type type, uint32_t generation)
 	return answers_put(child, &packet);
 }
 
-/* As the master. */
+/* The master sends MSG_STOP. */
 static int
 stop(void)
 {
@@ -202,7 +202,7 @@ START_TEST(answers_of_every_length_come_round_in_order)
 }
 END_TEST
 
-START_TEST(what_is_no_message_is_the_end)
+START_TEST(bytes_that_are_not_a_message_end_the_child)
 {
 	struct msg_head head;
 
@@ -222,7 +222,7 @@ START_TEST(what_is_no_message_is_the_end)
 			head.type = MSG_NONE;
 			put_raw(&head, sizeof(head));
 			break;
-		case 3: /* longer than what is there */
+		case 3: /* longer than the bytes that follow */
 			head.length = 1;
 			put_raw(&head, sizeof(head));
 			break;
@@ -238,7 +238,7 @@ START_TEST(what_is_no_message_is_the_end)
 			ring->put = ring->got + RING_SIZE + 1;
 			put_raw("", 0);
 			break;
-		case 7: /* what has a descriptor cannot come this way */
+		case 7: /* a message with a descriptor cannot come through memory */
 			head.type = MSG_BUNDLE;
 			put_raw(&head, sizeof(head));
 			break;
@@ -255,7 +255,7 @@ START_TEST(what_is_no_message_is_the_end)
 }
 END_TEST
 
-START_TEST(memory_that_is_anything_is_an_end_at_worst)
+START_TEST(random_memory_ends_the_child_at_worst)
 {
 	unsigned int seed, closed = 0;
 
@@ -264,7 +264,7 @@ START_TEST(memory_that_is_anything_is_an_end_at_worst)
 		make();
 		for (size_t i = 0; i < sizeof(*ring); i++)
 			((volatile char *)ring)[i] = (char)random();
-		/* Near enough for a look at the bytes. */
+		/* Plausible enough that the bytes are looked at. */
 		if (seed % 2 == 0)
 			ring->put = (uint32_t)random() % RING_SIZE;
 		put_raw("", 0);
@@ -277,7 +277,7 @@ START_TEST(memory_that_is_anything_is_an_end_at_worst)
 }
 END_TEST
 
-/* What the child can do to the bell, the memory and its end of the pair. */
+/* Whatever the child does to the bell, the memory and its end of the pair. */
 START_TEST(nothing_but_bytes_comes_from_a_child)
 {
 	union {
@@ -305,10 +305,10 @@ START_TEST(nothing_but_bytes_comes_from_a_child)
 	mh.msg_controllen = 0;
 	ck_assert_int_eq(sendmsg(child_fd, &mh, MSG_NOSIGNAL), -1);
 	ck_assert_int_eq(errno, EPIPE);
-	/* It cannot be cut short, which would kill whoever looks at it. */
+	/* The memory cannot be truncated, which would kill a master that reads it. */
 	ck_assert_int_eq(ftruncate(ring_fd, 0), -1);
 	ck_assert_int_eq(errno, EPERM);
-	/* The other way descriptors pass. */
+	/* From the master to the child, descriptors pass. */
 	fd = open("/dev/null", O_RDONLY);
 	msg = (struct msg){ .type = MSG_IMAGE, .fd = fd };
 	ck_assert_int_eq(channel_send(channel, &msg), 0);
@@ -322,7 +322,7 @@ START_TEST(nothing_but_bytes_comes_from_a_child)
 }
 END_TEST
 
-START_TEST(a_bell_that_the_child_made_blocking_and_full_stops_nobody)
+START_TEST(a_blocking_and_full_bell_does_not_stop_the_master)
 {
 	const uint64_t full = UINT64_MAX - 1;
 	uint64_t count;
@@ -357,8 +357,8 @@ on_time(evutil_socket_t fd, short what, void *arg)
 	time_is_up = true;
 }
 
-/* The loop turns as often as there is something to do, and then waits. */
-START_TEST(the_loop_does_not_spin_while_nobody_speaks)
+/* The loop waits when there is nothing to read. */
+START_TEST(the_loop_does_not_spin_when_nothing_is_said)
 {
 	static const struct timeval pause = { 0, 50000 };
 	struct msg msg;
@@ -381,14 +381,14 @@ START_TEST(the_loop_does_not_spin_while_nobody_speaks)
 }
 END_TEST
 
-START_TEST(the_end_is_told_once_after_the_last_words)
+START_TEST(the_end_is_told_once_after_the_last_message)
 {
 	make();
 	for (unsigned int i = 0; i < 1000; i++)
 		ck_assert_int_eq(put(MSG_RELOAD, i), 0);
-	/* It never read this. */
+	/* The child never reads this. */
 	ck_assert_int_eq(stop(), 0);
-	/* That somebody else has the memory and the bell does not matter. */
+	/* Another process may still have the memory and the bell. */
 	close(child_fd);
 	child_fd = -1;
 	loop();
@@ -426,8 +426,8 @@ START_TEST(pump_delivers_what_is_there_without_the_loop)
 }
 END_TEST
 
-/* A worker's end: what has no room yet waits, and goes in order. */
-START_TEST(what_the_ring_does_not_take_waits_in_order)
+/* At the worker's end. */
+START_TEST(what_does_not_fit_in_the_ring_waits_in_order)
 {
 	const struct channel_ops none = { on_message, on_close };
 	struct channel *worker;
@@ -443,7 +443,7 @@ START_TEST(what_the_ring_does_not_take_waits_in_order)
 	worker =
 	    channel_new(base, CHANNEL_CHILD, dup(child_fd), child, &none, NULL);
 	ck_assert_ptr_nonnull(worker);
-	child = NULL; /* taken over */
+	child = NULL; /* `worker` owns it now */
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	for (i = 0; i < 1000; i++) {
@@ -468,15 +468,15 @@ main(void)
 	const TTest *const tests[] = {
 		an_answer_arrives_whole,
 		answers_of_every_length_come_round_in_order,
-		what_is_no_message_is_the_end,
-		memory_that_is_anything_is_an_end_at_worst,
+		bytes_that_are_not_a_message_end_the_child,
+		random_memory_ends_the_child_at_worst,
 		nothing_but_bytes_comes_from_a_child,
-		a_bell_that_the_child_made_blocking_and_full_stops_nobody,
-		the_loop_does_not_spin_while_nobody_speaks,
-		the_end_is_told_once_after_the_last_words,
+		a_blocking_and_full_bell_does_not_stop_the_master,
+		the_loop_does_not_spin_when_nothing_is_said,
+		the_end_is_told_once_after_the_last_message,
 		a_child_that_shuts_its_end_has_ended,
 		pump_delivers_what_is_there_without_the_loop,
-		what_the_ring_does_not_take_waits_in_order,
+		what_does_not_fit_in_the_ring_waits_in_order,
 		NULL,
 	};
 

@@ -1,4 +1,4 @@
-/* check_aside.c: what takes an hour to close does not take it from us. */
+/* check_aside.c: the master does not wait for a close(2) that takes an hour. */
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 #include "fixture.h"
 #include "master/aside.h"
 
-#define SOON_MS 5000 /* of an hour */
+#define SOON_MS 5000 /* a close that waited would take an hour */
 
 static unsigned long
 now_ms(void)
@@ -60,8 +60,8 @@ slow_to_close(int *ret_peer)
 }
 
 /*
- * Takes fd over, so that it is only in the message.  Returns what sendmsg(2)
- * did.
+ * Send fd and close it here, so that only the message holds it.  Returns what
+ * sendmsg(2) returned.
  */
 static ssize_t
 send_fd(int to, int fd)
@@ -109,7 +109,7 @@ START_TEST(a_socket_that_lingers_is_closed_at_once)
 }
 END_TEST
 
-START_TEST(what_lies_unread_is_dropped_by_somebody_else)
+START_TEST(unread_descriptors_are_closed_by_a_thread)
 {
 	unsigned long begun = now_ms();
 	int peer, pair[2];
@@ -123,14 +123,14 @@ START_TEST(what_lies_unread_is_dropped_by_somebody_else)
 }
 END_TEST
 
-START_TEST(a_client_that_was_never_accepted_is_dropped_by_somebody_else)
+START_TEST(a_client_that_was_never_accepted_is_closed_by_a_thread)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	socklen_t length = sizeof(un);
 	unsigned long begun = now_ms();
 	int peer, client, listening = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	/* An abstract name of the kernel's choice. */
+	/* The kernel chooses an abstract name. */
 	ck_assert_int_eq(
 	    bind(listening, (struct sockaddr *)&un, sizeof(un.sun_family)), 0);
 	ck_assert_int_eq(listen(listening, 5), 0);
@@ -163,7 +163,7 @@ START_TEST(bytes_are_received_and_descriptors_are_dropped)
 	ck_assert_mem_eq(text, "hello", 5);
 	ck_assert_int_eq(aside_recv(pair[0], text, sizeof(text)), 5);
 	ck_assert_uint_lt(now_ms() - begun, SOON_MS);
-	/* As many are open as before, once the threads came to it. */
+	/* In the end the threads have closed all that was received. */
 	while (fcntl(before, F_GETFD) != -1)
 		poll(NULL, 0, 1);
 	ck_assert_int_eq(close(pair[1]), 0);
@@ -187,7 +187,7 @@ START_TEST(an_ordinary_descriptor_is_closed_too)
 }
 END_TEST
 
-START_TEST(where_the_kernel_can_refuse_descriptors_it_does)
+START_TEST(the_kernel_refuses_descriptors_where_it_can)
 {
 	int pair[2], name = 83 /* SO_PASSRIGHTS */, value;
 	socklen_t size = sizeof(value);
@@ -210,11 +210,11 @@ main(void)
 {
 	const TTest *const tests[] = {
 		a_socket_that_lingers_is_closed_at_once,
-		what_lies_unread_is_dropped_by_somebody_else,
-		a_client_that_was_never_accepted_is_dropped_by_somebody_else,
+		unread_descriptors_are_closed_by_a_thread,
+		a_client_that_was_never_accepted_is_closed_by_a_thread,
 		bytes_are_received_and_descriptors_are_dropped,
 		an_ordinary_descriptor_is_closed_too,
-		where_the_kernel_can_refuse_descriptors_it_does,
+		the_kernel_refuses_descriptors_where_it_can,
 		NULL,
 	};
 

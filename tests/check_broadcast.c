@@ -42,7 +42,7 @@ end(void)
 	worker_end();
 }
 
-START_TEST(all_but_one_get_it)
+START_TEST(all_get_it_except_the_one_named)
 {
 	begin_with_members();
 	ck_assert_int_eq(sl_broadcast(service(), "hello", 5, member[1]), 3);
@@ -55,8 +55,8 @@ START_TEST(all_but_one_get_it)
 }
 END_TEST
 
-/* Over the plain transport, that is: before the loop runs again. */
-START_TEST(it_leaves_at_once_where_nothing_is_queued)
+/* Over the plain transport it has left before the loop runs again. */
+START_TEST(it_is_sent_at_once_where_nothing_is_queued)
 {
 	begin_with_members();
 	ck_assert_int_eq(sl_broadcast(service(), "now", 3, NULL), 4);
@@ -90,7 +90,7 @@ START_TEST(the_order_is_that_of_the_calls)
 }
 END_TEST
 
-/* Nobody reads: as much as the kernel takes, and then one message more. */
+/* The peer reads nothing: fill the kernel, and queue one message more. */
 static void
 fall_behind(int i)
 {
@@ -102,7 +102,7 @@ fall_behind(int i)
 	}
 }
 
-START_TEST(those_behind_share_one_copy)
+START_TEST(connections_that_are_behind_share_one_copy)
 {
 	static char got[sizeof(bytes)];
 	size_t before[2];
@@ -129,8 +129,8 @@ START_TEST(those_behind_share_one_copy)
 }
 END_TEST
 
-/* Else a queue of one-byte messages would take far more than its limit. */
-START_TEST(short_messages_to_one_that_is_behind_share_a_chunk)
+/* Otherwise a queue of one-byte messages would use far more than its limit. */
+START_TEST(short_messages_share_a_chunk_of_the_queue)
 {
 	struct iovec iov[4];
 
@@ -144,7 +144,7 @@ START_TEST(short_messages_to_one_that_is_behind_share_a_chunk)
 }
 END_TEST
 
-START_TEST(one_too_far_behind_goes_without_and_gets_drain)
+START_TEST(a_full_queue_misses_the_message_and_gets_drain)
 {
 	static char got[4096];
 
@@ -164,7 +164,7 @@ START_TEST(one_too_far_behind_goes_without_and_gets_drain)
 }
 END_TEST
 
-START_TEST(one_that_has_gone_harms_no_other)
+START_TEST(a_connection_that_has_ended_harms_no_other)
 {
 	begin_with_members();
 	close(peer[1]);
@@ -179,7 +179,7 @@ START_TEST(one_that_has_gone_harms_no_other)
 }
 END_TEST
 
-START_TEST(one_that_has_finished_its_output_goes_without)
+START_TEST(a_connection_that_ended_its_output_is_left_out)
 {
 	begin_with_members();
 	sl_end(member[2], NULL, 0);
@@ -207,14 +207,14 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		all_but_one_get_it,
-		it_leaves_at_once_where_nothing_is_queued,
+		all_get_it_except_the_one_named,
+		it_is_sent_at_once_where_nothing_is_queued,
 		the_order_is_that_of_the_calls,
-		those_behind_share_one_copy,
-		short_messages_to_one_that_is_behind_share_a_chunk,
-		one_too_far_behind_goes_without_and_gets_drain,
-		one_that_has_gone_harms_no_other,
-		one_that_has_finished_its_output_goes_without,
+		connections_that_are_behind_share_one_copy,
+		short_messages_share_a_chunk_of_the_queue,
+		a_full_queue_misses_the_message_and_gets_drain,
+		a_connection_that_has_ended_harms_no_other,
+		a_connection_that_ended_its_output_is_left_out,
 		nonsense_is_refused,
 		NULL,
 	};

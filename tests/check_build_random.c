@@ -67,7 +67,7 @@ some_bundle(void)
 	return fd;
 }
 
-/* Where it goes on: the next right message, now and then. */
+/* Mostly the next message that belongs there, and sometimes any other. */
 static void
 say_next(struct msg *msg, struct packet *room, unsigned int at, int bundle,
     int image)
@@ -123,9 +123,7 @@ START_TEST(reader_and_probe_may_say_anything)
 			ck_assert_ptr_nonnull(child);
 			say_next(&msg, &room, at++, bundle, image);
 			child->ops->on_message(child->arg, &msg);
-			/*
-			 * Each of them goes after its answer, or at any time.
-			 */
+			/* The child ends after its answer, or at any time. */
 			if (at == 4 || at == 9 || child->reason != NULL ||
 			    below(30) == 0)
 				child_end(child, below(10) != 0);

@@ -1,5 +1,6 @@
 /*
- * check_bundle.c: settings survive the way through a memfd; nothing else does.
+ * check_bundle.c: settings pass through a memfd unchanged.  A damaged bundle is
+ * refused, or is still whole settings.
  */
 
 #include "fixture.h"
@@ -14,7 +15,7 @@
 #include "reader/conf.h"
 #include "reader/problems.h"
 
-/* Something of everything. */
+/* Settings in which every kind of member is used. */
 static struct settings *
 sample(void)
 {
@@ -74,7 +75,7 @@ contents(int fd, size_t *ret_len)
 	return data;
 }
 
-/* Read bytes as a bundle. */
+/* Read the bytes as a bundle. */
 static struct settings *
 read_bytes(const char *data, size_t len, struct error *err)
 {
@@ -210,7 +211,7 @@ START_TEST(a_bundle_cannot_be_changed)
 }
 END_TEST
 
-START_TEST(what_can_still_change_is_refused)
+START_TEST(a_memfd_that_is_not_sealed_is_refused)
 {
 	struct settings *settings = sample();
 	struct error err;
@@ -248,7 +249,7 @@ refused(struct settings *settings)
 	settings_free(settings);
 }
 
-START_TEST(libraries_are_libraries_and_stand_in_front)
+START_TEST(what_an_image_needs_is_a_library_before_it)
 {
 	struct settings *settings = sample();
 
@@ -279,7 +280,7 @@ START_TEST(every_truncation_is_refused)
 		got = read_bytes(data, i, &err);
 		ck_assert_msg(got == NULL, "%zu of %zu", i, len);
 	}
-	/* And so is one byte too many. */
+	/* One byte too many is refused as well. */
 	data = realloc(data, len + 1);
 	data[len] = 0;
 	ck_assert_ptr_null(read_bytes(data, len + 1, &err));
@@ -290,7 +291,8 @@ START_TEST(every_truncation_is_refused)
 END_TEST
 
 /*
- * What was accepted has no hole that a reader of the settings could fall into.
+ * Settings that were accepted are whole: strings are there, and numbers and
+ * indices are in range.
  */
 static void
 walk(const struct settings *settings)
@@ -362,7 +364,7 @@ START_TEST(flipped_bytes_do_no_harm)
 }
 END_TEST
 
-/* Each aligned or unaligned 32-bit number in it, as large as it can be. */
+/* Every four bytes in turn, aligned or not, are the largest 32-bit number. */
 START_TEST(huge_counts_allocate_nothing)
 {
 	struct settings *settings = sample(), *got;
@@ -393,8 +395,8 @@ main(void)
 	const TTest *const tests[] = {
 		settings_come_back_as_they_were,
 		a_bundle_cannot_be_changed,
-		what_can_still_change_is_refused,
-		libraries_are_libraries_and_stand_in_front,
+		a_memfd_that_is_not_sealed_is_refused,
+		what_an_image_needs_is_a_library_before_it,
 		every_truncation_is_refused,
 		flipped_bytes_do_no_harm,
 		huge_counts_allocate_nothing,

@@ -1,4 +1,4 @@
-/* check_channel.c: messages between processes, good ones and others. */
+/* check_channel.c: good and bad messages between processes. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -20,8 +20,8 @@ static int other = -1;		/* the other end, blocking */
 
 static struct {
 	unsigned int messages, closes;
-	struct error error; /* "": it left */
-	struct msg last;    /* but for its texts */
+	struct error error; /* "" when the other end closed */
+	struct msg last;    /* without its texts */
 	bool free_inside;
 } seen;
 
@@ -92,7 +92,7 @@ same_file(int a, int b)
 	    one.st_dev == two.st_dev && one.st_ino == two.st_ino;
 }
 
-/* From our end, as the master. */
+/* Our end, the master's, sends. */
 static int
 tell(enum msg_type type, uint32_t generation, int fd)
 {
@@ -104,7 +104,7 @@ tell(enum msg_type type, uint32_t generation, int fd)
 	    });
 }
 
-/* From the other end. */
+/* The other end sends. */
 static void
 answer(enum msg_type type, uint32_t generation, int fd)
 {
@@ -117,7 +117,7 @@ answer(enum msg_type type, uint32_t generation, int fd)
 	ck_assert_int_eq(packet_send(other, &msg), 0);
 }
 
-/* What is there at the other end.  Its texts are good until the next. */
+/* Read a message at the other end.  Its texts are valid until the next call. */
 static int
 hear(struct msg *ret)
 {
@@ -127,7 +127,7 @@ hear(struct msg *ret)
 	return packet_recv(other, &room, ret, &err);
 }
 
-/* A packet as only somebody else would send it. */
+/* Send a packet that our own code would never send. */
 static void
 send_raw(const void *bytes, size_t length, const int *fds, size_t count)
 {
@@ -189,7 +189,7 @@ START_TEST(a_message_arrives_whole_with_its_descriptor)
 }
 END_TEST
 
-START_TEST(what_cannot_be_said_is_not_sent)
+START_TEST(a_message_that_cannot_be_encoded_is_not_sent)
 {
 	static char text[2 * MSG_PAYLOAD_MAX];
 	struct msg msg = { .type = MSG_SOURCE };
@@ -209,12 +209,12 @@ START_TEST(what_cannot_be_said_is_not_sent)
 }
 END_TEST
 
-START_TEST(the_end_is_told_once_after_the_last_words)
+START_TEST(the_end_is_told_once_after_the_last_message)
 {
 	make();
 	for (int i = 0; i < 100; i++)
 		answer(MSG_RELOAD, 1, -1);
-	/* What we sent and it never read must not eat its words. */
+	/* Our message, which it never reads, must not make us lose its own. */
 	ck_assert_int_eq(tell(MSG_STOP, 1, -1), 0);
 	close(other);
 	other = -1;
@@ -317,7 +317,7 @@ START_TEST(garbage_closes_the_channel_and_leaks_nothing)
 }
 END_TEST
 
-/* Is the limit the kernel's own?  valgrind only pretends that it changed. */
+/* Does the kernel enforce the limit?  valgrind only pretends to change it. */
 static bool
 kernel_limits_descriptors(int most)
 {
@@ -333,7 +333,7 @@ kernel_limits_descriptors(int most)
 	return soft == most;
 }
 
-START_TEST(a_descriptor_there_is_no_room_for_costs_only_itself)
+START_TEST(without_a_free_descriptor_only_that_one_is_lost)
 {
 	struct rlimit limit, none;
 	bool real;
@@ -342,11 +342,11 @@ START_TEST(a_descriptor_there_is_no_room_for_costs_only_itself)
 	make();
 	answer(MSG_IMAGE, 7, other);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	spare = dup(other); /* the lowest that is free, and all below are not */
+	spare = dup(other); /* the lowest free descriptor */
 	ck_assert_int_ne(spare, -1);
 	close(spare);
 	none = limit;
-	none.rlim_cur = spare + 1; /* to look at the limit takes one */
+	none.rlim_cur = spare + 1; /* checking the limit needs one */
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 	real = kernel_limits_descriptors(spare + 1);
 	none.rlim_cur = spare;
@@ -372,7 +372,7 @@ START_TEST(an_empty_packet_is_an_end)
 }
 END_TEST
 
-START_TEST(what_the_socket_does_not_take_waits_in_order)
+START_TEST(what_does_not_fit_in_the_socket_waits_in_order)
 {
 	struct msg file = { .type = MSG_FILE };
 	unsigned int count = 3000, before;
@@ -392,7 +392,7 @@ START_TEST(what_the_socket_does_not_take_waits_in_order)
 		file.fd = i % 100 == 0 ? fd : -1;
 		ck_assert_int_eq(channel_send(channel, &file), 0);
 	}
-	/* It has duplicates of the descriptors that wait. */
+	/* The channel has duplicates of the descriptors that wait. */
 	close(fd);
 	fcntl(other, F_SETFL, O_NONBLOCK);
 	for (unsigned int i = 0; i < count;) {
@@ -414,14 +414,14 @@ START_TEST(what_the_socket_does_not_take_waits_in_order)
 }
 END_TEST
 
-START_TEST(a_full_queue_says_so_and_goes_away_with_its_descriptors)
+START_TEST(a_full_queue_refuses_and_is_freed_with_its_descriptors)
 {
 	unsigned int before, sent = 0;
 	struct rlimit limit;
 
 	before = fixture_descriptors();
 	make();
-	/* Not before the queue is full shall anything be short. */
+	/* Nothing may run out before the queue is full. */
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
@@ -455,7 +455,7 @@ START_TEST(it_may_be_freed_inside_its_callbacks)
 }
 END_TEST
 
-START_TEST(a_failed_send_to_the_dead_is_told_by_the_reading_half)
+START_TEST(a_failed_send_is_told_by_the_reading_half)
 {
 	make();
 	answer(MSG_RELOAD, 1, -1);
@@ -475,16 +475,16 @@ main(void)
 {
 	const TTest *const tests[] = {
 		a_message_arrives_whole_with_its_descriptor,
-		what_cannot_be_said_is_not_sent,
-		the_end_is_told_once_after_the_last_words,
+		a_message_that_cannot_be_encoded_is_not_sent,
+		the_end_is_told_once_after_the_last_message,
 		pump_delivers_what_is_there_without_the_loop,
 		garbage_closes_the_channel_and_leaks_nothing,
-		a_descriptor_there_is_no_room_for_costs_only_itself,
+		without_a_free_descriptor_only_that_one_is_lost,
 		an_empty_packet_is_an_end,
-		what_the_socket_does_not_take_waits_in_order,
-		a_full_queue_says_so_and_goes_away_with_its_descriptors,
+		what_does_not_fit_in_the_socket_waits_in_order,
+		a_full_queue_refuses_and_is_freed_with_its_descriptors,
 		it_may_be_freed_inside_its_callbacks,
-		a_failed_send_to_the_dead_is_told_by_the_reading_half,
+		a_failed_send_is_told_by_the_reading_half,
 		NULL,
 	};
 

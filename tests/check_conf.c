@@ -1,6 +1,6 @@
 /*
- * check_conf.c: the keys of a configuration: what good ones become, and that
- * each mistake is told with its file and line.
+ * check_conf.c: the keys of a configuration: how good values are read, and that
+ * each mistake is reported with its file and line.
  */
 
 #include "conf_fixture.h"
@@ -176,7 +176,7 @@ START_TEST(out_of_range_says_the_range)
 }
 END_TEST
 
-START_TEST(unknown_keys_are_told_what_was_meant)
+START_TEST(unknown_keys_suggest_a_known_one)
 {
 	one_mistake("worker = 4;\n" LISTENERS, 1,
 	    "unknown key \"worker\"; did you mean \"workers\"?");
@@ -193,7 +193,7 @@ START_TEST(unknown_keys_are_told_what_was_meant)
 }
 END_TEST
 
-START_TEST(words_that_are_none_are_listed)
+START_TEST(an_unknown_word_lists_the_known_ones)
 {
 	one_mistake("log : { level = \"loud\"; };\n" LISTENERS, 1,
 	    "log.level: \"loud\" is not one of error, warn, info, debug");
@@ -259,7 +259,7 @@ START_TEST(every_mistake_is_reported)
 }
 END_TEST
 
-START_TEST(many_mistakes_have_an_end)
+START_TEST(at_most_a_thousand_mistakes_are_kept)
 {
 	char *text = malloc(1 << 20);
 	struct settings *settings;
@@ -438,11 +438,11 @@ main(void)
 		keepalive_is_a_switch_or_a_time,
 		wrong_type_names_file_and_line,
 		out_of_range_says_the_range,
-		unknown_keys_are_told_what_was_meant,
-		words_that_are_none_are_listed,
+		unknown_keys_suggest_a_known_one,
+		an_unknown_word_lists_the_known_ones,
 		missing_keys_are_named,
 		every_mistake_is_reported,
-		many_mistakes_have_an_end,
+		at_most_a_thousand_mistakes_are_kept,
 		problems_are_told_when_they_are_found,
 		names_and_addresses_are_unique,
 		unix_keys_need_a_unix_path,

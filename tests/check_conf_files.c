@@ -1,6 +1,6 @@
 /*
- * check_conf_files.c: the files of a configuration: includes, and what is no
- * file that can be read.
+ * check_conf_files.c: the files of a configuration: includes, and files that
+ * cannot be read.
  */
 
 #include "conf_fixture.h"
@@ -28,7 +28,7 @@ START_TEST(includes_are_globs_in_order)
 	ck_assert_str_eq(settings->listeners[1].origin.file,
 	    fixture_path("conf.d/b.conf"));
 	done(settings);
-	/* Twice the same file is one file. */
+	/* A file that is included twice is read once. */
 	settings = good("include = [ \"conf.d/b.conf\", \"conf.d/*.conf\","
 			" \"nothing.d/*.conf\" ];");
 	ck_assert_uint_eq(settings->listener_count, 2);
@@ -37,7 +37,7 @@ START_TEST(includes_are_globs_in_order)
 }
 END_TEST
 
-START_TEST(the_directory_of_the_file_is_no_pattern)
+START_TEST(the_directory_of_the_file_is_not_a_pattern)
 {
 	struct settings *settings;
 
@@ -57,7 +57,7 @@ START_TEST(the_directory_of_the_file_is_no_pattern)
 }
 END_TEST
 
-/* What is not seen must not look like listeners that were taken away. */
+/* Files that cannot be seen must not look like listeners that were removed. */
 START_TEST(a_directory_that_cannot_be_read_is_a_mistake)
 {
 	ck_assert_int_eq(symlink("loop.d", fixture_path("loop.d")), 0);
@@ -107,7 +107,7 @@ START_TEST(mistakes_in_included_files_name_them)
 }
 END_TEST
 
-START_TEST(files_that_are_no_files_are_refused_at_once)
+START_TEST(what_is_not_a_regular_file_is_refused_at_once)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	char *large = malloc((1 << 20) + 1);
@@ -154,10 +154,10 @@ main(void)
 {
 	const TTest *const tests[] = {
 		includes_are_globs_in_order,
-		the_directory_of_the_file_is_no_pattern,
+		the_directory_of_the_file_is_not_a_pattern,
 		a_directory_that_cannot_be_read_is_a_mistake,
 		mistakes_in_included_files_name_them,
-		files_that_are_no_files_are_refused_at_once,
+		what_is_not_a_regular_file_is_refused_at_once,
 		NULL,
 	};
 

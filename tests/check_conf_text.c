@@ -1,6 +1,6 @@
 /*
  * check_conf_text.c: a configuration as text: syntax, strings, integers that
- * are too long, depth, and whatever else may stand in a file.
+ * are too long, depth, and random changes.
  */
 
 #include "conf_fixture.h"
@@ -81,13 +81,14 @@ START_TEST(broken_syntax_names_the_line)
 	    "\")\" does not close the \"{\" of line 2");
 	one_mistake("workers = 1;\n}\n", 2, "closes nothing");
 	one_mistake("workers = yes;\n", 1, "syntax error");
-	done(good("\xef\xbb\xbfworkers = 1;\n" LISTENERS)); /* a mark is none */
+	/* A byte order mark is skipped. */
+	done(good("\xef\xbb\xbfworkers = 1;\n" LISTENERS));
 	one_listener_mistake("options : { a = [ 1, \"x\" ]; };", "mismatched");
 	one_listener_mistake("options : { a = \"x\\x00y\"; };", "\\x00");
 }
 END_TEST
 
-START_TEST(a_binary_file_is_told_from_a_text_file)
+START_TEST(a_binary_file_is_refused_as_binary)
 {
 	struct settings *settings;
 
@@ -99,7 +100,7 @@ START_TEST(a_binary_file_is_told_from_a_text_file)
 }
 END_TEST
 
-START_TEST(at_include_points_at_include)
+START_TEST(at_include_is_refused_and_include_suggested)
 {
 	one_mistake("workers = 1;\n@include \"/etc\"\n", 2,
 	    "@include is not supported; write include =");
@@ -125,7 +126,7 @@ START_TEST(depth_and_width_have_limits)
 }
 END_TEST
 
-/* Nothing that can stand in a file may crash, hang or loop the reader. */
+/* Whatever a file contains, the reader must not crash or hang. */
 START_TEST(mutated_files_do_no_harm)
 {
 	static const char base[] =
@@ -163,8 +164,8 @@ main(void)
 		integers_that_would_wrap_are_refused,
 		strings_keep_their_lines,
 		broken_syntax_names_the_line,
-		a_binary_file_is_told_from_a_text_file,
-		at_include_points_at_include,
+		a_binary_file_is_refused_as_binary,
+		at_include_is_refused_and_include_suggested,
 		depth_and_width_have_limits,
 		mutated_files_do_no_harm,
 		NULL,

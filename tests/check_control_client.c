@@ -1,6 +1,6 @@
 /*
- * check_control_client.c: what a process can rely on that asks sluiced over its
- * control socket, whatever answers there.
+ * check_control_client.c: what a client of the control socket can rely on,
+ * whatever answers there.
  */
 
 #include <linux/sockios.h>
@@ -53,7 +53,7 @@ END_TEST
 
 static const char *shared_path;
 
-/* NULL: all went well. */
+/* Returns NULL when all went well. */
 static void *
 ask_often(void *arg)
 {
@@ -102,7 +102,7 @@ START_TEST(threads_may_ask_at_the_same_time)
 }
 END_TEST
 
-START_TEST(only_verdicts_take_long)
+START_TEST(only_commands_with_a_verdict_wait)
 {
 	ck_assert(!control_waits(CONTROL_STATUS, 0));
 	ck_assert(!control_waits(CONTROL_GENERATIONS, 0));
@@ -127,7 +127,7 @@ serve_outcomes(int fd, unsigned int number)
 	say(fd, lines[number]);
 }
 
-START_TEST(an_answer_says_how_it_is_meant)
+START_TEST(an_answer_has_its_outcome)
 {
 	start(serve_outcomes);
 	expect_answer(CONTROL_REFUSED, "{\"ok\":false,\"error\":\"no\"}\n");
@@ -140,7 +140,7 @@ START_TEST(an_answer_says_how_it_is_meant)
 }
 END_TEST
 
-/* Each byte is a read of its own. */
+/* The client has to read each byte separately. */
 static void
 serve_bytes(int fd, unsigned int number)
 {
@@ -160,7 +160,7 @@ serve_bytes(int fd, unsigned int number)
 
 START_TEST(an_answer_in_pieces_is_whole_at_its_newline)
 {
-	/* The other end stays open, so that only the newline can end it. */
+	/* The server does not close, so only the newline ends the answer. */
 	start(serve_bytes);
 	expect_answer(CONTROL_DONE, "{\"ok\": true, \"generation\": 4}\n");
 	ck_assert_int_eq(
@@ -258,7 +258,7 @@ serve_nonsense(int fd, unsigned int number)
 	say(fd, nonsense[number]);
 }
 
-START_TEST(what_is_no_answer_of_sluiced_is_refused)
+START_TEST(an_answer_that_is_not_from_sluiced_is_refused)
 {
 	start(serve_nonsense);
 	for (unsigned int i = 0; nonsense[i] != NULL; i++)
@@ -278,7 +278,7 @@ serve_half(int fd, unsigned int number)
 		say(fd, "{\"ok\":true}");
 }
 
-START_TEST(an_answer_that_breaks_off_is_none)
+START_TEST(an_answer_without_newline_is_no_answer)
 {
 	start(serve_half);
 	expect_none(LONG_MS, LONG_MS, EPROTO, "no answer from");
@@ -304,10 +304,11 @@ serve_unasked(int fd, unsigned int number)
 	say(fd, "{\"ok\":false,\"denied\":true,\"error\":\"no\"}\n");
 }
 
-START_TEST(one_that_hangs_up_unasked_does_no_harm)
+START_TEST(a_server_that_closes_at_once_does_no_harm)
 {
 	/*
-	 * Often enough for some to hang up before they are asked: no SIGPIPE.
+	 * In some of these rounds the server closes before it is asked.  There is
+	 * no SIGPIPE.
 	 */
 	start(serve_nothing);
 	for (unsigned int i = 0; i < 300; i++) {
@@ -319,7 +320,7 @@ START_TEST(one_that_hangs_up_unasked_does_no_harm)
 }
 END_TEST
 
-START_TEST(an_answer_before_the_question_is_heard)
+START_TEST(an_answer_before_the_request_is_read)
 {
 	start(serve_unasked);
 	for (unsigned int i = 0; i < 300; i++) {
@@ -331,7 +332,7 @@ START_TEST(an_answer_before_the_question_is_heard)
 }
 END_TEST
 
-START_TEST(nobody_there_is_told_with_the_cause)
+START_TEST(a_missing_server_is_reported_with_the_cause)
 {
 	static char path[200];
 	struct control_request request = request_for(CONTROL_STATUS, 0);
@@ -390,7 +391,7 @@ START_TEST(nothing_stays_open)
 }
 END_TEST
 
-START_TEST(an_answer_can_be_dropped_twice)
+START_TEST(an_answer_can_be_freed_twice)
 {
 	start(serve_unasked);
 	ck_assert_int_eq(ask(LONG_MS, LONG_MS), 0);
@@ -407,20 +408,20 @@ main(void)
 	const TTest *const tests[] = {
 		a_request_is_one_line_of_json,
 		threads_may_ask_at_the_same_time,
-		only_verdicts_take_long,
-		an_answer_says_how_it_is_meant,
+		only_commands_with_a_verdict_wait,
+		an_answer_has_its_outcome,
 		an_answer_in_pieces_is_whole_at_its_newline,
 		signals_interrupt_nothing,
 		the_first_line_is_the_answer,
 		a_large_answer_is_taken_whole,
 		too_long_an_answer_is_given_up,
-		what_is_no_answer_of_sluiced_is_refused,
-		an_answer_that_breaks_off_is_none,
-		one_that_hangs_up_unasked_does_no_harm,
-		an_answer_before_the_question_is_heard,
-		nobody_there_is_told_with_the_cause,
+		an_answer_that_is_not_from_sluiced_is_refused,
+		an_answer_without_newline_is_no_answer,
+		a_server_that_closes_at_once_does_no_harm,
+		an_answer_before_the_request_is_read,
+		a_missing_server_is_reported_with_the_cause,
 		nothing_stays_open,
-		an_answer_can_be_dropped_twice,
+		an_answer_can_be_freed_twice,
 		NULL,
 	};
 

@@ -1,6 +1,6 @@
 /*
- * check_control_deadline.c: how long a process waits for the control socket of
- * sluiced, whatever answers there.
+ * check_control_deadline.c: how long a client of the control socket waits,
+ * whatever answers there.
  */
 
 #include "control_fixture.h"
@@ -45,8 +45,9 @@ END_TEST
 static int asleep[2] = { -1, -1 };
 
 /*
- * In the place of the C library's: with `asleep` we are stopped in here, after
- * telling the server, until there is an answer and the deadline has passed.
+ * Replaces the C library's.  When `asleep` is set it wakes the server, and
+ * returns only when there is an answer and the deadline has passed, as if this
+ * process had been stopped meanwhile.
  */
 int
 poll(struct pollfd *fds, nfds_t count, int ms)
@@ -74,7 +75,7 @@ serve_sleeper(int fd, unsigned int number)
 	stay(fd);
 }
 
-START_TEST(an_answer_in_time_counts_however_late_we_look)
+START_TEST(an_answer_in_time_counts_even_if_it_is_read_late)
 {
 	ck_assert_int_eq(pipe(asleep), 0);
 	start(serve_sleeper);
@@ -110,7 +111,7 @@ serve_busy(int fd, unsigned int number)
 	say(fd, text);
 }
 
-START_TEST(a_busy_one_is_asked_again)
+START_TEST(a_busy_server_is_asked_again)
 {
 	start(serve_busy_twice);
 	expect_answer(CONTROL_DONE, "{\"ok\":true}\n");
@@ -118,7 +119,7 @@ START_TEST(a_busy_one_is_asked_again)
 }
 END_TEST
 
-START_TEST(one_that_stays_busy_says_so)
+START_TEST(a_server_that_stays_busy_is_reported_as_busy)
 {
 	uint64_t begun = clock_ms();
 	json_int_t number;
@@ -139,7 +140,7 @@ START_TEST(one_that_stays_busy_says_so)
 }
 END_TEST
 
-START_TEST(one_that_lets_nobody_in_ends_at_the_deadline)
+START_TEST(a_server_that_accepts_nobody_ends_at_the_deadline)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int fd, rc;
@@ -168,10 +169,10 @@ main(void)
 	const TTest *const tests[] = {
 		silence_ends_at_the_deadline,
 		the_deadline_is_for_the_whole_answer,
-		an_answer_in_time_counts_however_late_we_look,
-		a_busy_one_is_asked_again,
-		one_that_stays_busy_says_so,
-		one_that_lets_nobody_in_ends_at_the_deadline,
+		an_answer_in_time_counts_even_if_it_is_read_late,
+		a_busy_server_is_asked_again,
+		a_server_that_stays_busy_is_reported_as_busy,
+		a_server_that_accepts_nobody_ends_at_the_deadline,
 		NULL,
 	};
 

@@ -1,4 +1,4 @@
-/* check_service_timers.c: timers of a plugin, over the versions of a service. */
+/* check_service_timers.c: timers of a plugin across versions of its service. */
 
 #include "service_fixture.h"
 #include "worker/conn.h"

@@ -1,6 +1,6 @@
 /*
- * check_workers_random.c: the table of workers when workers say anything, at any
- * time, or die.
+ * check_workers_random.c: the table of workers when workers say anything, at
+ * any time, or die.
  */
 
 #include <event2/event.h>
