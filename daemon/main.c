@@ -62,13 +62,13 @@ print_help(void)
 	       "  -t                  test the configuration, then exit\n"
 	       "  -v                  log debug messages\n"
 	       "  -V                  print the version\n"
-	       "  --watch             reload when a file of it changes\n"
+	       "  --watch             reload when one of its files changes\n"
 	       "  --describe FILE.so  print what a plugin says of itself\n"
 	       "  --json              the same, as JSON\n",
 	    SLUICE_CONFIG);
 }
 
-/* A descriptor of ours must never become somebody's stderr. */
+/* Open 0 to 2, so that no later descriptor of ours is taken for stderr. */
 static int
 open_standard_fds(void)
 {
@@ -89,15 +89,18 @@ run_child(const char *name)
 			continue;
 		log_init(roles[i].name);
 		title_set("%s", roles[i].name);
-		/* What they mean for a child, spawn.c has set. */
+		/* spawn.c has set what each signal does in a child. */
 		signal_unblock_all();
 		return roles[i].run();
 	}
-	fprintf(stderr, "sluiced: --child is for sluiced itself\n");
+	fprintf(stderr, "sluiced: --child is only for use by sluiced itself\n");
 	return EXIT_USAGE;
 }
 
-/* Returns true when there is something to run; else *ret_status is the end. */
+/*
+ * Returns true when there is something to run; else *ret_status is the exit
+ * status.
+ */
 static bool
 parse(int argc, char **argv, struct command *ret, int *ret_status)
 {
@@ -174,7 +177,7 @@ main(int argc, char **argv)
 	if (command.describe == NULL && !command.test)
 		return master_main(command.config, command.verbose,
 		    command.watch);
-	/* A tool, which a signal may end as any other. */
+	/* These are ordinary tools, which any signal may end. */
 	signal_unblock_all();
 	if (command.describe != NULL)
 		return describe_file(command.describe, command.json,

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * A zeroed element behind the `count` that there are; *array may move.  The
- * caller adds to its count.  NULL: ENOMEM, and nothing has changed.
+ * Make room for one more element after the first `count`.  Returns the new
+ * element, zeroed; the caller increments its count.  *array may move.  NULL:
+ * ENOMEM, and nothing has changed.
  */
 void *array_grow(void **array, uint32_t count, size_t size);
 

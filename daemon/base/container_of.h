@@ -1,4 +1,4 @@
-/* container_of.h: from a member to the struct that it lies in. */
+/* container_of.h: from a member to the struct that it is in. */
 
 #ifndef SLUICE_CONTAINER_OF_H
 #define SLUICE_CONTAINER_OF_H

@@ -27,7 +27,7 @@ error_text(int error)
 	return text;
 }
 
-/* Errors quote text of operators and peers, and become lines of the log. */
+/* Errors quote text from operators and peers, and become lines of the log. */
 static void
 one_line(char *text)
 {

@@ -13,7 +13,7 @@ struct error {
 int error_set(struct error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same, with ": " and error_text(errno) behind it.  Keeps errno. */
+/* The same, followed by ": " and error_text(errno).  Keeps errno. */
 int error_sys(struct error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

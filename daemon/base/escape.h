@@ -1,5 +1,5 @@
 /*
- * escape.h: makes text of a peer or a plugin safe to show: one line of UTF-8
+ * escape.h: makes text from a peer or a plugin safe to show: one line of UTF-8
  * without control characters.  Everything else becomes "\n", "\t" or "\x9b",
  * byte for byte.
  */
@@ -11,16 +11,21 @@
 
 #define ESCAPE_MAX 8 /* of one character, with its NUL */
 
-/* Bytes in front of text that are one well-formed UTF-8 character; 0: none. */
+/*
+ * The length of the UTF-8 character that text begins with; 0: it is malformed.
+ */
 size_t escape_utf8_length(const char *text);
 
 /*
- * The first character of a text that is not empty.  Returns its bytes in the
- * text.
+ * Escape the first character of a text that is not empty.  Returns how many
+ * bytes of the text it takes.
  */
 size_t escape_one(const char *text, char ret_escaped[ESCAPE_MAX]);
 
-/* All of it, cut behind the last character that fits.  Returns ret_plain. */
+/*
+ * Escape all of the text, cut after the last character that fits.  Returns
+ * ret_plain.
+ */
 const char *escape_text(const char *text, char *ret_plain, size_t size);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * hash.h: FNV-1a of 64 bits, for tables, and to recognize things without
- * storing them: two different ones have the same hash once in 2^64.  It is not
- * safe against somebody who searches for such a pair.
+ * storing them: two different things have the same hash once in 2^64.  It is
+ * not safe against somebody who searches for such a pair.
  */
 
 #ifndef SLUICE_HASH_H

@@ -1,6 +1,6 @@
 /*
- * log.c: lines to stderr, one write(2) each.  The reader of the other end may
- * be slow or stopped: then lines are lost, but we never wait (log_sink.c).
+ * log.c: lines to stderr, one write(2) each.  Whoever reads them may be slow or
+ * stopped.  Then lines are lost, but we never wait (log_sink.c).
  */
 
 #include "base/log.h"

@@ -22,8 +22,8 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /*
  * role: "master", "reader", "probe", "worker 1": borrowed for ever.  Looks at
- * stderr, and opens it anew for itself.  Call it after other descriptors were
- * closed.
+ * stderr, and opens it anew for itself.  Call it after other descriptors have
+ * been closed.
  */
 void log_init(const char *role);
 /* Is stderr the journal? */
@@ -50,7 +50,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 void log_vat(enum log_level level, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
-/* A line that is written as it is, such as a coloured one. */
+/* A line that is written unchanged, such as a coloured one. */
 void log_as_it_is(const char *text);
 /* For the handler of a fault: uses nothing that the fault may have broken. */
 void log_dying(const char *message);

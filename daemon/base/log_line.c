@@ -66,8 +66,8 @@ line_printf(struct log_line *line, const char *fmt, ...)
 }
 
 /*
- * Control characters would let a peer or a plugin forge lines, or play with a
- * terminal, and the journal hides a line that is not UTF-8.
+ * With control characters a peer or a plugin could forge lines or change a
+ * terminal.  And the journal hides a line that is not UTF-8.
  */
 static void
 line_escape(struct log_line *line, const char *text)

@@ -36,7 +36,7 @@ void log_line_build(struct log_line *line, const struct log_style *style,
 void log_line_build_simple(struct log_line *line, const struct log_style *style,
     enum log_level level, const char *message);
 
-/* A text that is written as it is. */
+/* A text that is written unchanged. */
 void log_line_copy(struct log_line *line, const char *text);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * log_sink.c: standard error, opened anew: O_NONBLOCK and O_APPEND belong to
- * the open file, and the one that we were given is also the shell's.
+ * the open file, and the one that we were given is shared with the shell.
  */
 
 #include "base/log_sink.h"
@@ -37,7 +37,7 @@ static struct {
  * Lines that wait for the thread: a ring of entries, each a head and its bytes.
  */
 static struct {
-	pthread_mutex_t lock; /* of all here, and of sink.lost */
+	pthread_mutex_t lock; /* for all of this, and for sink.lost */
 	pthread_cond_t work;
 	char *ring; /* NULL: no thread */
 	size_t begin;
@@ -76,7 +76,7 @@ write_some(const char *bytes, size_t length)
 	return written > 0 ? written : -1;
 }
 
-/* 0, or -1 and errno; then a part may have been written. */
+/* 0, or -1 with errno when part of the line may be missing. */
 static int
 write_line(const char *line, size_t length)
 {
@@ -138,7 +138,7 @@ put(const char *line, size_t length, uint64_t weight)
 	return true;
 }
 
-/* With the lock held, and something there. */
+/* With the lock held, and a line in the ring. */
 static void
 take(char line[LOG_LINE_MAX], struct head *ret)
 {
@@ -243,8 +243,8 @@ create_thread(void)
 }
 
 /*
- * With the lock held.  Where the thread cannot be started we write directly,
- * and may have to wait.
+ * With the lock held.  If the thread cannot be started we write directly, and
+ * may have to wait.
  */
 static void
 start_thread(void)
@@ -259,7 +259,7 @@ start_thread(void)
 
 /* Opening. */
 
-/* Open standard error once more; -1 where that is not possible. */
+/* Open standard error once more.  -1: that is not possible. */
 static int
 open_anew(int flags)
 {
@@ -289,12 +289,12 @@ log_sink_open(void)
 		use(KIND_SOCKET, -1);
 	} else if (S_ISREG(st.st_mode)) {
 		/*
-		 * With O_APPEND all our processes write at its end, also after
-		 * it was truncated.
+		 * With O_APPEND all our processes write at the end of the file,
+		 * even after it was truncated.
 		 */
 		use(KIND_SLOW, open_anew(O_APPEND));
 	} else if (S_ISCHR(st.st_mode) && !isatty(STDERR_FILENO)) {
-		use(KIND_DIRECT, -1); /* /dev/null and its like */
+		use(KIND_DIRECT, -1); /* /dev/null or similar */
 	} else {
 		/*
 		 * A writer of a pipe may wait for other writers, even with
@@ -344,7 +344,8 @@ void
 log_sink_write_dying(const char *line, size_t length)
 {
 	/*
-	 * Without the lock: the thread that has it may be the one that crashed.
+	 * Without the lock: the thread that holds it may be the one that
+	 * crashed.
 	 */
 	write_line(line, length);
 }

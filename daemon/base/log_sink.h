@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 /*
- * Look at what standard error is now, and open it for ourselves.  Whatever
- * needs a thread is written to directly until log_sink_background().
+ * Look at what standard error is now, and open it for ourselves.  What needs a
+ * thread is written to directly until log_sink_background() is called.
  */
 void log_sink_open(void);
 
@@ -28,14 +28,14 @@ void log_sink_open(void);
 void log_sink_background(void);
 
 /*
- * Write a whole line.  weight: how many lines are lost when this one is.
- * Never waits, once log_sink_background() was called.
+ * Write a whole line.  weight: how many lines are lost when this one is.  Never
+ * waits after log_sink_background().
  */
 void log_sink_write(const char *line, size_t length, uint64_t weight);
 
 /*
- * How many lines were lost since the last call, and the errno of the last;
- * EAGAIN: nobody read.
+ * How many lines were lost since the last call, and the errno of the last one.
+ * EAGAIN: nobody read the log, or not fast enough.
  */
 uint64_t log_sink_take_lost(int *ret_error);
 

@@ -22,8 +22,8 @@ memfd_new(const char *name, bool code)
 	if (!code)
 		return memfd_create(name, flags);
 	/*
-	 * Where vm.memfd_noexec is set the right to execute must be asked for;
-	 * old kernels do not know the flag.
+	 * With vm.memfd_noexec set, the right to execute must be asked for.
+	 * Old kernels do not know the flag.
 	 */
 	fd = memfd_create(name, flags | MFD_EXEC);
 	if (fd == -1 && errno == EINVAL)

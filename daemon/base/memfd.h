@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 /*
- * A new empty one, CLOEXEC, that allows seals.  code: it may be mapped
+ * Make an empty memfd, CLOEXEC, that allows seals.  code: it may be mapped
  * executable.  -1: errno.
  */
 int memfd_new(const char *name, bool code);
@@ -19,10 +19,7 @@ int memfd_append(int fd, const void *buf, size_t len);
 /* Seal it against all changes, for ever.  0, or -1 with errno. */
 int memfd_seal(int fd);
 
-/*
- * Is it sealed like that?  A true answer can be relied on, whoever made the
- * memfd.
- */
+/* Has it these seals?  If so, that is certain, whoever made the memfd. */
 bool memfd_is_sealed(int fd);
 
 /* Read len bytes at offset.  0, or -1 with errno; EIO when there are fewer. */

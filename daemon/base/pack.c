@@ -1,4 +1,4 @@
-/* pack.c: little numbers and strings, in the byte order of this machine. */
+/* pack.c: numbers and strings, in the byte order of this machine. */
 
 #include "base/pack.h"
 

@@ -1,7 +1,7 @@
 /*
- * pack.h: numbers and strings to bytes and back.  Both directions remember
- * their first failure, so that a caller may check once at the end; after it,
- * the reader returns zeros.
+ * pack.h: numbers and strings to bytes and back.  Both directions remember a
+ * failure, so that a caller may check once at the end.  After a failure the
+ * unpacker returns zeros.
  */
 
 #ifndef SLUICE_PACK_H
@@ -22,7 +22,7 @@ void pack_u32(struct packer *packer, uint32_t value);
 void pack_u64(struct packer *packer, uint64_t value);
 void pack_bytes(struct packer *packer, const void *data, size_t len);
 void pack_string(struct packer *packer, const char *string); /* or NULL */
-/* The first len bytes of it, which have no NUL, and one behind them. */
+/* The first len bytes of text, which have no NUL, and then a NUL. */
 void pack_text(struct packer *packer, const char *text, size_t len);
 
 struct unpacker {
@@ -43,8 +43,9 @@ char *unpack_string(struct unpacker *unpacker);
 const char *unpack_text(struct unpacker *unpacker);
 
 /*
- * How many follow, if what is left could hold them at item_size bytes each;
- * else a failure and 0.  So no count can make the caller allocate much.
+ * The number of items that follow.  It fails and returns 0 if the bytes left
+ * cannot hold that many items of item_size each, so that no count makes the
+ * caller allocate much.
  */
 uint32_t unpack_count(struct unpacker *unpacker, size_t item_size);
 

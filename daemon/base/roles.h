@@ -1,8 +1,8 @@
 /*
  * roles.h: what a child does, by role.  main.c calls one of these after
- * `sluiced --child ROLE`; each speaks msg.h on CHILD_CHANNEL_FD, returns the
- * exit status, and never meets the others in one process.  The log is open
- * and the title is set to the role; SIGHUP, SIGINT and SIGPIPE are ignored.
+ * `sluiced --child ROLE`; each talks on CHILD_CHANNEL_FD by msg.h and returns
+ * the exit status.  A process has only one role.  The log is open and the title
+ * is set to the role; SIGHUP, SIGINT and SIGPIPE are ignored.
  */
 
 #ifndef SLUICE_ROLES_H

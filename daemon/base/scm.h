@@ -9,8 +9,8 @@
 #define SCM_FDS_ROOM 253 /* as many as one message can bring */
 
 /*
- * For msg_control.  It has room for the most that can come: those without room
- * the kernel would close, and that may take long.
+ * For msg_control.  It has room for as many as can come: the kernel would close
+ * those without room, and that may take long.
  */
 union scm_room {
 	struct cmsghdr align;
@@ -18,8 +18,8 @@ union scm_room {
 };
 
 /*
- * Those of one recvmsg() with such a room, owned by the caller.  Returns how
- * many there are.
+ * The descriptors of one recvmsg() with such a room, owned by the caller.
+ * Returns their number.
  */
 static inline unsigned int
 scm_fds(struct msghdr *mh, int ret_fds[SCM_FDS_ROOM])

@@ -28,7 +28,8 @@ void
 signal_ignore_failures(void)
 {
 	/*
-	 * SIGTTOU: with stty tostop a terminal would stop a process that logs.
+	 * SIGTTOU: after `stty tostop` a terminal would stop a process that
+	 * logs.
 	 */
 	static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTIN, SIGTTOU };
 

@@ -1,7 +1,7 @@
 /*
  * signal_set.h: which signals a process takes.  All are blocked from the first
- * line of main() until their handler is set, so that none ends a process that
- * is still starting.
+ * line of main() until their handlers are set, so that no signal ends a process
+ * that is still starting.
  */
 
 #ifndef SLUICE_SIGNAL_SET_H
@@ -13,9 +13,9 @@ void signal_block_all(void);
 void signal_unblock_all(void);
 
 /*
- * What the kernel sends for a failed call is ignored, so that the call fails
- * with a cause: EPIPE, EFBIG, EIO.  And dead children are to be waited for,
- * whatever we were started with.
+ * Ignore the signals that the kernel sends for a failed call, so that the call
+ * fails with an errno: EPIPE, EFBIG, EIO.  SIGCHLD gets its default action, so
+ * that dead children can be waited for, whatever we were started with.
  */
 void signal_ignore_failures(void);
 

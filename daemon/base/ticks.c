@@ -3,7 +3,7 @@
 #include "base/ticks.h"
 
 #define BASE_NS 1000000 /* at least; then the error is below 1/1000 */
-#define TRIES 5		/* the one that was interrupted least counts */
+#define TRIES 5		/* the quickest counts */
 
 void
 ticks_mark(struct ticks_mark *ret_mark)

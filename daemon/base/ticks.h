@@ -36,8 +36,8 @@ struct ticks_mark {
 void ticks_mark(struct ticks_mark *ret_mark);
 
 /*
- * Half microseconds for each tick since the mark, times 2^64: the more time
- * has passed the better.  Waits until a millisecond has.
+ * Half microseconds for each tick since the mark, times 2^64: the more time has
+ * passed, the more exact.  Waits until a millisecond has passed.
  */
 uint64_t ticks_measure(const struct ticks_mark *since);
 

@@ -8,7 +8,7 @@
 #define TIME_TEXT_MAX 32
 
 /*
- * "2026-11-20T05:00:00.123Z", of milliseconds since 1970.  A handler of a
+ * "2026-11-20T05:00:00.123Z", of milliseconds since 1970.  The handler of a
  * fault may call it.  Returns text.
  */
 const char *time_text(uint64_t ms, char text[TIME_TEXT_MAX]);

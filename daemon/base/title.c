@@ -1,7 +1,7 @@
 /*
- * title.c: process titles.  The kernel reports the bytes that held argv and,
- * when those do not end in a NUL, runs on into the environment behind them; so
- * the environment is copied away and its place is used too.
+ * title.c: process titles.  The kernel shows the bytes that held argv.  When
+ * those do not end in a NUL, it goes on into the environment that follows them.
+ * So the environment is copied elsewhere, and its place is used too.
  */
 
 #include "base/title.h"
@@ -59,7 +59,7 @@ title_init(int argc, char **argv)
 	if (env == NULL)
 		return NULL;
 	/*
-	 * Only strings that follow argv[0] directly; others may have been
+	 * Use only strings that directly follow argv[0]; others may have been
 	 * moved.
 	 */
 	end = argv[0];

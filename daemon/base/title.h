@@ -4,9 +4,9 @@
 #define SLUICE_TITLE_H
 
 /*
- * Make room for titles: moves the environment away from behind argv.  Call it
- * first, and once.  argv itself is copied: returns the copy, which lives for
- * ever, or NULL with errno (titles stay as they are then).
+ * Make room for titles by moving the environment, which follows argv in memory.
+ * Call it first, and once.  Returns a copy of argv, which is never freed, or
+ * NULL with errno; titles then stay unchanged.
  */
 char **title_init(int argc, char **argv);
 

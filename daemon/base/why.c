@@ -2,7 +2,7 @@
 
 #include "base/why.h"
 
-/* A new one is counted, too: see WHY_ROWS. */
+/* When you add a reason, change WHY_ROWS too. */
 static const struct {
 	const char *word;
 	const char *text;

@@ -25,7 +25,8 @@ print_verdict(const json_t *answer)
 {
 	print_problems(answer);
 	if (json_is_true(json_object_get(answer, "accepted")))
-		puts("asked for; the verdict will be in the log and in status");
+		puts("reload requested; its verdict will be in the log and in "
+		     "status");
 	else
 		put_line(stdout, answer_text(answer, "verdict"));
 }
@@ -66,7 +67,7 @@ print_generations(const json_t *answer)
 		put_line(stdout, answer_text(row, "state"));
 	}
 	if (json_is_false(json_object_get(answer, "whole")))
-		puts("so this is not all there is");
+		puts("so this list is incomplete");
 }
 
 static void

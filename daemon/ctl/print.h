@@ -11,7 +11,7 @@
 /* Print a good answer; problems in it go to stderr. */
 void print_answer(enum control_command command, const json_t *answer);
 
-/* print_status.c: that of `status`, for print_answer(). */
+/* print_status.c: prints the answer to `status`, for print_answer(). */
 void print_status(const json_t *answer);
 /* Print what was counted between two answers, per second. */
 void print_rates(const json_t *before, const json_t *after, uint64_t ms);

@@ -178,7 +178,7 @@ print_counts(const json_t *listeners)
 	}
 }
 
-/* Callbacks that run long at the moment. */
+/* Callbacks that have been running for long. */
 static void
 print_doing(const json_t *workers)
 {
@@ -248,7 +248,7 @@ print_status(const json_t *answer)
 
 #define RATE_MAX 1e18 /* more is not a sensible answer */
 
-/* By how much each number in it has grown in a second. */
+/* By how much each number has grown per second. */
 static json_t *
 rate_of(const json_t *after, const json_t *before, uint64_t ms)
 {

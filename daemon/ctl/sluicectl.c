@@ -23,7 +23,7 @@
 #define EXIT_USAGE 2
 #define EXIT_UNREACHED 3
 
-#define ENTER_MS 10000	/* to wait while it serves too many clients */
+#define ENTER_MS 10000	/* how long to try while sluiced is busy */
 #define ANSWER_MS 10000 /* for commands that are answered at once */
 
 struct call {
@@ -65,14 +65,14 @@ print_help(void)
 	printf("\n"
 	       "  -s SOCKET  the control socket (default: %s)\n"
 	       "  --json     print the answer as it comes, in JSON\n"
-	       "  --rates    behind status: also what happens in a second\n"
+	       "  --rates    after status: also print the rates per second\n"
 	       "  -V         print the version\n",
 	    SLUICE_CONTROL);
 }
 
 /*
- * The words behind the command: its flags, and what is for us.  0, or -1 after
- * saying what is wrong.
+ * The words after the command: its flags, and our own options.  0, or -1 after
+ * a message that says what is wrong.
  */
 static int
 parse_flags(char **words, struct call *call)
@@ -95,8 +95,9 @@ parse_flags(char **words, struct call *call)
 		    ? control_flag(request->command, *words + 2)
 		    : 0;
 		if (bit == 0) {
-			fprintf(stderr, "sluicectl: %s takes no \"%s\"\n", name,
-			    *words);
+			fprintf(stderr,
+			    "sluicectl: the command %s has no option \"%s\"\n",
+			    name, *words);
 			return -1;
 		}
 		request->flags |= bit;
@@ -155,7 +156,7 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 		goto usage;
 	if (ret->json && ret->rates) {
 		fprintf(stderr,
-		    "sluicectl: --rates is not for --json: ask "
+		    "sluicectl: --rates cannot be used with --json; ask "
 		    "twice, and subtract\n");
 		goto usage;
 	}
@@ -242,8 +243,8 @@ main(int argc, char **argv)
 	int status;
 
 	/*
-	 * Ignored, so that the limit of file sizes becomes an error, reported
-	 * below.
+	 * Ignore the signal of the limit on file sizes, so that it becomes an
+	 * error, which is reported below.
 	 */
 	signal(SIGXFSZ, SIG_IGN);
 	if (!parse(argc, argv, &call, &status))

@@ -11,7 +11,7 @@ const char *answer_string(const json_t *value);
 const char *answer_text(const json_t *object, const char *name);
 long long answer_number(const json_t *object, const char *name);
 
-/* With an indent newlines are kept, and each line is indented. */
+/* With an indent, newlines are kept and each line is indented. */
 void put_text(FILE *out, const char *words, const char *indent);
 void put_line(FILE *out, const char *words);
 /* To standard output. */
