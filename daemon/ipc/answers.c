@@ -1,11 +1,11 @@
 /*
- * answers.c: messages in shared memory, one behind the other in a ring.  The
- * obvious ways let a child hold up the master: a unix socket brings
- * descriptors, and to close one may take as long as whoever made it likes; a
- * pipe has a lock, which its writer keeps while its own memory is slow to come.
+ * answers.c: messages in shared memory, one after the other in a ring.  With
+ * the usual ways a child could hold up the master.  A unix socket brings
+ * descriptors, and the child may make it slow to close one.  A pipe
+ * has a lock, and its writer holds it while it waits for its own memory.
  *
- * Whatever is in the ring may change at any time, and be anything: it is copied
- * out once, and only the copy is looked at.
+ * The bytes in the ring are not trusted, and may change at any time.  So they
+ * are copied out once, and only the copy is used.
  */
 
 #include "ipc/answers.h"
@@ -27,7 +27,7 @@
 #include "ipc/msg.h"
 
 #define RING_SIZE 65536 /* bytes; a power of two, and several messages */
-#define FULL_MS 10	/* until the master is looked after again */
+#define FULL_MS 10	/* between two tries while the ring is full */
 
 /* The counts are of bytes since the beginning, and wrap. */
 struct ring {
@@ -59,7 +59,7 @@ answers_map(int memory, int bell)
 		free(answers);
 		return NULL;
 	}
-	/* What a plugin forks does not speak for the worker. */
+	/* A process that a plugin forks must not answer for the worker. */
 	madvise(ring, sizeof(struct ring), MADV_DONTFORK);
 	answers->ring = ring;
 	answers->memory = memory;
@@ -75,7 +75,9 @@ answers_new(void)
 
 	memory = memfd_new("sluice-answers", false);
 	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	/* Sealed in size: to cut it short would kill whoever looks at it. */
+	/*
+	 * Seal its size: a process dies when memory that it reads is cut short.
+	 */
 	if (memory != -1 && bell != -1 &&
 	    ftruncate(memory, sizeof(struct ring)) == 0 &&
 	    fcntl(memory, F_ADD_SEALS,
@@ -169,7 +171,7 @@ answers_put(struct answers *answers, const struct packet *packet)
 		return fail(EAGAIN);
 	copy_in(ring, at, packet, size);
 	atomic_store(&ring->put, at + (uint32_t)size);
-	/* Full, since somebody else wrote to it: it has rung in any case. */
+	/* EAGAIN: another process has filled it.  Then it has rung already. */
 	if (eventfd_write(answers->bell, 1) == -1 && errno != EAGAIN)
 		return -1;
 	return 0;
@@ -189,7 +191,7 @@ answers_say(struct answers *answers, const struct msg *msg)
 	return result;
 }
 
-/* Copy the next one out.  0, or -1 with err. */
+/* Copy the next message out.  0, or -1 with err. */
 static int
 take(struct answers *answers, uint32_t there, struct packet *ret,
     struct error *err)

@@ -1,4 +1,4 @@
-/* board.c: names for what stands on the board. */
+/* board.c: the names of callbacks. */
 
 #include "ipc/board.h"
 

@@ -1,7 +1,8 @@
 /*
  * board.h: what each worker shows of itself while it runs, in memory that it
  * shares with the master: which callback it is in, and, when it crashes, why.
- * One writer for each row; the master reads and believes nothing.
+ * Each row has one writer; the master reads the rows, and trusts nothing in
+ * them.
  */
 
 #ifndef SLUICE_BOARD_H
@@ -28,7 +29,8 @@ enum callback {
 	CALLBACK_CONNECT_ERROR,
 	CALLBACK_CLOSE,
 	/*
-	 * Code of a plugin that is no callback: constructors and destructors.
+	 * Code of a plugin that is not a callback: constructors and
+	 * destructors.
 	 */
 	CALLBACK_LOAD,
 	CALLBACK_UNLOAD,
@@ -42,13 +44,13 @@ const char *callback_name(unsigned int callback);
 
 struct board_row {
 	/*
-	 * Which callback runs, and when it began: whoever finds the same one
-	 * with the same time twice knows that it has lasted in between.
+	 * Which callback runs, and when it began.  If both are the same at two
+	 * looks, it has run all the time in between.
 	 */
 	_Atomic uint32_t callback; /* enum callback; NONE: none runs */
 	uint64_t begun; /* in ticks, see ticks.h; written as counts are */
-	_Atomic uint64_t code; /* whose it is: see board_code() */
-	/* Written by a crash; length 0: none. */
+	_Atomic uint64_t code; /* of which plugin: see board_code() */
+	/* Written when the worker crashes; length 0: there is no report. */
 	_Atomic uint32_t report_length;
 	_Atomic uint32_t report_whole; /* 1: all of it is there */
 	char report[BOARD_REPORT_MAX];
@@ -62,8 +64,8 @@ board_begun(const struct board_row *row)
 }
 
 /*
- * Code is told by its listener's slot and the generation that brought it; code
- * that is being loaded by its image in place of the slot.
+ * Code is identified by its listener's slot and the generation that brought it.
+ * While code is being loaded, its image takes the place of the slot.
  */
 static inline uint64_t
 board_code(uint32_t generation, uint32_t slot)

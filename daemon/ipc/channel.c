@@ -24,13 +24,14 @@
 #include "ipc/msg.h"
 #include "ipc/packet.h"
 
-#define MESSAGES_PER_PASS 64 /* then others have their turn */
-#define RETRY_MS 10 /* the kernel was short of something no event tells about */
+#define MESSAGES_PER_PASS 64 /* then other events have their turn */
+#define RETRY_MS 10 /* no event tells when a shortage in the kernel ends */
 
 struct waiting {
 	STAILQ_ENTRY(waiting) entry;
 	int fd;
-	struct packet packet; /* as much of it as there is: it is the last */
+	/* Only as long as the message is, so it comes last. */
+	struct packet packet;
 };
 
 struct channel {
@@ -40,7 +41,7 @@ struct channel {
 	const struct channel_ops *ops;
 	void *arg;
 	struct event *readable; /* messages came */
-	/* Of the socket, when messages come elsewhere. */
+	/* The end of the socket, when messages come as answers. */
 	struct event *hangup;
 	struct event *writable, *retry;
 	STAILQ_HEAD(, waiting) queue;
@@ -78,7 +79,7 @@ channel_destroy(struct channel *channel)
 	free(channel);
 }
 
-/* Nothing more happens. */
+/* Remove all events: there are no more callbacks. */
 static void
 channel_still(struct channel *channel)
 {
@@ -128,7 +129,7 @@ receive_one(struct channel *channel, struct packet *room)
 	return false;
 }
 
-/* Returns false when that was all, true when there may be more. */
+/* Returns true when there may be more to read. */
 static bool
 receive(struct channel *channel, unsigned int max)
 {
@@ -148,7 +149,7 @@ channel_read_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	channel->depth++;
-	/* A bell rings once: what is left is our own to remember. */
+	/* The bell does not ring again for the messages that are left. */
 	if (receive(channel, MESSAGES_PER_PASS) &&
 	    channel->side == CHANNEL_MASTER)
 		event_active(channel->readable, EV_READ, 0);
@@ -156,8 +157,8 @@ channel_read_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Something happened to a socket whose reading half is shut down.  It is the
- * end when the other half is, too.
+ * Something happened to the socket, whose reading half we have shut down.
+ * poll(2) says whether its other half is shut down, too, which is the end.
  */
 static void
 channel_hangup_cb(evutil_socket_t fd, short what, void *arg)
@@ -169,13 +170,16 @@ channel_hangup_cb(evutil_socket_t fd, short what, void *arg)
 	if (poll(&pfd, 1, 0) != 1)
 		return;
 	channel->depth++;
-	/* Bounded: somebody else may have the memory, and go on talking. */
+	/* Bounded: another process may have the memory, and go on sending. */
 	receive(channel, CHANNEL_QUEUE_MAX);
 	channel_end(channel, NULL);
 	channel_leave(channel);
 }
 
-/* Is this an errno after which the same message may go later? */
+/*
+ * Arrange to send the same message later.  Returns false when that is no use
+ * after this errno.
+ */
 static bool
 send_later(struct channel *channel, int error)
 {
@@ -211,7 +215,9 @@ channel_write_cb(evutil_socket_t fd, short what, void *arg)
 		    send_now(channel, &waiting->packet, waiting->fd) == -1) {
 			if (send_later(channel, errno))
 				return;
-			/* The reading half will see the end, and say so. */
+			/*
+			 * The reading half will notice the end, and report it.
+			 */
 			channel->out_broken = true;
 		}
 		STAILQ_REMOVE_HEAD(&channel->queue, entry);
@@ -231,14 +237,14 @@ prepare_socket(int fd, enum channel_side side)
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
 		return -1;
 	/*
-	 * From now on the other end can send us nothing, descriptors least of
-	 * all.
+	 * From now on the other end can send us nothing, and above all no
+	 * descriptors.
 	 */
 	return side == CHANNEL_MASTER ? shutdown(fd, SHUT_RD) : 0;
 }
 
 /*
- * libevent wants all events of a descriptor to be of the same kind, so where
+ * In libevent all events of a descriptor are edge-triggered or none is, so if
  * one waits for an edge, all do.
  */
 static int
@@ -311,7 +317,9 @@ void
 channel_pump(struct channel *channel)
 {
 	channel->depth++;
-	/* Bounded: somebody else may hold the other end, and go on talking. */
+	/*
+	 * Bounded: another process may hold the other end, and go on sending.
+	 */
 	receive(channel, CHANNEL_QUEUE_MAX);
 	channel_leave(channel);
 }

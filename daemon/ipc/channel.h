@@ -1,7 +1,7 @@
 /*
  * channel.h: a packet.h socket on an event base, perhaps with answers.h for one
- * direction.  Sending never blocks: what the other side has no room for waits
- * in a queue, with duplicates of its descriptors.
+ * direction.  Sending never blocks: messages that the other side has no room
+ * for wait in a queue, with duplicates of their descriptors.
  */
 
 #ifndef SLUICE_CHANNEL_H
@@ -32,11 +32,11 @@ struct channel_ops {
 enum channel_side {
 	CHANNEL_BOTH, /* both directions over the socket; answers is NULL */
 	/*
-	 * Sends over the socket, over which nothing can come back, and hears
+	 * Sends over the socket, over which nothing can come back, and receives
 	 * answers.
 	 */
 	CHANNEL_MASTER,
-	CHANNEL_CHILD, /* hears the socket, and sends answers */
+	CHANNEL_CHILD, /* receives over the socket, and sends answers */
 };
 
 /*
@@ -48,8 +48,8 @@ struct channel *channel_new(struct event_base *base, enum channel_side side,
 void channel_free(struct channel *channel); /* safe inside its callbacks */
 
 /*
- * Deliver now what has already arrived: for the last words of a process that is
- * gone.
+ * Deliver now what has already arrived: for the last messages of a process that
+ * has ended.
  */
 void channel_pump(struct channel *channel);
 

@@ -21,7 +21,7 @@
 
 #define ANSWER_MIN (64u << 10)
 #define ANSWER_MAX (8u << 20) /* bytes; sluiced says 6 MiB at most */
-#define BUSY_PAUSE_MS 100     /* few of its clients stay longer */
+#define BUSY_PAUSE_MS 100     /* few clients take longer */
 
 /* One try. */
 struct exchange {
@@ -46,15 +46,15 @@ left_until(uint64_t deadline)
 	return deadline > now ? deadline - now : 0;
 }
 
-/* NULL: nobody seems to be there. */
+/* NULL: sluiced does not seem to be there. */
 static const char *
 what_now(int error)
 {
 	switch (error) {
 	case EACCES:
 	case EPERM:
-		return "it is for root, and for control_group if its "
-		       "configuration names one";
+		return "only root, its own user and the members of "
+		       "control_group may use it";
 	case ETIMEDOUT:
 		return "it does not answer: see its log";
 	case EMFILE:
@@ -67,7 +67,7 @@ what_now(int error)
 	}
 }
 
-/* Sets the sentence, and errno.  Returns -1. */
+/* Sets the sentence in err, and errno.  Returns -1. */
 static int
 fail(const struct exchange *exchange, int error, const char *what,
     const char *why)
@@ -105,8 +105,8 @@ fail_late(const struct exchange *exchange, uint32_t ms, const char *what)
 }
 
 /*
- * With a full backlog connect(2) waits as long as SO_SNDTIMEO says, and poll(2)
- * would know nothing of it.
+ * With a full backlog connect(2) waits for as long as SO_SNDTIMEO says; poll(2)
+ * cannot limit that.
  */
 static int
 limit_connect(int fd, uint64_t deadline)
@@ -189,14 +189,14 @@ say(struct exchange *exchange)
 	} while (sent == -1 && errno == EINTR);
 	error = errno;
 	free(line);
-	/* One that turned us away has closed already: its answer is there. */
+	/* A sluiced that turned us away has answered and closed already. */
 	if (sent == (ssize_t)length ||
 	    (sent == -1 && (error == EPIPE || error == ECONNRESET)))
 		return 0;
 	return fail_sys(exchange, sent == -1 ? error : EIO, "cannot talk to");
 }
 
-/* Room for one byte more, and the NUL. */
+/* Make room for one byte more, and the NUL. */
 static int
 make_room(struct exchange *exchange)
 {
@@ -224,7 +224,7 @@ take(struct exchange *exchange, size_t got)
 	exchange->length += got;
 	if (newline == NULL)
 		return make_room(exchange);
-	newline[1] = '\0'; /* whatever came behind it */
+	newline[1] = '\0'; /* ignore whatever follows it */
 	exchange->length = (size_t)(newline + 1 - exchange->text);
 	return 1;
 }
@@ -239,8 +239,8 @@ wait_for(int fd, uint64_t deadline)
 }
 
 /*
- * It reads before it looks at the clock: an answer that is there counts, even
- * if it is us who were stopped until after the deadline.
+ * Read before looking at the clock: an answer that has come counts, even if
+ * this process was stopped until after the deadline.
  */
 static int
 listen_for(struct exchange *exchange)

@@ -23,19 +23,22 @@ struct error;
 /* All borrowed. */
 struct control_request {
 	const char *socket; /* its path */
-	/* For err if nobody answers there: how to name another; or NULL. */
+	/*
+	 * For err when sluiced is not there: how to name another socket; or
+	 * NULL.
+	 */
 	const char *hint;
 	enum control_command command;
 	unsigned int flags; /* of the command: CONTROL_RELOAD_WAIT, ... */
 	/*
-	 * To be let in: to connect, and to try again while it serves as many
-	 * as it can.  0: one try.
+	 * The time to be let in: to connect, and to try again while sluiced
+	 * serves as many clients as it can.  0: one try.
 	 */
 	uint32_t enter_ms;
 	/*
-	 * For the whole answer, counted from its request; a verdict
-	 * (control_waits()) takes as long as a reload may take.  Both
-	 * together are the longest that a call can last.
+	 * The time for the whole answer, counted from its request; a verdict
+	 * (control_waits()) takes as long as a reload may take.  A call lasts
+	 * no longer than both times together.
 	 */
 	uint32_t answer_ms;
 };
@@ -43,7 +46,7 @@ struct control_request {
 enum control_outcome {
 	CONTROL_DONE,
 	CONTROL_REFUSED, /* for the reasons in the answer */
-	CONTROL_BUSY,	 /* it served too many for all of enter_ms */
+	CONTROL_BUSY,	 /* sluiced was busy for all of enter_ms */
 	CONTROL_DENIED	 /* this user may not ask */
 };
 
@@ -51,7 +54,7 @@ enum control_outcome {
 struct control_answer {
 	enum control_outcome outcome;
 	json_t *json; /* an object, with "ok" as a boolean */
-	/* The same as it came: one line with its newline, then a NUL. */
+	/* The same as text: one line with its newline, then a NUL. */
 	char *text;
 	size_t length; /* without the NUL */
 };
@@ -60,13 +63,13 @@ struct control_answer {
  * 0: there is an answer, good or bad.  -1: there is none, *ret_answer is as it
  * was, err says where, why and what to do now, and errno is the cause: of
  * socket(2), connect(2) and the like, or
- *	ETIMEDOUT  it is there, but took longer than it was given
+ *	ETIMEDOUT  sluiced is there, but took too long
  *	EPROTO     what came was broken off, too long, or not from sluiced
  */
 int control_ask(const struct control_request *request,
     struct control_answer *ret_answer, struct error *err);
 
-/* Harmless when done twice, and on one that is all zero. */
+/* It may be called twice, and on an answer that is all zero. */
 void control_answer_done(struct control_answer *answer);
 
 #endif

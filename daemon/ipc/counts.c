@@ -45,7 +45,7 @@ const size_t count_table_size = sizeof(count_table) / sizeof(count_table[0]);
 
 _Static_assert(COUNT_SLOW_MS == 100, "as the help says");
 
-/* It stands in logs as NAME=COUNT. */
+/* The name stands in logs as NAME=COUNT. */
 bool
 counter_name_valid(const char *name)
 {
@@ -90,7 +90,7 @@ counter_add(struct counts *counts, struct counter counters[COUNTERS_MAX],
 		return fail(ENOSPC);
 	strcpy(counters[named].name, name);
 	counters[named].value = n;
-	/* Whoever sees the number also sees the name. */
+	/* A reader that sees the new number also sees the name. */
 	atomic_store_explicit(&counts->named, named + 1, memory_order_release);
 	return 0;
 }

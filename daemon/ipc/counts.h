@@ -1,10 +1,10 @@
 /*
  * counts.h: what is counted of a listener.  Each worker counts in its own row
- * of the shared memory (shm.h), and whoever wants to know adds up the rows:
- * nobody has to be asked, and one that hangs hides nothing.
+ * of the shared memory (shm.h), and whoever wants to know adds up the rows.  So
+ * no worker has to be asked, and one that hangs hides nothing.
  *
- * The table says what each count means; whoever shows them goes through it, so
- * a new count is a line of the enum and a row of the table.
+ * The table says what each count means.  Code that shows counts goes through
+ * it, so a new count needs only a line of the enum and a row of the table.
  */
 
 #ifndef SLUICE_COUNTS_H
@@ -19,14 +19,14 @@
 #include "base/why.h"
 
 /*
- * Of the time of a callback: number k is for those under 2^k microseconds, and
- * the last one for all that took longer.
+ * Buckets for the time of a callback: number k counts those under 2^k
+ * microseconds, and the last one all that took longer.
  */
 #define COUNT_BUCKETS 26
-#define COUNT_SLOW_MS 100 /* somebody else is waiting for so long already */
+#define COUNT_SLOW_MS 100 /* the worker's other connections wait for so long */
 
 enum count {
-	/* Those of each message first, as they share a cache line. */
+	/* Those that each message changes come first, to share a cache line. */
 	COUNT_BYTES_IN,
 	COUNT_BYTES_OUT,
 	COUNT_CALLBACK_TICKS,
@@ -108,18 +108,18 @@ int counter_add(struct counts *counts, struct counter counters[COUNTERS_MAX],
 /* How many of them have a name. */
 unsigned int counters_named(const struct counts *counts);
 
-/* Added up.  Workers may have different names, so there is room for more. */
+/* The sum.  Workers may have different names, so there is room for more. */
 #define COUNTERS_SUM_MAX (2 * COUNTERS_MAX)
 struct counts_sum {
 	uint64_t value[COUNTS];
 	unsigned int named;
 	struct counter counters[COUNTERS_SUM_MAX];
 };
-/* The row is a worker's: it may say anything. */
+/* The row is written by a worker, and not trusted. */
 void counts_sum_add(struct counts_sum *sum, const struct counts *counts,
     const struct counter counters[COUNTERS_MAX]);
 void counts_sum_join(struct counts_sum *sum, const struct counts_sum *other);
-/* All of a row of the table. */
+/* The sum of all values of a row of the table. */
 uint64_t counts_sum_total(const struct counts_sum *sum,
     const struct count_row *row);
 

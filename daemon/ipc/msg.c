@@ -1,7 +1,7 @@
 /*
  * msg.c: messages to bytes and back.  A row says what a message carries, in the
- * order of the bytes; nobody else knows that order, so what is wrong with bytes
- * from outside is found here.
+ * order of the bytes.  Only this file knows that order, so this file checks the
+ * bytes that come from outside.
  */
 
 #include "ipc/msg.h"
@@ -203,7 +203,10 @@ msg_check_head(const struct msg_head *head, struct error *err)
 	return 0;
 }
 
-/* -1 with err: what is there is wrong, whatever there is not. */
+/*
+ * -1 with err: the value is wrong.  A value that is missing is reported by
+ * decode_payload().
+ */
 static int
 decode_field(struct unpacker *from, const struct field *field, struct msg *msg,
     struct error *err)

@@ -1,8 +1,8 @@
 /*
- * msg.h: what the master and its children say to each other: each message and
- * what it carries.  How it looks in bytes is known to msg.c alone, which checks
- * all that can be checked of bytes from outside.  packet.h takes it over a
- * socket, answers.h through shared memory.
+ * msg.h: the messages between the master and its children, and what each
+ * carries.  Only msg.c knows how they look in bytes, and it makes all checks of
+ * bytes from outside.  packet.h takes messages over a socket, answers.h through
+ * shared memory.
  */
 
 #ifndef SLUICE_MSG_H
@@ -15,7 +15,7 @@
 struct error;
 
 #define CHILD_CHANNEL_FD 3 /* the child's end, in every child */
-/* Answers.h, in a child that runs plugin code. */
+/* Of answers.h, in a child that runs plugin code. */
 #define CHILD_MEMORY_FD 4
 #define CHILD_BELL_FD 5 /* the same */
 
@@ -23,7 +23,8 @@ enum msg_type {
 	MSG_NONE = 0,
 	/*
 	 * master to any child; fd: head of the shared memory (workers only).
-	 * The first message; one of another version of sluiced is refused.
+	 * It is the first message; that of another version of sluiced is
+	 * refused.
 	 */
 	MSG_HELLO,
 	/*
@@ -46,22 +47,25 @@ enum msg_type {
 	MSG_REFUSED, /* the MSG_PROBLEMs before it say why */
 	MSG_COMMITTED,
 	MSG_RELOAD, /* a plugin asks for a reload */
-	/* Probe: what it is going to do now, in case it is its last. */
+	/*
+	 * Probe: what it does next, so that the master can name it if the probe
+	 * dies.
+	 */
 	MSG_PROGRESS,
 	/*
-	 * master to worker; fd: a row of the shared memory.  Its own comes
-	 * right behind MSG_HELLO.
+	 * master to worker; fd: a row of the shared memory.  The worker's own
+	 * row comes right after MSG_HELLO.
 	 */
 	MSG_ROW,
-	MSG_SOURCE, /* reader: it looks at this */
+	MSG_SOURCE, /* reader: a file or a pattern that it looks at */
 	/*
-	 * Worker: one more MSG_ABORT or MSG_STOP_LISTENER was obeyed, its
+	 * Worker: one more MSG_ABORT or MSG_STOP_LISTENER was carried out: its
 	 * sockets are closed.
 	 */
 	MSG_DONE,
 	/*
 	 * master to describe: the libraries, then the plugin; fd: its sealed
-	 * image, which libraries of the system come without
+	 * image, or none for a library of the system
 	 */
 	MSG_FILE,
 	MSG_TYPES
@@ -88,9 +92,9 @@ struct msg {
 	enum msg_type type;
 	uint32_t generation;
 	/*
-	 * To be sent: borrowed, or -1; ignored where none goes along.
-	 * Received: owned by the receiver; -1: none, or it was lost for lack
-	 * of room in this process, which a receiver must be ready for.
+	 * To be sent: borrowed, or -1; ignored for types that take none.
+	 * Received: owned by the receiver; -1: none, or it was lost for lack of
+	 * room in this process, which a receiver must be ready for.
 	 */
 	int fd;
 	union {
@@ -110,7 +114,7 @@ struct msg {
 		struct {
 			bool close_active;  /* its connections, too */
 			const char *name;   /* of the listener */
-			const char *plugin; /* to the master: who asks */
+			const char *plugin; /* that asks; to the master only */
 		} stop_listener;
 		struct {
 			uint32_t level; /* enum log_level */
@@ -147,7 +151,7 @@ struct msg {
 /* These are cut instead. */
 #define MSG_PROBLEM_MAX 4000
 #define MSG_FACT_MAX 255
-#define MSG_PAYLOAD_MAX 8192 /* bytes; more than any of them takes */
+#define MSG_PAYLOAD_MAX 8192 /* bytes; more than any message takes */
 
 /* In front of every payload. */
 struct msg_head {
@@ -173,18 +177,18 @@ bool msg_takes_fd(uint32_t type);
  * long, EBADF when it lacks its descriptor.
  */
 int msg_encode(const struct msg *msg, struct packet *ret);
-/* How many bytes of it there are, once it was encoded. */
+/* How many bytes an encoded message has. */
 size_t msg_size(const struct packet *packet);
 
-/* A head as it came from outside.  0, or -1 with err: no message begins so. */
+/* Check a head that came from outside.  0, or -1 with err. */
 int msg_check_head(const struct msg_head *head, struct error *err);
 
 #define MSG_FD_LOST (-2) /* there was one, but no room for it */
 
 /*
- * Bytes from outside to a message: a head that was checked, and as much of a
- * payload as it says.  fd: what came along, -1: nothing, or MSG_FD_LOST.  0, or
- * -1 with err, which says what is wrong with it; fd is still the caller's then.
+ * Bytes from outside to a message: a packet with as much payload as its head
+ * says.  fd: what came along, -1: nothing, or MSG_FD_LOST.  0, or -1 with err,
+ * which says what is wrong with it; fd is still the caller's then.
  */
 int msg_decode(const struct packet *packet, int fd, struct msg *ret,
     struct error *err);

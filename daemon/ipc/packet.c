@@ -1,6 +1,6 @@
 /*
- * packet.c: messages over a socket.  A packet is a head and a payload; whatever
- * is not exactly that is refused, and so are descriptors beyond the first.
+ * packet.c: messages over a socket.  A packet is a head and a payload; anything
+ * else is refused, and so is more than one descriptor.
  */
 
 #include "ipc/packet.h"
@@ -60,8 +60,8 @@ packet_send(int channel, const struct msg *msg)
 }
 
 /*
- * What came along: -1: nothing, or MSG_FD_LOST.  -1 is returned for more than
- * one, of which none is kept.
+ * The descriptor that came along; -1: none, or MSG_FD_LOST.  Returns -1 for
+ * more than one, and then closes all of them.
  */
 static int
 take_fd(struct msghdr *mh, int *ret_fd)
@@ -79,7 +79,7 @@ take_fd(struct msghdr *mh, int *ret_fd)
 	return count > 1 ? -1 : 0;
 }
 
-/* Is it a head, with as much behind it as that says? */
+/* Is it a head, followed by as many bytes as that says? */
 static int
 check_size(const struct packet *packet, const struct msghdr *mh, size_t got,
     struct error *err)
@@ -108,8 +108,8 @@ packet_recv(int channel, struct packet *room, struct msg *ret,
 	int fd, result;
 
 	/*
-	 * A peer that left with unread messages makes one ECONNRESET, in
-	 * front of what it sent before: its last words are still there.
+	 * A peer that left with unread messages makes one ECONNRESET, in front
+	 * of what it sent before: those messages are still there.
 	 */
 	do
 		got = recvmsg(channel, &mh, MSG_CMSG_CLOEXEC);

@@ -1,6 +1,6 @@
 /*
- * packet.h: messages over a SOCK_SEQPACKET pair: one a packet, with at most one
- * descriptor.
+ * packet.h: messages over a SOCK_SEQPACKET pair: one in each packet, with at
+ * most one descriptor.
  */
 
 #ifndef SLUICE_PACKET_H
@@ -17,14 +17,14 @@ struct packet;
  * way; or as msg_encode()).
  */
 int packet_send(int channel, const struct msg *msg);
-/* The same for one that was encoded; fd -1: none, else borrowed. */
+/* The same for an encoded message; fd is borrowed, -1: none. */
 int packet_put(int channel, const struct packet *packet, int fd);
 
 /*
  * Receive one into room, where its texts are.  Returns 1; 0 at end of file; -1
- * with errno: EAGAIN, or EBADMSG for what is not one of ours (already dropped,
- * with its descriptors), and err says why.  A message whose descriptor has no
- * room in this process comes without it.
+ * with errno: EAGAIN, or EBADMSG for what is not a valid message (already
+ * dropped, with its descriptors), and err says why.  A message whose descriptor
+ * has no room in this process comes without it.
  */
 int packet_recv(int channel, struct packet *room, struct msg *ret,
     struct error *err);

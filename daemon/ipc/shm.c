@@ -1,11 +1,11 @@
 /*
- * shm.c: who maps what, and how rows come and go.  Nobody waits for anybody:
- * there is no lock, and of each word there is one writer.
+ * shm.c: who maps what, and how rows come and go.  No process waits for
+ * another: there is no lock, and each word has one writer.
  *
- * What keeps others from writing is F_SEAL_FUTURE_WRITE: mappings that exist
- * stay as they are, and there will be no other one that can be written, nor
- * any write(2), whoever opens the file anew.  The size is sealed from the
- * beginning: who cuts a file short kills those who have it mapped.
+ * F_SEAL_FUTURE_WRITE keeps others from writing.  Mappings that exist stay
+ * writable, but there can be no new writable one, and no write(2), even if the
+ * file is opened anew.  The size is sealed from the beginning: a file that is
+ * cut short kills the processes that have it mapped.
  */
 
 #include "ipc/shm.h"
@@ -133,7 +133,10 @@ shm_map(unsigned int workers, int head, unsigned int own, int row)
 		shm->own_row = map_file(row, sizeof(*shm->own_row),
 		    PROT_READ | PROT_WRITE);
 	shm->view[own].row = shm->own_row;
-	/* What a plugin forks is not this worker, and has nothing to show. */
+	/*
+	 * A process that a plugin forks is not this worker, and must not write
+	 * here.
+	 */
 	if (shm->own_row != NULL &&
 	    madvise(shm->own_row, sizeof(*shm->own_row), MADV_DONTFORK) == 0 &&
 	    fcntl(row, F_ADD_SEALS, OWNER_SEALS) == 0)
@@ -183,7 +186,7 @@ change(struct shm *shm, _Atomic uint32_t *word, uint32_t value)
 	atomic_fetch_add(&shm->head->changes, 1);
 }
 
-/* In place of an offer of which nobody knows whether it was used. */
+/* Replace an offer, since it is not known whether it was used. */
 static void
 offer(struct shm *shm, unsigned int worker)
 {
@@ -209,7 +212,10 @@ shm_begin_row(struct shm *shm, unsigned int worker)
 		return -1;
 	}
 	view->serial++;
-	/* Once: sums of ticks become time by it, and must not fall. */
+	/*
+	 * Measured only once: sums of ticks become time by it, and must not
+	 * fall.
+	 */
 	if (atomic_load(&shm->head->tick_scale) == 0)
 		atomic_store(&shm->head->tick_scale, ticks_measure(&shm->mark));
 	offer(shm, worker);
@@ -298,11 +304,14 @@ shm_see_row(struct shm *shm, unsigned int worker, uint32_t serial, int fd)
 	return view->row != NULL ? 0 : -1;
 }
 
-/* Let go of the rows of the dead.  Returns whether all that counts is here. */
+/*
+ * Release the rows of dead processes.  Returns whether all rows that count are
+ * here.
+ */
 static bool
 refresh(struct shm *shm)
 {
-	/* First: what changes from here on makes us look again. */
+	/* Read first: any later change makes us look again. */
 	uint32_t changes = atomic_load(&shm->head->changes), shown, ended, i;
 	struct shm_view *view;
 
@@ -321,7 +330,7 @@ refresh(struct shm *shm)
 	return true;
 }
 
-/* Begin with the ids on offer, if they are not the ones we have. */
+/* Take the block of ids on offer, unless we have it already. */
 static bool
 take_ids(struct shm *shm)
 {

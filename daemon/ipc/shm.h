@@ -4,10 +4,10 @@
  * together.
  *
  * Each process of a worker has a row of its own, which it alone can write: it
- * maps the row and then seals it against all others, before there is any plugin
- * code.  The next process gets a new row, so whatever the last one left behind
- * writes to nothing.  The head is written by the master alone: it says which
- * rows count, and in which slots.
+ * maps the row and then seals it against all others, before it runs any plugin
+ * code.  The next process of the worker gets a new row, so a process that the
+ * last one left behind writes to a row that no longer counts.  The head is
+ * written by the master alone: it says which rows count, and in which slots.
  */
 
 #ifndef SLUICE_SHM_H
@@ -48,10 +48,13 @@ int shm_row_fd(const struct shm *shm, unsigned int worker,
     uint32_t *ret_serial);
 /* Has its owner sealed it, so that others may have the descriptor? */
 bool shm_row_sealed(const struct shm *shm, unsigned int worker);
-/* It was sent to all others: it counts, and they accept nobody without it. */
+/*
+ * The row was sent to all other workers.  It counts from now on, and a worker
+ * that does not have it accepts no connections.
+ */
 void shm_show_row(struct shm *shm, unsigned int worker);
 /*
- * That process is dead: it has no connections any more.  What else it counted
+ * The process is dead: its connections no longer count.  The rest of its counts
  * stays in the sums.
  */
 void shm_end_row(struct shm *shm, unsigned int worker);
@@ -60,23 +63,25 @@ void shm_give_slot(struct shm *shm, unsigned int worker, unsigned int slot);
 bool shm_slot_given(const struct shm *shm, unsigned int worker,
     unsigned int slot);
 /*
- * The slot is for another listener now: forget who was given it, and what was
- * counted there.
+ * The slot is for another listener now: forget which workers were given it, and
+ * what was counted there.
  */
 void shm_take_slot(struct shm *shm, unsigned int slot);
-/* Ring for a worker: it was told something, and hears it after its callback. */
+/*
+ * Ring for a worker: it was sent a message, and looks at it after its callback.
+ */
 void shm_ring(struct shm *shm, unsigned int worker);
-/* Give ids to those who have begun with the last they were given. */
+/* Offer ids to the workers that have begun to use their last offer. */
 void shm_offer_ids(struct shm *shm);
 
 /*
  * Worker.  The row of another one; the descriptor is borrowed.  Returns 0, or
- * -1 with errno: then that worker's counts are not known here.
+ * -1 with errno: then the counts of the other worker are not known here.
  */
 int shm_see_row(struct shm *shm, unsigned int worker, uint32_t serial, int fd);
 /*
- * Are all rows here that count, and is there an id for a connection?  If not,
- * that is on its way from the master.
+ * Are all rows that count here, and is there an id for a connection?  If not,
+ * what is missing is on its way from the master.
  */
 bool shm_ready(struct shm *shm);
 
@@ -111,14 +116,15 @@ void shm_address_out(struct shm *shm, uint32_t entry);
 struct counts *shm_own_counts(struct shm *shm, unsigned int slot,
     struct counter **ret_counters);
 /*
- * Master: what all workers have counted for a listener since it came, also
- * those that are dead; and a worker for all listeners, since its process began.
+ * Master: what all workers, also dead ones, have counted for a listener since
+ * it came; and what a worker has counted for all listeners since its process
+ * began.
  */
 void shm_sum_listener(const struct shm *shm, unsigned int slot,
     struct counts_sum *ret_sum);
 void shm_sum_worker(const struct shm *shm, unsigned int worker,
     struct counts_sum *ret_sum);
-/* What a tick of COUNT_CALLBACK_TICKS is, see ticks.h. */
+/* How long a tick of COUNT_CALLBACK_TICKS is, see ticks.h. */
 uint64_t shm_tick_scale(const struct shm *shm);
 
 /* What a worker shows of itself, see board.h; an empty row when it is dead. */

@@ -1,12 +1,13 @@
 /*
- * shm_count.c: counts that all workers see.  Each writes its own row only, and
- * a limit is checked by counting oneself in, adding up all rows, and undoing it
- * when that was one too many.  Two that arrive together at the last free place
- * may both be turned away; never are both let in.
+ * shm_count.c: counts that all workers see.  Each worker writes its own row
+ * only.  To check a limit it counts the connection in, adds up all rows, and
+ * undoes its count when that is one too many.  Two connections that arrive
+ * together at the last free place may both be turned away, but are never both
+ * let in.
  *
  * Addresses are counted in a hash table per worker.  An entry whose count is 0
- * is free; a key that lost its entry to another is found nowhere, which is
- * right, as it counts nothing.
+ * is free; a key whose entry was taken for another is not found, which is
+ * right, as its count was 0.
  */
 
 #include "ipc/shm.h"
@@ -19,7 +20,7 @@
 
 #define NOT_COUNTED UINT32_MAX
 
-/* NULL: it has nothing to say about the slot, or was never given it. */
+/* NULL: the worker has no row, or was never given the slot. */
 static struct shm_row *
 row_for(const struct shm *shm, unsigned int worker, unsigned int slot)
 {
@@ -96,7 +97,7 @@ mix(uint64_t value)
 	return value ^ value >> 32;
 }
 
-/* Returns false for what is never limited. */
+/* Returns false for a peer that is never limited. */
 static bool
 peer_key(const struct shm *shm, unsigned int slot, const struct sockaddr *peer,
     uint64_t *ret_key)

@@ -1,4 +1,7 @@
-/* shm_internal.h: what lies in the shared memory: for shm.c and shm_count.c. */
+/*
+ * shm_internal.h: what is in the shared memory, for the shm files and
+ * versions.c.
+ */
 
 #ifndef SLUICE_SHM_INTERNAL_H
 #define SLUICE_SHM_INTERNAL_H
@@ -16,7 +19,7 @@
 #define SHM_PAGE 4096
 #define SHM_BUCKETS 4096   /* per worker */
 #define SHM_BUCKET_SIZE 64 /* entries per bucket: 1 KiB to look through */
-#define VERSIONS_MAX 8192  /* of all listeners: what is beyond is not shown */
+#define VERSIONS_MAX 8192  /* of all listeners; more are not shown */
 
 /* The master writes it, all workers read it. */
 struct shm_head {
@@ -24,10 +27,10 @@ struct shm_head {
 	/* Goes up with each change of the two below it. */
 	_Atomic uint32_t changes;
 	_Atomic uint32_t shown[WORKERS_MAX]; /* the last row that counts */
-	/* The last that does no more. */
+	/* The last row that no longer counts. */
 	_Atomic uint32_t ended[WORKERS_MAX];
 	_Atomic uint64_t offer[WORKERS_MAX]; /* first id of a block */
-	_Atomic uint32_t bell[WORKERS_MAX];  /* so often it has rung */
+	_Atomic uint32_t bell[WORKERS_MAX];  /* how often it has rung */
 	_Atomic uint32_t given[WORKERS_MAX][LISTENERS_MAX / 32];
 	/*
 	 * How many listeners have had the slot before the present one.  Counts
@@ -52,7 +55,7 @@ struct shm_row {
 	struct version versions[VERSIONS_MAX];
 	struct address_entry addresses[SHM_BUCKETS][SHM_BUCKET_SIZE];
 	struct counts counts[LISTENERS_MAX];
-	/* Apart from those, as most plugins have none. */
+	/* Apart from `counts`, as most plugins have none. */
 	struct counter counters[LISTENERS_MAX][COUNTERS_MAX];
 };
 
@@ -62,7 +65,7 @@ struct shm {
 	unsigned int workers;
 	unsigned int own; /* a worker's; the master has none: `workers` */
 	struct shm_row *own_row;
-	uint32_t changes;	/* of the head, when all that counts was here */
+	uint32_t changes;	/* those of the head when all rows were here */
 	uint64_t id, ids_end;	/* the next one, and the end of its block */
 	uint32_t version_hint;	/* a worker's: no version is free below it */
 	uint64_t offered;	/* master: the first id that nobody was given */

@@ -1,7 +1,7 @@
 /*
  * shm_sum.c: where workers count, and adding up what they have counted.  Only
- * what a worker was given is looked at: a page of the memory exists from the
- * first time on that anybody writes to it, or reads.
+ * the slots that a worker was given are read, since a page of shared memory
+ * takes up memory as soon as it is written or read.
  */
 
 #include <stdatomic.h>
@@ -35,7 +35,7 @@ shm_own_counts(struct shm *shm, unsigned int slot,
 	*ret_counters = shm->own_row->counters[slot];
 	if (atomic_load(&counts->tenancy) == tenancy)
 		return counts;
-	/* Nobody looks at it before the number fits. */
+	/* The counts are not read by others before the number matches. */
 	atomic_store(&counts->named, 0);
 	memset(counts->value, 0, sizeof(counts->value));
 	atomic_store(&counts->tenancy, tenancy);

@@ -1,7 +1,7 @@
 /*
  * versions.h: which versions of its listeners a worker serves, and how many
- * connections each of them has.  It stands in the worker's row of the shared
- * memory, so the master can look at any time, whatever the worker does.
+ * connections each of them has.  The table is in the worker's row of the shared
+ * memory, so the master can read it at any time, whatever the worker does.
  */
 
 #ifndef SLUICE_VERSIONS_H
@@ -27,7 +27,7 @@ struct version {
 struct version *version_add(struct shm *shm, uint64_t code);
 void version_remove(struct shm *shm, struct version *version);
 
-/* Worker: its one writer. */
+/* Worker: add to its connections; nobody else writes them. */
 static inline void
 version_count(struct version *version, int more)
 {

@@ -222,7 +222,7 @@ def test_strangers():
         result = as_user(NOBODY, NOBODY, "", "-s", d.path("control.sock"),
                          "status")
         equal(result.returncode, 3)
-        check("Permission denied; it is for root" in result.stderr,
+        check("Permission denied; only root, its own user" in result.stderr,
               result.stderr)
 
 
