@@ -1,6 +1,6 @@
 /*
  * chargen.c: sends characters without end.  Shows output driven by `drain`:
- * fill the queue until it takes no more, and go on when told that it does.
+ * fill the queue until it takes no more, and go on when `drain` is called.
  */
 
 #include <sluice.h>
@@ -22,8 +22,8 @@ char_at(size_t at)
 }
 
 /*
- * All there is to remember of a connection is how far it is in the pattern,
- * which fits the user pointer itself.
+ * The only state of a connection is its position in the pattern, which fits
+ * into the user pointer itself.
  */
 static void
 fill(struct sl_conn *c)
@@ -34,7 +34,7 @@ fill(struct sl_conn *c)
 
 	for (size_t i = 0; i < sizeof(buf); i++)
 		buf[i] = char_at((at + i) % PATTERN_BYTES);
-	/* The pattern starts anew after each whole buffer. */
+	/* After each whole buffer the pattern starts again. */
 	while ((taken = sl_write(c, buf, sizeof(buf))) == sizeof(buf))
 		;
 	if (taken > 0)
@@ -49,7 +49,7 @@ chargen_open(struct sl_conn *c)
 	return 0;
 }
 
-/* RFC 864: what arrives is thrown away. */
+/* RFC 864: input is thrown away. */
 static ssize_t
 chargen_data(struct sl_conn *c, const void *buf, size_t len)
 {

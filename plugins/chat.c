@@ -1,6 +1,6 @@
 /*
  * chat.c: one room.  Shows state of a connection (its nick) and of a service
- * (the room), and a broadcast in which a slow member holds nobody up: beyond
+ * (the room), and a broadcast that a slow member does not delay: beyond
  * limits.write_queue it misses messages, and is told so when it has caught up.
  *
  * Without SL_MANY_WORKERS one worker serves the whole room.
@@ -19,7 +19,7 @@
 #define LINE_BYTES (TEXT_MAX + NICK_MAX + 96)
 
 struct room {
-	unsigned int guests; /* so far: the next one's number */
+	unsigned int guests; /* the number of the last guest */
 	unsigned int members;
 };
 
@@ -28,7 +28,7 @@ struct member {
 };
 
 static const struct sl_option options[] = {
-	{ "motd", SL_OPTION_STRING, "welcome", "said to each who joins" },
+	{ "motd", SL_OPTION_STRING, "welcome", "sent to each new member" },
 	{ 0 },
 };
 
@@ -70,7 +70,7 @@ tellf(struct sl_conn *c, const char *fmt, ...)
 	sl_send(c, line, strlen(line));
 }
 
-/* The same to everybody else in the room. */
+/* The same, to all other members of the room. */
 SL_PRINTF(2, 3)
 static void
 tell_others(struct sl_conn *from, const char *fmt, ...)
@@ -84,7 +84,7 @@ tell_others(struct sl_conn *from, const char *fmt, ...)
 	sl_broadcast(sl_service(from), line, strlen(line), from);
 }
 
-/* Something did not fit in its queue, which has drained now. */
+/* A message did not fit into its queue, which has drained now. */
 static void
 chat_drain(struct sl_conn *c)
 {
@@ -164,21 +164,21 @@ leave(struct sl_conn *c)
 	struct member *m = sl_data(c);
 
 	if (m == NULL)
-		return; /* said goodbye before */
+		return; /* it has left already, by /quit */
 	tell_others(c, "* %s left\n", m->nick);
 	room->members--;
 	sl_set_data(c, NULL);
 	free(m);
 }
 
-/* Returns whether there may be another. */
+/* Returns whether another line may follow. */
 static bool
 take_line(struct sl_conn *c, const char *text)
 {
 	struct member *m = sl_data(c);
 
 	if (strcmp(text, "/quit") == 0) {
-		/* The room need not wait until the peer has closed, too. */
+		/* Tell the room now, not when the peer has closed as well. */
 		leave(c);
 		sl_close(c);
 		return false;
@@ -194,7 +194,7 @@ take_line(struct sl_conn *c, const char *text)
 	return true;
 }
 
-/* A line that never ends is the daemon's business: limits.read_buffer. */
+/* The daemon deals with a line that never ends: limits.read_buffer. */
 static ssize_t
 chat_data(struct sl_conn *c, const void *buf, size_t len)
 {

@@ -1,4 +1,4 @@
-/* discard.c: takes everything, says nothing.  Shows the least a plugin is. */
+/* discard.c: takes everything, says nothing.  Shows the smallest plugin. */
 
 #include <sluice.h>
 

@@ -1,11 +1,11 @@
-/* echo.c: sends back what it gets.  Shows backpressure in one line. */
+/* echo.c: sends back its input.  Shows backpressure in one line. */
 
 #include <sluice.h>
 
 static ssize_t
 echo_data(struct sl_conn *c, const void *buf, size_t len)
 {
-	/* What did not fit is kept, and presented again once there is room. */
+	/* Input that did not fit is presented again when there is room. */
 	return sl_write(c, buf, len);
 }
 

@@ -1,7 +1,7 @@
 /*
  * lines.c: answers each line with its number and its length.  Shows framing:
- * `data` consumes whole lines only, and the daemon keeps the rest in front of
- * what arrives next.
+ * `data` consumes whole lines only; the daemon keeps the rest and presents it
+ * again together with the input that follows.
  */
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #define ANSWER_MAX 64 /* two 64-bit numbers and the words around them */
 
 struct reader {
-	uint64_t number; /* of lines so far */
+	uint64_t number; /* of lines that were answered */
 };
 
 static const struct sl_option options[] = {
@@ -52,17 +52,17 @@ answer(struct sl_conn *c, const char *text, size_t len)
 	if (taken == (ssize_t)len)
 		return true;
 	/*
-	 * The rest goes above the high mark, so that no half answer has to be
-	 * remembered.  The write was short: the daemon comes again once there
-	 * is room, with the lines that are left.  If not even that has room,
-	 * half an answer is out, and nothing sensible can follow it.
+	 * Send the rest above the high mark, so that no half answer has to be
+	 * remembered.  Since the write was short, the daemon presents the lines
+	 * that are left when there is room.  If even sl_send() has no room, half
+	 * an answer has been sent and nothing sensible can follow it.
 	 */
 	if (taken >= 0 && sl_send(c, text + taken, len - (size_t)taken) == -1)
 		sl_terminate(c);
 	return false;
 }
 
-/* Without the return in front of its end. */
+/* The length of a line without a carriage return at its end. */
 static size_t
 length(const char *line, const char *end)
 {
