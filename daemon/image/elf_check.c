@@ -1,6 +1,6 @@
 /*
- * elf_check.c: finds what would crash dlopen(), which trusts the headers and
- * maps what they say: in a file that is cut short it gets a SIGBUS.
+ * elf_check.c: finds what would crash dlopen().  It trusts the headers and maps
+ * what they say, and in a file that is cut short it gets a SIGBUS.
  */
 
 #include "image/elf_check.h"
@@ -36,7 +36,7 @@ is_static_tls(unsigned int type)
 #endif
 }
 
-/* Without the header the loader makes the stack executable. */
+/* Without this program header the loader makes the stack executable. */
 static int
 check_stack(const struct elf_file *elf, struct error *err)
 {
@@ -48,8 +48,7 @@ check_stack(const struct elf_file *elf, struct error *err)
 	if (stack)
 		return 0;
 	return error_set(err,
-	    "%s: wants an executable stack; "
-	    "link it with -z noexecstack",
+	    "%s: wants an executable stack; link it with -z noexecstack",
 	    elf->path);
 }
 
@@ -64,7 +63,7 @@ check_sections(const struct elf_file *elf, struct error *err)
 	ElfW(Shdr) names;
 
 	if (head->e_shoff == 0 || head->e_shnum == 0)
-		return 0; /* stripped of them */
+		return 0; /* they were stripped */
 	if (head->e_shentsize != sizeof(names) ||
 	    !elf_file_within(elf, head->e_shoff,
 		(uint64_t)head->e_shnum * sizeof(names)))
@@ -78,8 +77,7 @@ check_sections(const struct elf_file *elf, struct error *err)
 	if (names.sh_type != SHT_STRTAB ||
 	    !elf_file_within(elf, names.sh_offset, names.sh_size))
 		return error_set(err,
-		    "%s: is not whole: its section headers "
-		    "are damaged",
+		    "%s: is not whole: its section headers are damaged",
 		    elf->path);
 	return 0;
 }

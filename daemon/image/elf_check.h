@@ -1,4 +1,4 @@
-/* elf_check.h: can the dynamic loader load this file without harm? */
+/* elf_check.h: can the dynamic loader safely load this file? */
 
 #ifndef SLUICE_ELF_CHECK_H
 #define SLUICE_ELF_CHECK_H

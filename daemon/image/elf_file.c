@@ -9,9 +9,12 @@
 #include "base/error.h"
 #include "base/memfd.h"
 
-#define DYNAMIC_MAX 65536 /* entries; usual are thirty */
+#define DYNAMIC_MAX 65536 /* entries; thirty are usual */
 
-/* Our own header, from the linker: what this machine and class are. */
+/*
+ * Our own header, from the linker.  It tells the machine and class of this
+ * process.
+ */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 bool
@@ -25,8 +28,8 @@ elf_file_cut_short(const struct elf_file *elf, const char *what,
     struct error *err)
 {
 	return error_set(err,
-	    "%s: is cut short: it has %llu bytes, and its %s "
-	    "would lie behind them",
+	    "%s: is cut short: it has %llu bytes, and its %s would lie beyond "
+	    "them",
 	    elf->path, (unsigned long long)elf->size, what);
 }
 
@@ -39,24 +42,21 @@ check_kind(const struct elf_file *elf, struct error *err)
 	    head->e_ident[EI_DATA] != ours->e_ident[EI_DATA] ||
 	    head->e_machine != ours->e_machine)
 		return error_set(err,
-		    "%s: is built for another machine "
-		    "(ELF machine %u, class %u; this one is %u, class %u)",
+		    "%s: is built for another machine (ELF machine %u, class "
+		    "%u; this one is %u, class %u)",
 		    elf->path, head->e_machine, head->e_ident[EI_CLASS],
 		    ours->e_machine, ours->e_ident[EI_CLASS]);
 	if (head->e_type == ET_REL)
 		return error_set(err,
-		    "%s: is an object file (.o); "
-		    "link it with -shared",
+		    "%s: is an object file (.o); link it with -shared",
 		    elf->path);
 	if (head->e_type != ET_DYN)
 		return error_set(err,
-		    "%s: is not a shared object; "
-		    "link it with -shared",
+		    "%s: is not a shared object; link it with -shared",
 		    elf->path);
 	if (head->e_phentsize != sizeof(ElfW(Phdr)) || head->e_phnum == 0)
 		return error_set(err,
-		    "%s: has no program headers; "
-		    "the file is damaged",
+		    "%s: has no program headers; the file is damaged",
 		    elf->path);
 	return 0;
 }
@@ -72,15 +72,15 @@ read_head(struct elf_file *elf, struct error *err)
 		return error_sys(err, "%s", elf->path);
 	if (memcmp(elf->head.e_ident, ELFMAG, SELFMAG) != 0)
 		return error_set(err,
-		    "%s: is not a shared object: "
-		    "it does not begin as an ELF file",
+		    "%s: is not a shared object: it does not begin as an ELF "
+		    "file",
 		    elf->path);
 	if (elf->size < sizeof(elf->head))
 		return elf_file_cut_short(elf, "header", err);
 	return check_kind(elf, err);
 }
 
-/* A new array, read from an offset that lies in the file. */
+/* Read a new array from an offset that lies in the file. */
 static void *
 read_array(const struct elf_file *elf, uint64_t offset, size_t len,
     struct error *err)
@@ -134,9 +134,7 @@ read_dynamic(struct elf_file *elf, struct error *err)
 
 	if (segment == NULL || find_segment(elf, PT_LOAD) == NULL)
 		return error_set(err,
-		    "%s: has nothing to load; "
-		    "the file is damaged",
-		    elf->path);
+		    "%s: has nothing to load; the file is damaged", elf->path);
 	count = segment->p_filesz / sizeof(*elf->dynamic);
 	if (count > DYNAMIC_MAX)
 		return error_set(err,

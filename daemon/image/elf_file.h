@@ -13,7 +13,7 @@
 
 struct error;
 
-#define ELF_STRING_MAX 4096 /* longer names are damage */
+#define ELF_STRING_MAX 4096 /* a longer name means damage */
 
 struct elf_file {
 	const char *path; /* borrowed, for messages */
@@ -26,9 +26,9 @@ struct elf_file {
 };
 
 /*
- * Read its header, its segments and its dynamic section.  Refuses what is not
- * a shared object for this machine, and what is cut short.  Returns 0, or -1
- * with one sentence that begins with path; elf_file_done() is fine then, too.
+ * Read the header, the segments and the dynamic section.  Refuses what is not a
+ * shared object for this machine, and what is cut short.  Returns 0, or -1 with
+ * one sentence that begins with path; elf_file_done() may be called then, too.
  */
 int elf_file_read(struct elf_file *elf, const char *path, int fd, uint64_t size,
     struct error *err);

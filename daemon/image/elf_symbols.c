@@ -1,7 +1,7 @@
 /*
- * elf_symbols.c: only the hash tables tell how many symbols there are: the old
- * one has a chain for each symbol, the GNU one has chains of neighbours, of
- * which the last is marked.
+ * elf_symbols.c: only the hash tables tell how many symbols there are.  The old
+ * table has a chain entry for each symbol.  The GNU table has chains of
+ * neighbours, and marks the last of each.
  */
 
 #include "image/elf_symbols.h"
@@ -74,7 +74,10 @@ count_old(const struct elf_file *elf, uint64_t table, uint64_t *ret_count)
 	return last == 0 || last < head[1];
 }
 
-/* Of both tables the loader takes the GNU one; without any it finds nothing. */
+/*
+ * If there are both tables the loader takes the GNU one; without any it finds
+ * no symbol.
+ */
 static bool
 find_table(const struct elf_file *elf, uint64_t *ret_symbols,
     uint64_t *ret_count)

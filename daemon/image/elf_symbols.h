@@ -16,9 +16,9 @@ enum elf_symbols {
 };
 
 /*
- * Does it define one of binding STB_GNU_UNIQUE?  Goes by the hash tables, as
- * the loader does: section headers may be stripped.  ret_name: where its name
- * stands, for elf_file_string().
+ * Does it define a symbol of binding STB_GNU_UNIQUE?  Uses the hash tables, as
+ * the loader does, since section headers may be stripped.  ret_name: where its
+ * name stands, for elf_file_string().
  */
 enum elf_symbols elf_symbols_unique(const struct elf_file *elf,
     uint64_t *ret_name);

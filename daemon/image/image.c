@@ -17,7 +17,7 @@
 #include "base/memfd.h"
 #include "image/elf_check.h"
 
-#define COPY_SIZE (256 << 10) /* few enough calls, little enough memory */
+#define COPY_SIZE (256 << 10) /* few calls, and little memory */
 
 static int
 check_file(const char *path, const struct stat *st, struct error *err)
@@ -30,16 +30,15 @@ check_file(const char *path, const struct stat *st, struct error *err)
 		return error_set(err, "%s: is empty", path);
 	if (st->st_size > IMAGE_SIZE_MAX)
 		return error_set(err,
-		    "%s: has %lld bytes, and a plugin may "
-		    "have at most %u",
+		    "%s: has %lld bytes, and a plugin may have at most %u",
 		    path, (long long)st->st_size, IMAGE_SIZE_MAX);
 	return 0;
 }
 
 /*
- * Was it written to in between?  st_ctime also changes when a writer sets
- * st_mtime back; but it changes as well, without new bytes, when the file gets
- * another owner or another file is renamed over it.
+ * Are the bytes still the same?  st_ctime also notices a writer that sets
+ * st_mtime back.  But it changes without new bytes, too: when the file gets
+ * another owner, or when another file is renamed over it.
  */
 static bool
 same_bytes(const struct stat *a, const struct stat *b)
@@ -48,7 +47,10 @@ same_bytes(const struct stat *a, const struct stat *b)
 	    a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
 	    a->st_mtim.tv_nsec != b->st_mtim.tv_nsec)
 		return false;
-	/* 0: at our first look the kernel may still have been writing. */
+	/*
+	 * A change of links, mode or owner explains a new st_ctime.  If no link
+	 * is left, that change may have been under way at our first look.
+	 */
 	if (b->st_nlink == 0 || a->st_nlink != b->st_nlink ||
 	    a->st_mode != b->st_mode || a->st_uid != b->st_uid ||
 	    a->st_gid != b->st_gid)
@@ -118,9 +120,9 @@ copy_and_hash(const char *path, int file, struct image *image,
 }
 
 /*
- * Is it unchanged?  While another file is being renamed over it, fstat(2) may
- * return the new st_ctime with the old number of links.  A moment later both
- * are new, and the file counts as unchanged.
+ * Is the file unchanged?  While another file is being renamed over it, fstat(2)
+ * may return the new st_ctime with the old number of links.  A moment later
+ * both are new, and then the file counts as unchanged.
  */
 static int
 look_again(const char *path, int file, const struct stat *before,
@@ -156,8 +158,8 @@ copy_whole(const char *path, int file, struct image *image, struct error *err)
 		return -1;
 	if (!same || image->size != (uint64_t)before.st_size)
 		return error_set(err,
-		    "%s: changed while it was read; "
-		    "write a new file and rename it into place",
+		    "%s: changed while it was read; write a new file and "
+		    "rename it into place",
 		    path);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * libraries.c: from DT_NEEDED to files.  $ORIGIN is the directory that a file
- * really lies in, behind all links.
+ * really lies in, after all links are followed.
  */
 
 #include "image/libraries.h"
@@ -123,7 +123,7 @@ static int
 too_many(const struct finder *finder, const char *name)
 {
 	return error_set(finder->err,
-	    "%s: is one library too many; a plugin may have %d", name,
+	    "%s: is one library too many; a plugin can have at most %d", name,
 	    LIBRARIES_MAX);
 }
 
@@ -165,8 +165,8 @@ missing(const struct finder *finder, const struct object *object,
 		dirs = object->needs.rpath;
 	if (name[0] == '/')
 		return error_set(finder->err,
-		    "%s: cannot be loaded: it needs %s, which is not a library "
-		    "for this machine, or not there",
+		    "%s: cannot be loaded: it needs %s, which does not exist "
+		    "or is not a library for this machine",
 		    object->path, name);
 	if (dirs == NULL)
 		return error_set(finder->err,
@@ -187,14 +187,15 @@ two_of_a_name(const struct finder *finder, const struct object *object,
 {
 	return error_set(finder->err,
 	    "%s: cannot be loaded: it needs %s as %s, but that is the name of "
-	    "a library of the system (%s), and a process has one of a name; "
-	    "link it into the plugin statically, or give it another soname",
+	    "a library of the system (%s), and a process can load only one of "
+	    "each name; link it into the plugin statically, or give it "
+	    "another soname",
 	    object->path, name, path, system);
 }
 
 /*
- * Without a soname it is found only by what needs it; with another soname it is
- * not what was asked for.
+ * A library without a soname is found only by the object that needs it.  One
+ * with another soname is not the one that was asked for.
  */
 static int
 check_soname(const struct finder *finder, const struct object *object,
@@ -220,7 +221,7 @@ look_at(const struct finder *finder, struct object *object, int file,
 	    image->size, finder->err);
 }
 
-/* Copy a library, and all that it needs in front of it. */
+/* Copy a library, after all libraries that it needs itself. */
 static int
 take(struct finder *finder, const struct object *by, const char *name,
     const char *path)
@@ -255,7 +256,7 @@ take(struct finder *finder, const struct object *by, const char *name,
 	return library != NULL ? 0 : -1;
 }
 
-/* Linked by its path, as one without a soname can be. */
+/* The library was linked by its path, as one without a soname can be. */
 static int
 need_path(struct finder *finder, const struct object *object, const char *name)
 {
@@ -332,7 +333,7 @@ visit(struct finder *finder, const struct object *object)
 	return 0;
 }
 
-/* A later object that needs that name would get the plugin. */
+/* A later object that needs a library of that name would get the plugin. */
 static int
 check_own_name(struct finder *finder, const struct object *object)
 {

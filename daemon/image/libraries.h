@@ -18,7 +18,7 @@ struct error;
 #define LIBRARIES_MAX 64 /* of one plugin */
 
 struct library_file {
-	char *name;	    /* by which it is needed */
+	char *name;	    /* the name that it is needed by */
 	bool named;	    /* the name is its DT_SONAME; else it has none */
 	char *path;	    /* its file */
 	struct image image; /* fd -1: it is the system's */
@@ -32,10 +32,11 @@ struct libraries {
 
 struct library_ops {
 	/*
-	 * Open a file for reading.  -1 with one sentence that begins with it.
+	 * Open a file for reading.  -1 with one sentence that begins with its
+	 * path.
 	 */
 	int (*open)(void *arg, const char *path, struct error *err);
-	/* Told of each file that would be used if it existed; or NULL. */
+	/* Called with each file that would be used if it existed; or NULL. */
 	void (*on_candidate)(void *arg, const char *path);
 };
 

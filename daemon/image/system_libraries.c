@@ -1,7 +1,7 @@
 /*
  * system_libraries.c: what ldconfig(8) has found.  The cache is a sorted list
- * for all machines that this one can run; it is read as a list, and each file
- * is checked.
+ * for every kind of machine that this one can run.  So it is read from the
+ * beginning, and each file is checked.
  */
 
 #include "image/system_libraries.h"
@@ -21,7 +21,7 @@
 
 #define CACHE_FILE "/etc/ld.so.cache"
 #define CACHE_MAGIC "glibc-ld.so.cache1.1"
-#define CACHE_MAX (64 << 20) /* usual are 100 KiB */
+#define CACHE_MAX (64 << 20) /* 100 KiB are usual */
 
 /* The format of the file, which has no manual page. */
 struct cache_head {
@@ -173,7 +173,7 @@ find_in_cache(const struct system_libraries *libraries, const char *wanted)
 	return NULL;
 }
 
-/* The loader uses what is loaded already before it searches.  Runs no code. */
+/* Before it searches, the loader uses what is loaded already.  Runs no code. */
 static char *
 find_loaded(const char *name)
 {

@@ -24,7 +24,7 @@ void system_libraries_close(struct system_libraries *libraries);
 char *system_libraries_find(const struct system_libraries *libraries,
     const char *name);
 
-/* Could this machine's loader take the file, by the first look? */
+/* Does the file look as if this machine's loader could load it? */
 bool system_libraries_fits(const char *path);
 
 #endif

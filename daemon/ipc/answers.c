@@ -1,8 +1,8 @@
 /*
  * answers.c: messages in shared memory, one after the other in a ring.  With
  * the usual ways a child could hold up the master.  A unix socket brings
- * descriptors, and the child may make it slow to close one.  A pipe
- * has a lock, and its writer holds it while it waits for its own memory.
+ * descriptors, and the child can make it slow to close one.  A pipe has a lock,
+ * and its writer holds it while it waits for its own memory.
  *
  * The bytes in the ring are not trusted, and may change at any time.  So they
  * are copied out once, and only the copy is used.
