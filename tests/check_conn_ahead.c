@@ -186,6 +186,186 @@ START_TEST(a_short_write_between_slices_waits_for_the_drain)
 }
 END_TEST
 
+/* As much in one read as the socket of the peer takes. */
+#define BULK 100000
+
+static void
+send_bulk(int fd)
+{
+	int size = 4 * BULK;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(sl_fd(plugin.conn), SOL_SOCKET, SO_SNDBUF, &size,
+	    sizeof(size));
+	ck_assert_int_eq(send(fd, bytes, BULK, 0), BULK);
+}
+
+START_TEST(large_writes_of_shown_input_leave_64_kib_at_a_time)
+{
+	static char got[BULK];
+	int fd = begin_with(measuring_echo, 16384);
+
+	conn_under(plugin.conn, &counting);
+	send_bulk(fd);
+	worker_pass(true);
+	if (worker_stream == stream_plain) {
+		ck_assert_uint_eq(recvs, 1);
+		ck_assert_uint_eq(sends, 2);
+		ck_assert_uint_eq(sl_bytes_written(plugin.conn), BULK);
+	}
+	peer_read(fd, got, BULK);
+	ck_assert_mem_eq(got, bytes, BULK);
+	close(fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+/* The next read of any connection is into the same memory. */
+static void
+read_something_else(struct sl_conn *other, int other_fd)
+{
+	static char noise[2 * BULK];
+
+	memset(noise, '!', sizeof(noise));
+	sl_pause(other); /* so that nothing is read before it is all there */
+	worker_idle();
+	send(other_fd, noise, sizeof(noise), MSG_DONTWAIT);
+	sl_resume(other);
+	worker_idle();
+	while (recv(other_fd, noise, sizeof(noise), MSG_DONTWAIT) > 0)
+		worker_idle();
+}
+
+START_TEST(unsent_shown_input_outlives_the_next_read)
+{
+	static char got[BULK];
+	int other_fd = begin_with(measuring_echo, 16384), fd;
+	struct sl_conn *other = plugin.conn;
+
+	fd = worker_connect();
+	send_bulk(fd);
+	small_buffers(fd);
+	worker_pass(true);
+	ck_assert_uint_gt(sl_queued(plugin.conn), 0);
+	read_something_else(other, other_fd);
+	peer_read(fd, got, BULK);
+	ck_assert_mem_eq(got, bytes, BULK);
+	close(fd);
+	close(other_fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+static struct sl_conn *forward_to;
+
+static ssize_t
+forwarding(struct sl_conn *c, const void *buf, size_t len)
+{
+	if (c == forward_to)
+		return (ssize_t)len;
+	return sl_send(forward_to, buf, len) == 0 ? (ssize_t)len : -1;
+}
+
+/* Returns the peer of the one that gets all; the other one's in ret_fd. */
+static int
+begin_forwarding(
+    ssize_t (*data)(struct sl_conn *c, const void *buf, size_t len),
+    int *ret_fd)
+{
+	int to = begin_with(data, 16384);
+
+	forward_to = plugin.conn;
+	*ret_fd = worker_connect();
+	return to;
+}
+
+START_TEST(shown_input_may_be_written_to_another_connection)
+{
+	static char got[BULK];
+	int fd, size = 4096, to = begin_forwarding(forwarding, &fd);
+
+	conn_under(forward_to, &counting);
+	setsockopt(sl_fd(forward_to), SOL_SOCKET, SO_SNDBUF, &size,
+	    sizeof(size));
+	send_bulk(fd);
+	worker_pass(true);
+	read_something_else(plugin.conn, fd);
+	peer_read(to, got, BULK);
+	ck_assert_mem_eq(got, bytes, BULK);
+	close(fd);
+	close(to);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+static ssize_t
+forwarding_twice(struct sl_conn *c, const void *buf, size_t len)
+{
+	ssize_t n = (ssize_t)len;
+
+	if (c == plugin.conn && forward_to != NULL)
+		n = forwarding(c, buf, len);
+	if (++plugin.input_len == 2) {
+		sl_terminate(forward_to);
+		forward_to = NULL; /* not ours after this pass */
+	}
+	return n;
+}
+
+START_TEST(a_reset_drops_shown_input_that_was_written)
+{
+	int fd, to = begin_forwarding(forwarding_twice, &fd);
+
+	send_bulk(fd);
+	worker_pass(true);
+	worker_idle();
+	ck_assert_ptr_null(strchr(plugin.calls, 'x'));
+	close(fd);
+	close(to);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
+static ssize_t
+framing(struct sl_conn *c, const void *buf, size_t len)
+{
+	ck_assert_int_eq(sl_write(c, "<", 1), 1);
+	ck_assert_int_eq(sl_write(c, buf, len), (ssize_t)len);
+	ck_assert_int_eq(sl_write(c, ">", 1), 1);
+	return (ssize_t)len;
+}
+
+START_TEST(shown_input_keeps_its_place_among_other_writes)
+{
+	static char got[BULK + 14];
+	size_t at = 0;
+	int fd = begin_with(framing, 16384);
+
+	send_bulk(fd);
+	worker_idle();
+	peer_read(fd, got, 2); /* frames of the cruel transport are others */
+	if (worker_stream == stream_plain) {
+		peer_read(fd, got + 2, sizeof(got) - 2);
+		for (size_t left = BULK; left > 0;) {
+			size_t n = left < 16384 ? left : 16384;
+
+			ck_assert_int_eq(got[at], '<');
+			ck_assert_mem_eq(got + at + 1, bytes + BULK - left, n);
+			ck_assert_int_eq(got[at + 1 + n], '>');
+			at += n + 2;
+			left -= n;
+		}
+	}
+	close(fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
 START_TEST(what_is_read_ahead_in_all_is_bounded)
 {
 	static struct sl_conn *conns[PAUSED_CONNS];
@@ -232,6 +412,11 @@ main(void)
 		a_pause_between_slices_keeps_the_rest_for_resume,
 		a_close_between_slices_shows_no_more,
 		a_short_write_between_slices_waits_for_the_drain,
+		large_writes_of_shown_input_leave_64_kib_at_a_time,
+		unsent_shown_input_outlives_the_next_read,
+		shown_input_may_be_written_to_another_connection,
+		a_reset_drops_shown_input_that_was_written,
+		shown_input_keeps_its_place_among_other_writes,
 		what_is_read_ahead_in_all_is_bounded,
 		NULL,
 	};

@@ -70,12 +70,55 @@ START_TEST(a_write_that_takes_nothing_fails_with_enomem)
 }
 END_TEST
 
+static ssize_t
+echo_without_memory(struct sl_conn *c, const void *buf, size_t len)
+{
+	ssize_t n = sl_write(c, buf, len);
+
+	/* The reference to it is made.  Over the other transport there is none. */
+	failing = worker_stream == stream_plain;
+	return n;
+}
+
+static void
+error_with_memory(struct sl_conn *c, const struct sl_error *err)
+{
+	failing = false;
+	on_error(c, err);
+}
+
+/* It was taken, and the memory that it stands in is read into again. */
+START_TEST(input_written_back_that_cannot_be_copied_ends_it)
+{
+	struct sl_handlers handlers = full;
+	int fd;
+
+	handlers.data = echo_without_memory;
+	handlers.error = error_with_memory;
+	begin(&handlers);
+	worker_settings()->limits.read_buffer = 16384;
+	fd = worker_connect();
+	ck_assert_int_eq(send(fd, bytes, 20000, 0), 20000);
+	small_buffers(fd);
+	worker_pass(true);
+	failing = false;
+	if (worker_stream == stream_plain) {
+		ck_assert_uint_eq(plugin.error_why, SL_WHY_MEMORY);
+		ck_assert_ptr_null(plugin.conn);
+	}
+	close(fd);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
 		a_write_that_runs_out_of_memory_is_short_and_owes_a_drain,
 		a_write_that_takes_nothing_fails_with_enomem,
+		input_written_back_that_cannot_be_copied_ends_it,
 		NULL,
 	};
 

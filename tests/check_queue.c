@@ -225,6 +225,81 @@ START_TEST(without_memory_a_queue_stays_as_it_is)
 }
 END_TEST
 
+/* What is lent is pattern[at..at + len), and stands behind all before it. */
+static void
+put_lent(struct queue *queue, const unsigned char *from, size_t at, size_t len)
+{
+	ck_assert_int_eq(queue_put_lent(queue, from + at, len), 0);
+	ck_assert_uint_eq(queue->bytes, at + len);
+}
+
+START_TEST(lent_bytes_are_copied_once_the_loan_ends)
+{
+	static unsigned char lent[sizeof(pattern)];
+	struct queue queue = { 0 };
+	struct iovec iov[8];
+
+	memcpy(lent, pattern, sizeof(pattern));
+	put_lent(&queue, lent, 0, 20000);
+	put_lent(&queue, lent, 20000, 20000);
+	ck_assert_int_eq(queue_iov(&queue, iov, 8), 1);
+	ck_assert_ptr_eq(iov[0].iov_base, lent);
+	ck_assert_int_eq(queue_put(&queue, pattern + 40000, 10), 0);
+	put_lent(&queue, lent, 40010, 30000);
+	queue_consume(&queue, 5);
+	ck_assert_int_eq(queue_end_loan(&queue), 0);
+	memset(lent, 0, sizeof(lent));
+	ck_assert_uint_eq(queue.bytes, 70005);
+	ck_assert_int_eq(queue_put(&queue, pattern + 70010, 10), 0);
+	for (size_t at = 5; at < 70020;) {
+		queue_iov(&queue, iov, 8);
+		ck_assert_mem_eq(iov[0].iov_base, pattern + at, iov[0].iov_len);
+		at += iov[0].iov_len;
+		queue_consume(&queue, iov[0].iov_len);
+	}
+	ck_assert_ptr_null(queue.tail);
+	queue_pool_done();
+}
+END_TEST
+
+START_TEST(without_lent_bytes_the_end_of_a_loan_changes_nothing)
+{
+	struct queue queue = { 0 };
+	struct chunk *head;
+
+	ck_assert_int_eq(queue_end_loan(&queue), 0);
+	ck_assert_int_eq(queue_put(&queue, pattern, 40000), 0);
+	head = queue.head;
+	ck_assert_int_eq(queue_end_loan(&queue), 0);
+	ck_assert_ptr_eq(queue.head, head);
+	drain_in_steps(&queue, 40000, 777);
+	queue_pool_done();
+}
+END_TEST
+
+START_TEST(without_memory_a_loan_is_refused_and_does_not_end)
+{
+	struct queue queue = { 0 };
+	int rc, error;
+
+	ck_assert_int_eq(queue_put(&queue, pattern, 10), 0);
+	put_lent(&queue, pattern, 10, 40000);
+	mallocs_left = 2;
+	rc = queue_end_loan(&queue);
+	error = errno;
+	mallocs_left = -1;
+	ck_assert_int_eq(rc, -1);
+	ck_assert_int_eq(error, ENOMEM);
+	drain_in_steps(&queue, 40010, 777);
+	mallocs_left = 0;
+	rc = queue_put_lent(&queue, pattern, 9000);
+	mallocs_left = -1;
+	ck_assert_int_eq(rc, -1);
+	ck_assert_uint_eq(queue.bytes, 0);
+	queue_pool_done();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -238,6 +313,9 @@ main(void)
 		a_sent_part_of_a_shared_message_is_freed,
 		a_shared_message_may_be_put_in_part,
 		without_memory_a_queue_stays_as_it_is,
+		lent_bytes_are_copied_once_the_loan_ends,
+		without_lent_bytes_the_end_of_a_loan_changes_nothing,
+		without_memory_a_loan_is_refused_and_does_not_end,
 		NULL,
 	};
 

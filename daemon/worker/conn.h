@@ -264,6 +264,14 @@ int conn_send_message(struct sl_conn *conn, struct message *message);
 /* A write came up short: `drain` is to follow. */
 void conn_owe_drain(struct sl_conn *conn);
 /*
+ * Until conn_end_loan() the len bytes at buf do not change, so a write of some
+ * of them need neither leave at once nor be copied.  The first connection that
+ * writes some borrows them, and no other does.
+ */
+void conn_lend(const void *buf, size_t len);
+/* Sends what was borrowed.  What the kernel does not take then is copied. */
+void conn_end_loan(void);
+/*
  * Offer the queue to the transport, up to the budget of a turn.  Causes no
  * callback.
  */

@@ -92,7 +92,7 @@ show_on(struct sl_conn *conn, const unsigned char *buf, size_t len,
 	return conn->in == HALF_OPEN ? (ssize_t)done + used : -1;
 }
 
-/* The same of input in the shared buffer: keep what is left of it. */
+/* The same for input in the shared buffer: what is not consumed is kept. */
 __attribute__((noinline)) static void
 show_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
     size_t shown, ssize_t used)
@@ -102,6 +102,16 @@ show_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
 	    input_keep(&conn->input, buf + used, len - used,
 		conn->endpoint->limits->read_buffer) == -1)
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
+}
+
+/* More than is shown at once.  Writes of the slices leave together. */
+__attribute__((noinline)) static void
+show_slices(struct sl_conn *conn, const unsigned char *buf, size_t len,
+    size_t shown)
+{
+	conn_lend(buf, len);
+	show_rest(conn, buf, len, shown, callback_data(conn, buf, shown));
+	conn_end_loan();
 }
 
 void
@@ -268,9 +278,13 @@ take(struct sl_conn *conn, const unsigned char *buf, size_t n)
 		conn_represent(conn);
 	} else {
 		shown = slice(conn, n);
-		used = callback_data(conn, buf, shown);
-		if (used != (ssize_t)n)
-			show_rest(conn, buf, n, shown, used);
+		if (shown < n) {
+			show_slices(conn, buf, n, shown);
+		} else {
+			used = callback_data(conn, buf, n);
+			if (used != (ssize_t)n)
+				show_rest(conn, buf, n, n, used);
+		}
 	}
 	conn_flush(conn);
 }

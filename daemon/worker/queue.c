@@ -1,7 +1,8 @@
 /*
- * queue.c: output that waits for the kernel.  Chunks come in few sizes, and a
- * few of each are kept for reuse: most connections need one for the length of
- * a callback only, and an allocation for every message would show.
+ * queue.c: output that waits for the kernel.  Chunks come in three sizes, and
+ * some of each size are kept for reuse.  Most connections need a chunk only
+ * while a callback runs, and an allocation for each message would take
+ * measurable time.
  */
 
 #include "worker/queue.h"
@@ -13,22 +14,23 @@
 
 #include "base/container_of.h"
 
-#define TINY_BYTES 256	  /* one message, to each of many */
+#define TINY_BYTES 256	  /* one short message, on many connections */
 #define SMALL_BYTES 2048  /* a few messages */
-#define LARGE_BYTES 16384 /* bulk: 64 of them fill the largest sendmsg */
+#define LARGE_BYTES 16384 /* bulk; 16 of them go with one sendmsg */
 #define DATA_MAX(bytes) ((bytes) - sizeof(struct chunk))
 #define PIECE_MAX (LARGE_BYTES - sizeof(struct shared))
 
-/* Chunks of one size that wait to be used again. */
+/* Unused chunks of one size, kept for reuse. */
 struct chunk_pool {
 	struct chunk *free;
-	uint32_t room;	/* how many more are kept */
-	uint32_t bytes; /* of a chunk, all in all */
+	uint32_t room;	/* how many more chunks may be kept */
+	uint32_t bytes; /* size of a chunk with its header */
 };
 static struct chunk_pool tiny = { NULL, 1024, TINY_BYTES };
 static struct chunk_pool small = { NULL, 64, SMALL_BYTES };
 static struct chunk_pool large = { NULL, 32, LARGE_BYTES };
 static struct chunk_pool references = { NULL, 0, sizeof(struct chunk) };
+static struct chunk_pool loans = { NULL, 0, sizeof(struct chunk) };
 
 static struct chunk *
 chunk_alloc(struct chunk_pool *pool)
@@ -59,7 +61,10 @@ chunk_of(struct chunk_pool *pool)
 	return chunk;
 }
 
-/* For more than one message: the kernel takes only so many chunks at once. */
+/*
+ * For more than one message.  It is never tiny: one sendmsg takes only a limited
+ * number of chunks.
+ */
 static inline struct chunk *
 chunk_behind(size_t len)
 {
@@ -75,7 +80,7 @@ chunk_first(size_t len)
 
 static void piece_unref(struct shared *piece);
 
-/* It is not kept. */
+/* The chunk is not kept for reuse. */
 __attribute__((noinline, cold)) static void
 chunk_drop(struct chunk *chunk)
 {
@@ -98,7 +103,7 @@ chunk_free(struct chunk *chunk)
 	pool->room--;
 }
 
-/* Chunks that were made for a queue which is not to have them. */
+/* Free chunks that were not appended to a queue after all.  Returns -1. */
 static int
 no_memory(struct chunk *first)
 {
@@ -119,34 +124,51 @@ append(struct queue *queue, struct chunk *first, struct chunk *last, size_t len)
 	queue->bytes += len;
 }
 
+/*
+ * Copy len bytes, which are more than 0, to new chunks, the last of which is
+ * ret_last.  Returns the first one, or NULL with ENOMEM.
+ */
+static struct chunk *
+copy_of(const unsigned char *from, size_t len, struct chunk **ret_last)
+{
+	struct chunk *first = NULL, **link = &first;
+
+	while (len > 0) {
+		struct chunk *chunk = chunk_behind(len);
+		size_t part;
+
+		if (chunk == NULL) {
+			no_memory(first);
+			return NULL;
+		}
+		part = len < chunk->size ? len : chunk->size;
+		memcpy(chunk->data, from, part);
+		chunk->end = part;
+		from += part;
+		len -= part;
+		*link = chunk;
+		link = &chunk->next;
+		*ret_last = chunk;
+	}
+	return first;
+}
+
 /* More than the last chunk has room for. */
 static int __attribute__((noinline))
 put_long(struct queue *queue, const unsigned char *from, size_t len)
 {
-	struct chunk *tail = queue->tail, *first = NULL, **link = &first;
+	struct chunk *tail = queue->tail, *first, *last;
 	size_t n = tail != NULL ? tail->size - tail->end : 0;
-	size_t rest = len - n;
 
 	/* All the memory first, so that a failure leaves no half message. */
-	while (rest > 0) {
-		struct chunk *chunk = chunk_behind(rest);
-		size_t part;
-
-		if (chunk == NULL)
-			return no_memory(first);
-		part = rest < chunk->size ? rest : chunk->size;
-		memcpy(chunk->data, from + len - rest, part);
-		chunk->end = part;
-		rest -= part;
-		*link = chunk;
-		link = &chunk->next;
-		tail = chunk;
+	first = copy_of(from + n, len - n, &last);
+	if (first == NULL)
+		return -1;
+	if (tail != NULL) {
+		memcpy(tail->data + tail->end, from, n);
+		tail->end += n;
 	}
-	if (queue->tail != NULL) {
-		memcpy(queue->tail->data + queue->tail->end, from, n);
-		queue->tail->end += n;
-	}
-	append(queue, first, tail, len);
+	append(queue, first, last, len);
 	return 0;
 }
 
@@ -258,6 +280,54 @@ queue_put_shared(struct queue *queue, struct shared *message, size_t from)
 		link = &last->next;
 	}
 	append(queue, first, last, len);
+	return 0;
+}
+
+int
+queue_put_lent(struct queue *queue, const void *buf, size_t len)
+{
+	struct chunk *tail = queue->tail;
+
+	/* Mostly it stands in memory behind what was lent last. */
+	if (tail != NULL && tail->pool == &loans &&
+	    tail->data + tail->end == buf) {
+		tail->end += len;
+		tail->size = tail->end;
+		queue->bytes += len;
+		return 0;
+	}
+	tail = chunk_of(&loans);
+	if (tail == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	tail->data = (unsigned char *)buf; /* only read */
+	tail->end = tail->size = len;
+	append(queue, tail, tail, len);
+	return 0;
+}
+
+int
+queue_end_loan(struct queue *queue)
+{
+	struct chunk **link = &queue->head, *chunk, *first, *last;
+
+	while ((chunk = *link) != NULL) {
+		if (chunk->pool != &loans) {
+			link = &chunk->next;
+			continue;
+		}
+		first = copy_of(chunk->data + chunk->start,
+		    chunk->end - chunk->start, &last);
+		if (first == NULL)
+			return -1;
+		last->next = chunk->next;
+		if (queue->tail == chunk)
+			queue->tail = last;
+		*link = first;
+		link = &last->next;
+		chunk_free(chunk);
+	}
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /*
  * queue.h: output that waits for the kernel: bytes in chunks, in order.  A chunk
- * has bytes of its own, or is one of several that refer to the same.
+ * has bytes of its own, or refers to bytes that it shares with other queues, or
+ * to bytes that are lent for a short time.
  */
 
 #ifndef SLUICE_QUEUE_H
@@ -14,7 +15,7 @@ struct chunk_pool;
 
 struct chunk {
 	struct chunk *next;
-	unsigned char *data;	 /* bytes, or those of a struct shared */
+	unsigned char *data;	 /* its own bytes, or others' */
 	struct chunk_pool *pool; /* where it goes when it is not needed */
 	uint32_t start, end;	 /* the bytes are data[start..end) */
 	uint32_t size;		 /* of data; how much room there is */
@@ -23,18 +24,21 @@ struct chunk {
 
 /*
  * A message that any number of queues send, in pieces no longer than a chunk: a
- * queue that has not sent the last byte keeps no more than one of them.
+ * queue that still has to send its last byte keeps only the last piece.
  */
 struct shared {
-	struct shared *next; /* of the same message, for its maker alone */
+	struct shared *next; /* the next piece; only the maker uses it */
 	uint32_t refs;
 	uint32_t len;
 	unsigned char bytes[];
 };
 
-/* A copy of buf, until shared_done() and no queue needs it.  NULL: ENOMEM. */
+/*
+ * A copy of buf.  It lives until shared_done() was called and no queue refers
+ * to it.  NULL: ENOMEM.
+ */
 struct shared *shared_new(const void *buf, size_t len);
-/* No other queue will need it.  NULL is fine. */
+/* No further queue will refer to it.  NULL is fine. */
 void shared_done(struct shared *message);
 
 struct queue {
@@ -46,12 +50,25 @@ struct queue {
 int queue_put(struct queue *queue, const void *buf, size_t len);
 
 /*
- * Put the message from `from` on at the end.  Returns 0, or -1 with ENOMEM and
- * no change.  What is shorter than SHARE_MIN is better copied: a chunk that
- * refers takes memory, too, while many short messages have room in one.
+ * Append the message without its first `from` bytes.  Returns 0, or -1 with
+ * ENOMEM and no change.  A message shorter than SHARE_MIN is better copied:
+ * a chunk that refers takes memory, too, and many short messages fit into one
+ * chunk of their own bytes.
  */
 #define SHARE_MIN 1024 /* bytes */
 int queue_put_shared(struct queue *queue, struct shared *message, size_t from);
+
+/*
+ * Append a reference to buf, which is only lent: it must not change until the
+ * queue has sent it, or was cleared, or queue_end_loan() was called.  Returns 0, or -1 with
+ * ENOMEM and no change.
+ */
+int queue_put_lent(struct queue *queue, const void *buf, size_t len);
+/*
+ * Replace references to lent bytes by copies.  Returns 0, or -1 with ENOMEM:
+ * then some may be left, and the caller has to clear the queue.
+ */
+int queue_end_loan(struct queue *queue);
 
 /* Point iov at the first bytes.  Returns how many entries were filled. */
 int queue_iov(const struct queue *queue, struct iovec *iov, int max);
