@@ -83,7 +83,7 @@ line_write(struct log_line *line, uint64_t weight)
 	log_sink_write(line->text, line->length, weight);
 }
 
-/* Logged in front of the first line that gets through again. */
+/* Logged before the first line that gets through again. */
 static void
 tell_lost(void)
 {

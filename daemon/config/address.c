@@ -55,7 +55,10 @@ parse_unix(const char *entry, const char *rest, struct spec *ret,
 			    "socket, not of a directory",
 			    entry);
 	}
-	/* With its NUL (path) or behind one (abstract) it must fit sun_path. */
+	/*
+	 * With a NUL after it (path) or before it (abstract) it must fit in
+	 * sun_path.
+	 */
 	if (strlen(ret->name) >= ADDRESS_NAME_MAX)
 		return error_set(err,
 		    "\"%.40s...\" is too long: the kernel "

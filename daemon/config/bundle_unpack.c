@@ -195,7 +195,7 @@ get_listener(struct unpacker *in, const struct settings *settings,
 	}
 }
 
-/* A library must stand in front of what needs it. */
+/* A library must come before whatever needs it. */
 static void
 get_needs(struct unpacker *in, const struct settings *settings,
     struct image_settings *image)

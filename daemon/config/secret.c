@@ -70,8 +70,8 @@ secret_seal(const struct secret *secret, struct error *err)
 	if (fd == -1)
 		return error_sys(err, "cannot make a memfd for a secret");
 	/*
-	 * A memfd is readable for everybody at first; this mode decides who can
-	 * open it through /proc.
+	 * At first everybody may read a memfd.  This mode decides who can open
+	 * it through /proc.
 	 */
 	if (fchmod(fd, S_IRUSR) == 0 &&
 	    memfd_append(fd, secret->bytes, secret->len) == 0 &&

@@ -18,7 +18,7 @@ struct error;
  * RLIMIT_MEMLOCK allows.
  */
 struct secret {
-	char *bytes; /* len of them are filled, and no NUL is behind them */
+	char *bytes; /* len of them are filled; no NUL follows */
 	size_t len, room;
 };
 

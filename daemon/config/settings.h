@@ -89,14 +89,14 @@ struct image_settings {
 	uint8_t hash[IMAGE_HASH_SIZE]; /* of a plugin: with its libraries */
 	uint64_t size;
 	bool library;
-	/* Of a plugin: all, each behind what it needs itself. */
+	/* Of a plugin: all libraries, each after those that it needs itself. */
 	struct image_need *needs;
 	uint32_t need_count;
 	char *soname; /* or NULL.  Not in the bundle. */
 };
 
 #define SECRETS_MAX 4096 /* of one configuration */
-/* A file whose bytes workers get, in a memfd, and nobody else. */
+/* A file whose bytes only workers get, in a memfd. */
 struct secret_settings {
 	char *path;
 	/* Changes when the bytes change, and reveals nothing of them. */
@@ -141,8 +141,8 @@ struct settings {
 	struct listener_settings *listeners;
 	uint32_t listener_count;
 	/*
-	 * One for each different content; libraries stand in front of what
-	 * needs them.
+	 * One for each different content; libraries come before whatever needs
+	 * them.
 	 */
 	struct image_settings *images;
 	uint32_t image_count;

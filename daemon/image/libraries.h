@@ -25,7 +25,7 @@ struct library_file {
 };
 
 struct libraries {
-	struct library_file *list; /* each behind those that it needs */
+	struct library_file *list; /* each after those that it needs */
 	uint32_t count;
 	char *soname; /* what the plugin calls itself, or NULL */
 };

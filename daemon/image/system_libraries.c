@@ -94,7 +94,7 @@ system_libraries_open(struct system_libraries *libraries)
 	libraries->cache_size = 0;
 	libraries->cache = read_file(CACHE_FILE, &libraries->cache_size);
 	libraries->dirs = default_dirs();
-	/* Before glibc 2.32 an older header stood in front of it. */
+	/* Before glibc 2.32 an older header came first. */
 	begin = libraries->cache == NULL
 	    ? NULL
 	    : memmem(libraries->cache, libraries->cache_size, CACHE_MAGIC,

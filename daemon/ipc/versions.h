@@ -45,7 +45,7 @@ struct version_seen {
 };
 
 /*
- * The next version from *at on, which is moved behind it; begin with 0.
+ * The next version from *at on; *at is moved past it, and begins with 0.
  * Returns false at the end.
  */
 bool version_next(const struct shm *shm, unsigned int worker, uint32_t *at,

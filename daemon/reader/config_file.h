@@ -10,14 +10,14 @@ struct error;
 #define CONFIG_FILE_MAX (1 << 20) /* a larger one is a mistake */
 
 /*
- * All of a regular file, with a NUL behind it; owned by the caller.  NULL: err
+ * Read all of a regular file, and add a NUL; owned by the caller.  NULL: err
  * has a sentence, which does not name the file.  Waits for nothing.
  */
 char *config_file_read(const char *path, size_t *ret_len, struct error *err);
 
 /*
- * Resolve a path that stands in the file `config`: it is relative to that
- * file's directory.  Owned by the caller; NULL: ENOMEM.
+ * Resolve a path that is written in the file `config`: it is relative to the
+ * directory of that file.  Owned by the caller; NULL: ENOMEM.
  */
 char *config_file_path(const char *config, const char *path);
 

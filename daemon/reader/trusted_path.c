@@ -141,7 +141,7 @@ follow(struct walk *walk, const char *name, struct error *err)
 	}
 	if (asprintf(&rest, "%s/%s", target, walk->rest) == -1)
 		return error_set(err, "%s: out of memory", walk->path);
-	/* No slash behind a file. */
+	/* No slash after a file. */
 	if (walk->rest[0] == '\0')
 		rest[len] = '\0';
 	free(walk->rest);
