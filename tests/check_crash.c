@@ -1,4 +1,4 @@
-/* check_crash.c: what a crash report is made of, and what is read of it. */
+/* check_crash.c: how a crash report is written, and how it is read. */
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ begin(size_t room)
 	text = (struct crash_text){ .text = buffer, .room = room };
 }
 
-START_TEST(numbers_are_whole)
+START_TEST(numbers_are_written_in_full)
 {
 	begin(sizeof(buffer) - 1);
 	crash_put_number(&text, 0);
@@ -52,7 +52,7 @@ START_TEST(what_does_not_fit_is_cut_off)
 }
 END_TEST
 
-/* The formatter of signal handlers says what the one of all others says. */
+/* The formatter for signal handlers gives the same text as the ordinary one. */
 static void
 same_text(const struct sockaddr *sa, socklen_t len)
 {
@@ -63,7 +63,7 @@ same_text(const struct sockaddr *sa, socklen_t len)
 	ck_assert_str_eq(buffer, sockaddr_text(sa, len, wanted));
 }
 
-START_TEST(peers_read_as_everywhere)
+START_TEST(peers_have_the_usual_text)
 {
 	static const char *const in6_texts[] = { "::", "::1", "1::", "1::2",
 		"2001:db8::1:0:0:1", "2001:0:0:1:0:0:0:1", "1:2:3:4:5:6:7:8",
@@ -101,7 +101,7 @@ START_TEST(static_functions_have_names)
 
 	ck_assert_int_ne(dladdr((void *)at, &info), 0);
 	base = (uintptr_t)info.dli_fbase;
-	/* As the test was called; under valgrind /proc/self/exe is another. */
+	/* Not /proc/self/exe, which under valgrind is another program. */
 	fd = open(info.dli_fname, O_RDONLY | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	ck_assert(crash_symbol(fd, at + 1 - base, name, &start));
@@ -112,7 +112,7 @@ START_TEST(static_functions_have_names)
 }
 END_TEST
 
-START_TEST(files_that_are_no_elf_have_no_names)
+START_TEST(without_a_good_elf_file_there_are_no_names)
 {
 	char name[SYMBOL_NAME_MAX], bytes[4096];
 	uint64_t start;
@@ -144,14 +144,14 @@ taken(const char *report, uint32_t length)
 	return crash.text;
 }
 
-START_TEST(reports_are_not_believed)
+START_TEST(a_report_is_sanitized)
 {
 	ck_assert_str_eq(taken("", 0), "");
 	ck_assert_str_eq(taken("a\nb\n", 4), "a\nb\n");
 	ck_assert_str_eq(taken("a\nb", 3), "a\nb\n");
 	ck_assert_str_eq(taken("\n\na\033[2J\n\n", 9), "a[2J\n");
 	ck_assert_str_eq(taken("\x80\xff\r", 3), "");
-	/* Longer than there is room, and no end in sight. */
+	/* A length beyond the room, and a report that fills all of it. */
 	ck_assert_uint_eq(strlen(taken("", UINT32_MAX)), BOARD_REPORT_MAX - 1);
 	ck_assert_uint_eq(strlen(taken("", BOARD_REPORT_MAX)),
 	    BOARD_REPORT_MAX - 1);
@@ -192,12 +192,12 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		numbers_are_whole,
+		numbers_are_written_in_full,
 		what_does_not_fit_is_cut_off,
-		peers_read_as_everywhere,
+		peers_have_the_usual_text,
 		static_functions_have_names,
-		files_that_are_no_elf_have_no_names,
-		reports_are_not_believed,
+		without_a_good_elf_file_there_are_no_names,
+		a_report_is_sanitized,
 		the_last_ones_are_kept_oldest_first,
 		NULL,
 	};

@@ -1,4 +1,4 @@
-/* check_image.c: what may become a plugin image, and what may not. */
+/* check_image.c: which files may become a plugin image. */
 
 #include "fixture.h"
 #include "tiny_elf.h"
@@ -85,7 +85,7 @@ START_TEST(a_real_shared_object_passes)
 	struct link_map *map;
 	struct error err = { "" };
 
-	/* Libraries that this test runs with; the C library has static TLS. */
+	/* Libraries of this process.  Not the C library, which has static TLS. */
 	for (map = _r_debug.r_map; map != NULL; map = map->l_next) {
 		if (strstr(map->l_name, "libcrypto.so") != NULL) {
 			ck_assert_msg(image_open(map->l_name, &image, &err) ==
@@ -101,7 +101,7 @@ START_TEST(a_real_shared_object_passes)
 }
 END_TEST
 
-START_TEST(files_that_are_no_files_are_refused_at_once)
+START_TEST(what_is_not_a_regular_file_is_refused_at_once)
 {
 	struct image image = { .fd = -1 };
 	struct error err;
@@ -123,7 +123,7 @@ START_TEST(files_that_are_no_files_are_refused_at_once)
 }
 END_TEST
 
-/* Whoever renames a new file into place disturbs nobody who reads the old. */
+/* A rename into place does not disturb a reader of the old file. */
 START_TEST(a_file_that_is_replaced_while_it_is_read_is_whole)
 {
 	struct image image = { .fd = -1 };
@@ -153,7 +153,7 @@ START_TEST(a_file_that_is_replaced_while_it_is_read_is_whole)
 }
 END_TEST
 
-START_TEST(text_and_empty_files_are_told_apart)
+START_TEST(text_and_empty_files_have_their_own_error)
 {
 	refused("", 0, "is empty");
 	refused("#!/bin/sh\n", 10, "not a shared object");
@@ -251,7 +251,7 @@ START_TEST(a_symbol_that_all_images_would_share_is_refused)
 		/* Section headers are not needed for it. */
 		t.head.e_shoff = 0;
 		refused(&t, sizeof(t), "STB_GNU_UNIQUE");
-		/* That of another file is its business. */
+		/* An undefined symbol may be unique: another file defines it. */
 		t.symbols[1].st_shndx = SHN_UNDEF;
 		accepted(&t);
 	}
@@ -270,10 +270,10 @@ START_TEST(damaged_tables_of_symbols_are_refused)
 	t.gnu_hash[2] = UINT32_MAX; /* filter */
 	refused(&t, sizeof(t), "table of symbols is damaged");
 	t = good;
-	t.gnu_hash[1] = 2; /* a bucket in front of the first symbol */
+	t.gnu_hash[1] = 2; /* a bucket before the first symbol */
 	refused(&t, sizeof(t), "table of symbols is damaged");
 	t = good;
-	t.gnu_hash[6] = UINT32_MAX / 2; /* a symbol behind the file */
+	t.gnu_hash[6] = UINT32_MAX / 2; /* a symbol beyond the file */
 	refused(&t, sizeof(t), "table of symbols is damaged");
 	good = tiny();
 	tiny_symbol(&good, "mine", STB_GLOBAL, DT_HASH);
@@ -284,7 +284,7 @@ START_TEST(damaged_tables_of_symbols_are_refused)
 	t.hash[1] = UINT32_MAX;
 	refused(&t, sizeof(t), "table of symbols is damaged");
 	t = good;
-	t.hash[2] = 2; /* a bucket of no symbol */
+	t.hash[2] = 2; /* a bucket without a symbol */
 	refused(&t, sizeof(t), "table of symbols is damaged");
 	t = good;
 	t.symbols[1].st_name = UINT32_MAX;
@@ -317,7 +317,7 @@ START_TEST(what_a_library_needs_is_read_in_order)
 	ck_assert_ptr_null(needs.runpath);
 	elf_needs_done(&needs);
 	close(fd);
-	/* The new list makes the old one void. */
+	/* With DT_RUNPATH, DT_RPATH is ignored. */
 	tiny_dynamic(&t, DT_RUNPATH, tiny_string(&t, "$ORIGIN"));
 	path = fixture_file("a.so", &t, sizeof(t));
 	fd = open(path, O_RDONLY);
@@ -351,10 +351,10 @@ START_TEST(damaged_names_and_filters_are_refused)
 	tiny_dynamic_more(&t, DT_NEEDED, UINT32_MAX);
 	needs_refused(&t, "are damaged"); /* no strings at all */
 	tiny_string(&t, "x");
-	needs_refused(&t, "are damaged"); /* behind them */
+	needs_refused(&t, "are damaged"); /* beyond the strings */
 	t = tiny();
 	tiny_dynamic_more(&t, DT_NEEDED, tiny_string(&t, "liba.so"));
-	tiny_dynamic(&t, DT_STRSZ, 4); /* it does not end */
+	tiny_dynamic(&t, DT_STRSZ, 4); /* the string does not end */
 	needs_refused(&t, "are damaged");
 	t = tiny();
 	tiny_dynamic(&t, DT_FILTER, tiny_string(&t, "libc.so.6"));
@@ -444,9 +444,9 @@ main(void)
 		an_image_is_sealed_and_known_by_its_hash,
 		an_image_can_be_mapped_for_execution,
 		a_real_shared_object_passes,
-		files_that_are_no_files_are_refused_at_once,
+		what_is_not_a_regular_file_is_refused_at_once,
 		a_file_that_is_replaced_while_it_is_read_is_whole,
-		text_and_empty_files_are_told_apart,
+		text_and_empty_files_have_their_own_error,
 		other_kinds_of_elf_are_refused,
 		an_executable_stack_is_refused,
 		static_tls_is_refused,

@@ -1,7 +1,7 @@
 /*
- * check_key_walk.c: a table that is made up, with what the real one has not
- * got yet: lists of groups within groups and within one another.  Reader,
- * bundle, defaults and end know of it by its rows alone.
+ * check_key_walk.c: a made-up table of keys, with things that the real one does
+ * not have yet: groups and lists of groups inside one another.  Reading,
+ * packing, defaults and freeing all work from the rows of the table alone.
  */
 
 #include "fixture.h"
@@ -25,10 +25,10 @@ struct route {
 
 struct site {
 	char *host;
-	uint32_t number; /* what the host would be looked up as */
+	uint32_t number; /* stands for what the host resolves to */
 	struct key_string *names;
 	uint32_t name_count;
-	struct timeout_settings timeouts; /* of the real table, written once */
+	struct timeout_settings timeouts; /* the group of the real table */
 	struct route *routes;
 	uint32_t route_count;
 	struct raw_option *options;
@@ -155,7 +155,7 @@ static const struct key rows[] = {
 };
 
 static struct problems problems;
-static struct settings *files; /* what owns the name of the file */
+static struct settings *files; /* owns the names of files */
 
 static void
 read_text(const char *text, struct made_up *ret)
@@ -196,7 +196,7 @@ done(struct made_up *made_up)
 	"    { } );\n"                                          \
 	"};\n"
 
-/* That it is SAMPLE, whichever way it came. */
+/* Check that it holds what SAMPLE says. */
 static void
 is_sample(const struct made_up *m)
 {
@@ -237,7 +237,7 @@ is_sample(const struct made_up *m)
 	ck_assert_uint_eq(c->timeouts.idle_ms, 5000);
 }
 
-/* From bytes; true when all of them were fine. */
+/* Unpack bytes.  Returns true when all of them were accepted. */
 static bool
 unpack(const char *data, size_t len, struct made_up *ret)
 {
@@ -249,7 +249,7 @@ unpack(const char *data, size_t len, struct made_up *ret)
 	return !in.failed && in.at == in.len;
 }
 
-START_TEST(lists_of_groups_within_groups_go_all_the_way)
+START_TEST(nested_groups_and_lists_are_read_and_packed)
 {
 	struct made_up m, copy;
 	struct packer out = { 0 };
@@ -269,7 +269,7 @@ START_TEST(lists_of_groups_within_groups_go_all_the_way)
 }
 END_TEST
 
-START_TEST(what_was_cut_short_or_changed_is_refused_or_whole)
+START_TEST(damaged_bytes_are_refused_or_whole)
 {
 	struct made_up m, copy;
 	struct packer out = { 0 };
@@ -357,7 +357,7 @@ START_TEST(each_mistake_has_its_line_and_its_key)
 }
 END_TEST
 
-START_TEST(a_restart_key_in_a_group_is_found)
+START_TEST(a_changed_restart_key_in_a_group_is_found)
 {
 	struct made_up a, b;
 	struct origin origin;
@@ -379,11 +379,11 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		lists_of_groups_within_groups_go_all_the_way,
-		what_was_cut_short_or_changed_is_refused_or_whole,
+		nested_groups_and_lists_are_read_and_packed,
+		damaged_bytes_are_refused_or_whole,
 		more_groups_than_the_row_allows_are_refused,
 		each_mistake_has_its_line_and_its_key,
-		a_restart_key_in_a_group_is_found,
+		a_changed_restart_key_in_a_group_is_found,
 		NULL,
 	};
 

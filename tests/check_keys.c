@@ -1,22 +1,22 @@
 /*
- * check_keys.c: holds man/sluice.conf.5 and conf/sluice.conf.full to the table
- * in daemon/config/keys.c.  The rules, for whoever writes them:
+ * check_keys.c: compares man/sluice.conf.5 and conf/sluice.conf.full with the
+ * table in daemon/config/keys.c.  The rules, for whoever writes them:
  *
  * conf/sluice.conf.full: each key of the table has a line
  *	KEY = VALUE;
- * live or commented out with `//` or `#`, with any indentation, and VALUE is
- * the table's default exactly as written there (with its quotes).  After the
- * semicolon anything may follow.  A key without a default, or with one that
- * is chosen at build time (plugin_dir), may have any VALUE, which may go on
- * over several lines; `options`, `listen`, `include` and `listeners` too.  The
- * keys of a group stand between a line `GROUP : {` (or `GROUP = {`) and the
- * next line that begins with `}`.  A key that this version refuses (tls,
- * connectors) must not appear.
+ * with or without `//` or `#` before it, and with any indentation.  VALUE is
+ * the table's default exactly as written there (with its quotes).  Anything may
+ * follow after the semicolon.  Some keys may have any VALUE, over several
+ * lines: those without a default, those whose default is chosen at build time
+ * (plugin_dir), and `options`, `listen`, `include` and `listeners`.  The keys
+ * of a group stand between a line `GROUP : {` (or `GROUP = {`) and the next
+ * line that begins with `}`.  A key that this version refuses (tls, connectors)
+ * must not appear.
  *
  * man/sluice.conf.5: each key has a line
  *	.It Ic KEY
- * (more may follow on it), where the key of a group is written with it:
- * `.It Ic timeouts.idle`, `.It Ic log.level`.  A group itself needs none.
+ * (more may follow on that line).  A key in a group is written with its group:
+ * `.It Ic timeouts.idle`, `.It Ic log.level`.  A group itself needs no line.
  * Before the next `.It` or `.Sh` line, a key with a default has the two lines
  *	Default:
  *	.Li VALUE
@@ -38,7 +38,7 @@
 
 static char *full, *manual;
 
-/* A file of the source tree, which is where `make check` says, or here. */
+/* Read a file of the source tree, which is $SLUICE_SRCDIR or `.`. */
 static char *
 source_file(const char *name)
 {
@@ -67,7 +67,7 @@ next_line(const char **text, char *line, size_t room)
 	return true;
 }
 
-/* Past indentation and comment signs. */
+/* Skip indentation and comment signs. */
 static const char *
 uncommented(const char *line)
 {
@@ -88,7 +88,7 @@ compare_full(const struct key *key, const char *value, const char *path)
 	    path, key->value, value);
 }
 
-/* A line `KEY = VALUE;` in the group, or in none. */
+/* Find a line `KEY = VALUE;` in the group; group may be NULL. */
 static void
 find_in_full(const struct key *key, const char *group, const char *path)
 {
@@ -207,7 +207,7 @@ visit_manual(const struct key *key, const char *group, const char *path)
 		find_in_manual(key, path);
 }
 
-/* Each row is complete, and its default is a value it would accept. */
+/* Each row is complete, and accepts its own default. */
 static void
 visit_row(const struct key *key, const char *group, const char *path)
 {
@@ -227,7 +227,7 @@ visit_row(const struct key *key, const char *group, const char *path)
 	    "%s", path);
 }
 
-/* Each row is about its own struct, and not about one around it. */
+/* The offsets of each row lie within the struct of its table. */
 static void
 rows_lie_within(const struct key *keys, size_t size)
 {
@@ -307,7 +307,7 @@ START_TEST(the_samples_are_valid)
 }
 END_TEST
 
-START_TEST(typos_find_the_key_and_strangers_do_not)
+START_TEST(a_typo_suggests_a_key_and_another_word_does_not)
 {
 	ck_assert_str_eq(key_nearest(settings_keys, "worker"), "workers");
 	ck_assert_str_eq(key_nearest(settings_keys, "plugindir"), "plugin_dir");
@@ -330,7 +330,7 @@ main(void)
 		the_sample_shows_no_refused_key,
 		the_manual_describes_every_key_with_its_default,
 		the_samples_are_valid,
-		typos_find_the_key_and_strangers_do_not,
+		a_typo_suggests_a_key_and_another_word_does_not,
 		NULL,
 	};
 

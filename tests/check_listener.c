@@ -1,6 +1,6 @@
 /*
- * check_listener.c: what a listener does beside its services: the sweep, what
- * the after-pass finds to do, who may stop it, and when it goes.
+ * check_listener.c: a listener: its sweep after a reload, its work in the
+ * after-pass, which plugin may stop it, and when it is freed.
  */
 
 #include <errno.h>
@@ -14,14 +14,14 @@
 #include "worker/engine.h"
 #include "worker/gen.h"
 
-/* Connections of a version, as the master sees them. */
+/* How many connections of this version the master sees. */
 static uint32_t
 shown(const struct sl_service *service)
 {
 	return atomic_load(&service->version->connections);
 }
 
-START_TEST(a_sweep_takes_the_quiet_ones_a_few_at_a_time)
+START_TEST(a_sweep_moves_idle_connections_a_few_at_a_time)
 {
 	enum { COUNT = 25 };
 	struct sl_service *prev;
@@ -52,8 +52,8 @@ START_TEST(a_sweep_takes_the_quiet_ones_a_few_at_a_time)
 }
 END_TEST
 
-/* The last one that was to be asked ends before it is. */
-START_TEST(a_sweep_ends_whoever_ends_during_it)
+/* The last connection that the sweep would ask ends before that. */
+START_TEST(a_sweep_is_over_when_its_last_connection_ends)
 {
 	struct sl_service *prev;
 	int fd, gone;
@@ -80,7 +80,7 @@ START_TEST(a_sweep_ends_whoever_ends_during_it)
 }
 END_TEST
 
-/* The after-pass comes often, and most listeners have nothing for it. */
+/* The after-pass runs often, and most listeners have no work for it. */
 START_TEST(only_listeners_with_work_are_looked_at)
 {
 	int fd;
@@ -114,7 +114,7 @@ stop_both(struct sl_conn *c, const void *buf, size_t len)
 	return len;
 }
 
-START_TEST(only_its_own_services_can_a_plugin_stop)
+START_TEST(a_plugin_can_stop_only_its_own_services)
 {
 	struct listener *other;
 	struct error err;
@@ -132,7 +132,7 @@ START_TEST(only_its_own_services_can_a_plugin_stop)
 	peer_write(fd, "?", 1);
 	ck_assert_int_eq(own_errno, ENOTCONN); /* there is no master here */
 	ck_assert_int_eq(foreign_errno, EPERM);
-	/* Nor can anybody who is in no callback, a thread for one. */
+	/* Outside of callbacks, for example in a thread, it is not allowed either. */
 	ck_assert_int_eq(sl_stop(foreign, 0), -1);
 	ck_assert_int_eq(errno, EPERM);
 	close(fd);
@@ -155,7 +155,7 @@ name_in_stop(struct sl_service *service)
 	strcpy(stopped, sl_service_name(service));
 }
 
-/* A listener of its own on a socket with one client that waits. */
+/* Make another listener, with one client in the queue of its socket. */
 static struct listener *
 listener_with_client(int *ret_client)
 {
@@ -170,7 +170,7 @@ listener_with_client(int *ret_client)
 	service_commit(listener,
 	    service_new(listener, &second, NULL, 1, NULL, ON_RELOAD_AUTO,
 		&err));
-	/* Bound to no name, the kernel finds one. */
+	/* The kernel chooses an abstract name. */
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, sizeof(sa_family_t)),
 	    0);
 	ck_assert_int_eq(listen(fd, 1), 0);
@@ -195,7 +195,7 @@ START_TEST(a_listener_outlives_the_last_of_its_connections)
 	second.server.open = terminate_in_open;
 	second.descriptor.stop = name_in_stop;
 	listener = listener_with_client(&client);
-	/* The client is accepted, and ended at once; then nobody is left. */
+	/* Its only client is accepted, and terminated by `open`. */
 	listener_drain(listener, 1000);
 	gen_reap();
 	worker_idle();
@@ -211,10 +211,10 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		a_sweep_takes_the_quiet_ones_a_few_at_a_time,
-		a_sweep_ends_whoever_ends_during_it,
+		a_sweep_moves_idle_connections_a_few_at_a_time,
+		a_sweep_is_over_when_its_last_connection_ends,
 		only_listeners_with_work_are_looked_at,
-		only_its_own_services_can_a_plugin_stop,
+		a_plugin_can_stop_only_its_own_services,
 		a_listener_outlives_the_last_of_its_connections,
 		NULL,
 	};

@@ -1,6 +1,6 @@
 /*
- * check_loader.c: plugins into this process: what is loaded once, what is
- * refused and in which words, and what goes away again.
+ * check_loader.c: loading plugins: the same bytes are loaded once, a bad plugin
+ * is refused with a clear message, and an unloadable one is unloaded.
  */
 
 #include <check.h>
@@ -13,7 +13,7 @@
 #include "worker/conn.h"
 #include "worker/plugin.h"
 
-/* A plugin built for the tests. */
+/* The path of a plugin that was built for the tests. */
 static const char *
 built(const char *name)
 {
@@ -80,7 +80,7 @@ START_TEST(different_bytes_are_different_code)
 }
 END_TEST
 
-START_TEST(what_is_no_plugin_is_refused_in_one_sentence)
+START_TEST(what_is_not_a_plugin_is_refused_in_one_sentence)
 {
 	refused("badabi", "ABI");
 	refused("nodescriptor", "sl_plugin");
@@ -103,7 +103,7 @@ mapped(const char *what)
 	return found;
 }
 
-START_TEST(an_unloadable_plugin_goes_with_its_last_reference)
+START_TEST(an_unloadable_plugin_is_unloaded_after_its_last_reference)
 {
 	struct error err;
 	struct plugin *plugin = load("stamp", &err);
@@ -112,7 +112,7 @@ START_TEST(an_unloadable_plugin_goes_with_its_last_reference)
 	ck_assert(plugin->descriptor.flags & SL_UNLOADABLE);
 	ck_assert(mapped("memfd:"));
 	plugin_unload_unused();
-	ck_assert(mapped("memfd:")); /* still referred to */
+	ck_assert(mapped("memfd:")); /* there is a reference */
 	plugin_unref(plugin);
 	plugin_unload_unused();
 	ck_assert(!mapped("memfd:"));
@@ -141,13 +141,13 @@ main(void)
 	const TTest *const tests[] = {
 		the_same_bytes_are_loaded_once,
 		different_bytes_are_different_code,
-		what_is_no_plugin_is_refused_in_one_sentence,
-		an_unloadable_plugin_goes_with_its_last_reference,
+		what_is_not_a_plugin_is_refused_in_one_sentence,
+		an_unloadable_plugin_is_unloaded_after_its_last_reference,
 		other_plugins_stay_and_are_found_again,
 		NULL,
 	};
 
-	/* What the plugins bind to has to be in this program. */
+	/* Link the sl_* functions that the plugins bind to. */
 	if (sl_id(NULL) != 0 || sl_service_data(NULL) != NULL ||
 	    sl_option_int(NULL, "") != 0)
 		return EXIT_FAILURE;

@@ -62,7 +62,7 @@ START_TEST(a_message_is_one_line_without_control_characters)
 }
 END_TEST
 
-START_TEST(what_is_no_printable_utf8_is_escaped)
+START_TEST(what_is_not_printable_utf8_is_escaped)
 {
 	const struct log_field fields[] = {
 		{ "name", "\xff \xc3\xa9\xc2\x9b", 0 },
@@ -97,7 +97,7 @@ START_TEST(fields_follow_the_message)
 }
 END_TEST
 
-START_TEST(json_has_the_same_as_members)
+START_TEST(json_has_the_fields_as_members)
 {
 	const struct log_field fields[] = {
 		{ "why", "peer", 0 },
@@ -121,7 +121,7 @@ END_TEST
 
 START_TEST(json_escapes_what_is_not_utf8)
 {
-	/* stray byte; cut short; surrogate; too long a form; beyond Unicode */
+	/* stray byte; cut short; surrogate; overlong form; beyond Unicode */
 	static const char *const bad[] = { "\xff", "\xe2\x82", "\xed\xa0\x80",
 		"\xc0\xaf", "\xf4\x90\x80\x80" };
 	char expected[64], one[8];
@@ -171,14 +171,14 @@ START_TEST(a_long_line_is_cut_and_stays_a_line)
 }
 END_TEST
 
-START_TEST(the_time_is_that_of_the_calendar)
+START_TEST(the_time_is_utc)
 {
 	char before[32], after[32];
 	struct tm tm;
 	time_t now;
 
 	capture(0);
-	do { /* until no second ended in between */
+	do { /* again when a second ended meanwhile */
 		now = time(NULL);
 		strftime(before, sizeof(before), "%Y-%m-%dT%H:%M:%S",
 		    gmtime_r(&now, &tm));
@@ -208,7 +208,7 @@ START_TEST(the_journal_gets_priorities_and_no_time)
 	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
 	log_info("hm");
 	ck_assert_int_eq(strncmp(logged(), "<6>{\"time\":", 11), 0);
-	/* Somebody else's stderr. */
+	/* JOURNAL_STREAM names another stream than stderr. */
 	setenv("JOURNAL_STREAM", "1:1", 1);
 	log_init("worker 1");
 	log_info("hm");
@@ -224,7 +224,7 @@ START_TEST(a_limit_lets_a_burst_through_and_counts_the_rest)
 
 	for (unsigned int i = 0; i < 1000; i++)
 		let_through += log_limit(&limit, 3, &skipped);
-	/* The second may have changed once meanwhile. */
+	/* A new second may have begun once meanwhile. */
 	ck_assert_uint_ge(let_through, 3);
 	ck_assert_uint_le(let_through, 6);
 	limit.second--;
@@ -241,12 +241,12 @@ main(void)
 		a_line_has_time_level_role_and_message,
 		the_level_decides_and_verbose_overrules,
 		a_message_is_one_line_without_control_characters,
-		what_is_no_printable_utf8_is_escaped,
+		what_is_not_printable_utf8_is_escaped,
 		fields_follow_the_message,
-		json_has_the_same_as_members,
+		json_has_the_fields_as_members,
 		json_escapes_what_is_not_utf8,
 		a_long_line_is_cut_and_stays_a_line,
-		the_time_is_that_of_the_calendar,
+		the_time_is_utc,
 		the_journal_gets_priorities_and_no_time,
 		a_limit_lets_a_burst_through_and_counts_the_rest,
 		NULL,

@@ -1,4 +1,4 @@
-/* check_log_sink.c: where the lines of the log go, and what it costs. */
+/* check_log_sink.c: a log whose reader is slow or gone never makes us wait. */
 
 #include <linux/userfaultfd.h>
 #include <signal.h>
@@ -17,7 +17,7 @@ fill_and_resume(void)
 {
 	char *last;
 
-	alarm(60); /* it must not block */
+	alarm(60); /* nothing may block */
 	for (unsigned int i = 0; i < 20000; i++)
 		log_info("line %u of a log that nobody reads", i);
 	while (*logged() != '\0')
@@ -31,21 +31,21 @@ fill_and_resume(void)
 	ck_assert_str_eq(logged_line(), "info  master: and on\n");
 }
 
-START_TEST(a_stopped_reader_of_a_pipe_costs_lines_not_time)
+START_TEST(a_stopped_reader_of_a_pipe_loses_lines_without_a_wait)
 {
 	capture(0);
 	fill_and_resume();
 }
 END_TEST
 
-START_TEST(a_stopped_reader_of_a_socket_costs_lines_not_time)
+START_TEST(a_stopped_reader_of_a_socket_loses_lines_without_a_wait)
 {
 	capture(SOCK_STREAM);
 	fill_and_resume();
 }
 END_TEST
 
-/* Log until the terminal shows it. */
+/* Log until the terminal shows `what`. */
 static void
 await(const char *what)
 {
@@ -62,7 +62,7 @@ await(const char *what)
 	} while (strstr(all, what) == NULL);
 }
 
-START_TEST(a_terminal_that_nobody_reads_costs_lines_not_time)
+START_TEST(a_terminal_that_nobody_reads_loses_lines_without_a_wait)
 {
 	struct termios raw;
 	int near;
@@ -77,16 +77,16 @@ START_TEST(a_terminal_that_nobody_reads_costs_lines_not_time)
 	ck_assert_int_eq(dup2(near, STDERR_FILENO), STDERR_FILENO);
 	close(near);
 	log_init("master");
-	alarm(60); /* it must not block */
+	alarm(60); /* nothing may block */
 	for (unsigned int i = 0; i < 20000; i++)
 		log_info("line %u of a log that nobody reads", i);
-	/* What is written takes a while to come out at the other end. */
+	/* A terminal shows with some delay what was written. */
 	await("lines were lost: nobody read");
 	await("here again\n");
 }
 END_TEST
 
-/* A file as stderr that may have so many bytes more. */
+/* Let the file at stderr grow by so many bytes more. */
 static void
 limit_file(rlim_t more)
 {
@@ -115,7 +115,7 @@ capture_file(void)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
-START_TEST(a_line_that_was_cut_stays_a_line_by_itself)
+START_TEST(a_line_that_was_cut_ends_with_a_newline)
 {
 	const char *line;
 
@@ -128,7 +128,7 @@ START_TEST(a_line_that_was_cut_stays_a_line_by_itself)
 	log_info("next");
 	ck_assert_ptr_nonnull(strstr(logged(), "whole\n"));
 	line = strstr(text, "whole\n") + strlen("whole\n");
-	ck_assert_int_eq(line[30], '\n'); /* 30 bytes of the one that was cut */
+	ck_assert_int_eq(line[30], '\n'); /* 30 bytes of "cut" */
 	ck_assert_ptr_nonnull(
 	    strstr(line, "warn  master: 2 lines were lost: File too large"));
 	ck_assert_ptr_nonnull(strstr(line, "info  master: next\n"));
@@ -171,7 +171,7 @@ START_TEST(a_file_gets_its_lines_from_a_thread_in_order)
 }
 END_TEST
 
-/* Memory that never comes, or NULL where the kernel grants none. */
+/* A page that blocks whoever reads it, or NULL without userfaultfd. */
 static char *
 absent_page(void)
 {
@@ -189,7 +189,7 @@ absent_page(void)
 	return page;
 }
 
-/* Is the process asleep in this system call? */
+/* Does the process sleep in this system call? */
 static bool
 sleeps_in(pid_t pid, long call)
 {
@@ -206,7 +206,7 @@ sleeps_in(pid_t pid, long call)
 	return number == call;
 }
 
-/* Forks a process that holds the pipe until it is killed. */
+/* Fork a process that holds the pipe, in write(2), until it is killed. */
 static pid_t
 hold_pipe(void)
 {
@@ -224,7 +224,7 @@ hold_pipe(void)
 	return pid;
 }
 
-START_TEST(a_pipe_that_another_writer_holds_costs_no_time)
+START_TEST(a_pipe_that_another_writer_holds_makes_nobody_wait)
 {
 	pid_t holder;
 
@@ -239,7 +239,7 @@ START_TEST(a_pipe_that_another_writer_holds_costs_no_time)
 }
 END_TEST
 
-START_TEST(a_process_that_is_dying_gives_its_lines_time)
+START_TEST(a_dying_process_waits_for_its_last_lines)
 {
 	pid_t holder, pid;
 
@@ -261,7 +261,7 @@ START_TEST(a_process_that_is_dying_gives_its_lines_time)
 }
 END_TEST
 
-START_TEST(a_process_that_was_forked_off_still_logs)
+START_TEST(a_forked_process_still_logs)
 {
 	pid_t pid;
 	int status;
@@ -281,7 +281,7 @@ START_TEST(a_process_that_was_forked_off_still_logs)
 }
 END_TEST
 
-START_TEST(a_reader_that_is_gone_does_no_harm)
+START_TEST(a_closed_reader_does_no_harm)
 {
 	capture(0);
 	close(log_end);
@@ -294,15 +294,15 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		a_stopped_reader_of_a_pipe_costs_lines_not_time,
-		a_stopped_reader_of_a_socket_costs_lines_not_time,
-		a_terminal_that_nobody_reads_costs_lines_not_time,
-		a_line_that_was_cut_stays_a_line_by_itself,
+		a_stopped_reader_of_a_pipe_loses_lines_without_a_wait,
+		a_stopped_reader_of_a_socket_loses_lines_without_a_wait,
+		a_terminal_that_nobody_reads_loses_lines_without_a_wait,
+		a_line_that_was_cut_ends_with_a_newline,
 		a_file_gets_its_lines_from_a_thread_in_order,
-		a_pipe_that_another_writer_holds_costs_no_time,
-		a_process_that_is_dying_gives_its_lines_time,
-		a_process_that_was_forked_off_still_logs,
-		a_reader_that_is_gone_does_no_harm,
+		a_pipe_that_another_writer_holds_makes_nobody_wait,
+		a_dying_process_waits_for_its_last_lines,
+		a_forked_process_still_logs,
+		a_closed_reader_does_no_harm,
 		NULL,
 	};
 

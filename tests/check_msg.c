@@ -1,4 +1,4 @@
-/* check_msg.c: each message in bytes and back, and bytes that are none. */
+/* check_msg.c: every message to bytes and back, and bytes that are refused. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@ static struct packet packet;
 static struct msg msg;
 static struct error err;
 
-/* Its descriptor, if it takes one, is one that got lost. */
+/* Decode the packet.  A descriptor that it should have counts as lost. */
 static int
 decode(void)
 {
@@ -42,7 +42,7 @@ START_TEST(each_type_has_a_name)
 }
 END_TEST
 
-START_TEST(what_is_heard_is_what_was_said)
+START_TEST(a_decoded_message_equals_the_encoded_one)
 {
 	static struct packet again;
 
@@ -74,7 +74,7 @@ START_TEST(each_member_comes_back)
 	ck_assert_int_eq(decode(), 0);
 	ck_assert(msg.stop_listener.close_active);
 	ck_assert_str_eq(msg.stop_listener.name, "echo");
-	ck_assert_str_eq(msg.stop_listener.plugin, ""); /* as NULL is sent */
+	ck_assert_str_eq(msg.stop_listener.plugin, ""); /* NULL was sent */
 	encode(&(struct msg){ .type = MSG_PROBLEM,
 	    .problem = { LOG_LEVEL_WARN, 7, "a.conf", "no" } });
 	ck_assert_int_eq(decode(), 0);
@@ -85,7 +85,7 @@ START_TEST(each_member_comes_back)
 }
 END_TEST
 
-START_TEST(a_message_that_is_cut_short_or_goes_on_is_refused)
+START_TEST(a_message_that_is_too_short_or_too_long_is_refused)
 {
 	char sentence[64];
 	uint32_t whole;
@@ -123,7 +123,7 @@ START_TEST(a_text_that_does_not_end_is_refused)
 }
 END_TEST
 
-START_TEST(a_number_that_means_nothing_is_refused)
+START_TEST(a_number_without_a_meaning_is_refused)
 {
 	encode(&(struct msg){ .type = MSG_PROBLEM, .problem.level = 8 });
 	refuse("a message (problem) with level 8");
@@ -160,7 +160,7 @@ START_TEST(a_text_of_a_wrong_length_is_refused)
 }
 END_TEST
 
-START_TEST(words_for_people_are_cut_to_fit)
+START_TEST(texts_of_problems_are_cut_to_fit)
 {
 	static char big[3 * MSG_PAYLOAD_MAX];
 
@@ -176,7 +176,7 @@ START_TEST(words_for_people_are_cut_to_fit)
 }
 END_TEST
 
-START_TEST(a_descriptor_belongs_to_some_messages_and_not_to_others)
+START_TEST(only_some_messages_take_a_descriptor)
 {
 	encode(&(struct msg){ .type = MSG_IMAGE, .fd = 0 });
 	ck_assert_int_eq(msg_decode(&packet, 0, &msg, &err), 0);
@@ -211,14 +211,14 @@ main(void)
 {
 	const TTest *const tests[] = {
 		each_type_has_a_name,
-		what_is_heard_is_what_was_said,
+		a_decoded_message_equals_the_encoded_one,
 		each_member_comes_back,
-		a_message_that_is_cut_short_or_goes_on_is_refused,
+		a_message_that_is_too_short_or_too_long_is_refused,
 		a_text_that_does_not_end_is_refused,
-		a_number_that_means_nothing_is_refused,
+		a_number_without_a_meaning_is_refused,
 		a_text_of_a_wrong_length_is_refused,
-		words_for_people_are_cut_to_fit,
-		a_descriptor_belongs_to_some_messages_and_not_to_others,
+		texts_of_problems_are_cut_to_fit,
+		only_some_messages_take_a_descriptor,
 		a_hello_of_another_version_is_refused,
 		NULL,
 	};

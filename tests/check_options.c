@@ -1,4 +1,4 @@
-/* check_options.c: a listener's options, held against the plugin's table. */
+/* check_options.c: the options of a listener and the table of its plugin. */
 
 #include <check.h>
 #include <sluice.h>
@@ -79,7 +79,7 @@ build(void)
 	return options_build(table, listener, on_problem, problems);
 }
 
-START_TEST(defaults_stand_where_the_config_says_nothing)
+START_TEST(an_option_not_in_the_config_has_its_default)
 {
 	struct sl_options *o;
 
@@ -102,7 +102,7 @@ START_TEST(defaults_stand_where_the_config_says_nothing)
 }
 END_TEST
 
-START_TEST(the_config_stands_over_the_defaults)
+START_TEST(the_config_overrides_the_defaults)
 {
 	struct sl_options *o;
 	struct raw_option *raw;
@@ -205,8 +205,8 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		defaults_stand_where_the_config_says_nothing,
-		the_config_stands_over_the_defaults,
+		an_option_not_in_the_config_has_its_default,
+		the_config_overrides_the_defaults,
 		every_mistake_is_reported_with_its_line,
 		a_wrong_name_or_type_reads_as_absent,
 		a_bad_default_is_the_plugins_mistake_and_refused,

@@ -1,7 +1,7 @@
 /*
  * check_protocol.c: each side of the channel between the master and its
- * children, with the other side out of its mind.  Seeds are fixed, so what
- * fails here fails again.
+ * children when the other side sends random packets.  Seeds are fixed, so a
+ * failure can be repeated.
  */
 
 #include "fixture.h"
@@ -29,10 +29,11 @@
 #define CHANNEL_SEEDS 400
 #define CHILD_SEEDS 120
 #define CHILD_PACKETS 100
-#define GOOD_EXIT 40 /* what a role may return, told from a sanitizer's */
+#define GOOD_EXIT \
+	40 /* when a role returns 1; a sanitizer exits with 1 as well */
 #define STUCK_MS 30000
 
-/* Descriptors of several kinds, none of which is what it is said to be. */
+/* Descriptors of several kinds, none of which is of the kind expected. */
 static void
 odd_descriptors(int fds[4])
 {
@@ -69,7 +70,7 @@ on_message(void *arg, struct msg *msg)
 	ck_assert_uint_eq(seen.closes, 0);
 	ck_assert_uint_gt(msg->type, MSG_NONE);
 	ck_assert_uint_lt(msg->type, MSG_TYPES);
-	/* It could be passed on as it is, its texts too. */
+	/* What was decoded can be encoded again, with its texts. */
 	ck_assert_int_eq(msg_encode(msg, &again), 0);
 	ck_assert_str_ne(msg_name(msg->type), "unknown");
 	seen.messages++;
@@ -90,7 +91,7 @@ static const struct channel_ops ops = {
 	.on_close = on_close,
 };
 
-START_TEST(a_channel_takes_any_packet)
+START_TEST(a_channel_survives_any_packet)
 {
 	struct event_base *base = event_base_new();
 	unsigned int before, seed, whole = 0;
@@ -119,14 +120,14 @@ START_TEST(a_channel_takes_any_packet)
 		channel_free(channel);
 		ck_assert_uint_eq(fixture_descriptors(), before);
 	}
-	/* They are near enough to the truth to be worth the while. */
+	/* Enough of them are good messages for the test to mean something. */
 	ck_assert_uint_gt(whole, 5 * CHANNEL_SEEDS);
 	close_all(fds, 4);
 	event_base_free(base);
 }
 END_TEST
 
-/* What a good master would send. */
+/* What an honest master would send. */
 struct gen {
 	int bundle;
 	struct plugin_files files;
@@ -167,7 +168,7 @@ drop_gen(struct gen *gen)
 	settings_free(gen->settings);
 }
 
-/* The child's end, where it expects it. */
+/* Put the child's end at the descriptors where it expects it. */
 static void
 place(int channel, struct answers *answers)
 {
@@ -181,7 +182,7 @@ place(int channel, struct answers *answers)
 	close_range(CHILD_CHANNEL_FD + 3, ~0U, 0);
 }
 
-/* Start a role in a process of its own.  Returns our end. */
+/* Start a role in a process.  Returns our end of the channel. */
 static int
 start(int (*role)(void), struct answers *answers, pid_t *ret_pid)
 {
@@ -193,7 +194,7 @@ start(int (*role)(void), struct answers *answers, pid_t *ret_pid)
 	*ret_pid = fork();
 	ck_assert_int_ne(*ret_pid, -1);
 	if (*ret_pid == 0) {
-		/* It would complain of each one. */
+		/* It logs a line about every bad packet. */
 		null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 		dup2(null, STDERR_FILENO);
 		place(pair[1], answers);
@@ -205,7 +206,7 @@ start(int (*role)(void), struct answers *answers, pid_t *ret_pid)
 	return pair[0];
 }
 
-/* It ends by itself, and soon, when we have gone. */
+/* When our end is closed, it must end by itself, and soon. */
 static void
 expect_end(pid_t pid, unsigned int seed)
 {
@@ -226,7 +227,7 @@ expect_end(pid_t pid, unsigned int seed)
 	    "seed %u: exit status %d", seed, WEXITSTATUS(status));
 }
 
-/* Returns how many answers of that type it gave. */
+/* Read all its answers.  Returns how many were of that type. */
 static unsigned int
 hear_out(int channel, struct answers *answers, uint32_t type)
 {
@@ -235,7 +236,7 @@ hear_out(int channel, struct answers *answers, uint32_t type)
 	struct error err;
 	struct msg msg;
 
-	/* The reader answers here, and the others there. */
+	/* The reader answers on the channel, the others in shared memory. */
 	while (recv(channel, &packet, sizeof(packet), MSG_DONTWAIT) > 0)
 		count += packet.head.type == type;
 	while (answers_get(answers, &packet, &msg, &err) == 1)
@@ -275,9 +276,7 @@ order(int channel, enum msg_type type, uint32_t number)
 	return packet_send(channel, &msg) == 0;
 }
 
-/*
- * Now and then a step of the right dance, so that the wrong ones have a floor.
- */
+/* Send the next correct message, so that the child gets far enough. */
 static bool
 say_right(int channel, const struct gen *gen, int listening)
 {
@@ -308,7 +307,7 @@ say_right(int channel, const struct gen *gen, int listening)
 	return order(channel, below(2) == 0 ? MSG_PREPARE : MSG_ABORT, number);
 }
 
-/* Returns how many answers of that type there were. */
+/* Send random packets to a role.  Returns how many answers had that type. */
 static unsigned int
 confuse(int (*role)(void), bool with_shm, uint32_t type)
 {
@@ -329,7 +328,7 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 		answers = answers_new();
 		ck_assert_ptr_nonnull(answers);
 		channel = start(role, answers, &pid);
-		/* A few hear nothing of the kind first. */
+		/* One in sixteen gets no hello at first. */
 		there =
 		    seed % 16 == 0 || say_hello(channel, with_shm ? shm : NULL);
 		for (unsigned int i = 0; there && i < CHILD_PACKETS; i++) {
@@ -350,20 +349,20 @@ confuse(int (*role)(void), bool with_shm, uint32_t type)
 	return count;
 }
 
-START_TEST(a_worker_outlives_a_mad_master)
+START_TEST(a_worker_survives_random_packets)
 {
-	/* Some of it made sense to it. */
+	/* Some of the messages were accepted. */
 	ck_assert_uint_gt(confuse(worker_main, true, MSG_COMMITTED), 0);
 }
 END_TEST
 
-START_TEST(the_probe_outlives_a_mad_master)
+START_TEST(the_probe_survives_random_packets)
 {
 	ck_assert_uint_gt(confuse(probe_main, false, MSG_PREPARED), 0);
 }
 END_TEST
 
-START_TEST(the_reader_outlives_a_mad_master)
+START_TEST(the_reader_survives_random_packets)
 {
 	confuse(reader_main, false, MSG_REFUSED);
 }
@@ -373,10 +372,10 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		a_channel_takes_any_packet,
-		a_worker_outlives_a_mad_master,
-		the_probe_outlives_a_mad_master,
-		the_reader_outlives_a_mad_master,
+		a_channel_survives_any_packet,
+		a_worker_survives_random_packets,
+		the_probe_survives_random_packets,
+		the_reader_survives_random_packets,
 		NULL,
 	};
 

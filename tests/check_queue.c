@@ -16,7 +16,7 @@ static unsigned char pattern[100000];
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 
-static int mallocs_left = -1; /* then it fails; negative: never */
+static int mallocs_left = -1; /* then malloc() fails; negative: never */
 
 void *
 __wrap_malloc(size_t size)
@@ -118,8 +118,8 @@ START_TEST(iov_never_fills_more_than_asked)
 }
 END_TEST
 
-/* Many messages of one callback go to the kernel in few pieces. */
-START_TEST(chunks_behind_the_first_are_no_smaller_than_a_few_messages)
+/* Many messages of one callback are sent in few pieces. */
+START_TEST(later_chunks_have_room_for_several_messages)
 {
 	struct queue queue = { 0 };
 	struct iovec iov[16];
@@ -132,7 +132,7 @@ START_TEST(chunks_behind_the_first_are_no_smaller_than_a_few_messages)
 }
 END_TEST
 
-START_TEST(a_shared_message_is_copied_once_and_outlives_its_maker)
+START_TEST(a_shared_message_is_copied_once)
 {
 	struct shared *shared = shared_new(pattern + 10, 40000);
 	struct queue queues[3] = { 0 };
@@ -140,7 +140,7 @@ START_TEST(a_shared_message_is_copied_once_and_outlives_its_maker)
 
 	ck_assert_ptr_nonnull(shared);
 	for (int i = 0; i < 3; i++) {
-		/* It stands between bytes of the queue's own. */
+		/* The shared message lies between bytes of the queue's own. */
 		ck_assert_int_eq(queue_put(&queues[i], pattern, 10), 0);
 		ck_assert_int_eq(queue_put_shared(&queues[i], shared, 0), 0);
 		ck_assert_int_eq(queue_put(&queues[i], pattern + 40010, 9), 0);
@@ -158,7 +158,7 @@ START_TEST(a_shared_message_is_copied_once_and_outlives_its_maker)
 }
 END_TEST
 
-/* Else whoever does not read the last byte keeps the whole message. */
+/* Otherwise one unread byte would keep the whole message. */
 START_TEST(a_sent_part_of_a_shared_message_is_freed)
 {
 	struct shared *shared = shared_new(pattern, 40000);
@@ -202,7 +202,7 @@ START_TEST(a_shared_message_may_be_put_in_part)
 }
 END_TEST
 
-/* Whichever allocation fails, the queue is as it was, and nothing is lost. */
+/* Whichever malloc() fails, the queue is unchanged and nothing is lost. */
 START_TEST(without_memory_a_queue_stays_as_it_is)
 {
 	struct queue queue = { 0 };
@@ -308,8 +308,8 @@ main(void)
 		small_puts_share_a_chunk,
 		consume_more_than_there_is_empties_it,
 		iov_never_fills_more_than_asked,
-		chunks_behind_the_first_are_no_smaller_than_a_few_messages,
-		a_shared_message_is_copied_once_and_outlives_its_maker,
+		later_chunks_have_room_for_several_messages,
+		a_shared_message_is_copied_once,
 		a_sent_part_of_a_shared_message_is_freed,
 		a_shared_message_may_be_put_in_part,
 		without_memory_a_queue_stays_as_it_is,

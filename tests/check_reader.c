@@ -1,4 +1,4 @@
-/* check_reader.c: the reader as the master sees it: what it answers to what. */
+/* check_reader.c: what the reader answers to the master. */
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -24,7 +24,7 @@ static struct {
 	int image_fds[16];
 	int bundle;
 	unsigned int sources;
-	char source[PATH_MAX]; /* the last */
+	char source[PATH_MAX]; /* the last one */
 	int status;	       /* of the process */
 } answer;
 
@@ -187,7 +187,7 @@ START_TEST(copies_are_kept_for_debuggers)
 	snprintf(name, sizeof(name), "copies/a.%s.so",
 	    image_short_hash(image.hash, hash));
 	image_close(&image);
-	/* A check leaves no trace. */
+	/* A check (-t) writes no copies. */
 	read_config(fixture_text("sluice.conf", text), true);
 	ck_assert_uint_eq(answer.verdict, MSG_PREPARED);
 	ck_assert_int_eq(rmdir(fixture_path("copies")), 0);
@@ -198,13 +198,13 @@ START_TEST(copies_are_kept_for_debuggers)
 	ck_assert_int_eq(st.st_size, sizeof(t));
 	ck_assert_uint_eq(st.st_mode & 0777, 0644);
 	ck_assert_uint_eq(answer.problem_count, 0);
-	/* Nothing but that is there. */
+	/* There is no other file. */
 	unlink(fixture_path(name));
 	ck_assert_int_eq(rmdir(fixture_path("copies")), 0);
 }
 END_TEST
 
-START_TEST(many_mistakes_all_arrive)
+START_TEST(sixty_mistakes_all_arrive)
 {
 	char *text = calloc(1, 64 << 10);
 	size_t len;
@@ -220,7 +220,7 @@ START_TEST(many_mistakes_all_arrive)
 }
 END_TEST
 
-START_TEST(a_master_that_says_nonsense_or_leaves_is_left)
+START_TEST(the_reader_ends_when_the_master_sends_nonsense_or_closes)
 {
 	const struct msg commit = { .type = MSG_COMMIT, .generation = 1 };
 	int channel, status;
@@ -245,8 +245,8 @@ main(void)
 		each_bad_plugin_is_named_at_its_line,
 		a_missing_file_is_refused,
 		copies_are_kept_for_debuggers,
-		many_mistakes_all_arrive,
-		a_master_that_says_nonsense_or_leaves_is_left,
+		sixty_mistakes_all_arrive,
+		the_reader_ends_when_the_master_sends_nonsense_or_closes,
 		NULL,
 	};
 

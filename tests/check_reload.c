@@ -1,6 +1,6 @@
 /*
- * check_reload.c: what a reload remembers and counts: waiters, probation,
- * canary.
+ * check_reload.c: what a reload remembers: who waits for it (waiters), a
+ * generation on probation, and a canary.
  */
 
 #include <sys/mman.h>
@@ -22,7 +22,7 @@ struct told {
 	unsigned int count;
 	bool good;
 	char text[64];
-	struct waiters *comes_back; /* with one more wish, from inside */
+	struct waiters *comes_back; /* adds itself again, when told */
 	enum wait comes_for;
 	const void *forgets;
 };
@@ -50,7 +50,7 @@ add(struct waiters *waiters, struct told *told, enum wait what, bool inverse)
 	return waiters_add(waiters, &waiter, what, inverse);
 }
 
-START_TEST(each_is_told_once_by_the_reload_after_its_wish)
+START_TEST(each_waiter_is_told_once_by_the_next_reload)
 {
 	struct waiters waiters = { 0 };
 	struct told first = { 0 }, late = { 0 }, inverse = { 0 };
@@ -77,7 +77,7 @@ START_TEST(each_is_told_once_by_the_reload_after_its_wish)
 }
 END_TEST
 
-START_TEST(who_waits_for_a_rollback_hears_of_no_reload)
+START_TEST(a_waiter_for_a_rollback_is_not_told_of_a_reload)
 {
 	struct waiters waiters = { 0 };
 	struct told told = { 0 };
@@ -93,7 +93,7 @@ START_TEST(who_waits_for_a_rollback_hears_of_no_reload)
 }
 END_TEST
 
-START_TEST(there_is_a_limit)
+START_TEST(the_number_of_waiters_is_limited)
 {
 	struct waiters waiters = { 0 };
 	struct told told = { 0 };
@@ -108,7 +108,7 @@ START_TEST(there_is_a_limit)
 }
 END_TEST
 
-START_TEST(a_wish_from_inside_waits_for_what_comes_of_it)
+START_TEST(a_waiter_that_is_added_when_told_waits_for_the_next)
 {
 	struct waiters waiters = { 0 };
 	struct told told = { .comes_back = &waiters,
@@ -123,7 +123,7 @@ START_TEST(a_wish_from_inside_waits_for_what_comes_of_it)
 }
 END_TEST
 
-START_TEST(who_takes_it_back_is_told_nothing)
+START_TEST(a_waiter_that_is_forgotten_is_told_nothing)
 {
 	struct waiters waiters = { 0 };
 	struct told stays = { 0 }, goes = { 0 };
@@ -155,7 +155,7 @@ START_TEST(a_waiter_may_change_the_table_when_it_is_told)
 }
 END_TEST
 
-START_TEST(the_third_crash_in_time_is_one_too_many)
+START_TEST(the_third_crash_on_probation_is_one_too_many)
 {
 	struct probation probation;
 
@@ -165,7 +165,7 @@ START_TEST(the_third_crash_in_time_is_one_too_many)
 	ck_assert(!probation_crash(&probation));
 	ck_assert(!probation_crash(&probation));
 	ck_assert(probation_crash(&probation));
-	ck_assert(!probation_crash(&probation)); /* said once */
+	ck_assert(!probation_crash(&probation)); /* returned once */
 	probation_begin(&probation, 0);
 	ck_assert(!probation_crash(&probation) &&
 	    !probation_crash(&probation) && !probation_crash(&probation));
@@ -196,7 +196,7 @@ gen_of(uint32_t number, const char *bytes, size_t length)
 	return gen;
 }
 
-START_TEST(the_same_bytes_are_known_again)
+START_TEST(a_refused_generation_is_known_by_its_bytes)
 {
 	static char bytes[10000];
 	struct gen *bad = gen_of(7, bytes, sizeof(bytes)),
@@ -233,7 +233,7 @@ count(unsigned int worker, uint64_t closed, uint64_t failed)
 	struct counter *counters;
 	struct counts *counts = shm_own_counts(workers[worker], 0, &counters);
 
-	/* Two reasons, as the sum of all of them is what counts. */
+	/* Two reasons, to check that all are summed up. */
 	counts->value[COUNT_CLOSED + SL_WHY_PEER] = closed - closed / 2;
 	counts->value[COUNT_CLOSED + SL_WHY_RESET] = closed / 2;
 	counts->value[COUNT_FAILED] = failed;
@@ -262,16 +262,16 @@ START_TEST(a_canary_is_compared_with_the_others)
 	canary_begin(&canary, shm, WORKERS, &settings);
 	ck_assert(!canary_over(&canary));
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
-	/* Too few to say anything. */
+	/* The canary has had too few connections for a verdict. */
 	count(0, 1009, 9);
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
-	/* The others have had too few: what was before counts. */
+	/* The others have had too few since: the time before the reload counts. */
 	count(0, 1010, 2);
 	ck_assert(canary_fails(&canary, shm, WORKERS, text));
 	ck_assert_str_eq(text,
 	    "20 % of 10 connections ended with an error, "
 	    "and 0 % of 4000 before");
-	/* The others are as bad, or nearly. */
+	/* The others are as bad or nearly as bad. */
 	count(1, 1050, 5);
 	count(2, 1050, 5);
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
@@ -280,7 +280,7 @@ START_TEST(a_canary_is_compared_with_the_others)
 	ck_assert_str_eq(text,
 	    "30 % of 10 connections ended with an error, "
 	    "and 10 % of 100 in the other workers");
-	/* One that was started again begins at 0. */
+	/* Another worker was restarted: its counts begin at 0. */
 	count(3, 100, 100);
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
 	canary.until_ms = 0;
@@ -318,14 +318,14 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		each_is_told_once_by_the_reload_after_its_wish,
-		who_waits_for_a_rollback_hears_of_no_reload,
-		there_is_a_limit,
-		who_takes_it_back_is_told_nothing,
-		a_wish_from_inside_waits_for_what_comes_of_it,
+		each_waiter_is_told_once_by_the_next_reload,
+		a_waiter_for_a_rollback_is_not_told_of_a_reload,
+		the_number_of_waiters_is_limited,
+		a_waiter_that_is_forgotten_is_told_nothing,
+		a_waiter_that_is_added_when_told_waits_for_the_next,
 		a_waiter_may_change_the_table_when_it_is_told,
-		the_third_crash_in_time_is_one_too_many,
-		the_same_bytes_are_known_again,
+		the_third_crash_on_probation_is_one_too_many,
+		a_refused_generation_is_known_by_its_bytes,
 		a_canary_is_compared_with_the_others,
 		the_text_of_a_verdict_is_bounded,
 		NULL,

@@ -17,7 +17,7 @@ opens_anew(int fd)
 	return open(path, O_RDONLY | O_CLOEXEC) != -1;
 }
 
-/* As another user, in a process whose /proc is open to it. */
+/* Becomes another user, and tries to open both through /proc. */
 static int
 as_nobody(int secret, int other)
 {
@@ -26,11 +26,11 @@ as_nobody(int secret, int other)
 		return 2;
 	if (opens_anew(secret) || errno != EACCES)
 		return 1;
-	is_secret(secret); /* but whoever was given it reads it */
+	is_secret(secret); /* the descriptor itself can be read */
 	return 0;
 }
 
-START_TEST(a_secret_is_sealed_and_for_its_owner_alone)
+START_TEST(a_secret_is_sealed_and_only_its_owner_opens_it)
 {
 	int fd = sealed(BYTES), other = memfd_new("test", false), status;
 	struct stat st;
@@ -55,7 +55,7 @@ START_TEST(a_secret_is_sealed_and_for_its_owner_alone)
 }
 END_TEST
 
-/* Do the pages at the address have the flag, as smaps calls it? */
+/* Have the pages at the address this flag in /proc/self/smaps? */
 static bool
 has_flag(const void *address, const char *flag)
 {
@@ -101,7 +101,7 @@ START_TEST(its_memory_is_neither_dumped_nor_forked)
 }
 END_TEST
 
-START_TEST(what_is_no_secret_is_refused)
+START_TEST(what_is_not_a_secret_is_refused)
 {
 	struct error err;
 	int fd = memfd_new("test", false);
@@ -127,9 +127,9 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		a_secret_is_sealed_and_for_its_owner_alone,
+		a_secret_is_sealed_and_only_its_owner_opens_it,
 		its_memory_is_neither_dumped_nor_forked,
-		what_is_no_secret_is_refused,
+		what_is_not_a_secret_is_refused,
 		NULL,
 	};
 

@@ -18,7 +18,7 @@
 #include "worker/material.h"
 #include "worker/ours.h"
 
-static struct child *spawned; /* the last */
+static struct child *spawned; /* the last one */
 
 struct child *
 child_spawn(struct children *all, const char *role, const struct hello *hello,
@@ -70,7 +70,7 @@ child_free(struct child *child)
 	free(child);
 }
 
-/* It says yes, and goes. */
+/* The child answers MSG_PREPARED and exits. */
 static void
 child_end(struct child *child)
 {
@@ -83,7 +83,7 @@ child_end(struct child *child)
 	ops->on_gone(arg, "exited with status 0", true);
 }
 
-/* The next that was sent to it; false: no more. */
+/* Read the next message to the child.  Returns false when there is none. */
 static bool
 next_sent(const struct child *child, struct msg *ret)
 {
@@ -117,7 +117,7 @@ static const struct build_ops build_ops = {
 	.on_done = on_build_done,
 };
 
-/* A generation with one secret, as reader and probe make it. */
+/* Build a generation with one secret, by way of reader and probe. */
 static struct gen *
 build(void)
 {
@@ -149,13 +149,13 @@ build(void)
 	return built;
 }
 
-START_TEST(the_probe_gets_none)
+START_TEST(the_probe_gets_no_secret)
 {
 	unsigned int before = fixture_descriptors();
 	struct gen *gen = build(), *again;
 	struct error err = { "" };
 
-	/* One for the way back has its own, for as long as it lives. */
+	/* A generation for a rollback keeps its own copy. */
 	again = gen_again(gen, 2, &err);
 	ck_assert_msg(again != NULL, "%s", err.text);
 	gen_unref(gen);
@@ -165,7 +165,7 @@ START_TEST(the_probe_gets_none)
 }
 END_TEST
 
-START_TEST(without_it_the_generation_is_not_whole)
+START_TEST(without_its_secret_a_generation_is_not_complete)
 {
 	struct settings *settings = conf_read("sluice.conf", NULL);
 	struct msg msg = { .type = MSG_BUNDLE, .generation = 1 };
@@ -184,7 +184,8 @@ START_TEST(without_it_the_generation_is_not_whole)
 	ck_assert_int_eq(msg.fd, -1);
 	ck_assert(gen_complete(gen));
 	msg.fd = sealed(BYTES);
-	ck_assert_int_eq(gen_take_secret(gen, &msg, &err), -1); /* twice */
+	ck_assert_int_eq(gen_take_secret(gen, &msg, &err),
+	    -1); /* it came before */
 	close(msg.fd);
 	gen_unref(gen);
 	settings_free(settings);
@@ -219,7 +220,7 @@ report(uint32_t generation, int level, const struct origin *origin,
 	ck_abort_msg("%s", text);
 }
 
-START_TEST(a_worker_gets_it_until_its_generation_is_made)
+START_TEST(a_worker_keeps_secrets_until_the_generation_is_made)
 {
 	unsigned int at_first = fixture_descriptors(), before;
 	struct event_base *base = event_base_new();
@@ -259,7 +260,7 @@ START_TEST(a_worker_gets_it_until_its_generation_is_made)
 	material_clear(&material);
 	ck_assert_ptr_null(material_secret(&material, 0, &err));
 	ck_assert_uint_eq(fixture_descriptors(), before);
-	/* And the master has none when the generation is gone. */
+	/* When the generation is freed, the master has no secret left. */
 	gen_unref(gen);
 	workers_free(workers);
 	event_base_free(base);
@@ -267,7 +268,7 @@ START_TEST(a_worker_gets_it_until_its_generation_is_made)
 }
 END_TEST
 
-START_TEST(what_a_plugin_forks_does_not_have_it)
+START_TEST(a_process_forked_by_a_plugin_has_no_secret)
 {
 	struct msg msg = { .type = MSG_SECRET, .generation = 1 };
 	struct material material;
@@ -295,10 +296,10 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		the_probe_gets_none,
-		without_it_the_generation_is_not_whole,
-		a_worker_gets_it_until_its_generation_is_made,
-		what_a_plugin_forks_does_not_have_it,
+		the_probe_gets_no_secret,
+		without_its_secret_a_generation_is_not_complete,
+		a_worker_keeps_secrets_until_the_generation_is_made,
+		a_process_forked_by_a_plugin_has_no_secret,
 		NULL,
 	};
 

@@ -52,7 +52,7 @@ read_config(void)
 	reader_run(NULL, true, take);
 }
 
-START_TEST(the_reader_sends_it_beside_the_bundle)
+START_TEST(the_reader_sends_a_secret_beside_the_bundle)
 {
 	struct error err = { "" };
 	struct settings *settings;
@@ -62,7 +62,7 @@ START_TEST(the_reader_sends_it_beside_the_bundle)
 	fixture_text("key.pem", BYTES);
 	read_config();
 	ck_assert_uint_eq(said.verdict, MSG_PREPARED);
-	/* Whoever watches files hears of it. */
+	/* In --watch mode the file is watched. */
 	ck_assert_uint_eq(said.sources, 1);
 	is_secret(said.secret);
 	ck_assert_int_eq(fstat(said.bundle, &st), 0);
@@ -102,7 +102,7 @@ START_TEST(a_new_secret_makes_another_generation)
 }
 END_TEST
 
-START_TEST(a_secret_that_cannot_be_read_has_its_line)
+START_TEST(a_secret_that_cannot_be_read_is_reported_with_its_line)
 {
 	read_config();
 	ck_assert_uint_eq(said.verdict, MSG_REFUSED);
@@ -124,9 +124,9 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		the_reader_sends_it_beside_the_bundle,
+		the_reader_sends_a_secret_beside_the_bundle,
 		a_new_secret_makes_another_generation,
-		a_secret_that_cannot_be_read_has_its_line,
+		a_secret_that_cannot_be_read_is_reported_with_its_line,
 		NULL,
 	};
 

@@ -1,6 +1,6 @@
 /*
- * check_service.c: versions of a service: what is carried from one to the
- * next, how connections follow, and that every state is stopped once.
+ * check_service.c: versions of a service: state and connections move from one
+ * to the next, and every state is stopped once.
  */
 
 #include "service_fixture.h"
@@ -15,11 +15,11 @@ START_TEST(equal_state_versions_carry_state_and_connections_on)
 	commit(prepare(ON_RELOAD_AUTO));
 	ck_assert_int_eq(answer(fd), '2');
 	worker_idle();
-	ck_assert_str_eq(calls, ""); /* neither started nor stopped */
+	ck_assert_str_eq(calls, ""); /* `start` and `stop` are not called */
 	ck_assert_ptr_eq(sl_service_data(worker_listener()->current), &state1);
 	close(fd);
 	end();
-	ck_assert_str_eq(calls, "stop2-of-1"); /* once, by who has it last */
+	ck_assert_str_eq(calls, "stop2-of-1"); /* once, by its last version */
 }
 END_TEST
 
@@ -64,7 +64,7 @@ START_TEST(a_failing_start_is_not_stopped_and_harms_nobody)
 }
 END_TEST
 
-START_TEST(other_state_versions_drain_on_the_old_code)
+START_TEST(connections_of_another_state_version_stay_on_old_code)
 {
 	int old, new;
 
@@ -78,7 +78,8 @@ START_TEST(other_state_versions_drain_on_the_old_code)
 	ck_assert_str_eq(calls, "start2");
 	close(old);
 	worker_idle();
-	ck_assert_str_eq(calls, "start2 stop1"); /* with its last connection */
+	ck_assert_str_eq(calls,
+	    "start2 stop1"); /* when its last connection ends */
 	close(new);
 	end();
 	ck_assert_str_eq(calls, "start2 stop1 stop2");
@@ -116,7 +117,7 @@ START_TEST(migrate_comes_before_the_first_event_in_new_code)
 }
 END_TEST
 
-START_TEST(a_refused_migration_leaves_it_on_the_old_code)
+START_TEST(a_refused_migration_leaves_the_connection_on_old_code)
 {
 	int fd;
 
@@ -128,7 +129,8 @@ START_TEST(a_refused_migration_leaves_it_on_the_old_code)
 	commit(prepare(ON_RELOAD_AUTO));
 	ck_assert_int_eq(answer(fd), '1');
 	ck_assert_int_eq(answer(fd), '1');
-	ck_assert_str_eq(calls, "start2 migrate"); /* asked once */
+	ck_assert_str_eq(calls,
+	    "start2 migrate"); /* `migrate` was called once */
 	close(fd);
 	end();
 }
@@ -163,7 +165,7 @@ START_TEST(migrations_are_counted)
 }
 END_TEST
 
-START_TEST(who_refused_to_migrate_does_not_keep_later_versions)
+START_TEST(a_connection_that_stays_does_not_keep_later_versions)
 {
 	struct sl_service *v2;
 	int fd;
@@ -183,7 +185,8 @@ START_TEST(who_refused_to_migrate_does_not_keep_later_versions)
 	service_unref(v2);
 	service_end_unused();
 	ck_assert_int_eq(answer(fd), '1');
-	ck_assert_str_eq(calls, "start2 migrate"); /* the state goes on */
+	ck_assert_str_eq(calls,
+	    "start2 migrate"); /* the third version has the state of the second */
 	close(fd);
 	worker_idle();
 	ck_assert_str_eq(calls, "start2 migrate stop1");
@@ -191,8 +194,8 @@ START_TEST(who_refused_to_migrate_does_not_keep_later_versions)
 }
 END_TEST
 
-/* Versions that share a state are kept by nobody but who uses them. */
-START_TEST(nor_do_they_where_versions_share_the_state)
+/* The same for versions that share a state. */
+START_TEST(a_connection_that_stays_keeps_only_the_shared_state)
 {
 	struct sl_service *v2, *v3;
 	int fd;
@@ -216,14 +219,15 @@ START_TEST(nor_do_they_where_versions_share_the_state)
 	service_unref(v2);
 	service_end_unused();
 	forget_calls();
-	/* Now the state of the first three is not that of the fourth. */
+	/* The fourth version has a state of its own. */
 	reload_shares = false;
 	commit(prepare(ON_RELOAD_AUTO));
 	sweep();
 	service_unref(v3);
 	service_end_unused();
 	ck_assert_int_eq(answer(fd), '1');
-	ck_assert_str_eq(calls, "reload2"); /* who stays still uses it */
+	ck_assert_str_eq(calls,
+	    "reload2"); /* the connection still uses the old state */
 	forget_calls();
 	close(fd);
 	worker_idle();
@@ -234,7 +238,7 @@ START_TEST(nor_do_they_where_versions_share_the_state)
 }
 END_TEST
 
-START_TEST(a_shared_state_is_stopped_by_the_youngest_who_has_it)
+START_TEST(a_shared_state_is_stopped_by_its_latest_version)
 {
 	int fd;
 
@@ -245,7 +249,8 @@ START_TEST(a_shared_state_is_stopped_by_the_youngest_who_has_it)
 	reload_shares = true;
 	fd = worker_connect();
 	migrate_result = -1;
-	commit(prepare(ON_RELOAD_AUTO)); /* the state comes, who has it stays */
+	commit(prepare(
+	    ON_RELOAD_AUTO)); /* the state moves, the connection stays */
 	sweep();
 	ck_assert_int_eq(answer(fd), '1');
 	close(fd);
@@ -287,14 +292,14 @@ START_TEST(reload_may_share_the_state_or_make_its_own)
 	reload_shares = false;
 	commit(prepare(ON_RELOAD_AUTO));
 	worker_idle();
-	/* The first state ended with the second version, its last owner. */
+	/* The second version, its last owner, has stopped the first state. */
 	ck_assert_str_eq(calls, "reload2 reload2 stop2-of-1");
 	end();
 	ck_assert_str_eq(calls, "reload2 reload2 stop2-of-1 stop2");
 }
 END_TEST
 
-START_TEST(a_chain_of_versions_takes_each_connection_as_far_as_it_goes)
+START_TEST(a_connection_moves_along_versions_until_one_drains)
 {
 	struct sl_service *v2;
 	int first, second_fd;
@@ -304,7 +309,7 @@ START_TEST(a_chain_of_versions_takes_each_connection_as_far_as_it_goes)
 	commit(prepare(ON_RELOAD_AUTO));
 	v2 = worker_listener()->current;
 	second_fd = worker_connect();
-	commit(prepare(ON_RELOAD_DRAIN)); /* the third drains the second */
+	commit(prepare(ON_RELOAD_DRAIN)); /* version 3 drains version 2 */
 	ck_assert_int_eq(answer(first), '2');
 	ck_assert_ptr_eq(sl_service(TAILQ_FIRST(&worker_listener()->conns)),
 	    v2);
@@ -320,7 +325,7 @@ START_TEST(a_draining_version_does_not_keep_later_ones)
 	int fd;
 
 	begin();
-	fd = worker_connect(); /* under version 1, and stays there */
+	fd = worker_connect(); /* under version 1, where it stays */
 	commit(prepare(ON_RELOAD_DRAIN));
 	v2 = worker_listener()->current;
 	service_ref(v2);
@@ -342,17 +347,17 @@ main(void)
 		an_aborted_version_that_shares_state_is_not_stopped,
 		an_aborted_version_with_its_own_state_is_stopped,
 		a_failing_start_is_not_stopped_and_harms_nobody,
-		other_state_versions_drain_on_the_old_code,
+		connections_of_another_state_version_stay_on_old_code,
 		another_plugin_never_gets_foreign_connections,
 		migrate_comes_before_the_first_event_in_new_code,
-		a_refused_migration_leaves_it_on_the_old_code,
+		a_refused_migration_leaves_the_connection_on_old_code,
 		migrations_are_counted,
-		who_refused_to_migrate_does_not_keep_later_versions,
-		nor_do_they_where_versions_share_the_state,
-		a_shared_state_is_stopped_by_the_youngest_who_has_it,
+		a_connection_that_stays_does_not_keep_later_versions,
+		a_connection_that_stays_keeps_only_the_shared_state,
+		a_shared_state_is_stopped_by_its_latest_version,
 		on_reload_close_closes_and_drain_drains,
 		reload_may_share_the_state_or_make_its_own,
-		a_chain_of_versions_takes_each_connection_as_far_as_it_goes,
+		a_connection_moves_along_versions_until_one_drains,
 		a_draining_version_does_not_keep_later_ones,
 		NULL,
 	};

@@ -51,7 +51,7 @@ START_TEST(timers_set_by_old_code_fire_in_new_code)
 }
 END_TEST
 
-START_TEST(timers_of_a_state_go_where_the_state_goes)
+START_TEST(timers_move_with_their_state)
 {
 	int fd;
 
@@ -102,7 +102,7 @@ START_TEST(timers_of_a_prepared_version_wait_for_the_commit)
 }
 END_TEST
 
-START_TEST(a_timer_that_waits_for_the_commit_costs_nothing_and_is_not_late)
+START_TEST(a_due_timer_waits_for_the_commit_outside_the_heap)
 {
 	struct sl_service *next;
 
@@ -137,7 +137,7 @@ START_TEST(a_timer_that_waits_for_the_commit_can_be_set_again)
 }
 END_TEST
 
-START_TEST(a_reload_that_is_called_off_takes_its_timers_along)
+START_TEST(timers_of_an_aborted_reload_are_freed)
 {
 	struct sl_service *next;
 
@@ -165,7 +165,7 @@ reload_with_timers(struct sl_service *next, struct sl_service *prev)
 	return sl_timer(next, NULL, 4, 1);
 }
 
-START_TEST(timers_that_the_successor_has_set_stand)
+START_TEST(timers_that_the_next_version_has_set_are_kept)
 {
 	struct sl_service *old;
 
@@ -177,7 +177,7 @@ START_TEST(timers_that_the_successor_has_set_stand)
 	commit(prepare(ON_RELOAD_AUTO));
 	while (fired2 < 7)
 		worker_pass(true);
-	/* The hour of the old timer 1 is over as well. */
+	/* The old timer 1 would have fired by now. */
 	worker_skip_ms(3600001);
 	worker_pass(false);
 	ck_assert_uint_eq(fired2, 7);
@@ -186,7 +186,7 @@ START_TEST(timers_that_the_successor_has_set_stand)
 }
 END_TEST
 
-/* How many entries are looked at, at most, to find one. */
+/* The length of the longest chain of the hash table. */
 static unsigned int
 longest_chain(const struct ids *table)
 {
@@ -204,8 +204,8 @@ longest_chain(const struct ids *table)
 	return longest;
 }
 
-/* Their numbers are those that a bad hash likes least. */
-START_TEST(timers_by_the_hundred_thousand_hold_up_nobody)
+/* Their numbers are multiples of a power of two, bad for a weak hash. */
+START_TEST(a_hundred_thousand_timers_are_found_quickly)
 {
 	enum { COUNT = 100000, STEP = 1 << 12 };
 	struct plugin_timers *set;
@@ -221,14 +221,14 @@ START_TEST(timers_by_the_hundred_thousand_hold_up_nobody)
 		ck_assert_int_eq(sl_timer(old, NULL, i * STEP, 3600000), 0);
 		ck_assert_int_eq(sl_timer(old, conn, i * STEP, 3600000), 0);
 	}
-	for (uint32_t i = 1; i <= COUNT; i += 2) /* again, and away */
+	for (uint32_t i = 1; i <= COUNT; i += 2) /* set or cancel it again */
 		ck_assert_int_eq(
 		    sl_timer(old, NULL, i * STEP, i % 4 == 1 ? 0 : 7200000), 0);
 	set = old->timers;
 	ck_assert_uint_eq(set->ids.count, COUNT - COUNT / 4);
 	ck_assert_uint_lt(longest_chain(&set->ids), 16);
 	ck_assert_uint_lt(longest_chain(&conn->timers->ids), 16);
-	/* They are handed on as they are. */
+	/* The next version gets the whole set. */
 	commit(prepare(ON_RELOAD_AUTO));
 	ck_assert_ptr_eq(worker_listener()->current->timers, set);
 	ck_assert_ptr_eq(set->service, worker_listener()->current);
@@ -243,13 +243,13 @@ main(void)
 {
 	const TTest *const tests[] = {
 		timers_set_by_old_code_fire_in_new_code,
-		timers_of_a_state_go_where_the_state_goes,
+		timers_move_with_their_state,
 		timers_of_a_prepared_version_wait_for_the_commit,
-		a_timer_that_waits_for_the_commit_costs_nothing_and_is_not_late,
+		a_due_timer_waits_for_the_commit_outside_the_heap,
 		a_timer_that_waits_for_the_commit_can_be_set_again,
-		a_reload_that_is_called_off_takes_its_timers_along,
-		timers_that_the_successor_has_set_stand,
-		timers_by_the_hundred_thousand_hold_up_nobody,
+		timers_of_an_aborted_reload_are_freed,
+		timers_that_the_next_version_has_set_are_kept,
+		a_hundred_thousand_timers_are_found_quickly,
 		NULL,
 	};
 

@@ -1,6 +1,6 @@
 /*
- * check_settings.c: two configurations compared: what needs a restart, and
- * what is still the same service.
+ * check_settings.c: comparing two configurations: what needs a restart, and
+ * which services are still the same.
  */
 
 #include "conf_fixture.h"
@@ -18,7 +18,7 @@ START_TEST(keys_that_need_a_restart_are_named)
 	ck_assert_ptr_nonnull(strstr(origin.file, "sluice.conf"));
 	b->workers = 1;
 	ck_assert_ptr_null(settings_restart_key(a, b, &origin));
-	/* CPUs come and go; that is no change of the file. */
+	/* When the number of CPUs changes, the file has not changed. */
 	b->workers = 3;
 	b->workers_of_cpus = true;
 	ck_assert_str_eq(settings_restart_key(a, b, &origin), "workers");
@@ -45,7 +45,7 @@ START_TEST(keys_that_need_a_restart_are_named)
 }
 END_TEST
 
-START_TEST(a_service_is_its_image_and_options)
+START_TEST(the_same_image_and_options_are_the_same_service)
 {
 #define WITH(rest)                                      \
 	"listeners = ( { name = \"a\"; plugin = \"p\";" \
@@ -87,7 +87,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		keys_that_need_a_restart_are_named,
-		a_service_is_its_image_and_options,
+		the_same_image_and_options_are_the_same_service,
 		NULL,
 	};
 

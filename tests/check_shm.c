@@ -1,4 +1,4 @@
-/* check_shm.c: what workers share, and who may write it. */
+/* check_shm.c: the memory that workers share, and who may write to it. */
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ peer(const char *address)
 	return (const struct sockaddr *)&storage;
 }
 
-/* Each worker has ids of its own; the next process does not go on with them. */
+/* Each worker has its own block of ids, and a new process gets a new one. */
 START_TEST(ids_begin_at_1_and_never_repeat)
 {
 	make();
@@ -57,7 +57,7 @@ START_TEST(ids_go_on_when_a_block_is_used_up)
 	for (int i = 0; i < SHM_ID_BLOCK; i++)
 		id = shm_next_id(worker[0]);
 	ck_assert_uint_eq(id, SHM_ID_BLOCK);
-	/* Nobody was quick enough to offer more. */
+	/* The master has not offered more yet. */
 	ck_assert(!shm_ready(worker[0]));
 	ck_assert_uint_eq(shm_next_id(worker[0]), 0);
 	shm_offer_ids(master);
@@ -68,7 +68,7 @@ START_TEST(ids_go_on_when_a_block_is_used_up)
 }
 END_TEST
 
-/* What an other worker could try with what it was sent. */
+/* Whatever another worker tries with the descriptor that it was sent. */
 static void
 cannot_write(int fd, size_t size)
 {
@@ -99,26 +99,26 @@ START_TEST(nobody_else_can_write_a_row_or_the_head)
 	make();
 	cannot_write(row_fd(0), sizeof(struct shm_row));
 	cannot_write(shm_head_fd(master), sizeof(struct shm_head));
-	/* The owner still can. */
+	/* The owner can still write. */
 	ck_assert(shm_connection_in(worker[0], 7, 0));
 	ck_assert_uint_eq(shm_connections(master, 7), 1);
 	unmake();
 }
 END_TEST
 
-START_TEST(a_row_is_not_given_away_before_it_is_sealed)
+START_TEST(a_row_is_not_shown_before_it_is_sealed)
 {
 	make();
 	die(0);
 	ck_assert_int_eq(shm_begin_row(master, 0), 0);
 	ck_assert(!shm_row_sealed(master, 0));
-	/* But it cannot be cut short from the beginning. */
+	/* But it can never be truncated. */
 	ck_assert_int_eq(ftruncate(row_fd(0), 0), -1);
 	unmake();
 }
 END_TEST
 
-START_TEST(what_a_worker_forks_has_no_row)
+START_TEST(a_forked_process_cannot_write_the_row)
 {
 	int status;
 	pid_t pid;
@@ -138,8 +138,8 @@ START_TEST(what_a_worker_forks_has_no_row)
 }
 END_TEST
 
-/* What the last process of a worker left behind may write for ever. */
-START_TEST(the_row_of_a_dead_process_is_nobodys)
+/* A process that a dead worker has left behind may still write its row. */
+START_TEST(the_row_of_a_dead_process_does_not_count)
 {
 	struct shm *left;
 
@@ -164,13 +164,13 @@ START_TEST(the_row_of_a_dead_process_is_nobodys)
 }
 END_TEST
 
-START_TEST(nobody_accepts_without_a_row_that_counts)
+START_TEST(a_worker_is_not_ready_before_it_sees_all_rows)
 {
 	make();
 	die(1);
 	ck_assert(shm_ready(worker[0]));
 	start(1);
-	ck_assert(shm_ready(worker[0])); /* it serves nobody yet */
+	ck_assert(shm_ready(worker[0])); /* worker 1 does not accept yet */
 	see(2, 1);
 	see(3, 1);
 	shm_show_row(master, 1);
@@ -189,7 +189,8 @@ START_TEST(a_worker_counts_only_where_it_serves)
 	uint32_t entry;
 
 	make();
-	ck_assert(shm_connection_in(worker[1], 9, 0)); /* a lie */
+	ck_assert(shm_connection_in(worker[1], 9,
+	    0)); /* it does not serve listener 9 */
 	ck_assert(shm_address_in(worker[1], 9, peer("192.0.2.1"), 0, &entry));
 	ck_assert_uint_eq(shm_connections(master, 9), 0);
 	ck_assert(shm_connection_in(worker[0], 9, 1));
@@ -204,7 +205,7 @@ START_TEST(a_worker_counts_only_where_it_serves)
 }
 END_TEST
 
-START_TEST(a_listener_finds_a_place_whatever_workers_say)
+START_TEST(a_new_listener_gets_a_slot_whatever_workers_have_written)
 {
 	struct slots *slots;
 	char name[16];
@@ -346,7 +347,7 @@ START_TEST(a_hundred_thousand_addresses_are_told_apart)
 }
 END_TEST
 
-/* In a process of its own. */
+/* One process of the race. */
 static int
 race(unsigned int i)
 {
@@ -360,7 +361,7 @@ race(unsigned int i)
 	for (unsigned int k = 0; k < 20000 && !holds; k++) {
 		if (!shm_connection_in(own, 7, 3))
 			continue;
-		/* Those that are being turned away may be seen, too. */
+		/* Connections that are just being refused may be counted, too. */
 		if (shm_connections(own, 7) > 3 + WORKERS)
 			return 1;
 		holds = k % 1000 == 999;
@@ -420,7 +421,7 @@ START_TEST(what_is_out_of_range_is_refused)
 	ck_assert_ptr_null(shm_new(WORKERS_MAX + 1));
 	ck_assert_int_eq(shm_see_row(worker[0], 0, 2, row_fd(0)), -1);
 	ck_assert_int_eq(shm_see_row(worker[0], WORKERS, 2, row_fd(1)), -1);
-	/* One that did not come does not keep us from accepting. */
+	/* A row that did not arrive does not keep us from accepting. */
 	ck_assert_int_eq(shm_see_row(worker[0], 1, 2, null), -1);
 	ck_assert_int_eq(shm_see_row(worker[0], 1, 2, -1), -1);
 	ck_assert(shm_ready(worker[0]));
@@ -436,12 +437,12 @@ main(void)
 		ids_begin_at_1_and_never_repeat,
 		ids_go_on_when_a_block_is_used_up,
 		nobody_else_can_write_a_row_or_the_head,
-		a_row_is_not_given_away_before_it_is_sealed,
-		what_a_worker_forks_has_no_row,
-		the_row_of_a_dead_process_is_nobodys,
-		nobody_accepts_without_a_row_that_counts,
+		a_row_is_not_shown_before_it_is_sealed,
+		a_forked_process_cannot_write_the_row,
+		the_row_of_a_dead_process_does_not_count,
+		a_worker_is_not_ready_before_it_sees_all_rows,
 		a_worker_counts_only_where_it_serves,
-		a_listener_finds_a_place_whatever_workers_say,
+		a_new_listener_gets_a_slot_whatever_workers_have_written,
 		a_limit_holds_for_all_workers_together,
 		the_counts_of_a_dead_worker_are_cleared,
 		an_address_is_limited_for_each_listener,

@@ -1,4 +1,4 @@
-/* check_sockets.c: listening sockets: made, found again, inherited, let go. */
+/* check_sockets.c: how listening sockets are opened, inherited and closed. */
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -59,7 +59,7 @@ connect_port(unsigned int port)
 	return -1;
 }
 
-START_TEST(what_is_asked_for_again_is_found_again)
+START_TEST(an_open_socket_is_found_again)
 {
 	struct sock *first, *second;
 	char spec[64];
@@ -69,7 +69,10 @@ START_TEST(what_is_asked_for_again_is_found_again)
 	first = must_open("127.0.0.1:0", &web, 0);
 	port = port_of(first);
 	ck_assert_ptr_eq(must_open("127.0.0.1:0", &web, 0), first);
-	/* Port 0 is of the listener who asked; a number is anybody's. */
+	/*
+	 * A socket for port 0 is found again only by its listener; one for a number
+	 * is found by every listener.
+	 */
 	second = must_open("127.0.0.1:0", &other, 0);
 	ck_assert_ptr_ne(first, second);
 	ck_assert_uint_ne(sock_id(first), sock_id(second));
@@ -87,7 +90,7 @@ START_TEST(what_is_asked_for_again_is_found_again)
 }
 END_TEST
 
-START_TEST(workers_have_sockets_of_one_port_and_later_ones_wait_to_listen)
+START_TEST(each_worker_has_a_socket_and_only_the_first_listens_at_once)
 {
 	struct sock *sock[3];
 	char text[ADDRESS_TEXT_MAX];
@@ -110,8 +113,8 @@ START_TEST(workers_have_sockets_of_one_port_and_later_ones_wait_to_listen)
 END_TEST
 
 /*
- * Bind to a free port below those that the kernel gives away by itself: it
- * stays free when we let it go, whatever runs beside us.
+ * Bind to a free port below those that the kernel chooses itself.  It stays
+ * free after we close it, whatever else runs on this machine.
  */
 static void
 bind_quiet_port(int fd, struct sockaddr_in *ret)
@@ -127,7 +130,7 @@ bind_quiet_port(int fd, struct sockaddr_in *ret)
 	ck_abort_msg("no free port");
 }
 
-START_TEST(a_port_of_somebody_else_is_refused_even_if_shared)
+START_TEST(a_port_of_another_process_is_refused_even_if_shared)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 	struct sockaddr_in in;
@@ -169,7 +172,7 @@ START_TEST(one_port_on_two_addresses_of_ours_is_fine)
 }
 END_TEST
 
-START_TEST(star_is_both_families_and_an_ipv6_address_only_one)
+START_TEST(star_is_both_families_and_an_ipv6_address_is_one)
 {
 	struct sock *star, *six;
 
@@ -188,7 +191,7 @@ START_TEST(star_is_both_families_and_an_ipv6_address_only_one)
 }
 END_TEST
 
-/* A kernel without IPv6, as far as this process can see. */
+/* From here on socket(2) fails for this process as without IPv6. */
 static bool
 forbid_ipv6(void)
 {
@@ -217,7 +220,7 @@ START_TEST(star_is_ipv4_where_ipv6_is_off)
 	make();
 	if (!forbid_ipv6()) {
 		sockets_free(sockets);
-		return; /* not on this machine, nor under valgrind */
+		return; /* seccomp is not available, for example under valgrind */
 	}
 	first = must_open("*:0", &web, 0);
 	second = must_open("*:0", &web, 1);
@@ -230,7 +233,7 @@ START_TEST(star_is_ipv4_where_ipv6_is_off)
 }
 END_TEST
 
-START_TEST(accepted_sockets_inherit_the_options_also_new_ones)
+START_TEST(accepted_sockets_inherit_the_options_of_the_listener)
 {
 	struct listener_settings changed = web;
 	struct sock *sock;
@@ -295,8 +298,8 @@ START_TEST(a_socket_that_is_deaf_is_made_anew)
 END_TEST
 
 /*
- * As a process that systemd started: 3 and 4 are sockets, 5 is a file, 6 is no
- * business of ours.
+ * Behave as if started by systemd: 3 and 4 are sockets, 5 is a file, and 6 was
+ * not passed to us.
  */
 static int
 run_inherited(void)
@@ -335,7 +338,7 @@ run_inherited(void)
 	if (first == NULL || second == NULL || sock_fd(first) != 3 ||
 	    sock_fd(second) != 4)
 		return 5;
-	/* It cannot be had again: it stays when nobody uses it. */
+	/* An inherited socket stays open while unused: it cannot be opened again. */
 	sock_unref(first);
 	sock_unref(second);
 	if (fcntl(3, F_GETFD) == -1)
@@ -349,7 +352,7 @@ run_inherited(void)
 		return 8;
 	sockets_free(sockets);
 	inherited_done(&inherited);
-	/* Not for us. */
+	/* LISTEN_PID names another process. */
 	setenv("LISTEN_PID", "1", 1);
 	setenv("LISTEN_FDS", "3", 1);
 	if (inherited_take(&inherited) == -1 || inherited.count != 0)
@@ -363,8 +366,8 @@ START_TEST(sockets_from_systemd_are_known_by_name_and_kept)
 	int status;
 
 	/*
-	 * In a process of its own: it closes what is not its, also what
-	 * libcheck needs.
+	 * In a process of its own, because it closes descriptors that libcheck
+	 * needs.
 	 */
 	if (pid == 0) {
 		log_init("test");
@@ -379,13 +382,13 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		what_is_asked_for_again_is_found_again,
-		workers_have_sockets_of_one_port_and_later_ones_wait_to_listen,
-		a_port_of_somebody_else_is_refused_even_if_shared,
+		an_open_socket_is_found_again,
+		each_worker_has_a_socket_and_only_the_first_listens_at_once,
+		a_port_of_another_process_is_refused_even_if_shared,
 		one_port_on_two_addresses_of_ours_is_fine,
-		star_is_both_families_and_an_ipv6_address_only_one,
+		star_is_both_families_and_an_ipv6_address_is_one,
 		star_is_ipv4_where_ipv6_is_off,
-		accepted_sockets_inherit_the_options_also_new_ones,
+		accepted_sockets_inherit_the_options_of_the_listener,
 		a_socket_that_is_deaf_is_made_anew,
 		sockets_from_systemd_are_known_by_name_and_kept,
 		NULL,

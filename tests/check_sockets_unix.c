@@ -1,5 +1,5 @@
 /*
- * check_sockets_unix.c: listening sockets with a path: made, taken over, and
+ * check_sockets_unix.c: listening sockets with a path: opened, taken over, and
  * removed when they are ours.
  */
 
@@ -65,7 +65,7 @@ START_TEST(a_unix_path_has_its_mode_and_goes_with_the_socket)
 }
 END_TEST
 
-START_TEST(a_unix_path_has_its_owner_or_is_not_there)
+START_TEST(a_unix_path_gets_its_owner_or_is_not_made)
 {
 	struct listener_settings changed = web;
 	const char *path = fixture_path("sock");
@@ -103,7 +103,7 @@ START_TEST(a_stale_socket_is_taken_over_and_a_live_one_is_not)
 	ck_assert_int_eq(listen(owner, 1), 0);
 	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
 	ck_assert_ptr_nonnull(strstr(err.text, "listens there"));
-	/* Also when its queue is full. */
+	/* A full queue makes no difference. */
 	for (fd = 0; fd < 8; fd++)
 		connect_unix(path);
 	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
@@ -118,7 +118,7 @@ START_TEST(a_stale_socket_is_taken_over_and_a_live_one_is_not)
 }
 END_TEST
 
-START_TEST(what_is_no_socket_is_left_alone)
+START_TEST(a_file_that_is_not_a_socket_is_left_alone)
 {
 	const char *path;
 
@@ -127,7 +127,7 @@ START_TEST(what_is_no_socket_is_left_alone)
 	ck_assert_ptr_null(open_for(unix_spec("sock"), &web, SOCK_SHARED));
 	ck_assert_ptr_nonnull(strstr(err.text, "not a socket"));
 	ck_assert_int_eq(access(path, F_OK), 0);
-	/* Also a link to a socket that would be stale. */
+	/* The same goes for a symbolic link that leads nowhere. */
 	ck_assert_int_eq(symlink("gone", fixture_path("link")), 0);
 	ck_assert_ptr_null(open_for(unix_spec("link"), &web, SOCK_SHARED));
 	ck_assert_ptr_null(
@@ -179,7 +179,7 @@ START_TEST(a_path_that_was_removed_is_made_anew)
 }
 END_TEST
 
-START_TEST(an_abstract_name_is_taken_once)
+START_TEST(an_abstract_name_that_is_taken_is_refused)
 {
 	struct sockets *first;
 	struct sock *sock;
@@ -204,12 +204,12 @@ main(void)
 {
 	const TTest *const tests[] = {
 		a_unix_path_has_its_mode_and_goes_with_the_socket,
-		a_unix_path_has_its_owner_or_is_not_there,
+		a_unix_path_gets_its_owner_or_is_not_made,
 		a_stale_socket_is_taken_over_and_a_live_one_is_not,
-		what_is_no_socket_is_left_alone,
+		a_file_that_is_not_a_socket_is_left_alone,
 		a_path_that_is_no_longer_ours_is_not_removed,
 		a_path_that_was_removed_is_made_anew,
-		an_abstract_name_is_taken_once,
+		an_abstract_name_that_is_taken_is_refused,
 		NULL,
 	};
 

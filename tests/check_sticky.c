@@ -1,5 +1,6 @@
 /*
- * check_sticky.c: what a listening socket keeps is found, said, and set right.
+ * check_sticky.c: changed options of a listening socket are found, named, and
+ * set back.
  */
 
 #include "fixture.h"
@@ -68,7 +69,7 @@ change_and_reset(int fd, const struct change *change)
 	getsockopt(fd, change->level, change->name, &before, &length);
 	if (setsockopt(fd, change->level, change->name, &change->value,
 		sizeof(change->value)) == -1)
-		return; /* not of this family */
+		return; /* not an option of this family */
 	ck_assert_int_eq(sticky_reset(fd, &sticky, &deaf, text), 0);
 	ck_assert_ptr_nonnull(strstr(text, change->text));
 	length = sizeof(now);
@@ -79,7 +80,7 @@ change_and_reset(int fd, const struct change *change)
 	ck_assert_str_eq(text, "");
 }
 
-START_TEST(options_are_as_they_were)
+START_TEST(options_are_set_back)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	size_t f;
@@ -97,7 +98,7 @@ START_TEST(options_are_as_they_were)
 }
 END_TEST
 
-START_TEST(accepted_sockets_inherit_no_linger_and_nobody_waits)
+START_TEST(linger_timeouts_and_blocking_are_set_back)
 {
 	const struct linger linger = { 1, 3600 };
 	const struct timeval time = { 1, 0 };
@@ -119,7 +120,7 @@ START_TEST(accepted_sockets_inherit_no_linger_and_nobody_waits)
 }
 END_TEST
 
-START_TEST(what_cannot_be_undone_is_said)
+START_TEST(what_cannot_be_set_back_is_reported)
 {
 	char text[STICKY_TEXT_MAX] = "";
 	int fd = listening(AF_INET), clamp = 3000;
@@ -134,7 +135,7 @@ START_TEST(what_cannot_be_undone_is_said)
 }
 END_TEST
 
-START_TEST(filters_go_unless_they_are_locked)
+START_TEST(filters_are_removed_unless_they_are_locked)
 {
 	struct sock_filter code[] = { { BPF_RET | BPF_K, 0, 0, 0 } };
 	struct sock_fprog program = { 1, code };
@@ -146,7 +147,7 @@ START_TEST(filters_go_unless_they_are_locked)
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
 		sizeof(program)) == -1) {
 		close(fd);
-		return; /* only root may, on newer kernels */
+		return; /* newer kernels allow this only to root */
 	}
 	ck_assert_int_eq(sticky_reset(fd, &sticky, &deaf, text), 0);
 	ck_assert_str_eq(text, "a filter");
@@ -164,10 +165,10 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		options_are_as_they_were,
-		accepted_sockets_inherit_no_linger_and_nobody_waits,
-		what_cannot_be_undone_is_said,
-		filters_go_unless_they_are_locked,
+		options_are_set_back,
+		linger_timeouts_and_blocking_are_set_back,
+		what_cannot_be_set_back_is_reported,
+		filters_are_removed_unless_they_are_locked,
 		NULL,
 	};
 

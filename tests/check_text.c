@@ -1,4 +1,4 @@
-/* check_text.c: bytes from anywhere as text: for people, as JSON, and times. */
+/* check_text.c: untrusted bytes as text for people and as JSON, and times. */
 
 #include "base/escape.h"
 #include "base/json_text.h"
@@ -29,12 +29,13 @@ START_TEST(everything_else_is_shown_byte_for_byte)
 	static const char *const all[][2] = {
 		{ "a\nb\tc\rd", "a\\nb\\tc\\x0dd" },
 		{ "\x1b[2J\x7f", "\\x1b[2J\\x7f" },
-		{ "\xc2\x9b", "\\xc2\\x9b" }, /* what begins an escape */
+		{ "\xc2\x9b",
+		    "\\xc2\\x9b" }, /* CSI, which begins an escape sequence */
 		{ "\xff\x80", "\\xff\\x80" }, /* stray bytes */
 		{ "\xe2\x82", "\\xe2\\x82" }, /* cut short */
 		{ "\xe2\x82z", "\\xe2\\x82z" },
 		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" }, /* a surrogate */
-		{ "\xc0\xaf", "\\xc0\\xaf" },	       /* too long a form */
+		{ "\xc0\xaf", "\\xc0\\xaf" },	       /* an overlong form */
 		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" },
 	};
 
@@ -43,7 +44,7 @@ START_TEST(everything_else_is_shown_byte_for_byte)
 }
 END_TEST
 
-START_TEST(what_does_not_fit_is_cut_behind_a_character)
+START_TEST(text_is_cut_after_a_whole_character)
 {
 	char plain[8];
 
@@ -64,7 +65,7 @@ expect_json(json_t *json, const char *text)
 	json_decref(json);
 }
 
-START_TEST(json_has_what_is_utf8_and_shows_the_rest)
+START_TEST(json_keeps_utf8_and_escapes_the_rest)
 {
 	expect_json(json_text(""), "");
 	expect_json(json_text("h\xc3\xa9\n\x1b\xc2\x9b"),
@@ -74,7 +75,7 @@ START_TEST(json_has_what_is_utf8_and_shows_the_rest)
 }
 END_TEST
 
-START_TEST(json_is_cut_behind_a_character)
+START_TEST(json_is_cut_after_a_whole_character)
 {
 	expect_json(json_text_cut("abc", 2), "ab");
 	expect_json(json_text_cut("a\xc3\xa9", 3), "a\xc3\xa9");
@@ -103,7 +104,7 @@ START_TEST(a_time_is_utc_to_the_millisecond)
 }
 END_TEST
 
-START_TEST(a_duration_is_told_in_seconds_if_they_are_whole)
+START_TEST(a_duration_of_whole_seconds_is_shown_in_seconds)
 {
 	char text[TIME_TEXT_MAX];
 
@@ -119,11 +120,11 @@ main(void)
 	const TTest *const tests[] = {
 		printable_utf8_is_shown_as_it_is,
 		everything_else_is_shown_byte_for_byte,
-		what_does_not_fit_is_cut_behind_a_character,
-		json_has_what_is_utf8_and_shows_the_rest,
-		json_is_cut_behind_a_character,
+		text_is_cut_after_a_whole_character,
+		json_keeps_utf8_and_escapes_the_rest,
+		json_is_cut_after_a_whole_character,
 		a_time_is_utc_to_the_millisecond,
-		a_duration_is_told_in_seconds_if_they_are_whole,
+		a_duration_of_whole_seconds_is_shown_in_seconds,
 		NULL,
 	};
 

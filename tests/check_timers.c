@@ -61,7 +61,7 @@ advance(uint64_t ms)
 	event_base_loop(base, EVLOOP_ONCE);
 }
 
-START_TEST(they_expire_in_order_of_time)
+START_TEST(timers_expire_in_order_of_time)
 {
 	enum { COUNT = 500 };
 	static struct probe probes[COUNT];
@@ -82,7 +82,7 @@ START_TEST(they_expire_in_order_of_time)
 	for (int i = 0; i < COUNT; i += 10)
 		timers_cancel(timers, &probes[i].timer);
 	advance(100);
-	/* Not all in one pass: connections have their turn in between. */
+	/* Not all expire in one pass, so that connections are served in between. */
 	ck_assert_uint_ge(expired_count, 1);
 	ck_assert_uint_lt(expired_count, COUNT - COUNT / 10);
 	while (expired_count < COUNT - COUNT / 10)
@@ -100,7 +100,7 @@ START_TEST(they_expire_in_order_of_time)
 }
 END_TEST
 
-START_TEST(a_later_one_is_not_early)
+START_TEST(a_later_timer_does_not_expire_early)
 {
 	struct probe near = { 0 }, far = { 0 };
 
@@ -149,7 +149,7 @@ set_again(struct timer *timer)
 	timers_set(timers, timer, now_ms); /* due at once */
 }
 
-START_TEST(one_that_sets_itself_anew_does_not_hold_up_the_loop)
+START_TEST(a_timer_that_sets_itself_again_does_not_hold_up_the_loop)
 {
 	setup();
 	again = (struct probe){ 0 };
@@ -167,10 +167,10 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		they_expire_in_order_of_time,
-		a_later_one_is_not_early,
+		timers_expire_in_order_of_time,
+		a_later_timer_does_not_expire_early,
 		cancel_and_detach_are_harmless_when_not_set,
-		one_that_sets_itself_anew_does_not_hold_up_the_loop,
+		a_timer_that_sets_itself_again_does_not_hold_up_the_loop,
 		NULL,
 	};
 

@@ -59,7 +59,7 @@ START_TEST(strange_durations_are_refused)
 }
 END_TEST
 
-START_TEST(a_duration_without_unit_is_told_what_to_write)
+START_TEST(the_error_for_a_duration_without_unit_suggests_one)
 {
 	struct error err;
 	uint64_t value;
@@ -117,7 +117,7 @@ START_TEST(strange_sizes_are_refused)
 }
 END_TEST
 
-START_TEST(decimal_sizes_are_told_what_to_write)
+START_TEST(the_error_for_a_decimal_size_suggests_a_binary_one)
 {
 	struct error err;
 	uint64_t value;
@@ -131,7 +131,7 @@ START_TEST(decimal_sizes_are_told_what_to_write)
 }
 END_TEST
 
-START_TEST(text_is_read_back_as_the_same)
+START_TEST(written_values_read_back_the_same)
 {
 	static const uint64_t values[] = { 1, 250, 999, 1000, 1500, 30000,
 		90000, 3600000, 86400000, 1024, 65536, 65537, 16777216,
@@ -159,12 +159,12 @@ main(void)
 	const TTest *const tests[] = {
 		durations_have_units,
 		strange_durations_are_refused,
-		a_duration_without_unit_is_told_what_to_write,
+		the_error_for_a_duration_without_unit_suggests_one,
 		numbers_are_seconds,
 		sizes_have_units,
 		strange_sizes_are_refused,
-		decimal_sizes_are_told_what_to_write,
-		text_is_read_back_as_the_same,
+		the_error_for_a_decimal_size_suggests_a_binary_one,
+		written_values_read_back_the_same,
 		NULL,
 	};
 

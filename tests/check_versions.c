@@ -1,4 +1,4 @@
-/* check_versions.c: what workers show of the versions that they serve. */
+/* check_versions.c: the master sees which versions each worker serves. */
 
 #include "fixture.h"
 #include "ipc/board.h"
@@ -6,7 +6,7 @@
 #include "ipc/versions.h"
 #include "shm_fixture.h"
 
-/* How many versions the worker shows; the last one in *ret_seen. */
+/* Returns how many versions the worker shows, and the last one of them. */
 static unsigned int
 look(unsigned int of, struct version_seen *ret_seen)
 {
@@ -48,7 +48,7 @@ START_TEST(a_version_is_seen_with_its_connections)
 }
 END_TEST
 
-START_TEST(the_versions_of_a_dead_process_are_gone)
+START_TEST(the_versions_of_a_dead_process_are_not_shown)
 {
 	struct version_seen seen;
 
@@ -64,7 +64,7 @@ START_TEST(the_versions_of_a_dead_process_are_gone)
 }
 END_TEST
 
-START_TEST(places_are_used_again_and_what_finds_none_is_said)
+START_TEST(places_are_used_again_and_running_out_is_noticed)
 {
 	struct version *first, *some, *version;
 	struct version_seen seen;
@@ -89,7 +89,7 @@ START_TEST(places_are_used_again_and_what_finds_none_is_said)
 }
 END_TEST
 
-/* A plugin can write anything there. */
+/* Plugin code can write anything there. */
 START_TEST(what_makes_no_sense_is_skipped)
 {
 	struct version_seen seen;
@@ -114,8 +114,8 @@ main(void)
 {
 	const TTest *const tests[] = {
 		a_version_is_seen_with_its_connections,
-		the_versions_of_a_dead_process_are_gone,
-		places_are_used_again_and_what_finds_none_is_said,
+		the_versions_of_a_dead_process_are_not_shown,
+		places_are_used_again_and_running_out_is_noticed,
 		what_makes_no_sense_is_skipped,
 		NULL,
 	};

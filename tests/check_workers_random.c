@@ -15,7 +15,7 @@
 #define WORKER_SEEDS 100
 #define WORKER_STEPS 400
 
-/* Those that were killed go sooner or later, and until then may say more. */
+/* A child that was killed ends later, and may send more until then. */
 static void
 reap_some(void)
 {
@@ -148,7 +148,7 @@ new_gen(uint32_t number)
 	return gen;
 }
 
-/* As reload.c goes about it. */
+/* The next step of a reload, in the order of reload.c. */
 static void
 step(struct gen **gen, uint32_t *number)
 {
@@ -192,7 +192,7 @@ step(struct gen **gen, uint32_t *number)
 	}
 }
 
-/* What is due is worth more than what is not. */
+/* A child sends something: most of the time an answer that is due. */
 static void
 say_something(void)
 {
@@ -271,7 +271,7 @@ START_TEST(workers_may_say_anything_at_any_time)
 		commits += master.commits;
 		ck_assert_uint_eq(fixture_descriptors(), before);
 	}
-	/* With all that, work is done, too. */
+	/* In spite of all that, generations were committed. */
 	ck_assert_uint_gt(commits, WORKER_SEEDS);
 	settings_free(settings);
 	event_base_free(base);
