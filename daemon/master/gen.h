@@ -98,7 +98,7 @@ struct gen_teller {
 
 /*
  * Give each listener its slot and open all sockets that are not open yet.
- * Returns how many problems there were, each of which was told.
+ * Tells each problem, and returns their number.
  */
 unsigned int gen_bind(struct gen *gen, struct sockets *sockets,
     struct slots *slots, uint32_t workers, const struct gen_teller *teller);

@@ -373,7 +373,7 @@ master_init(struct master *master, const char *config, bool verbose)
 static void
 master_done(struct master *master)
 {
-	/* What refers to others is freed first. */
+	/* A module goes before those that it refers to. */
 	control_free(master->control);
 	watch_free(master->watch);
 	reload_free(master->reload);

@@ -1,6 +1,7 @@
 /*
- * probation.c: counts, and a bundle.  Two generations are the same when their
- * bundles are: all settings with their places, and the hash of each image.
+ * probation.c: a count of crashes, and a bundle.  Two generations are the same
+ * when their bundles are: all settings, with their places in the files, and the
+ * hash of each image.
  */
 
 #include "master/probation.h"

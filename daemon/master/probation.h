@@ -1,6 +1,6 @@
 /*
  * probation.h: counts the crashes of a new generation, and remembers the one
- * that was taken back.
+ * that was rolled back.
  */
 
 #ifndef SLUICE_MASTER_PROBATION_H
@@ -18,7 +18,7 @@ struct probation {
 	uint64_t begun_ms; /* of the monotonic clock */
 	unsigned int crashes;
 	bool on;
-	int refused; /* the bundle of the one that was taken back; -1: none */
+	int refused; /* the bundle of the one that was rolled back; -1: none */
 	uint32_t refused_number;
 };
 
@@ -35,10 +35,10 @@ void probation_end(struct probation *probation);
  */
 bool probation_crash(struct probation *probation);
 
-/* Remember that this one was taken back, in place of an earlier one. */
+/* Remember that this one was rolled back, in place of an earlier one. */
 void probation_remember(struct probation *probation, const struct gen *gen);
 void probation_forget(struct probation *probation);
-/* Is it the same as the one taken back, byte for byte, images included? */
+/* Is it the same as the one rolled back, byte for byte, images included? */
 bool probation_knows(const struct probation *probation, const struct gen *gen);
 /* Are these two the same? */
 bool probation_same(const struct gen *a, const struct gen *b);

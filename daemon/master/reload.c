@@ -81,7 +81,7 @@ conclude(struct reload *reload, bool good, const char *fmt, ...)
 	snprintf(reload->last.text, sizeof(reload->last.text), "%s", line);
 }
 
-/* Back to rest, whatever the verdict was. */
+/* It is over, whatever the verdict was. */
 static void
 finish(struct reload *reload, bool good)
 {
@@ -126,7 +126,7 @@ reload_refuse(struct reload *reload)
 		    reload->target, text, reload->committed->number);
 	if (reload->committed != NULL)
 		notify_ready();
-	if (reload->kind == KIND_RESCUE) /* it was not taken back */
+	if (reload->kind == KIND_RESCUE) /* it was not rolled back */
 		probation_forget(&reload->probation);
 	finish(reload, false);
 }
@@ -160,7 +160,7 @@ reload_complete(struct reload *reload)
 	finish(reload, true);
 }
 
-/* Begin what was asked for: a way back goes before a reload. */
+/* Begin what was asked for: a rollback goes before a reload. */
 static void
 reload_again_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -192,7 +192,7 @@ request(struct reload *reload, const char *who, unsigned int flags,
 	if (flags & RELOAD_FORCE)
 		reload->wanted_force = true;
 	/*
-	 * A request of a person is not put off, and replaces that of a plugin.
+	 * A person's request is not delayed, and replaces that of a plugin.
 	 */
 	if (reload->wanted && pause_ms >= reload->pause_ms)
 		return;
@@ -233,10 +233,11 @@ reload_request_for(struct reload *reload, const char *who, unsigned int flags,
     const struct reload_waiter *waiter)
 {
 	if (reload->state == RELOAD_STOPPED)
-		tell(waiter, false, "stopping");
+		tell(waiter, false, "sluiced is stopping");
 	else if (waiter != NULL &&
 	    waiters_add(&reload->waiters, waiter, WAIT_RELOAD, false) == -1)
-		tell(waiter, false, "too many wait for a reload already");
+		tell(waiter, false,
+		    "too many clients wait for a reload already");
 	else
 		request(reload, who, flags, 0);
 }
@@ -307,7 +308,7 @@ reload_stop(struct reload *reload)
 	event_del(reload->tick);
 	event_del(reload->again);
 	reload_set_state(reload, RELOAD_STOPPED);
-	waiters_tell_all(&reload->waiters, "stopping");
+	waiters_tell_all(&reload->waiters, "sluiced is stopping");
 }
 
 void

@@ -53,7 +53,7 @@ void reload_request_by_plugin(struct reload *reload, uint32_t worker);
 
 /* Flags of reload_request_for(). */
 enum {
-	RELOAD_FORCE = 1, /* also what was taken back before: see probation */
+	RELOAD_FORCE = 1, /* also what was rolled back: see probation */
 };
 
 /* Is told the verdict. */

@@ -110,11 +110,11 @@ void reload_patience_begin(struct reload *reload);
 void reload_patience_end(struct reload *reload);
 void reload_late_cb(int fd, short what, void *arg); /* of the deadline */
 
-/* reload_stops.c: listeners that plugins stopped meanwhile. */
+/* reload_stops.c: listeners that plugins stopped during the transaction. */
 void stops_apply(struct reload *reload);
 void stops_forget(struct reload *reload);
 
-/* reload_rollback.c: it was called off, as text says; what was served stays. */
+/* reload_rollback.c: call it off, as `ended` says; what was served stays. */
 void reload_call_off(struct reload *reload);
 
 /* reload_canary.c: which workers are the first? */
@@ -127,7 +127,7 @@ void reload_tick_cb(int fd, short what, void *arg); /* of its timer */
 
 /* reload_rollback.c: instead of build: with the previous generation. */
 void reload_stage_again(struct reload *reload);
-/* Refuse what was taken back before, without --force. */
+/* Without --force, refuse a generation that was rolled back before. */
 void reload_check_refused(struct reload *reload);
 /* The workers have left the old one: keep it to go back to, or drop it. */
 void reload_retire(struct reload *reload);

@@ -1,7 +1,8 @@
 /*
  * reload_rollback.c: the way back to the previous generation, when a person
- * asks for it or the new one crashes.  What is kept of a generation is its
- * bundle and its images: no sockets, since clients would wait there for nobody.
+ * asks for it or the new one crashes.  The bundle and the images of a
+ * generation are kept for that, but not its sockets, since no worker would
+ * accept the clients that wait there.
  */
 
 #include <stdio.h>
@@ -19,8 +20,8 @@ reload_retire(struct reload *reload)
 {
 	struct gen *old = reload->old;
 	/*
-	 * Do not keep one that crashes too much, nor one that is the same as
-	 * the new one.
+	 * Do not keep a generation that crashes too much, nor one that is the
+	 * same as the new one.
 	 */
 	bool bad = reload->kind == KIND_RESCUE || reload->rescue ||
 	    (reload->kind == KIND_RELOAD && old != NULL &&
@@ -31,7 +32,7 @@ reload_retire(struct reload *reload)
 	reload->went_back = reload->kind == KIND_ROLLBACK;
 	if (old == NULL)
 		return;
-	/* The last reference to sockets that nobody serves any more. */
+	/* The last reference to sockets that no worker serves any more. */
 	gen_end_sockets(old);
 	if (reload->kind == KIND_RELOAD && bad) {
 		gen_unref(old); /* the one before it may still be good */
@@ -70,7 +71,7 @@ reload_stage_again(struct reload *reload)
 	}
 }
 
-/* Refuse what was taken back before, without --force. */
+/* Without --force, refuse a generation that was rolled back before. */
 void
 reload_check_refused(struct reload *reload)
 {
@@ -81,8 +82,9 @@ reload_check_refused(struct reload *reload)
 	    reload->previous != NULL &&
 	    probation_same(reload->next, reload->previous))
 		verdict_say(&reload->verdict,
-		    "this is what generation %u was, from which somebody went "
-		    "back; a plugin cannot bring it again, sluicectl reload can",
+		    "this is the same as generation %u, which was rolled back "
+		    "by sluicectl; a plugin cannot bring it again, but "
+		    "sluicectl reload can",
 		    reload->previous->number);
 	if (reload->kind != KIND_RELOAD ||
 	    !probation_knows(probation, reload->next))
@@ -91,8 +93,9 @@ reload_check_refused(struct reload *reload)
 		probation_forget(probation);
 	else
 		verdict_say(&reload->verdict,
-		    "this is what generation %u was, which was taken back "
-		    "because it crashed; to insist: sluicectl reload --force",
+		    "this is the same as generation %u, which was rolled back "
+		    "because it crashed; to serve it nevertheless: sluicectl "
+		    "reload --force",
 		    probation->refused_number);
 }
 
@@ -128,13 +131,13 @@ end_canary(struct reload *reload, const char *who)
 	    who);
 	if (reload->state == RELOAD_CANARY)
 		reload_stage_back(reload);
-	else if (reload->state != RELOAD_COMMIT) /* it ends after that */
+	else if (reload->state != RELOAD_COMMIT) /* after that it will end */
 		reload_call_off(reload);
 }
 
 /*
- * The generation that whoever asks has seen last: one that is just being
- * committed was not served yet.
+ * The generation to go back to.  A generation that is being committed was not
+ * served yet when the rollback was asked for, so it is the one before that.
  */
 static struct gen *
 rollback_target(const struct reload *reload)
@@ -161,7 +164,7 @@ want_rollback(struct reload *reload, const char *who)
 	    (reload->state == RELOAD_BUILD || reload->state == RELOAD_SETTLE ||
 		reload->state == RELOAD_PREPARE)) {
 		snprintf(reload->ended, sizeof(reload->ended),
-		    "reload called off: %s wants to go back", who);
+		    "reload called off for a rollback (%s)", who);
 		reload_call_off(reload);
 	}
 	reload_schedule(reload);
@@ -177,13 +180,13 @@ reload_rollback(struct reload *reload, const char *who,
 	const char *obstacle = NULL;
 
 	if (reload->state == RELOAD_STOPPED)
-		obstacle = "stopping";
+		obstacle = "sluiced is stopping";
 	else if (!back && !canary && rollback_target(reload) == NULL)
 		obstacle = "there is no generation to go back to";
 	else if (waiter != NULL &&
 	    waiters_add(&reload->waiters, waiter,
 		back || canary ? WAIT_RUNNING : WAIT_ROLLBACK, canary) == -1)
-		obstacle = "too many wait for a reload already";
+		obstacle = "too many clients wait for a reload already";
 	if (obstacle != NULL && waiter != NULL)
 		waiter->on_verdict(waiter->arg, false, obstacle);
 	else if (obstacle == NULL && canary)
@@ -206,7 +209,7 @@ reload_on_crash(struct reload *reload, uint32_t generation)
 	    PROBATION_CRASHES,
 	    duration_text(reload->probation.length_ms, time));
 	if (reload->previous == NULL) {
-		log_errorx("%s; there is none to go back to", text);
+		log_errorx("%s; there is no generation to go back to", text);
 		return;
 	}
 	log_errorx("%s; going back to generation %u", text,
@@ -217,10 +220,10 @@ reload_on_crash(struct reload *reload, uint32_t generation)
 	reload->rescue = true;
 	if (reload->state == RELOAD_CANARY) {
 		/*
-		 * What the other workers serve crashes: do not wait for the end
-		 * of the canary.
+		 * The generation of the other workers crashes: do not wait for
+		 * the end of the canary.
 		 */
-		verdict_say(&reload->verdict, "canary: ended, since %s", text);
+		verdict_say(&reload->verdict, "canary: ended because %s", text);
 		reload_stage_back(reload);
 		return;
 	}

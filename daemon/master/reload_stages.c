@@ -1,9 +1,8 @@
 /*
  * reload_stages.c: the transaction as a machine of a few states.  A function
- * for each stage begins it; what ends it are events: a child's answer or death,
- * or a deadline.  Whatever goes wrong before COMMIT leads to reload_fail();
- * after COMMIT only a worker can die, and then it comes up in the new
- * generation.
+ * for each stage begins it, and events end it: a child's answer or death, or a
+ * deadline.  Whatever goes wrong before COMMIT leads to reload_fail().  After
+ * COMMIT only a worker can die, and then it comes up in the new generation.
  */
 
 #include "master/reload.h"
@@ -63,7 +62,7 @@ commit_all(struct reload *reload)
 	reload->old = reload->committed;
 	reload->committed = reload->next;
 	reload->next = NULL;
-	/* What crashed until now was the generation before. */
+	/* Crashes until now were those of the generation before. */
 	probation_end(&reload->probation);
 	log_configure((enum log_level)settings->log.level,
 	    (enum log_format)settings->log.format);
@@ -116,15 +115,15 @@ stage_prepare(struct reload *reload)
 }
 
 /*
- * Only now: a worker that has not settled may still hold sockets that are
- * needed again.
+ * This has to wait until all workers have settled: before that they may still
+ * hold sockets that are needed again.
  */
 static void
 stage_bind(struct reload *reload)
 {
 	const struct gen_teller teller = { tell_problem, reload };
 
-	/* The other workers follow a canary: the sockets are bound already. */
+	/* After a canary, for the other workers, they are bound already. */
 	if (reload->next->slots == NULL)
 		gen_bind(reload->next, reload->sockets, reload->slots,
 		    workers_count(reload->workers), &teller);
@@ -287,7 +286,8 @@ reload_on_refused(struct reload *reload, uint32_t worker)
 		return;
 	if (reload->verdict.problems == 0)
 		verdict_say(&reload->verdict,
-		    "worker %u refused it without a reason", worker + 1);
+		    "worker %u refused the generation without giving a reason",
+		    worker + 1);
 	workers_abort(reload->workers, reload->next);
 	reload_fail(reload);
 }
@@ -298,8 +298,8 @@ lost_while_preparing(struct reload *reload, uint32_t worker, const char *how)
 	char name[32];
 
 	/*
-	 * Workers that crash are the reason for a rescue: they come up in the
-	 * old generation.
+	 * Crashes are the reason for a rescue, so they do not end it: the
+	 * worker comes up in the old generation.
 	 */
 	if (reload->kind != KIND_RELOAD) {
 		reload->waiting = workers_waiting(reload->workers);

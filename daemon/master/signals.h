@@ -17,7 +17,7 @@ struct signals_ops {
 	void (*on_quit)(void *arg, const char *name);
 };
 
-/* What came since main() began is delivered.  NULL: errno. */
+/* Signals that came since main() began are delivered.  NULL: errno. */
 struct signals *signals_new(struct event_base *base,
     const struct signals_ops *ops, void *arg);
 void signals_free(struct signals *signals);

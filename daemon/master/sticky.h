@@ -37,7 +37,7 @@ void sticky_note(int fd, struct sticky *ret);
 int sticky_reset(int fd, const struct sticky *sticky, bool *ret_deaf,
     char text[STICKY_TEXT_MAX]);
 
-/* Add words to such a text. */
+/* Add `what` to such a text. */
 void sticky_say(char text[STICKY_TEXT_MAX], const char *what);
 
 #endif

@@ -416,8 +416,8 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 }
 
 /*
- * Nothing aborted keeps it busy any more?  Then it catches up, or the
- * transaction hears that all are settled.
+ * If nothing that was aborted keeps it busy any more, it catches up, or the
+ * transaction is told that all are settled.
  */
 static void
 look_whether_back(struct worker_row *worker)

@@ -104,8 +104,9 @@ uint32_t workers_waiting(const struct workers *workers);
 /*
  * A trial: the first `count` workers serve a generation that is not committed;
  * the others go on as they were.  A worker that dies comes up in what is
- * committed; on_lost reports it if it was on trial.  Returns false, and begins no
- * trial, unless all `count` workers are serving.  count 0: the trial is over.
+ * committed, and on_lost is called if it was on trial.  Returns false, and
+ * begins no trial, unless all `count` workers are serving.  count 0: the trial
+ * is over.
  */
 bool workers_set_trial(struct workers *workers, uint32_t count);
 /* Have those on trial go back to what is committed; on_settled follows. */

@@ -185,7 +185,7 @@ def test_the_others_crash_on_probation():
             s.sendall(b"x")
             expect_gone(s)
             d.wait_log("was killed by SIGSEGV", at)
-        d.wait_log("canary: ended, since generation 2 crashed 3 times", since)
+        d.wait_log("canary: ended because generation 2 crashed 3 times", since)
         d.wait_log("reload refused: 1 problem; keeping generation 2$", since)
         d.wait_log(r"generation 4 ready \(as generation 1\)", since)
         equal(versions(d), {"v1"})

@@ -77,7 +77,7 @@ def test_the_first_has_nowhere_to_go():
         crash(d, 4)
         equal(d.messages("generation 1 crashed"),
               ["generation 1 crashed 3 times in its first 30 s; there is "
-               "none to go back to"])
+               "no generation to go back to"])
         check(not d.log_lines("going back"), "to what?")
 
 

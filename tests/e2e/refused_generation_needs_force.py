@@ -1,10 +1,10 @@
-"""What was taken back does not come again by a mere SIGHUP."""
+"""What was rolled back does not come again by a mere SIGHUP."""
 
 from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
                          receive, test_plugin)
 
-REFUSED = (r"this is what generation 2 was, which was taken back because it "
-           r"crashed; to insist: sluicectl reload --force")
+REFUSED = (r"this is the same as generation 2, which was rolled back because "
+           r"it crashed; to serve it nevertheless: sluicectl reload --force")
 
 
 def room(at, **settings):
@@ -66,13 +66,13 @@ def test_force():
         take_back(d, 3)
         told = d.sluicectl("reload", "--wait")
         equal(told.returncode, 1, told.stderr)
-        check("to insist: sluicectl reload --force" in
+        check("to serve it nevertheless: sluicectl reload --force" in
               told.stdout + told.stderr, told)
         told = d.sluicectl("reload", "--wait", "--force")
         equal(told.returncode, 0, told.stderr)
         d.wait_log("generation 4 ready: ")
         take_back(d, 5)
-        check("generation 4 was" in d.reload_refused(), "forgotten")
+        check("the same as generation 4," in d.reload_refused(), "forgotten")
 
 
 main()
