@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What README.md, the manuals and the sample configurations show is true.
+"""The examples in README.md, the manuals and the sample configurations work.
 
 Manuals must be lint-free.  Their C examples must compile without a warning
 and load, their configurations must pass `sluiced -t`, their commands must run.
@@ -8,9 +8,8 @@ after a build, and each must say what its comment says.
 
 In a manual, a block that begins with a comment `example: c NAME`, `example:
 conf NAME`, `example: sh`, `example: ctl` or `example: talk NAME NAME` is such
-an example.  The last two talk to a daemon that runs for them; in `talk` it is
-reloaded from the first plugin to the second, and answers what stands beside
-what it is sent.
+an example.  For the last two a daemon runs.  In `talk` it is reloaded from the
+first plugin to the second, and its answers must be those beside the lines.
 
 From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_INCLUDE, CC.
 """
@@ -33,13 +32,13 @@ from harness.net import free_address
 from harness.places import INCLUDE, SLUICED, SOURCE
 from harness.runner import SKIPPED
 
-# Where nobody else can write: as root, sluiced takes plugins from nowhere else.
+# As root, sluiced takes plugins only from where no other user can write.
 PLUGINS = usable(places.PLUGINS)
 CC = shlex.split(os.environ.get("CC") or "cc")
 DEADLINE = 120		# seconds; reaching it is a failure
 
-# Runs in front of the README's commands.  They sleep so that the daemon has
-# its verdict; here that is what is waited for.
+# Runs before the commands of README.md.  Where they sleep until the daemon has
+# its verdict, this waits for the verdict itself.
 PRELUDE = r"""
 set -e
 verdicts=0
@@ -56,7 +55,7 @@ sleep() {
 trap 'kill $(jobs -p) 2> /dev/null || :; wait' EXIT
 """
 
-# Runs in front of an example that talks to a daemon.
+# Runs before an example that talks to a daemon.
 CONTROL_PRELUDE = r"""
 set -e
 sluicectl() { command sluicectl -s control.sock "$@"; }
@@ -152,7 +151,7 @@ def check_plugin(source, name, what):
 
 
 def talk(text, before, after, directory):
-    """Act the example; what was wrong, or ""."""
+    """Run a conversation.  Returns what was wrong, or ""."""
     def install(name):
         with open(os.path.join(directory, name + ".so"), "rb") as file:
             d.write(file.read(), "talk.so")
@@ -180,7 +179,7 @@ def talk(text, before, after, directory):
 
 
 def say(sockets, line):
-    """One line of a conversation, `NAME: what is said  what is answered`."""
+    """One line of a conversation: `NAME: what is sent  what is answered`."""
     who, said, answer = re.match(r"(\w): (.*?)(?:  +(.*))?$", line).groups()
     s, file = sockets[who]
     s.sendall(said.encode() + (b"\n" if answer else b""))
@@ -229,8 +228,8 @@ def check_samples(directory):
     for name in ("sluice.conf", "sluice.conf.full"):
         text = read("conf", name)
         check_config(write(file, with_plugin_dir(text)), "conf/" + name)
-    # And with everything in it that is commented out, but for users that
-    # need not exist here.
+    # And with every commented line active, except for users that may not
+    # exist here.
     live = re.sub(r"^(\s*)# (\w+ = [^;]*;)", r"\1\2", text,
                   flags=re.MULTILINE)
     live = re.sub(r"^\s*(user|group|owner|mode|control_group|plugin_copies) = [^;]*;", "",

@@ -10,7 +10,7 @@ From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_TEST_PLUGINS,
 SLUICE_INCLUDE, CC, CXX, SLUICE_TEST_SLOW (a factor for all deadlines),
 SLUICE_TEST_LOG (print the log of passed tests, too).
 
-All of it stands in tests/harness, which bench/ uses as well.
+All the code is in tests/harness, which bench/ uses as well.
 """
 
 import os

@@ -1,5 +1,5 @@
 /*
- * fuzz_bundle.c: a bundle of any bytes, for libFuzzer: make fuzz, then
+ * fuzz_bundle.c: reads any bytes as a bundle, for libFuzzer: make fuzz, then
  * tests/fuzz/fuzz_bundle CORPUS-DIRECTORY.
  */
 
@@ -27,7 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	settings = bundle_read(fd, &err);
 	close(fd);
-	/* What was accepted is whole. */
+	/* A bundle that was accepted is whole. */
 	for (uint32_t i = 0; settings != NULL && i < settings->listener_count;
 	     i++)
 		if (settings->listeners[i].image >= settings->image_count ||

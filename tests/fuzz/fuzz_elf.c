@@ -1,6 +1,6 @@
 /*
- * fuzz_elf.c: a shared object of any bytes, for libFuzzer: make fuzz, then
- * tests/fuzz/fuzz_elf CORPUS-DIRECTORY, with small plugins in it.
+ * fuzz_elf.c: checks any bytes as a shared object, for libFuzzer: make fuzz,
+ * then tests/fuzz/fuzz_elf CORPUS-DIRECTORY, where small plugins should be.
  */
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
- * fuzz_msg.c: packets and answers of any bytes, for libFuzzer: make fuzz, then
- * tests/fuzz/fuzz_msg CORPUS-DIRECTORY.  The first byte of the input says how
- * many descriptors come with the packet.
+ * fuzz_msg.c: decodes any bytes as packets and answers, for libFuzzer: make
+ * fuzz, then tests/fuzz/fuzz_msg CORPUS-DIRECTORY.  The first byte of the input
+ * says how many descriptors come with the packet.
  */
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "ipc/msg.h"
 #include "ipc/packet.h"
 
-/* As daemon/ipc/answers.c has it. */
+/* The same layout as in daemon/ipc/answers.c. */
 struct ring {
 	volatile uint32_t put, got;
 	char bytes[65536];
@@ -56,7 +56,7 @@ send_packet(const uint8_t *data, size_t size, unsigned int fds)
 		abort();
 }
 
-/* Whatever is a message has one form in bytes. */
+/* A message that was decoded encodes to the same bytes again. */
 static void
 check(const struct packet *packet, const struct msg *msg)
 {
@@ -69,7 +69,7 @@ check(const struct packet *packet, const struct msg *msg)
 		abort();
 }
 
-/* The same bytes, as a child would put them in its ring. */
+/* Read the same bytes as if a child had put them in its ring. */
 static void
 answer(const uint8_t *data, size_t size)
 {

@@ -1,4 +1,4 @@
-"""Plugins, compiled; directories for one program's files."""
+"""Compiling plugins; directories for one program's files."""
 
 import os
 import shlex
@@ -24,7 +24,7 @@ def is_trusted(path):
 
 
 def usable(directory):
-    """The directory, or a copy if root must not take plugins from it."""
+    """The directory, or a copy if root may not take plugins from it."""
     if os.geteuid() != 0 or not os.path.isdir(directory) or is_trusted(
             directory):
         return directory
@@ -90,7 +90,7 @@ compiled = {}
 
 
 def test_plugin(name, **defines):
-    """The path of a test plugin: as built, or a variant compiled now."""
+    """The path of a test plugin: the built one, or a variant compiled now."""
     built = os.path.join(usable(places.TEST_PLUGINS), name + ".so")
     if not defines and os.path.exists(built):
         return built
@@ -123,5 +123,5 @@ def remove_scratch():
 
 def make_directory():
     path = tempfile.mkdtemp(prefix="sluice-test-")
-    os.chmod(path, 0o755)  # workers are somebody else
+    os.chmod(path, 0o755)  # workers run as another user
     return path

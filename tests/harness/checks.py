@@ -1,4 +1,4 @@
-"""What fails or skips a test, and waiting for what must come true."""
+"""Failing or skipping a test, and waiting for a condition."""
 
 import os
 import shutil

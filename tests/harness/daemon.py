@@ -41,7 +41,7 @@ class Daemon(Program):
                 self.env.pop(name, None)
         self.arguments, self.launcher = list(arguments), list(launcher)
         self.pass_fds = pass_fds
-        self.pairs = pairs		# each open has its close
+        self.pairs = pairs		# each traced open needs a close
         self.directory = make_directory()
         self.config = os.path.join(self.directory, "sluice.conf")
         self.clients = []
@@ -99,7 +99,7 @@ class Daemon(Program):
         return os.path.join(self.directory, name)
 
     def write(self, content, name=None):
-        """By a rename, so that nobody sees half of it."""
+        """Write a file by a rename, so that no reader sees half of it."""
         path = self.path(name) if name else self.config
         with open(path + ".new", "wb") as file:
             file.write(content.encode() if isinstance(content, str)
@@ -152,7 +152,7 @@ class Daemon(Program):
             self.baseline[pid] = descriptors(pid)
 
     def messages(self, regex="", since=0):
-        """What was said, without time, level and role."""
+        """The log messages that match, without time, level and role."""
         found = []
         for line in self.log_lines("", since):
             match = TEXT_LINE.match(line)
@@ -167,7 +167,7 @@ class Daemon(Program):
         return int(match.group(1)) - 1
 
     def reload(self, wait=True):
-        """SIGHUP, and its verdict: a generation, or the refusal's text."""
+        """Send SIGHUP.  Returns the generation, or the refusal's text."""
         since = self.mark()
         self.signal(signal.SIGHUP)
         if not wait:
@@ -182,13 +182,13 @@ class Daemon(Program):
         return verdict
 
     def reload_refused(self):
-        """The problems that were logged, without the verdict."""
+        """Reload, which must be refused.  Returns what was logged."""
         verdict = self.reload()
         check(not isinstance(verdict, int), "the reload was not refused")
         return "\n".join(self.messages("", self.reload_mark))
 
     def workers(self):
-        """Pids by index, as last logged."""
+        """The pids of the workers by index, from the log."""
         found = {}
         for line in self.log_lines(r"worker \d+ \(pid \d+\) started"):
             match = re.search(r"worker (\d+) \(pid (\d+)\) started", line)
@@ -196,7 +196,7 @@ class Daemon(Program):
         return [found[index] for index in sorted(found)]
 
     def addresses(self, name):
-        """The addresses that a listener was said to listen on."""
+        """The addresses of a listener, from the log."""
         found = []
         for line in self.log_lines("listening on"):
             match = LISTENING.search(line)
@@ -212,14 +212,14 @@ class Daemon(Program):
         return int(self.addresses(name)[index].rpartition(":")[2])
 
     def refuses(self, address):
-        """Does nobody listen there?"""
+        """Is a connection to this address refused?"""
         try:
             self.connect(address=address).close()
             return False
         except (ConnectionRefusedError, FileNotFoundError):
             return True
         except ConnectionResetError:
-            # The kernel let us in just when the socket was closed.
+            # The socket was closed just after the kernel had accepted us.
             return self.refuses(address)
 
     def connect(self, name=None, index=0, address=None, receive_buffer=None,
@@ -235,7 +235,7 @@ class Daemon(Program):
         return s
 
     def shut_clients(self):
-        """Wake whoever is blocked in a client's socket."""
+        """Shut down all clients' sockets, which wakes blocked threads."""
         for s in self.clients:
             try:
                 s.shutdown(socket.SHUT_RDWR)
@@ -259,7 +259,7 @@ class Daemon(Program):
         self.clients = []
 
     def check_descriptors(self):
-        """Without a reload nobody holds more than in the beginning."""
+        """Without a reload, no process has more descriptors than at first."""
         if self.log_lines("reloading"):
             return
         for pid, before in self.baseline.items():
@@ -289,7 +289,7 @@ class Daemon(Program):
             while not answer.endswith(b"\n"):
                 answer += s.recv(1 << 18) or b"(end)\n"
         except (BrokenPipeError, ConnectionResetError):
-            answer += s.recv(1 << 18)   # what turned us away is still there
+            answer += s.recv(1 << 18)   # the refusal can still be read
         s.close()
         check(answer.endswith(b"\n") and answer.count(b"\n") == 1, answer)
         return json.loads(answer)

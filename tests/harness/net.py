@@ -1,4 +1,4 @@
-"""Clients' sockets: how bytes come and go, and how a connection ends."""
+"""Sockets of clients: sending, receiving, and how a connection ends."""
 
 import re
 import select
@@ -10,7 +10,7 @@ from harness.places import patience
 
 
 def free_address(host="127.0.0.1"):
-    """HOST:PORT that nobody has right now, for a config that must name it."""
+    """A HOST:PORT that is free now, for a configuration that must name one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as s:
         s.bind((host, 0))
@@ -82,7 +82,7 @@ def receive_line(s):
 
 
 def id_of(s):
-    """The id of a connection that the plugin `command` serves."""
+    """The id of a connection to the plugin `command`."""
     s.sendall(b"facts\n")
     return int(re.search(r"id=(\d+)", receive_line(s)).group(1))
 
@@ -98,13 +98,13 @@ def receive_all(s):
 
 
 def expect_end(s):
-    """End of file and not a byte before it."""
+    """Expect end of file, and no byte before it."""
     data = s.recv(1 << 16)
     equal(data, b"", "bytes before the end of file")
 
 
 def expect_gone(s):
-    """The other side is gone, politely or not; drops what comes before."""
+    """Expect end of file or a reset; bytes before it are dropped."""
     try:
         while s.recv(1 << 16):
             pass
@@ -122,7 +122,7 @@ def expect_reset(s):
 
 
 def reset(s):
-    """Close with a RST."""
+    """Close with a reset."""
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                  struct.pack("ii", 1, 0))
     s.close()

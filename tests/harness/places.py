@@ -1,4 +1,4 @@
-"""Where the programs under test are, and how patient to be with them.
+"""Where the programs under test are, and factors for deadlines.
 
 From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_TEST_PLUGINS,
 SLUICE_INCLUDE, and SLUICE_TEST_SLOW, a factor for all deadlines.
@@ -41,7 +41,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE,
 
 
 def use_build(directory):
-    """Everything from this build directory, whatever the environment says."""
+    """Use the programs of this build directory, despite the environment."""
     global BUILD, SLUICED, SLUICECTL, PLUGINS, TEST_PLUGINS, SANITIZED
     BUILD = os.path.realpath(directory)
     SLUICED = os.path.join(BUILD, "daemon/sluiced")
@@ -58,5 +58,5 @@ def slow_down(factor):
 
 
 def patience(seconds=None):
-    """That many seconds, or the usual deadline, on a machine like this."""
+    """So many seconds, or the usual deadline, times the factor in force."""
     return (DEADLINE if seconds is None else seconds) * SLOW

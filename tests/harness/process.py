@@ -16,7 +16,7 @@ def stat_fields(pid):
 
 
 def writes_log(pid):
-    """Has its thread for the log something to do?"""
+    """Is its log thread writing?"""
     directory = "/proc/%d/task" % pid
     try:
         for thread in os.listdir(directory):
@@ -35,7 +35,7 @@ def cpu_seconds(pid):
 
 
 def cpu_ns(pid):
-    """What all its threads that live have used, by the scheduler's clock."""
+    """CPU time of all its living threads, by the scheduler's clock."""
     used = 0
     for thread in os.listdir("/proc/%d/task" % pid):
         try:
@@ -77,7 +77,7 @@ marks = 0
 
 
 def next_mark():
-    """A value of a limit that nothing uses, to know the children by."""
+    """A value for a limit that nothing uses; all descendants inherit it."""
     global marks
     marks += 1
     return (os.getpid() % 6000) * 100 + marks % 100 + 1000
@@ -93,7 +93,7 @@ def limit_mark(pid):
 
 
 def family(program):
-    """The living processes of a program, whatever their sessions and parents."""
+    """The living processes of a program, in any session, of any parent."""
     return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
             if limit_mark(pid) == program.limit_mark and is_alive(pid)]
 
@@ -112,7 +112,7 @@ def title(pid):
 
 
 def descriptors(pid):
-    """What each descriptor of a process is, or None if we may not know."""
+    """What each descriptor of a process is, or None without permission."""
     try:
         names = os.listdir("/proc/%d/fd" % pid)
     except OSError:
@@ -160,7 +160,7 @@ def connection_descriptors(pid):
 
 def peer_ports(pid):
     """The ports at the other ends of its IPv4 connections, as a set, or None
-    if we may not know."""
+    without permission."""
     held = descriptors(pid)
     if held is None:
         return None
@@ -173,6 +173,6 @@ def peer_ports(pid):
 
 
 def mapped_images(pid):
-    """How many memfds it has mapped."""
+    """How many memfds the process has mapped."""
     with open("/proc/%d/maps" % pid) as file:
         return len({line.split()[4] for line in file if "memfd:" in line})

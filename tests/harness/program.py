@@ -1,4 +1,4 @@
-"""A process in a session of its own, and what it prints, line by line."""
+"""A process in a session of its own, and the lines that it prints."""
 
 import fcntl
 import os
@@ -17,9 +17,9 @@ from harness.checks import Failure, check, equal, wait_until
 from harness.places import patience
 from harness.process import family, next_mark, title, writes_log
 
-ORPHAN_SECONDS = 3	# for one that was killed to be gone
-LOG_PIPE = 1 << 20	# so that the daemon never has to drop a line
-SHOWN = 2000		# lines of a log, when something went wrong
+ORPHAN_SECONDS = 3	# until a process that was killed is gone
+LOG_PIPE = 1 << 20	# large, so that the daemon never drops a line
+SHOWN = 2000		# lines of the log that a failed test prints
 
 BAD_LINES = re.compile(
     r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer"
@@ -28,18 +28,19 @@ BAD_LINES = re.compile(
 
 
 class Program:
-    """What it prints is its log; a thread reads it as it comes.
+    """A process whose output is its log, which a thread reads.
 
-    pid is the process that serves: of a launcher that stays (strace, say)
-    whoever started it makes pid the child.  All that it starts inherit
-    limit_mark.
+    pid is the process that serves.  With a launcher that stays, such as
+    strace, the caller sets pid to the launcher's child.  All descendants
+    inherit limit_mark.
     """
 
     what = "the program"
 
     def __init__(self):
         self.process = self.pid = self.limit_mark = self.reader = None
-        self.lines, self.begun = [], 0  # where the log of this start begins
+        self.lines = []
+        self.begun = 0  # where the log of this start begins
         self.changed = threading.Condition()
         self.log_ended, self.log_file = False, None
         self.log_pipe = LOG_PIPE
@@ -52,7 +53,7 @@ class Program:
         try:
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, self.log_pipe)
         except OSError:
-            pass  # then it is smaller
+            pass  # the pipe stays smaller
         self.limit_mark = next_mark()
         limits = resource.getrlimit(resource.RLIMIT_MSGQUEUE)
         try:
@@ -76,13 +77,13 @@ class Program:
         self.reader.start()
 
     def before_spawn(self, writing):
-        """For whoever must know the pipe of the log."""
+        """A hook for subclasses that need to know the pipe of the log."""
 
     def signal(self, number):
         os.kill(self.pid, number)
 
     def kill(self):
-        """Whatever of it is left, at once."""
+        """Kill all its processes that are left."""
         if self.process is None:
             return
         for pid in family(self):
@@ -94,7 +95,7 @@ class Program:
         self.reader.join(2)
 
     def wait_exit(self, status=0):
-        """It ends by itself; nothing of it is left."""
+        """Wait until it has ended by itself, and no process of it is left."""
         try:
             got = self.process.wait(patience())
         except subprocess.TimeoutExpired:
@@ -122,7 +123,7 @@ class Program:
             while True:
                 select.select([file], [], [])
                 self.log_gate.wait()
-                with self.changed:  # so that nothing is on its way unseen
+                with self.changed:  # settle() must not miss bytes just read
                     data = file.read(1 << 16)
                     lines = (rest + data).split(b"\n")
                     rest = lines.pop() if data else b""
@@ -135,7 +136,7 @@ class Program:
                         return
 
     def settle(self):
-        """Everything that has been logged is in self.lines."""
+        """Wait until everything that was logged is in self.lines."""
         wait_until(lambda: not any(map(writes_log, family(self))),
                    "the threads that write the log")
         waiting = bytearray(4)
@@ -151,13 +152,13 @@ class Program:
             time.sleep(0.0005)
 
     def mark(self):
-        """The place in the log where waiting and searching may begin."""
+        """The current end of the log, for `since` in other calls."""
         self.settle()
         with self.changed:
             return len(self.lines)
 
     def wait_log(self, regex, since=0, seconds=None, count=1):
-        """Wait for the count-th line that matches; the match."""
+        """Wait for the count-th line that matches.  Returns the match."""
         compiled_regex = re.compile(regex)
         end = time.monotonic() + patience(seconds)
         at = since

@@ -1,4 +1,4 @@
-"""What test plugins trace, and what is promised about it."""
+"""The traces of test plugins, and the promised order of callbacks."""
 
 import re
 
@@ -8,7 +8,7 @@ TRACE = re.compile(r"trace (\d+) (\S+)(?: (.*))?$")
 
 
 def check_trace(lines, pairs=True):
-    """What is promised about the order of callbacks, for all connections."""
+    """Check the promised order of callbacks for every connection."""
     state = {}
     for line in lines:
         match = TRACE.search(line)

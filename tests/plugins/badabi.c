@@ -1,4 +1,4 @@
-/* badabi.c: made for another sluice. */
+/* badabi.c: a plugin with an ABI number that sluiced does not know. */
 
 #include <sluice.h>
 

@@ -1,6 +1,6 @@
 /*
- * badcalls.c: calls everything where it makes no sense, and logs what came
- * back: "bad PHASE CALL = RESULT ERRNO".  The client names the phase.
+ * badcalls.c: makes calls where they make no sense, and logs their results:
+ * "bad PHASE CALL = RESULT ERRNO".  The client names the phase.
  */
 
 #ifndef _GNU_SOURCE
@@ -32,7 +32,7 @@ static char byte = 'x';
 		    #call, got_, errno != 0 ? strerrorname_np(errno) : "-");   \
 	} while (0)
 
-/* Every call there is, with arguments that would be right. */
+/* Make every call there is, with arguments that would be right elsewhere. */
 static void
 call_all(struct sl_conn *c, const char *phase)
 {

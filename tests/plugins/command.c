@@ -1,8 +1,9 @@
 /*
- * command.c: does what its client says, a command a line, and traces every
- * callback and the result of every call.  "at EVENT COMMAND" keeps a command
- * for another callback; "at_open" is an option, since nobody speaks before.
- * In `end` it closes, unless it was told something else.
+ * command.c: does what its client says, one command in each line, and traces
+ * every callback and the result of every call.  "at EVENT COMMAND" keeps a
+ * command for another callback.  The command for `open` is the option
+ * "at_open", since no client can speak before.  In `end` it closes, unless a
+ * command was kept for `end`.
  */
 
 #ifndef _GNU_SOURCE
@@ -57,8 +58,8 @@ static const char *const event_names[EVENTS] = {
 struct state {
 	char at[EVENTS][COMMAND_MAX];
 	uint64_t sent; /* bytes of the pattern so far */
-	uint64_t left; /* of a stream still to be written */
-	uint64_t got;  /* bytes of data that no command was in */
+	uint64_t left; /* bytes of a stream still to be written */
+	uint64_t got;  /* bytes of data in sink mode */
 	uint64_t tick_ms;
 	unsigned int ticks;
 	bool short_write; /* so that a drain is due */
@@ -112,13 +113,13 @@ error_name(int number)
 	return name != NULL ? name : "?";
 }
 
-/* Log what a call returned, and pass it on. */
+/* Log and return the result of a call. */
 static int64_t
 result(struct sl_conn *c, const char *what, int64_t got)
 {
 	struct state *s = sl_data(c);
 
-	/* Nothing of a send is as short as a write can be. */
+	/* A refused send also brings `drain`. */
 	if (got < 0 && errno == ENOBUFS && sl_queued(c) > 0)
 		s->short_write = true;
 	if (got < 0)
@@ -129,7 +130,7 @@ result(struct sl_conn *c, const char *what, int64_t got)
 	return got;
 }
 
-/* The bytes of the pattern at the place a connection has reached. */
+/* The next bytes of the pattern for this connection. */
 static const char *
 pattern(struct state *s, size_t *len)
 {
@@ -162,7 +163,7 @@ write_pattern(struct sl_conn *c, struct state *s, size_t len)
 	return taken;
 }
 
-/* Write a stream of any length, as far as it goes now. */
+/* Write as much of the stream as is taken now. */
 static void
 stream(struct sl_conn *c, struct state *s)
 {
@@ -215,7 +216,7 @@ set_options(struct sl_conn *c)
 	    keep, idle, tos);
 }
 
-/* What the kernel was told by the config. */
+/* Report the socket options that the configuration sets. */
 static void
 get_options(struct sl_conn *c)
 {
@@ -257,7 +258,7 @@ broadcast(struct sl_conn *from, const char *text)
 	result(from, "broadcast", n);
 }
 
-/* Close every connection of the service in one walk, the caller's too. */
+/* Close every connection of the service in one walk, including the caller's. */
 static void
 close_everybody(struct sl_conn *from)
 {
@@ -291,13 +292,13 @@ run_output(struct sl_conn *c, struct state *s, const char *word, uint64_t a,
 {
 	if (strcmp(word, "write") == 0) {
 		result(c, word, write_pattern(c, s, a));
-	} else if (strcmp(word, "writes") == 0) { /* a calls of b bytes */
+	} else if (strcmp(word, "writes") == 0) { /* `a` calls of `b` bytes */
 		int64_t sum = 0;
 
 		for (uint64_t i = 0; i < a; i++)
 			sum += write_pattern(c, s, b);
 		result(c, word, sum);
-	} else if (strcmp(word, "writev") == 0) { /* a pieces of b bytes */
+	} else if (strcmp(word, "writev") == 0) { /* `a` pieces of `b` bytes */
 		struct iovec iov[64];
 		size_t len = a * b;
 		const char *from = pattern(s, &len);
@@ -323,7 +324,7 @@ run_output(struct sl_conn *c, struct state *s, const char *word, uint64_t a,
 		s->left = a;
 		stream(c, s);
 		result(c, word, (int64_t)(a - s->left));
-	} else if (strcmp(word, "fill") == 0) { /* until one is short */
+	} else if (strcmp(word, "fill") == 0) { /* until a write is short */
 		int64_t sum = 0, taken;
 
 		do {
@@ -420,7 +421,7 @@ run(struct sl_conn *c, struct state *s, const char *text)
 		run_output(c, s, word, a, b);
 }
 
-/* A kept command is run once; "!" in front keeps it for every time. */
+/* Run the command kept for this event: once, or every time after "!". */
 static void
 run_kept(struct sl_conn *c, struct state *s, enum event event)
 {

@@ -1,6 +1,6 @@
 /*
- * counter.c: lines, each of which comes back, after what it asks for: "count
- * NAME NUMBER", "sleep MS", "close", "fail", "hang" (which never comes back).
+ * counter.c: obeys each line and then sends it back: "count NAME NUMBER",
+ * "sleep MS", "close", "fail", "hang" (which never returns).
  */
 
 #include <inttypes.h>

@@ -34,7 +34,7 @@ static const struct sl_option options[] = {
 
 #define LAST_WORDS 50 /* lines in the log before it happens */
 
-/* The sanitizers would see it before it happens. */
+/* Sanitizers would stop the process before the crash. */
 #define RAW __attribute__((noinline, no_sanitize("address", "undefined")))
 
 static RAW void
@@ -60,7 +60,7 @@ crash_by_bus(void)
 	volatile char *memory =
 	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	memory[0] = 1; /* behind the end of the file */
+	memory[0] = 1; /* beyond the end of the file */
 }
 
 static RAW int
@@ -81,7 +81,7 @@ crash_by_heap(void)
 	volatile size_t *memory = malloc(100);
 	volatile int before = -1;
 
-	memory[before] = 0x19; /* its size, as malloc knows it */
+	memory[before] = 0x19; /* damage the size that malloc keeps there */
 	free((void *)memory);
 }
 
@@ -102,7 +102,7 @@ stay(void *arg)
 	return arg;
 }
 
-/* The process lives on, without the thread that serves. */
+/* End the serving thread alone; the process goes on. */
 static void
 leave_a_thread(void)
 {
@@ -112,7 +112,7 @@ leave_a_thread(void)
 		syscall(SYS_exit, 0);
 }
 
-/* It is not the worker that dies. */
+/* Only a child process crashes, not the worker. */
 static void
 crash_in_child(void)
 {

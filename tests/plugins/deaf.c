@@ -1,4 +1,4 @@
-/* deaf.c: hangs in `data` and does not hear SIGABRT. */
+/* deaf.c: hangs in `data` and ignores SIGABRT. */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

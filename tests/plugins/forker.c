@@ -1,6 +1,6 @@
 /*
- * forker.c: forks, and goes on in both processes, without exec.  Each line is
- * a command; what has forked answers with the pid of its child.
+ * forker.c: forks without exec.  Each line is a command; the parent answers
+ * with the pid of the child.
  */
 
 #include <fcntl.h>
@@ -15,14 +15,14 @@
 
 static pid_t child;
 
-/* In the child: lives on, far from the worker. */
+/* The child stays alive, detached from the worker and from the test. */
 __attribute__((noreturn)) static void
 stay(void)
 {
 	static const struct rlimit none = { 0, 0 };
 	int null = open("/dev/null", O_RDWR);
 
-	/* By this limit the tests know what belongs to a daemon. */
+	/* The tests find the processes of a daemon by this limit. */
 	setrlimit(RLIMIT_MSGQUEUE, &none);
 	setsid();
 	dup2(null, STDOUT_FILENO);
@@ -41,7 +41,7 @@ fork_in_thread(void *arg)
 	return arg;
 }
 
-/* Returns true in a child that goes on as if it were the worker. */
+/* Returns true in a child that shall return into the worker's code. */
 static bool
 do_fork(const char *how)
 {

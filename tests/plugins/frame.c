@@ -1,6 +1,6 @@
 /*
- * frame.c: frames of four bytes of length, big-endian, and that much payload;
- * each whole frame is sent back whole or, if output is full, left for later.
+ * frame.c: frames of four bytes of length (big-endian) and that much payload.
+ * It sends each whole frame back, or leaves it unconsumed when output is full.
  */
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * liar.c: speaks to the master behind the worker's back, as no worker ever
- * would.  Each line is one lie; the answer is "ok".
+ * liar.c: sends messages to the master that no worker would send.  Each line of
+ * the client names one of them; the answer is "ok".
  */
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #include "ring.h"
 
-/* extra: how much more the head promises than there is. */
+/* extra: how many bytes more the head announces than are sent. */
 static void
 say(uint32_t type, const char *payload, size_t length, uint32_t extra)
 {
@@ -28,7 +28,7 @@ say(uint32_t type, const char *payload, size_t length, uint32_t extra)
 	ring_put(ring_find(), &message, sizeof(message.head) + length);
 }
 
-/* What a plugin may wish for, as msg.c has it. */
+/* MSG_STOP_LISTENER, in the format of msg.c. */
 static void
 say_stop(const char *name, const char *plugin)
 {
@@ -46,12 +46,12 @@ say_problem(const char *text, uint32_t level, uint32_t extra)
 {
 	char payload[64] = "";
 
-	memcpy(payload, &level, sizeof(level)); /* and of line 0, no file */
+	memcpy(payload, &level, sizeof(level)); /* line 0, no file */
 	say(MSG_PROBLEM, payload,
 	    9 + (size_t)sprintf(payload + 9, "%s", text) + 1, extra);
 }
 
-/* Messages of any type, length and content. */
+/* Send messages with random types, lengths and contents. */
 static void
 babble(unsigned int seed, int count)
 {
@@ -67,7 +67,7 @@ babble(unsigned int seed, int count)
 	}
 }
 
-/* The memory becomes anything at all, counts too. */
+/* Fill the shared memory with random bytes, its indices as well. */
 static void
 scribble(unsigned int seed)
 {
@@ -80,7 +80,7 @@ scribble(unsigned int seed)
 	ring_bell();
 }
 
-/* Have the worker read from somewhere else, and keep its end open. */
+/* Give the worker another channel to read from, and keep the real one open. */
 static void
 go_deaf(void)
 {

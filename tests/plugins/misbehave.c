@@ -1,5 +1,5 @@
 /*
- * misbehave.c: does what the macros CONSTRUCTOR, CHECK and START say, while it
+ * misbehave.c: does what the macros CONSTRUCTOR, CHECK and START say: while it
  * is loaded, in `check` and in `start`.
  */
 
@@ -40,7 +40,7 @@ sleep_on(void *arg)
 	return arg;
 }
 
-/* As the kernel does it; a sanitizer would say much more. */
+/* Die as by the kernel, without the report of a sanitizer. */
 static void
 die_by(int number)
 {

@@ -1,4 +1,4 @@
-/* newer.c: made from a header whose descriptor has grown, ABI unchanged. */
+/* newer.c: built from a later header: a longer descriptor, but the same ABI. */
 
 #include <sluice.h>
 
@@ -20,7 +20,7 @@ invent(void)
 	return 0;
 }
 
-/* The name is the contract's, the type is not. */
+/* The symbol is sl_plugin, of a type that this sluice.h does not have. */
 SL_EXPORT extern const struct newer newer __asm__("sl_plugin");
 
 const struct newer newer = {

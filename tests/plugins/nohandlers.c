@@ -1,4 +1,4 @@
-/* nohandlers.c: neither `data` nor `drain`, so it could do nothing. */
+/* nohandlers.c: a plugin with neither `data` nor `drain`. */
 
 #include <sluice.h>
 

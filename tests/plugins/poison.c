@@ -1,10 +1,11 @@
 /*
- * poison.c: a descriptor whose close() takes an hour: a TCP connection to PORT,
- * where nobody reads, with a full send queue and SO_LINGER.  It is sent over
- * every unix socket that this process has, in messages as daemon/ipc/msg.c makes
- * them: while it is loaded, or when a line comes, which is answered with how
- * many sockets took it.  The line "leave" also ends the process; "listening"
- * makes such connections of the listening sockets instead.
+ * poison.c: makes a descriptor whose close() takes an hour: a TCP connection to
+ * PORT, where nothing is read, with a full send queue and SO_LINGER.  It sends
+ * that over every unix socket of this process, in messages in the format of
+ * daemon/ipc/msg.c: while it is loaded, or for each line of a client, which is
+ * answered with the number of sockets that took it.  The line "leave" also ends
+ * the process.  "listening" instead turns the listening sockets into such
+ * connections.
  */
 
 #include <arpa/inet.h>
@@ -25,7 +26,7 @@
 #define PORT 0
 #endif
 
-#define TIMES 20 /* more than are read before the first is refused */
+#define TIMES 20 /* more than the master reads before it refuses the first */
 
 static int
 fill(int fd)
@@ -89,8 +90,8 @@ pass(int to, uint32_t type, int fd)
 }
 
 /*
- * The listening sockets are also the master's: make each such a connection, as
- * long as it is one of TCP.  Returns how many.
+ * The master has the same listening sockets: turn each TCP one into such a
+ * connection.  Returns how many.
  */
 static int
 poison_listening(void)
@@ -110,7 +111,7 @@ poison_listening(void)
 	return count;
 }
 
-/* Others take the bytes, and forget the descriptor. */
+/* Other sockets would take the bytes and drop the descriptor. */
 static int
 is_unix(int fd)
 {
@@ -132,7 +133,7 @@ poison(void)
 		for (i = 0; is_unix(to) && i < TIMES; i++)
 			taken +=
 			    pass(to, i == 0 ? MSG_PROBLEM : MSG_PREPARED, fd);
-	/* Ours must not be the last: closing would hold us up. */
+	/* Ours stays open: if it were the last, close() would make us wait. */
 	return taken;
 }
 

@@ -1,6 +1,6 @@
 /*
- * ring.h: how a plugin that means harm speaks to the master in the worker's
- * name: it finds the memory of daemon/ipc/answers.c and writes to it.
+ * ring.h: lets a hostile plugin speak to the master in the worker's name: it
+ * finds the memory of daemon/ipc/answers.c and writes to it.
  */
 
 #ifndef SLUICE_TESTS_RING_H
@@ -13,13 +13,13 @@
 
 #include "../../daemon/ipc/msg.h"
 
-/* As daemon/ipc/answers.c has it. */
+/* The same layout as in daemon/ipc/answers.c. */
 struct ring {
 	volatile uint32_t put, got;
 	char bytes[65536];
 };
 
-/* NULL: it is not there. */
+/* Returns NULL when there is no such memory. */
 static inline struct ring *
 ring_find(void)
 {
@@ -50,7 +50,7 @@ ring_bell(void)
 		perror("bell");
 }
 
-/* Whatever these bytes are.  What has no room is lost. */
+/* Append any bytes.  When they do not fit, they are dropped. */
 static inline void
 ring_put(struct ring *ring, const void *bytes, size_t length)
 {

@@ -1,7 +1,7 @@
 /*
- * scribble.c: writes wherever it can in the memory that it shares with others:
- * what is mapped, and what can be opened anew, here and in the master.  Says
- * how many of the files it could write, and how many there were.
+ * scribble.c: tries to write to all memory that it shares with other processes:
+ * what it has mapped, and what it can open in /proc, here and in the master.
+ * It answers how often it could write, and how many mappings it has seen.
  */
 
 #include <dirent.h>
@@ -20,7 +20,7 @@
 
 static unsigned int writable, seen;
 
-/* The board says so at the start of a row: always in the same callback. */
+/* Make a row claim that the worker has been in the same callback for ever. */
 static void
 fill(char *memory, size_t size)
 {

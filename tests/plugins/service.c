@@ -1,6 +1,6 @@
 /*
- * service.c: logs the life of a service.  With `lock` only one worker may
- * start: the one that makes the file.  With `fail` none may.
+ * service.c: logs start, reload and stop of its service.  With the option
+ * `lock` only the worker that makes the file starts; with `fail` none does.
  */
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #define TIMER 7u
 
 struct state {
-	uint64_t serial; /* of this state, in this process */
+	uint64_t serial; /* number of this state in this process */
 };
 
 static const struct sl_option options[] = {

@@ -1,7 +1,7 @@
 /*
- * stamp.c: answers each line with its own version, how many lines this
- * connection has sent, and the line.  The count lives in the connection's user
- * pointer, so it shows whether state came through a reload.
+ * stamp.c: answers each line with the plugin's version, the number of lines
+ * from this connection, and the line.  The number is kept in the connection's
+ * user pointer, so it shows whether state survived a reload.
  */
 
 #include <inttypes.h>
@@ -32,7 +32,7 @@ static const struct sl_option options[] = {
 	{ 0 },
 };
 
-/* The newest connection, for code to come: other images share only this. */
+/* Leave the newest connection in the environment, for images loaded later. */
 static void
 remember(struct sl_conn *c)
 {
@@ -81,7 +81,7 @@ stamp_close(struct sl_conn *c, const struct sl_error *why)
 }
 
 #ifdef TERMINATE
-/* The first to migrate ends the newest. */
+/* The first `migrate` terminates the newest connection. */
 static void
 terminate_newest(void)
 {
@@ -97,7 +97,10 @@ terminate_newest(void)
 #endif
 
 #ifdef MIGRATE
-/* Counts go on from MIGRATE; nobody who has sent one line only comes along. */
+/*
+ * Add MIGRATE to the count.  A connection that has sent exactly one line
+ * refuses to migrate.
+ */
 static int
 stamp_migrate(struct sl_conn *c, uint32_t from_version)
 {

@@ -1,7 +1,7 @@
 /*
- * sticky.c: echoes; but a line "! TRICK" does that to the listening sockets of
- * this worker which have the connection's local address, and answers "done", or
- * "deny" if the kernel did not let it.
+ * sticky.c: echoes.  A line "! TRICK" plays a trick on those listening sockets
+ * of this worker that have the connection's local address.  The answer is
+ * "done", or "deny" if the kernel did not allow it.
  */
 
 #include <fcntl.h>
@@ -36,7 +36,7 @@ set(int fd, int level, int name, int value)
 	setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-/* k: what it returns for each packet, or for each client. */
+/* k: what the filter returns for each packet or client. */
 static void
 attach(int fd, int name, unsigned int k)
 {

@@ -1,8 +1,8 @@
 /*
- * terminal.c: tries to read what somebody types, to type, and to turn the echo
- * off: while it
- * is loaded when CONSTRUCTOR is defined, else when a line comes.  What came of
- * it is appended to the file REPORT, a line each.
+ * terminal.c: tries to read from the operator's terminal, to type there, and to
+ * turn its echo off: while it is loaded when CONSTRUCTOR is defined, otherwise
+ * for each line of a client.  It appends a line to the file REPORT for
+ * everything that it could do.
  */
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* unresolved.c: calls what no sluice has. */
+/* unresolved.c: calls a function that no sluice has. */
 
 #include <sluice.h>
 
