@@ -1,7 +1,7 @@
 /*
- * five.c: echoes its input one byte at a time.  Given messages of five bytes,
- * it makes five sl_write() calls in one callback; bench/run counts how many
- * system calls become of them.
+ * five.c: echoes its input one byte at a time.  For a message of five bytes it
+ * makes five sl_write() calls in one callback; bench/run counts the system
+ * calls that follow.
  */
 
 #include <sluice.h>

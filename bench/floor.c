@@ -1,13 +1,13 @@
 /*
- * floor.c: the least a server on epoll can do: accept4, epoll_wait, recv, send,
- * and no promises.  It is what sluiced is measured against, so it has no limits,
- * no timers, no log, and reads nothing while its output is blocked.
+ * floor.c: the least that a server on epoll can do: accept4, epoll_wait, recv
+ * and send.  sluiced is measured against it.  It has no limits, no timers and
+ * no log, and reads nothing while its output is blocked.
  *
- * echo	     what comes goes back
- * broadcast what comes goes to all other connections of the process
+ * echo	     sends its input back
+ * broadcast sends its input to all other connections of the process
  *
- * With -n there are that many processes, each with a listening socket of its
- * own, as sluiced has workers.
+ * With -n there are that many processes, each with its own listening socket,
+ * like the workers of sluiced.
  */
 
 #include <sys/epoll.h>
@@ -28,9 +28,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 512 /* per epoll_wait: more than a turn ever brings */
-#define INPUT_MAX (256 * 1024) /* bytes; as sluiced's receive buffer */
-#define BACKLOG 4096	       /* as sluiced's default */
+#define EVENTS_MAX 512	       /* per epoll_wait: more than ever come at once */
+#define INPUT_MAX (256 * 1024) /* bytes, like sluiced's receive buffer */
+#define BACKLOG 4096	       /* like sluiced's default */
 #define PEERS_MAX 65536	       /* in a broadcast */
 #define PROCESSES_MAX 64
 
@@ -44,7 +44,7 @@ struct peer {
 static int epfd;
 static char input[INPUT_MAX];
 static bool broadcast;
-static struct peer *peers[PEERS_MAX]; /* only of a broadcast */
+static struct peer *peers[PEERS_MAX]; /* for broadcast only */
 static unsigned int peer_count;
 
 static void
@@ -104,7 +104,7 @@ peer_write(struct peer *peer)
 	watch(EPOLL_CTL_MOD, peer->fd, EPOLLIN, peer);
 }
 
-/* Returns false when the connection is broken.  In line: it is the floor. */
+/* Returns false when the connection is broken.  Inlined for speed. */
 static inline __attribute__((always_inline)) bool
 peer_send(struct peer *peer, const char *buf, size_t len)
 {
@@ -123,7 +123,7 @@ peer_send(struct peer *peer, const char *buf, size_t len)
 	return true;
 }
 
-/* Whose connection is broken is noticed by what comes from it: its end. */
+/* A broken connection is noticed later, when its end is read. */
 static void
 send_others(const struct peer *from, const char *buf, size_t len)
 {
@@ -174,7 +174,7 @@ peer_accept(int listener)
 		err(1, "accept4");
 }
 
-/* Listen at *in, whose port may be 0 and is then chosen; shared: by several. */
+/* Listen at *in; a port 0 is chosen.  shared: by several processes. */
 static int
 open_listener(struct sockaddr_in *in, bool shared)
 {

@@ -1,18 +1,19 @@
 /*
- * load.c: a load generator for echo servers.  One thread, epoll, plain TCP or
- * unix sockets.  Every byte that comes back is compared with what was sent.
+ * load.c: a load generator for echo servers: one thread, epoll, TCP or unix
+ * sockets.  Every byte that comes back is compared with the byte sent.
  *
- * echo	     keep `depth` messages in flight on each connection; a message that
- *	     came back whole is timed and replaced by the next
- * broadcast the same with messages that one connection sends and all others
- *	     hear, from a server that sends them on
- * idle	     open the connections, say so, hold them until something comes on
- *	     standard input, or its end
- * accept    connect, echo one byte, close; as often as it goes
+ * echo	     keep `depth` messages in flight on each connection; each message
+ *	     that has come back whole is timed and replaced by the next
+ * broadcast the same with messages that one connection sends and that the
+ *	     server passes on to all others
+ * idle	     open the connections, report it, and hold them until there is input
+ *	     or end of file on standard input
+ * accept    connect, echo one byte, close; as often as possible
  *
- * Results are one line of name=value on standard output.  With -p it says when
- * all are connected and waits for a line of input before it begins; after the
- * result it prints the messages of each connection, and waits once more.
+ * The result is one line of name=value pairs on standard output.  With -p it
+ * reports when all are connected, and waits for a line of input before it
+ * begins.  After the result it then prints the messages of each connection, and
+ * waits for input again.
  */
 
 #include <sys/epoll.h>
@@ -110,7 +111,7 @@ main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-		bool sized; /* a size of 0 makes no sense */
+		bool sized; /* a size of 0 is an error */
 	} modes[] = {
 		{ "echo", run_echo, true },
 		{ "broadcast", run_broadcast, true },

@@ -1,6 +1,6 @@
 /*
- * load.h: what the modes of the load generator share: options, one measured
- * stretch, sockets.
+ * load.h: the parts that all modes of the load generator share: options, one
+ * measured stretch, sockets.
  */
 
 #ifndef SLUICE_BENCH_LOAD_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EVENTS_MAX 512	     /* per epoll_wait: more than a turn ever brings */
+#define EVENTS_MAX 512	     /* per epoll_wait: more than ever come at once */
 #define PATTERN_PERIOD 65521 /* bytes; a prime, so no message size divides it */
 #define RUN_MAX (256 * 1024) /* bytes handed to one send or recv */
 #define PACE_EVERY 500	     /* connections; far below any listen backlog */
@@ -31,8 +31,8 @@ struct options {
 
 struct client {
 	int fd;
-	uint32_t events; /* what epoll watches for */
-	uint64_t place;	 /* where in the pattern this connection began */
+	uint32_t events; /* that epoll waits for */
+	uint64_t place;	 /* of the connection's first byte in the pattern */
 	uint64_t due;	 /* bytes asked to be sent; sent <= due */
 	uint64_t sent;
 	uint64_t received;
@@ -53,11 +53,11 @@ void run_idle(void);
 
 /* One measured stretch; load_result.c. */
 uint64_t now_ns(void);
-/* First the warm-up, which does not count, unless messages are counted. */
+/* Begin with a warm-up, which does not count, unless `messages` is set. */
 void stretch_begin(uint64_t now);
-/* A message that was sent at `begun` is back. */
+/* A message that was sent at `begun` has come back. */
 void stretch_add(uint64_t now, uint64_t begun);
-/* Once a pass: is it over?  Then the result has been printed. */
+/* To be called in each pass.  Returns true, once it has printed the result. */
 bool stretch_over(uint64_t now);
 
 /* Sockets; load_socket.c. */
@@ -66,20 +66,20 @@ void server_set(const char *text);
 int open_socket(int flags);
 void watch(int op, int fd, uint32_t events, void *ptr);
 /*
- * Open all connections.  Every talk_every'th and the last exchange a byte with
- * an echo server, which has accepted all of them then; 0: none does.
+ * Open all connections.  Every talk_every'th connection and the last one echo a
+ * byte, so that the server has accepted all of them.  0: none does.
  */
 struct client *connect_all(unsigned int talk_every);
-/* Send what is due, and watch for EPOLLOUT while the kernel takes no more. */
+/* Send what is due; wait for EPOLLOUT when the kernel takes no more. */
 void client_flush(struct client *cl);
 /*
- * Take what came, and compare it with the pattern, of which `sent` bytes have
- * been sent.  Returns the number of bytes.
+ * Receive, and compare with the pattern, of which `sent` bytes have been sent.
+ * Returns bytes.
  */
 size_t client_receive(struct client *cl, uint64_t sent);
-/* Say that all are connected, and wait for standard input. */
+/* Report that all are connected, and wait for standard input. */
 void wait_for_input(void);
-/* When paused: the messages of each connection; then wait for more input. */
+/* With -p: print the messages of each connection, and wait for input. */
 void clients_end(const struct client *clients);
 
 #endif

@@ -1,4 +1,4 @@
-/* load_accept.c: connect, echo one byte, close; as often as it goes. */
+/* load_accept.c: connect, echo one byte, close; as often as possible. */
 
 #include <sys/epoll.h>
 
@@ -10,7 +10,7 @@
 
 #include "load.h"
 
-#define SOURCES 200 /* addresses of 127.0.1.0/24: ports run out else */
+#define SOURCES 200 /* addresses of 127.0.1.0/24: one has too few ports */
 
 static void
 accept_begin(struct client *cl)

@@ -1,6 +1,7 @@
 /*
- * load_broadcast.c: the last connection says something, and all others must
- * hear it.  What counts as a message is one delivery: one of them has it all.
+ * load_broadcast.c: the last connection sends messages, and all others must
+ * receive them.  One delivery, of a whole message to one member, counts as a
+ * message.
  */
 
 #include <sys/epoll.h>
@@ -13,13 +14,13 @@
 
 struct message {
 	uint64_t begun;
-	unsigned int missing; /* members that have yet to hear it */
+	unsigned int missing; /* members that have not received it yet */
 };
 
 static struct message *under_way; /* ring of `depth` */
 static struct client *sender;
 static unsigned int members;
-static uint64_t said, heard; /* broadcasts; heard: by all */
+static uint64_t said, heard; /* broadcasts sent, and received by all */
 static bool stopping;
 
 static void
@@ -81,7 +82,7 @@ run_broadcast(void)
 
 	if (opt.connections < 2)
 		errx(2, "a broadcast takes two connections at least");
-	/* Nobody answers; but who connects last is accepted last. */
+	/* Members do not answer, but the last to connect is accepted last. */
 	clients = connect_all(0);
 	members = opt.connections - 1;
 	sender = &clients[members];
@@ -89,7 +90,7 @@ run_broadcast(void)
 	if (under_way == NULL)
 		err(1, NULL);
 	for (unsigned int i = 0; i < opt.connections; i++) {
-		clients[i].place = 0; /* all hear the same */
+		clients[i].place = 0; /* all receive the same bytes */
 		clients[i].events = EPOLLIN;
 		watch(EPOLL_CTL_ADD, clients[i].fd, EPOLLIN, &clients[i]);
 	}

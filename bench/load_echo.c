@@ -1,4 +1,4 @@
-/* load_echo.c: messages that come back, and connections that are idle. */
+/* load_echo.c: the modes echo and idle. */
 
 #include <sys/epoll.h>
 
@@ -87,7 +87,7 @@ run_echo(void)
 		pass();
 		stopping = stretch_over(now_ns());
 	}
-	/* When it is over, what is still under way must come back too. */
+	/* Messages still in flight at the end must come back, too. */
 	while (!all_answered(clients))
 		pass();
 	clients_end(clients);
@@ -96,7 +96,7 @@ run_echo(void)
 void
 run_idle(void)
 {
-	/* A size of 0: connections on which nothing was ever said. */
+	/* With a size of 0, nothing is ever sent on the connections. */
 	connect_all(opt.size == 0 ? PACE_EVERY : 1);
 	wait_for_input();
 }

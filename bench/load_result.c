@@ -1,4 +1,4 @@
-/* load_result.c: one measured stretch: what counts, and what came of it. */
+/* load_result.c: one measured stretch, and its result. */
 
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -11,7 +11,7 @@
 
 #define NS_PER_S 1000000000ull
 
-/* Log-linear histogram of nanoseconds: 128 steps per doubling, below 1 %. */
+/* Log-linear histogram of nanoseconds: 128 steps per doubling, error < 1 %. */
 #define STEP_BITS 7
 #define STEPS (1u << STEP_BITS)
 #define BUCKETS (STEPS * (65 - STEP_BITS))
@@ -20,7 +20,7 @@ static struct {
 	uint64_t messages;
 	uint64_t begin_ns, end_ns;
 	uint64_t max_ns;
-	struct rusage usage; /* at its beginning */
+	struct rusage usage; /* at the beginning */
 	uint64_t histogram[BUCKETS];
 } result;
 
@@ -47,7 +47,7 @@ bucket_of(uint64_t ns)
 	return shift * STEPS + (unsigned int)(ns >> shift);
 }
 
-/* The latency in microseconds that `share` of all messages did not exceed. */
+/* The percentile of the latency, in microseconds; share is 0 to 1. */
 static double
 percentile(double share)
 {

@@ -1,4 +1,4 @@
-/* load_socket.c: the connections of the load generator, and their bytes. */
+/* load_socket.c: the connections of the load generator. */
 
 #include <sys/epoll.h>
 #include <sys/un.h>
@@ -74,7 +74,7 @@ watch(int op, int fd, uint32_t events, void *ptr)
 		err(1, "epoll_ctl");
 }
 
-/* One byte there and back: everything accepted earlier is accepted then. */
+/* Echo one byte.  Then all earlier connections have been accepted, too. */
 static void
 exchange(int fd)
 {

@@ -1,6 +1,6 @@
 /*
- * room.c: what one connection says goes to all others, by sl_broadcast(), or
- * with the option each by sl_send().  For bench/run.
+ * room.c: sends the input of each connection to all others: by sl_broadcast(),
+ * or by sl_send() to each when the option `each` is set.  For bench/run.
  */
 
 #include <sluice.h>

@@ -1,7 +1,7 @@
 /*
- * stamped.c: answers messages of 32 bytes, each with the version of its code
- * in the first byte and the number of this connection's messages in bytes 16
- * to 23: see stream.c.  One that begins with '!' is a crash.
+ * stamped.c: sends messages of 32 bytes back, with the version of this code in
+ * the first byte and the number of the connection's messages in bytes 16 to 23;
+ * see stream.c.  A message that begins with '!' makes it crash.
  */
 
 #include <signal.h>

@@ -1,12 +1,12 @@
 /*
- * stream.c: many connections, each a numbered stream to bench/stamped.c at a
- * steady pace, whatever the server does.  Every message that comes back must
- * be the next one, must know how many came before it, and says which version
- * of the code answered.
+ * stream.c: many connections to bench/stamped.c.  Each sends numbered messages
+ * at a steady pace, whatever the server does.  Every message that comes back
+ * must be the next one, must contain the number of messages before it, and says
+ * which version of the code answered.
  *
  * Standard output, flushed line by line:
  *	ready
- *	version b at=SECONDS		all connections have answered from b
+ *	version b at=SECONDS		version b has answered all connections
  *	stream name=value ...		at the end of standard input
  */
 
@@ -30,19 +30,19 @@
 #define SIZE 32 /* of a message, as in stamped.c */
 #define NUMBER_AT 8
 #define COUNT_AT 16
-#define RING 4096 /* messages under way, per connection, at most */
+#define RING 4096 /* most messages in flight per connection */
 #define EVENTS_MAX 512
 #define TICK_NS 1000000ull
-#define LAST_S 5 /* for what is under way when it ends */
+#define LAST_S 5 /* for messages still in flight at the end */
 #define NS_PER_S 1000000000ull
-#define BUCKETS 200000 /* of 1 us; what is longer counts as the last */
+#define BUCKETS 200000 /* of 1 us; longer times count in the last */
 
 struct client {
 	int fd; /* -1: to be connected again */
 	uint64_t sent, received;
-	unsigned char part[SIZE]; /* of a message */
+	unsigned char part[SIZE]; /* received of the next message */
 	size_t part_len;
-	char version; /* that answered last; 0: none yet */
+	char version; /* of the last answer; 0: none yet */
 	uint64_t begun[RING];
 };
 
@@ -70,7 +70,7 @@ now_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* Returns false when it could not. */
+/* Returns false when it could not connect. */
 static bool
 connect_one(struct client *cl)
 {
@@ -82,7 +82,7 @@ connect_one(struct client *cl)
 	if (fd == -1)
 		err(1, "socket");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	/* One address has too few ports for all who come back again. */
+	/* One address has too few ports for all the new connections. */
 	from.sin_addr.s_addr =
 	    htonl(0x7f000101 + (uint32_t)(cl - clients) % 100);
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
@@ -129,7 +129,7 @@ send_one(struct client *cl)
 	memcpy(message + NUMBER_AT, &cl->sent, sizeof(cl->sent));
 	memset(message + COUNT_AT + 8, 'x', SIZE - COUNT_AT - 8);
 	if (cl->sent - cl->received >= RING)
-		return; /* it is stuck; max_us will tell */
+		return; /* the server is stuck; max_us shows it */
 	cl->begun[cl->sent % RING] = now_ns(CLOCK_MONOTONIC);
 	n = send(cl->fd, message, SIZE, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n == SIZE)
@@ -147,7 +147,7 @@ note_version(struct client *cl, char version)
 {
 	if (version == cl->version)
 		return;
-	/* From an older one than others have seen: it has yet to come along. */
+	/* A connection on the newest version has moved on: this is the newest. */
 	if (version != newest && cl->version == newest && newest != 0) {
 		on_newest = 0;
 		newest = version;
@@ -219,7 +219,7 @@ receive(struct client *cl)
 	memcpy(cl->part, input + at, cl->part_len);
 }
 
-/* The connections whose turn it is since the last time. */
+/* Send on every connection whose turn has come since the last call. */
 static void
 send_due(uint64_t now, bool stopping)
 {
@@ -229,7 +229,7 @@ send_due(uint64_t now, bool stopping)
 	if (begun == 0)
 		begun = now;
 	until = (now - begun) * connections / (interval_ms * TICK_NS);
-	/* How far behind its own plan this program is. */
+	/* Note how late this program itself is. */
 	if (turn < until &&
 	    (until - turn) * interval_ms * TICK_NS / connections >
 		total.late_ns &&

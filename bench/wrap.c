@@ -1,7 +1,7 @@
 /*
- * wrap.c: for LD_PRELOAD.  Runs sluiced's worker under another program, which
- * is how bench/run counts its instructions: valgrind cannot follow the daemon
- * into /proc/self/exe, which inside valgrind is valgrind.
+ * wrap.c: for LD_PRELOAD.  Runs sluiced's worker under another program, so that
+ * bench/run can count its instructions.  valgrind cannot follow the daemon into
+ * /proc/self/exe, which under valgrind is valgrind itself.
  *
  * BENCH_WRAP	the program and its arguments, separated by spaces
  * BENCH_EXE	the path of sluiced
@@ -12,13 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ARGS_MAX 32 /* a handful for the wrapper, three for the worker */
+#define ARGS_MAX 32 /* some for the wrapper, three for the worker */
 
 extern char **environ;
 
 static char *words, *exe;
 
-/* Who calls execv(3) has not got them any more. */
+/* At execv(3) the environment is already gone. */
 __attribute__((constructor)) static void
 remember(void)
 {

@@ -3,8 +3,8 @@
 machine       cores, priorities, and what machine, build and commit this is
 servers       sluiced, the floor and Bun, each on the core of the server
 loads         bench/load and bench/stream, each on the core of the client
-compare       stretches of load on several servers in turn, medians, ratios
-report        tables, and figures that were met or missed
+compare       stretches of load on several servers in turn; medians, ratios
+report        tables, and target figures that were met or missed
 throughput    sections of bench/run: echo, read, broadcast, accept, workers
 cost          ... and calls, instructions, memory
 disturbance   ... and reload, crash

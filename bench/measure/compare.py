@@ -1,4 +1,4 @@
-"""Stretches of load on several servers in turn, medians, ratios."""
+"""Stretches of load on several servers in turn; medians, ratios."""
 
 import statistics
 
@@ -7,7 +7,7 @@ from measure.servers import cpu_of
 
 
 class Effort:
-    """How long and how often: quick, or to be quoted."""
+    """How long and how often to measure: quickly, or for publication."""
 
     def __init__(self, quick):
         self.quick = quick
@@ -21,7 +21,7 @@ class Effort:
 
 def timed(effort, server, listener, *words):
     """One stretch of load; adds the server's CPU time per message."""
-    # The warm-up counts for neither: a run of its own comes first.
+    # The warm-up is a run of its own, so its CPU time does not count.
     address = server.address(listener)
     load(address, *words, "-w", 0, "-t", effort.warm_up)
     one = Load(address, *words, "-p", "-w", 0, "-t", effort.seconds)
@@ -37,14 +37,15 @@ def timed(effort, server, listener, *words):
 
 
 def in_turn(effort, measures):
-    """Each measure() in turn, often; one row of results for each turn.
-    Who begins changes, so that nobody always comes after the same."""
+    """Call each measure() in turn, several times.  Returns a row of results
+    for each turn.  The order alternates, so that none always follows the
+    same one."""
     rows = []
     count = len(measures)
     for turn in range(effort.repeats):
         row = [None] * count
         for step in range(count):
-            # Forth and back, so that neighbours stay neighbours.
+            # Forwards, then backwards, so that neighbours stay neighbours.
             at = count - 1 - step if turn % 2 else step
             row[at] = measures[at]()
         rows.append(row)

@@ -79,12 +79,12 @@ def instructions_of(run, kind, count):
     where = run.scratch.new(f"{kind.__name__}-instructions-{count}")
     launcher = ["valgrind", "-q", "--vgdb=no", "--tool=callgrind",
                 f"--callgrind-out-file={where}/%p"]
-    if kind is sluiced:  # only the worker
+    if kind is sluiced:  # measure only the worker
         launcher = ["env", f"LD_PRELOAD={places.BUILD}/bench/wrap.so",
                     "BENCH_WRAP=" + " ".join(launcher),
                     f"BENCH_EXE={places.SLUICED}"]
     with kind(launcher=launcher) as server:
-        # Made by root, at the end written by the worker's user.
+        # Root makes the file; the worker's user writes it at the end.
         serving, = server.serving
         out = f"{where}/{serving}"
         check(os.path.exists(out), "callgrind does not run what serves; is "

@@ -1,4 +1,4 @@
-"""Sections of bench/run: what a reload and a crash do to others."""
+"""Sections of bench/run: how a reload and a crash disturb connections."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def run_reload(run):
         image = os.path.join(run.scratch.path, f"reload-{idle}.so")
         shutil.copy(plugin("echo"), image)
         with Sluiced(echo(path=image)) as server:
-            # Reader and probe must not take the worker's core from it.
+            # Keep reader and probe off the worker's core.
             os.sched_setaffinity(server.pid, {CLIENT_CORE})
             undisturbed(*server.serving)
             holder = Load(server.address("echo"), "-m", "idle", "-c", idle,
@@ -80,7 +80,7 @@ def replace_image(path):
 
 
 def run_crash(run):
-    """From the death of a worker to the next echo, and to its successor."""
+    """Time from the death of a worker to the next echo and to a new worker."""
     rows = []
     for workers in (1, 4):
         for how in CRASH_HOWS:
@@ -88,7 +88,7 @@ def run_crash(run):
             while len(served) < run.effort.pick(4, 20):
                 with Sluiced(echo(), workers=workers,
                              arguments=["-v"]) as server:
-                    # The second death of a worker would wait for its back-off.
+                    # Each worker only once: a second crash would back off.
                     for worker in range(1, workers + 1):
                         one, whole = crash(server, worker, how)
                         served.append(one)
@@ -105,7 +105,7 @@ def run_crash(run):
 
 
 def crash(server, worker, how):
-    """Kill one worker; milliseconds to an echo and to a whole replacement."""
+    """Kill a worker.  Returns milliseconds to an echo and to its successor."""
     victim, address = server.workers()[worker - 1], server.address("echo")
     since = server.mark()
     begin = time.monotonic()

@@ -14,7 +14,7 @@ from measure.machine import CLIENT_CORE, before_others, pinned
 class Load:
     """One bench/load while it runs.
 
-    With -p it pauses when all connections are there, until go(), and when it
+    With -p it pauses when all connections are open, until go(), and when it
     has a result, until end().
     """
 
@@ -28,7 +28,7 @@ class Load:
         before_others(self.pid)
 
     def wait_line(self):
-        """That its connections are there, or a result."""
+        """Read a line: its connections are open, or its result."""
         line = self.process.stdout.readline()
         if not line:
             self.end()
@@ -40,7 +40,7 @@ class Load:
         self.process.stdin.flush()
 
     def end(self):
-        """Everything it said."""
+        """Returns everything that it has printed."""
         self.process.stdin.close()
         self.said += self.process.stdout.read()
         errors = self.process.stderr.read()
@@ -68,7 +68,7 @@ def load(address, *words, core=CLIENT_CORE):
 
 
 class Stream(Program):
-    """bench/stream, and what it says."""
+    """bench/stream and its output."""
 
     what = "stream"
 
@@ -88,7 +88,7 @@ class Stream(Program):
 
 
 def ask(address, message=b"x", timeout=10):
-    """What comes back for a message over a connection of its own."""
+    """The answer to a message over a new connection."""
     with connect(address, timeout=timeout) as s:
         s.sendall(message)
         return receive(s, len(message))

@@ -1,4 +1,4 @@
-"""Cores, priorities, and what machine, build and commit this is."""
+"""Cores, priorities, and facts about machine, build and commit."""
 
 import contextlib
 import os
@@ -20,8 +20,8 @@ def pinned(*cores):
 
 
 def before_others(*pids):
-    """Ahead of whatever else runs here, which takes root.  Where the kernel
-    has autogroups, one for each session, theirs is what counts."""
+    """Raise the priority above all else that runs here; needs root.  Where the
+    kernel has autogroups, one for each session, only theirs counts."""
     for pid in pids:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, pid, -20)
@@ -30,7 +30,7 @@ def before_others(*pids):
 
 
 def undisturbed(*pids):
-    """Nobody else on this machine shall cause a wait; needs root."""
+    """Let no other process on this machine cause a wait; needs root."""
     for pid in pids:
         with contextlib.suppress(PermissionError):
             os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))

@@ -1,4 +1,4 @@
-"""Tables, and figures that were met or missed."""
+"""Tables, and target figures that were met or missed."""
 
 import sys
 

@@ -13,7 +13,7 @@ from harness.program import Program
 from measure import BENCH
 from measure.machine import SERVER_CORE, before_others, pinned
 
-# As much as the floor reads at once: see README.md.
+# As much as the floor reads at once; see README.md.
 LIKE_FLOOR = {"read_buffer": "256KiB"}
 
 
@@ -27,14 +27,14 @@ def echo(name="echo", path=None, **settings):
 
 
 class Server(Program):
-    """One that is no daemon: says where it listens, ends by a signal."""
+    """A server that prints its address, and ends by a signal."""
 
     def __init__(self, command, launcher=(), stays=False, processes=1,
                  cores=(SERVER_CORE,)):
         super().__init__()
         self.spawn(pinned(*cores) + list(launcher) + command)
         self.where = self.wait_log(r"listening on (\S+)$").group(1)
-        if stays:               # the launcher does
+        if stays:               # the launcher stays the parent
             self.pid, = children(self.pid)
         self.serving = children(self.pid) if processes > 1 else [self.pid]
         before_others(*self.serving)
@@ -71,7 +71,7 @@ class Bun(Server):
 
 
 class Sluiced(Daemon):
-    """Its launcher runs on the core of the server, and so does it."""
+    """sluiced, with its launcher, on the core of the server."""
 
     def __init__(self, *listeners, launcher=(), stays=False,
                  cores=(SERVER_CORE,), **more):
@@ -103,7 +103,7 @@ def memory_of(server):
 
 
 class Scratch:
-    """Directories in which whoever serves may make files."""
+    """Directories in which the servers may make files."""
 
     def __init__(self):
         self.path = make_directory()

@@ -41,7 +41,7 @@ def run_echo(run):
                             medians(pairs, "server_busy"))])
             what = f"echo {size} B, {depth} deep, {connections} connections"
             if connections == 1:
-                continue  # how long one echo takes, not how many there are
+                continue  # this measures latency, not throughput
             at_least(f"{what}, of the floor", 0.97, share)
     table(f"Echo, {stretches(run)}", head, rows)
 
@@ -67,8 +67,8 @@ def run_accept(run):
 # Against Bun as well, where there is one.
 
 def race(run, mode, candidates, *words):
-    """Head and rows of a table, one for each server, and shares of the rate
-    of the floor by name; by (name, "Bun") of the rate of Bun.
+    """Head and rows of a table, one row for each server, and the rate of each
+    as a share: by name of the floor's, by (name, "Bun") of Bun's.
 
     candidates are pairs of a name and (server, listener); the floor is first.
     """
@@ -95,7 +95,7 @@ def race(run, mode, candidates, *words):
 
 
 def run_read(run):
-    """A large message, many in flight: how much does a read bring?"""
+    """Large messages, many in flight."""
     size, depth, connections = 16384, 16, 50
     default = "sluice, default read_buffer"
     with Floor() as floor, Sluiced(
@@ -114,7 +114,7 @@ def run_read(run):
 
 
 def run_broadcast(run):
-    """What one says goes to all others."""
+    """One connection sends to all others."""
     members, size = 1000, 64
     with Floor("broadcast") as floor, Sluiced(
             listener("room", bench_plugin("room")),
@@ -153,13 +153,14 @@ def spread_text(results, key):
 
 
 def crowd(run, server, name, cores):
-    """One stretch of load from several generators; how it was shared out."""
+    """One stretch of load from several generators, and how evenly the workers
+    shared it."""
     loads = [Load(server.address(name), "-s", 64, "-d", 4, "-p", "-w", 0,
                   "-c", CONNECTIONS // len(cores), "-t", run.effort.seconds,
                   core=core) for core in cores]
     for one in loads:
         one.wait_line()
-    # Who accepted whom; None: we may not look.
+    # Which process has which connections; None without permission.
     ports = [peer_ports(pid) for pid in server.serving]
     before = cpu_of(server)
     for one in loads:
