@@ -296,10 +296,11 @@ SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
 
 /*
  * Sends the same bytes to each connection that sl_first() and sl_next() would
- * show, except to `except`, which may be NULL.  A connection with an empty
- * queue is written to at once, even during a callback.  On any other the bytes
- * are queued as by sl_send(), and all queues share one copy.  A connection is
- * skipped when it has finished its output, or when the bytes do not fit under
+ * show, except to `except`, which may be NULL.  The first broadcast of a
+ * callback is written at once to each connection whose queue is empty.  On any
+ * other connection the bytes are queued as by sl_send(), and all queues share
+ * one copy; later broadcasts of the callback are queued everywhere, and leave
+ * together in the running pass of the event loop.  A connection is skipped when it has finished its output, or when the bytes do not fit under
  * limits.write_queue; in the latter case `drain` is called as for sl_send().
  * Returns how many connections took the bytes, or -1 with EINVAL.
  */

@@ -90,6 +90,48 @@ START_TEST(the_order_is_that_of_the_calls)
 }
 END_TEST
 
+static unsigned int sends;
+
+static ssize_t
+counting_send(struct stream *stream, const void *buf, size_t len)
+{
+	sends++;
+	return transport_plain.send(stream, buf, len);
+}
+
+static void
+broadcast_three(struct sl_conn *c)
+{
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(sl_broadcast(sl_service(c), &"abc"[i], 1, c),
+		    MEMBERS - 1);
+	ck_assert_uint_eq(sl_queued(member[2]), 2);
+	ck_assert_uint_eq(sl_bytes_written(member[2]) % 3, 1);
+}
+
+START_TEST(only_the_first_one_of_a_callback_is_sent_at_once)
+{
+	struct transport counting = transport_plain;
+
+	begin_with_members();
+	counting.send = counting_send;
+	conn_under(member[2], &counting);
+	plugin.in_data = broadcast_three;
+	sends = 0;
+	for (unsigned int times = 1; times <= 2; times++) {
+		peer_write(peer[0], "x", 1);
+		worker_idle();
+		hears(0, "");
+		hears(2, "abc");
+		hears(3, "abc");
+		/* The cruel transport counts those of all members. */
+		if (worker_stream == stream_plain)
+			ck_assert_uint_eq(sends, 2 * times);
+	}
+	end();
+}
+END_TEST
+
 /* The peer reads nothing: fill the kernel, and queue one message more. */
 static void
 fall_behind(int i)
@@ -210,6 +252,7 @@ main(void)
 		all_get_it_except_the_one_named,
 		it_is_sent_at_once_where_nothing_is_queued,
 		the_order_is_that_of_the_calls,
+		only_the_first_one_of_a_callback_is_sent_at_once,
 		connections_that_are_behind_share_one_copy,
 		short_messages_share_a_chunk_of_the_queue,
 		a_full_queue_misses_the_message_and_gets_drain,

@@ -126,11 +126,27 @@ tell_member(struct sl_conn *c, struct message *message)
 	return taken;
 }
 
+/*
+ * Is it the first broadcast of the running callback?  Only that one is sent at
+ * once.  Those that follow it gather in the queues, so that each connection
+ * sends them with one system call.
+ */
+static bool
+is_first_broadcast(void)
+{
+	static uint64_t before; /* in which callback the last one was */
+	uint64_t number = callback_number();
+	bool first = number == 0 || number != before;
+
+	before = number;
+	return first;
+}
+
 int
 sl_broadcast(struct sl_service *service, const void *buf, size_t len,
     const struct sl_conn *except)
 {
-	struct message message = { buf, len, NULL };
+	struct message message = { .buf = buf, .len = len };
 	struct sl_conn *c;
 	int taken = 0;
 
@@ -138,6 +154,7 @@ sl_broadcast(struct sl_service *service, const void *buf, size_t len,
 		return fail(EINVAL);
 	if (len == 0)
 		return 0;
+	message.at_once = is_first_broadcast();
 	for (c = sl_first(service); c != NULL; c = sl_next(c))
 		if (c != except && tell_member(c, &message))
 			taken++;

@@ -193,6 +193,12 @@ callback_running_for(const struct sl_conn *conn)
 	return running.conn == conn && callback_running();
 }
 
+uint64_t
+callback_number(void)
+{
+	return callback_running() ? row->begun : 0;
+}
+
 /* What `check` gets: a struct sl_error, and the room for its text. */
 static struct own_error {
 	struct sl_error public;

@@ -52,6 +52,8 @@ bool callback_running(void);
  * a call that decides something need not make the connection pending.
  */
 bool callback_running_for(const struct sl_conn *conn);
+/* Tells the running callback from those before it; 0: none is running. */
+uint64_t callback_number(void);
 
 /*
  * All of these skip a callback that the plugin does not have, except `reload`

@@ -255,10 +255,11 @@ struct message {
 	const void *buf;
 	size_t len;
 	struct shared *shared; /* the copy; NULL: not needed so far */
+	bool at_once;	       /* send it now where nothing is queued */
 };
 /*
- * As conn_send(), but sends at once if nothing is queued.  The caller calls
- * shared_done() on message->shared after the last connection.
+ * As conn_send(), but also sends at once if the message says so.  The caller
+ * calls shared_done() on message->shared after the last connection.
  */
 int conn_send_message(struct sl_conn *conn, struct message *message);
 /* A write came up short: `drain` is to follow. */

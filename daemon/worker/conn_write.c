@@ -475,7 +475,7 @@ conn_send_message(struct sl_conn *conn, struct message *message)
 
 	if (check_room(conn, message->len) == -1)
 		return -1;
-	if (conn_unsent(conn) == 0 &&
+	if (message->at_once && conn_unsent(conn) == 0 &&
 	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING) &&
 	    !spent(conn, WRITE_BUDGET)) {
 		sent = offer(conn, message->buf, message->len);
