@@ -1,6 +1,6 @@
 /*
- * api_conn.c: the calls of sluice.h on connections: check the state, do the
- * least, and leave what follows from it to conn_settle().
+ * api_conn.c: the functions of sluice.h for connections.  They check the state,
+ * note what the plugin wants, and leave what follows from it to conn_settle().
  */
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "worker/listener.h"
 #include "worker/service.h"
 
-/* As much as no honest caller writes at once. */
+/* More than this is a mistake of the caller. */
 #define LENGTH_MAX ((size_t)SSIZE_MAX)
 
 static bool
@@ -23,7 +23,7 @@ gone(const struct sl_conn *conn)
 	return conn == NULL || conn->dead;
 }
 
-/* Something was decided or queued: see to it when it is safe to. */
+/* Something was decided or queued: see that conn_settle() follows. */
 static void
 touch(struct sl_conn *conn)
 {
@@ -31,7 +31,7 @@ touch(struct sl_conn *conn)
 		conn_pend(conn);
 }
 
-/* May output be taken?  0, or -1 with errno. */
+/* May the plugin write this?  0, or -1 with errno. */
 static int
 check_output(const struct sl_conn *conn, const void *buf, size_t len)
 {
@@ -112,7 +112,7 @@ sl_send(struct sl_conn *c, const void *buf, size_t len)
 	return rc;
 }
 
-/* To one of them.  Returns whether it took it. */
+/* Send it to one connection.  Returns whether that has taken it. */
 static bool
 tell_member(struct sl_conn *c, struct message *message)
 {
@@ -181,7 +181,7 @@ sl_end(struct sl_conn *c, const void *buf, size_t len)
 		touch(c);
 		return -1;
 	}
-	/* A failing send may have ended it meanwhile. */
+	/* A failed send may have ended the output already. */
 	if (c->out == HALF_OPEN)
 		conn_set_out(c, HALF_DRAIN);
 	conn_begin_closing(c);
@@ -225,7 +225,7 @@ sl_shutdown(struct sl_conn *c, unsigned int how)
 		conn_set_out(c, HALF_DRAIN);
 		c->local_first = !conn_marked(c, MARK_EOF);
 	}
-	/* Neither half is the plugin's any more: that is a close. */
+	/* With both halves shut, this is a close. */
 	if (c->in != HALF_OPEN && c->out != HALF_OPEN)
 		conn_close(c, SL_WHY_LOCAL);
 	touch(c);
@@ -263,7 +263,7 @@ sl_timeout(struct sl_conn *c, uint64_t ms)
 	c->idle_ms = ms;
 	conn_restart_idle(c);
 	c->marks |= MARK_DEADLINE;
-	conn_pend(c); /* the timer is set by conn_settle() alone */
+	conn_pend(c); /* only conn_settle() sets the timer */
 	return 0;
 }
 
@@ -292,7 +292,7 @@ sl_set_nodelay(struct sl_conn *c, int on)
 int
 sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms)
 {
-	/* Whole seconds, rounded up; the kernel takes so many, from 1 on. */
+	/* The kernel takes whole seconds, at least 1: round up. */
 	uint64_t idle_s = idle_ms / 1000 + (idle_ms % 1000 != 0);
 
 	if (gone(c))
@@ -320,7 +320,7 @@ sl_set_tos(struct sl_conn *c, int tos)
 		return set_option(c, IPPROTO_IP, IP_TOS, tos);
 	if (set_option(c, IPPROTO_IPV6, IPV6_TCLASS, tos) == -1)
 		return -1;
-	/* A mapped IPv4 peer listens to the other one. */
+	/* For a mapped IPv4 peer the option of IPv4 counts. */
 	if (IN6_IS_ADDR_V4MAPPED(&c->peer.in6.sin6_addr))
 		return set_option(c, IPPROTO_IP, IP_TOS, tos);
 	return 0;

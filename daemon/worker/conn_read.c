@@ -1,10 +1,10 @@
 /*
  * conn_read.c: input, from the socket to the plugin.  All connections read
- * into one buffer of the worker; only what a plugin leaves unconsumed is kept
- * with the connection, and what follows is then read in behind it.
+ * into one buffer of the worker.  Input that a plugin leaves unconsumed is
+ * copied to memory of the connection, and what follows is read in behind it.
  *
- * A plugin is shown limits.read_buffer at once.  From a connection that has
- * nothing to wait for, more than that is read, and shown in slices.
+ * A plugin is shown at most limits.read_buffer at once.  From a connection that
+ * is not waiting for anything, more is read at once, and shown in slices.
  */
 
 #include "worker/conn.h"
@@ -18,7 +18,7 @@
 #include "worker/endpoint.h"
 #include "worker/engine.h"
 
-#define READ_BUDGET (256u << 10) /* bytes per pass: others want their turn */
+#define READ_BUDGET (256u << 10) /* bytes per pass, then others follow */
 
 static void __attribute__((cold, noinline))
 consumed_too_much(struct sl_conn *conn, ssize_t used, size_t len)
@@ -30,7 +30,10 @@ consumed_too_much(struct sl_conn *conn, ssize_t used, size_t len)
 	conn_fail(conn, SL_WHY_PLUGIN, 0, SL_STAGE_NONE);
 }
 
-/* Did it consume some of the len bytes that it was shown?  Else it ends. */
+/*
+ * Is `used` what `data` may return for len bytes?  Otherwise the connection
+ * ends.
+ */
 static bool
 is_sane(struct sl_conn *conn, ssize_t used, size_t len)
 {
@@ -43,7 +46,7 @@ is_sane(struct sl_conn *conn, ssize_t used, size_t len)
 	return false;
 }
 
-/* How much of so much input is shown at once. */
+/* How much of len bytes of input is shown at once. */
 static size_t
 slice(const struct sl_conn *conn, size_t len)
 {
@@ -52,7 +55,7 @@ slice(const struct sl_conn *conn, size_t len)
 	return len < most ? len : most;
 }
 
-/* May the next slice follow at once? */
+/* May the next slice be shown at once? */
 static bool
 goes_on(struct sl_conn *conn)
 {
@@ -61,17 +64,17 @@ goes_on(struct sl_conn *conn)
 	if (conn->in != HALF_OPEN ||
 	    conn_marked(conn, MARK_PAUSED | MARK_DRAIN_OWED))
 		return false;
-	/* What they write leaves together, while there is room for an echo. */
+	/* What slices write leaves together, unless the queue gets too full. */
 	if (conn->queue.bytes + limits->read_buffer > limits->write_buffer)
 		conn_flush(conn);
 	return conn->in == HALF_OPEN;
 }
 
 /*
- * Of these len bytes the plugin was shown the first `shown` and consumed `used`.
- * Show it the rest, a slice at a time, each in front with what it has left, as
- * if that had just arrived.  Returns how much it has consumed, or -1 when it
- * wants no more: the connection ends, or its input does.
+ * The plugin was shown the first `shown` of these len bytes, and has consumed
+ * `used` of them.  Show it the rest, a slice at a time.  Each slice begins with
+ * what the plugin has not consumed of the one before.  Returns how much was
+ * consumed in all, or -1 when the connection or its input ends.
  */
 static ssize_t
 show_on(struct sl_conn *conn, const unsigned char *buf, size_t len,
@@ -88,11 +91,11 @@ show_on(struct sl_conn *conn, const unsigned char *buf, size_t len,
 		shown = slice(conn, len - done);
 		used = callback_data(conn, buf + done, shown);
 	}
-	/* Closed meanwhile?  Then conn_settle() drops the rest. */
+	/* If the input was closed meanwhile, conn_settle() drops the rest. */
 	return conn->in == HALF_OPEN ? (ssize_t)done + used : -1;
 }
 
-/* The same for input in the shared buffer: what is not consumed is kept. */
+/* The same for input in the shared buffer.  What is not consumed is kept. */
 __attribute__((noinline)) static void
 show_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
     size_t shown, ssize_t used)
@@ -104,7 +107,7 @@ show_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
 }
 
-/* More than is shown at once.  Writes of the slices leave together. */
+/* Show more than one slice.  What the plugin writes leaves together. */
 __attribute__((noinline)) static void
 show_slices(struct sl_conn *conn, const unsigned char *buf, size_t len,
     size_t shown)
@@ -123,7 +126,7 @@ conn_represent(struct sl_conn *conn)
 
 	if (kept == 0)
 		return;
-	conn->unread = 0; /* more may be read now, and more may come */
+	conn->unread = 0; /* outdated: more may be read now */
 	buf = conn->input->data + conn->input->start;
 	used = show_on(conn, buf, kept, shown, callback_data(conn, buf, shown));
 	if (used == -1)
@@ -132,8 +135,8 @@ conn_represent(struct sl_conn *conn)
 }
 
 /*
- * Everything has arrived and we only wait for the peer to hang up: that it does
- * so with a reset is no loss.  Ends the input then.
+ * If all output has arrived and we only wait for the peer to hang up, a reset
+ * loses nothing.  Then the input ends, and true is returned.
  */
 static bool
 is_no_loss(struct sl_conn *conn)
@@ -148,7 +151,7 @@ is_no_loss(struct sl_conn *conn)
 	return true;
 }
 
-/* recv() said no. */
+/* recv() failed, and not with EAGAIN. */
 static void
 read_failed(struct sl_conn *conn, int error)
 {
@@ -178,7 +181,7 @@ at_eof(struct sl_conn *conn)
 	conn->active_ms = engine_now();
 	if (conn->in == HALF_DRAIN)
 		conn_set_in(conn, HALF_CLOSED);
-	/* else conn_settle() goes on once the plugin has seen everything */
+	/* Otherwise conn_settle() goes on when the plugin has seen all input. */
 }
 
 bool
@@ -208,7 +211,10 @@ conn_read_on_due(const struct sl_conn *conn)
 	return conn_marked(conn, MARK_READ_ON) && conn_can_read(conn);
 }
 
-/* The budget, a pause or a full buffer ends it: is there more at hand? */
+/*
+ * Reading ends although the socket may have more.  If the stream has input at
+ * hand, of which no event tells, note that.
+ */
 static void
 leave_rest(struct sl_conn *conn)
 {
@@ -217,8 +223,8 @@ leave_rest(struct sl_conn *conn)
 }
 
 /*
- * From a connection that keeps nothing, waits for nothing and owes nothing, as
- * most do, more may be read than is shown at once.
+ * May more be read than is shown at once?  Yes if nothing is kept, no output is
+ * waiting and no mark is set, as on most connections.
  */
 static inline bool
 may_read_ahead(const struct sl_conn *conn, size_t kept)
@@ -226,7 +232,7 @@ may_read_ahead(const struct sl_conn *conn, size_t kept)
 	return kept == 0 && conn->marks == 0 && conn_unsent(conn) == 0;
 }
 
-/* How much to read where `most` is shown: no more than a turn's share. */
+/* How much to read if `most` is shown at once: at most a turn's share. */
 static size_t
 with_ahead(size_t most)
 {
@@ -237,8 +243,8 @@ with_ahead(size_t most)
 }
 
 /*
- * Where its next input goes to, and how much; NULL: none may be read now, or
- * there is no memory, which ends it.
+ * Where the next input is read to, and how much of it.  NULL: none may be read
+ * now, or there is no memory, which ends the connection.
  */
 static unsigned char *
 room_for(struct sl_conn *conn, size_t *ret_room)
@@ -266,7 +272,7 @@ room_for(struct sl_conn *conn, size_t *ret_room)
 	return buf;
 }
 
-/* n bytes have come to buf: to the plugin. */
+/* n bytes were read into buf: show them to the plugin. */
 static void
 take(struct sl_conn *conn, const unsigned char *buf, size_t n)
 {

@@ -1,6 +1,6 @@
 /*
- * conn_write.c: output, from the plugin to the socket.  What is written under
- * a callback gathers in the queue and leaves when the callback has returned.
+ * conn_write.c: output, from the plugin to the socket.  What a callback writes
+ * gathers in the queue and leaves when the callback has returned.
  */
 
 #include "worker/conn.h"
@@ -15,9 +15,9 @@
 #include "worker/engine.h"
 
 /*
- * From this many bytes on a write goes to the kernel straight from the
- * caller's memory, together with what is queued; below it, copying into the
- * queue costs less than a system call of its own.
+ * A write of at least this many bytes goes to the kernel at once, straight from
+ * the caller's memory and behind what is queued.  For a shorter one, a copy
+ * into the queue costs less than a system call of its own.
  */
 #define DIRECT_SEND_MIN 8192
 
@@ -30,10 +30,12 @@
 #define SEND_IOV_MAX 16 /* chunks offered to the kernel at once: 256 KiB */
 
 /*
- * Bytes of the queue per turn, as for reading: others want theirs.  A write
- * from the caller's memory goes on until the kernel is full, which the plugin
- * is to learn from a short write, but not for as long as a fast peer takes it:
- * more in all than a socket holds by default, and so much in one call.
+ * What a connection may send in a turn, so that the others get theirs:
+ * WRITE_BUDGET from the queue, as for reading.  Writes from the caller's memory
+ * go on until the kernel is full, since a short write tells the plugin so.  But
+ * a fast peer could take bytes for ever, so these writes end at DIRECT_BUDGET,
+ * which is more than a socket holds by default, and one call sends at most
+ * DIRECT_SEND_MAX.
  */
 #define WRITE_BUDGET (256u << 10)
 #define DIRECT_BUDGET (8u << 20)
@@ -65,8 +67,9 @@ conn_drain_due(const struct sl_conn *conn)
 }
 
 /*
- * A write came up short.  Was it so below the low mark, then to fall below it
- * is no news: the plugin would try the same again, and again in vain.
+ * A write came up short.  If the queue is below the low mark even so, `drain`
+ * waits until the queue is empty: earlier the plugin would try the same write
+ * again, and again in vain.
  */
 void
 conn_owe_drain(struct sl_conn *conn)
@@ -112,7 +115,7 @@ conn_tell_starved(const struct sl_conn *conn, int error)
 	    conn_label(conn, label), STARVED_RETRY_MS);
 }
 
-/* Nothing was taken.  Returns 0 if it may be later, -1: the output is broken. */
+/* Nothing was sent.  Returns 0 if it may be later, -1 if output is broken. */
 static ssize_t
 refused(struct sl_conn *conn, int error)
 {
@@ -132,8 +135,8 @@ refused(struct sl_conn *conn, int error)
 }
 
 /*
- * The transport was offered `total` bytes and took n, or said no.  Returns what
- * it took: 0 when it is full, -1 when the output is broken.
+ * The transport was offered `total` bytes and took n, or n is -1 and errno says
+ * why.  Returns what it took: 0 when it is full, -1 when the output is broken.
  */
 static inline ssize_t
 account(struct sl_conn *conn, ssize_t n, size_t total)
@@ -159,7 +162,7 @@ offer(struct sl_conn *conn, const void *buf, size_t len)
 	return account(conn, n, len);
 }
 
-/* Most output is one chunk. */
+/* For a queue of one chunk, as most are. */
 static ssize_t
 offer_chunk(struct sl_conn *conn, const struct chunk *chunk)
 {
@@ -189,7 +192,7 @@ offer_chunks(struct sl_conn *conn)
 	return offer_iov(conn, iov, queue_iov(&conn->queue, iov, SEND_IOV_MAX));
 }
 
-/* Has it had its share of this turn? */
+/* Has the connection used up its share of this turn? */
 static inline bool
 spent(const struct sl_conn *conn, uint32_t budget)
 {
@@ -242,7 +245,7 @@ conn_flush_stream(struct sl_conn *conn)
 void
 conn_finish(struct sl_conn *conn)
 {
-	/* The end is near anyway if the peer has finished and got it all. */
+	/* close() follows if the peer has finished and has all our output. */
 	bool last;
 	int rc;
 
@@ -267,7 +270,7 @@ conn_finish(struct sl_conn *conn)
 	}
 }
 
-/* Output that the kernel has. */
+/* Bytes of output that the kernel has taken. */
 static uint64_t
 passed_on(const struct sl_conn *conn)
 {
@@ -286,7 +289,7 @@ conn_retry(struct sl_conn *conn)
 		conn_flush_stream(conn);
 	conn_flush(conn);
 	conn_finish(conn);
-	/* To be refused again is no progress. */
+	/* If the kernel took nothing again, there was no progress. */
 	if (passed_on(conn) == before && conn->out == out)
 		conn->progress_ms = since;
 }
@@ -303,8 +306,8 @@ conn_flush_all(struct sl_conn *conn)
 }
 
 /*
- * Send the queue and buf behind it, as much as one call may be, in one call.
- * Returns how much of buf is gone, or -1 when the output is broken.
+ * Send the queue, and buf behind it, with one call, as far as one call may go.
+ * Returns how much of buf was sent, or -1 when the output is broken.
  */
 static ssize_t
 send_direct(struct sl_conn *conn, const void *buf, size_t len)
@@ -315,7 +318,7 @@ send_direct(struct sl_conn *conn, const void *buf, size_t len)
 	ssize_t n;
 
 	if (count == SEND_IOV_MAX || spent(conn, DIRECT_BUDGET))
-		return 0; /* no place for buf; the flush comes first */
+		return 0; /* the queue has to be flushed first */
 	iov[count].iov_base = (void *)buf;
 	iov[count].iov_len = len < DIRECT_SEND_MAX ? len : DIRECT_SEND_MAX;
 	n = offer_iov(conn, iov, count + 1);
@@ -325,7 +328,7 @@ send_direct(struct sl_conn *conn, const void *buf, size_t len)
 	return (size_t)n > queued ? n - queued : 0;
 }
 
-/* As a direct send: up to the larger budget. */
+/* Up to the budget of a direct send, which this replaces. */
 __attribute__((noinline)) static void
 flush_lent(struct sl_conn *conn)
 {
@@ -384,7 +387,7 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 	size_t unsent = conn_unsent(conn), room, take;
 	ssize_t sent = 0;
 
-	/* Most are small, and there is room. */
+	/* Most writes are small, and there is room. */
 	if (len < DIRECT_SEND_MIN && unsent + len <= high)
 		return queue_put(&conn->queue, buf, len) == -1 ? -1
 							       : (ssize_t)len;
@@ -410,7 +413,7 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 	return sent + take;
 }
 
-/* Is there room for all of it, up to limits.write_queue?  0, or -1: ENOBUFS. */
+/* Do len bytes fit under limits.write_queue?  0, or -1 with ENOBUFS. */
 static int
 check_room(struct sl_conn *conn, size_t len)
 {
@@ -424,7 +427,7 @@ check_room(struct sl_conn *conn, size_t len)
 	return fail(ENOBUFS);
 }
 
-/* Half a message is gone: the stream cannot go on.  Returns -1. */
+/* A part of a message was sent: the stream cannot go on.  Returns -1. */
 static int
 break_off(struct sl_conn *conn)
 {
@@ -453,7 +456,7 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 	return 0;
 }
 
-/* What is left of it from `from` on.  Returns 0, or -1 with ENOMEM. */
+/* Queue the message without its first `from` bytes.  0, or -1 with ENOMEM. */
 static int
 queue_message(struct queue *queue, struct message *message, size_t from)
 {

@@ -62,8 +62,8 @@ chunk_of(struct chunk_pool *pool)
 }
 
 /*
- * For more than one message.  It is never tiny: one sendmsg takes only a limited
- * number of chunks.
+ * For more than one message.  It is never tiny, since one sendmsg takes only a
+ * limited number of chunks.
  */
 static inline struct chunk *
 chunk_behind(size_t len)
@@ -112,7 +112,7 @@ no_memory(struct chunk *first)
 	return -1;
 }
 
-/* Append chunks of `len` bytes in all. */
+/* Append these chunks, which have `len` bytes in all. */
 static void
 append(struct queue *queue, struct chunk *first, struct chunk *last, size_t len)
 {
@@ -153,14 +153,14 @@ copy_of(const unsigned char *from, size_t len, struct chunk **ret_last)
 	return first;
 }
 
-/* More than the last chunk has room for. */
+/* Append a copy that needs more than the last chunk has room for. */
 static int __attribute__((noinline))
 put_long(struct queue *queue, const unsigned char *from, size_t len)
 {
 	struct chunk *tail = queue->tail, *first, *last;
 	size_t n = tail != NULL ? tail->size - tail->end : 0;
 
-	/* All the memory first, so that a failure leaves no half message. */
+	/* Allocate everything first: a failure must not leave half a message. */
 	first = copy_of(from + n, len - n, &last);
 	if (first == NULL)
 		return -1;
@@ -288,7 +288,7 @@ queue_put_lent(struct queue *queue, const void *buf, size_t len)
 {
 	struct chunk *tail = queue->tail;
 
-	/* Mostly it stands in memory behind what was lent last. */
+	/* Usually it follows in memory what was lent before. */
 	if (tail != NULL && tail->pool == &loans &&
 	    tail->data + tail->end == buf) {
 		tail->end += len;

@@ -1,7 +1,7 @@
 /*
- * queue.h: output that waits for the kernel: bytes in chunks, in order.  A chunk
- * has bytes of its own, or refers to bytes that it shares with other queues, or
- * to bytes that are lent for a short time.
+ * queue.h: output that waits for the kernel: bytes in chunks, in order.  A
+ * chunk has bytes of its own, or refers to bytes that it shares with other
+ * queues, or to bytes that are lent for a short time.
  */
 
 #ifndef SLUICE_QUEUE_H
@@ -16,7 +16,7 @@ struct chunk_pool;
 struct chunk {
 	struct chunk *next;
 	unsigned char *data;	 /* its own bytes, or others' */
-	struct chunk_pool *pool; /* where it goes when it is not needed */
+	struct chunk_pool *pool; /* takes it back when it is not needed */
 	uint32_t start, end;	 /* the bytes are data[start..end) */
 	uint32_t size;		 /* of data; how much room there is */
 	unsigned char bytes[];
@@ -46,7 +46,7 @@ struct queue {
 	size_t bytes;
 };
 
-/* Copy all of buf to the end.  Returns 0, or -1 with ENOMEM and no change. */
+/* Append a copy of buf.  Returns 0, or -1 with ENOMEM and no change. */
 int queue_put(struct queue *queue, const void *buf, size_t len);
 
 /*
@@ -59,9 +59,9 @@ int queue_put(struct queue *queue, const void *buf, size_t len);
 int queue_put_shared(struct queue *queue, struct shared *message, size_t from);
 
 /*
- * Append a reference to buf, which is only lent: it must not change until the
- * queue has sent it, or was cleared, or queue_end_loan() was called.  Returns 0, or -1 with
- * ENOMEM and no change.
+ * Append a reference to buf, which is only lent: it must not change until it
+ * was consumed, or the queue was cleared, or queue_end_loan() was called.
+ * Returns 0, or -1 with ENOMEM and no change.
  */
 int queue_put_lent(struct queue *queue, const void *buf, size_t len);
 /*
@@ -70,16 +70,19 @@ int queue_put_lent(struct queue *queue, const void *buf, size_t len);
  */
 int queue_end_loan(struct queue *queue);
 
-/* Point iov at the first bytes.  Returns how many entries were filled. */
+/*
+ * Point iov, which has `max` entries, at the first bytes.  Returns how many
+ * entries were filled.
+ */
 int queue_iov(const struct queue *queue, struct iovec *iov, int max);
 
-/* Drop the first len bytes, at most all there are. */
+/* Drop the first len bytes; everything, if there are fewer. */
 void queue_consume(struct queue *queue, size_t len);
 
 /* Drop everything. */
 void queue_clear(struct queue *queue);
 
-/* Free the chunks kept for reuse.  For the end of the process. */
+/* Free the chunks that are kept for reuse, at the end of the process. */
 void queue_pool_done(void);
 
 #endif
