@@ -1,4 +1,4 @@
-"""Where a listener can listen, and what it does to what is already there."""
+"""Addresses of a listener, and what it does to a socket that is in the way."""
 
 import grp
 import os
@@ -100,7 +100,7 @@ def test_unix_mode_and_owner():
                   (pwd.getpwnam("daemon").pw_uid,
                    grp.getgrnam("games").gr_gid), "owner")
         echoes(d)
-        # A reload applies another mode, or keeps it; it never unlinks.
+        # A reload applies another mode, or keeps it, and never unlinks.
         inode = status.st_ino
         d.reload_ready()
         equal(os.stat(path).st_ino, inode)
@@ -134,12 +134,12 @@ def test_stale_socket_is_taken_over():
     with unix_daemon() as d:
         s = socket.socket(socket.AF_UNIX)
         s.bind(d.path("socket"))
-        s.close()               # nobody listens, the path is left
+        s.close()               # the path is left, and nothing listens
         d.start()
         echoes(d)
 
 
-def test_living_socket_is_not():
+def test_socket_in_use_is_not_taken_over():
     with unix_daemon() as d:
         with socket.socket(socket.AF_UNIX) as s:
             s.bind(d.path("socket"))
@@ -178,7 +178,7 @@ def test_abstract():
             s = d.connect()
             s.sendall(b"facts\n")
             check("local=%s " % address in s.recv(1000).decode())
-        # And nobody else can have it.
+        # Another daemon cannot have the same name.
         with Daemon(listener("c", test_plugin("command"), address),
                     start=False) as other:
             cannot_start(other, "in use")
@@ -221,7 +221,7 @@ def test_systemd():
             for _ in range(10):
                 echoes(d, where[0])
             d.connect(address=where[1]).sendall(b"x")
-            # It is still systemd's after a reload that drops and takes it.
+            # After a reload drops it, the next can use it again.
             a = d.listeners.pop()
             d.write_config()
             d.reload_ready()

@@ -1,4 +1,4 @@
-"""All that one callback writes to a connection leaves in one system call."""
+"""Everything that one callback writes is sent in one system call."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ LAST = b"nobody else says exactly this many"
 
 
 class Strace:
-    """strace on one worker, from when it is attached."""
+    """strace, attached to one worker."""
 
     def __init__(self, d):
         if shutil.which("strace") is None:
@@ -31,7 +31,7 @@ class Strace:
             raise Skip("strace may not attach: " + line.strip())
 
     def sends(self):
-        """Bytes of each send to a connection so far (not channel or log)."""
+        """Bytes of each send to a connection, without channel and log."""
         self.process.send_signal(signal.SIGINT)
         self.process.communicate()
         found = []
@@ -56,7 +56,7 @@ def sends_of(commands, size, **limits):
         equal(receive(s, size), pattern(size))
         if b"\nend " in commands:
             return strace.sends()
-        # When this is answered, what came before has been written down.
+        # When this is answered, strace has recorded all that came before.
         s.sendall(b"say %s\n" % LAST)
         equal(receive_line(s), LAST.decode())
         sends = strace.sends()
@@ -68,7 +68,7 @@ def test_five_small_writes():
 
 
 def test_commands_of_one_segment():
-    """One callback ran them all."""
+    """One `data` call runs all commands of a segment."""
     equal(sends_of(b"write 10\nsend 20\nwritev 3 10\nwrite 40\n", 100),
           [100])
 
@@ -87,7 +87,7 @@ def test_large_ones_in_few():
 
 
 def test_boundaries_without_strace():
-    """One recv() gets all five: TCP_NODELAY would have sent five segments."""
+    """One recv() gets all five bytes, so they were not sent one by one."""
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
         for i in range(50):

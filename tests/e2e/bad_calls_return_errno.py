@@ -1,4 +1,4 @@
-"""No call of a plugin crashes the daemon: -1 and errno, wherever it is."""
+"""A call that a plugin may not make returns -1 and errno; nothing crashes."""
 
 import os
 import re
@@ -13,7 +13,7 @@ ENDING = ("sl_shutdown", "sl_end", "sl_close", "sl_terminate")
 
 
 def phase(name, listen="127.0.0.1:0"):
-    """What each call returned: [(call, result, errno name)]."""
+    """The results of all calls: [(call, result, errno name)]."""
     with Daemon(listener("b", test_plugin("badcalls"), listen,
                          timeouts={"linger": "200ms"})) as d:
         s = d.connect()
@@ -65,7 +65,7 @@ def test_null():
 
 
 def test_closed():
-    """Inside `close`: facts can be read, nothing can be done."""
+    """In `close` a plugin can read facts, and do nothing else."""
     found = phase("terminated")
     expect(found, "closed", OUTPUT + FLOW + ENDING, [(-1, "ENOTCONN")])
     expect(found, "closed", ["sl_state"], [7])
@@ -149,7 +149,7 @@ def test_strange_arguments():
                               "sl_option_string", "sl_option_int"], [0])
     equal(result("sl_option_count", 'o, "text"')[0], 1)
     equal(result("sl_option_count", 'o, "nothing"')[0], 0)
-    # After all of this the connection is as it was.
+    # After all these calls the connection is still open.
     equal(result("sl_state", "c")[0], 3)
 
 

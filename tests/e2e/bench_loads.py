@@ -1,5 +1,5 @@
-"""What bench/ measures with works: in each mode every byte is accounted for,
-and a server that sends others is found out."""
+"""The load generator of bench/ works: in each mode it checks every byte, and
+it detects a server that sends wrong ones."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def load_program():
 
 
 def load(address, *words):
-    """What it prints, as texts by name; how many messages by port."""
+    """Returns its result as texts by name, and messages by port."""
     result = subprocess.run(
         [load_program(), *map(str, words), address], input="\n", text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=patience())
@@ -78,7 +78,7 @@ def test_echo():
 
 
 def test_broadcast():
-    """Each of twenty hears all; what is counted is deliveries."""
+    """Each of twenty members receives everything; deliveries are counted."""
     words = ("-m", "broadcast", "-c", 21)
     room = compile_plugin(os.path.join(BENCH, "room.c"),
                           os.path.join(scratch(), "room.so"))
@@ -91,7 +91,7 @@ def test_broadcast():
 
 
 def test_several_processes():
-    """The ports say who serves which connection."""
+    """The ports show which process serves which connection."""
     with Floor("-n", "3") as floor:
         workers = children(floor.pid)
         equal(len(workers), 3)
@@ -104,10 +104,10 @@ def test_several_processes():
             one.stdin.close()
         equal(sum(map(len, ports)), 60)
         equal(len(set().union(*ports)), 60)
-        check(all(ports), "one serves nobody")
+        check(all(ports), "a process has no connection")
 
 
-def test_wrong_bytes_are_found_out():
+def test_wrong_bytes_are_detected():
     with Daemon(listener("chargen", plugin("chargen"))) as d:
         for words in (("-n", 10), ("-m", "broadcast", "-n", 10)):
             try:

@@ -1,5 +1,5 @@
-"""A worker that is busy, but alive, takes part in a reload: the master is heard
-before the connections that wait, and nobody is ended for being late."""
+"""A busy worker takes part in a reload.  It reads the master's messages before
+those of waiting connections, and is not killed for being late."""
 
 import time
 
@@ -13,7 +13,7 @@ def room(at):
 
 
 def reload_while_busy(at, clients):
-    """Each of them makes it busy for 0.9 s; all at once."""
+    """All clients at once keep the worker busy, each for 0.9 s."""
     with Daemon(room(at)) as d:
         pid = d.workers()[0]
         made = [d.connect() for _ in range(clients)]

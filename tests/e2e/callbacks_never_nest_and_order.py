@@ -1,7 +1,8 @@
-"""Callbacks come one at a time, and in the order that is promised.
+"""Callbacks come one at a time, and in the promised order.
 
-The plugin complains (a line with BAD) when one nests, comes twice or after
-close, or when a drain follows no short write; the harness checks the order.
+The plugin logs a line with BAD when a callback nests, comes twice or after
+close, or when a drain comes without a short write before it.  The harness
+checks the order.
 """
 
 import random
@@ -28,7 +29,7 @@ def test_ordinary_life():
 
 
 def test_what_a_call_causes_comes_after_the_callback():
-    """close inside data: data returns first, and nothing but close comes."""
+    """After sl_close() in `data`, `data` returns, and only `close` follows."""
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
         s.sendall(b"fill\n")
@@ -75,7 +76,7 @@ def test_error_comes_before_close():
 
 
 def test_random_walks():
-    """Many connections doing anything at all keep the same order."""
+    """The order holds for connections that get random commands."""
     random.seed(17)
     commands = ["write 100", "write 100000", "writes 5 7", "writev 3 50",
                 "send 1000", "flush", "pause", "resume", "timeout 50",
@@ -108,7 +109,7 @@ def test_random_walks():
                 elif way == 2:
                     s.close()
             except OSError:
-                pass  # it was faster
+                pass  # the daemon has closed it already
         for s in d.clients:
             s.close()
         d.wait_log(r"trace \d+ close ", count=count)

@@ -1,4 +1,4 @@
-"""A canary that crashes or fails goes back, and the others never change."""
+"""A canary that crashes or fails goes back; the other workers never change."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ SL_PLUGIN(.name = "stamp", .version = "bad", .flags = SL_MANY_WORKERS,
     .server = SL_HANDLERS(.data = on_data));
 """
 
-# Starts once: the canary is the first.
+# `start` works once, in the canary, which is the first worker.
 START_FAILS = """
 #include <fcntl.h>
 #include <unistd.h>
@@ -63,7 +63,7 @@ SL_PLUGIN(.name = "stamp", .version = "bad", .flags = SL_MANY_WORKERS,
     .server = SL_HANDLERS(.data = on_data));
 """
 
-# A moment after each line its service sends another one.
+# A timer of the service sends a line a moment after each answer.
 TICKS = """
 #include <sluice.h>
 
@@ -129,7 +129,7 @@ def test_a_crash():
         d.wait_log("canary: worker 1 was killed by SIGKILL in generation 2$",
                    since)
         d.wait_log("reload refused: 1 problem; keeping generation 1$", since)
-        # The other canary went back with its connections.
+        # The second canary worker went back together with its connections.
         equal(d.workers()[1:], others)
         alive = 0
         for s in clients:
@@ -145,13 +145,13 @@ def test_a_crash():
         equal(versions(d), {"v1"})
         check(d.refuses(new), "the new one is left")
 
-        # Its number is used up: connections have seen it.
+        # Generation 2 is not used again: connections have seen it.
         since = canary(d, stamp("v3"))
         check(d.log_lines("canary: generation 3 serves", since), "its number")
         equal(versions(d), {"v1", "v3"})
 
 
-def test_somebody_ends_it():
+def test_an_operator_ends_it():
     with Daemon(stamp(), workers=3, control="control.sock",
                 canary=CANARY) as d:
         clients = [d.connect() for _ in range(60)]
@@ -165,12 +165,12 @@ def test_somebody_ends_it():
         equal(d.log_lines("refused", since), [])
         equal({ask(s) for s in clients}, {"v1"})
         equal(d.log_lines("was killed"), [])
-        # There is still nothing before generation 1.
+        # Generation 1 still has no generation before it.
         equal(d.sluicectl("rollback").returncode, 1)
 
 
 def test_the_others_crash_on_probation():
-    """They need their way back at once, not after the canary."""
+    """A rollback of the others does not wait for the end of the canary."""
     def room(at):
         return listener("room", test_plugin("crasher"), options={"at": at})
     with Daemon(stamp(), room("never"), workers=2, pairs=False) as d:
@@ -239,12 +239,12 @@ def fail(d, count):
 
 
 def test_errors_that_the_others_have_as_well():
-    """What is as bad elsewhere is no news."""
+    """A canary does not go back for errors that all workers have."""
     bad = compile_plugin(FAILS, os.path.join(scratch(), "bad.so"))
     with Daemon(listener("stamp", bad), workers=2, pairs=False,
                 canary={"workers": 1, "time": "1s"}) as d:
-        # Whichever worker gets more of them by chance: all that there is to
-        # compare with, the time before as well, is as bad.
+        # The kernel may give one worker more of them.  So the time before
+        # the canary must have as many errors.
         fail(d, 40)
         since = canary(d, listener("stamp", bad, backlog=100))
         fail(d, 100)

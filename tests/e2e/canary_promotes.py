@@ -1,4 +1,4 @@
-"""With a canary some workers try a new generation, and then all follow."""
+"""With a canary, some workers try a new generation before the others do."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def ask(s, line="x"):
 
 
 def versions(d, count=60, name="stamp"):
-    """Which versions answer new connections."""
+    """The versions that answer new connections."""
     found = set()
     for _ in range(count):
         s = d.connect(name)
@@ -31,7 +31,8 @@ def versions(d, count=60, name="stamp"):
 
 
 def change(d, *listeners):
-    """Written, reloading, and the canary is on; the mark before it."""
+    """Change the listeners and reload until the canary runs.  Returns the mark
+    of the log before that."""
     d.listeners[:] = listeners
     d.write_config()
     since = d.mark()
@@ -86,7 +87,7 @@ def test_a_new_listener_is_served_by_the_canary_only():
 
 
 def test_no_canary_when_an_address_goes():
-    """Nobody would accept what the kernel gives to its sockets."""
+    """The canary would not accept the clients that the kernel gives to it."""
     with Daemon(stamp(), stamp(name="goes"), workers=3, canary=CANARY) as d:
         since = change(d, stamp("v2"))
         d.wait_log("no canary for generation 2: it takes addresses away "

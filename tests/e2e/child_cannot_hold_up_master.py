@@ -1,7 +1,7 @@
-"""Descriptors that take an hour to close do not get from a child to the master.
+"""A child cannot hold up the master by descriptors that take long to close.
 
-Each is a TCP connection with a full send queue and SO_LINGER, whose peer, this
-program, reads nothing.
+Each is a TCP connection with a full send queue and SO_LINGER.  Its peer is
+this program, which reads nothing.
 """
 
 import os
@@ -16,7 +16,7 @@ from sluice_test import (DEADLINE, SLOW, Daemon, check, equal, listener, main,
 
 
 class Peer:
-    """Takes connections, and reads nothing."""
+    """Accepts connections, and reads nothing."""
 
     def __enter__(self):
         self.socket = socket.socket()
@@ -31,7 +31,7 @@ class Peer:
 
 
 def is_prompt(d):
-    """It reloads, serves, and ends when it is told to, once."""
+    """The daemon reloads, serves, and ends at the first SIGTERM."""
     d.reload_ready()
     s = d.connect("echo")
     s.sendall(b"x")
@@ -60,7 +60,7 @@ def test_worker():
 
 
 def test_listening_sockets():
-    """They are the master's, too, and may be such a connection when it closes them."""
+    """The master has these sockets, too, and must not wait to close them."""
     with Peer() as peer, Daemon(
             listener("echo", plugin("echo"), "127.0.0.1:0"),
             listener("poison", test_plugin("poison", PORT=peer.port),
@@ -68,7 +68,7 @@ def test_listening_sockets():
         s = d.connect("poison")
         s.sendall(b"listening\n")
         equal(receive_line(s), "2", "sockets")
-        # It closes one now, and the others at its end.
+        # The master closes one socket now, and the other at its end.
         d.listeners.pop()
         d.write_config()
         d.reload_ready()
@@ -77,7 +77,7 @@ def test_listening_sockets():
 
 
 def send_slow(d, peer, request):
-    """In a process of its own, since its close() would wait, too."""
+    """Send it in a process of its own, since our close() would wait, too."""
     s = d.control_client()
     slow = socket.create_connection(("127.0.0.1", peer.port))
     send_until_stalled(slow, bytes(1 << 23))
@@ -86,16 +86,16 @@ def send_slow(d, peer, request):
     try:
         socket.send_fds(s, [request], [slow.fileno()])
     except PermissionError:
-        pass                    # the kernel refuses it
+        pass                    # the kernel does not let it be sent
     os._exit(0)
 
 
 def test_clients_of_the_control_socket():
-    """What they send is dropped by somebody who has the time, if it comes at all."""
+    """The kernel refuses descriptors from clients, or a thread closes them."""
     for request in (b"x", b'{"command": "status"}\n'):
         with Peer() as peer, Daemon(listener("echo", plugin("echo")),
                                     control="control.sock") as d:
-            # The daemon's is the last reference, whenever it looks.
+            # The daemon is stopped until it holds the last reference.
             d.signal(signal.SIGSTOP)
             pid = os.fork()
             if pid == 0:

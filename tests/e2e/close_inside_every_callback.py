@@ -9,7 +9,7 @@ ENDINGS = ("close", "terminate", "end", "shutw", "shutrw")
 
 
 def each_ending(prepare, options=None, **settings):
-    """For each way to end: a daemon, a client, and what prepare does."""
+    """Call prepare with a daemon and a client, for each way to end."""
     for ending in ENDINGS:
         chosen = dict(options or {})
         for name, value in chosen.items():
@@ -122,7 +122,7 @@ def test_negative_data_closes():
 
 
 def test_others_from_inside_a_callback():
-    """One callback closes every connection of the service, its own too."""
+    """One callback closes every connection of the service, its own as well."""
     with Daemon(listener("c", test_plugin("command"))) as d:
         clients = [d.connect() for _ in range(20)]
         for s in clients:
@@ -148,7 +148,7 @@ def test_walk_survives_broadcast_and_close():
 
 
 def test_last_words_of_close():
-    """What was written before sl_close() arrives, whole and before EOF."""
+    """Everything written before sl_close() arrives before end of file."""
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect(receive_buffer=4096)
         s.sendall(b"write 200000\nclose\n")

@@ -1,4 +1,4 @@
-"""sluiced -t: every mistake with its file and line, and no side effects."""
+"""sluiced -t reports each mistake with file and line, without side effects."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from sluice_test import (Daemon, PLUGINS, check, equal, listener, main,
 
 
 def verdict(text, **files):
-    """Write a config, check it; (exit status, output, path)."""
+    """Write a configuration and check it: (exit status, output, path)."""
     with Daemon(start=False, config=text) as d:
         for name, content in files.items():
             d.write(content, name.replace("__", "."))
@@ -23,7 +23,7 @@ ONE = ('{ name = "a"; listen = "127.0.0.1:0"; plugin = "%s"; %%s }'
 
 
 def config(top="", inside="", more=""):
-    """Mistakes go to line 2 (top), and 4 (inside the listener)."""
+    """A configuration with top on line 2, and inside in a listener, line 4."""
     return ("// a configuration\n%s\nlisteners = (\n%s%s\n);\n"
             % (top, ONE % inside, more))
 
@@ -226,7 +226,7 @@ def test_start_is_not_called():
 
 
 def test_no_side_effects():
-    """-t neither binds, nor takes over a path, nor needs a free port."""
+    """-t does not bind, does not take over a path, and needs no free port."""
     with socket.create_server(("127.0.0.1", 0)) as busy, Daemon(
             listener("a", plugin("echo"),
                      "127.0.0.1:%d" % busy.getsockname()[1]),
@@ -258,7 +258,7 @@ def test_include():
             s = d.connect(name)
             s.sendall(b"x")
             equal(s.recv(1), b"x")
-        # A mistake in an included file is told with that file.
+        # A mistake in an included file is reported with that file.
         d.write("// x\n" + entry % ("one", echo), "conf.d/30-again.conf")
         said = d.reload_refused()
         check(re.search(r"conf\.d/30-again\.conf:2: .*one", said), said)

@@ -1,4 +1,4 @@
-"""sluicectl crashes: how the last workers died."""
+"""sluicectl crashes shows how the last workers died."""
 
 import calendar
 import os

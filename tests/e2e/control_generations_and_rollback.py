@@ -1,4 +1,5 @@
-"""sluicectl generations and rollback: what still lives, and the way back."""
+"""sluicectl generations shows which generations still have connections, and
+sluicectl rollback goes back to the previous one."""
 
 import os
 import signal
@@ -69,7 +70,7 @@ def test_chain():
                          (2, "previous", {"stamp": 5}),
                          (1, "draining", {"stamp": 7})])
 
-        # Whose code it is: that of echo came with the first generation.
+        # The code of echo is that of the first generation.
         said = d.ask("generations")["generations"][0]["listeners"]
         equal({row["name"]: row["code"] for row in said},
               {"stamp": 3, "echo": 1})
@@ -94,7 +95,7 @@ def test_listener_that_is_gone():
 
 
 def test_stopped_worker_is_shown():
-    """Nobody is asked, so nobody is waited for, and nothing is left out."""
+    """A stopped worker is not waited for, and its connections are counted."""
     with daemon(stamp("v1", 1), workers=2, watchdog=0) as d:
         made = clients(d, 40, "v1")
         worker = d.workers()[1]
@@ -110,13 +111,14 @@ def test_stopped_worker_is_shown():
 
 
 def test_worker_that_is_down():
-    """What it had is gone, and the answer says that it is not all there is."""
+    """The connections of a dead worker are gone, and the answer says that a
+    worker is missing."""
     with daemon(listener("crasher", test_plugin("crasher"),
                          options={"at": "open", "how": "abort"}),
                 workers=1) as d:
         d.connect()
         d.wait_log("starting it again")
-        d.connect()                     # the second time it has to wait
+        d.connect()                     # after a second crash it waits
         wait_until(lambda: not d.ask("generations")["whole"], "it is down")
         said = d.ask("generations")
         if not said["whole"]:
@@ -129,7 +131,7 @@ def test_worker_that_is_down():
 
 
 def test_many_listeners_of_many_workers():
-    """All is told, however many workers each tell of however many listeners."""
+    """The answer has all of a thousand listeners of many workers."""
     many = [listener("e%d" % number, plugin("echo"),
                      "unix:@sluice-test-%d-%d" % (os.getpid(), number))
             for number in range(1000)]
@@ -142,7 +144,7 @@ def test_many_listeners_of_many_workers():
 def test_rollback():
     with daemon(stamp("v1", 1), workers=2) as d:
         result = d.sluicectl("rollback")
-        equal(result.returncode, 1)     # there is nothing to go back to
+        equal(result.returncode, 1)     # there is no previous generation
         check(result.stderr and not result.stdout, result)
 
         s = clients(d, 1, "v1")[0]
@@ -154,7 +156,7 @@ def test_rollback():
         equal(ask(s), "v1")
         clients(d, 1, "v1")
 
-        # And forth again.
+        # And forward again.
         said = d.ask("rollback")
         check(said["ok"], said)
         equal(said["generation"], 4)

@@ -1,4 +1,4 @@
-"""No client of the control socket harms the daemon, or another client."""
+"""No client of the control socket can harm the daemon or another client."""
 
 import grp
 import json
@@ -22,7 +22,7 @@ def daemon(**settings):
 
 
 def well(d):
-    """It serves, and it answers."""
+    """The daemon serves, and answers status."""
     s = d.connect()
     s.sendall(b"x")
     equal(receive(s, 1), b"x")
@@ -31,7 +31,7 @@ def well(d):
 
 
 def say(d, data):
-    """What is answered; the daemon may have hung up before all was sent."""
+    """Send data and return the answer.  The daemon may close meanwhile."""
     s = d.control_client()
     try:
         s.sendall(data)
@@ -72,9 +72,9 @@ def test_garbage():
             said = json.loads(answer)
             equal(said["ok"], False, "ok for %r" % request)
             check(len(said["error"]) > 10, said)
-        # A line without its end, by one who says no more, is a line.
+        # End of file ends a line.
         equal(json.loads(say(d, b'{"command": "status"}'))["ok"], True)
-        # And one with too much behind it, too.
+        # Whatever follows the line is ignored.
         equal(json.loads(say(d, b'{"command": "status"}\n' + b"x" * 30000))
               ["ok"], True)
         equal(say(d, b""), b"")
@@ -96,7 +96,7 @@ def test_huge_line():
 
 
 def test_never_reads():
-    """Answers that nobody takes do not stay for ever."""
+    """A client that does not read its answer is dropped."""
     long = "x" * 50  # so that the answer is larger than a socket's buffer
     many = [listener("e%d-%s" % (number, long), plugin("echo"),
                      "unix:@sluice-%s-%d-%d" % (long, os.getpid(), number))
@@ -112,25 +112,25 @@ def test_never_reads():
         wait_until(lambda: len(descriptors(d.pid)) == before + 20,
                    "all to be accepted")
         well(d)
-        # More than a socket takes, so they wait in the middle of it.
+        # The answer is larger than a socket's buffer, so only a part was sent.
         got = clients[0].recv(1000)
         check(got.startswith(b"{") and len(got) == 1000, got)
         wait_until(lambda: len(descriptors(d.pid)) <= before,
                    "the clients to be dropped")
-        check(not receive_all(clients[1]).endswith(b"\n"), "it had it all")
+        check(not receive_all(clients[1]).endswith(b"\n"), "it got all of it")
         close_all(clients)
         equal(len(d.ask("status")["listeners"]), 1001)
 
 
 def test_never_asks():
-    """Idle ones are dropped, and do not keep others out for long."""
+    """Idle clients are dropped, and keep others out only for a short time."""
     with daemon() as d:
         before = len(descriptors(d.pid))
         idle = [d.control_client() for _ in range(64)]
         idle[0].sendall(b'{"comm')
         wait_until(lambda: len(descriptors(d.pid)) == before + 64,
                    "all to be accepted")
-        # One too many is told so...
+        # One client too many is refused as busy...
         said = d.ask("status")
         equal((said["ok"], said["busy"]), (False, True))
         # ... and sluicectl tries again.
@@ -155,9 +155,9 @@ def test_a_thousand_at_once():
                 elif number % 3 == 1:
                     s.sendall(b"garbage")
             except BrokenPipeError:
-                pass                    # it was turned away at once
+                pass                    # it was refused at once
             clients.append(s)
-            # 64 at most, and those that are just being closed.
+            # 64 clients at most, and those that are just being closed.
             check(len(descriptors(d.pid)) <= before + 500)
         s = d.connect()
         s.sendall(b"x")
@@ -185,7 +185,7 @@ def test_closes_early():
                 if number % 5 == 0:
                     s.shutdown(socket.SHUT_RD)
             except OSError:
-                pass                    # it was turned away at once
+                pass                    # it was refused at once
             s.close()
         wait_until(lambda: d.ask("status").get("reload") == "idle", "the end")
         wait_until(lambda: len(descriptors(d.pid)) <= before,
@@ -194,7 +194,7 @@ def test_closes_early():
 
 
 def as_user(uid, gid, groups, *words):
-    """Run sluicectl as somebody else; None: it cannot be done here."""
+    """Run sluicectl as another user.  Returns None if that is impossible."""
     command = [need("setpriv"), "--reuid=%d" % uid, "--regid=%d" % gid,
                "--groups=%s" % groups if groups else "--clear-groups"]
     return subprocess.run(command + [SLUICECTL] + list(words), text=True,
@@ -203,7 +203,7 @@ def as_user(uid, gid, groups, *words):
 
 
 def test_strangers():
-    """The mode may let everybody in; the daemon does not."""
+    """Even if the mode admits everybody, the daemon checks the user."""
     need_root()
     with daemon(control_mode="0666") as d:
         result = as_user(NOBODY, NOBODY, "", "-s", d.path("control.sock"),
@@ -215,7 +215,7 @@ def test_strangers():
               result.stderr)
         check(d.log_lines("control socket: refused uid 65534"))
         equal(d.log_lines("reloading"), [])
-        # The workers run plugins: they may not steer the daemon, either.
+        # Workers run plugins, so they may not control the daemon, either.
         worker = os.stat("/proc/%d" % d.workers()[0]).st_uid
         check(worker != 0)
     with daemon() as d:
@@ -246,7 +246,7 @@ def test_members_of_the_group():
 
 
 def test_out_of_descriptors():
-    """Accepting takes a pause, and everything else goes on."""
+    """Without descriptors, accepting pauses, and everything else goes on."""
     prlimit = need("prlimit")
     with daemon() as d:
         used = max(descriptors(d.pid)) + 1

@@ -1,4 +1,4 @@
-"""sluicectl reload: exit status, reasons, and which reload was waited for."""
+"""sluicectl reload --wait reports the verdict of its reload, with reasons."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def test_good():
         equal(result.returncode, 0)
         equal(result.stdout, "generation 2 ready: 1 listener, 1 worker\n")
         equal(result.stderr, "")
-        # When it returns, the new one is served.
+        # When it returns, the new generation is served.
         equal(d.ask("status")["generation"], 2)
         check(d.log_lines(r"reloading \(control socket, uid %d, process \d+\)"
                           % os.geteuid()))
@@ -61,7 +61,7 @@ def test_warnings_of_a_good_one():
         d.settings["control_group"] = "root"
         d.settings["control_mode"] = "0600"
         d.write_config()
-        # The group is another value: refused, and the warning is there, too.
+        # The change of control_group is refused; the warning comes, too.
         result = d.sluicectl("reload", "--wait")
         equal(result.returncode, 1)
         check("control_group has no effect" in result.stderr, result.stderr)
@@ -83,7 +83,7 @@ def test_keys_that_need_a_restart():
                   result.stderr)
             d.settings = before
             d.write_config()
-        # The same in other words is no change.
+        # The same value, written differently, is not a change.
         d.settings["control"] = d.path("control.sock")
         d.settings["control_mode"] = "600"
         d.write_config()
@@ -101,7 +101,7 @@ def test_without_wait():
 
 
 def test_what_runs_does_not_count():
-    """The verdict is that of a reload which began after the command."""
+    """The verdict is that of a reload that began after the command."""
     with daemon() as d:
         hangs = listener("hangs", test_plugin("hang"))
         d.listeners.append(hangs)
@@ -121,7 +121,7 @@ def test_what_runs_does_not_count():
             said = one.communicate()
             equal((one.returncode, said[0]),
                   (0, "generation 2 ready: 1 listener, 1 worker\n"))
-        # All ten were one reload.
+        # One reload answered all ten commands.
         equal(d.ask("status")["generation"], 2)
         equal(len(d.log_lines("reloading", since)), 2)
 
@@ -165,7 +165,7 @@ def test_stop_while_waiting():
         d.listeners.append(listener("hangs", test_plugin("hang")))
         d.write_config()
         since = d.mark()
-        s = d.connect("echo")           # so that it drains for a while
+        s = d.connect("echo")           # so that the stop takes a while
         s.sendall(b"x")
         equal(receive(s, 1), b"x")
         one = start(d, "reload", "--wait")
@@ -181,7 +181,7 @@ def test_stop_while_waiting():
 
 
 def test_force():
-    """What was taken back comes again only by force."""
+    """A generation that was rolled back is committed again only by --force."""
     with daemon(listener("room", test_plugin("crasher"),
                          options={"at": "never"}), pairs=False) as d:
         d.listener("room")["options"] = {"at": "data", "how": "segv"}

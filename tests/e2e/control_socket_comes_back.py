@@ -1,4 +1,4 @@
-"""A socket whose path has gone is made anew: nobody has to restart for it."""
+"""A unix socket whose path was removed is made again without a restart."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ def test_the_file_is_removed():
 
 
 def test_the_directory_is_removed_and_made_again():
-    """As tmpfiles or another unit with that RuntimeDirectory may do."""
+    """systemd-tmpfiles or another unit may do that to a RuntimeDirectory."""
     with daemon() as d:
         since = d.mark()
         shutil.rmtree(d.path("run"))
@@ -80,7 +80,7 @@ def test_what_is_in_the_way_is_said_once():
 
 
 def test_the_path_of_somebody_else():
-    """It is kept while its owner listens, and replaced by a later reload."""
+    """The path of another process is replaced only when that has closed."""
     with daemon() as d:
         other = socket.socket(socket.AF_UNIX)
         other.bind(d.path("other"))
@@ -98,7 +98,7 @@ def test_the_path_of_somebody_else():
 
 
 def test_unix_listeners():
-    """A reload makes them anew, and a path that is served stays its own."""
+    """A reload makes lost paths again, unless another process listens there."""
     d = daemon()
     path = d.path("run/echo")
     d.listeners.append(listener("unix", plugin("echo"), "unix:" + path))
@@ -123,7 +123,7 @@ def test_unix_listeners():
         said = d.reload_refused()
         check("another process listens there" in said, said)
         other.close()
-        d.reload_ready()            # what it left is in nobody's way
+        d.reload_ready()            # the path that it left is taken over
         echoes()
         before = os.lstat(path).st_ino
         d.reload_ready()

@@ -1,4 +1,4 @@
-"""The control socket as a file: whose it is, what it replaces, when it goes."""
+"""The control socket as a file: owner, mode, replacement and removal."""
 
 import grp
 import os
@@ -19,7 +19,7 @@ def daemon(**settings):
 
 
 def refused_start(d, what):
-    """It does not start, and says why with file and line."""
+    """The daemon does not start, and says why with file and line."""
     d.wants_start = False
     with d:
         d.start(wait=False)
@@ -71,7 +71,7 @@ def test_stale_one_is_replaced():
 
 
 def test_after_kill():
-    """What a killed master leaves behind does not stop the next one."""
+    """The socket file of a killed master does not stop the next one."""
     d = daemon()
     with d:
         d.signal(9)
@@ -106,7 +106,7 @@ def test_other_files_are_not_touched():
 
 
 def test_foreign_path_is_not_unlinked():
-    """Somebody put another socket, or file, where ours was."""
+    """Another socket or file has taken the place of ours."""
     for make in (lambda path: open(path, "w").close(),
                  lambda path: socket.socket(socket.AF_UNIX).bind(path)):
         d = daemon()
@@ -128,7 +128,7 @@ def test_directory_is_made():
         d.stop()
     check(not os.path.exists(path))
     os.rmdir(os.path.dirname(path))
-    # The mode of the socket says who may use it; the umask does not.
+    # The umask does not matter: only the socket's mode restricts its use.
     old = os.umask(0o077)
     try:
         with daemon(control=path, control_mode="0666") as d:
@@ -138,7 +138,7 @@ def test_directory_is_made():
     finally:
         os.umask(old)
     os.rmdir(os.path.dirname(path))
-    # But not a whole path of them.
+    # But only one directory is made.
     refused_start(daemon(control=os.path.join(directory, "a/b", SOCKET)),
                   "No such file or directory")
     os.rmdir(directory)
@@ -175,7 +175,7 @@ def test_mistakes_in_the_configuration():
 
 
 def test_not_root():
-    """Without rights it is the user's own."""
+    """Started by an ordinary user, it belongs to that user."""
     need_root()
     setpriv = need("setpriv")
     d = daemon()

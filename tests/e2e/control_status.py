@@ -1,4 +1,4 @@
-"""sluicectl status: what is served, by whom, and that nobody has to be waited for."""
+"""sluicectl status shows listeners and workers, and waits for no worker."""
 
 import hashlib
 import json
@@ -80,7 +80,7 @@ def test_text():
 
 
 def test_it_follows():
-    """Restarts, generations, verdicts, slow callbacks."""
+    """Status follows restarts, generations, verdicts and slow callbacks."""
     with daemon(listener("slow", test_plugin("crasher"),
                          options={"at": "data", "how": "sleep", "ms": 300}),
                 workers=1) as d:
@@ -112,7 +112,7 @@ def test_it_follows():
 
 
 def test_nobody_is_waited_for():
-    """A worker that does nothing does not hold up the master."""
+    """A stopped worker does not hold up the answer."""
     with daemon(workers=2, watchdog=0) as d:
         worker = d.workers()[0]
         os.kill(worker, signal.SIGSTOP)
@@ -135,7 +135,7 @@ def test_stopped_by_its_plugin():
 
 
 def test_closed_while_it_stops():
-    """A listener that closed because the daemon stops was not stopped by its plugin."""
+    """A listener closed by a stop is not shown as stopped by its plugin."""
     with daemon() as d:
         s = echo(d)
         d.signal(signal.SIGTERM)
@@ -153,7 +153,7 @@ def is_printable(text):
 
 
 def test_nothing_steers_the_terminal():
-    """Not what a plugin says of itself, and not by U+009B, either."""
+    """Texts from a plugin are escaped, U+009B included."""
     version = "v\u009b2J\u007f\u00e9"
     with daemon(listener("stamp", test_plugin("stamp", VERSION=version))) as d:
         equal(d.ask("status")["listeners"][0]["version"], version)
@@ -163,7 +163,7 @@ def test_nothing_steers_the_terminal():
 
 
 def test_bytes_are_shown_as_the_log_shows_them():
-    """One policy for what is not UTF-8: in answers, and for people."""
+    """Bytes that are not UTF-8 look the same in answers and in the log."""
     path = test_plugin("stamp", VERSION="v\\xff-\u00e9")
     with daemon(listener("stamp", path), workers=2) as d:
         shown = "v\\xff-\u00e9"
@@ -176,7 +176,7 @@ def test_bytes_are_shown_as_the_log_shows_them():
 
 
 def test_times_are_those_of_the_log():
-    """To the millisecond, so that a line can be found again."""
+    """Times have milliseconds, so that the line of the log can be found."""
     when = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ"
     with daemon() as d:
         last = d.ask("status")["last"]
@@ -188,7 +188,7 @@ def test_times_are_those_of_the_log():
 
 
 def answer_with(path, answer, *words):
-    """What sluicectl makes of it: (status, stdout, stderr)."""
+    """Give sluicectl this answer.  Returns (status, stdout, stderr)."""
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(path)
         other.listen(1)
@@ -200,7 +200,7 @@ def answer_with(path, answer, *words):
         try:
             s.sendall(answer)
         except OSError:
-            pass                        # it had enough
+            pass                        # sluicectl has closed already
         s.close()
         said = program.communicate()
         os.unlink(path)
@@ -209,7 +209,7 @@ def answer_with(path, answer, *words):
 
 
 def test_strange_answers():
-    """From something else than sluiced: nothing worse than a strange text."""
+    """Answers that are not from sluiced are printed safely or refused."""
     with daemon() as d:
         for answer, status in (
                 (b"", 3), (b"{\n", 3), (b"[]\n", 3), (b'{"ok": true}', 3),
@@ -223,7 +223,7 @@ def test_strange_answers():
 
 
 def strange(value):
-    """The same answer, with something else for each of its strings."""
+    """The same answer, with escape sequences in each of its strings."""
     if isinstance(value, dict):
         return {name: strange(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -232,7 +232,7 @@ def strange(value):
 
 
 def test_no_answer_steers_the_terminal():
-    """Whoever listens at the socket, and whatever member it is in."""
+    """An answer cannot control the terminal, whatever member has the bytes."""
     with daemon() as d:
         os.kill(d.workers()[0], signal.SIGKILL)
         wait_until(lambda: d.ask("crashes")["count"] == 1, "a crash")
@@ -240,7 +240,7 @@ def test_no_answer_steers_the_terminal():
         for command in ("status", "generations", "crashes", "reload"):
             answer = d.ask(command)
             for worker in answer.get("workers", []):
-                worker["doing"] = "it hangs"    # of those that do not answer
+                worker["doing"] = "it hangs"    # as if it did not answer
             line = json.dumps(strange(answer)).encode() + b"\n"
             status, *said = answer_with(d.path("other.sock"), line, command)
             equal(status, 0)
@@ -273,7 +273,7 @@ def test_unreachable():
             equal(result.returncode, 3, "exit status for " + path)
             check(why in result.stderr and path in result.stderr,
                   result.stderr)
-        # A program that cannot print does not say that all is well.
+        # When it cannot print, it does not report success.
         with open("/dev/full", "w") as full:
             equal(subprocess.call([SLUICECTL, "-s", d.path("control.sock"),
                                    "status"], stdout=full,

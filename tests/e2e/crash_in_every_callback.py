@@ -1,5 +1,5 @@
-"""Whatever crashes in whatever callback: the worker dies by it and leaves a
-report, nobody else notices, and the listener is served again."""
+"""After a crash in any callback, the worker has left a report, other workers
+are not affected, and the listener is served again."""
 
 import os
 import re
@@ -9,15 +9,15 @@ from sluice_test import (BAD_LINES, SANITIZED, Daemon, check, equal,
                          expect_gone, listener, main, plugin, receive, reset,
                          test_plugin, wait_until)
 
-# How, and the signal it ends with.
+# Each way to crash, and the signal that the worker dies by.
 WAYS = {"segv": "SIGSEGV", "abort": "SIGABRT", "fpe": "SIGFPE",
         "bus": "SIGBUS", "stack": "SIGSEGV", "heap": "SIGABRT"}
 EVENTS = ("open", "data", "drain", "end", "timeout", "close", "error",
           "timer")
 if SANITIZED:
-    del WAYS["heap"]  # it is found before it happens, and ends otherwise
+    del WAYS["heap"]  # a sanitizer stops the process before
 
-# What the C library says before it aborts.
+# What the C library prints before it aborts.
 EXPECTED = re.compile(r"free\(\): invalid|munmap_chunk|corrupted")
 
 
@@ -35,7 +35,7 @@ def crasher(at, how, **defines):
 
 
 def provoke(d, name, at):
-    """A connection that brings its worker to that callback."""
+    """Make a connection whose worker reaches that callback."""
     s = d.connect(name, receive_buffer=4096 if at == "drain" else None)
     if at == "data":
         s.sendall(b"x")
@@ -52,7 +52,7 @@ def provoke(d, name, at):
 
 
 def check_report(d, name, at, how):
-    """The lines between the death and the next line of the master."""
+    """Check the report that the master has logged of the crash."""
     said = d.wait_log(r"worker (\d+): in callback %s of plugin crasher "
                       r".*listener %s$" % (at, name))
     worker = said.group(1)
@@ -63,7 +63,7 @@ def check_report(d, name, at, how):
                     lines[at_line - 1]), "the signal is not named:",
           lines[at_line - 1])
     check(re.search(r"was killed by %s" % WAYS[how], lines[at_line - 2]),
-          "it died otherwise:", lines[at_line - 2])
+          "it died in another way:", lines[at_line - 2])
     return int(worker) - 1
 
 
@@ -73,8 +73,8 @@ def echoes(s):
 
 
 def test_events():
-    """All ways in all callbacks of a connection, each in a worker that has
-    not crashed more than twice before, so that nobody waits long."""
+    """All ways in all callbacks of a connection.  No worker crashes more than
+    three times, so that its restart does not wait long."""
     cases = [(at, how) for at in EVENTS for how in WAYS]
     workers = (len(cases) + 2) // 3 + 1
     listeners, rest = [], list(cases)
@@ -93,7 +93,7 @@ def test_events():
         for at, how in cases:
             name = "%s-%s" % (at, how)
             s = provoke(d, name, at)
-            # Not sooner: it would die before its queue was looked at.
+            # Not sooner: the worker would die before it sends its queue.
             if at == "drain":
                 wait_until(lambda: s.recv(1 << 18), "output")
             if s is not None:
@@ -127,8 +127,8 @@ def test_start():
 
 
 def test_migrate():
-    """It is called when all is committed: the worker dies and comes back in
-    the new generation, where there is nothing left to migrate."""
+    """`migrate` is called after the commit: the worker dies, and its successor
+    begins in the new generation, with nothing to migrate."""
     old = [crasher("migrate", how) for how in WAYS]
     new = [crasher("migrate", how, STATE=2, VERSION="2.0") for how in WAYS]
     with CrashingDaemon(*old, pairs=False, workers=len(old),
@@ -149,7 +149,7 @@ def test_migrate():
 
 
 def test_exit():
-    """Not a crash by a signal, but a death all the same."""
+    """A plugin that calls exit(3) counts as a crash, too."""
     with Daemon(crasher("data", "exit"), pairs=False) as d:
         s = d.connect()
         s.sendall(b"x")

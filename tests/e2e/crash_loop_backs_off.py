@@ -1,5 +1,5 @@
-"""A worker that crashes again and again is started ever more rarely, and at
-once when new code comes."""
+"""A worker that keeps crashing is restarted after longer and longer waits, but
+at once after a reload with new code."""
 
 import re
 import time
@@ -47,7 +47,7 @@ def test_others_are_served_meanwhile():
         s = d.connect("other")
         first = d.connect("room")
         expect_gone(first)
-        # Its queue is taken by each worker that comes: a loop by itself.
+        # Each new worker accepts one of them and crashes again.
         waiting = [d.connect("room") for _ in range(4)]
         d.wait_log(r"starting it again in 400 ms$")
         s.sendall(b"x")

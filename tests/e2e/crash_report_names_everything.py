@@ -1,4 +1,4 @@
-"""The report of a crash: what ran, for whom, and a backtrace with names."""
+"""A crash report names the callback, the connection, and the functions."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from sluice_test import (Daemon, Skip, check, equal, expect_gone,
 
 
 def report(d, since=0):
-    """The lines that the master logged of a worker's report."""
+    """The lines of a worker's report that the master has logged."""
     d.wait_log(r"worker 1 \(pid \d+\) started", since)
     return [text[len("worker 1: "):]
             for text in d.messages(r"^worker 1: ", since)]
@@ -22,7 +22,7 @@ def hash_of(path):
 
 
 def names(lines):
-    """What the frames of a backtrace are called."""
+    """The names of the frames of a backtrace."""
     return [re.split("[+.]", line.split()[1])[0]  # GCC's copies: "f.isra.0"
             for line in lines if line.startswith("#")]
 
@@ -51,7 +51,7 @@ def test_segv():
               "(image %s, generation 1), listener room" % image)
         equal(lines[2], "for connection 1 from " + local)
         found = names(lines)
-        # Static functions, too.
+        # Static functions have names, too.
         check("crash_by_address" in found[:2], found)
         check("on_data" in found and "callback_data" in found, found)
         check("worker_main" in found, found)
@@ -64,7 +64,7 @@ def test_segv():
 
 
 def test_last_words_are_in_the_log():
-    """What a plugin logs right before it crashes says most."""
+    """Lines that a plugin logs right before it crashes are not lost."""
     with Daemon(room("segv"), pairs=False) as d:
         since = d.mark()
         crash(d, since)
@@ -82,7 +82,7 @@ def test_generation_is_that_of_the_code():
 
 
 def test_ways():
-    """What each of them says first."""
+    """The first line of the report, for each way to crash."""
     wanted = {
         "abort": r"SIGABRT$", "fpe": r"SIGFPE \(integer division by zero\)$",
         "bus": r"SIGBUS \(no such memory\) at address 0x[0-9a-f]+$",

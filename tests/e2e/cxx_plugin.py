@@ -1,4 +1,4 @@
-"""A plugin in C++17 is loaded, serves, and is replaced under a connection."""
+"""A plugin in C++17 is loaded, serves, and is reloaded under a connection."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from sluice_test import (Daemon, INCLUDE, SOURCE, Skip, check, compile_plugin,
 
 from refusals import Refusals
 
-# Says who it is.
+# Answers with its name.
 WHO = """
 #include <sluice.h>
 
@@ -26,7 +26,7 @@ SL_PLUGIN(.name = "who", .version = WHO, .flags = SL_MANY_WORKERS,
     .server = SL_HANDLERS(.data = on_data));
 """
 
-# What headers are full of.
+# Headers of C++ libraries are full of such templates.
 TEMPLATE = """
 template <class T> struct Counted {
 	static int count;
@@ -42,7 +42,7 @@ def need_compiler():
 
 
 def plain(target, who, source=WHO, flags=(), include=INCLUDE):
-    """Compiled as by an author who has read about no flags at all."""
+    """Compile it like an author who knows of no special flags."""
     path = target + ".cc"
     with open(path, "w") as file:
         file.write(source)
@@ -54,7 +54,7 @@ def plain(target, who, source=WHO, flags=(), include=INCLUDE):
 
 
 def makes_unique():
-    """Does the compiler make such symbols?  clang does not."""
+    """Does the compiler make STB_GNU_UNIQUE symbols?  clang does not."""
     macros = subprocess.run(compiler("CXX", "c++") + [
         "-dM", "-E", "-x", "c++", "/dev/null"], stdout=subprocess.PIPE,
         check=True, text=True).stdout
@@ -67,7 +67,7 @@ def ask(s):
 
 
 def test_each_is_served_by_its_own_code_without_any_flags():
-    """Two of them in one worker, and then their next versions."""
+    """Two plugins in one worker, and then their next versions."""
     need_compiler()
     with Daemon(listener("p", "./p.so"), listener("q", "./q.so"), workers=1,
                 start=False) as d:
@@ -95,7 +95,7 @@ def test_symbols_of_the_whole_process_are_refused():
         result = run_sluiced("--describe", r.d.path("u.so"))
         equal(result.returncode, 1)
         check("-fno-gnu-unique" in result.stderr, result.stderr)
-        # The tables of sections are not what tells it.
+        # It is found without a table of sections, too.
         subprocess.run(["strip", r.d.path("u.so")], check=True)
         r.refused_once("unique in the process")
         plain(r.d.path("u.so"), "u", WHO + TEMPLATE, ["-fno-gnu-unique"])
@@ -104,7 +104,7 @@ def test_symbols_of_the_whole_process_are_refused():
 
 
 def test_a_plugin_of_the_old_header():
-    """Its handlers were such a symbol, unless it was compiled with the flag."""
+    """Without -fno-gnu-unique, handlers of the old header are such symbols."""
     need_compiler()
     old = os.path.join(SOURCE, "tests/abi/0.1.0")
     with Refusals() as r:
@@ -134,7 +134,7 @@ def test_describe():
 
 
 def test_reloads():
-    """With destructors, statics and exceptions, unloaded and loaded again."""
+    """A plugin with destructors, statics and exceptions is reloaded."""
     need_compiler()
     with Daemon(listener("cxx", "./cxx.so"), start=False) as d:
         compile_plugin("cxx.cc", d.path("cxx.so"), ("-std=c++17",))

@@ -1,4 +1,5 @@
-"""A deadline that passes while the worker is busy overrules no peer."""
+"""When a deadline passes while the worker is held up, the worker reads the
+socket before it acts on the deadline."""
 
 import os
 import select
@@ -18,7 +19,7 @@ def stop(pid):
 
 
 def go_on(pid, stopped, milliseconds):
-    """Let the worker run again, once so much time has passed."""
+    """Continue the worker when it was stopped for so long."""
     wait_until(lambda: time.monotonic() - stopped > milliseconds / 1000,
                "the timers to run out")
     os.kill(pid, signal.SIGCONT)
@@ -63,7 +64,7 @@ def test_data_keeps_the_timeout_callback_away():
 
 
 def drain(s, quiet=0.05):
-    """Read until nothing has come for a while; bytes."""
+    """Read until nothing has come for a while.  Returns bytes."""
     got = 0
     while select.select([s], [], [], quiet)[0]:
         got += len(s.recv(1 << 16))
@@ -83,7 +84,7 @@ def test_a_peer_that_has_read_everything_is_not_stalled():
         filled = sum(int(line.split("= ")[1]) for line in
                      d.messages("call fill"))
         got = sum(drain(s) for s in clients)
-        check(got < filled, "nothing was queued?")
+        check(got < filled, "nothing was queued")
         go_on(worker, stopped, write + 500)
         while got < filled:
             readable = select.select(clients, [], [], 10 * SLOW)[0]

@@ -1,5 +1,5 @@
-"""A worker that somebody has stopped is not ended by the deadlines of a reload,
-which says whom it waits for."""
+"""The deadlines of a reload do not kill a worker that was stopped by a signal.
+The log says which worker is waited for."""
 
 import os
 import signal
@@ -61,8 +61,8 @@ SL_PLUGIN(.name = "slow", .version = "1.0", .start = on_start,
 """
 
 
-def test_what_is_decided_is_waited_for():
-    """Stopped when it was prepared already, it is late with its COMMIT."""
+def test_a_commit_waits_for_a_stopped_worker():
+    """The worker is stopped after it has prepared, so its COMMIT is late."""
     wait = os.path.join(scratch(), "wait")
     path = compile_plugin(PLUGIN, os.path.join(scratch(), "slow.so"),
                           WAIT=wait)
@@ -83,7 +83,7 @@ def test_what_is_decided_is_waited_for():
             os.unlink(wait)
             d.wait_log("waiting for worker %d to commit: it is stopped by a "
                        "signal" % (3 - busy), since)
-            d.reload(wait=False)        # another one waits for it
+            d.reload(wait=False)        # the next reload has to wait
         finally:
             os.kill(pids[2 - busy], signal.SIGCONT)
         d.wait_log("generation 3 ready", since)

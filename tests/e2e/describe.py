@@ -1,4 +1,4 @@
-"""sluiced --describe: what a plugin is, or one clear sentence why not."""
+"""sluiced --describe shows what a plugin is, or one clear sentence why not."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_every_sample():
 
 
 def test_a_newer_header():
-    """A descriptor that goes on behind what this daemon knows."""
+    """The descriptor has members that this daemon does not know."""
     result = run_sluiced("--describe", test_plugin("newer"), "--json")
     equal(result.returncode, 0, result.stderr)
     equal(json.loads(result.stdout)["version"], "9.0")
@@ -95,8 +95,8 @@ def test_refusals():
                 "cut", "end")
 
 
-def test_what_cannot_be_printed_is_said():
-    """Neither a full disk nor a reader that has left ends it in silence."""
+def test_output_that_cannot_be_printed_is_an_error():
+    """A full disk or a closed pipe is reported as an error."""
     config = os.path.join(scratch(), "described.conf")
     with open(config, "w") as file:
         file.write('listeners = ({ name = "e"; listen = "127.0.0.1:0"; '

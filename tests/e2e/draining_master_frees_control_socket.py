@@ -1,4 +1,4 @@
-"""A daemon that drains gives its control path up for a successor."""
+"""A daemon that drains leaves its control path to a new daemon."""
 
 import os
 import signal
@@ -36,12 +36,12 @@ def test_a_successor_starts():
             new.path = lambda name, path=new.path: (
                 old.path(PATH) if name == PATH else path(name))
             equal(new.ask("status")["pid"], new.pid)
-            echo(s)                 # nobody was disturbed
-            # Until it has stopped, the old one can be asked as well.
+            echo(s)                 # the old connection goes on
+            # Until it has stopped, the old daemon answers at another path.
             aside = "%s.%d" % (old.path(PATH), old.pid)
             said = run_program([SLUICECTL, "-s", aside, "status"])
             check("is stopping" in said.stdout, said)
-            # It takes what is its own, and nothing else.
+            # At its end it removes only its own socket.
             s.close()
             old.wait_exit(0)
             check(not os.path.lexists(aside), "it left its socket")
@@ -62,7 +62,7 @@ def test_quick_stop():
 
 
 def test_a_name_that_would_be_too_long():
-    """Then it can only be removed."""
+    """The old socket cannot be renamed, so it is removed."""
     d = draining()
     room = 107 - len(d.directory) - 1
     d.settings["control"] = "c" * room

@@ -1,4 +1,4 @@
-"""What echo sends back is what it got: 1 MiB and 64 MiB, small buffers."""
+"""Echoes of 1 MiB and 64 MiB through small buffers are exact."""
 
 import os
 

@@ -1,4 +1,5 @@
-"""Out of descriptors: no spinning, one line, and service afterwards."""
+"""Without free descriptors a worker does not spin, logs one line, and serves
+again when there are some."""
 
 import select
 import time
@@ -19,12 +20,13 @@ def test_emfile():
         d.wait_log("(?i)descriptor|too many open files|EMFILE")
         begun, cpu = time.monotonic(), cpu_seconds(worker)
 
-        # Each turn closes one that waits, so that it knows.  Wait for five.
+        # In each round one waiting client is accepted and closed.  Wait for
+        # five.
         gone, waiting = set(), set(clients)
         served = set()
         while len(gone) < 5:
             ready = select.select(list(waiting), [], [], 15)[0]
-            check(ready, "nobody was told; %d served" % len(served))
+            check(ready, "no client was closed; %d served" % len(served))
             for s in ready:
                 try:
                     data = s.recv(5)
@@ -42,12 +44,12 @@ def test_emfile():
         lines = d.log_lines("(?i)descriptor|too many open files|EMFILE")
         check(len(lines) <= 3, len(lines), "lines about it")
 
-        # Those that were accepted go on.
+        # Clients that were accepted go on.
         for s in served:
             s.sendall(b"again")
             equal(receive(s, 5), b"again")
 
-        # And when there is room again, so does everybody.
+        # With descriptors free again, new clients are served.
         for s in clients:
             s.close()
 
@@ -65,7 +67,7 @@ def test_emfile():
 
 
 def test_reload_without_descriptors():
-    """What peers use up is not what the master needs."""
+    """The master can reload while its worker has no descriptor left."""
     with Daemon(listener("echo", plugin("echo")), launcher=[
             "sh", "-c", 'ulimit -n %d; exec "$@"' % LIMIT, "sh"]) as d:
         first = d.connect()

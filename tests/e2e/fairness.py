@@ -1,4 +1,4 @@
-"""One connection that has endless input or output does not starve others."""
+"""A connection with endless input or output does not starve the others."""
 
 import threading
 
@@ -43,7 +43,7 @@ def test_under_flood():
 
 
 def test_one_that_always_has_more_to_say():
-    """Its callback is called again and again; others come in between."""
+    """Its `drain` comes again and again, and others are served in between."""
     with Daemon(listener("c", test_plugin("command"),
                          options={"trace": False})) as d:
         greedy, other = d.connect(), d.connect()

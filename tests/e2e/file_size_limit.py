@@ -1,4 +1,4 @@
-"""RLIMIT_FSIZE is an error with a cause: nobody dies of it."""
+"""Reaching RLIMIT_FSIZE is an error with a clear message; no process dies."""
 
 import os
 import resource
@@ -7,7 +7,7 @@ import signal
 from sluice_test import (Daemon, check, equal, listener, main, plugin,
                          receive, run_sluiced, test_plugin, wait_until)
 
-LIMIT = 20000           # less than a plugin has bytes
+LIMIT = 20000           # bytes; less than the size of a plugin
 
 
 class Filed(Daemon):
@@ -70,7 +70,7 @@ def test_the_log_reaches_the_limit():
                    or "lines were lost" in d.logged(), "the lost lines")
         d.wait_file("lines were lost: File too large")
         d.echo(port)
-        # The one that was cut is a line by itself.
+        # The line that was cut ends with a newline.
         lines = d.logged()[size:].splitlines()
         equal(len(lines[0]), 40, lines)
         check(lines[1][:2] == "20", lines)
@@ -125,7 +125,7 @@ def test_a_test_says_the_cause():
 
 
 def test_a_plugin_gets_an_error():
-    """A worker that writes a file is not killed for its size."""
+    """A worker that writes beyond the limit is not killed."""
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
         s.sendall(b"say x\n")

@@ -1,4 +1,4 @@
-"""Data and FIN in one segment, and other ways to say everything at once."""
+"""Data and FIN may come in one segment."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""What a plugin forks keeps no connection open, and no address taken."""
+"""A process forked by a plugin keeps no connection and no address in use."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ def ask(s, what):
 
 
 def ours(pid):
-    """What a process has of a worker's: sockets, epoll, the reserve."""
+    """The worker's descriptors in a process: sockets, epoll, the spare one."""
     return {fd: name for fd, name in descriptors(pid).items()
             if fd > 2 and not name.startswith("/memfd:")}
 
@@ -34,7 +34,7 @@ def released(how):
             check(is_alive(child))
             wait_until(lambda: not ours(child), lambda: "a child without %s"
                    % ours(child))
-            # The worker's own are what they were.
+            # The worker still has its own.
             equal(ask(other, "say"), "here")
             equal(ask(d.connect("f"), "say"), "here")
             # The peer sees the end of a connection that the worker ends.
@@ -62,7 +62,7 @@ def test_fork_in_a_thread():
 
 
 def test_sigterm_ends_the_child():
-    """To drain is for workers."""
+    """A forked child does not drain at SIGTERM."""
     with Daemon(listener("f", test_plugin("forker")),
                 drain_timeout="1h") as d:
         child = int(ask(d.connect(), "fork"))
@@ -70,7 +70,7 @@ def test_sigterm_ends_the_child():
         wait_until(lambda: not is_alive(child), "the child to end")
 
 
-def test_one_that_comes_back_does_not_serve():
+def test_a_child_that_returns_does_not_serve():
     """A child that returns from the callback ends, and the worker goes on."""
     with Daemon(listener("f", test_plugin("forker"))) as d:
         s = d.connect()

@@ -32,7 +32,7 @@ def test_nc():
 
 
 def test_queued_answer_outlives_the_peers_end():
-    """FIN arrives while megabytes are still queued: all of it comes."""
+    """A FIN while megabytes are queued loses nothing."""
     with Daemon(listener("c", test_plugin("command", WITHOUT_END=True),
                          limits={"write_queue": "64MiB",
                                  "write_buffer": "64MiB"})) as d:
@@ -46,7 +46,7 @@ def test_queued_answer_outlives_the_peers_end():
 
 
 def test_absent_end_closes_in_answer():
-    """Without an `end` handler the daemon finishes too."""
+    """Without an `end` handler, the daemon ends its output as well."""
     with Daemon(listener("c", test_plugin("command",
                                           WITHOUT_END=True))) as d:
         s = d.connect()
@@ -58,7 +58,7 @@ def test_absent_end_closes_in_answer():
 
 
 def test_present_end_keeps_half_open():
-    """With one the plugin goes on for as long as it likes."""
+    """With an `end` handler, the plugin may go on sending."""
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
         s.sendall(b"at timer close\nat end tick 20 5\ntimer 1 300\n")
@@ -70,7 +70,7 @@ def test_present_end_keeps_half_open():
 
 
 def test_everything_before_the_end_is_presented():
-    """`end` comes after all data, also when output held the data up."""
+    """`end` comes after all data, also when the data waited for output."""
     data = os.urandom(1 << 20)
     with Daemon(listener("echo", plugin("echo"),
                          limits={"read_buffer": 1024,

@@ -1,4 +1,4 @@
-"""Idle timeouts: any number of milliseconds, started anew by traffic."""
+"""Idle timeouts have millisecond resolution, and traffic restarts them."""
 
 import os
 import select
@@ -24,7 +24,7 @@ def test_closes_by_default():
 
 
 def test_order_follows_the_lengths():
-    """sl_timeout() of 40 to 400 ms, set in another order."""
+    """Timeouts of 40 to 400 ms expire in order, however they were set."""
     with Daemon(listener("c", test_plugin("command", WITHOUT_TIMEOUT=True),
                          timeouts={"linger": "20ms"})) as d:
         clients = {}
@@ -41,15 +41,15 @@ def test_order_follows_the_lengths():
 
 
 def test_traffic_starts_it_anew():
-    """Input, then output, keep a connection; silence does not."""
+    """Input or output keeps a connection; silence does not."""
     with Daemon(listener("c", test_plugin("command", WITHOUT_TIMEOUT=True),
                          timeouts=idle(400))) as d:
         clock = d.connect()
         talks, silent = d.connect(), d.connect()
         clock.sendall(b"tick %d 8\n" % (100 * SLOW))
         for _ in range(8):
-            receive_line(clock)     # kept by output
-            talks.sendall(b"sink\n")  # kept by input
+            receive_line(clock)     # output keeps it
+            talks.sendall(b"sink\n")  # input keeps it
         equal(len(d.log_lines("trace [12] close")), 0)
         check(select.select([silent], [], [], 0)[0], "the silent one lives")
         expect_end(silent)
@@ -60,7 +60,7 @@ def test_traffic_starts_it_anew():
 
 
 def test_plugin_decides():
-    """With a `timeout` callback it repeats until the plugin closes."""
+    """A `timeout` callback comes again until the plugin closes."""
     with Daemon(listener("c", test_plugin("command"),
                          timeouts=idle(40))) as d:
         s = d.connect()
@@ -98,7 +98,7 @@ def test_very_long_ones_are_taken():
 
 
 def test_data_in_the_same_turn_wins():
-    """Bytes that are already there when the timer runs out are read."""
+    """Bytes that arrived before the timer ran out are read first."""
     with Daemon(listener("c", test_plugin("command",
                                           WITHOUT_TIMEOUT=True))) as d:
         worker = d.workers()[0]

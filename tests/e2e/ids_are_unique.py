@@ -1,4 +1,5 @@
-"""sl_id() is never used twice: by no worker, generation or respawn."""
+"""No two connections have the same sl_id(), across workers, generations and
+restarts."""
 
 import os
 

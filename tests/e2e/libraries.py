@@ -1,5 +1,5 @@
-"""For the tests of plugins with libraries of their own: a plugin and a library
-that are compiled when a test needs them."""
+"""For tests of plugins with libraries of their own: compiles such a plugin and
+its library."""
 
 import os
 import re
@@ -44,7 +44,7 @@ MANY = "SL_MANY_WORKERS"
 
 def helper(d, says, soname="libhelper.so.1", directory="", flags=(),
            more=""):
-    """libhelper.so.1 in a directory; soname None: it has none."""
+    """Build libhelper.so.1 in a directory; soname None: without a soname."""
     os.makedirs(d.path(directory), exist_ok=True)
     name = d.path(os.path.join(directory, soname or "libhelper.so"))
     if soname:
@@ -58,7 +58,7 @@ def plugin(d, library, says="a", flags=(ORIGIN,), name="p", kind=MANY):
 
 
 def by_name(library):
-    """Link it as -lhelper does, so that not its path is needed."""
+    """Link the library by its name, as -lhelper does, and not by its path."""
     return ["-L" + os.path.dirname(library),
             "-l:" + os.path.basename(library)]
 

@@ -1,4 +1,4 @@
-"""limits.connections holds for the listener as a whole."""
+"""limits.connections holds for all workers of a listener together."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ def serves(s):
 
 
 def fill(d, limit):
-    """Connect until limit are served and one is not."""
+    """Make `limit` connections that are served, and one that is not."""
     clients = [d.connect() for _ in range(limit)]
     for s in clients:
         check(serves(s), "one within the limit is not served")
@@ -29,7 +29,7 @@ def test_one_worker():
     with Daemon(listener("echo", plugin("echo"),
                          limits={"connections": 10})) as d:
         clients = fill(d, 10)
-        # The others go on, and a place that is given up is free again.
+        # The others go on.  When one closes, its place is free.
         for s in clients:
             check(serves(s))
         clients.pop().close()
@@ -66,7 +66,7 @@ def test_refused_ones_have_no_callbacks():
         for _ in range(50):
             expect_gone(d.connect())
         equal(len(d.log_lines(r"trace \d+ open")), 1, "opens")
-        # And do not fill the log.
+        # They do not fill the log, either.
         check(len(d.log_lines("limit")) < 40, "a line for each refusal")
 
 
@@ -81,7 +81,7 @@ def test_reload_changes_it_at_once():
         for s in clients:
             check(serves(s))
         check(not serves(d.connect()))
-        # A lower one closes nobody, but lets nobody in.
+        # A lower limit closes no connection, but admits no new one.
         d.listener("echo")["limits"]["connections"] = 3
         d.write_config()
         d.reload_ready()

@@ -22,12 +22,12 @@ def one_address_fills_up(workers):
         check(all(serves(s) for s in first), "within the limit")
         for _ in range(10):
             check(not serves(d.connect(source="127.0.0.1")), "beyond it")
-        # Somebody else is not affected.
+        # Another address is not affected.
         second = [d.connect(source="127.0.0.2") for _ in range(6)]
         check(all(serves(s) for s in second), "another address")
         check(not serves(d.connect(source="127.0.0.2")))
         check(all(serves(s) for s in first))
-        # A place that is given up is free again.
+        # When a connection closes, its place is free again.
         first.pop().close()
         wait_until(lambda: serves(d.connect(source="127.0.0.1")), "a place")
 
@@ -70,7 +70,7 @@ def test_unix_peers_are_not_limited():
 
 
 def test_thousands_of_addresses():
-    """More addresses than anybody has connections; none is in another's way."""
+    """Thousands of addresses are counted separately."""
     with Daemon(listener("echo", plugin("echo"),
                          limits={"per_address": 1}), workers=2) as d:
         kept = []

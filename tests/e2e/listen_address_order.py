@@ -1,5 +1,5 @@
-"""sl_listen_address() counts the addresses as they are configured, whatever the
-way was that led there."""
+"""sl_listen_address() has the order of the configuration, whatever the reloads
+before."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Nobody waits for whoever reads the log: lines are lost, never time."""
+"""The daemon never waits for a reader of its log; lines are lost instead."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ FLOOD = 3000            # lines; more than any terminal holds
 
 
 class Logging(Daemon):
-    """A daemon whose standard error is what the test chooses."""
+    """A daemon with a standard error that the test chooses."""
 
     def __init__(self, name, plugin_path, stderr, **settings):
         self.address = free_address()
@@ -55,7 +55,7 @@ class Logging(Daemon):
 
 
 class Terminal:
-    """A terminal, and what was shown on it."""
+    """A terminal, and the text shown on it."""
 
     def __init__(self):
         self.far, self.near = pty.openpty()
@@ -82,7 +82,7 @@ class Terminal:
 
 
 def flood(d, s):
-    """Both the worker and the master have more to say than fits."""
+    """Worker and master log more than fits."""
     s.sendall(b"got\n" * FLOOD + b"say still here\n")
     equal(receive_line(s), "still here")
     for _ in range(20):
@@ -114,13 +114,13 @@ def unread(stop):
         flood(d, s)
         if stop:
             termios.tcflow(terminal.near, termios.TCOON)
-        # Again and again: what the terminal held is shown a little later.
+        # Repeated, because a terminal shows with some delay.
         wait_until(lambda: told_of_loss(d, s, terminal),
                    lambda: "lost lines in " + terminal.shown[-1000:])
         terminal.wait("SIGUSR2")
-        # The terminal's own file is as it was: it is also the shell's.
+        # The shell shares the file of the terminal: it stays blocking.
         check(not fcntl.fcntl(terminal.near, fcntl.F_GETFL) & os.O_NONBLOCK)
-        # No two lines are one: each time begins a line, or follows a cut.
+        # Lines do not run into one another: one time in each.
         for line in terminal.shown.replace("\r", "").split("\n"):
             if "worker 1" not in line and "reader" not in line:
                 check(len(re.findall(r"\d{4}-\d\d-\d\dT", line)) <= 1, line)
@@ -134,7 +134,7 @@ def test_a_terminal_that_nobody_reads():
 
 
 def test_a_terminal_that_was_stopped():
-    """Ctrl-S."""
+    """The terminal was stopped by Ctrl-S."""
     unread(True)
 
 
@@ -146,7 +146,7 @@ def test_watch_mode_at_a_terminal_that_nobody_reads():
         d.begin()
         terminal.wait("generation 1 ready")
         termios.tcflow(terminal.near, termios.TCOOFF)
-        for _ in range(100):        # until nothing fits any more
+        for _ in range(100):        # until the terminal is full
             check(d.ask("reload", wait=True)["ok"])
         before = d.ask("status")["generation"]
         d.listener("echo")["backlog"] = 99
@@ -167,7 +167,7 @@ def test_watch_mode_at_a_terminal_that_nobody_reads():
 
 
 def test_a_disk_that_is_slow():
-    """Each write to the file takes three seconds; nothing else does."""
+    """Each write to the file takes three seconds; the daemon is not slower."""
     strace = need("strace")
     if subprocess.run([strace, "-qq", "-o", "/dev/null", "true"],
                       stderr=subprocess.DEVNULL).returncode != 0:
@@ -197,7 +197,7 @@ def test_a_disk_that_is_slow():
 
 
 def test_a_file_gets_all_lines_in_order():
-    """Also those that were still on their way when the daemon ended."""
+    """Lines that are still in memory at the end are written, too."""
     with open("/dev/shm/sluice-test-%d" % os.getpid(), "a+") as file:
         os.unlink(file.name)
         d = Logging("c", test_plugin("command"), file.fileno())
@@ -218,7 +218,7 @@ def test_a_file_gets_all_lines_in_order():
 
 
 def test_whoever_shares_the_file_overwrites_nothing():
-    """Such as the script that started it, with 2> instead of 2>>."""
+    """For example a script that has started it with 2> instead of 2>>."""
     path = "/dev/shm/sluice-test-%d" % os.getpid()
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     os.unlink(path)

@@ -1,4 +1,4 @@
-"""The log: a line for each connection, as text, JSON or for the journal."""
+"""The log as text, as JSON and for the journal, with a line per connection."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def test_text_line():
 
 
 def test_generation_in_the_line():
-    """The one whose service the connection ended with."""
+    """gen= is the generation that served the connection last."""
     with Daemon(listener("s", test_plugin("stamp"))) as d:
         d.listener("s")["options"] = {"greeting": "-2"}
         d.write_config()
@@ -98,7 +98,7 @@ def test_json():
         begun = False
         for line in d.lines:
             if not begun and not line.startswith("{"):
-                continue        # said before the config was known
+                continue        # from before the configuration was read
             begun = True
             found.append(json.loads(line))
         check(all("message" in entry for entry in found), found)
@@ -127,8 +127,8 @@ def test_journal():
         check(d.log_lines(r"^<3>.*sluice\.conf:1: "))
 
 
-def test_another_journal_is_none():
-    """JOURNAL_STREAM that is not our stderr means nothing."""
+def test_journal_stream_of_another_file():
+    """A JOURNAL_STREAM other than our stderr is ignored."""
     with Daemon(listener("echo", plugin("echo")),
                 env={"JOURNAL_STREAM": "1:1"}) as d:
         check(not d.log_lines("^<"))
@@ -155,7 +155,7 @@ def test_level():
         d.settings["log"] = {"level": "error"}
         d.listener("s")["options"] = {"greeting": "-2"}
         d.write_config()
-        d.signal(signal.SIGHUP)     # its verdict may be below the level
+        d.signal(signal.SIGHUP)     # its verdict may not be logged
         wait_until(lambda: ask() == "v1-2 1 x", "the reload")
         since = d.mark()
         ask()
@@ -171,7 +171,7 @@ def test_plugin_lines():
         s = d.connect()
         s.sendall(b"null")
         equal(receive_line(s), "done")
-        # One line each, whatever is in them.
+        # Each message is one line, whatever bytes it has.
         equal(len(d.log_lines("bad line with a ")), 1)
         check("\x1b" not in "\n".join(d.lines), "raw escapes in the log")
         check(not d.log_lines("^ ?newline"), "a plugin can forge lines")
@@ -188,7 +188,7 @@ def test_plugin_lines_about_a_connection():
 
 
 def test_log_that_nobody_reads():
-    """Lines are dropped and counted; nobody waits for the log."""
+    """Lines are dropped and counted; the daemon does not wait."""
     d = Daemon(listener("c", test_plugin("command")))
     d.log_pipe = 65536
     with d:
@@ -205,7 +205,7 @@ def test_log_that_nobody_reads():
 
 
 def test_flood_is_limited():
-    """Refused connections are a peer's to make; their lines are not."""
+    """A peer cannot fill the log with refused connections."""
     with Daemon(listener("echo", plugin("echo"),
                          limits={"connections": 1})) as d:
         kept = d.connect()

@@ -1,4 +1,4 @@
-"""A worker that breaks the rules of its channel is ended, and only that one."""
+"""A worker that breaks the rules of its channel is killed; no other is."""
 
 import signal
 import time
@@ -6,8 +6,8 @@ import time
 from sluice_test import (SLOW, Daemon, Failure, check, equal, listener, main,
                          receive_line, test_plugin, wait_until)
 
-# Types are those of daemon/ipc/msg.h: none, three that only the master may say,
-# answers that nobody asked for, and one that does not exist.
+# Types are those of daemon/ipc/msg.h: 0, three that only the master may send,
+# answers without a question, and one that does not exist.
 LIES = ["garbage", "half", "type 0", "type 1", "type 2", "type 5", "type 12",
         "type 13", "type 14", "type 99", "length", "endless", "level",
         "unfinished", "silence"]
@@ -35,7 +35,7 @@ def test_lies():
 
 
 def test_flood():
-    """It may say much, but not fill the log, nor keep the master from work."""
+    """A flood of messages does not fill the log or hold up the master."""
     with Daemon(listener("liar", test_plugin("liar")), workers=2) as d:
         since = d.mark()
         s = d.connect()
@@ -47,7 +47,7 @@ def test_flood():
 
 
 def test_bells():
-    """A bell with nothing behind it costs a look, and nothing else."""
+    """A bell without a message does no harm."""
     with Daemon(listener("liar", test_plugin("liar")), workers=2) as d:
         s = d.connect()
         equal(ask(s, "bells"), "ok")
@@ -55,8 +55,8 @@ def test_bells():
         equal(d.reload_ready(), 2)
 
 
-def test_floods_of_wishes():
-    """A hundred thousand times the same wish is hardly more than once."""
+def test_floods_of_requests():
+    """A hundred thousand requests to stop or reload do no harm."""
     for text in ("stop", "reload"):
         with Daemon(listener("liar", test_plugin("liar")), workers=2,
                     pairs=False) as d:
@@ -66,7 +66,7 @@ def test_floods_of_wishes():
             try:
                 equal(receive_line(s), "ok")
             except (OSError, Failure):
-                pass            # it may be killed for it
+                pass            # the worker may be killed for it
             for _ in range(10):
                 equal(ask(d.connect(), "nothing"), "ok", "during " + text)
             d.reload()
@@ -75,7 +75,7 @@ def test_floods_of_wishes():
 
 
 def test_babble():
-    """A thousand messages of anything, and the next worker is as good."""
+    """After a thousand random messages, the next worker serves as well."""
     with Daemon(listener("liar", test_plugin("liar")), workers=2,
                 pairs=False) as d:
         for what in ["babble %d" % i for i in range(1, 6)] + \
@@ -89,7 +89,7 @@ def test_babble():
 
 
 def test_deaf():
-    """One that never reads what it is told is told no more."""
+    """A worker that never reads its channel is replaced."""
     with Daemon(listener("liar", test_plugin("liar")), workers=2,
                 pairs=False) as d:
         since = d.mark()
@@ -105,7 +105,7 @@ def test_deaf():
 
 
 def test_silence_while_stopping():
-    """One that does not listen any more does not hold up the end."""
+    """A worker that does not read its channel does not hold up a stop."""
     with Daemon(listener("liar", test_plugin("liar")), workers=2,
                 drain_timeout="1s", pairs=False) as d:
         s = d.connect()

@@ -1,13 +1,13 @@
-"""Forty thousand timers of one service cost their number, not its square.
+"""The cost of forty thousand timers of a service is linear, not quadratic.
 
-What is measured is the work that the worker does, not how long it takes.
+The test measures the worker's CPU time, not the time that passes.
 """
 
 from sluice_test import (SLOW, Daemon, check, cpu_seconds, equal, listener,
                          main, receive_line, test_plugin)
 
 COUNT = 40000
-ENOUGH = 0.6 * SLOW     # seconds of work; by walking along them it is several
+ENOUGH = 0.6 * SLOW     # seconds of CPU; a linear search takes several
 
 
 def work(d, what):
@@ -23,7 +23,7 @@ def test_set_and_carried_over():
         s = d.connect()
 
         def set_them():
-            for _ in range(2):      # the second time they are there already
+            for _ in range(2):      # the second time they are set already
                 since = d.mark()
                 s.sendall(b"service-timers %d 3600000\n" % COUNT)
                 d.wait_trace("call service-timers", since=since)
@@ -37,14 +37,14 @@ def test_set_and_carried_over():
 
         work(d, set_them)
         work(d, reload)
-        # They are those of the new code now.
+        # They call the new code now.
         since = d.mark()
         s.sendall(b"service-timer 777 1\n")
         d.wait_trace("service-timer 777 2", 0, since)
 
 
 def test_all_at_once():
-    """Those that run out together leave room for connections in between."""
+    """Connections are served while timers run out all at once."""
     with Daemon(listener("c", test_plugin("command"),
                          options={"trace": True})) as d:
         s = d.connect()

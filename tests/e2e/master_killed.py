@@ -1,4 +1,4 @@
-"""Without the master the workers drain and leave; no orphan stays."""
+"""Without their master, workers drain and exit; no process is left."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def finish(d):
     d.check_log()
 
 
-def test_idle_workers_leave():
+def test_idle_workers_exit():
     with Daemon(listener("echo", plugin("echo")), workers=2,
                 drain_timeout="60s") as d:
         kill_master(d)
@@ -42,7 +42,7 @@ def test_connections_are_drained():
 
 
 def test_the_next_one_serves_meanwhile():
-    """The same ports, the same control socket: what drains keeps neither."""
+    """Draining workers do not keep ports or control socket in use."""
     address = free_address()
     with Daemon(listener("echo", plugin("echo"), listen=address), workers=2,
                 control="control.sock", drain_timeout="60s") as d:

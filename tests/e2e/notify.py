@@ -1,4 +1,4 @@
-"""What systemd is told, over NOTIFY_SOCKET."""
+"""What the daemon tells systemd over NOTIFY_SOCKET."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from sluice_test import (DEADLINE, SLOW, Daemon, check, equal, listener,
 
 
 class Notified(Daemon):
-    """A daemon with a NOTIFY_SOCKET to read."""
+    """A daemon whose NOTIFY_SOCKET the test reads."""
 
     def __init__(self, *listeners, abstract=False, **settings):
         super().__init__(*listeners, start=False, **settings)
@@ -45,7 +45,7 @@ def test_going_back():
         for _ in range(3):
             s = d.connect()
             s.sendall(b"x")
-            receive(s, 1)  # it serves: its death is this generation's
+            receive(s, 1)  # the worker has committed this generation
             s.close()
             pid = d.workers()[0]
             os.kill(pid, signal.SIGKILL)
@@ -90,7 +90,7 @@ def life(**settings):
         d.write("nonsense")
         d.reload_refused()
         d.next("RELOADING")
-        d.next("READY")             # the old one serves on
+        d.next("READY")             # the old generation goes on
         check("refused" in d.status and "keeping generation 2" in d.status,
               d.status)
 
@@ -145,7 +145,7 @@ def test_children_do_not_know_of_it():
 
 
 def fill(d):
-    """Nobody reads any more: the queue is as full as it gets."""
+    """Fill the queue of the notification socket."""
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     s.setblocking(False)
     try:
@@ -157,7 +157,7 @@ def fill(d):
 
 
 def test_ready_is_told_again():
-    """What a manager that is busy has not taken comes later."""
+    """A message that did not fit in the queue is sent later."""
     d = Notified(listener("echo", plugin("echo")))
     d.wants_start = False
     filler = fill(d)
@@ -166,13 +166,13 @@ def test_ready_is_told_again():
         d.wait_log("the service manager does not take .*; trying again")
         s = d.connect()
         s.sendall(b"x")
-        receive(s, 1)           # nobody has waited for it
+        receive(s, 1)           # the daemon serves meanwhile
         d.next("READY")
         check("generation 1" in d.status, d.status)
         filler.close()
 
 
-def test_what_waits_is_in_order():
+def test_late_messages_are_in_order():
     with Notified(listener("echo", plugin("echo"))) as d:
         d.next("READY")
         filler = fill(d)
@@ -182,7 +182,7 @@ def test_what_waits_is_in_order():
         d.reload_refused()
         d.signal(signal.SIGHUP)
         d.wait_log("reload refused", count=2)
-        d.connect()             # held open: it drains
+        d.connect()             # stays open, so that the daemon drains
         d.signal(signal.SIGTERM)
         d.wait_log("draining")
         d.told.clear()
@@ -207,7 +207,7 @@ def test_the_loop_says_that_it_is_alive():
     with d:
         for _ in range(4):
             d.next("WATCHDOG")
-        # Four in the time that it has, of which the first came at once.
+        # Four in each period; the first came at once.
         check(time.monotonic() - begun > 1.4, "too often")
 
 
@@ -217,15 +217,15 @@ def test_a_loop_that_stood_still_does_not():
     with d:
         d.next("READY")
         os.kill(d.pid, signal.SIGSTOP)
-        time.sleep(1.5)         # the fault itself
+        time.sleep(1.5)         # longer than the watchdog's period
         os.kill(d.pid, signal.SIGCONT)
         d.wait_log(r"the master's event loop was \d+ ms late; leaving out "
                    "one WATCHDOG=1")
         d.told.clear()
-        d.next("WATCHDOG")      # and goes on when it is on time again
+        d.next("WATCHDOG")      # it goes on when the loop is on time again
 
 
-def test_only_whom_the_manager_watches():
+def test_no_watchdog_for_another_pid():
     d = Notified(listener("echo", plugin("echo")))
     d.launcher = watched(4000, "1")
     with d:
@@ -236,8 +236,8 @@ def test_only_whom_the_manager_watches():
         equal([text for text in d.told if "WATCHDOG" in text], [])
 
 
-def test_limits_of_time_are_put_off():
-    """A drain is as long as it may be, whatever TimeoutStopSec says."""
+def test_time_limits_are_extended():
+    """A long drain extends the time limits of the service manager."""
     with Notified(listener("echo", plugin("echo")),
                   drain_timeout="60s") as d:
         d.next("READY")

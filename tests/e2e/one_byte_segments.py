@@ -1,4 +1,4 @@
-"""Input in segments of one byte is framed as any other."""
+"""Input in segments of one byte is framed like any other."""
 
 from sluice_test import (Daemon, equal, listener, main, plugin, receive,
                          receive_line, test_plugin)
@@ -9,7 +9,7 @@ def test_lines():
         s = d.connect()
         for number, text in enumerate((b"first line\n", b"\n", b"2\r\n")):
             for i in range(len(text)):
-                s.send(text[i:i + 1])  # TCP_NODELAY: a segment each
+                s.send(text[i:i + 1])  # one segment, by TCP_NODELAY
             equal(receive_line(s), "%d: %d" % (
                 number + 1, len(text.strip(b"\r\n"))))
 

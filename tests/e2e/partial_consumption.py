@@ -1,7 +1,7 @@
-"""What `data` leaves is presented again, in front of what follows.
+"""Input that `data` leaves unconsumed is presented again, before new input.
 
-When more arrives, after drain, and on resume; and what can never fit ends
-the connection, unless output is what blocks.
+It comes when more arrives, after drain, and on resume.  A frame that can never
+fit ends the connection, unless only blocked output holds it up.
 """
 
 import os
@@ -39,7 +39,7 @@ def test_many_frames_in_any_pieces():
         for step in (1, 3, 1000, 65536):
             s = d.connect()
             sent = frames[:4000] if step < 10 else frames
-            # Only whole frames come back, so send one that ends there.
+            # Only whole frames come back.
             at, end = 0, 0
             while end + 4 <= len(sent):
                 size = struct.unpack_from(">I", sent, end)[0]
@@ -100,7 +100,7 @@ def test_input_limit_callbacks():
         equal(events[-1][1], "6", "why of close")
 
 
-def test_output_that_blocks_is_no_input_limit():
+def test_blocked_output_does_not_count_as_input_limit():
     """Echo with a tiny read buffer and a peer that does not read."""
     data = os.urandom(1 << 20) * 16
     with Daemon(listener("echo", plugin("echo"),
@@ -135,13 +135,13 @@ def test_on_resume():
               ["open", "data", "timer", "data"])
         # "say later\nsay m" was kept, all of it.
         equal(events[3], "data 15")
-        # And half a command is still there.
+        # The half command is still kept.
         s.sendall(b"ore\n")
         d.wait_trace("data 9", 1)
 
 
 def test_nothing_is_presented_twice():
-    """All consumed: what comes next is only what is new."""
+    """After all was consumed, only new input is presented."""
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
         for i in range(20):

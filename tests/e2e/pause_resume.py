@@ -1,4 +1,4 @@
-"""sl_pause stops `data` and `end`; sl_resume brings what was kept."""
+"""sl_pause() stops `data` and `end`; sl_resume() brings what was kept."""
 
 import socket
 
@@ -76,7 +76,7 @@ def test_pause_in_open():
         equal(names(d), ["open"])
         s2.close()
         s.close()
-        # A paused connection need not notice that its peer left.
+        # A paused connection need not notice that its peer has closed.
         d.stop(close_clients=False)
     check("close" in names(d), names(d))
 

@@ -1,4 +1,4 @@
-"""At a terminal, plugin code cannot read what is typed, nor type itself."""
+"""At a terminal, plugin code cannot read what is typed, and cannot type."""
 
 import fcntl
 import os
@@ -17,10 +17,10 @@ TYPED = b"for the shell\n"
 
 
 class Terminal:
-    """A program at a terminal of its own, where somebody has typed ahead."""
+    """A program at a terminal of its own, where a user has typed ahead."""
 
     def __init__(self, *arguments):
-        # The other end we keep, as the shell does.
+        # We keep the other end, as the shell does.
         self.fd, self.slave = os.openpty()
         os.write(self.fd, TYPED)
         self.shown = b""
@@ -63,7 +63,7 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
     def unread(self):
-        """What a shell would read now."""
+        """What a shell would read from the terminal now."""
         flags = fcntl.fcntl(self.slave, fcntl.F_GETFL)
         fcntl.fcntl(self.slave, fcntl.F_SETFL, flags | os.O_NONBLOCK)
         found = b""
@@ -87,7 +87,7 @@ def read(path):
 def new_report():
     path = os.path.join(scratch(), "report-%d" % time.monotonic_ns())
     with open(path, "w"):
-        os.chmod(path, 0o666)       # whoever the plugin runs as
+        os.chmod(path, 0o666)       # for a plugin of any user
     return path
 
 
@@ -124,7 +124,7 @@ def serves(*arguments):
                 s.sendall(b"go\n")
                 equal(receive_line(s), "ok")
                 t.is_untouched(report)
-                # A child's log line is there all the same.
+                # Lines of a worker are shown as well.
                 os.kill(t.pid, signal.SIGTERM)
             t.wait_shown(rb"worker 1: .*closed why=")
             equal(t.wait_exit(), 0)
@@ -139,7 +139,7 @@ def test_watch():
 
 
 def test_control_c_drains():
-    """It is for the master alone: no worker dies of it."""
+    """Only the master gets SIGINT; no worker dies of it."""
     with Daemon(listener("x", test_plugin("terminal")), start=False,
                 drain_timeout="60s") as d:
         with Terminal("-c", d.config) as t:
@@ -157,7 +157,7 @@ def test_control_c_drains():
 
 
 def test_socket_of_a_remote_shell():
-    """It cannot be opened anew, and what comes there is not for plugins."""
+    """Plugins cannot read from a socket at standard input, either."""
     report = new_report()
     path = test_plugin("terminal", CONSTRUCTOR=True, REPORT=report)
     ours, theirs = socket.socketpair()
@@ -180,7 +180,7 @@ def test_socket_of_a_remote_shell():
 
 
 def test_lines_stay_whole():
-    """Those of the workers and those of the master, at one terminal."""
+    """Lines of workers and master do not mix at one terminal."""
     with Daemon(listener("x", test_plugin("command")), start=False,
                 workers=1) as d:
         with Terminal("-c", d.config, "-v") as t:
@@ -201,7 +201,7 @@ def test_lines_stay_whole():
 
 
 def test_files_continue_where_it_ended():
-    """What the shell, the command and its children write stays in order."""
+    """Output of shell, sluiced and children to one file stays in order."""
     path = test_plugin("terminal", CONSTRUCTOR=True)
     out = os.path.join(scratch(), "out")
     run_program(["sh", "-c", "{ echo first; %s --describe %s; echo last; } "

@@ -1,7 +1,7 @@
-"""A plugin that shuts down its standard error ends no log but its own.
+"""A plugin that shuts down its standard error does not end the daemon's log.
 
-Under systemd standard error is a socket to the journal, and one of the master
-and all its children.
+Under systemd, standard error is a socket to the journal, which the master and
+all its children share.
 """
 
 import os
@@ -63,7 +63,7 @@ def test_the_journal_goes_on():
         with socket.create_connection(("127.0.0.1", port)) as s:
             s.sendall(b"x")
             equal(receive_line(s), "done")
-        # With the level of the journal, also from a worker.
+        # Lines of a worker have the level for the journal as well.
         wait_shown(ours, shown, rb"^<6>worker 1: m: data came$")
         os.kill(pid, signal.SIGHUP)
         wait_shown(ours, shown, rb"^<6>master: reloading")

@@ -1,7 +1,7 @@
-"""What a worker shares with others it can read, and write only what is its own.
+"""A worker can read memory shared with others, and write only its own part.
 
-A plugin writes "has been in a callback for ever" wherever it can.  That must
-not have a healthy worker aborted, nor change what others count.
+The plugin writes "has been in a callback for ever" wherever it can.  A healthy
+worker must not be aborted for that, and the counts of others must not change.
 """
 
 import os
@@ -22,7 +22,7 @@ def client_of(d, pid):
 
 def counted(d, worker):
     counts = d.ask("status")["workers"][worker]["counts"]
-    del counts["bytes_out"]     # is counted a moment after it arrives
+    del counts["bytes_out"]     # counted only after the bytes arrive
     return counts
 
 
@@ -34,7 +34,7 @@ def scribble(d):
     clients[0].sendall(b"s")
     said = receive_line(clients[0])
     equal(counted(d, 2), before, "what another worker has counted")
-    clients[1].sendall(b"h")    # so that we know when the watchdog has looked
+    clients[1].sendall(b"h")    # hang: shows when the watchdog has looked
     d.wait_log(r"worker 2: callback data .* aborting it", since)
     d.wait_log(r"worker 2 \(pid \d+\) started", since)
     equal(d.log_lines(r"worker [13]: .* (aborting|running)", since), [],
@@ -42,10 +42,10 @@ def scribble(d):
     for s in (clients[0], clients[2]):
         s.sendall(b"p")
         check(int(receive_line(s)) in pids)
-    # One row and what it answers in are its own; those of the others, which it
-    # does not even see answer, and the head are not.
+    # It can write its row and its memory for answers, but not the head or
+    # the rows of others.
     equal(said, "2 of %d" % (WORKERS + 2), "what could be written")
-    # The new one's row is no more writable than those before.
+    # The row of a restarted worker is not writable, either.
     client_of(d, d.workers()[1])
     clients[0].sendall(b"s")
     equal(receive_line(clients[0]), said, "after a respawn")
@@ -60,7 +60,7 @@ def test_workers_of_another_user():
 
 
 def test_workers_of_the_same_user():
-    """Where the kernel would let it open the files anew, they are sealed."""
+    """The same user could open the files again, but they are sealed."""
     same = {"user": "root"} if os.geteuid() == 0 else {}
     with Daemon(listener("s", test_plugin("scribble")), workers=WORKERS,
                 control="control.sock", watchdog="500ms", pairs=False,

@@ -1,4 +1,4 @@
-"""What happens to a plugin's file without SIGHUP happens to nobody."""
+"""Changes to a plugin's file affect nothing until a reload."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def harmless(damage):
             equal(ask(s), "v1")
         for _ in range(10):
             equal(ask(d.connect()), "v1")
-        # A worker that dies now comes back with what was committed.
+        # A restarted worker has the committed code.
         since = d.mark()
         os.kill(d.workers()[0], signal.SIGKILL)
         d.wait_log(r"worker 1 \(pid \d+\) started", since)
@@ -89,7 +89,7 @@ def test_replaced_by_something_that_crashes():
 
 
 def test_overwritten_in_place_then_reloaded():
-    """In place, with SIGHUP: new code, though path and inode are the same."""
+    """With a reload, the new code is served although the inode is the same."""
     with daemon() as d:
         s = d.connect()
         equal(ask(s), "v1")

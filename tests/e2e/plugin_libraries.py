@@ -1,5 +1,5 @@
-"""A plugin with libraries of its own: they are found beside it, and belong to
-its image."""
+"""A plugin may have libraries of its own.  They are found beside it, and
+belong to its image."""
 
 import json
 import os
@@ -28,18 +28,18 @@ def test_in_another_directory_and_without_a_soname():
         plugin(d, library, flags=["-Wl,-rpath," + d.path("lib")])
         d.start()
         equal(ask(d.connect()), "a with one")
-        # By the name of its file.
+        # Needed by the name of its file.
         library = helper(d, "two", None, "more")
         compile_plugin(PLUGIN % ("b", "p", MANY), d.path("p.so"),
                        ["-Wl,-rpath,$ORIGIN/more", "-Wl,--no-as-needed"]
                        + by_name(library))
         d.reload_ready()
         equal(ask(d.connect()), "b with two")
-        # By the path of its file.
+        # Needed by the path of its file.
         plugin(d, library, "c", flags=[])
         d.reload_ready()
         equal(ask(d.connect()), "c with two")
-        # One without a soname is known by no name: the next is another.
+        # A library without a soname may be replaced by a different one.
         helper(d, "three", None, "more")
         d.reload_ready()
         equal(ask(d.connect()), "c with three")
@@ -73,7 +73,7 @@ def test_libraries_of_libraries():
         plugin(d, library)
         d.start()
         equal(ask(d.connect()), "a with deep")
-        # The image is another one when only the deepest has changed.
+        # Both libraries belong to the image.
         result = run_sluiced("--describe", d.path("p.so"), "--json")
         equal([one["name"] for one in json.loads(result.stdout)["libraries"]],
               ["libdeep.so.1", "libhelper.so.1"], "libraries")
@@ -105,8 +105,8 @@ def test_the_same_library_serves_the_next_version():
         equal(ask(s), "b with one")
 
 
-def test_one_that_is_gone_makes_room():
-    """SL_UNLOADABLE, and no listener: the name is free again."""
+def test_an_unloaded_library_frees_its_name():
+    """With SL_UNLOADABLE and no listener left, the soname is free again."""
     with daemon() as d:
         d.listeners.append(listener("q", "./q.so"))
         d.write_config()
@@ -132,7 +132,7 @@ def test_one_that_is_gone_makes_room():
 
 
 def test_callbacks_and_tables_may_lie_in_a_library():
-    """Its bytes belong to the image."""
+    """Addresses in a library count as addresses in the plugin."""
     source = """
 #include <sluice.h>
 %s ssize_t frame_data(struct sl_conn *c, const void *buf, size_t len);
@@ -169,7 +169,7 @@ def test_watch():
         check(d.log_lines("libhelper.so.1 changed", since), "the reason")
         helper(d, "one")
         d.wait_log(r"generation \d+ ready", since)
-        # One that is missing is waited for.
+        # A missing library is waited for.
         os.unlink(library)
         since = d.mark()
         plugin(d, helper(d, "three", "libhelper.so.3"), "b")
@@ -186,7 +186,7 @@ def test_watch():
         equal(ask(d.connect()), "c with three")
 
 
-def test_it_is_told():
+def test_libraries_are_reported():
     with daemon() as d:
         os.mkdir(d.path("copies"))
         d.settings["plugin_copies"] = d.path("copies")
@@ -206,7 +206,7 @@ def test_it_is_told():
               copies)
 
 
-def test_a_crash_in_it_is_named():
+def test_a_crash_in_a_library_is_named():
     with daemon() as d:
         library = helper(d, "one", more="""
 __attribute__((noinline)) static void

@@ -1,5 +1,5 @@
-"""A plugin with libraries of its own is refused when a library is missing, may
-not be trusted, or would be mistaken for another."""
+"""A plugin with libraries of its own is refused when a library is missing,
+cannot be trusted, or could be mistaken for another one."""
 
 import os
 import re
@@ -23,11 +23,11 @@ def test_another_one_of_the_same_name_is_refused():
             ways_out(d.reload_refused(), library)
             equal(ask(s), "a with one")
             equal(ask(d.connect()), "a with one")
-            # Neither does a new plugin get the old one.
+            # A new plugin does not get the old library, either.
             plugin(d, library, "b", kind=kind)
             ways_out(d.reload_refused(), library)
             equal(ask(d.connect()), "a with one")
-            # What is committed is served, not what lies on disk.
+            # A new worker serves what was committed, not what is on disk.
             kill_worker(d)
             equal(ask(d.connect()), "a with one")
             os.unlink(library)
@@ -36,7 +36,7 @@ def test_another_one_of_the_same_name_is_refused():
 
 
 def test_two_plugins():
-    """They share what is the same, and may not differ under one name."""
+    """Two plugins share a library, but not two libraries under one name."""
     with Daemon(listener("p", "./p.so"), listener("q", "./q.so"), workers=1,
                 start=False) as d:
         library = helper(d, "one")
@@ -51,10 +51,10 @@ def test_two_plugins():
         said = d.reload_refused()
         check(library in said and other in said and "statically" in said,
               said)
-        # Nor may a plugin be taken for a library.
+        # A plugin may not have the soname of a library.
         plugin(d, library, "b", [ORIGIN, "-Wl,-soname,libhelper.so.1"], "q")
         check("libhelper.so.1" in d.reload_refused())
-        # Nor for one without a soname, whoever would come first.
+        # Nor the file name of one without a soname, in either order.
         nameless = helper(d, "three", None, "more")
         for name, other in ("pq", "qp"):
             compile_plugin(PLUGIN % ("b", name, MANY), d.path(name + ".so"),
@@ -81,7 +81,7 @@ def test_names_of_the_system():
         plugin(d, helper(d, "one"), "b", [ORIGIN, "-Wl,-soname,libm.so.6"])
         said = d.reload_refused()
         check("calls itself libm.so.6" in said, said)
-        # A directory of the system is one, wherever it is named.
+        # A library in a system directory counts as the system's.
         compile_plugin(PLUGIN % ("c", "p", MANY) + HELPER % ("", "x"),
                        d.path("p.so"), ["-Wl,--no-as-needed", "-lm",
                                         "-Wl,-rpath,/usr/lib:/lib"
@@ -117,18 +117,18 @@ def test_what_is_missing_is_named_at_its_line():
 def test_strange_libraries():
     with daemon() as d:
         library = begin(d)
-        # One that has another name than it is asked for by.
+        # A library with another soname than it is needed by.
         helper(d, "two", "libother.so.1")
         os.rename(d.path("libother.so.1"), library)
         said = d.reload_refused()
         check("is needed as libhelper.so.1, but calls itself libother.so.1"
               in said, said)
-        # One that is damaged.
+        # A damaged library.
         with open(library, "r+b") as file:
             file.truncate(2000)
         said = d.reload_refused()
         check("libhelper.so.1" in said, said)
-        # Two that need each other.
+        # Two libraries that need each other.
         helper(d, "one")
         shutil.copy(library, d.path("libloop.so.1"))
         loop = helper(d, "one", "libloop.so.1", flags=[
@@ -136,12 +136,12 @@ def test_strange_libraries():
         helper(d, "one", flags=[ORIGIN, "-Wl,--no-as-needed", loop])
         said = d.reload_refused()
         check("which needs it in turn" in said, said)
-        # One that crashes in its constructor.
+        # A library that crashes in its constructor.
         helper(d, "one", more="__attribute__((constructor)) static void "
                "begin(void) { __builtin_trap(); }")
         said = d.reload_refused()
         check("while loading" in said, said)
-        # One that takes its own function from sluiced's libraries.
+        # A library that would get sluiced's function instead of its own.
         helper(d, "one", "libhelper.so.3", more="""
 __attribute__((visibility("default"))) const char *event_base_get_method(void);
 __attribute__((visibility("default"))) const char *user(void);
@@ -156,7 +156,7 @@ const char *user(void) { return event_base_get_method(); }
 
 
 def test_what_a_library_defines_is_not_taken_from_elsewhere():
-    """The loader looks into sluiced and its libraries first."""
+    """The loader searches sluiced and its libraries first."""
     taken = "event_base_get_method"
 
     def uses(d):
@@ -181,7 +181,7 @@ def test_what_a_library_defines_is_not_taken_from_elsewhere():
         check(re.search(r'p\.so: uses "%s" of libevent\S+, which comes before '
                         r"that of its library libown\.so\.1; rename" % taken,
                         said), said)
-        # A library of a library as well.
+        # The same for a library of a library.
         plugin(d, between, "b")
         said = d.reload_refused()
         check(re.search(r'libhelper\.so\.1: uses "%s" of libevent\S+, which '
@@ -190,7 +190,7 @@ def test_what_a_library_defines_is_not_taken_from_elsewhere():
         equal(ask(d.connect()), "a with one")
 
 
-def test_who_may_write_to_it():
+def test_a_library_that_everybody_can_write_is_refused():
     need_root()
     with daemon() as d:
         library = begin(d)

@@ -1,4 +1,4 @@
-"""Plugins built with the header of any released version load and serve."""
+"""Plugins built with the header of any released version can be loaded."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
-"""sl_close with input unread does not destroy the output on its way.
+"""After sl_close() with unread input, the peer still gets all the output.
 
-A plain close() would answer the unread bytes with a RST, and the peer's
-kernel would throw away what it has not read yet.
+A plain close(2) would answer the unread bytes with a reset, and the peer's
+kernel would drop what the peer has not read yet.
 """
 
 import threading
@@ -17,8 +17,8 @@ def test_client_that_talks_and_reads_late():
                          limits={"write_buffer": "4MiB"})) as d:
         s = d.connect(receive_buffer=65536)
         s.sendall(b"write %d\nclose\n" % SIZE)
-        s.sendall(b"n" * (4 << 20))     # nobody wants it
-        got = receive_all(s)            # an exception if there is a RST
+        s.sendall(b"n" * (4 << 20))     # never read
+        got = receive_all(s)            # raises at a reset
         check(got == pattern(SIZE), "got", len(got), "bytes")
         d.wait_trace("close 2", 1)
 
@@ -59,7 +59,7 @@ def test_no_data_after_close():
 
 
 def test_error_of_a_sample():
-    """lines refuses what is too long, and its sentence arrives."""
+    """The plugin `lines` refuses a long line, and its message arrives."""
     with Daemon(listener("lines", plugin("lines"))) as d:
         for _ in range(20):
             s = d.connect()

@@ -1,4 +1,4 @@
-"""Started as root: who each process is, and what it can still do."""
+"""Started as root: the user of each process, and its remaining privileges."""
 
 import grp
 import os
@@ -36,7 +36,7 @@ def is_dumpable(pid):
 
 
 def unprivileged(pid, uid, gid):
-    # The last thing it gives up; until it does, it is on its way there.
+    # Being dumpable is the last thing that it gives up.
     wait_until(lambda: status(pid)["NoNewPrivs"].strip() == "1"
                and not is_dumpable(pid), "%d to give up its rights" % pid)
     facts = status(pid)
@@ -66,14 +66,13 @@ def test_named_user_and_group():
     with Daemon(listener("echo", plugin("echo")), user="daemon",
                 group="games") as d:
         unprivileged(d.workers()[0], user.pw_uid, group.gr_gid)
-        # One that is started again is nobody else.
+        # A restarted worker has the same user.
         os.kill(d.workers()[0], 9)
         d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
         unprivileged(d.workers()[0], user.pw_uid, group.gr_gid)
 
 
-# Tells what it can do, and what it knows, while it is loaded and when a line
-# comes.
+# Reports its status and environment, while it is loaded and for each line.
 TELL = r"""
 #include <stdio.h>
 #include <string.h>
@@ -134,7 +133,7 @@ def split(lines, by):
 
 
 def told(path):
-    """What the plugin could do, its environment, and what the kernel kept of that."""
+    """The plugin's status, its environment, and that shown by the kernel."""
     def whole():
         with open(path) as file:
             text = file.read()
@@ -154,7 +153,7 @@ def powerless(facts, bounds):
 
 
 def telling(d):
-    """A plugin, and where it writes to, whoever it is."""
+    """Build the plugin.  Returns its path and that of its reports."""
     report = d.path("report")
     for suffix in (".loaded", ".called"):
         with open(report + suffix, "w"):
@@ -163,14 +162,14 @@ def telling(d):
 
 
 def as_nobody(*capabilities):
-    """How a service manager starts a plain user with ambient capabilities."""
+    """A launcher for an ordinary user with ambient capabilities."""
     names = ",".join("+" + name for name in capabilities)
     return [need("setpriv"), "--reuid", "65534", "--regid", "65534",
             "--clear-groups", "--inh-caps", names, "--ambient-caps", names]
 
 
 def test_ambient_capabilities():
-    """The master may need them; plugin code gets none, whoever runs it."""
+    """The master may have ambient capabilities; plugin code gets none."""
     need_root()
     with Daemon(start=False) as d:
         path, report = telling(d)
@@ -183,14 +182,14 @@ def test_ambient_capabilities():
         powerless(told(report + ".loaded")[0], False)
         d.start()
         check(int(status(d.pid)["CapAmb"], 16) != 0, "the master has none")
-        s = d.connect()         # at a port for which it took one
+        s = d.connect()         # at a port that needs one
         s.sendall(b"x")
         equal(receive(s, 1), b"x")
         powerless(told(report + ".called")[0], False)
 
 
 def test_workers_that_stay_root():
-    """Even they have no capability left."""
+    """Workers with user root have no capability, either."""
     need_root()
     with Daemon(start=False, user="root", group="root") as d:
         path, report = telling(d)
@@ -215,7 +214,7 @@ SECRET = {"CREDENTIALS_DIRECTORY": "/run/credentials", "SECRET": "password",
 
 
 def test_environment():
-    """A short list goes along, and nothing else, not even for a moment."""
+    """Workers get a short list of variables, and never had any other."""
     with Daemon(start=False) as d:
         path, report = telling(d)
         wanted = dict(KEPT)
@@ -240,7 +239,7 @@ def test_environment():
 
 
 def test_probe():
-    """Its code is somebody's plugin, so it is as unprivileged."""
+    """The probe runs plugin code, so it is as unprivileged as a worker."""
     need_root()
     with Daemon(listener("echo", plugin("echo"))) as d:
         d.listeners.append(listener("hang", test_plugin("hang")))
@@ -265,7 +264,7 @@ def test_titles():
 
 
 def test_descriptors_of_a_worker():
-    """Nothing of the master's: standard ones, the channel, what it serves."""
+    """A worker inherits no descriptors that it does not need."""
     need_root()
     with Daemon(listener("echo", plugin("echo"))) as d:
         worker = d.workers()[0]

@@ -1,4 +1,4 @@
-"""A generation whose workers crash three times while it is new is taken back."""
+"""A new generation whose workers crash three times is rolled back."""
 
 import os
 import signal

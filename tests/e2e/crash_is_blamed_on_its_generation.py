@@ -1,5 +1,5 @@
-"""A worker's death is laid at the door of the code that ran, and what was
-called off has no part in what comes after it."""
+"""A crash counts against the generation whose code ran, and a refused reload
+does not affect the next one."""
 
 from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
                          receive, test_plugin)
@@ -16,9 +16,9 @@ def answers(d, name):
     equal(receive(s, 1), b"x")
 
 
-def test_what_was_called_off_is_forgotten():
-    """Its late workers hold up the next reload, but do not spoil it, and
-    their end is no crash of what they serve."""
+def test_a_refused_reload_does_not_affect_the_next():
+    """Workers that were late for it delay the next reload, but do not make it
+    fail, and their end is not a crash of the code that they serve."""
     names = ("a", "b", "c")
     with Daemon(*[room("never", name=name) for name in names], workers=3,
                 watchdog=0, pairs=False) as d:
@@ -41,7 +41,7 @@ def test_what_was_called_off_is_forgotten():
             answers(d, name)
 
 
-def test_stuck_before_it_heard_of_the_reload():
+def test_a_worker_stuck_before_a_reload_has_crashed_in_old_code():
     with Daemon(room("data"), control="control.sock", watchdog="1s",
                 pairs=False) as d:
         s = d.connect()
