@@ -1,7 +1,7 @@
 /*
- * crash.c: the handlers, and the report that they write.  Everything may be
- * broken when they run: they use a stack of their own, call almost nothing,
- * and publish each line as soon as it is whole.
+ * crash.c: the signal handlers, and the report that they write.  When they run,
+ * anything in the process may be broken.  So they use a stack of their own,
+ * call as little as possible, and publish each line as soon as it is complete.
  */
 
 #include "worker/crash.h"
@@ -25,10 +25,10 @@
 #include "worker/plugin.h"
 #include "worker/service.h"
 
-#define STACK_SIZE (256u << 10) /* the unwinder's wants are not documented */
+#define STACK_SIZE (256u << 10) /* what the unwinder needs is undocumented */
 #define STACK_GUARD (64u << 10)
-#define LOG_MS 100 /* for lines that are on their way to a file or a pipe */
-#define REPORT_S 1 /* for a report that hangs, in a lock or in a broken stack */
+#define LOG_MS 100 /* time for log lines to reach their file or pipe */
+#define REPORT_S 1 /* then a report that hangs in a lock or a stack is ended */
 
 struct fault {
 	int number;
@@ -104,7 +104,7 @@ put_signal(int number, const siginfo_t *info)
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (faults[i].number == number)
 			put(faults[i].name);
-	if (info->si_code <= 0) { /* somebody sent it, maybe we ourselves */
+	if (info->si_code <= 0) { /* sent by a process, perhaps this one */
 		if (info->si_pid == master_pid) {
 			put(" from the master");
 		} else if (info->si_pid != getpid()) {
@@ -203,7 +203,7 @@ program_counter(const void *context)
 #endif
 }
 
-/* Without it a report that hangs would leave a worker that hangs. */
+/* End the worker if the report hangs; else the worker would hang as well. */
 static void
 set_alarm(void)
 {
@@ -236,12 +236,15 @@ write_report(int number, const siginfo_t *info, const void *context)
 }
 
 /*
- * The handler is set to the default before it runs: what fails here, ends it.
+ * The kernel resets the handler to the default before this runs, so a fault in
+ * here ends the process.
  */
 static void
 on_fault(int number, siginfo_t *info, void *context)
 {
-	/* What a plugin forked shares the board, but is not the worker. */
+	/*
+	 * A child that a plugin forked shares the board, but must not use it.
+	 */
 	if (getpid() != own_pid) {
 		raise(number);
 		return;
@@ -252,12 +255,12 @@ on_fault(int number, siginfo_t *info, void *context)
 		write_report(number, info, context);
 		atomic_store_explicit(&row->report_whole, 1,
 		    memory_order_release);
-		log_settle(LOG_MS); /* what the plugin said last */
+		log_settle(LOG_MS); /* the last log lines of the plugin */
 	} else if (reporter != gettid()) {
 		for (;;)
-			pause(); /* until the other thread is through */
+			pause(); /* the reporting thread ends the process */
 	}
-	/* Blocked until we return; then it does what it does by default. */
+	/* Blocked until we return; then its default action ends the process. */
 	raise(number);
 }
 

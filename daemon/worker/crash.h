@@ -1,7 +1,7 @@
 /*
- * crash.h: the last words of a worker.  When it dies by a fault, or is
- * aborted, it leaves on its row of the board what ran, for whom, and a
- * backtrace; then it dies by that very signal.
+ * crash.h: the crash report of a worker.  A worker that dies by a fault, or is
+ * aborted, leaves on its row of the board which callback was running, for which
+ * connection, and a backtrace.  Then it dies by that same signal.
  */
 
 #ifndef SLUICE_CRASH_H
@@ -11,7 +11,8 @@ struct board_row;
 
 /*
  * Handle SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT and SIGSYS, on a stack of
- * their own.  row and master are borrowed for ever.  0, or -1 with errno.
+ * their own.  row is borrowed until the process ends.  Returns 0, or -1 with
+ * errno.
  */
 int crash_init(struct board_row *row, int master_pid);
 

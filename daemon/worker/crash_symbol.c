@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SECTIONS_MAX 4096 /* a file that has more has something to hide */
+#define SECTIONS_MAX 4096 /* no honest file has more */
 #define SYMBOLS_AT_ONCE 128
 
 static bool
@@ -24,7 +24,7 @@ read_section(int fd, const ElfW(Ehdr) *header, unsigned int index,
 	    ret, sizeof(*ret));
 }
 
-/* Debuggers read .symtab; .dynsym is left when that was stripped. */
+/* Find .symtab, which debuggers read, or .dynsym if .symtab was stripped. */
 static bool
 find_table(int fd, const ElfW(Ehdr) *header, ElfW(Shdr) *ret)
 {

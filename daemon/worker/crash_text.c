@@ -79,7 +79,7 @@ group(const uint8_t *bytes, unsigned int i)
 	return (unsigned int)bytes[2 * i] << 8 | bytes[2 * i + 1];
 }
 
-/* The first of the longest runs of zeros, of at least two: it is left out. */
+/* The run of zeros to shorten: the first of the longest, of at least two. */
 static unsigned int
 longest_run(const uint8_t *bytes, unsigned int *ret_length)
 {

@@ -1,6 +1,6 @@
 /*
- * crash_text.h: text that is made in a signal handler: nothing here calls the
- * C library.  What does not fit is cut off.
+ * crash_text.h: text made in a signal handler.  Nothing here calls the C
+ * library.  Text that does not fit is cut off.
  */
 
 #ifndef SLUICE_CRASH_TEXT_H
@@ -21,7 +21,7 @@ void crash_put_number(struct crash_text *to, uint64_t number);
 void crash_put_hex(struct crash_text *to, uint64_t number); /* with 0x */
 /* The first `count` bytes, two digits each. */
 void crash_put_bytes(struct crash_text *to, const uint8_t *bytes, size_t count);
-/* As sockaddr_text(); unix peers as unnamed ones. */
+/* As sockaddr_text(); a unix peer is always shown as unnamed. */
 void crash_put_peer(struct crash_text *to, const struct sockaddr *peer);
 
 #endif

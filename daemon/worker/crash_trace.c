@@ -1,7 +1,8 @@
 /*
  * crash_trace.c: the backtrace of a crash report.  backtrace(3) and dladdr(3)
- * are not on the list of what a handler may call; here they take no lock that
- * the crash could hold, but for the loader's own, and crash.c has an alarm.
+ * are not on the list of functions that a signal handler may call.  Here, the
+ * only lock they take that the crashed code could hold is the loader's; for
+ * that case crash.c sets an alarm.
  */
 
 #include "worker/crash_trace.h"
@@ -16,8 +17,8 @@
 #include "worker/crash_text.h"
 #include "worker/plugin.h"
 
-#define FRAMES_MAX 48	 /* so many lines fit into a report */
-#define HANDLER_FRAMES 2 /* ours, when nothing tells where it crashed */
+#define FRAMES_MAX 48	 /* as many lines as fit in a report */
+#define HANDLER_FRAMES 2 /* ours; skipped if the crash is not in the trace */
 
 static const void *own_base; /* of sluiced itself */
 
@@ -33,7 +34,7 @@ crash_trace_init(void)
 		own_base = info.dli_fbase;
 }
 
-/* What was loaded from a memfd of ours; fd -1: it was not. */
+/* A plugin or library that was loaded from our memfd; fd -1: it was not. */
 struct module {
 	const char *name;
 	const uint8_t *hash;
@@ -76,14 +77,15 @@ put_module(struct crash_text *to, const Dl_info *info,
 		crash_put_bytes(to, module->hash, 4);
 		crash_put(to, ")");
 	} else if (info->dli_fbase == own_base) {
-		crash_put(to, "sluiced"); /* the loader knows our title */
+		/* For the loader, our name is the title of the process. */
+		crash_put(to, "sluiced");
 	} else {
 		slash = strrchr(info->dli_fname, '/');
 		crash_put(to, slash != NULL ? slash + 1 : info->dli_fname);
 	}
 }
 
-/* In the full table of symbols, where we have the file. */
+/* Look in the full symbol table, if we have the file. */
 static bool
 find_name(const Dl_info *info, const struct module *module, int own_fd,
     uintptr_t pc, char name[SYMBOL_NAME_MAX], uint64_t *ret_start)
@@ -108,8 +110,8 @@ put_frame(struct crash_text *to, uintptr_t pc, bool returned_to, int own_fd)
 	Dl_info info;
 
 	/*
-	 * A return address may lie behind the end of a function that called
-	 * exit().
+	 * If the call was the last instruction, as a call of exit() may be, the
+	 * return address is past the end of the function.
 	 */
 	if (dladdr((void *)(pc - returned_to), &info) == 0) {
 		crash_put_hex(to, pc);
@@ -139,7 +141,7 @@ put_same(struct crash_text *to, int *count)
 	if (*count > 0) {
 		crash_put(to, "and ");
 		crash_put_number(to, (uint64_t)*count);
-		crash_put(to, " more of it\n");
+		crash_put(to, " more of the same\n");
 	}
 	*count = 0;
 }
@@ -157,7 +159,7 @@ crash_put_trace(struct crash_text *to, uintptr_t pc, void (*on_line)(void))
 		first = count > HANDLER_FRAMES ? HANDLER_FRAMES : 0;
 	own_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	for (int i = first; i < count; i++) {
-		/* Of a recursion one will do. */
+		/* One line is enough for a recursion. */
 		if (i > first && frame[i] == frame[i - 1]) {
 			same++;
 			continue;
@@ -166,7 +168,7 @@ crash_put_trace(struct crash_text *to, uintptr_t pc, void (*on_line)(void))
 		crash_put(to, "#");
 		crash_put_number(to, (uint64_t)(i - first));
 		crash_put(to, " ");
-		/* A frame that was left by a call or by the signal itself. */
+		/* All frames but the crashed one hold return addresses. */
 		put_frame(to, (uintptr_t)frame[i], (uintptr_t)frame[i] != pc,
 		    own_fd);
 		crash_put(to, "\n");

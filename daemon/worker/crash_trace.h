@@ -7,12 +7,12 @@
 
 struct crash_text;
 
-/* Load what a backtrace needs, while loading is still possible. */
+/* Load the unwinder now, because a signal handler cannot load it. */
 void crash_trace_init(void);
 
 /*
- * A line for each frame, from the one at `pc` (0: from the caller) outwards;
- * on_line is called after each.
+ * Write a line for each frame, from the one at `pc` (0: from the caller)
+ * outwards.  on_line is called after each line.
  */
 void crash_put_trace(struct crash_text *to, uintptr_t pc,
     void (*on_line)(void));
