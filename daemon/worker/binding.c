@@ -1,5 +1,6 @@
 /*
- * binding.c: compares what the loader has put in place with the image itself.
+ * binding.c: compares the addresses that the loader has written with the
+ * definitions in the image.
  */
 
 #include "worker/binding.h"
@@ -46,12 +47,12 @@ is_entry(unsigned int type)
 #elif defined(__riscv) && __riscv_xlen == 64
 	return type == R_RISCV_JUMP_SLOT;
 #else
-	(void)type; /* not known here: nothing is proved */
+	(void)type; /* unknown machine: nothing is checked */
 	return false;
 #endif
 }
 
-/* Or in a pointer of the program? */
+/* Does it leave the address of a symbol in a pointer of the program? */
 static bool
 is_pointer(unsigned int type)
 {
@@ -67,7 +68,7 @@ is_pointer(unsigned int type)
 #endif
 }
 
-/* Can no constructor have changed it? */
+/* Is it read-only after relocation, so that no constructor can change it? */
 static bool
 is_constant(const struct image_map *map, uint64_t address)
 {
@@ -83,8 +84,9 @@ is_constant(const struct image_map *map, uint64_t address)
 }
 
 /*
- * Only what is meant to be one of a kind: a weak symbol may be replaced, and
- * the weak ones of C++ are the same wherever they are.
+ * Does the image define this symbol and need its own definition?  A weak symbol
+ * may be replaced; C++ defines the same weak symbol in every image that uses
+ * it.
  */
 static bool
 is_own(const ElfW(Sym) *symbol)
@@ -97,8 +99,10 @@ is_own(const ElfW(Sym) *symbol)
 }
 
 /*
- * Does a plugin's library define what this one asks for, and comes too late?
- * A handle leads to an image and what it needs, past all that comes first.
+ * If the image needs a symbol that one of its plugin's own libraries defines,
+ * but got one that the loader found earlier: returns that library, else NULL.
+ * dlsym() with the image's handle looks only in the image and in what it needs,
+ * not in what comes first in the loader's order.
  */
 static const struct library *
 find_passed_over(const struct binding *binding, const ElfW(Sym) *symbol,
@@ -130,8 +134,8 @@ taken(const struct binding *binding, const struct library *passed_over,
 }
 
 /*
- * What the loader wrote.  Where the plugin is built with a sanitizer, the place
- * may belong to what that keeps around a variable.
+ * The address that the loader wrote.  If the plugin is built with a sanitizer,
+ * the slot may be in the forbidden zone around a variable.
  */
 static ElfW(Addr) __attribute__((noinline, no_sanitize("address", "undefined")))
 read_slot(ElfW(Addr) slot)
@@ -139,7 +143,7 @@ read_slot(ElfW(Addr) slot)
 	return *(const ElfW(Addr) *)slot;
 }
 
-/* Is it bound to what it should be? */
+/* Is the symbol bound to an address that is allowed?  Returns 0, or -1. */
 static int
 check_bound(const struct binding *binding, const ElfW(Sym) *symbol,
     bool constant, const void *bound)
@@ -152,7 +156,11 @@ check_bound(const struct binding *binding, const ElfW(Sym) *symbol,
 	    (name = elf_file_string(&binding->elf, symbol->st_name)) == NULL)
 		return 0;
 	passed_over = find_passed_over(binding, symbol, name, bound);
-	/* What a constructor has put there is its own business. */
+	/*
+	 * A constructor may store what it likes in a pointer.  Blame the loader
+	 * only if no constructor can have written it, or if the loader would
+	 * have chosen the same address.
+	 */
 	if ((passed_over != NULL || is_own(symbol)) &&
 	    (constant || bound == dlsym(RTLD_DEFAULT, name)))
 		result = taken(binding, passed_over, name, bound);

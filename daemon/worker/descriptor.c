@@ -1,4 +1,4 @@
-/* descriptor.c: proves a descriptor, pointer by pointer, before it is used. */
+/* descriptor.c: checks a descriptor, pointer by pointer, before it is used. */
 
 #include "worker/descriptor.h"
 
@@ -39,7 +39,7 @@ const struct callback_member handler_callbacks[] = {
 	{ NULL, 0 },
 };
 
-/* What is proved, of which plugin, and where a refusal goes. */
+/* The plugin that is checked, and where the reason for a refusal goes. */
 struct proof {
 	const struct plugin *plugin;
 	const char *path;
@@ -68,7 +68,7 @@ not_its_own(const struct proof *proof, const char *what, const void *at)
 
 	if (plugin_room(proof->plugin, at, 0) > 0)
 		return error_set(proof->err,
-		    "%s: %s does not lie where it could be used in the plugin",
+		    "%s: %s is in the plugin's memory, but cannot be used there",
 		    proof->path, what);
 	return error_set(proof->err,
 	    "%s: %s lies in %s, not in the plugin; make it static, or compile "
@@ -76,7 +76,7 @@ not_its_own(const struct proof *proof, const char *what, const void *at)
 	    proof->path, what, image_map_place(at, place));
 }
 
-/* A struct of `size` bytes that can be read. */
+/* Is there a struct of `size` bytes that can be read? */
 static int
 check_data(const struct proof *proof, const char *what, const void *at,
     size_t size, size_t alignment)
@@ -84,12 +84,12 @@ check_data(const struct proof *proof, const char *what, const void *at,
 	if (plugin_room(proof->plugin, at, PF_R) < size)
 		return not_its_own(proof, what, at);
 	if ((uintptr_t)at % alignment != 0)
-		return error_set(proof->err, "%s: %s lies at an odd address",
-		    proof->path, what);
+		return error_set(proof->err,
+		    "%s: %s is at a misaligned address", proof->path, what);
 	return 0;
 }
 
-/* A string, with its end; NULL is fine. */
+/* Is there a string, with its end?  NULL is fine. */
 static int
 check_string(const struct proof *proof, const char *what, const char *string)
 {
@@ -106,8 +106,8 @@ check_string(const struct proof *proof, const char *what, const char *string)
 }
 
 /*
- * The functions of our copy of a struct.  A call of the daemon is as good as
- * its own: `data` may well be sl_write().
+ * Check the functions in our copy of a struct.  A function of the daemon's API
+ * is as good as the plugin's own: `data` may be sl_write().
  */
 static int
 check_functions(const struct proof *proof, const char *whose, const void *of,
@@ -171,7 +171,7 @@ check_options(const struct proof *proof, const struct sl_option *table)
 	    "%s: its option table does not end with an empty row", proof->path);
 }
 
-/* Copy a struct that begins with its size as far as both sides know it. */
+/* Copy a struct that begins with its size, up to the smaller of both sizes. */
 static int
 take_handlers(const struct proof *proof, struct sl_handlers *to,
     const struct sl_handlers *from, const char *which)

@@ -1,4 +1,4 @@
-/* image_map.c: segments of what is loaded, and whose an address is. */
+/* image_map.c: the segments of a loaded image, and what contains an address. */
 
 #include "worker/image_map.h"
 
@@ -61,7 +61,7 @@ image_map_room(const struct image_map *map, const void *at, ElfW(Word) flags)
 const void *
 image_map_begin(const struct image_map *map)
 {
-	/* The loader wants them in ascending order. */
+	/* ELF has them in ascending order. */
 	for (unsigned int i = 0; i < map->count; i++)
 		if (map->segments[i].p_type == PT_LOAD)
 			return (

@@ -17,20 +17,20 @@ struct image_map {
 	unsigned int count;
 };
 
-/* Of what dlopen() returned.  0, or -1: it is not there. */
+/* The map of what dlopen() returned.  Returns 0, or -1: it is not loaded. */
 int image_map_find(void *handle, struct image_map *ret);
 
 /*
- * How many bytes there are from `at` to the end of its segment, which has to
- * have all of flags (PF_R, PF_X).  0: it lies in none.
+ * How many bytes there are from `at` to the end of its segment.  0: no segment
+ * of the image that has all of flags (PF_R, PF_X) contains `at`.
  */
 size_t image_map_room(const struct image_map *map, const void *at,
     ElfW(Word) flags);
 
-/* Its first byte. */
+/* The first byte of the image. */
 const void *image_map_begin(const struct image_map *map);
 
-/* One of the sl_* functions that the daemon itself exports? */
+/* Is it one of the sl_* functions that the daemon itself exports? */
 bool image_map_is_call(const void *at);
 
 /* For people: "libm.so.6", "sluiced itself", "memory of no file". */

@@ -103,7 +103,7 @@ def test_functions_of_others():
              r'its server handler "data" lies in memory of no file')
         bent(r, "m->start = (void *)7;", r'callback "start" lies in memory of no file')
         bent(r, "m->start = (void *)table;",
-             r'"start" does not lie where it could be used')
+             r"\"start\" is in the plugin's memory, but cannot be used")
         r.ready_again()
 
 
@@ -122,7 +122,7 @@ def test_data_of_others():
             bent(r, 'table[0].%s = strcpy(heap, "x");' % name,
                  "the %s of its option 1 lies in memory of no file" % words)
         bent(r, "handlers.size = 0xffffffff; m->server = (void *)((char *)"
-             "&handlers + 1);", "its table of server handlers lies at an odd")
+             "&handlers + 1);", "its table of server handlers is at a misaligned")
         r.ready_again()
 
 
@@ -138,12 +138,12 @@ def test_what_does_not_end():
              "- sizeof(*last)) & ~(size_t)7); *last = table[0];"
              "m->options = last;", "its option table does not end")
         bent(r, end + "m->options = (void *)(((size_t)end - 1) & ~(size_t)7);",
-             "its option table does not lie where it could be used")
+             "its option table is in the plugin's memory, but cannot")
         bent(r, end + "end[-1] = 'x'; m->name = end - 1;",
              "its name does not end")
         bent(r, end + "m->server = (void *)(((size_t)end - 1) & ~(size_t)7);"
              "memset((void *)m->server, 0x55, (size_t)end -"
-             "(size_t)m->server);", "its table of server handlers does not lie")
+             "(size_t)m->server);", "its table of server handlers is in the plugin's")
         r.ready_again()
 
 
