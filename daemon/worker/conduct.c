@@ -1,7 +1,8 @@
 /*
- * conduct.c: before and after a constructor.  What it changed would hit every
- * plugin of a worker, and often only later: a channel that is gone, a signal
- * that nobody handles, a child that keeps the sockets open.
+ * conduct.c: compares the process before and after a constructor.  What a
+ * constructor changes would harm every plugin of a worker, and often only
+ * later: the channel to the master is closed, a signal is no longer handled, or
+ * a child keeps the sockets open.
  */
 
 #include "worker/conduct.h"
@@ -24,12 +25,12 @@
 #include "ipc/msg.h"
 
 #define SPARE_FD_MAX 4000 /* high, but not in the way of a small limit */
-#define KILL_ROUNDS 100	  /* one that forks faster than we kill has won */
+#define KILL_ROUNDS 100	  /* give up on children that fork faster than this */
 #define KILL_PAUSE_NS 1000000
 
 /*
- * Without the first the master takes us for dead, without the second we are
- * mute.
+ * Our descriptors to the master.  Without the first, the master thinks that we
+ * are dead.  Without the second, we cannot tell it anything.
  */
 static const int joints[] = { CHILD_CHANNEL_FD, CHILD_BELL_FD };
 #define JOINTS (sizeof(joints) / sizeof(joints[0]))
@@ -42,13 +43,13 @@ before_fork(void)
 	parent = getpid();
 }
 
-/* A child goes with its parent, whatever becomes of that. */
+/* A child is killed when its parent ends, however that ends. */
 static void
 in_child(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
-		_exit(EXIT_FAILURE); /* it was faster */
+		_exit(EXIT_FAILURE); /* the parent has ended already */
 }
 
 static int
@@ -75,7 +76,7 @@ conduct_init(struct conduct *conduct, struct error *err)
 		if (conduct->spare[i] == -1)
 			return error_sys(err, "cannot watch over constructors");
 	}
-	/* Children of children come to us when their parents end. */
+	/* Children of children become ours when their parents end. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1 ||
 	    pthread_atfork(before_fork, NULL, in_child) != 0)
 		return error_set(err, "cannot watch over children");
@@ -144,7 +145,7 @@ conduct_note(struct conduct *conduct, struct error *err)
 	return note_files(conduct, err);
 }
 
-/* The children of one thread, from /proc.  Returns whether there were any. */
+/* Kill the children of one thread.  Returns whether there were any. */
 static bool
 kill_children_of(const char *thread)
 {
@@ -165,7 +166,7 @@ kill_children_of(const char *thread)
 	return found;
 }
 
-/* Until none is left: theirs become ours when they end. */
+/* Repeat until none is left: the children of a killed child become ours. */
 static void
 kill_children(void)
 {
@@ -210,7 +211,7 @@ still_open(const struct conduct_file *file)
 	    st.st_ino == file->ino;
 }
 
-/* So that we can say what it did. */
+/* Restore our descriptors to the master, so that we can report. */
 static void
 rejoin(const struct conduct *conduct)
 {
@@ -221,7 +222,7 @@ rejoin(const struct conduct *conduct)
 				dup2(conduct->spare[i], joints[i]);
 }
 
-/* Returns how many are gone or are something else, and names the first few. */
+/* Returns how many were closed or replaced; text gets the first numbers. */
 static unsigned int
 lost_files(const struct conduct *conduct, int closed, char text[64])
 {
@@ -312,7 +313,7 @@ conduct_check(struct conduct *conduct, int closed, struct error *err)
 	int number;
 
 	if (getpid() != conduct->pid)
-		_exit(EXIT_FAILURE); /* the parent tells it */
+		_exit(EXIT_FAILURE); /* a forked child; the parent reports it */
 	lost = lost_files(conduct, closed, which);
 	rejoin(conduct);
 	if (forked()) {

@@ -1,7 +1,7 @@
 /*
- * conduct.h: what code that was just loaded has done to the process: to
- * descriptors that are not its own, to signals, and whether it forked.  For
- * the probe, where nothing else runs.
+ * conduct.h: checks what the constructors of an image have done to the process:
+ * whether they closed descriptors that are not their own, changed signals, or
+ * forked.  For the probe, where nothing else runs.
  */
 
 #ifndef SLUICE_CONDUCT_H
@@ -22,25 +22,26 @@ struct conduct_file {
 
 struct conduct {
 	pid_t pid;
-	int spare[2]; /* what joins us to the master, again, out of the way */
-	struct conduct_file *files; /* owned: what is open */
+	int spare[2]; /* copies of the descriptors to the master */
+	struct conduct_file *files; /* owned: the open descriptors */
 	uint32_t file_count;
 	struct sigaction actions[_NSIG];
 	sigset_t mask;
 };
 
-/* Once, before anything is loaded.  0, or -1 with err. */
+/* Once, before anything is loaded.  Returns 0, or -1 with err. */
 int conduct_init(struct conduct *conduct, struct error *err);
 void conduct_done(struct conduct *conduct);
 
-/* How things are, before an image is loaded.  0, or -1 with err. */
+/* Note the state before an image is loaded.  Returns 0, or -1 with err. */
 int conduct_note(struct conduct *conduct, struct error *err);
 
 /*
- * After it was loaded, or failed to, in which case `closed` is its descriptor,
- * else -1.  0, or -1 with what it did in err: "its constructor ...".  Then the
- * master hears us again, no child is left, and the process should end.  In
- * a child that the constructor forked this does not return.
+ * Compare with the noted state, after the image was loaded or could not be
+ * loaded.  `closed` is its descriptor if it could not be loaded, else -1.
+ * Returns 0, or -1 with what the image did in err: "its constructor ...".
+ * After -1 the master can hear us again, no child is left, and the process
+ * should end.  In a child that a constructor forked, this does not return.
  */
 int conduct_check(struct conduct *conduct, int closed, struct error *err);
 

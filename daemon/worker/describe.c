@@ -29,7 +29,7 @@ struct named {
 	bool present;
 };
 
-/* Those that it has. */
+/* Fills in the name of each callback, and whether the plugin has it. */
 static void
 list_callbacks(const void *of, const struct callback_member *member,
     struct named *names)
@@ -50,8 +50,8 @@ list_flags(const struct sl_plugin *d, struct named names[3])
 }
 
 /*
- * A plugin's text may hold anything; a terminal shall not obey it.  Good until
- * the fourth call after.
+ * A plugin's text may contain anything, so control characters are escaped for
+ * the terminal.  The result is valid until the fourth call after this one.
  */
 static const char *
 clean(const char *text)
@@ -76,7 +76,7 @@ print_names(const char *title, const struct named *names)
 	printf("%s\n", any ? "" : " none");
 }
 
-/* Those of the system are of no interest. */
+/* Only the plugin's own libraries, not those of the system. */
 static void
 print_libraries(const struct plugin_image *image)
 {
@@ -199,8 +199,8 @@ print_json(const struct plugin *plugin, const struct plugin_image *image)
 }
 
 /*
- * The plugin with its libraries, as the master sends them: the libraries first,
- * with their names; of the system's only these.
+ * The plugin with its libraries, as the master sends them: the libraries come
+ * first.  A library of the system comes as a name only, without a file.
  */
 struct parts {
 	struct plugin_image plugin;
@@ -255,7 +255,7 @@ say_problem(struct answers *answers, const struct error *err)
 int
 describe_main(void)
 {
-	static struct parts parts; /* for the rest of a short life */
+	static struct parts parts; /* never freed: the process is short */
 	static struct answers *answers;
 	struct plugin *plugin;
 	struct hello hello;

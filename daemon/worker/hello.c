@@ -1,4 +1,4 @@
-/* hello.c: the first thing a child hears. */
+/* hello.c: the first message that a child gets from the master. */
 
 #include "worker/hello.h"
 
@@ -21,8 +21,8 @@ receive(struct msg *ret)
 	if (rc == 0)
 		return -1;
 	if (rc == -1) {
-		log_errorx("the master sent %s; sluiced starts its children "
-			   "itself",
+		log_errorx("the master sent %s; only sluiced itself may start "
+			   "this process",
 		    err.text);
 		return -1;
 	}
@@ -41,14 +41,14 @@ hello_receive(struct hello *ret, int *ret_fd, struct answers **ret_answers)
 
 	*ret_answers = answers_open(CHILD_MEMORY_FD, CHILD_BELL_FD);
 	if (*ret_answers == NULL) {
-		log_error("cannot answer the master; sluiced starts its "
-			  "children itself");
+		log_error("cannot answer the master; only sluiced itself may "
+			  "start this process");
 		return -1;
 	}
 	if (receive(&msg) == -1)
 		return -1;
 	*ret = msg.hello;
-	ret->config = ""; /* the reader's, and gone with the packet */
+	ret->config = ""; /* for the reader alone; it was in the packet */
 	if (ret_fd != NULL)
 		*ret_fd = msg.fd;
 	else if (msg.fd != -1)
