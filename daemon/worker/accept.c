@@ -20,22 +20,23 @@
 #include "worker/listener.h"
 #include "worker/ours.h"
 
-#define ACCEPT_MAX 64 /* per turn and socket: others wait as well */
-/* The socket does not listen: until it does again. */
+#define ACCEPT_MAX 64 /* per event and socket: other events wait as well */
+/* How long to leave a socket that does not listen before it is tried again. */
 #define BROKEN_PAUSE_MS 1000
 #define ACCEPT_PAUSE_MS 100 /* out of descriptors: time for some to close */
-#define MASTER_PAUSE_MS 2   /* for what the master has sent to come through */
+#define MASTER_PAUSE_MS 2   /* not ready: time for the master's messages */
 /*
- * Descriptors that connections never get: the master must be able to send the
- * images and sockets of a reload.  An eighth of all where there are few.
+ * Descriptors that connections never get, so that the master can always send
+ * the images and sockets of a reload.  If there are few descriptors, an eighth
+ * of them.
  */
 #define KEEP_FREE 64
 
 static LIST_HEAD(, acceptor) accepting = LIST_HEAD_INITIALIZER(accepting);
 static struct timer pause_timer;
-static int reserve_fd = -1; /* given up to turn a client away properly */
-static bool starved;	    /* out of descriptors; said once per spell */
-static rlim_t fd_end;	    /* connections have descriptors below it */
+static int reserve_fd = -1; /* closed to make room to turn a client away */
+static bool starved;	    /* out of descriptors, and that was logged */
+static rlim_t fd_end;	    /* connections use descriptors below it */
 
 static void on_pause_over(struct timer *timer);
 
@@ -88,7 +89,7 @@ on_pause_over(struct timer *timer)
 		watch(acceptor);
 }
 
-/* There is no descriptor for it. */
+/* Close a client for which there is no descriptor, and count it. */
 static void
 close_unserved(const struct acceptor *acceptor, int fd)
 {
@@ -96,7 +97,7 @@ close_unserved(const struct acceptor *acceptor, int fd)
 	close(fd);
 }
 
-/* One client is told by being closed. */
+/* Accept one client with the spare descriptor, and close it at once. */
 static void
 turn_one_away(const struct acceptor *acceptor)
 {
@@ -112,7 +113,7 @@ turn_one_away(const struct acceptor *acceptor)
 	open_reserve();
 }
 
-/* The sockets stay readable, so they must go out of the event base. */
+/* Wait for a while.  The sockets stay readable, so their events must go. */
 static void
 look_away(unsigned int ms)
 {
@@ -123,7 +124,7 @@ look_away(unsigned int ms)
 	timers_set(engine.timers, &pause_timer, engine_now() + ms);
 }
 
-/* No descriptors, or no memory for one. */
+/* Out of descriptors, or of memory for one. */
 static void
 pause_accepting(const struct acceptor *acceptor, int error)
 {
@@ -139,8 +140,8 @@ pause_accepting(const struct acceptor *acceptor, int error)
 }
 
 /*
- * It does not listen: some plugin has shut it down, and only the master can set
- * that right.  So it is looked at now and then.
+ * The socket does not listen: a plugin has shut it down, and only the master
+ * can repair it.  Until then it is tried again every BROKEN_PAUSE_MS.
  */
 static void
 set_aside(struct acceptor *acceptor)
@@ -155,7 +156,7 @@ set_aside(struct acceptor *acceptor)
 		    engine_now() + BROKEN_PAUSE_MS);
 }
 
-/* Nobody waits any more: what kept us from accepting is over. */
+/* All waiting clients were accepted: if accepting had stopped, it goes on. */
 static void
 tell_recovery(struct acceptor *acceptor)
 {
@@ -165,7 +166,7 @@ tell_recovery(struct acceptor *acceptor)
 	starved = acceptor->broken = false;
 }
 
-/* The address first: whoever has too many takes no place from others. */
+/* The address first: a peer over its own limit must not take a place. */
 static void
 admit(struct listener *listener, int fd, const struct sockaddr *peer,
     socklen_t len)
@@ -188,7 +189,7 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 	close(fd);
 }
 
-/* Accept one.  Returns false when there is none, or none can be had. */
+/* Accept one client.  Returns false if none waits, or none can be accepted. */
 static bool
 accept_one(struct acceptor *acceptor)
 {
@@ -227,7 +228,7 @@ accept_one(struct acceptor *acceptor)
 	case EOPNOTSUPP:
 		set_aside(acceptor);
 		return false;
-	default: /* this client is gone already, or a firewall said no */
+	default: /* this client has left already, or a firewall refused it */
 		return true;
 	}
 }
@@ -310,11 +311,11 @@ void
 acceptor_stop(struct acceptor *acceptor)
 {
 	/*
-	 * Shared sockets are never empty for long: end at the backlog's size.
+	 * New clients may keep coming to a shared socket: stop at the backlog.
 	 */
 	int most = acceptor->listener->settings->backlog;
 
-	/* Others have it, too, and may have made it one that waits. */
+	/* Other processes share it, and may have made it blocking. */
 	evutil_make_socket_nonblocking(acceptor->fd);
 	for (int i = 0; i < most; i++)
 		if (!accept_one(acceptor))

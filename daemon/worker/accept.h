@@ -23,26 +23,27 @@ struct acceptor {
 	uint32_t id;	/* the master's number for the socket */
 	uint32_t index; /* of the address in the settings */
 	bool accepting;
-	bool broken; /* it does not listen; that was said */
+	bool broken; /* it does not listen; that was logged */
 	struct sl_address address;
 	char text[ADDRESS_TEXT_MAX];
 };
 
-/* Keep a descriptor for the time when there are none.  0, or -1. */
+/* Also opens a spare descriptor, for when all are used.  Returns 0, or -1. */
 int accept_init(void);
 void accept_done(void);
 
 /*
- * Take fd over (also on failure, when it is closed).  Whoever calls links it
- * to the listener's list, and unlinks it before it is freed.  NULL: errno.
+ * The acceptor owns fd from now on; on failure fd is closed.  The caller links
+ * the acceptor into the listener's list, and unlinks it before it is freed.
+ * Returns NULL on failure.
  */
 struct acceptor *acceptor_new(struct listener *listener, int fd, uint32_t id,
     uint32_t index);
 void acceptor_free(struct acceptor *acceptor);
 
-/* Accept from now on, if it does not yet. */
+/* Accept from now on, unless it already does. */
 void acceptor_start(struct acceptor *acceptor);
-/* Accept what waits, then unlink, close and free it. */
+/* Accept the connections that wait, then unlink, close and free it. */
 void acceptor_stop(struct acceptor *acceptor);
 
 #endif

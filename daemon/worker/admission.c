@@ -1,4 +1,4 @@
-/* admission.c: seats, and those who get none. */
+/* admission.c: seats, and the clients that are refused one. */
 
 #include "worker/admission.h"
 
@@ -16,8 +16,8 @@
 #define SKIPPED_MAX 64
 
 /*
- * Count it.  Returns false when there were enough lines about it, else fills
- * in the end of the line.
+ * Count a refusal.  Returns false if enough was logged about refusals lately;
+ * else fills in the end of the log line.
  */
 static bool
 refused(struct endpoint *endpoint, enum count count, char skipped[SKIPPED_MAX])
@@ -34,7 +34,7 @@ refused(struct endpoint *endpoint, enum count count, char skipped[SKIPPED_MAX])
 	return true;
 }
 
-/* Apart, so that whoever is let in does not pay for the text. */
+/* A function of its own, so that clients that are let in do not pay for it. */
 static bool __attribute__((cold, noinline))
 limit_reached(struct endpoint *endpoint, enum count count, const char *limit,
     uint64_t most, const struct sockaddr *peer, socklen_t len)

@@ -1,11 +1,11 @@
 /*
- * admission.h: who may come in.  A seat is what one connection takes up of its
- * endpoint's limits, which hold for all workers together.  It lies in the
- * connection, and is given back in one place, whatever has become of it until
- * then.
+ * admission.h: which connections are let in.  A seat is what one connection
+ * takes up of its endpoint's limits, which hold for all workers together.  The
+ * seat is part of the connection, and one function releases it, whichever parts
+ * it has.
  *
- * The address can be taken after the connection: where a proxy stands in front,
- * it is known only when that has said who the peer is.
+ * The address may be counted after the connection: behind a proxy, the peer's
+ * address is known only when the proxy has sent it.
  */
 
 #ifndef SLUICE_ADMISSION_H
@@ -19,27 +19,28 @@ struct endpoint;
 
 #define SEAT_NOTHING UINT32_MAX
 
-/* SEAT_NOTHING for what it does not have. */
+/* A part that the seat does not have is SEAT_NOTHING. */
 struct seat {
-	uint32_t slot;	  /* of the endpoint, where it is counted */
-	uint32_t address; /* the entry of the peer's address there */
+	uint32_t slot;	  /* of the endpoint, in the shared memory */
+	uint32_t address; /* of the entry of the peer's address there */
 };
 #define SEAT_NONE ((struct seat){ SEAT_NOTHING, SEAT_NOTHING })
 
 /*
- * limits.connections and limits.per_address, for a seat that does not have that
- * part yet.  Returns false when the limit is reached: that is counted and
- * logged, and the seat stays as it was.  peer is who is let in, or refused.
+ * Take up one of limits.connections, or of limits.per_address, for a seat that
+ * does not have that part yet.  Returns false if the limit is reached; that is
+ * counted and logged, and the seat is unchanged.  peer is the address of the
+ * client.
  */
 bool seat_take(struct seat *seat, struct endpoint *endpoint,
     const struct sockaddr *peer, socklen_t len);
 bool seat_take_address(struct seat *seat, struct endpoint *endpoint,
     const struct sockaddr *peer, socklen_t len);
 
-/* Give back what it has.  It is SEAT_NONE then. */
+/* Release the parts that it has.  Then it is SEAT_NONE. */
 void seat_release(struct seat *seat);
 
-/* A connection was refused since there is not enough `what`: count and log. */
+/* A connection was refused because `what` ran out: count and log it. */
 void admission_out_of(struct endpoint *endpoint, const char *what);
 /* The same for descriptors, which accept.c logs. */
 void admission_out_of_descriptors(struct endpoint *endpoint);

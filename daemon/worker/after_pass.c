@@ -12,12 +12,12 @@
 void
 after_pass(void (*commit)(void))
 {
-	/* What happened under old code is answered by old code. */
+	/* Events that came before COMMIT are handled by the old code. */
 	conn_after_pass();
 	commit();
 	if (gen_sweep())
 		engine.after_pass_due = true;
-	/* Services go when no connection is theirs, then their plugins. */
+	/* First the services that nothing refers to, then their plugins. */
 	gen_reap();
 	callback_show(CALLBACK_UNLOAD, 0);
 	plugin_unload_unused();

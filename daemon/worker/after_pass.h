@@ -1,15 +1,15 @@
 /*
- * after_pass.h: what connections, services, listeners and plugins have left for
- * the end of a pass of the loop, in the one order that is right for all of
- * them.
+ * after_pass.h: the work that connections, services, listeners and plugins have
+ * left for the end of a pass of the event loop, done in the right order.
  */
 
 #ifndef SLUICE_AFTER_PASS_H
 #define SLUICE_AFTER_PASS_H
 
 /*
- * `commit` is called where a generation may change: no connection waits to be
- * settled.  Sets engine.after_pass_due when the next pass has to go on with it.
+ * Do that work.  `commit` is called at the point where the generation may
+ * change because the pending connections have been settled.  Sets
+ * engine.after_pass_due if there is work left for the end of the next pass.
  */
 void after_pass(void (*commit)(void));
 

@@ -53,7 +53,9 @@ sl_listen_address(const struct sl_service *service, unsigned int index)
 	if (service == NULL)
 		return NULL;
 	TAILQ_FOREACH(acceptor, &service->listener->acceptors, link) {
-		/* Where one worker has those of all, they have one address. */
+		/*
+		 * If one worker has the sockets of all, they share an address.
+		 */
 		if (before != NULL && before->index == acceptor->index &&
 		    strcmp(before->text, acceptor->text) == 0)
 			continue;
@@ -64,13 +66,13 @@ sl_listen_address(const struct sl_service *service, unsigned int index)
 	return NULL;
 }
 
-/* Does the plugin code behind `service` look after this connection? */
+/* Does this version of the service serve this connection? */
 static bool
 serves(const struct sl_service *service, struct sl_conn *conn)
 {
 	if (conn->service->listener != service->listener)
 		return false;
-	/* One that is on its way to current code counts as there. */
+	/* First move it to newer code, as far as that needs no callback. */
 	conn_follow_quietly(conn);
 	return conn->service == service && conn->opened && !conn_closing(conn);
 }
@@ -86,7 +88,9 @@ sl_find(struct sl_service *service, uint64_t id)
 	return conn != NULL && serves(service, conn) ? conn : NULL;
 }
 
-/* The first one from `conn` on that `service` serves, and that is open. */
+/*
+ * The first connection from `conn` on that is open and that `service` serves.
+ */
 static struct sl_conn *
 next_served(const struct sl_service *service, struct sl_conn *conn)
 {
@@ -122,7 +126,7 @@ on_plugin_timer(struct timer *expired)
 	uint32_t id = timer->id;
 
 	if (conn == NULL && !service_is_committed(service)) {
-		/* A reload that is called off must have changed nothing. */
+		/* A reload that is aborted must have changed nothing. */
 		plugin_timer_hold(timer);
 		return;
 	}

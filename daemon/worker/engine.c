@@ -9,8 +9,8 @@
 #include "worker/timers.h"
 
 /*
- * The kernel copies to and from the beginning of a page in half the time that
- * it takes 16 bytes behind it, where malloc() puts it.
+ * The kernel copies to and from the beginning of a page twice as fast as 16
+ * bytes after it, where malloc() would put the buffer.
  */
 #define RECV_ALIGN ((size_t)4096)
 
@@ -32,7 +32,7 @@ engine_init(struct shm *shm)
 	if (config == NULL)
 		return -1;
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-	/* What stands in our environment is not for libevent to obey. */
+	/* libevent must not change its ways by our environment. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
 	/* We have a clock of our own; libevent need not read it every pass. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME);

@@ -22,7 +22,7 @@ struct engine {
 	unsigned char *recv_buffer;
 	size_t recv_size;
 	bool log_access;
-	bool after_pass_due; /* somebody left work for the end of the pass */
+	bool after_pass_due; /* there is work for the end of the pass */
 };
 
 extern struct engine engine;
@@ -33,7 +33,7 @@ extern struct engine engine;
 int engine_init(struct shm *shm);
 void engine_done(void);
 
-/* Make the shared receive buffer hold at least `size`.  0, or -1 ENOMEM. */
+/* Make recv_buffer hold at least `size` bytes.  Returns 0, or -1: ENOMEM. */
 int engine_reserve_recv(size_t size);
 
 /* Monotonic milliseconds, read once per pass. */
@@ -45,13 +45,14 @@ engine_now(void)
 }
 
 /*
- * One pass: deliver the events that are there, or wait for some, then call
- * at_end if engine.after_pass_due.  Returns 0, 1 when that is due again, so
- * that the next pass must not wait, or -1 when the event base fails.
+ * One pass: deliver the events that are ready, or wait for some if `wait`.
+ * Then call at_end if engine.after_pass_due.  Returns 0; 1 if after_pass_due is
+ * set again, so that the next pass must not wait; or -1 if the event base
+ * fails.
  */
 int engine_pass(bool wait, void (*at_end)(void));
 
-/* Passes until *stop.  Returns 0, or -1 when the event base fails. */
+/* Run passes until *stop is set.  Returns 0, or -1 if the event base fails. */
 int engine_run(void (*at_end)(void), const bool *stop);
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * hangup.c: hears of connections that break while nothing is wanted of them:
- * paused ones, those whose peer has finished and waits for an answer, those
- * whose end waits for the peer's acknowledgement.  libevent cannot be told to
- * report errors alone, and would report a peer's FIN in every pass.  So there
- * is a second epoll descriptor: edge-triggered, and with no event but those
- * which the kernel adds by itself, EPOLLERR and EPOLLHUP.  A connection stays
- * in it once it was added: it costs nothing there, and is heard of twice at
- * most.
+ * hangup.c: tells which connections break while they wait for no event: paused
+ * ones, those whose peer has finished and waits for an answer, and those whose
+ * end waits for the peer's acknowledgement.
+ *
+ * libevent cannot report errors alone; it would report a peer's FIN in every
+ * pass.  So there is a second epoll descriptor.  It is edge-triggered and asks
+ * for no events, so it gets only those that the kernel always reports, EPOLLERR
+ * and EPOLLHUP.  A connection that was added stays until it ends: it costs
+ * nothing and is reported at most twice.
  */
 
 #include "worker/hangup.h"
@@ -32,7 +33,7 @@ hangup_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	(void)arg;
-	/* Those that end meanwhile are freed after the pass. */
+	/* Connections that end in this loop are freed only after the pass. */
 	for (int i = 0; i < n; i++)
 		on_broken(events[i].data.ptr);
 }
@@ -79,6 +80,6 @@ hangup_watch(int fd, void *arg)
 void
 hangup_forget(int fd)
 {
-	/* close() is not enough when a plugin has a duplicate. */
+	/* close() does not remove it if a plugin has a duplicate. */
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
