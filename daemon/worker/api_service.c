@@ -73,7 +73,8 @@ serves(const struct sl_service *service, struct sl_conn *conn)
 	if (conn->service->listener != service->listener)
 		return false;
 	/* First move it to newer code, as far as that needs no callback. */
-	conn_follow_quietly(conn);
+	if (conn->service->successor != NULL)
+		conn_follow_quietly(conn);
 	return conn->service == service && conn->opened && !conn_closing(conn);
 }
 

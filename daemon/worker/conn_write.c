@@ -151,7 +151,7 @@ account(struct sl_conn *conn, ssize_t n, size_t total)
 	return n;
 }
 
-static ssize_t
+static inline __attribute__((always_inline)) ssize_t
 offer(struct sl_conn *conn, const void *buf, size_t len)
 {
 	ssize_t n;
