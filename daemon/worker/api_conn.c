@@ -155,9 +155,11 @@ sl_broadcast(struct sl_service *service, const void *buf, size_t len,
 	if (len == 0)
 		return 0;
 	message.at_once = is_first_broadcast();
-	for (c = sl_first(service); c != NULL; c = sl_next(c))
+	for (c = sl_first(service); c != NULL; c = sl_next(c)) {
+		conn_prefetch(TAILQ_NEXT(c, link));
 		if (c != except && tell_member(c, &message))
 			taken++;
+	}
 	shared_done(message.shared);
 	return taken;
 }

@@ -81,33 +81,17 @@ union peer {
 
 struct sl_conn {
 	struct event event;
+	/*
+	 * What sending looks at stands together, down to the flags: see
+	 * conn_prefetch().
+	 */
 	struct stream stream;
 	struct endpoint *endpoint;
 	struct sl_service *service; /* the version that serves it */
 	TAILQ_ENTRY(sl_conn) link;  /* in its listener's conns */
-	STAILQ_ENTRY(sl_conn) next; /* in conns_pending or conns_dead */
-	struct id_entry id;
-	void *data; /* the plugin's */
 	struct queue queue;
-	struct input *input; /* NULL: nothing kept */
-	uint64_t bytes_in, bytes_out;
-	uint64_t idle_ms; /* when own_idle; 0: no idle timeout */
-	uint64_t opened_ms;
-	uint64_t active_ms;	      /* last input, or output that arrived */
-	uint64_t progress_ms;	      /* output last moved, or began to wait */
-	uint64_t closing_ms;	      /* a polite end began; 0: it has not */
-	int64_t acked;		      /* bytes the peer had when last asked */
-	struct timer timer;	      /* the earliest of all deadlines */
-	struct extra *extra;	      /* NULL until it is needed */
-	struct plugin_timers *timers; /* NULL until there is one */
-	struct ending ending;
-	struct ending fault; /* what `error` will be told, if anything */
-	union peer peer;
-	struct seat seat;
-	uint32_t waiting; /* bytes not acknowledged, when last asked */
-	uint32_t lost;	 /* output thrown away, in bytes; stops at UINT32_MAX */
-	uint32_t unread; /* bytes left in the socket, when last asked */
-	uint32_t turn;	 /* low 32 bits of bytes_out when its turn began */
+	uint64_t bytes_out;
+	uint32_t turn; /* low 32 bits of bytes_out when its turn began */
 	enum half in : 8, out : 8;
 	enum phase phase : 8;
 	unsigned int wants : 8; /* events armed: EV_READ, EV_WRITE */
@@ -123,7 +107,28 @@ struct sl_conn {
 	bool no_hold : 1;	/* sl_unref(): does not hold up a drain */
 	bool stays : 1;		/* `migrate` refused it, or is running */
 	bool is_client : 1;
-	bool drain_at_empty : 1; /* `drain` waits until nothing is queued */
+	bool drain_at_empty : 1;    /* `drain` waits until nothing is queued */
+	uint64_t progress_ms;	    /* output last moved, or began to wait */
+	STAILQ_ENTRY(sl_conn) next; /* in conns_pending or conns_dead */
+	uint64_t bytes_in;
+	struct id_entry id;
+	void *data;	     /* the plugin's */
+	struct input *input; /* NULL: nothing kept */
+	uint64_t idle_ms;    /* when own_idle; 0: no idle timeout */
+	uint64_t opened_ms;
+	uint64_t active_ms;	      /* last input, or output that arrived */
+	uint64_t closing_ms;	      /* a polite end began; 0: it has not */
+	int64_t acked;		      /* bytes the peer had when last asked */
+	struct timer timer;	      /* the earliest of all deadlines */
+	struct extra *extra;	      /* NULL until it is needed */
+	struct plugin_timers *timers; /* NULL until there is one */
+	struct ending ending;
+	struct ending fault; /* what `error` will be told, if anything */
+	union peer peer;
+	struct seat seat;
+	uint32_t waiting; /* bytes not acknowledged, when last asked */
+	uint32_t lost;	 /* output thrown away, in bytes; stops at UINT32_MAX */
+	uint32_t unread; /* bytes left in the socket, when last asked */
 };
 
 /* conn_name.c */
@@ -216,6 +221,17 @@ void conn_fail(struct sl_conn *conn, enum sl_why why, int sys_errno,
  * stand.  Returns the first reason.
  */
 uint32_t conn_judge_end(struct sl_conn *conn);
+
+/*
+ * Fetch what sending looks at into the cache.  Where many connections send one
+ * after the other, the system call of one gives the time to fetch the next.
+ */
+static inline void
+conn_prefetch(const struct sl_conn *conn)
+{
+	__builtin_prefetch(&conn->stream);
+	__builtin_prefetch(&conn->queue);
+}
 
 /* Is any of these marks set? */
 static inline bool

@@ -143,6 +143,7 @@ conn_after_pass(void)
 	STAILQ_CONCAT(&due, &conns_pending);
 	while ((conn = STAILQ_FIRST(&due)) != NULL) {
 		STAILQ_REMOVE_HEAD(&due, next);
+		conn_prefetch(STAILQ_FIRST(&due));
 		conn->pending = false;
 		if (conn->dead) {
 			STAILQ_INSERT_TAIL(&conns_dead, conn, next);
