@@ -67,12 +67,12 @@ def test_workers_in_back_off_come_at_once():
         d.wait_log("starting it again in 200 ms", since)
         begun = time.monotonic()
         answers(d)
-        # Not after the 200 ms; the rest is for slow machines.
+        # Without a back-off of 200 ms; 5 s are for slow machines.
         d.wait_log("generation 3 ready", since)
         check(time.monotonic() - begun < 5, "it took long")
 
 
-def test_the_first_has_nowhere_to_go():
+def test_the_first_generation_cannot_go_back():
     with Daemon(room("data"), pairs=False) as d:
         crash(d, 4)
         equal(d.messages("generation 1 crashed"),
@@ -144,7 +144,7 @@ def test_crashes_of_the_one_before_do_not_count():
         d.wait_log("generation 3 ready", since)
 
 
-def test_the_same_once_more_is_no_way_back():
+def test_it_does_not_go_back_to_an_equal_generation():
     with Daemon(room("never"), pairs=False) as d:
         change(d, room("data"))
         since = d.mark()
@@ -169,7 +169,7 @@ def test_connections_are_carried_back():
         for s in clients:
             s.sendall(b"b\n")
             equal(receive_line(s), "v2 2 b")
-        # Only one of the workers dies, and with it what it served.
+        # Only one worker dies, together with its connections.
         since = d.mark()
         for _ in range(3):
             pid = d.workers()[0]
@@ -187,7 +187,7 @@ def test_connections_are_carried_back():
         check(0 < left, "nobody is left of 20")
 
 
-# Answers with its pid, but not while a file is there that the byte names.
+# Answers with its pid, but waits while a file named by the byte exists.
 WAITS = r"""
 #include <sluice.h>
 #include <stdio.h>
@@ -227,7 +227,7 @@ def connect_to(d, index):
 
 
 def hang(d, s, name):
-    """Hang the worker of a connection in `data`, until the file is gone."""
+    """Hang a connection's worker in `data` until the file is removed."""
     path = os.path.join(scratch(), name)
     with open(path, "w"):
         pass
@@ -245,8 +245,8 @@ def test_a_rollback_ends_the_probation_when_it_commits():
         change(d, listener("room", waits, backlog=5))
         kill(d, 0)
         kill(d, 1)
-        # The first worker holds up PREPARE until the rollback goes on without
-        # it.  The second has prepared by then, and is busy when COMMIT comes.
+        # The first worker delays PREPARE until the rollback goes on without
+        # it.  The second has prepared by then, and is busy at COMMIT.
         first, second = connect_to(d, 0), connect_to(d, 1)
         path = hang(d, first, "1")
         since = d.mark()

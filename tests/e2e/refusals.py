@@ -1,5 +1,5 @@
-"""For the tests of refused reloads: a daemon that is asked for what it must
-refuse, and proof that nothing came of it."""
+"""For tests of refused reloads: a daemon that must refuse them, and checks
+that nothing has changed."""
 
 import re
 
@@ -9,7 +9,7 @@ from sluice_test import (Daemon, TEXT_LINE, check, children, compile_plugin,
 
 
 class Refusals:
-    """A daemon that serves, and is asked for what it must refuse."""
+    """A daemon that serves while it refuses reloads."""
 
     def __init__(self, workers=1, **settings):
         self.d = Daemon(listener("stamp", "./stamp.so"), start=False,
@@ -71,7 +71,7 @@ class Refusals:
                            self.held, self.descriptors()))
 
     def refused(self, *texts):
-        """Reload, be refused with all these texts, and find it unchanged."""
+        """Reload; it must be refused with these texts and change nothing."""
         said = self.d.reload_refused()
         for text in texts:
             check(re.search(text, said), "no", repr(text), "in:\n" + said)
@@ -80,7 +80,7 @@ class Refusals:
         return said
 
     def errors(self):
-        """The sentences at error level since the reload began."""
+        """The errors that were logged since the reload began."""
         found = []
         for line in self.d.log_lines("", self.d.reload_mark):
             match = TEXT_LINE.match(line)
@@ -89,7 +89,7 @@ class Refusals:
         return found
 
     def refused_once(self, text, name="bad"):
-        """The same, with one sentence, at the line of that listener."""
+        """The same, with one error, at the line of that listener."""
         said = self.refused(r"reload refused: 1 problem; keeping")
         reasons = [line for line in self.errors()
                    if not line.startswith("reload refused")]
@@ -101,17 +101,17 @@ class Refusals:
         return said
 
     def with_listener(self, *arguments, **settings):
-        """The good configuration and one listener more."""
+        """Write the good configuration with one more listener."""
         self.d.listeners[1:] = [listener(*arguments, **settings)]
         self.d.write_config()
 
     def without(self, path, text):
-        """A plugin that is refused in one sentence with that text."""
+        """Reload with a plugin that is refused by one error with that text."""
         self.with_listener("bad", path)
         return self.refused_once(text)
 
     def ready_again(self):
-        """Nothing of it stands in the way of the next good one."""
+        """The next good reload works."""
         del self.d.listeners[1:]
         self.d.write_config()
         check(self.d.reload_ready() == 2)

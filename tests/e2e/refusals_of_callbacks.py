@@ -1,5 +1,5 @@
-"""`check` and `start` that say no, crash, or do not return; options that the
-plugin does not know."""
+"""Reloads are refused when `check` or `start` fails, crashes or does not
+return, and for options that the plugin does not know."""
 
 import re
 import time
@@ -88,7 +88,7 @@ def test_start_fails():
 
 
 def test_start_fails_in_one_worker():
-    """Those that could are told to forget it; their state is stopped."""
+    """Workers where `start` worked abort, and call `stop`."""
     with Refusals(workers=3) as r:
         directory = r.d.open_directory("locks")
         for i in range(3):
@@ -103,7 +103,7 @@ def test_start_fails_in_one_worker():
 
 
 def test_images_that_may_not_be_unloaded():
-    """They stay, after a refusal too; but the same one is kept once."""
+    """Such an image stays mapped after a refusal, but only once."""
     with Refusals() as r:
         r.held = None
         counts = []
@@ -117,7 +117,7 @@ def test_images_that_may_not_be_unloaded():
 
 
 def serves_again(r, old):
-    """Every worker is there, those that died as new ones, on generation 1."""
+    """Wait until every worker serves generation 1, restarted ones as well."""
     def all_serve():
         now = r.d.workers()
         return len(now) == len(old) and not set(now) & set(old)
@@ -131,10 +131,8 @@ def serves_again(r, old):
 
 
 def lost_in_start(what, text, seconds, **settings):
-    """
-    What `start` does, it does to a worker that serves.  That one is lost, with
-    its connections, but the generation is refused, and the old one comes back.
-    """
+    """`start` breaks a worker that serves.  Its connections are lost, but the
+    generation is refused, and the worker is restarted on the old one."""
     with Refusals(workers=2, **settings) as r:
         old = r.d.workers()
         r.with_listener("bad", test_plugin("misbehave", START=what))
@@ -165,7 +163,7 @@ def test_start_hangs():
 
 
 def test_start_hangs_and_nobody_watches():
-    """Without a watchdog the reload has its own limit, and so has a worker."""
+    """Without a watchdog, reload and worker have limits of their own."""
     lost_in_start("loop", "worker 2 did not answer within 5 s", 12,
                   watchdog=0)
 

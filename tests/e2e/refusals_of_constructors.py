@@ -1,4 +1,4 @@
-"""Code that does harm while it is loaded does it to the probe, and is refused."""
+"""A plugin that does harm while it is loaded harms only the probe."""
 
 from sluice_test import equal, main, receive, test_plugin
 
@@ -17,7 +17,7 @@ def refused(*cases):
 
 
 def harmless(*cases):
-    """What a worker can live with."""
+    """Constructors that a worker can tolerate."""
     for what in cases:
         with Refusals() as r:
             r.with_listener("strange", constructor(what))
@@ -56,7 +56,7 @@ def test_fork():
 
 
 def test_fork_and_crash():
-    """Its child goes with it."""
+    """The child of the probe is killed with it."""
     refused(("fork and crash", "probe was killed by SIGSEGV.* while loading"))
 
 
@@ -91,7 +91,7 @@ def test_it_speaks_in_our_name():
 
 
 def test_several_bad_ones_are_all_named():
-    """The first that spoils the process is the last that is looked at."""
+    """A plugin that spoils the probe is the last to be checked."""
     with Refusals() as r:
         r.with_listener("one", test_plugin("badabi"))
         r.d.listeners.append(dict(r.d.listeners[1], name="two",

@@ -1,5 +1,5 @@
-"""A descriptor leads into its own plugin with every pointer, and a plugin uses
-what it defines: what leads elsewhere is refused, with its name and its place."""
+"""Every pointer of a plugin's descriptor must lead into the plugin, and a
+plugin must use the functions that it defines.  Others are refused by name."""
 
 from sluice_test import compile_plugin, equal, main, receive_line
 
@@ -20,7 +20,7 @@ on_data(struct sl_conn *c, const void *buf, size_t len)
 	return sl_write(c, buf, len);
 }
 """
-# A descriptor that a constructor bends: its members are m-> .
+# A descriptor that a constructor changes; %s assigns to members of m.
 BENT = HEAD + """
 static struct sl_option table[] = {
 	{ "one", SL_OPTION_STRING, "1", "the first" },
@@ -128,7 +128,7 @@ def test_data_of_others():
 
 def test_what_does_not_end():
     with Refusals() as r:
-        # Behind it anything may follow, also the end of the memory.
+        # After the table may come anything, even unmapped memory.
         bent(r, "static struct sl_option t[64]; size_t i;"
              "for (i = 0; i < 64; i++) { t[i] = table[0]; }"
              "memset(t + 1, 0x55, sizeof(t) - sizeof(t[0])); m->options = t;",
@@ -148,7 +148,7 @@ def test_what_does_not_end():
 
 
 def test_functions_of_another_plugin():
-    """It told where its function is, and there is one process."""
+    """Another plugin in the same process has made its address known."""
     tells = HEAD + """
 __attribute__((constructor)) static void
 tell(void)
@@ -176,7 +176,7 @@ SL_PLUGIN(.name = "tells", .server = SL_HANDLERS(.data = on_data));
             said), said
 
 
-def test_calls_of_the_daemon_are_as_good_as_its_own():
+def test_calls_of_the_daemon_may_be_handlers():
     with Refusals() as r:
         r.with_listener("calls", compiled(r, "calls", HEAD + """
 SL_PLUGIN(.name = "calls", .server = SL_HANDLERS(.open = sl_flush,
@@ -189,7 +189,7 @@ SL_PLUGIN(.name = "calls", .server = SL_HANDLERS(.open = sl_flush,
 
 
 def test_what_it_defines_and_calls_is_its_own():
-    """The loader looks into sluiced and its libraries first."""
+    """The loader searches sluiced and its libraries first."""
     source = HEAD + """
 SL_EXPORT %s;
 
@@ -216,7 +216,7 @@ SL_PLUGIN(.name = "own", .server = SL_HANDLERS(.data = on_end),
                   r" which comes before its own; .* -fvisibility=hidden")
         r.without(compiled(r, "data", libc),
                   r'data\.so: uses "program_invocation_name" of \S+,')
-        # Also in a table; but what it changed itself is its own business.
+        # The same in a table, unless the plugin has changed that itself.
         table = source % (
             "int daemon(int, int);"
             "int daemon(int a, int b) { return a + b; }"
@@ -232,7 +232,7 @@ SL_PLUGIN(.name = "own", .server = SL_HANDLERS(.data = on_end),
             "{ one = (f *)abort; }", '"own\\n"')
         r.with_listener("changed", compiled(r, "changed", changed))
         equal(r.d.reload_ready(), 2, "generation")
-        # What it does not export is found by nobody else, and nowhere else.
+        # A symbol that is not exported cannot be confused.
         r.with_listener("own", compiled(r, "own", library,
                                         ["-Wl,-Bsymbolic"]))
         equal(r.d.reload_ready(), 3, "generation")

@@ -1,5 +1,5 @@
-"""Files that look like a plugin from afar: the wrong machine, ABI, size, or a
-descriptor that is not where it should be."""
+"""ELF files that are refused: for the machine, the ABI, the size, or a
+descriptor in the wrong place."""
 
 import os
 import struct
@@ -76,7 +76,7 @@ count(void)
         r.without(compiled(r, "static", source,
                            ["-ftls-model=initial-exec"]),
                   r"static\.so: uses static thread-local storage")
-        # The other kind is as good as anything.
+        # Dynamic thread-local storage is accepted.
         r.with_listener("tls", compiled(r, "dynamic", source))
         equal(r.d.reload_ready(), 2, "generation")
 
@@ -104,7 +104,7 @@ def test_missing_descriptor():
     with Refusals() as r:
         r.without(test_plugin("nodescriptor"),
                   r'it exports no "sl_plugin"; is SL_PLUGIN\(\) missing')
-        # It is there, but not exported.
+        # The descriptor exists, but is not exported.
         hidden = DATA + """
 __attribute__((visibility("hidden"))) extern const struct sl_plugin hidden
     __asm__("sl_plugin");
@@ -132,7 +132,7 @@ __asm__(".text\\n.globl sl_plugin\\n.type sl_plugin, %object\\n"
         r.without(compiled(r, "thread", """
 __attribute__((visibility("default"))) __thread int sl_plugin[64];
 """), r'thread\.so: .* "sl_plugin" is not plain data')
-        # That of a library is not that of the plugin.
+        # The descriptor of a library is not that of the plugin.
         library = compiled(r, "library", WHOLE)
         r.without(compiled(r, "borrows", HEAD + """
 extern const struct sl_plugin sl_plugin;
@@ -150,7 +150,7 @@ borrow(void)
 def test_unresolved_symbol():
     with Refusals() as r:
         r.without(test_plugin("unresolved"), "sl_no_such_call")
-        # An address that is not there shows at once, not at the first call.
+        # A missing function is noticed at once, not at the first call.
         r.without(compiled(r, "lazy", WHOLE + """
 int nowhere_at_all(void);
 SL_EXPORT int call(void);
@@ -169,7 +169,7 @@ call(void)
 
 
 def test_damaged():
-    """Whatever a file does to the loader, it does to the probe."""
+    """A damaged file may crash the loader only in the probe."""
     with Refusals() as r:
         for at in (0, 4, 16, 32, 40, 54):   # the ELF header
             r.without(patched(r, "part.so", at, b"\xff\xff\xff\xff"),

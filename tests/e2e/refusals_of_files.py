@@ -1,4 +1,4 @@
-"""What cannot be a plugin, by the look of the file and of who may change it."""
+"""Files that cannot be a plugin: by their kind, or by who may change them."""
 
 import os
 import pwd
@@ -14,7 +14,7 @@ NOBODY = 65534
 STRANGER = 1234567         # has no name
 
 
-def test_what_is_no_file():
+def test_what_is_not_a_file():
     with Refusals() as r:
         d = r.d
         r.without("./missing.so", r"missing\.so: No such file")
@@ -31,7 +31,7 @@ def test_what_is_no_file():
         r.ready_again()
 
 
-def test_what_is_no_code():
+def test_what_is_not_code():
     with Refusals() as r:
         d = r.d
         d.write("", "empty.so")
@@ -56,7 +56,7 @@ def test_truncated():
 
 
 def test_changed_while_it_was_read():
-    """Such a copy could be half of one version and half of the next."""
+    """A copy could be half of one version and half of the next."""
     with Refusals() as r:
         path = r.d.path("busy.so")
         shutil.copy(plugin("echo"), path)
@@ -85,7 +85,7 @@ def give(path, mode=None, owner=None):
 
 
 def a_tree(d):
-    """outer/inner/echo.so, as it should be."""
+    """Make outer/inner/echo.so with correct owners and modes."""
     inner = d.path("outer/inner")
     os.makedirs(inner)
     shutil.copy(plugin("echo"), inner + "/echo.so")
@@ -107,7 +107,7 @@ def test_owner_and_mode_of_the_file():
         r.without(path, "the file %s can be written to by its group" % path)
         give(path, 0o757)
         r.without(path, "the file %s can be written to by everybody" % path)
-        # A sticky bit says nothing about a file.
+        # A sticky bit means nothing for a file.
         give(path, 0o1757)
         r.without(path, "the file %s can be written to by everybody" % path)
         give(path, 0o700)
@@ -132,11 +132,11 @@ def test_directories_above():
             r.without(path, "the directory %s can be written to by "
                       "everybody; " % directory)
             give(directory, 0o755)
-        # By another way, with its detours.
+        # By a path with detours.
         give(outer, 0o777)
         r.without("./outer/../outer//inner/./echo.so",
                   "the directory %s can" % outer)
-        # With the sticky bit nobody can replace what is not theirs.
+        # With the sticky bit users cannot replace the files of others.
         give(outer, 0o1777)
         r.with_listener("bad", path)
         equal(r.d.reload_ready(), 2, "generation")
@@ -159,7 +159,7 @@ def test_links():
             r.without("./links/" + way, "the directory %s can be written "
                       "to by everybody" % outer)
             give(outer, 0o755)
-        # Who owns a link can turn it elsewhere.
+        # The owner of a link can point it elsewhere.
         give(d.path("links"), 0o1777)
         give(d.path("links/far.so"), owner=STRANGER)
         r.without("./links/far.so", "the link %s belongs to user 1234567"
@@ -180,7 +180,7 @@ def test_plugin_dir():
 
 
 def test_the_daemons_user_is_trusted():
-    """Those that the workers become: they run it anyway."""
+    """Files of the workers' user are trusted: workers run them anyway."""
     need_root()
     user = pwd.getpwnam("daemon")
     with Refusals(user="daemon") as r:
@@ -206,8 +206,8 @@ def test_start_is_refused_as_well():
 
 
 def test_others_are_warned():
-    """Who is not root may have their reasons."""
-    need_root()             # to become somebody else
+    """Without root, such files only cause a warning."""
+    need_root()             # to become another user
     need("setpriv")
     launcher = ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY,
                 "--clear-groups"]

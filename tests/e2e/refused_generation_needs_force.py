@@ -1,4 +1,4 @@
-"""What was rolled back does not come again by a mere SIGHUP."""
+"""A generation that was rolled back is not committed again without --force."""
 
 from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
                          receive, test_plugin)
@@ -49,7 +49,7 @@ def test_the_same_again():
             check("reload refused: 1 problem; keeping generation 3" in said,
                   said)
         answers(d)
-        # What differs is tried, and what was before as well.
+        # A different configuration is tried.
         change(d, room("never", backlog=7))
         equal(d.reload_ready(), 4)
         change(d, room("data", backlog=7))

@@ -1,4 +1,4 @@
-"""A reload that cannot be done is refused with a reason; all stays as it is."""
+"""A reload that fails is refused with a reason, and changes nothing."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def test_reload_callback_fails():
         said = r.d.reload_refused()
         check("keeping generation 2" in said, said)
         begun = len(r.d.log_lines("service reload", since))
-        check(begun > 0, "nobody could")
+        check(begun > 0, "`reload` was not called")
         r.d.wait_log("service stop", since, count=begun)
         s.sendall(b"y")
         equal(s.recv(1), b"y")
@@ -64,7 +64,7 @@ def test_address_in_use():
         r.refused("no/dir")
         r.with_listener("bad", plugin("echo"), "192.0.2.1:7")
         r.refused(r"192\.0\.2\.1:7")
-        # A new one that could be bound is given up with the one that cannot.
+        # With one address in use, the other new one is closed again.
         with socket.create_server(("127.0.0.1", 0)) as busy:
             address = "127.0.0.1:%d" % busy.getsockname()[1]
             r.with_listener("bad", plugin("echo"),
@@ -83,7 +83,7 @@ def test_number_is_not_used_up():
 
 
 def test_good_again_after_bad():
-    """The next good reload works as if nothing had been."""
+    """The next good reload works as always."""
     with Refusals() as r:
         d = r.d
         for i in range(2, 4 if SANITIZED else 6):

@@ -1,13 +1,13 @@
-"""An address is free again for the next reload, however busy a worker is that
-still holds its socket from the last one, or from before sl_stop()."""
+"""The next reload can bind an address even if a busy worker still holds its
+socket, from a refused reload or from before sl_stop()."""
 
 import os
 
 from sluice_test import (Daemon, check, compile_plugin, equal, free_address,
                          listener, main, plugin, receive, scratch)
 
-# "w" waits while the file exists.  "s" stops the listener, but only then: what
-# the busy worker finds of that afterwards comes too late.
+# "w" waits while the file exists.  "s" stops the listener, but only while the
+# file exists: the busy worker may get its "s" only afterwards.
 PLUGIN = r"""
 #include <sluice.h>
 #include <string.h>
@@ -44,7 +44,7 @@ def serves(d, name):
     equal(receive(s, 1), b"x")
 
 
-def test_after_a_refused_one():
+def test_after_a_refused_reload():
     room, wait = waits()
     with Daemon(room, watchdog=0) as d:
         s = d.connect()
@@ -72,7 +72,7 @@ def test_after_a_stop():
         busy.sendall(b"w")
         index = int(d.wait_log(r"worker (\d): callback data .* has been "
                                r"running").group(1))
-        # The other worker stops it; this one hears of that later.
+        # The other worker stops it; the busy one is told later.
         while not d.log_lines("listener room was stopped"):
             s = d.connect()
             s.settimeout(0.2)
@@ -82,7 +82,7 @@ def test_after_a_stop():
                 d.wait_log("listener room was stopped by its plugin in worker "
                            "%d" % (3 - index))
             except TimeoutError:
-                pass            # it waits for the busy one
+                pass            # it waits for the busy worker
         since = d.mark()
         d.reload(wait=False)
         d.wait_log("waiting for worker %d to get ready" % index, since)

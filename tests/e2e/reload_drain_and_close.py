@@ -1,4 +1,4 @@
-"""on_reload, and state_version when it is absent, decide about connections."""
+"""on_reload, or state_version without it, decides what connections do."""
 
 from sluice_test import (Daemon, check, compile_plugin, equal, expect_end,
                          listener, main, pattern, plugin, receive,
@@ -96,7 +96,7 @@ def test_close_delivers_what_was_written():
 
 
 def test_another_plugin_drains():
-    """Its user pointers are nobody else's, whatever the numbers say."""
+    """Connections never move to another plugin, whatever its state_version."""
     with daemon() as d:
         old = d.connect()
         equal(ask(old), "v1 1 x")
@@ -108,7 +108,7 @@ def test_another_plugin_drains():
 
 
 def test_migrate():
-    """Once for each connection, before its first event in new code."""
+    """migrate comes once per connection, before its first event in new code."""
     with daemon() as d:
         comes, stays, quiet = d.connect(), d.connect(), d.connect()
         for s, count in ((comes, 3), (stays, 1), (quiet, 2)):
@@ -127,14 +127,14 @@ def test_migrate():
 
 
 def test_unchanged_service_is_not_touched():
-    """Not even with on_reload = close."""
+    """An unchanged service keeps its connections, even with "close"."""
     with daemon("close") as d:
         old = d.connect()
         equal(ask(old), "v1 1 x")
         d.reload_ready()
         d.reload_ready()
         equal(ask(old), "v1 2 x")
-        # Changed options are a change.
+        # Changed options change the service.
         d.listener("stamp")["options"] = {"greeting": "!"}
         d.write_config()
         d.reload_ready()
@@ -172,23 +172,23 @@ def test_life_of_a_service():
         build("v3")
         d.listener("s")["options"] = {"share": True}
         d.write_config()
-        d.reload_ready()                # v3 carries on with v2's state
+        d.reload_ready()                # v3 takes over v2's state
         s.sendall(b"x")
         equal(s.recv(1), b"x")
         equal(said(since), ["shares v3"])
 
         since = d.mark()
         build("v4", WITHOUT_RELOAD=True)
-        d.reload_ready()                # as it does by default
+        d.reload_ready()                # by default, so does v4
         s.sendall(b"x")
         equal(s.recv(1), b"x")
         equal(said(since), [])
 
         since = d.mark()
         build("v5", WITHOUT_RELOAD=True, STATE_VERSION=2)
-        d.reload_ready()                # start, as the state is another
+        d.reload_ready()                # another state version: `start`
         equal(said(since), ["start v5 state 1"])
-        s.close()                       # the last one on v4
+        s.close()                       # the last connection on v4
         d.wait_log("service stop v4 state 1", since)
 
         since = d.mark()

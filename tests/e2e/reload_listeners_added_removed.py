@@ -1,4 +1,4 @@
-"""Listeners come and go without touching the others."""
+"""A reload adds and removes listeners without touching the others."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def test_add_and_remove():
         equal(receive_line(s), "two")
         equal(d.trace(1), ["open", "data 8", "data 8"])
 
-        # And back, on the port it had.
+        # It comes back on its old port.
         d.listeners.append(listener("goes", plugin("echo"), gone))
         d.write_config()
         d.reload_ready()
@@ -91,7 +91,7 @@ def test_queued_connections_of_a_removed_listener_are_served():
         since = d.mark()
         d.signal(signal.SIGHUP)
         d.wait_log("reloading", since)
-        # The probe has run when the master binds and asks the workers.
+        # When the workers are asked, reader and probe have ended.
         for pid in d.workers():
             os.kill(pid, signal.SIGCONT)
         d.wait_log("generation 2 ready", since)
@@ -122,7 +122,7 @@ def test_address_added_to_a_listener():
 
 
 def test_renamed_listener_keeps_its_socket():
-    """An address that moves to another listener is not closed between."""
+    """An address that moves to another listener is never closed meanwhile."""
     with Daemon(listener("one", plugin("echo"), free_address())) as d:
         address = d.addresses("one")[0]
         d.listeners[:] = [listener("two", plugin("discard"), address)]

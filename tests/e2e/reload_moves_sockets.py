@@ -1,4 +1,5 @@
-"""A new image that is for one worker, or for all: no waiting client is reset."""
+"""When a new image changes between one worker and all, no waiting client is
+reset."""
 
 from sluice_test import (Daemon, check, compile_plugin, equal, listener,
                          main, receive_line)
@@ -27,7 +28,7 @@ def test_from_one_to_all_and_back():
             waiting = [d.connect() for _ in range(200)]
             d.wait_log("generation %d ready" % (i + 1), reload)
             for s in waiting:
-                # Who was accepted before may be in a worker that drains.
+                # A client accepted before may be in a worker that drains.
                 version = greets(s)
                 check(version in ("v%d" % (i - 1), "v%d" % i), version)
                 s.close()
@@ -35,7 +36,7 @@ def test_from_one_to_all_and_back():
 
 
 def test_one_worker_serves_it():
-    """Also when it has the sockets of all, and after a death."""
+    """One worker serves all the sockets, also after it was restarted."""
     with Daemon(listener("s", "./stamp.so"), workers=WORKERS,
                 start=False, pairs=False) as d:
         compile_plugin("stamp", d.path("stamp.so"), VERSION="v1", FLAGS=ALL)

@@ -1,4 +1,4 @@
-"""Options, limits, timeouts and log settings ride a reload, at once."""
+"""A reload changes options, limits, timeouts and log settings at once."""
 
 import os
 
@@ -55,7 +55,7 @@ def test_idle_timeout_of_open_connections():
     with Daemon(listener("c", test_plugin("command",
                                           WITHOUT_TIMEOUT=True))) as d:
         s, own = d.connect(), d.connect()
-        own.sendall(b"timeout 3600000\nsay ok\n")   # its own stays
+        own.sendall(b"timeout 3600000\nsay ok\n")   # sl_timeout() wins
         receive_line(own)
         d.wait_trace("open", 1)
         d.listener("c")["timeouts"] = {"idle": "%dms" % (50 * SLOW)}
@@ -107,7 +107,7 @@ def test_keys_that_need_a_restart():
         check("sluice.conf:1: " in text and "workers" in text, text)
         d.settings["workers"] = 1
         if os.geteuid() != 0:
-            return      # nobody else can change who he is
+            return      # only root can change its user
         d.settings["user"] = "daemon"
         d.write_config()
         text = d.reload_refused()
@@ -117,7 +117,7 @@ def test_keys_that_need_a_restart():
         equal(d.reload_ready(), 2)
 
 
-def test_cpus_that_go_are_no_change_of_the_file():
+def test_a_changed_number_of_cpus_needs_no_restart():
     cpus = os.sched_getaffinity(0)
     if len(cpus) < 2:
         raise Skip("there is one CPU only")
@@ -129,7 +129,7 @@ def test_cpus_that_go_are_no_change_of_the_file():
 
 
 def test_pinned_plugin_stays_with_its_worker():
-    """Not SL_MANY_WORKERS: exactly one worker serves it, always the same."""
+    """Without SL_MANY_WORKERS one worker serves it, always the same."""
     with Daemon(listener("c", test_plugin("command", FLAGS=0)),
                 workers=2) as d:
         for i in range(20):

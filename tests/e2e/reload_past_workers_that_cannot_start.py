@@ -1,4 +1,4 @@
-"""Workers that hang whenever they come up do not hold up a reload for ever."""
+"""Workers that hang each time they start do not hold up a reload for ever."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import signal
 from sluice_test import (Daemon, check, compile_plugin, equal, listener, main,
                          receive, scratch)
 
-# While the file exists, `start` does not come to an end.
+# While the file exists, `start` does not return.
 PLUGIN = r"""
 #include <sluice.h>
 #include <unistd.h>
@@ -45,7 +45,7 @@ def test_no_worker_is_started_while_a_reload_waits_for_another():
         d.wait_log(r"worker 1 \(pid \d+\) started", since)
         since = d.mark()
         d.reload(wait=False)
-        # The verdict of reader and probe is in when nobody builds any more.
+        # From here on the reload waits for workers only.
         d.wait_log("reload: build -> settle", since)
         os.kill(second, signal.SIGKILL)
         d.wait_log("generation 2 ready", since)

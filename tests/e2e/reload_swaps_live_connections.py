@@ -1,4 +1,4 @@
-"""SIGHUP puts new code under open connections, and not a byte is lost."""
+"""A reload gives open connections new code, and no byte is lost."""
 
 import os
 import resource
@@ -23,7 +23,7 @@ def daemon(**settings):
 
 
 class Stream:
-    """A connection that numbers what it sends and checks what comes."""
+    """A connection that numbers its lines and checks the answers."""
 
     def __init__(self, s):
         self.s, self.sent, self.seen, self.rest = s, 0, 0, b""
@@ -37,7 +37,7 @@ class Stream:
         self.s.sendall(text)
 
     def receive(self):
-        """All answers to what was sent."""
+        """Receive the answers to all lines sent."""
         while self.seen < self.sent:
             data = self.s.recv(65536)
             check(data, "end of file after", self.seen, "answers")
@@ -65,7 +65,7 @@ def test_one_thousand_connections():
             since = d.mark()
             d.signal(signal.SIGHUP)
 
-            # Keep on talking while it happens.
+            # Keep talking during the reload.
             def is_ready():
                 for stream in streams[::10]:
                     stream.send(3)
@@ -82,7 +82,7 @@ def test_one_thousand_connections():
 
 
 def test_quiet_connections_come_along():
-    """One that says nothing for generations then meets the newest code."""
+    """A connection that was silent for generations gets the newest code."""
     with daemon() as d:
         quiet = Stream(d.connect())
         quiet.send()
@@ -107,7 +107,7 @@ def test_half_a_line_crosses_the_reload():
 
 
 def test_many_reloads_under_load():
-    """A different image each time; images that are unused go away."""
+    """A different image each time; unused images are unmapped."""
     with daemon(workers=1) as d:
         streams = [Stream(d.connect()) for _ in range(20)]
         for i in range(10 if SANITIZED else 20):
@@ -137,7 +137,7 @@ def test_many_reloads_under_load():
 
 
 def test_going_back_to_an_old_image():
-    """The same bytes again are the same plugin, whatever the file's age."""
+    """The same bytes are the same plugin, whatever the file's times."""
     with daemon() as d:
         s = Stream(d.connect())
         for version in ("v2", "v1", "v2", "v1"):
@@ -150,7 +150,7 @@ def test_going_back_to_an_old_image():
 
 
 def test_renamed_and_linked_files():
-    """A new path with new bytes, and a symlink that points elsewhere."""
+    """A new path with new bytes, and a symbolic link that is changed."""
     with daemon() as d:
         s = Stream(d.connect())
         compile_plugin("stamp", d.path("other.so"), VERSION="v2")

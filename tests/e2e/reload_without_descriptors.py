@@ -1,4 +1,4 @@
-"""A master that is out of descriptors refuses a reload, and harms nobody."""
+"""A master without free descriptors refuses a reload; no worker suffers."""
 
 import os
 import resource
@@ -20,7 +20,7 @@ def test_a_generation_that_cannot_be_sent_costs_no_worker():
         limits = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(d.pid, resource.RLIMIT_NOFILE,
                          (max(descriptors(d.pid)) + SPARE, limits[1]))
-        # So that all that the channel does not take has to wait.
+        # Stopped, so that the channel fills and messages wait.
         os.kill(worker, signal.SIGSTOP)
         try:
             problems = d.reload_refused()
@@ -31,7 +31,7 @@ def test_a_generation_that_cannot_be_sent_costs_no_worker():
         equal(receive(s, 10), b"still here")
         check(is_alive(worker), "the worker was ended")
 
-        # Half a generation was sent; nothing of it gets into the next.
+        # Half a generation was sent; it does not mix with the next.
         resource.prlimit(d.pid, resource.RLIMIT_NOFILE, limits)
         equal(d.reload_ready(), 2)
         s.sendall(b"and here")

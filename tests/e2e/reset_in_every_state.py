@@ -1,4 +1,4 @@
-"""A RST costs its own connection and nothing else, whatever the state."""
+"""A reset ends its own connection and nothing else, in every state."""
 
 import socket
 
@@ -63,7 +63,7 @@ def test_with_input_unread_by_the_plugin():
 
 
 def test_paused():
-    """A paused connection hears of it too, or when it is resumed."""
+    """A paused connection is ended as well."""
     with daemon() as d:
         s = d.connect()
         s.sendall(b"at timer resume\ntimer 1 100\npause\nsay more\n")

@@ -1,4 +1,4 @@
-"""A reset is noticed while nothing is wanted of the connection."""
+"""A reset is noticed even while the connection waits for no event."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ def daemon(**settings):
 
 
 def is_told(d, connection=1):
-    """`error` and `close`; the names of all events."""
+    """Wait for `error` and `close`.  Returns the names of all events."""
     d.wait_log(r"trace %d close 3 " % connection, seconds=SOON)
     events = [e.split()[0] for e in d.trace(connection)]
     equal(events[-2:], ["error", "close"])
@@ -66,7 +66,7 @@ def test_while_paused_with_output_blocked():
 
 
 def test_after_a_pause():
-    """Input that is no longer paused comes first, as ever."""
+    """After a pause, input comes before the reset."""
     with daemon() as d:
         s = d.connect()
         s.sendall(b"at timer resume\ntimer 1 20\npause\n")
@@ -89,7 +89,7 @@ def test_with_an_answer_pending():
 
 
 def test_with_input_full():
-    """The plugin takes no more before `drain`, which cannot come."""
+    """The plugin takes nothing before a `drain` that cannot come."""
     with daemon(limits={"read_buffer": "1KiB"}) as d:
         s = d.connect(receive_buffer=4096)
         s.sendall(b"fill\n" + b"x" * 4000)

@@ -1,5 +1,5 @@
-"""A person who wants to go back is heard, however often plugins ask for a
-reload; and what he left does not come back by such a wish."""
+"""An operator's rollback works however often plugins ask for a reload, and
+sl_reload() does not undo it."""
 
 import os
 import threading
@@ -49,7 +49,7 @@ def test_storm():
             result = d.sluicectl("rollback")
             equal(result.returncode, 0, result.stdout + result.stderr)
             check("(as generation" in result.stdout, result.stdout)
-            # The wish of a plugin does not undo that, a person's does.
+            # sl_reload() does not undo it; an operator's reload does.
             since = d.mark()
             d.wait_log("a plugin cannot bring it again", since)
             equal(len(d.ask("status")["listeners"]), 1)
@@ -57,8 +57,8 @@ def test_storm():
             equal(len(d.ask("status")["listeners"]), 2)
 
 
-def test_while_a_persons_reload_runs():
-    """It comes to its end; the rollback goes where he saw it would."""
+def test_while_an_operators_reload_runs():
+    """The rollback goes back from the generation that ran when it came."""
     with Daemon(listener("a", plugin("echo")), control="control.sock") as d:
         for name in ("b", "c"):
             d.listeners.append(listener(name, plugin("echo")))
@@ -76,7 +76,7 @@ def test_while_a_persons_reload_runs():
         equal((done[0].returncode, result.returncode), (0, 0))
         check("(as generation" in result.stdout, result.stdout)
         listeners = len(d.ask("status")["listeners"])
-        # Begun before it, or after: to what was before then.
+        # That depends on whether the reload had ended by then.
         target = 1 if "going back to generation 1" in "\n".join(
             d.messages("going back", since)) else 2
         equal(listeners, target)

@@ -25,7 +25,7 @@ def ask(d, name, line=b"x\n"):
 
 
 def open_at_once(d, name):
-    """How many of five connections are kept."""
+    """How many of five connections are not refused."""
     clients = [d.connect(name, may_reset=True) for _ in range(5)]
     kept = 0
     for s in clients:
@@ -97,7 +97,7 @@ def test_an_address_that_is_taken_meanwhile():
             d.wait_log(r"cannot go back to generation 1: 1 problem; "
                        r"keeping generation 2", since)
             equal(ask(d, "stamp"), "v2 1 x")
-        # A later reload is as any other.
+        # The next reload works as always.
         d.listeners[:] = [listener("stamp", test_plugin("stamp"))]
         d.write_config()
         d.reload_ready()

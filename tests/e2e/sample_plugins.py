@@ -1,4 +1,4 @@
-"""The samples do what they say."""
+"""The sample plugins work as documented."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ def test_chargen():
         for number, line in enumerate(lines):
             equal(line, bytes((number + i) % 95 + 32 for i in range(72)),
                   "line %d" % number)
-        # What it is sent does not matter.
+        # Input is ignored.
         s.sendall(b"ignored\n" * 100)
         receive(s, 1 << 20)
         s.close()
@@ -80,7 +80,7 @@ class Guest:
         self.s.sendall(text.encode() + b"\n")
 
     def hear(self, text):
-        """The next line is this."""
+        """Expect this line next."""
         equal(receive_line(self.s), text)
 
 
@@ -118,7 +118,7 @@ def test_chat():
 
 
 def test_room_survives_a_reload():
-    """The room's state is carried on; new options hold at once."""
+    """The room keeps its state over a reload; new options apply at once."""
     with Daemon(listener("chat", "./chat.so", options={"motd": "one"}),
                 start=False) as d:
         source = os.path.join(SOURCE, "plugins/chat.c")
@@ -155,7 +155,7 @@ def test_slow_member_does_not_hold_up_the_room():
             a.s.sendall((text + "\n").encode() * batch)
             check(receive(b.s, len(line)) == line)
             heard += len(line)
-        # The slow one reads now, and is told that it missed something.
+        # The slow member reads now, and is told that messages are missing.
         got = b""
         while b"* you missed " not in got:
             got = got[-100:] + slow.s.recv(1 << 16)

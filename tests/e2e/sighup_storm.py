@@ -1,4 +1,4 @@
-"""Any number of SIGHUPs at once: one reload at a time, and the last counts."""
+"""Many SIGHUPs cause one reload at a time, and the last one counts."""
 
 import random
 import re
@@ -16,7 +16,7 @@ def ask(s):
 
 
 def settled(d, since):
-    """All reloads that were asked for are done: starts and verdicts match."""
+    """Have all reloads ended?  Then starts and verdicts match."""
     begun = len(d.log_lines(r"reloading \(", since))
     done = len(d.log_lines(r"generation \d+ ready|reload refused", since))
     return begun > 0 and begun == done
@@ -39,7 +39,7 @@ def test_coalesced():
 
 
 def test_the_last_one_counts():
-    """A change made before the last SIGHUP is in what is then served."""
+    """A change made before the last SIGHUP is served."""
     with Daemon(listener("stamp", test_plugin("stamp"),
                          options={"greeting": "0"})) as d:
         s = d.connect()
@@ -51,7 +51,7 @@ def test_the_last_one_counts():
 
 
 def test_rewritten_in_between():
-    """Whatever the moment, the last file is what is served in the end."""
+    """In the end the last file is served, whenever it was written."""
     seed = random.randrange(1 << 32)
     print("# seed %d" % seed)
     rng = random.Random(seed)
@@ -98,7 +98,7 @@ def test_good_and_bad_mixed():
 
 
 def test_descriptors_come_back():
-    """Reload after reload: nothing is left open in master or workers."""
+    """Many reloads leave no descriptor open in master or workers."""
     with Daemon(listener("stamp", test_plugin("stamp")), workers=2) as d:
         d.reload_ready()
 

@@ -1,4 +1,4 @@
-"""A signal is obeyed, or said in the log: none ends the master without a line."""
+"""No signal ends the master without a line in the log."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from sluice_test import (SANITIZED, Daemon, check, equal, family,
                          is_alive, listener, main, plugin, receive,
                          wait_until)
 
-# What the kernel sends, what people send by habit, what containers send.
+# Signals that the kernel, people by habit, and containers send.
 HARMLESS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM,
             signal.SIGPROF, signal.SIGIO, signal.SIGPWR, signal.SIGSTKFLT,
             signal.SIGXCPU, signal.SIGRTMIN, signal.SIGRTMIN + 3,
@@ -15,7 +15,7 @@ HARMLESS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM,
 SILENT = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU,
           signal.SIGWINCH, signal.SIGURG, signal.SIGCHLD, signal.SIGCONT]
 FAULTS = [signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP]
-if not SANITIZED:       # it reports these itself
+if not SANITIZED:       # a sanitizer reports these itself
     FAULTS += [signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL]
 
 
@@ -85,7 +85,7 @@ def test_sigquit_does_not_drain():
 
 
 def test_workers_are_not_meant():
-    """As with killall, which sends to all processes of that name."""
+    """killall(1) sends signals to workers as well."""
     with Daemon(listener("echo", plugin("echo"))) as d:
         s = d.connect()
         echo(s)

@@ -1,4 +1,4 @@
-"""SIGTERM: no new connections, the old ones end, then so does the daemon."""
+"""At SIGTERM the daemon stops accepting, and ends after its connections."""
 
 import os
 import signal
@@ -125,7 +125,7 @@ def test_output_is_flushed():
 
 
 def test_during_start():
-    """However early it comes, it ends the daemon and all its children."""
+    """SIGTERM at any moment of the start ends the daemon and its children."""
     for line in ("starting", r"worker 1 \(pid", None):
         with Daemon(listener("echo", plugin("echo")), workers=2,
                     start=False) as d:

@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of a reload: the reload is off, the end is clean."""
+"""SIGTERM during a reload aborts the reload and ends the daemon cleanly."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def test_while_reading():
 
 
 def test_while_probing():
-    """The probe hangs; it must not outlive the daemon."""
+    """A probe that hangs does not outlive the daemon."""
     with Daemon(listener("stamp", test_plugin("stamp"))) as d:
         d.listeners.append(listener("hang", test_plugin("hang")))
         d.write_config()
@@ -66,7 +66,7 @@ def test_while_preparing():
 
 
 def test_stop_right_behind_commit():
-    """A worker that hears both at once does not begin to accept."""
+    """A worker that reads both messages at once does not begin to accept."""
     with Daemon(listener("a", plugin("echo")), workers=2,
                 drain_timeout="60s", log={"level": "debug"}) as d:
         first, second = d.workers()

@@ -1,4 +1,4 @@
-"""sl_end says the last words and closes our half; theirs stays open."""
+"""sl_end() sends last bytes and closes our half; the peer's stays open."""
 
 import socket
 
@@ -43,7 +43,7 @@ def test_linger_runs_out():
         s = d.connect()
         s.sendall(b"end\n")
         equal(s.recv(1), b"")
-        d.wait_trace("close", 1)    # though we never finish
+        d.wait_trace("close", 1)    # although we never close
         expect_gone(s)
 
 

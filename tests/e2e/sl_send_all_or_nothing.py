@@ -1,4 +1,4 @@
-"""sl_send takes all, beyond the high mark too, or nothing at ENOBUFS."""
+"""sl_send() takes all, even beyond the high mark, or nothing, with ENOBUFS."""
 
 from sluice_test import (Daemon, check, equal, listener, main, pattern,
                          receive, receive_line, test_plugin)
@@ -32,7 +32,7 @@ def test_nothing_when_it_does_not_fit():
         taken = got.count("0")
         check(taken > 0, "all were refused")
         equal(taken + got.count("-1 ENOBUFS"), 201)
-        # Exactly those that were taken arrive, whole and in order.
+        # The messages that were taken arrive whole and in order.
         s.sendall(b"end\n")
         check(receive(s, taken * 100000) == pattern(taken * 100000))
         equal(s.recv(1), b"")

@@ -26,7 +26,7 @@ def test_stop():
         s = d.connect("other")
         s.sendall(b"x")
         equal(receive(s, 1), b"x")
-        # A worker that is started again does not serve it either.
+        # A restarted worker does not serve it, either.
         os.kill(d.workers()[1], signal.SIGKILL)
         d.wait_log(r"worker 2 \(pid \d+\) started", count=2)
         check(d.refuses(address))

@@ -1,6 +1,5 @@
-"""A worker that has crashed, and is not gone for a long time, holds up nothing: a
-core dump of gigabytes.  Here a tracer holds it at its very end, with all of its
-descriptors open."""
+"""A crashed worker that takes long to end, as with a large core dump, holds up
+nothing.  Here a tracer holds it at its end, with all its descriptors open."""
 
 import ctypes
 import os
@@ -25,7 +24,7 @@ def seize(pid):
 
 
 def hold_at_its_end(pid):
-    """It gets its signals, and then stands still."""
+    """Let it get its signals, and stop it right before it ends."""
     end = time.monotonic() + 15 * SLOW
     while time.monotonic() < end:
         found, status = os.waitpid(pid, WALL | os.WNOHANG)
@@ -42,7 +41,7 @@ def hold_at_its_end(pid):
 
 def let_go(pid):
     libc.ptrace(CONT, pid, None, None)
-    os.waitpid(pid, WALL)       # before its parent can
+    os.waitpid(pid, WALL)       # the tracer comes before the parent
 
 
 def echoes(d, name):
@@ -72,10 +71,10 @@ def test_successor():
         d.wait_log(r"worker 1: SIGSEGV", since)
         d.wait_log(r"worker 1 \(pid \d+\) started", since)
         check(is_alive(pid))
-        # What it had counts no more, and its sockets are served.
+        # Its connections no longer count, and its sockets are served.
         echoes(d, "echo").close()
         equal(len(d.ask("crashes")["crashes"]), 1)
-        # It takes no part in a reload, and holds no address.
+        # It takes no part in a reload, and keeps no address in use.
         del d.listeners[1]
         d.write_config()
         equal(d.reload_ready(), 2)
@@ -91,7 +90,7 @@ def test_successor():
 
 
 def test_main_thread_alone_ends():
-    """A thread of a plugin would hold the connections for ever."""
+    """A thread of a plugin cannot keep the connections open."""
     room = listener("room", test_plugin("crasher"),
                     options={"at": "end", "how": "thread"})
     with Daemon(room) as d:

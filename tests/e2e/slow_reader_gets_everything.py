@@ -1,4 +1,4 @@
-"""A peer that goes on reading gets everything, however slowly it does."""
+"""A peer that keeps reading gets everything, however slowly it reads."""
 
 import select
 import signal
@@ -10,7 +10,7 @@ from sluice_test import (Daemon, SLOW, check, equal, expect_end, listener,
 
 LARGE = {"write_buffer": "16MiB"}
 TOTAL = 600000
-# Each pause is well within BOUND, and all of them are much longer.
+# Each pause is much shorter than BOUND, and their sum is much longer.
 STEPS, PAUSE, BOUND = 10, 250, 1500
 
 
@@ -19,12 +19,12 @@ def ms(milliseconds):
 
 
 def small_window(d, **more):
-    """A connection whose kernel buffers are small at the reader's end."""
+    """A connection with a small receive buffer."""
     return d.connect(receive_buffer=4096, **more)
 
 
 def read_slowly(s, talk=False):
-    """Take TOTAL bytes, a step at a time; it is what it should be."""
+    """Read TOTAL bytes in steps, and compare them with the pattern."""
     got = bytearray()
     for step in range(STEPS):
         end = TOTAL * (step + 1) // STEPS
@@ -49,7 +49,7 @@ def test_an_open_connection_is_not_stalled():
 
 
 def test_a_download_is_not_idle():
-    """The kernel has all of it at once, and then nothing is written."""
+    """The kernel takes all of it at once; then nothing is written."""
     with Daemon(listener("c", test_plugin("command"), limits=LARGE,
                          timeouts={"idle": ms(BOUND), "linger": ms(50)})) as d:
         s = small_window(d)
@@ -61,7 +61,7 @@ def test_a_download_is_not_idle():
 
 
 def closing(d, s, talk=False):
-    """Read slowly to the end; why it was closed."""
+    """Read slowly to the end.  Returns the reason of the close."""
     read_slowly(s, talk)
     expect_end(s)
     s.close()
@@ -82,7 +82,7 @@ def test_sl_close_does_not_cut():
     closed_by(b"close")
 
 
-def test_sl_close_does_not_cut_who_still_sends():
+def test_sl_close_does_not_cut_a_peer_that_still_sends():
     closed_by(b"close", talk=True)
 
 
@@ -101,7 +101,7 @@ def test_a_peer_that_half_closed_gets_it_too():
 
 
 def test_the_end_of_a_drain_is_not_its_end():
-    """Nothing holds up this drain, and still all of it comes."""
+    """The drain ends at once, and still all output arrives."""
     with Daemon(listener("c", test_plugin("command"), limits=LARGE,
                          timeouts={"linger": ms(BOUND)}),
                 drain_timeout="60s") as d:
@@ -119,8 +119,8 @@ def test_the_end_of_a_drain_is_not_its_end():
         check(not d.log_lines("undelivered"), "undelivered?")
 
 
-def test_what_was_left_behind_has_a_word():
-    """A peer that takes nothing more: in the log, and for the plugin."""
+def test_output_left_behind_is_reported():
+    """When a peer stops reading, log and plugin are told."""
     with Daemon(listener("c", test_plugin("command"), limits=LARGE,
                          timeouts={"linger": ms(50),
                                    "write": ms(300)})) as d:

@@ -20,17 +20,17 @@ def test_echo():
         grown = memory(worker) - before
         check(grown < GROWTH_MAX, "the worker grew by", grown)
 
-        # Others are served meanwhile.
+        # Other clients are served meanwhile.
         other = d.connect()
         other.sendall(b"hello")
         equal(receive(other, 5), b"hello")
 
-        # And nothing was lost.
+        # Nothing was lost.
         check(receive(slow, sent) == data[:sent], "the echo differs")
 
 
 def test_endless_output():
-    """chargen stops at the high mark, for many readers that do not read."""
+    """chargen stops at the high mark, for many clients that do not read."""
     with Daemon(listener("chargen", plugin("chargen"),
                          limits={"write_buffer": "64KiB"})) as d:
         worker = d.workers()[0]
@@ -52,7 +52,7 @@ def test_marks():
         _, said = d.wait_trace("call", 1)
         filled = int(said.split("= ")[1])
         equal(d.trace(1), ["open", "data 5"])
-        # What the kernel has not taken is at most the high mark.
+        # At most the high mark is queued.
         s.sendall(b"facts\n")
         receive(s, filled)
         _, left = d.wait_trace("drain", 1)
@@ -77,8 +77,8 @@ def test_close_frees_what_was_queued():
 
         before = memory(worker)
         first = fill_and_leave(1)
-        check(first > before + (16 << 20), "nothing was queued?")
-        if not SANITIZED:  # which keeps freed memory for a while
+        check(first > before + (16 << 20), "nothing was queued")
+        if not SANITIZED:  # a sanitizer keeps freed memory for a while
             for i in range(5):
                 last = fill_and_leave(i + 2)
             check(last < first + GROWTH_MAX, "it grew from", first, "to",

@@ -1,4 +1,4 @@
-"""What live connections keep when the code under them changes."""
+"""Open connections keep their state when a reload changes their code."""
 
 import re
 import socket
@@ -59,7 +59,7 @@ def test_a_frame_that_comes_byte_by_byte_over_ten_reloads():
 
 
 def test_queued_output_and_the_drain_that_is_owed():
-    """A stream much longer than all buffers, begun by the old code."""
+    """Old code begins a stream much longer than all buffers."""
     total = 6 << 20
     with daemon("command") as d:
         s = d.connect(receive_buffer=4096)
@@ -76,10 +76,10 @@ def test_queued_output_and_the_drain_that_is_owed():
 
 
 def test_a_paused_connection():
-    """What it had not seen waits, and its own timer wakes it in new code."""
+    """Its input waits, and its own timer resumes it in new code."""
     with daemon("command") as d:
         s = d.connect()
-        build(d, "command", "v2")	# no compiler while the timer runs
+        build(d, "command", "v2")	# before the timer runs
         s.sendall(b"at timer resume\ntimer 1 %d\npause\nsay one\nsay two\n"
                   % (1500 * SLOW))
         d.wait_trace("call pause", 1)
@@ -93,7 +93,7 @@ def test_a_paused_connection():
 
 def test_a_connection_that_was_full_both_ways():
     with daemon() as d:
-        # Lines that nobody reads the answers of, until all is full.
+        # Send lines without reading answers until all buffers are full.
         s = d.connect(receive_buffer=4096, send_buffer=4096)
         count = 40000
         lines = b"".join(b"%d\n" % i for i in range(count))
@@ -126,7 +126,7 @@ def test_a_connection_that_was_full_both_ways():
 
 
 def test_half_closed_connections():
-    """The peer has finished, or we have, and the other half goes on."""
+    """The peer or the daemon has ended its half; the other half goes on."""
     with daemon("command") as d:
         theirs, ours = d.connect(receive_buffer=4096), d.connect()
         theirs.sendall(b"at end stream 3000000\nat timer close\n"
@@ -156,7 +156,7 @@ def test_user_pointers_are_carried():
 
 
 def test_migrate_is_called_once_by_the_sweep_for_idle_ones():
-    """Nobody says a word, and all are asked; more than one pass is needed."""
+    """All silent connections are asked, over more than one pass."""
     count = 200 if SANITIZED else 700
     with daemon() as d:
         quiet = [d.connect() for _ in range(count)]
@@ -180,7 +180,7 @@ def test_migrate_is_called_once_by_the_sweep_for_idle_ones():
 
 
 def test_migrate_comes_before_the_first_event_whatever_it_is():
-    """A line that has waited in the socket is answered by new code."""
+    """New code answers a line that has waited in the socket."""
     with daemon() as d:
         s = d.connect()
         ask(s), ask(s)
@@ -210,7 +210,7 @@ def test_without_migrate_they_drain():
 # Several versions alive.
 
 class Stays:
-    """C text for a define: flags without SL_UNLOADABLE."""
+    """The value of a define: flags without SL_UNLOADABLE."""
 
     def __str__(self):
         return "SL_MANY_WORKERS"
@@ -220,9 +220,9 @@ def chain(d, **more):
     """v1 -> v2 -> v3 with a connection that stays on each."""
     ones = [d.connect() for _ in range(2)]
     for s in ones:
-        equal(ask(s), "v1 1 x")			# after one line: stays
+        equal(ask(s), "v1 1 x")			# after one line it stays
     comes = d.connect()
-    ask(comes), ask(comes)			# after two: comes along
+    ask(comes), ask(comes)			# after two it moves
     reload(d, "stamp", "v2", STATE_VERSION=2, MIGRATE=10, **more)
     two = d.connect()
     equal(ask(two), "v2 1 x")
@@ -237,7 +237,7 @@ def chain(d, **more):
 def test_a_chain_with_connections_left_on_each():
     with daemon() as d:
         ones, two, three, comes = chain(d)
-        # A fourth: who refused once is not asked again.
+        # A fourth version: a connection that refused is not asked again.
         since = d.mark()
         reload(d, "stamp", "v4", STATE_VERSION=4, MIGRATE=1000)
         equal([ask(ones[0]), ask(two), ask(comes)],
@@ -246,7 +246,7 @@ def test_a_chain_with_connections_left_on_each():
         equal(len(d.log_lines("migrate from ", since)), 2)
 
 
-def test_images_go_with_their_last_connection():
+def test_images_are_unmapped_after_their_last_connection():
     with daemon() as d:
         worker = d.workers()[0]
         ones, two, three, comes = chain(d)
@@ -260,7 +260,7 @@ def test_images_go_with_their_last_connection():
         wait_until(lambda: len(mapped(worker)) == 2 or SANITIZED,
                    "v1 to be unmapped")
         equal([ask(two), ask(comes)], ["v2 3 x", "v3 115 x"])
-        # The youngest may go before the oldest: v4 replaces v3, v2 stays.
+        # A later version may be unmapped first: v4 replaces v3, v2 stays.
         reload(d, "stamp", "v4", STATE_VERSION=3)
         equal([ask(two), ask(comes)], ["v2 4 x", "v4 116 x"])
         wait_until(lambda: len(mapped(worker)) == 2 or SANITIZED,
@@ -270,8 +270,8 @@ def test_images_go_with_their_last_connection():
                    "v2 to be unmapped")
 
 
-def test_who_stays_does_not_keep_what_comes_after():
-    """One connection on v1; a hundred generations pass it by."""
+def test_a_connection_that_stays_does_not_keep_later_images():
+    """A connection on v1 does not keep the generations after it mapped."""
     with daemon() as d:
         worker = d.workers()[0]
         stays, comes = d.connect(), d.connect()
@@ -300,7 +300,7 @@ def test_images_that_are_not_unloadable_stay():
             d.wait_log(r"plugin image \w+ \(stamp v%d\) is no longer used, "
                        r"but stays in memory; unused images in memory: %d$"
                        % (i, i), since)
-        # An old one comes back: it is the same image, and mapped once.
+        # An old version comes back: the same image is not mapped again.
         reload(d, "stamp", "v1", FLAGS=Stays())
         equal(ask(s), "v1 4 x")
         equal(len(mapped(worker)), 4, "images")
@@ -317,7 +317,7 @@ def test_an_image_that_does_not_go_is_noticed():
         d.wait_log(r"plugin image \w+ \(stamp v2\) calls itself unloadable "
                    r"but stays mapped", since)
         equal(ask(s), "v3 2 x")
-        # And it is still good for something.
+        # It can still be used.
         build(d, "stamp", "v2", ["-Wl,-z,nodelete"])
         d.reload_ready()
         equal(ask(s), "v2 3 x")
@@ -333,7 +333,7 @@ def said(d, since=0):
 
 
 def test_start_and_stop_come_in_pairs():
-    """Whatever happens in between, each state is stopped exactly once."""
+    """Each state is stopped exactly once, whatever happens before."""
     with daemon("service", workers=2) as d:
         sockets = []
         for i in range(2, 9):

@@ -1,4 +1,4 @@
-"""sluicectl status counts what clients did, exactly, whatever workers do."""
+"""sluicectl status counts exactly what clients did, even if workers die."""
 
 import copy
 import json
@@ -33,14 +33,14 @@ def wait_counts(d, name="c", **wanted):
 
 
 def settled(d, name="c"):
-    """Of a listener that echoes: output is counted when it has been sent."""
+    """Wait until a listener's echoes are counted, which is after sending."""
     wait_until(lambda: counts(d, name)["bytes_in"] ==
                counts(d, name)["bytes_out"], "the last bytes to be counted")
     return counts(d, name)
 
 
 def say(s, line):
-    """Send a line, get it back; returns how many bytes that is each way."""
+    """Send a line and receive it back.  Returns bytes each way."""
     s.sendall(line.encode() + b"\n")
     equal(receive_line(s), line)
     return len(line) + 1
@@ -76,7 +76,7 @@ def test_accepted_bytes_and_callbacks():
 
 
 def test_callbacks_by_their_time():
-    """Bucket k is for those under 2^k microseconds."""
+    """Bucket k counts callbacks under 2^k microseconds."""
     with daemon(counter()) as d:
         s = served(d)
         say(s, "sleep 5")
@@ -162,7 +162,7 @@ def test_what_plugins_count():
                    "all workers to have served one")
         now = counts(d)
         equal(now["counters"], {"messages": 2 * now["accepted"]})
-        # A name may come at any time.
+        # New names are possible at any time.
         say(served(d), "count other.name 5")
         equal(counts(d)["counters"]["other.name"], 5)
         equal(sum(w["counts"]["accepted"]
@@ -172,7 +172,7 @@ def test_what_plugins_count():
 
 
 def test_a_worker_hangs():
-    """Nobody is asked: what it has counted is there at once, and so it is."""
+    """Its counts are read from shared memory, without a wait."""
     with daemon(counter(), workers=2, watchdog=0, pairs=False) as d:
         clients = [served(d) for _ in range(10)]
         say(clients[0], "count messages 7")
@@ -184,14 +184,14 @@ def test_a_worker_hangs():
             now = counts(d)
             equal(dict(now, bytes_in=0), dict(before, bytes_in=0))
         check(time.monotonic() - begun < 2 * SLOW)
-        # It is said who hangs, and where.
+        # Status names the worker and its callback.
         wait_until(lambda: any("callback data of plugin counter (listener c) "
                                "has been running for" in w.get("doing", "")
                                for w in d.ask("status")["workers"]),
                    "what it does")
         said = d.sluicectl("status").stdout
         check(": callback data of plugin counter (listener c)" in said, said)
-        # And the others go on to count.
+        # The other workers go on counting.
         idle = next(w for w in d.ask("status")["workers"]
                     if "doing" not in w)
         wait_until(lambda: d.connect() and next(
@@ -203,7 +203,7 @@ def test_a_worker_hangs():
 
 
 def test_rates():
-    """What was counted between two answers, by the second."""
+    """--rates divides the difference of two answers by the seconds between."""
     with daemon(counter(), counter("other")) as d:
         first = d.ask("status")
         second = copy.deepcopy(first)
@@ -226,7 +226,7 @@ def test_rates():
         equal(asking.returncode, 0)
         check(said[-3].startswith("IN A SECOND  ACCEPTED"), said)
         row = said[-2].split()
-        # It was a second, or longer if the machine is busy.
+        # It is one second, or longer on a busy machine.
         check(0 < int(row[4]) <= 1000000, row)
         check(0 < int(row[3]) <= 5000, row)
         equal(said[-1].split(), ["other"] + 7 * ["0"])
@@ -236,7 +236,7 @@ def test_rates():
 
 
 def test_sums_never_fall():
-    """Not when workers die, nor when code and settings are replaced."""
+    """Sums do not fall when workers die or code and settings change."""
     with daemon(counter(), workers=2, pairs=False) as d:
         clients = [served(d) for _ in range(20)]
         say(clients[0], "count messages 3")
@@ -266,7 +266,7 @@ def test_sums_never_fall():
 
 
 def test_listeners_that_come_and_go():
-    """Each listener has counts of its own, whoever had their place before."""
+    """Each listener has counts of its own, even in a slot used before."""
     with daemon(counter("one"), counter("two")) as d:
         for _ in range(3):
             served(d, "one").close()
@@ -277,8 +277,7 @@ def test_listeners_that_come_and_go():
         d.reload_ready()
         equal([one["name"] for one in d.ask("status")["listeners"]], ["two"])
         equal(counts(d, "two")["accepted"], 1)
-        # Generation 1, which a rollback would bring back, has its place until
-        # then.
+        # Generation 1 keeps its slots while a rollback to it is possible.
         d.listeners[:] = [d.listener("two"), counter("three")]
         d.write_config()
         d.reload_ready()

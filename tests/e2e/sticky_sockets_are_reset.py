@@ -1,5 +1,5 @@
-"""What a plugin does to a listening socket does not outlive it: a worker that
-comes up, and a reload, find it as it was, and "ready" means served."""
+"""Changes that a plugin makes to a listening socket are undone when a worker
+starts and at a reload, so that "ready" means that the address is served."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from sluice_test import (Daemon, Skip, check, equal, free_address, listener, mai
 
 
 def serves(d, address, clients=12):
-    """Each of them, so also those that the kernel gives to other workers."""
+    """Every client is served, also those in other workers."""
     made = [d.connect(address=address) for _ in range(clients)]
     for s in made:
         s.sendall(b"x")
@@ -27,7 +27,7 @@ def play(d, address, trick):
 
 
 def worker_of(d, s):
-    """The pid of the worker that has the other end, by closing it with it."""
+    """The pid of the worker that has the other end of the connection."""
     for pid in d.workers():
         with open("/proc/net/tcp") as file:
             rows = [line.split() for line in file.readlines()[1:]]
@@ -96,7 +96,7 @@ def test_respawn():
 
 
 def test_filters():
-    """Newer kernels let only root have them."""
+    """Newer kernels allow filters only to root."""
     need_root()
     reload_after("filter", "(a filter)", user="root", group="root")
     reload_after("locked", "(a locked filter), which cannot be undone",

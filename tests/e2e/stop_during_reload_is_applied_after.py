@@ -1,5 +1,5 @@
-"""sl_stop() while a reload is under way: whatever comes of that, the listener
-is then stopped, and never one that listens and does not accept."""
+"""After sl_stop() during a reload, the listener is stopped when the reload has
+ended, committed or refused."""
 
 import os
 
@@ -7,7 +7,7 @@ from sluice_test import (Daemon, check, compile_plugin, equal, free_address,
                          listener, main, receive_line, scratch, test_plugin,
                          wait_until)
 
-# `start` waits while the file exists, and then says no if the other one does.
+# `start` waits while one file exists, and then fails if the other one does.
 PLUGIN = r"""
 #include <sluice.h>
 #include <unistd.h>
@@ -59,7 +59,7 @@ def stop_meanwhile(refuse):
         d.reload(wait=False)
         busy = int(d.wait_log(r"worker (\d): slow: starting",
                               since).group(1))
-        # One that is served by the other worker, which is prepared by now.
+        # A client of the other worker, which has prepared by now.
         check(set(served_by) == {1, 2}, "all by one worker")
         clients[served_by.index(3 - busy)].sendall(b"stop 0\n")
         d.wait_trace("call stop = 0", since=since)

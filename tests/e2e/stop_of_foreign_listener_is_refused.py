@@ -1,7 +1,7 @@
-"""A plugin stops the listeners that it serves, and no others.
+"""A plugin can stop only the listeners that it serves.
 
-The plugin `liar` asks the master behind the worker's back, as code that runs in
-the worker can.
+The plugin `liar` asks the master itself, without the worker's code, as any
+code in the worker can.
 """
 
 from sluice_test import (Daemon, check, equal, free_address, listener, main,
@@ -37,13 +37,13 @@ def test_of_another_plugin():
 
 
 def test_of_another_worker():
-    """What one worker alone serves, no other can stop, whatever it says."""
+    """A listener that one worker alone serves cannot be stopped by another."""
     pinned = test_plugin("command", FLAGS=0)
     with Daemon(listener("liar", test_plugin("liar")),
                 listener("one", pinned), listener("two", pinned),
                 workers=2, pairs=False) as d:
         since = d.mark()
-        # Each worker has one of these two; we speak to one of the workers.
+        # Each worker serves one of the two; `s` is in one of the workers.
         s = d.connect("liar")
         for name in ("one", "two"):
             equal(ask(s, "stop %s command" % name), "ok")

@@ -1,4 +1,4 @@
-"""kill -9 of workers under load: no client is ever refused."""
+"""kill -9 of workers under load: no client is refused."""
 
 import os
 import random
@@ -11,15 +11,15 @@ from sluice_test import (DEADLINE, SANITIZED, SLOW, Daemon, equal, is_alive,
                          listener, main, plugin, receive,
                          wait_until)
 
-# So that pauses before a worker is started again stay short, each dies a few
-# times only.
+# Each worker dies only a few times, so that the pauses before its restart stay
+# short.
 WORKERS = 4 if SANITIZED else 10
 ROUNDS = 2 if SANITIZED else 3
 CLIENTS = 4
 
 
 class Client(threading.Thread):
-    """Connects, says something, hears it, again and again."""
+    """Connects and echoes a message, again and again."""
 
     def __init__(self, address):
         super().__init__(daemon=True)
@@ -52,7 +52,7 @@ class Client(threading.Thread):
                 except socket.timeout:
                     self.wrong.append("no answer")
                 except OSError:
-                    self.lost += 1	# it was of the worker that died
+                    self.lost += 1	# its worker died
 
 
 def test_kill_storm():
@@ -68,7 +68,7 @@ def test_kill_storm():
             for victim in rng.sample(d.workers(), WORKERS):
                 os.kill(victim, signal.SIGKILL)
                 time.sleep(rng.random() * 0.03)
-            # Deaths are heard of one by one, and answered each by a start.
+            # Each death is logged, and followed by a start.
             d.wait_log("was killed by SIGKILL", count=(i + 1) * WORKERS)
             d.wait_log(r"worker \d+ \(pid \d+\) started",
                        count=(i + 2) * WORKERS)

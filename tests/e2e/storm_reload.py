@@ -1,4 +1,4 @@
-"""Reload after reload over many talking connections: nobody notices.
+"""Many reloads do not disturb many busy connections.
 
 Each connection is a numbered stream; the plugin alternates between two
 versions that stamp their answers.  bench/storm does it at full size.
@@ -15,12 +15,12 @@ from sluice_test import (SANITIZED, SLOW, Daemon, Skip, check, compile_plugin,
 
 RELOADS = 20 if SANITIZED else 60
 COUNT = 50 if SANITIZED else 200
-MOVED = 1.0		# seconds after the verdict, by which all answer anew
-GROWTH = 4 << 20	# bytes of a worker: without a leak it is nearly nothing
+MOVED = 1.0		# seconds from the verdict until all have new code
+GROWTH = 4 << 20	# bytes of a worker; nearly 0 without a leak
 
 
 class Stream:
-    """Keeps one numbered line under way and checks each answer."""
+    """Keeps one numbered line in flight and checks each answer."""
 
     def __init__(self, s):
         self.s, self.number, self.rest, self.version = s, 0, b"", None
@@ -40,7 +40,7 @@ class Stream:
         self.rest = lines.pop()
         for line in lines:
             version, count, text = line.decode().split(" ")
-            # Not one lost, repeated or out of order; the count is state.
+            # None is lost, repeated or out of order; the count is state.
             equal((count, text), (str(self.number),) * 2, "answer")
             self.version = version
             self.ask()
@@ -79,7 +79,7 @@ def test_reload_storm():
                                  VERSION=v) for v in ("v1", "v2")]
 
         def install(index):
-            """By rename: nobody sees half of it."""
+            """Replace the plugin's file by a rename."""
             with open(images[index], "rb") as file:
                 content = file.read()
             with open(d.path("stamp.new"), "wb") as file:
@@ -109,15 +109,15 @@ def test_reload_storm():
                 check(time.monotonic() - begun < MOVED * SLOW,
                       "some still answer from old code:", crowd.versions())
             slowest = max(slowest, time.monotonic() - begun)
-            d.connect().close()		# nobody is refused meanwhile
+            d.connect().close()		# new connections are accepted
             if i in (RELOADS // 3 // 2 * 2, RELOADS):
-                # The same version is served, so the same is mapped.
+                # The same version as before must be mapped.
                 wait_until(lambda: crowd.talk() or not [
                     pid for pid in workers
                     if len([x for x in descriptors(pid).values()
                             if "memfd:" in x and "stamp" in x]) > 1],
                            "the other image to be closed")
-                # A connection that was just closed is still to be noticed.
+                # The worker may not have noticed the last close yet.
                 now = None
                 for _ in range(200):
                     crowd.talk()

@@ -1,4 +1,4 @@
-"""SIGTERM at any moment of a reload: exit status 0, and nobody is left."""
+"""SIGTERM at any moment of a reload: exit status 0, and no process is left."""
 
 import os
 import random
@@ -46,7 +46,7 @@ def test_sigterm_storm():
             s.sendall(b"y\n")
             equal(receive_line(s)[2:], " 2 y")
             s.close()
-            d.wait_exit()	# status, orphans, what the log says
+            d.wait_exit()	# checks status, orphans and the log
 
 
 main()

@@ -1,4 +1,4 @@
-"""sl_terminate: a RST, now; what is queued is lost."""
+"""sl_terminate() resets the connection at once; queued output is lost."""
 
 from sluice_test import (Daemon, equal, expect_reset, listener, main,
                          receive_line, test_plugin)

@@ -1,4 +1,5 @@
-"""sl_timer: once, by id, per connection or for the service; over reloads."""
+"""sl_timer(): timers fire once, have an id, belong to a connection or a
+service, and survive reloads."""
 
 import os
 import signal
@@ -31,7 +32,7 @@ def test_replaced_and_cancelled():
         s = d.connect()
         s.sendall(b"timer 1 3600000\ntimer 1 %d\n"      # replaced
                   b"timer 2 %d\ntimer 2 0\n"            # cancelled
-                  b"timer 5 0\n"                        # never was
+                  b"timer 5 0\n"                        # never set
                   b"timer 3 %d\n"
                   % (50 * SLOW, 50 * SLOW, 200 * SLOW))
         d.wait_trace("timer 3", 1)
@@ -65,14 +66,14 @@ def test_of_a_service():
         s.sendall(b"service-timer 7 %d\nclose\n" % (100 * SLOW))
         s.close()
         d.wait_trace("close", 1)
-        d.wait_log("trace 0 service-timer 7")   # outlives who set it
+        d.wait_log("trace 0 service-timer 7")   # outlives the connection
 
 
 def test_in_start_and_again_and_again():
     with Daemon(listener("s", test_plugin("service"),
                          options={"timer": "20ms"})) as d:
         d.wait_log("service timer 7 v1", count=5)
-        # A change of options: the new service's, and no longer the old's.
+        # After a change of options, only the new service's timer runs.
         d.listener("s")["options"]["timer"] = "0"
         d.write_config()
         d.reload_ready()
@@ -84,7 +85,7 @@ def test_in_start_and_again_and_again():
 
 
 def test_of_connections_survive_a_reload():
-    """Set by old code, they call the new."""
+    """Timers set by old code call the new code."""
     with Daemon(listener("c", "./command.so"), start=False) as d:
         compile_plugin("command", d.path("command.so"), VERSION="v1")
         d.start()
@@ -123,7 +124,7 @@ def test_refused_reload_leaves_them():
 
 
 def test_due_while_stopped():
-    """Many that are due at once come in the order of their times."""
+    """Timers that are due together come in the order of their times."""
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
         os.kill(d.workers()[0], signal.SIGSTOP)

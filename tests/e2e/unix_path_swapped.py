@@ -1,4 +1,4 @@
-"""What somebody puts where a unix socket was just bound keeps its rights."""
+"""A file that replaces a unix socket right after bind(2) keeps its rights."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from sluice_test import (Daemon, Skip, check, children, equal, listener,
                          main, make_directory, need, need_root, plugin,
                          wait_until)
 
-HOLD_US = 1000000       # between bind(2) and what follows
+HOLD_US = 1000000       # delay after bind(2)
 
 
 def test_a_link_put_there_is_not_given_away():

@@ -1,4 +1,4 @@
-"""Unix stream sockets behave as TCP does."""
+"""Unix stream sockets behave like TCP."""
 
 import os
 import socket
@@ -54,7 +54,7 @@ def test_addresses_and_both_workers():
 
 
 def test_polite_close_with_unread_input():
-    """A unix socket has no RST, but close() with input unread is one."""
+    """On a unix socket, close(2) with unread input acts as a reset."""
     with daemon(test_plugin("command"),
                 limits={"write_buffer": "4MiB"}) as d:
         s = d.connect()

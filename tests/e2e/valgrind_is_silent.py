@@ -1,5 +1,5 @@
-"""Master, reader, probe and workers run clean under valgrind: a start, some
-traffic, reloads that succeed and that fail, a killed worker, a stop."""
+"""Master, reader, probe and workers run without a message from valgrind:
+through a start, traffic, good and bad reloads, a killed worker and a stop."""
 
 import os
 import re
@@ -11,8 +11,8 @@ from sluice_test import (SANITIZED, SLUICED, SOURCE, Daemon, Skip, check,
                          compiler, exchange, listener, main, plugin,
                          receive_line, slow_down, test_plugin, wait_until)
 
-# The daemon runs itself anew through /proc/self/exe, which inside valgrind is
-# valgrind: put the real program there, and valgrind in front of it.
+# The daemon runs /proc/self/exe for its children, which under valgrind is
+# valgrind itself: run valgrind with the real program instead.
 EXEC = r"""
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -23,7 +23,7 @@ extern char **environ;
 
 static char *words;
 
-/* A child has not got it any more when it calls execv(3). */
+/* At execv(3) the environment of a child is already gone. */
 static void __attribute__((constructor)) remember(void)
 {
 	const char *text = getenv("TEST_VALGRIND");

@@ -1,4 +1,4 @@
-"""--watch reloads when a file changed, however it was written."""
+"""--watch reloads after a change of a file, however it was written."""
 
 import os
 import pty
@@ -13,14 +13,14 @@ from sluice_test import (SANITIZED, SLOW, SLUICED, Daemon, Skip, check,
                          run_sluiced, scratch, wait_until)
 
 SOON = 1.0		# seconds from the last byte of a file to the verdict
-QUIET = 0.6		# seconds in which a reload would have begun by far
+QUIET = 0.6		# seconds; a reload would begin much sooner
 VERDICT = r"generation \d+ ready|reload refused"
 
 images = {}
 
 
 def image(version):
-    """The bytes of a plugin that says so."""
+    """The bytes of a plugin of that version."""
     if version not in images:
         path = compile_plugin("stamp", os.path.join(scratch(), "image.so"),
                               VERSION=version)
@@ -62,7 +62,7 @@ def stays_quiet(d, since):
 
 
 def quiet_now(d):
-    """No look at the files is under way any more; the place in the log."""
+    """Wait until changed files were noticed.  Returns the mark of the log."""
     time.sleep(0.25 * SLOW)
     return d.mark()
 
@@ -118,7 +118,7 @@ def test_a_slow_writer_is_waited_for():
 
 
 def test_half_a_file_is_refused_and_tried_again_when_it_is_whole():
-    """Written, closed, and only later gone on with."""
+    """A file is written, closed, and only later written to its end."""
     with daemon() as d:
         s = d.connect()
         since = quiet_now(d)
@@ -141,7 +141,7 @@ def test_nothing_changed_nothing_done():
         with open(d.path("stamp.so"), "rb") as file:
             file.read()
         stays_quiet(d, since)
-        d.reload_ready()	# by hand, and once
+        d.reload_ready()	# by SIGHUP, once
         stays_quiet(d, d.mark())
 
 
@@ -177,8 +177,8 @@ def test_configuration_and_includes():
         equal(ask(d.connect("stamp")), "v1!")
 
 
-def test_what_a_refused_attempt_asked_for():
-    """The plugin it named was not there yet, nor its directory."""
+def test_files_of_a_refused_reload_are_watched():
+    """The configuration named a plugin in a directory that did not exist."""
     with daemon() as d:
         since = quiet_now(d)
         d.listener("stamp")["plugin"] = "./out/new.so"
@@ -291,7 +291,7 @@ def test_without_inotify():
 
 
 def test_a_line_for_the_terminal():
-    """Where there is one: the verdict, in colour."""
+    """At a terminal the verdict is shown in colour."""
     master, slave = pty.openpty()
     seen = bytearray()
 
@@ -304,7 +304,7 @@ def test_a_line_for_the_terminal():
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    # The daemon's log goes to the terminal, and is seen here alone.
+    # The daemon's log goes to the terminal only.
     with daemon(log={"access": False}) as d:
         d.stop()
         process = subprocess.Popen([SLUICED, "-c", d.config, "--watch"],
@@ -327,7 +327,7 @@ def test_a_line_for_the_terminal():
         equal(status, 0, "exit status")
 
 
-def test_it_does_not_go_with_other_options():
+def test_other_modes_are_refused_with_it():
     for other in (["-t"], ["--describe", "x.so"]):
         equal(run_sluiced("--watch", *other).returncode, 2, other)
 

@@ -1,5 +1,5 @@
-"""A callback that takes too long is named, then its worker is aborted; what
-was not the plugin's fault does not count."""
+"""A callback that takes too long is named, and then its worker is aborted.
+Time in which the worker was stopped does not count."""
 
 import ctypes
 import os
@@ -65,7 +65,7 @@ def test_stuck_is_aborted():
 
 
 def test_the_crash_of_a_child_is_not_that_of_the_worker():
-    """What a plugin forks leaves no report, which would call off the watch."""
+    """A forked child writes no report, which would stop the watchdog."""
     with Daemon(room("fork"),
                 listener("stuck", test_plugin("crasher"),
                          options={"at": "data", "how": "sleep", "ms": 60000}),
@@ -121,7 +121,7 @@ def test_stopped_worker_is_not_killed():
     with Daemon(room("sleep", 400), watchdog="600ms") as d:
         s, pid = d.connect(), d.workers()[0]
         s.sendall(b"x")
-        # In the callback, until longer than the watchdog waits.
+        # Stopped in the callback for longer than the watchdog's limit.
         wait_until(lambda: d.log_lines(SLOW_LINE), "the slow callback")
         os.kill(pid, signal.SIGSTOP)
         time.sleep(1.5)
@@ -131,7 +131,7 @@ def test_stopped_worker_is_not_killed():
 
 
 def test_stopped_master_does_not_kill():
-    """It finds a callback that ran all the time it was away."""
+    """The master finds a callback that ran all the time it was stopped."""
     with Daemon(room("sleep", 1500), watchdog="1s") as d:
         s, pid = d.connect(), d.workers()[0]
         s.sendall(b"x")
@@ -163,7 +163,7 @@ def test_traced_worker_is_not_killed():
         equal(d.workers()[0], pid)
         equal(len(d.log_lines("left alone")), 1)
         check(not d.log_lines("aborting"))
-        # Held in the callback by its debugger.
+        # The debugger holds it in the callback.
         s.sendall(b"x")
         d.wait_log(SLOW_LINE, count=2)
         equal(libc.ptrace(PTRACE_INTERRUPT, pid, None, None), 0)
@@ -172,14 +172,14 @@ def test_traced_worker_is_not_killed():
         os.waitpid(pid, 0x40000000)	# __WALL
         equal(libc.ptrace(PTRACE_DETACH, pid, None, None), 0)
         check(is_alive(pid))
-        # Nobody's any more.
+        # The debugger has detached.
         expect_gone(s)
         d.pairs = False
         d.wait_log("was stuck in callback data and was aborted")
 
 
 def test_stuck_in_start_at_a_reload():
-    """Refused sooner than it would be without an answer."""
+    """The watchdog refuses the reload before its time is over."""
     with Daemon(room("none"), pairs=False, watchdog="300ms",
                 probation="0") as d:
         d.listeners[0] = listener(
@@ -197,7 +197,7 @@ def test_stuck_in_start_at_a_reload():
 
 
 def test_stuck_in_start_at_the_start():
-    """What a reload refuses keeps the daemon from starting."""
+    """What makes a reload fail keeps the daemon from starting."""
     with Daemon(room("sleep", at="start"), start=False,
                 watchdog="300ms") as d:
         result = run_sluiced("-c", d.config)
@@ -209,7 +209,7 @@ def test_stuck_in_start_at_the_start():
 
 
 def test_late_workers_without_a_watchdog():
-    """One that did not answer is waited for a little: it may come back."""
+    """A worker that did not answer in time gets a little more."""
     with Daemon(room("none"), pairs=False, watchdog="0") as never, \
             Daemon(room("none"), watchdog="0") as late:
         s, pid = late.connect(), late.workers()[0]
@@ -231,7 +231,7 @@ def test_late_workers_without_a_watchdog():
         again = never.connect()
         again.sendall(b"x")
         equal(receive(again, 1), b"x")
-        time.sleep(0.3)		# beyond the deadline it no longer has
+        time.sleep(0.3)		# its deadline was cancelled
         s.sendall(b"x")
         equal(receive(s, 1), b"x")
         equal(late.workers()[0], pid)

@@ -1,4 +1,4 @@
-"""A worker that dies takes its own connections and nobody else's."""
+"""A worker that dies loses its own connections and no others."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from sluice_test import (Daemon, check, connection_descriptors, descriptors,
 
 
 def by_worker(d, count):
-    """At least count connections of each of two workers."""
+    """At least count connections in each of two workers."""
     found = {0: [], 1: []}
     number = 0
     while min(len(found[0]), len(found[1])) < count:
@@ -43,7 +43,7 @@ def test_kill():
 
 
 def test_next_connection_waits_in_the_queue():
-    """Not one is refused or reset between death and respawn."""
+    """No connection is refused or reset between death and restart."""
     with Daemon(listener("echo", plugin("echo")), workers=2) as d:
         for _ in range(3):
             os.kill(d.workers()[0], signal.SIGKILL)
@@ -53,7 +53,7 @@ def test_next_connection_waits_in_the_queue():
                 try:
                     equal(receive(s, 5), b"hello")
                 except ConnectionResetError:
-                    # It may have been accepted by the one that died.
+                    # The dead worker had accepted it.
                     check(False, "a new connection was reset")
                 s.close()
 
@@ -85,14 +85,14 @@ def test_plugin_aborts():
 
 
 def test_back_off():
-    """Again and again: at once first, then after longer and longer."""
+    """The first restart is at once, the next after longer and longer waits."""
     with Daemon(listener("echo", plugin("echo"))) as d:
         for count in range(1, 5):
             since = d.mark()
             os.kill(d.workers()[0], signal.SIGKILL)
             d.wait_log("killed by SIGKILL", since)
             d.wait_log(r"worker 1 \(pid \d+\) started", since)
-            s = d.connect()     # which says that it is all there
+            s = d.connect()     # shows that it serves
             s.sendall(b"x")
             equal(receive(s, 1), b"x")
         lines = d.log_lines("killed by SIGKILL")
@@ -134,7 +134,7 @@ def test_reload_while_a_worker_is_away():
 
 
 def test_killed_during_a_reload():
-    """It counts as a refusal or as nothing; service goes on either way."""
+    """The reload may be refused or not; service goes on either way."""
     with Daemon(listener("s", test_plugin("stamp")), workers=2) as d:
         for i in range(5):
             since = d.mark()

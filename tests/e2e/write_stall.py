@@ -28,7 +28,7 @@ def test_callbacks():
 
 
 def test_progress_counts():
-    """A slow reader that does read is not stalled."""
+    """A slow reader that keeps reading is not stalled."""
     with Daemon(listener("c", test_plugin("command"),
                          timeouts=write_timeout(600))) as d:
         slow, clock = d.connect(receive_buffer=4096), d.connect()
@@ -38,11 +38,11 @@ def test_progress_counts():
         for _ in range(12):
             receive_line(clock)
             receive(slow, 1000000)
-        check(not d.log_lines("trace 1 close"), "closed a moving one")
+        check(not d.log_lines("trace 1 close"), "a slow reader was closed")
 
 
 def test_also_while_closing():
-    """sl_close() with a peer that never reads does not last for ever."""
+    """sl_close() with a peer that never reads has an end."""
     with Daemon(listener("c", test_plugin("command"),
                          timeouts=dict(write_timeout(100),
                                        linger="50ms"))) as d:

@@ -1,4 +1,4 @@
-"""A signal that comes before the daemon can hear it waits until it can."""
+"""A signal that comes while the daemon starts is handled when it is ready."""
 
 import os
 import signal
@@ -7,8 +7,8 @@ import sys
 from sluice_test import (SLUICED, Daemon, check, equal, listener, main,
                          plugin, receive, wait_until)
 
-# A signal that is held back only by the mask is delivered the moment somebody
-# unblocks it.
+# A signal that is only blocked by the mask is delivered as soon as it is
+# unblocked.
 PENDING = """
 import os, signal, sys
 number = int(sys.argv[1])
@@ -32,14 +32,14 @@ def echoes(d):
     equal(receive(s, 1), b"x")
 
 
-def test_sighup_at_birth():
+def test_sighup_during_start():
     with Daemon(listener("echo", plugin("echo")),
                 launcher=launcher(signal.SIGHUP, "pending")) as d:
         echoes(d)
         d.reload_ready()
 
 
-def test_sigterm_at_birth():
+def test_sigterm_during_start():
     with Daemon(listener("echo", plugin("echo")), start=False,
                 launcher=launcher(signal.SIGTERM, "pending")) as d:
         d.start(wait=False)
@@ -47,7 +47,7 @@ def test_sigterm_at_birth():
         d.wait_exit(0)
 
 
-def test_sigusr1_at_birth():
+def test_sigusr1_during_start():
     with Daemon(listener("echo", plugin("echo")),
                 launcher=launcher(signal.SIGUSR1, "pending")) as d:
         d.wait_log("SIGUSR1")
@@ -55,7 +55,7 @@ def test_sigusr1_at_birth():
 
 
 def test_nohup_does_not_stop_reloads():
-    """Nor does whoever started it with other signals ignored."""
+    """Signals ignored at the start are handled all the same."""
     for number in (signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1):
         with Daemon(listener("echo", plugin("echo")),
                     launcher=launcher(number, "nohup")) as d:
@@ -65,8 +65,8 @@ def test_nohup_does_not_stop_reloads():
             echoes(d)
 
 
-def test_a_storm_at_birth():
-    """Whatever the moment: it serves, and reloads."""
+def test_a_storm_during_start():
+    """SIGHUPs at any moment of the start: it serves, and reloads."""
     for _ in range(10):
         with Daemon(listener("echo", plugin("echo")), start=False,
                     launcher=launcher(signal.SIGHUP, "pending")) as d:

@@ -1,5 +1,5 @@
-"""A reload that is refused since a worker does not answer costs nothing, and
-says who that is and what it does; so does the next one, which waits for it."""
+"""A reload that is refused because a worker does not answer names the worker
+and its callback.  So does the next reload, which waits for the worker."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import signal
 from sluice_test import (Daemon, check, compile_plugin, equal, listener, main,
                          receive, scratch)
 
-# While the file exists, `data` and `start` do not come to an end.
+# While the file exists, `data` and `start` do not return.
 PLUGIN = r"""
 #include <sluice.h>
 #include <string.h>
@@ -70,7 +70,7 @@ def test_busy_in_old_code():
         d.wait_log(r"reload: waiting for worker 1 to get ready: "
                    r"callback data of plugin waits \(listener room\) has "
                    r"been running for \d+ ms", since)
-        for _ in range(10):     # they become one
+        for _ in range(10):     # one reload for all of them
             d.reload(wait=False)
         os.unlink(path)
         equal(receive(s, 1), b"w")
@@ -110,7 +110,7 @@ def test_watch_tries_again():
 
 
 def test_late_in_new_code():
-    """Those that come back in time go on; see watchdog.py for the others."""
+    """Workers that answer late go on; for those stuck see watchdog.py."""
     path = hang_in("start")
     with Daemon(waits(), watchdog=0, workers=2, start=False) as d:
         os.unlink(path)

@@ -1,5 +1,5 @@
-"""Time that nobody had counts against nobody: a machine that was suspended, or
-too busy, is no reason to end a process."""
+"""Time in which the whole machine stood still does not count: after a suspend
+no process is killed for being late."""
 
 import os
 import signal
@@ -50,10 +50,10 @@ def test_a_probe_that_stood_still_with_the_master():
         probe = wait_until(lambda: probe_of(d), "the probe")
         for pid in (d.pid, probe):
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(6)           # longer than it may take
+        time.sleep(6)           # longer than the probe may take
         for pid in (d.pid, probe):
             os.kill(pid, signal.SIGCONT)
-        time.sleep(0.3)         # the time is up for whoever does not look
+        time.sleep(0.3)         # a plain deadline would be over now
         with open(go, "w"):
             pass
         d.wait_log("generation 2 ready", since)

@@ -1,8 +1,8 @@
-"""The end of a sweep is told, and lets go of old code, whoever ends in it.
+"""A sweep logs its end and releases old code even if its last connection ends.
 
-COMMIT asks 256 connections in each pass of the loop.  Here there is one more,
-and when the first is asked, it ends that last one, so that no pass finds
-anybody whom it could ask.
+A sweep asks 256 connections in each pass of the loop.  Here there is one more.
+The first connection that is asked ends that last one, so that the second pass
+finds none to ask.
 """
 
 from sluice_test import (Daemon, close_all, equal, expect_gone, listener, main,
@@ -26,7 +26,7 @@ def test_the_last_one_ends_during_the_sweep():
         for _ in range(SWEEP + 1):
             quiet.append(d.connect())
             ask(quiet[-1])
-        for s in quiet[1:]:     # who has sent one line only stays
+        for s in quiet[1:]:     # those that have sent one line stay
             ask(s)
         since = d.mark()
         d.listener("stamp")["plugin"] = new
@@ -37,7 +37,7 @@ def test_the_last_one_ends_during_the_sweep():
         expect_gone(quiet[-1])
         equal(ask(quiet[0]), "v1 2 x")
         equal(ask(quiet[1]), "v2 103 x")
-        # The one that stays keeps its own code, and none that comes later.
+        # The connection that stays keeps its own code, but no later code.
         for version in ("v3", "v4"):
             since = d.mark()
             d.listener("stamp")["plugin"] = test_plugin(
