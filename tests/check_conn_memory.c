@@ -63,8 +63,8 @@ START_TEST(a_write_that_takes_nothing_fails_with_enomem)
 	ck_assert_int_eq(error, ENOMEM);
 	plugin.conn->marks &= ~MARK_BLOCKED;
 	worker_idle();
-	ck_assert_str_eq(plugin.calls,
-	    "o"); /* nothing was taken: no drain follows */
+	/* Nothing was taken, so no drain follows. */
+	ck_assert_str_eq(plugin.calls, "o");
 	close(fd);
 	worker_end();
 }
@@ -75,7 +75,7 @@ echo_without_memory(struct sl_conn *c, const void *buf, size_t len)
 {
 	ssize_t n = sl_write(c, buf, len);
 
-	/* The reference to it is made.  Over the other transport there is none. */
+	/* Over the plain transport the queue only refers to it; now a copy fails. */
 	failing = worker_stream == stream_plain;
 	return n;
 }
@@ -87,7 +87,7 @@ error_with_memory(struct sl_conn *c, const struct sl_error *err)
 	on_error(c, err);
 }
 
-/* It was taken, and the memory that it stands in is read into again. */
+/* The queue refers to input memory that is about to be reused. */
 START_TEST(input_written_back_that_cannot_be_copied_ends_it)
 {
 	struct sl_handlers handlers = full;

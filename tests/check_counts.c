@@ -1,4 +1,4 @@
-/* check_counts.c: what is counted of a listener, by whom, and added up. */
+/* check_counts.c: workers count for their listeners, and the master sums up. */
 
 #include <errno.h>
 #include <sluice.h>
@@ -13,7 +13,7 @@
 #include "worker/listener.h"
 #include "worker_fixture.h"
 
-#define SLOT 7 /* that all workers of the fixture were given */
+#define SLOT 7 /* of all workers of the fixture */
 
 static struct counter *counters;
 
@@ -23,7 +23,7 @@ counts_of(unsigned int i)
 	return shm_own_counts(worker[i], SLOT, &counters);
 }
 
-/* As sl_count(). */
+/* What sl_count() does. */
 static int
 add(unsigned int i, const char *name, uint64_t n)
 {
@@ -41,7 +41,7 @@ sum_of(unsigned int slot)
 	return sum;
 }
 
-/* The value under a plugin's name; UINT64_MAX: there is none. */
+/* The value of a plugin's counter; UINT64_MAX when there is no such name. */
 static uint64_t
 named(const struct counts_sum *sum, const char *name)
 {
@@ -73,8 +73,8 @@ START_TEST(the_table_has_each_count_once)
 }
 END_TEST
 
-/* man/sluicectl.8 has an item for each, and the table a sentence. */
-START_TEST(the_manual_tells_of_each_count)
+/* man/sluicectl.8 has an item for each count, and the table a sentence. */
+START_TEST(the_manual_describes_each_count)
 {
 	static char manual[65536];
 	const char *dir = getenv("SLUICE_SRCDIR");
@@ -120,7 +120,7 @@ START_TEST(what_workers_count_is_added_up)
 }
 END_TEST
 
-START_TEST(the_counts_of_the_dead_stay_in_the_sum)
+START_TEST(counts_of_dead_workers_stay_in_the_sum)
 {
 	struct counts_sum sum;
 
@@ -149,7 +149,7 @@ START_TEST(the_counts_of_the_dead_stay_in_the_sum)
 }
 END_TEST
 
-/* The same worker goes on, and so does what was retired. */
+/* Neither a living worker's counts nor those of a dead one are carried over. */
 START_TEST(the_next_listener_in_a_slot_begins_at_0)
 {
 	struct counts_sum sum;
@@ -177,7 +177,7 @@ START_TEST(the_next_listener_in_a_slot_begins_at_0)
 }
 END_TEST
 
-START_TEST(a_worker_counts_only_for_what_it_was_given)
+START_TEST(a_worker_counts_only_in_slots_that_it_was_given)
 {
 	struct counts *counts;
 	struct counts_sum sum;
@@ -190,7 +190,7 @@ START_TEST(a_worker_counts_only_for_what_it_was_given)
 	shm_give_slot(master, 0, 9);
 	sum = sum_of(9);
 	ck_assert_uint_eq(sum.value[COUNT_ACCEPTED], 1);
-	/* Out of range it counts for nobody. */
+	/* Out of range, nothing is counted. */
 	counts = shm_own_counts(worker[0], LISTENERS_MAX, &counters);
 	count_add(counts, COUNT_ACCEPTED, 1);
 	ck_assert_int_eq(counter_add(counts, counters, "x", 1), 0);
@@ -219,7 +219,7 @@ START_TEST(names_may_come_at_any_time_up_to_a_limit)
 	ck_assert_uint_eq(sum.named, 2 * COUNTERS_MAX);
 	ck_assert_uint_eq(named(&sum, "name.5"), 15);
 	ck_assert_uint_eq(named(&sum, "other-31"), 1);
-	/* What comes then has no place, and harms nobody. */
+	/* Names beyond the limit of the sum are left out; others still count. */
 	add(2, "late", 1);
 	add(2, "name.5", 1);
 	sum = sum_of(SLOT);
@@ -251,8 +251,8 @@ START_TEST(what_makes_no_sense_is_skipped)
 }
 END_TEST
 
-/* Pages of a row that nobody uses cost nothing, also when it is looked at. */
-START_TEST(what_is_not_used_takes_no_memory)
+/* Unused pages of a row take no memory, even when they are read. */
+START_TEST(unused_counts_take_no_memory)
 {
 	struct stat before, after;
 	struct counts_sum sum;
@@ -270,7 +270,7 @@ START_TEST(what_is_not_used_takes_no_memory)
 }
 END_TEST
 
-START_TEST(ticks_become_time)
+START_TEST(ticks_are_converted_to_microseconds)
 {
 	const struct timespec pause = { 0, 50000000 };
 	uint64_t ticks, ns, scale, us;
@@ -360,8 +360,8 @@ START_TEST(a_callback_is_counted_by_its_time)
 }
 END_TEST
 
-/* There are no ids left, and the master has offered none. */
-START_TEST(what_cannot_be_served_is_counted_as_refused)
+/* Here: for lack of an id, once the block from the master is used up. */
+START_TEST(a_connection_that_cannot_be_made_counts_as_refused)
 {
 	const struct sl_handlers handlers = {
 		.size = sizeof(handlers),
@@ -388,18 +388,18 @@ main(void)
 {
 	const TTest *const tests[] = {
 		the_table_has_each_count_once,
-		the_manual_tells_of_each_count,
+		the_manual_describes_each_count,
 		what_workers_count_is_added_up,
-		the_counts_of_the_dead_stay_in_the_sum,
+		counts_of_dead_workers_stay_in_the_sum,
 		the_next_listener_in_a_slot_begins_at_0,
-		a_worker_counts_only_for_what_it_was_given,
+		a_worker_counts_only_in_slots_that_it_was_given,
 		names_may_come_at_any_time_up_to_a_limit,
 		what_makes_no_sense_is_skipped,
-		what_is_not_used_takes_no_memory,
-		ticks_become_time,
+		unused_counts_take_no_memory,
+		ticks_are_converted_to_microseconds,
 		buckets_are_powers_of_two,
 		a_callback_is_counted_by_its_time,
-		what_cannot_be_served_is_counted_as_refused,
+		a_connection_that_cannot_be_made_counts_as_refused,
 		NULL,
 	};
 

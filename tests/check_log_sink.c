@@ -224,7 +224,7 @@ hold_pipe(void)
 	return pid;
 }
 
-START_TEST(a_pipe_that_another_writer_holds_makes_nobody_wait)
+START_TEST(a_pipe_that_another_writer_holds_does_not_block)
 {
 	pid_t holder;
 
@@ -299,7 +299,7 @@ main(void)
 		a_terminal_that_nobody_reads_loses_lines_without_a_wait,
 		a_line_that_was_cut_ends_with_a_newline,
 		a_file_gets_its_lines_from_a_thread_in_order,
-		a_pipe_that_another_writer_holds_makes_nobody_wait,
+		a_pipe_that_another_writer_holds_does_not_block,
 		a_dying_process_waits_for_its_last_lines,
 		a_forked_process_still_logs,
 		a_closed_reader_does_no_harm,

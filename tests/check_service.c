@@ -47,7 +47,7 @@ START_TEST(an_aborted_version_with_its_own_state_is_stopped)
 }
 END_TEST
 
-START_TEST(a_failing_start_is_not_stopped_and_harms_nobody)
+START_TEST(a_failed_start_is_not_stopped_and_changes_nothing)
 {
 	int fd;
 
@@ -346,7 +346,7 @@ main(void)
 		equal_state_versions_carry_state_and_connections_on,
 		an_aborted_version_that_shares_state_is_not_stopped,
 		an_aborted_version_with_its_own_state_is_stopped,
-		a_failing_start_is_not_stopped_and_harms_nobody,
+		a_failed_start_is_not_stopped_and_changes_nothing,
 		connections_of_another_state_version_stay_on_old_code,
 		another_plugin_never_gets_foreign_connections,
 		migrate_comes_before_the_first_event_in_new_code,

@@ -143,7 +143,7 @@ def test_many_at_once():
         check(d.ask("status")["generation"] < 200)
 
 
-def test_who_leaves_while_waiting():
+def test_a_client_that_closes_while_waiting():
     with daemon() as d:
         d.listeners.append(listener("hangs", test_plugin("hang")))
         d.write_config()

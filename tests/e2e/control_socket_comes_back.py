@@ -53,7 +53,7 @@ def test_the_directory_is_removed_and_made_again():
         came_back(d, since)
 
 
-def test_who_is_connected_stays_so():
+def test_connected_clients_stay_connected():
     with daemon() as d:
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(15)
@@ -66,7 +66,7 @@ def test_who_is_connected_stays_so():
         s.close()
 
 
-def test_what_is_in_the_way_is_said_once():
+def test_a_path_in_the_way_is_logged_once():
     with daemon() as d:
         os.unlink(d.socket)
         os.rename(d.path("run"), d.path("elsewhere"))
@@ -79,7 +79,7 @@ def test_what_is_in_the_way_is_said_once():
         equal(len(d.log_lines("cannot reach sluiced")), 1)
 
 
-def test_the_path_of_somebody_else():
+def test_the_path_of_another_process():
     """The path of another process is replaced only when that has closed."""
     with daemon() as d:
         other = socket.socket(socket.AF_UNIX)

@@ -111,7 +111,7 @@ def test_it_follows():
         check("reload refused" in said["last"]["verdict"], said["last"])
 
 
-def test_nobody_is_waited_for():
+def test_a_stopped_worker_is_not_waited_for():
     """A stopped worker does not hold up the answer."""
     with daemon(workers=2, watchdog=0) as d:
         worker = d.workers()[0]

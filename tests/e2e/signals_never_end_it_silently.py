@@ -108,7 +108,7 @@ def test_the_limit_of_cpu_time_is_announced():
         d.wait_log("SIGXCPU: .*kills it at the hard limit of 9999 s: raise")
 
 
-def test_a_fault_is_said():
+def test_a_fault_is_logged():
     for number in FAULTS:
         with Daemon(listener("echo", plugin("echo")),
                     launcher=["sh", "-c", 'ulimit -c 0; exec "$@"',

@@ -91,7 +91,7 @@ def test_shutdown_read_drops_input_and_goes_on_writing():
         equal(names(d), ["open", "data", "timer", "close"])
 
 
-def test_state_is_told():
+def test_sl_state_follows():
     with Daemon(listener("c", test_plugin("command"))) as d:
         s = d.connect()
         s.sendall(b"at timer close\ntimer 1 200\nat end facts\nfacts\n")

@@ -20,7 +20,7 @@ SLOW_LINE = (r"worker 1: callback data of plugin crasher \(listener room\) "
              r"has been running for (\d+) ms$")
 
 
-def test_slow_is_said_once_per_spell():
+def test_a_slow_callback_is_logged_once():
     with Daemon(room("sleep", 600), watchdog="60s") as d:
         s = d.connect()
         for count in (1, 2):
@@ -32,7 +32,7 @@ def test_slow_is_said_once_per_spell():
         check(100 <= ms < 300 * SLOW, "said after", ms)
 
 
-def test_short_ones_are_not_said():
+def test_short_callbacks_are_not_logged():
     with Daemon(room("sleep", 40), watchdog="60s") as d:
         s = d.connect()
         for _ in range(10):
