@@ -1,7 +1,7 @@
 /*
- * endpoint.h: what a connection is one of: the name that logs show, the limits
- * and timeouts that it is held to, and where it is counted.  It lies in what
- * makes the connections, a listener, and outlives all of them.
+ * endpoint.h: what all connections of a listener share: the name that logs
+ * show, their limits and timeouts, and where they are counted.  It is part of
+ * what makes the connections, a listener, and outlives all of them.
  */
 
 #ifndef SLUICE_ENDPOINT_H
@@ -17,7 +17,10 @@ struct timeout_settings;
 
 struct endpoint {
 	char *name; /* owned */
-	/* Of the committed generation; a COMMIT changes them under the living. */
+	/*
+	 * Of the committed generation.  A COMMIT changes these pointers while
+	 * there are connections.
+	 */
 	const struct limit_settings *limits;
 	const struct timeout_settings *timeouts;
 	uint32_t slot;	       /* in the shared memory */

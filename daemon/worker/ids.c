@@ -1,4 +1,4 @@
-/* ids.c: things by their number. */
+/* ids.c: finds things by a 64-bit number. */
 
 #include "worker/ids.h"
 
@@ -10,7 +10,7 @@
 static struct id_entry **
 bucket(const struct ids *ids, uint64_t id)
 {
-	/* Ids count up: their low bits spread them as well as any hash. */
+	/* Ids count up, so their low bits are as good as any hash. */
 	return &ids->buckets[id & (ids->size - 1)];
 }
 
@@ -49,7 +49,7 @@ grow(struct ids *ids)
 int
 ids_add(struct ids *ids, struct id_entry *entry)
 {
-	/* One that cannot grow is only slower. */
+	/* A table that cannot grow still works, but is slower. */
 	if (ids->count >= ids->size && grow(ids) == -1 && ids->size == 0)
 		return -1;
 	link_in(ids, entry);

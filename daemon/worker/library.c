@@ -1,4 +1,4 @@
-/* library.c: one library of a name, in one version, and it says which. */
+/* library.c: loads libraries; a process has only one library of each name. */
 
 #include "worker/library.h"
 
@@ -52,7 +52,7 @@ find(const struct library_image *image)
 	return NULL;
 }
 
-/* Where what answers to a name begins, or NULL.  Loads nothing. */
+/* Where the loaded object of this name begins, or NULL.  Loads nothing. */
 static const void *
 answers(const char *name)
 {
@@ -68,7 +68,7 @@ answers(const char *name)
 	return begin;
 }
 
-/* A name that leads to something else now would lead the plugin there. */
+/* If something else is loaded under this name, the plugin would get that. */
 static int
 check_name(const struct library_image *image, const char *for_plugin,
     struct error *err)
@@ -93,12 +93,12 @@ check_name(const struct library_image *image, const char *for_plugin,
 		    plugin->descriptor.name);
 	else
 		snprintf(place, sizeof(place),
-		    "sluiced itself uses one of "
-		    "that name");
+		    "sluiced itself uses a library "
+		    "of that name");
 	return error_set(err,
-	    "%s: cannot be loaded: it needs %s (%s), but %s, and a process has "
-	    "one library of a name; link it into the plugin statically, or "
-	    "give the new one another soname",
+	    "%s: cannot be loaded: it needs %s (%s), but %s, and a process can "
+	    "have only one library of each name; link it into the plugin "
+	    "statically, or give the new one another soname",
 	    for_plugin, image->name, image->path, place);
 }
 
@@ -111,7 +111,7 @@ is_fine(const void *arg, const void *at)
 	    image_map_is_call(at);
 }
 
-/* The loader compares a name that is needed with this one, too. */
+/* The loader also compares the name that it looks for with l_name. */
 void
 library_lend_name(struct library *library)
 {
@@ -130,7 +130,9 @@ library_return_name(struct library *library)
 	library->lent = NULL;
 }
 
-/* It is what was asked for, and the loader will find it under its name. */
+/*
+ * Will the loader find this library under its name?  Are its symbols its own?
+ */
 static int
 check_loaded(struct library *library, const char *path, struct error *err)
 {
@@ -163,7 +165,7 @@ load(struct library *library, const struct library_image *image,
 			return 0;
 		return error_set(err,
 		    "%s: cannot be loaded: it needs %s, "
-		    "which cannot: %s",
+		    "which cannot be loaded: %s",
 		    for_plugin, image->name, loader_error(-1));
 	}
 	memcpy(library->hash, image->hash, IMAGE_HASH_SIZE);
@@ -225,7 +227,7 @@ library_unref(struct library *library)
 	if (library == NULL || --library->refs > 0)
 		return;
 	LIST_REMOVE(library, link);
-	/* One that stays may be asked for again. */
+	/* A library that stays mapped may be needed again. */
 	if (!unload(library))
 		LIST_INSERT_HEAD(&libraries, library, link);
 }

@@ -1,7 +1,7 @@
 /*
- * library.h: the libraries of plugins in this process.  All that a plugin needs
- * is loaded before it, so that the loader, which takes what it has under a
- * name, never looks for it on disk.
+ * library.h: the libraries of plugins in this process.  Every library that a
+ * plugin needs is loaded before the plugin.  The loader then uses the loaded
+ * library of that name and never looks for it on disk.
  */
 
 #ifndef SLUICE_LIBRARY_H
@@ -18,44 +18,49 @@ struct error;
 
 /* What to load.  All borrowed. */
 struct library_image {
-	const char *name;    /* by which it is needed */
+	const char *name;    /* by which the plugin needs it */
 	const char *path;    /* the operator's file, for messages */
-	const uint8_t *hash; /* IMAGE_HASH_SIZE; not of the system's */
-	int fd;		     /* sealed; -1: it is the system's */
+	const uint8_t *hash; /* IMAGE_HASH_SIZE; unused if fd is -1 */
+	int fd;		     /* sealed; -1: a library of the system */
 };
 
 struct library {
 	LIST_ENTRY(library) link;
 	char *name;
 	uint8_t hash[IMAGE_HASH_SIZE];
-	int fd; /* kept open while it is mapped; -1: it is the system's */
+	int fd; /* kept open while mapped; -1: a library of the system */
 	void *handle;
-	struct image_map map; /* empty for one of the system */
+	struct image_map map; /* empty for a library of the system */
 	struct link_map *link_map;
-	char *lent; /* the name that the loader has for it otherwise */
+	char *lent; /* the loader's own name for it, while another is lent */
 	unsigned int refs;
 };
 
 /*
- * Load it, or find it loaded already.  What it needs itself must have been
- * loaded before.  for_plugin is the file of the plugin, for messages.  Returns
- * a reference, or NULL with one sentence: among others when there is something
- * else of this name in the process.
+ * Load the library, or find it loaded already.  The libraries that it needs
+ * must have been loaded before.  for_plugin is the file of the plugin, for
+ * messages.  Returns a reference, or NULL with one sentence in err.  It fails,
+ * among other reasons, if the process has something else loaded under this
+ * name.
  */
 struct library *library_load(const struct library_image *image,
     const char *for_plugin, struct error *err);
 /*
- * A library without a soname answers to no name.  From the one call to the
- * other it answers to the one by which it is needed.
+ * The loader cannot find a loaded library that has no soname.  Between these
+ * two calls it finds the library under the name by which the plugin needs it.
  */
 void library_lend_name(struct library *library);
 void library_return_name(struct library *library);
 
-/* With the last reference it is unloaded, if it can be; else it stays known. */
+/*
+ * After the last reference the library is unloaded.  If the loader keeps it, it
+ * stays in the list.
+ */
 void library_unref(struct library *library);
 
 /*
- * As for plugins: the one that is mapped there, or NULL; the one being loaded.
+ * The library that is mapped at this address, or NULL.  The library that is
+ * being loaded or unloaded, or NULL.  See plugin_at() and plugin_loading().
  */
 const struct library *library_at(const void *address);
 const struct library *library_loading(void);

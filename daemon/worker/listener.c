@@ -1,5 +1,6 @@
 /*
- * listener.c: what stays of a listener.  Accepting is in accept.c.
+ * listener.c: the part of a listener that stays over reloads.  Accepting is in
+ * accept.c.
  */
 
 #include "worker/listener.h"
@@ -84,7 +85,7 @@ listener_free(struct listener *listener)
 	}
 	listener_set_done(listener);
 	service_unref(listener->current);
-	service_end_unused(); /* `stop` still knows the listener */
+	service_end_unused(); /* while `stop` can still use the listener */
 	log_counters(listener);
 	timers_detach(engine.timers, &listener->drain_timer);
 	free(listener->endpoint.name);
@@ -172,8 +173,8 @@ listener_begin_sweep(struct listener *listener)
 }
 
 /*
- * Every connection has been asked.  Those that stay would keep all versions to
- * come, which they will never see.
+ * Every connection was asked to move.  Those that stay never will, so their
+ * versions need not keep the later versions alive.
  */
 static void
 end_sweep(struct listener *listener)
@@ -198,7 +199,7 @@ listener_sweep(struct listener *listener, unsigned int most)
 		listener->sweep = TAILQ_NEXT(conn, link);
 		conn_settle(conn);
 	}
-	/* Not only after the last one: that may end, and leave none. */
+	/* Also if n is 0: the last connection may have ended before. */
 	if (listener->sweeping && listener->sweep == NULL)
 		end_sweep(listener);
 	return n;

@@ -1,4 +1,4 @@
-/* loader.c: the names that descriptors have for the loader. */
+/* loader.c: loads images by the path of their descriptors. */
 
 #include "worker/loader.h"
 
@@ -9,7 +9,7 @@
 
 #define NAME_MAX_BYTES 64
 
-/* By pid, so that a debugger that looks there finds it as well. */
+/* With the pid and not "self", so that a debugger finds the file as well. */
 static const char *
 name(int fd, char text[NAME_MAX_BYTES])
 {

@@ -1,7 +1,7 @@
 /*
- * loader.h: dlopen(3) of sealed memfds.  glibc hands out what it has under a
- * path, so a descriptor stays open, and its number taken, for as long as what
- * was loaded from it is mapped.
+ * loader.h: dlopen(3) of sealed memfds.  If glibc has something loaded under a
+ * path, it returns that again.  So a descriptor stays open, and its number is
+ * not used again, for as long as what was loaded from it is mapped.
  */
 
 #ifndef SLUICE_LOADER_H
@@ -11,13 +11,13 @@
 void *loader_open(int fd);
 
 /*
- * Unload it, and close its descriptor.  Returns NULL, or a handle again when it
- * stays mapped; the descriptor is open then.  handle NULL, or fd -1 for what
- * was not loaded from one, are fine.
+ * Unload it, and close its descriptor.  Returns NULL; or a new handle if it
+ * stays mapped, and then the descriptor stays open.  handle may be NULL; fd is
+ * -1 for what was not loaded from a descriptor.
  */
 void *loader_close(void *handle, int fd);
 
-/* What went wrong last, without the name that fd has for the loader. */
+/* The loader's last error, without the path of fd in front. */
 const char *loader_error(int fd);
 
 #endif

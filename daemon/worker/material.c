@@ -1,4 +1,4 @@
-/* material.c: what a generation is made of. */
+/* material.c: the parts of a generation. */
 
 #include "worker/material.h"
 
@@ -19,7 +19,7 @@
 #include "worker/ours.h"
 #include "worker/plugin.h"
 
-#define INDEX_MAX 4096 /* a message that says more is wrong */
+#define INDEX_MAX 4096 /* a message with a higher index is wrong */
 
 void
 material_init(struct material *material, material_report *report)
@@ -64,7 +64,7 @@ add_at(int **fds, uint32_t *count, uint32_t index, const struct msg *msg,
 
 	if (index >= INDEX_MAX) {
 		close_fd(msg->fd);
-		return error_set(err, "%s %u is one too many",
+		return error_set(err, "%s: index %u is too large",
 		    msg_name(msg->type), index);
 	}
 	if (index >= *count) {
@@ -159,7 +159,8 @@ material_read(struct material *material, struct error *err)
 	if (material->settings == NULL)
 		return -1;
 	if (material->settings->image_count != material->image_count)
-		return error_set(err, "%u images were sent of %u",
+		return error_set(err,
+		    "%u images were sent, but the bundle has %u",
 		    material->image_count, material->settings->image_count);
 	material->plugins =
 	    calloc(material->image_count + 1, sizeof(*material->plugins));
@@ -168,7 +169,9 @@ material_read(struct material *material, struct error *err)
 	for (uint32_t i = 0; i < material->socket_count; i++)
 		if (material->sockets[i].listener >=
 		    material->settings->listener_count)
-			return error_set(err, "a socket of no listener");
+			return error_set(err,
+			    "a socket was sent for a listener that is not in "
+			    "the bundle");
 	return 0;
 }
 
@@ -186,7 +189,7 @@ material_problem(const struct material *material, const struct origin *origin,
 	return -1;
 }
 
-/* Its libraries, borrowed; the array is the caller's. */
+/* The libraries that an image needs: borrowed, in an array the caller frees. */
 static struct library_image *
 find_libraries(const struct material *material,
     const struct image_settings *image, struct error *err)

@@ -1,7 +1,7 @@
 /*
- * material.h: what a generation is made of, as it arrives message by message,
- * and the loading of it: settings, plugins, options.  Probe and worker both
- * begin here.
+ * material.h: the parts of a generation, which arrive message by message, and
+ * how they are loaded: settings, plugins, options.  The probe and the workers
+ * use it.
  */
 
 #ifndef SLUICE_MATERIAL_H
@@ -23,38 +23,38 @@ struct material_sock {
 	int fd; /* owned; -1 once taken */
 };
 
-/* Takes a problem to the master; level is enum log_level. */
+/* Reports a problem to the master; level is enum log_level. */
 typedef void material_report(uint32_t generation, int level,
     const struct origin *origin, const char *text);
 
 struct material {
 	material_report *report;
 	uint32_t generation;
-	bool incomplete; /* something of it could not be taken */
+	bool incomplete; /* some part could not be added */
 	int bundle_fd;	 /* owned; -1: none yet */
 	struct settings *settings;
 	int *images; /* owned descriptors, by index; -1: none */
 	uint32_t image_count;
 	struct plugin **plugins; /* references, by index; NULL: not loaded */
-	int *secrets;		 /* as images; the probe gets none */
+	int *secrets;		 /* like images; the probe gets none */
 	uint32_t secret_count;
 	struct material_sock *sockets;
 	uint32_t socket_count;
 };
 
 void material_init(struct material *material, material_report *report);
-/* Give up what it holds; it can be filled again. */
+/* Release all parts; it can be filled again. */
 void material_clear(struct material *material);
 
 /*
- * MSG_BUNDLE, MSG_IMAGE, MSG_SECRET or MSG_SOCKET.  Takes its descriptor.  The
- * first of another generation drops what was there.  0, or -1 with err, and
- * then material_read() fails, too.
+ * Add the part in a MSG_BUNDLE, MSG_IMAGE, MSG_SECRET or MSG_SOCKET, and take
+ * its descriptor over.  The first part of another generation releases the old
+ * parts.  Returns 0, or -1 with err, and then material_read() will fail too.
  */
 int material_add(struct material *material, const struct msg *msg,
     struct error *err);
 
-/* Decode the bundle.  0, or -1 with err. */
+/* Decode the bundle.  Returns 0, or -1 with err. */
 int material_read(struct material *material, struct error *err);
 
 /* Report a problem, at error level.  Returns -1. */
@@ -70,13 +70,14 @@ struct plugin *material_plugin(struct material *material, uint32_t index,
     struct error *err);
 
 /*
- * The bytes of a secret; the caller looks at them and frees them, before plugin
- * code runs again.  NULL: err.  Only until material_clear().
+ * The bytes of a secret.  The caller uses and frees them before plugin code
+ * runs again.  Returns NULL with err on failure.  Secrets can be read until
+ * material_clear().
  */
 struct secret *material_secret(const struct material *material, uint32_t index,
     struct error *err);
 
-/* The listener's options.  NULL: the problems have been reported. */
+/* The listener's options, owned.  NULL: the problems have been reported. */
 struct sl_options *material_options(struct material *material,
     const struct listener_settings *listener, const struct plugin *plugin);
 
