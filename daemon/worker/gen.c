@@ -16,15 +16,15 @@
 #include "worker/plugin.h"
 #include "worker/service.h"
 
-#define SWEEP_MAX 256 /* connections per pass: others want to be served */
+#define SWEEP_MAX 256 /* connections per pass, so that events are served too */
 
-/* What will become of one listener of the next generation. */
+/* What COMMIT will do with one listener of the next generation. */
 struct plan {
 	struct listener *listener; /* existing, or new and not in the list */
 	bool is_new;
 	const struct listener_settings *settings;
 	struct sl_service *service; /* a new version; NULL: it did not change */
-	/* Of an existing listener: all it is going to have. */
+	/* All acceptors that an existing listener will have. */
 	struct acceptors acceptors;
 };
 
@@ -75,7 +75,7 @@ plan_drop(struct plan *plan)
 	}
 	service_unref(plan->service);
 	if (plan->is_new) {
-		service_end_unused(); /* `stop` still knows the listener */
+		service_end_unused(); /* while `stop` can use the listener */
 		listener_free(plan->listener);
 	}
 }
@@ -92,9 +92,10 @@ gen_abort(void)
 }
 
 /*
- * An acceptor for each socket, in the order of the settings, also for those the
- * listener has already: until COMMIT these may be stopped, or give up.  A new
- * listener gets its own at once, so that `start` can ask for them.
+ * Make an acceptor for each socket, in the order of the settings, even if the
+ * listener has one for it already: that one may be stopped, or fail, before
+ * COMMIT.  A new listener gets its acceptors at once, so that `start` can ask
+ * for their addresses.
  */
 static int
 plan_sockets(struct plan *plan, struct material *material, uint32_t index)
@@ -117,7 +118,7 @@ plan_sockets(struct plan *plan, struct material *material, uint32_t index)
 	return 0;
 }
 
-/* A new version of the service, unless plugin and options are as they were. */
+/* Make a new version of the service if the plugin or its options changed. */
 static int
 plan_service(struct plan *plan, struct material *material, int64_t on_reload)
 {
@@ -175,7 +176,7 @@ plan_listener(struct material *material, uint32_t index)
 			return material_problem(material, &settings->origin,
 			    "listener \"%s\": out of memory", settings->name);
 	}
-	if (plan->is_new) /* `start` may ask for them */
+	if (plan->is_new) /* now, so that `start` can use the settings */
 		listener_configure(plan->listener, settings);
 	prepared.count++; /* gen_abort() cleans up from here */
 	if (engine_reserve_recv(settings->limits.read_buffer) == -1 ||
@@ -208,7 +209,7 @@ gen_prepare(struct material *material)
 		gen_abort();
 		return material_problem(material, NULL, "out of memory");
 	}
-	/* The first one: what `start` logs shall look as all that follows. */
+	/* The first generation: what `start` logs should look like the rest. */
 	if (current == NULL)
 		apply_log_settings(material->settings);
 	prepared.gen->refs = 1;
@@ -216,7 +217,7 @@ gen_prepare(struct material *material)
 	for (uint32_t i = 0; i < material->settings->listener_count; i++)
 		if (material_serves(material, i) &&
 		    plan_listener(material, i) == -1)
-			rc = -1; /* go on: all problems are worth knowing */
+			rc = -1; /* go on, to report all problems */
 	if (rc == -1) {
 		gen_abort();
 		return -1;
@@ -238,8 +239,8 @@ has_socket(const struct listener *listener, uint32_t id)
 }
 
 /*
- * The plan's take the place of those there are, most of which have the same
- * sockets.
+ * Replace the listener's acceptors by those of the plan.  Most have the same
+ * sockets as before; an acceptor whose socket is gone accepts what waits there.
  */
 static void
 commit_sockets(struct plan *plan)
@@ -282,9 +283,7 @@ commit_listener(struct plan *plan, struct gen *gen)
 	listener_begin_sweep(listener);
 }
 
-/*
- * Its plugin has stopped it: it is configured, but nobody gets a socket for it.
- */
+/* Did its plugin stop it?  Then it is configured, but no socket is sent. */
 static bool
 is_stopped(const struct listener *listener, const struct settings *settings)
 {
@@ -307,7 +306,7 @@ gen_commit(uint32_t number)
 	if (gen == NULL || gen->number != number)
 		return -1;
 	settings = gen->settings;
-	/* Gone is whatever the new generation did not plan for. */
+	/* Listeners that the new generation has no plan for are gone. */
 	LIST_FOREACH(listener, &listeners, link) {
 		bool planned = false;
 

@@ -1,7 +1,7 @@
 /*
- * gen.h: the worker's part of a reload: PREPARE builds the next
- * generation beside the running one, COMMIT puts it in its place by changing
- * one pointer per listener, ABORT drops it.
+ * gen.h: the worker's part of a reload.  PREPARE builds the next generation
+ * beside the running one.  COMMIT replaces the running one by changing one
+ * pointer per listener.  ABORT drops the new one.
  */
 
 #ifndef SLUICE_WORKER_GEN_H
@@ -15,33 +15,37 @@
 struct material;
 struct settings;
 
-/* One configuration that listeners work by; freed with the last reference. */
+/* A generation that listeners use; freed with the last reference. */
 struct gen {
 	unsigned int refs;
 	uint32_t number;
 	struct settings *settings;
 };
 
-/* All listeners of this worker, also those that only drain. */
+/* All listeners of this worker, including those that only drain. */
 extern struct listeners listeners;
 
-/* The one that is committed, or NULL. */
+/* The committed generation, or NULL. */
 const struct gen *gen_current(void);
 
 /*
- * Build what the material describes.  Runs `start` and `reload` of services
- * that changed.  Returns 0, or -1 after reporting problems; nothing is left
- * then.  Takes what it needs out of the material.
+ * Build the generation that the material describes.  Runs `start` and `reload`
+ * of services that changed.  Takes what it needs out of the material.  Returns
+ * 0, or -1 after reporting all problems; then nothing is prepared.
  */
 int gen_prepare(struct material *material);
-/* Not under a callback.  Without a prepared generation of this number: -1. */
+/*
+ * Not under a callback.  Returns 0, or -1 if no generation of this number is
+ * prepared.
+ */
 int gen_commit(uint32_t number);
+/* Drop what is prepared, if anything. */
 void gen_abort(void);
 
-/* Take some connections along.  Returns true when there are more. */
+/* Move some connections to current code.  Returns true if there are more. */
 bool gen_sweep(void);
 
-/* Free listeners that are gone and have no connection left. */
+/* End unused services, and free gone listeners without connections. */
 void gen_reap(void);
 
 /* Free everything.  All connections have ended. */

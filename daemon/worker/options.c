@@ -1,4 +1,4 @@
-/* options.c: a listener's options, held against its plugin's table. */
+/* options.c: a listener's options, checked against its plugin's table. */
 
 #include "worker/options.h"
 
@@ -12,7 +12,7 @@
 #include "config/address.h"
 #include "config/value.h"
 
-#define OPTION_NAMES_MAX 256 /* of all, in the sentence about a wrong one */
+#define OPTION_NAMES_MAX 256 /* bytes for the list of names in an error */
 
 static const struct {
 	const char *name;
@@ -140,7 +140,7 @@ set_raw(struct option *option, const struct raw_option *raw, struct error *err)
 	return wrong_type(option->type, err);
 }
 
-/* The default, as text: the plugin's author wrote it as in a config. */
+/* Set the default: text that is written as it would be in a config. */
 static int
 set_default(struct option *option, const char *text, struct error *err)
 {
@@ -223,7 +223,7 @@ list_names(const struct sl_options *options, char text[OPTION_NAMES_MAX])
 	return text;
 }
 
-/* Options of the config that the plugin does not have. */
+/* Report options of the config that the plugin does not have. */
 static bool
 check_unknown(const struct sl_options *options,
     const struct listener_settings *listener, options_problem *problem,

@@ -1,4 +1,4 @@
-/* options.h: a listener's options, held against its plugin's table. */
+/* options.h: a listener's options, checked against its plugin's table. */
 
 #ifndef SLUICE_OPTIONS_H
 #define SLUICE_OPTIONS_H
@@ -18,7 +18,7 @@ struct option {
 		double real;
 		uint64_t amount; /* DURATION, SIZE */
 	} value;
-	char **strings; /* of STRING, ADDRESS (one) and STRINGS */
+	char **strings; /* one for STRING and ADDRESS; any number for STRINGS */
 	uint32_t count;
 	bool set; /* by the config or by its default */
 };
@@ -28,24 +28,24 @@ struct sl_options {
 	uint32_t count;
 };
 
-/* Called for each mistake. */
+/* Called for each problem. */
 typedef void options_problem(void *arg, const struct origin *origin,
     const char *text);
 
 /*
- * Check the raw options and fill in defaults.  Copies what it keeps.  Returns
- * NULL after at least one problem was reported.
+ * Check the options of the config and fill in defaults.  Copies what it keeps.
+ * Returns NULL after at least one problem was reported.
  */
 struct sl_options *options_build(const struct sl_option *table,
     const struct listener_settings *listener, options_problem *problem,
     void *arg);
 void options_free(struct sl_options *options);
 
-/* By name.  NULL: there is none; options and path may be NULL. */
+/* Find an option by name, or NULL.  options and path may be NULL. */
 const struct option *options_find(const struct sl_options *options,
     const char *path);
 
-/* Where the option stands in the config, or the listener if it does not. */
+/* Where the config sets the option; if it does not, where the listener is. */
 const struct origin *options_origin(const struct listener_settings *listener,
     const char *path);
 

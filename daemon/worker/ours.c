@@ -1,7 +1,7 @@
 /*
- * ours.c: a bit for each descriptor.  It is read in a child that may have been
- * forked by a thread of a plugin, in the middle of anything: so there are no
- * lists to walk along, and nothing is called but close().
+ * ours.c: a bit for each descriptor.  The bits are read in a child that a
+ * thread of a plugin may have forked at any moment.  So there are no lists,
+ * which could be half changed, and the child calls nothing but close().
  */
 
 #include "worker/ours.h"
@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #define BITS 64
-#define FIRST_MAX 256 /* a worker begins with a dozen */
+#define FIRST_MAX 256 /* a worker begins with a dozen descriptors */
 
-static _Atomic uint64_t *words; /* NULL: nobody has asked for it */
-static rlim_t limit;		/* no descriptor is as high */
-static _Atomic uint32_t used;	/* words in front of it have had bits */
+static _Atomic uint64_t *words; /* NULL: ours_init() was not called */
+static rlim_t limit;		/* all descriptors are below it */
+static _Atomic uint32_t used;	/* words[used] and later were never set */
 
 static _Atomic uint64_t *
 word_of(int fd)
@@ -54,8 +54,9 @@ ours_close(int fd)
 }
 
 /*
- * Only close: the epoll instance is still the parent's, who would hear no more
- * of a socket that is taken out of it here.
+ * Only close the descriptors.  The epoll instance is shared with the parent: if
+ * a socket were removed from it here, the parent would get no more events of
+ * that socket.
  */
 static void
 in_child(void)
@@ -77,9 +78,7 @@ ours_init(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == -1)
 		return -1;
-	/*
-	 * As many as the limit may ever be: what is not touched costs nothing.
-	 */
+	/* Room for the highest limit; memory that is not used costs nothing. */
 	memory = mmap(NULL, files.rlim_max / 8 + sizeof(*words),
 	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 	    -1, 0);

@@ -1,16 +1,17 @@
 /*
- * ours.h: which descriptors are the worker's.  A plugin may fork, and a child
- * that kept them would keep connections open that the worker has closed, and
- * addresses taken when the daemon has left.
+ * ours.h: which descriptors belong to the worker.  A plugin may fork.  A child
+ * that kept our descriptors would keep connections open that the worker has
+ * closed, and addresses in use after the daemon has ended.
  */
 
 #ifndef SLUICE_OURS_H
 #define SLUICE_OURS_H
 
 /*
- * All that are open now are ours, but for the first three; from now on, what is
- * forked loses what is ours.  In a process that has not called it, the others
- * only close.  0, or -1 with errno.
+ * All descriptors that are open now are ours, except 0, 1 and 2.  From now on,
+ * a forked child closes all that are ours.  Returns 0, or -1 with errno.  In a
+ * process that has not called this, ours_add() does nothing and ours_close()
+ * only closes.
  */
 int ours_init(void);
 

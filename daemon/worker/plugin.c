@@ -1,7 +1,8 @@
 /*
  * plugin.c: plugin images in this process.  An image is loaded from its sealed
- * memfd, never from the operator's path: glibc would hand out old code for a
- * path it knows, and a file overwritten in place kills whoever has it mapped.
+ * memfd, never from the operator's path.  For a path it knows, glibc would
+ * return the old code; and a file that is overwritten in place crashes every
+ * process that has it mapped.
  */
 
 #include "worker/plugin.h"
@@ -23,7 +24,7 @@ static LIST_HEAD(, plugin) plugins = LIST_HEAD_INITIALIZER(plugins);
 static bool unused; /* some plugin has no references */
 static const struct plugin *loading;
 
-/* glibc gave us new code, not something it had already. */
+/* Did the loader give us new code, not something that was loaded already? */
 static int
 check_fresh(const struct plugin *plugin, const char *path, struct error *err)
 {
@@ -33,13 +34,13 @@ check_fresh(const struct plugin *plugin, const char *path, struct error *err)
 		if (other->handle == plugin->handle ||
 		    other->exported == plugin->exported)
 			return error_set(err,
-			    "%s: the loader returned the "
-			    "code that is loaded already",
+			    "%s: the loader returned "
+			    "code that was loaded already",
 			    path);
 	return 0;
 }
 
-/* What it defines may be bound to that. */
+/* Symbols may be bound to the plugin, its libraries and the daemon's API. */
 static bool
 is_fine(const void *plugin, const void *at)
 {
@@ -66,7 +67,7 @@ load_libraries(struct plugin *plugin, const struct plugin_image *image,
 	return 0;
 }
 
-/* The last first: two may be the same one under two names. */
+/* In reverse order: two entries may be one library under two names. */
 static void
 return_names(const struct plugin *plugin)
 {
@@ -99,11 +100,11 @@ load(struct plugin *plugin, const struct plugin_image *image, struct error *err)
 	    err);
 }
 
-/* Unload it, and its libraries after it.  Returns true when it is gone. */
+/* Unload it, then its libraries.  Returns true if it is unloaded and freed. */
 static bool
 release(struct plugin *plugin)
 {
-	loading = plugin; /* its destructors may crash as well */
+	loading = plugin; /* its destructors may crash too */
 	plugin->handle = loader_close(plugin->handle, plugin->fd);
 	loading = NULL;
 	if (plugin->handle != NULL)
@@ -186,7 +187,7 @@ plugin_loading(void)
 	return loading;
 }
 
-/* Which image, for people; it must still be mapped. */
+/* A text that names the image, which must still be mapped. */
 #define LABEL_MAX 128
 static void
 label(const struct plugin *plugin, char text[LABEL_MAX])
@@ -200,8 +201,9 @@ label(const struct plugin *plugin, char text[LABEL_MAX])
 }
 
 /*
- * Without the promise it stays mapped, and known: state it made may point into
- * it, and the same bytes may come back.
+ * Log that an unused image stays mapped: without SL_UNLOADABLE, state that it
+ * made may point into it.  It stays in the list, because a later generation may
+ * use the same image again.
  */
 static void
 keep_mapped(struct plugin *plugin)
@@ -223,7 +225,7 @@ keep_mapped(struct plugin *plugin)
 	    text, count);
 }
 
-/* Returns true when it is gone, and the plugin with it. */
+/* Returns true if the image is unloaded and the plugin freed. */
 static bool
 unload(struct plugin *plugin)
 {
