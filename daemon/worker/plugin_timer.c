@@ -8,8 +8,8 @@
 #include "worker/engine.h"
 
 /*
- * One to one.  Plugins may number them by thousands, and a table looks at low
- * bits.
+ * Scramble the id, one to one.  The table uses only the low bits, and these may
+ * be the same in all ids of a plugin, for example in multiples of 4096.
  */
 static uint64_t
 key_of(uint32_t id)
@@ -31,7 +31,7 @@ find(const struct plugin_timers *set, uint32_t id)
 	return container_of(entry, struct plugin_timer, key);
 }
 
-/* NULL: ENOMEM. */
+/* The owner's set, made if need be.  NULL: ENOMEM. */
 static struct plugin_timers *
 get_set(struct plugin_timers **set, struct sl_service *service,
     struct sl_conn *conn)
@@ -46,7 +46,7 @@ get_set(struct plugin_timers **set, struct sl_service *service,
 	return *set;
 }
 
-/* 0, or -1 with ENOMEM; the timer is in no set then. */
+/* Returns 0; or -1 with ENOMEM, and then the timer is in no set. */
 static int
 add(struct plugin_timers *set, struct plugin_timer *timer)
 {
@@ -77,7 +77,7 @@ new_timer(struct plugin_timers *set, uint32_t id,
 	return NULL;
 }
 
-/* Only one that is held is in no heap. */
+/* Set the timer.  If it is not in the heap, it is new or was held. */
 static void
 arm(struct plugin_timer *timer, uint64_t at_ms)
 {
@@ -159,7 +159,7 @@ plugin_timers_clear(struct plugin_timers **owner)
 	*owner = NULL;
 }
 
-/* What the successor set itself, in place of what has the same number. */
+/* Move the successor's own timers to the set, where they replace others. */
 static void
 merge(struct plugin_timers *own, struct plugin_timers *set)
 {
@@ -170,7 +170,7 @@ merge(struct plugin_timers *own, struct plugin_timers *set)
 		if (old != NULL)
 			plugin_timer_free(old);
 		take_out(timer);
-		add(set, timer); /* there is a table, so it takes one more */
+		add(set, timer); /* cannot fail: the table has memory */
 	}
 }
 

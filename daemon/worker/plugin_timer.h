@@ -13,30 +13,30 @@ struct sl_conn;
 struct sl_service;
 
 /*
- * All timers of a service or of a connection.  It is made with the first one;
- * until then whoever owns it has NULL.
+ * All timers of a service or of a connection.  The set is made with the first
+ * timer; until then its owner has NULL.
  */
 struct plugin_timers {
-	struct sl_service *service; /* whose they are; NULL: a connection's */
-	struct sl_conn *conn;
+	struct sl_service *service; /* the owner, or NULL */
+	struct sl_conn *conn;	    /* the owner, or NULL */
 	struct ids ids;
-	LIST_HEAD(, plugin_timer) all; /* but for those that are held */
-	LIST_HEAD(, plugin_timer) held;
+	LIST_HEAD(, plugin_timer) all;	/* except those that are held */
+	LIST_HEAD(, plugin_timer) held; /* see plugin_timer_hold() */
 };
 
 struct plugin_timer {
 	struct timer timer;
 	struct plugin_timers *set;
-	LIST_ENTRY(plugin_timer) link; /* all or held */
+	LIST_ENTRY(plugin_timer) link; /* in all or held */
 	struct id_entry key;
 	uint32_t id;
 };
 
 /*
- * Set timer `id` of a service or of a connection (the other is NULL), in place
- * of one that is set already; ms 0 only cancels.  on_expire gets the timer
- * inside a struct plugin_timer, and frees it with plugin_timer_free() before it
- * calls anybody.  0, or -1 with ENOMEM.
+ * Set timer `id` of a service or of a connection (the other is NULL).  If that
+ * timer is set already, move it; ms 0 only cancels it.  on_expire gets the
+ * timer inside a struct plugin_timer, and frees that with plugin_timer_free()
+ * before it runs a callback.  Returns 0, or -1 with ENOMEM.
  */
 int plugin_timer_set(struct plugin_timers **set, struct sl_service *service,
     struct sl_conn *conn, uint32_t id, uint64_t ms,
@@ -45,16 +45,20 @@ void plugin_timer_free(struct plugin_timer *timer);
 void plugin_timers_clear(struct plugin_timers **set);
 
 /*
- * It has run out before its service serves: nothing happens until the service
- * does, and then it runs out at once, or until it is set again.
+ * The timer has run out before its service is committed.  Hold it: it runs out
+ * when plugin_timers_let_go() is called, unless it is set again before.
  */
 void plugin_timer_hold(struct plugin_timer *timer);
-/* Those that are held run out now.  Costs their number; set may be NULL. */
+/*
+ * Let the held timers run out now.  Takes time in proportion to their number.
+ * set may be NULL.
+ */
 void plugin_timers_let_go(struct plugin_timers *set);
 
 /*
- * Hand a service's timers to its successor, whatever their number; those that
- * the successor has set itself stand.
+ * Hand the timers of a service over to its successor, in constant time unless
+ * the successor has set timers itself.  Where both have a timer of the same id,
+ * that of the successor stays.
  */
 void plugin_timers_hand_on(struct plugin_timers **from,
     struct plugin_timers **to, struct sl_service *service);

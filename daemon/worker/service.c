@@ -1,4 +1,4 @@
-/* service.c: versions of a listener: how they begin, follow and end. */
+/* service.c: versions of a listener: how they start, succeed and end. */
 
 #include "worker/service.h"
 
@@ -24,7 +24,7 @@ same_plugin(const struct sl_service *a, const struct sl_service *b)
 	    0;
 }
 
-/* Can `next` work with what user pointers of `prev` point at? */
+/* Can `next` use the data that user pointers of `prev` point at? */
 static bool
 same_state(const struct sl_service *next, const struct sl_service *prev)
 {
@@ -43,7 +43,7 @@ decide_carry(const struct sl_service *next, const struct sl_service *prev,
 		return CARRY_DRAIN;
 	if (same_state(next, prev))
 		return CARRY_SWAP;
-	/* Another plugin's pointers are nothing to experiment with. */
+	/* Never give one plugin the user pointers of another. */
 	if (!same_plugin(next, prev))
 		return CARRY_DRAIN;
 	if (next->plugin->descriptor.migrate != NULL)
@@ -66,7 +66,9 @@ start(struct sl_service *service, struct sl_service *prev, struct error *err)
 	    service->plugin->descriptor.reload != NULL) {
 		if (callback_reload(service, prev) < 0)
 			return error_set(err, "its reload callback refused");
-		/* It took the state over, or it made one of its own. */
+		/*
+		 * If it took the pointer over, both versions share the state.
+		 */
 		if (service->state->data != NULL &&
 		    service->state->data == prev->state->data)
 			state_adopt(service, prev->state);
@@ -109,7 +111,7 @@ service_new(struct listener *listener, struct plugin *plugin,
 	if (predecessor != NULL)
 		service->carry = decide_carry(service, predecessor, on_reload);
 	if (start(service, predecessor, err) == -1) {
-		service_unref(service); /* not started: `stop` is not owed */
+		service_unref(service); /* not started: without `stop` */
 		return NULL;
 	}
 	service->started = true;
@@ -168,7 +170,7 @@ service_end(struct sl_service *service)
 	struct service_state *state = service->state;
 
 	service_forget_successor(service);
-	/* Its timers go on meanwhile: they are those of the state. */
+	/* While it waits its timers run on: they belong to the state. */
 	service->waits = state->youngest == service && state->refs > 1;
 	if (service->waits)
 		return;
@@ -184,7 +186,7 @@ service_end(struct sl_service *service)
 	if (--state->refs == 0) {
 		if (service->started)
 			callback_stop(service);
-		/* `stop` may have set timers, for nobody now. */
+		/* `stop` may have set timers, which must not run out. */
 		plugin_timers_clear(&service->timers);
 		free(state);
 	} else if (state->refs == 1 && state->youngest != NULL &&
@@ -231,12 +233,12 @@ service_is_committed(const struct sl_service *service)
 static void
 succeed(struct sl_service *prev, struct sl_service *next)
 {
-	/* Connections that stay need not keep alive what they never see. */
+	/* If connections stay, they need not keep the next version alive. */
 	if (next->carry != CARRY_DRAIN) {
 		service_ref(next);
 		prev->successor = next;
 	}
-	/* Timers go where the connections go, and where the state goes. */
+	/* Timers move with the connections, or with the state. */
 	if (next->carry == CARRY_SWAP || next->carry == CARRY_MIGRATE ||
 	    next->state == prev->state)
 		plugin_timers_hand_on(&prev->timers, &next->timers, next);

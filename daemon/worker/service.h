@@ -1,11 +1,11 @@
 /*
  * service.h: a service is one version of a listener as this worker serves it:
- * plugin code, options and the plugin's state, made by one generation.  It is
- * immutable once committed, but for its user pointer and its timers.
+ * plugin code, options and the plugin's state, made by one generation.  Once
+ * committed, only its user pointer and its timers change.
  *
- * Versions of a listener form a chain, old to new.  Connections walk along it
- * as far as each successor takes them (conn_follow), and a version ends when
- * nothing refers to it any more.
+ * The versions of a listener form a chain, from old to new.  Connections walk
+ * along it as far as the next version accepts them (conn_follow).  A version
+ * ends when nothing refers to it any more.
  */
 
 #ifndef SLUICE_SERVICE_H
@@ -34,12 +34,13 @@ enum carry {
 	CARRY_CLOSE,   /* they are closed politely */
 };
 
-/* The plugin's state: what its user pointer points at. */
+/* The plugin's state, which is what its user pointer points at. */
 struct service_state {
 	unsigned int refs; /* versions that share it */
 	/*
-	 * The last one to take it over, whose `stop` knows what it has become:
-	 * it ends after the others.
+	 * The newest committed version that has the state.  It ends after the
+	 * others, because its `stop` is the one that knows the state as it is
+	 * now.
 	 */
 	struct sl_service *youngest;
 	void *data;
@@ -51,66 +52,67 @@ struct sl_service {
 	struct plugin *plugin;	   /* a reference */
 	struct sl_options *options;
 	struct service_state *state;
-	/* Where its connections go; a reference; NULL: they stay. */
+	/* Where its connections move to; a reference; NULL: they stay. */
 	struct sl_service *successor;
 	enum carry carry;    /* for the predecessor's connections */
 	uint32_t generation; /* the one that made it */
 	uint64_t code;	     /* for the board */
-	/* What `migrate` said to connections on their way here. */
+	/* Connections that `migrate` of this version accepted and refused. */
 	unsigned int migrated, refused;
-	unsigned int stayed; /* connections that were refused further on */
-	LIST_ENTRY(sl_service) stayed_link; /* then of its listener */
-	bool told;			    /* the sweep has logged them */
+	unsigned int stayed; /* its connections that the successor refused */
+	LIST_ENTRY(sl_service) stayed_link; /* in stayed_on, if any stayed */
+	bool told; /* migrated and refused are logged */
 	bool committed;
-	/* Shown to the master, when committed; NULL: there was no place. */
+	/* For the master, when committed; NULL: there was no place. */
 	struct version *version;
-	/* Versions of its listener, when committed. */
+	/* In its listener's versions, when committed. */
 	LIST_ENTRY(sl_service) link;
 	unsigned int refs;
-	bool waits;   /* nobody refers to it, but older ones have its state */
-	bool started; /* `stop` is owed, unless the state goes on */
-	struct plugin_timers *timers; /* NULL: none so far */
-	SLIST_ENTRY(sl_service) unused;
+	bool waits;   /* unused, but must end after others with its state */
+	bool started; /* `stop` follows, unless another has the state */
+	struct plugin_timers *timers;	/* NULL until there is one */
+	SLIST_ENTRY(sl_service) unused; /* in the list of those to end */
 };
 
 /*
- * Build one and start it: `reload` or a carried pointer where there is a
- * predecessor, else `start`.  Runs plugin code.  plugin and options are taken
- * over, also on failure.  Returns it with one reference, or NULL with err.
+ * Build a version and start it.  With a predecessor, that is by `reload` or by
+ * sharing the predecessor's state, if the plugin allows one of these; else by
+ * `start`.  Runs plugin code.  Takes plugin and options over, also on failure.
+ * Returns it with one reference, or NULL with err.
  */
 struct sl_service *service_new(struct listener *listener, struct plugin *plugin,
     struct sl_options *options, uint32_t generation,
     struct sl_service *predecessor, int64_t on_reload, struct error *err);
 void service_ref(struct sl_service *service);
-/* Safe under a callback: a version that ends waits for service_end_unused(). */
+/* Safe under a callback: the version ends later, in service_end_unused(). */
 void service_unref(struct sl_service *service);
 
 /*
- * End the versions that nothing refers to: `stop`, unless another version
- * shares the state.  Not under a callback.
+ * End the versions that nothing refers to.  Calls `stop`, unless another
+ * version shares the state.  Not under a callback.
  */
 void service_end_unused(void);
 
 /*
- * All connections of the listener have been asked to come to `service`: log
- * how many did.
+ * All connections of the listener were asked to move to `service`: log how many
+ * did, once.
  */
 void service_tell_migration(struct sl_service *service);
 
-/* Only connections that stay refer to it: let go of what comes after. */
+/* Its connections will not move any more: release the successor. */
 void service_forget_successor(struct sl_service *service);
 
-/* It serves one connection more, or less. */
+/* Count its connections, for the master: more is 1 or -1. */
 void service_count_conn(struct sl_service *service, int more);
-/* The committed generation has it no more. */
+/* It is no longer part of the committed generation. */
 void service_not_current(struct sl_service *service);
 
-/* Has it begun to serve?  A version that is only prepared may never do so. */
+/* Was it committed?  A version that is only prepared may never be. */
 bool service_is_committed(const struct sl_service *service);
 
 /*
- * COMMIT: the listener is served by it from now on, and its connections go
- * there from what served before.  Takes the reference over.
+ * COMMIT: from now on this version serves the listener, and the connections of
+ * the version before move to it.  Takes the reference over.
  */
 void service_commit(struct listener *listener, struct sl_service *service);
 

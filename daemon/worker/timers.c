@@ -1,7 +1,7 @@
 /*
  * timers.c: a binary heap of deadlines under one libevent timer.  An idle
- * timeout that traffic pushes back is not moved each time: its owner remembers
- * the last activity and sets it anew when it runs out, once per timeout.
+ * timeout is not moved each time there is traffic.  Its owner remembers the
+ * last activity, and sets the timer again when it runs out, once per timeout.
  */
 
 #include "worker/timers.h"
@@ -10,7 +10,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#define EXPIRE_MAX 256 /* per pass: others want to be served */
+#define EXPIRE_MAX 256 /* per pass, so that other events are served too */
 
 struct timers {
 	struct event *event;
@@ -19,7 +19,7 @@ struct timers {
 	uint32_t count;
 	uint32_t attached;
 	uint32_t capacity;
-	uint64_t armed_ms; /* what the event is set for; 0: not */
+	uint64_t armed_ms; /* when the event is due; 0: it is not set */
 };
 
 static void timers_cb(evutil_socket_t fd, short what, void *arg);
@@ -88,7 +88,7 @@ put(struct timers *timers, uint32_t i, struct timer *timer)
 	timer->index = i;
 }
 
-/* Let `timer` find its place from the hole at i, upwards then downwards. */
+/* Put `timer` into the hole at i, then move it up or down to its place. */
 static void
 settle(struct timers *timers, uint32_t i, struct timer *timer)
 {
@@ -126,7 +126,7 @@ arm(struct timers *timers)
 		timers->armed_ms = 0;
 		return;
 	}
-	/* Too early costs one empty call; too late would be wrong. */
+	/* An event that is too early costs only an empty call; leave it. */
 	if (timers->armed_ms != 0 && timers->armed_ms <= timers->heap[1]->at_ms)
 		return;
 	now = timers->clock();
@@ -135,7 +135,7 @@ arm(struct timers *timers)
 	tv.tv_sec = wait_ms / 1000;
 	tv.tv_usec = wait_ms % 1000 * 1000;
 	if (event_add(timers->event, &tv) == -1)
-		timers->armed_ms = 0; /* the next one that is set tries again */
+		timers->armed_ms = 0; /* the next timers_set() tries again */
 }
 
 void
@@ -180,7 +180,7 @@ timers_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	timers->armed_ms = 0;
-	if (most > timers->count) /* one that is set to now waits its turn */
+	if (most > timers->count) /* one that is set meanwhile has to wait */
 		most = timers->count;
 	while (most-- > 0 && timers->count > 0 &&
 	    timers->heap[1]->at_ms <= now &&

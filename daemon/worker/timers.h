@@ -1,7 +1,7 @@
 /*
  * timers.h: all timers of a worker in one heap, driven by one libevent timer.
- * Setting one costs memory only when it is first attached, so that arming
- * never fails.
+ * Attaching a timer makes room for it in the heap, so that setting it never
+ * fails.
  */
 
 #ifndef SLUICE_TIMERS_H
@@ -25,10 +25,10 @@ void timers_free(struct timers *timers);
 /* Make room for one more timer.  Returns 0, or -1 with ENOMEM. */
 int timers_attach(struct timers *timers, struct timer *timer,
     void (*on_expire)(struct timer *timer));
-/* Forget it; safe on a timer that was never attached (all zero). */
+/* Safe on a timer that was never attached (all zero). */
 void timers_detach(struct timers *timers, struct timer *timer);
 
-/* Set or move it.  It is unset when on_expire is called. */
+/* Set or move it.  It is no longer set when on_expire is called. */
 void timers_set(struct timers *timers, struct timer *timer, uint64_t at_ms);
 void timers_cancel(struct timers *timers, struct timer *timer);
 
