@@ -1,4 +1,4 @@
-/* privileges.c: a process that runs plugin code gives up what it can. */
+/* privileges.c: a process that runs plugin code gives up all its privileges. */
 
 #include "worker/privileges.h"
 
@@ -14,8 +14,8 @@
 #include "ipc/msg.h"
 
 /*
- * A leak checker attaches to its own process at the end, which takes a
- * dumpable one.
+ * A leak checker attaches to its own process at the end, so the process has to
+ * be dumpable.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define DUMPABLE 1
@@ -28,11 +28,11 @@
 #define DUMPABLE 0
 #endif
 
-#define SETS 2 /* of 32 capabilities, in this version */
+#define SETS 2 /* of 32 capabilities each, in this version of capset() */
 
 /*
- * That nobody may have any: for whom they come with exec, from a file or with
- * root.
+ * Empty the bounding set, so that no exec can give a capability, whether by a
+ * file's capabilities or by root.
  */
 static void
 drop_bounds(void)
@@ -40,15 +40,15 @@ drop_bounds(void)
 	int capability;
 
 	/*
-	 * EINVAL: there are no more.  EPERM: we may not, and no_new_privs has
-	 * to do.
+	 * EINVAL: there are no more.  EPERM: we may not drop any; no_new_privs
+	 * has to be enough.
 	 */
 	for (capability = 0; capability < 32 * SETS; capability++)
 		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == -1)
 			return;
 }
 
-/* Whoever started us may have given them to a plain user, too. */
+/* Also for a plain user: whoever started us may have given it capabilities. */
 static int
 drop_capabilities(struct error *err)
 {
@@ -70,7 +70,7 @@ privileges_drop(const struct hello *hello, int death_signal, struct error *err)
 {
 	uint32_t uid = hello->uid, gid = hello->gid;
 
-	/* What follows takes the right to do this. */
+	/* First, because the steps below take away the right to do this. */
 	drop_bounds();
 	if (uid != (uint32_t)-1) {
 		if (setgroups(0, NULL) == -1)
@@ -89,7 +89,7 @@ privileges_drop(const struct hello *hello, int death_signal, struct error *err)
 		return error_sys(err, "PR_SET_NO_NEW_PRIVS");
 	if (prctl(PR_SET_DUMPABLE, DUMPABLE, 0, 0, 0) == -1)
 		return error_sys(err, "PR_SET_DUMPABLE");
-	/* A change of user clears it, so it is asked for here. */
+	/* Only now, because a change of user clears it. */
 	if (prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) == -1)
 		return error_sys(err, "PR_SET_PDEATHSIG");
 	if ((uint32_t)getppid() != hello->master_pid)

@@ -1,4 +1,4 @@
-/* privileges.h: a process that runs plugin code gives up what it can. */
+/* privileges.h: a process that runs plugin code gives up all its privileges. */
 
 #ifndef SLUICE_PRIVILEGES_H
 #define SLUICE_PRIVILEGES_H
@@ -7,9 +7,10 @@ struct error;
 struct hello;
 
 /*
- * Become hello's user and group without supplementary groups; in any case
- * without a capability, with no_new_privs, not dumpable, and told by
- * death_signal when the master dies.  0, or -1 with err: then do not go on.
+ * Become the user and group in hello, if it names any, without supplementary
+ * groups.  In any case: have no capabilities, set no_new_privs, be not
+ * dumpable, and get death_signal when the master dies.  Returns 0, or -1 with
+ * err; then the process must not go on.
  */
 int privileges_drop(const struct hello *hello, int death_signal,
     struct error *err);

@@ -1,7 +1,8 @@
 /*
- * probe.c: the probe: a process with a worker's rights that loads the plugins
- * of a bundle and lets them judge their options, so that what is going to
- * crash or refuse does it here.  Serves nobody, and exits.
+ * probe.c: the probe, a process with the rights of a worker.  It loads the
+ * plugins of a bundle and lets them check their options, so that a plugin that
+ * crashes or refuses does so here and not in a worker.  It serves no
+ * connections, and exits.
  */
 
 #include <signal.h>
@@ -41,7 +42,7 @@ report(uint32_t generation, int level, const struct origin *origin,
 	    });
 }
 
-/* What the image says of itself. */
+/* Tell the master what the plugin's descriptor says. */
 static void
 send_facts(const struct material *material, uint32_t index,
     const struct plugin *plugin)
@@ -58,7 +59,9 @@ send_facts(const struct material *material, uint32_t index,
 	    });
 }
 
-/* Should we die of it, the master knows where. */
+/*
+ * Before each step that runs plugin code: if we crash, the master knows where.
+ */
 static void
 send_progress(const struct material *material, enum progress step,
     uint32_t index)
@@ -83,7 +86,7 @@ image_origin(const struct material *material, uint32_t index)
 	return NULL;
 }
 
-enum outcome { GOOD, BAD, SPOILED /* and so is this process */ };
+enum outcome { GOOD, BAD, SPOILED /* bad, and this process cannot go on */ };
 
 static enum outcome
 probe_image(struct material *material, uint32_t index, struct conduct *conduct)
@@ -124,7 +127,7 @@ probe_listener(struct material *material, uint32_t index)
 	int rc = 0;
 
 	if (plugin == NULL)
-		return -1; /* said already */
+		return -1; /* already reported */
 	options = material_options(material, listener, plugin);
 	if (options == NULL)
 		return -1;
@@ -153,7 +156,7 @@ probe(struct material *material, struct conduct *conduct)
 	}
 	for (uint32_t i = 0; i < material->image_count; i++) {
 		if (material->settings->images[i].library)
-			continue; /* with whom it belongs to */
+			continue; /* loaded with the plugin that needs it */
 		one = probe_image(material, i, conduct);
 		if (one > all)
 			all = one;
@@ -193,9 +196,8 @@ probe_main(void)
 							: MSG_REFUSED,
 				.generation = msg.generation,
 			    });
-			if (outcome == SPOILED)
+			if (outcome == SPOILED) /* without destructors */
 				_exit(EXIT_FAILURE);
-			/* Destructors of strange plugins are of no interest. */
 			conduct_done(&conduct);
 			material_clear(&material);
 			return outcome == GOOD ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,7 +1,7 @@
 /*
- * uplink.h: what a worker says to its master, and the channel it is said on.
- * There is one of it, as there is one engine.  Once the master is gone,
- * nothing said here goes anywhere.
+ * uplink.h: what a worker says to its master, and the channel for it.  There is
+ * one uplink, as there is one engine.  Once the master is gone, messages are
+ * dropped.
  */
 
 #ifndef SLUICE_UPLINK_H
@@ -16,17 +16,17 @@ struct event_base;
 struct origin;
 
 /*
- * Open the channel on CHILD_CHANNEL_FD; takes answers over; ops, of whoever
- * hears the master, are borrowed.  0, or -1 with errno.
+ * Open the channel on CHILD_CHANNEL_FD.  Takes answers over.  ops, which get
+ * the master's messages, are borrowed.  Returns 0, or -1 with errno.
  */
 int uplink_open(struct event_base *base, struct answers *answers,
     const struct channel_ops *ops);
-void uplink_close(void); /* also inside ops, and when it is not open */
+void uplink_close(void); /* safe inside ops, and when it is not open */
 
-/* Deliver now what the master has said already. */
+/* Deliver the messages that the master has sent already. */
 void uplink_hear(void);
 
-/* What is wrong with a generation, as material_report has it. */
+/* Report a problem of a generation: a material_report. */
 void uplink_problem(uint32_t generation, int level, const struct origin *origin,
     const char *text);
 /* The answer to PREPARE. */
@@ -36,7 +36,7 @@ void uplink_committed(uint32_t generation);
 /* The answer to each ABORT, and to each STOP_LISTENER (generation 0). */
 void uplink_done(uint32_t generation);
 
-/* What plugins wish for.  0, or -1 with errno: ENOTCONN without a master. */
+/* Requests of plugins.  Return 0, or -1; ENOTCONN: the master is gone. */
 int uplink_ask_reload(void);
 int uplink_ask_stop_listener(const char *name, const char *plugin,
     bool close_active);

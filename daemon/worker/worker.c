@@ -1,6 +1,6 @@
 /*
- * worker.c: a worker process: hears the master, runs the event loop, and does
- * what waits for the end of a pass.
+ * worker.c: a worker process: obeys the master, runs the event loop, and does
+ * the work that waits for the end of a pass.
  */
 
 #include <event2/event.h>
@@ -36,13 +36,13 @@
 #include "worker/service.h"
 #include "worker/uplink.h"
 
-#define ORPHAN_GRACE_S 5 /* beyond drain_timeout, when the master died */
+#define ORPHAN_GRACE_S 5 /* added to drain_timeout when the master has died */
 
 static struct {
 	struct material material;
 	uint32_t commit; /* the generation to commit after this pass; 0: none */
-	bool draining;	 /* no new connections; leave when all are through */
-	bool closing;	 /* the rest was asked to close */
+	bool draining;	 /* no new connections; leave when all have ended */
+	bool closing;	 /* the remaining connections were told to close */
 	bool stop;
 	struct timer drain_timer;
 } worker;
@@ -81,7 +81,7 @@ stop_accepting(void)
 		listener_stop_accepting(listener);
 }
 
-/* Take nothing new, and leave when the connections have finished. */
+/* Accept nothing new, and leave when the connections have ended. */
 static void
 drain(void)
 {
@@ -145,7 +145,7 @@ commit(void)
 	const struct gen *gen;
 	uint32_t number = worker.commit;
 
-	if (number == 0) /* it was not told to */
+	if (number == 0) /* there is nothing to commit */
 		return;
 	worker.commit = 0;
 	if (gen_commit(number) == -1) {
@@ -157,7 +157,7 @@ commit(void)
 	}
 	gen = gen_current();
 	orphan_s = gen->settings->drain_timeout_ms / 1000 + ORPHAN_GRACE_S;
-	if (worker.draining) /* told to leave right behind the COMMIT */
+	if (worker.draining) /* a stop that came after COMMIT: apply it again */
 		stop_accepting();
 	log_debug("generation %u committed", number);
 	uplink_committed(number);
@@ -166,10 +166,7 @@ commit(void)
 static void
 see_row(const struct msg *msg)
 {
-	/*
-	 * Without it all is well but for its connections, which do not count
-	 * here.
-	 */
+	/* Without the row, that worker's connections do not count here. */
 	if (shm_see_row(engine.shm, msg->row.worker, msg->row.serial,
 		msg->fd) == -1)
 		log_warn("cannot see what worker %u counts; limits may be "
@@ -196,13 +193,13 @@ on_message(void *arg, struct msg *msg)
 		prepare(msg->generation);
 		break;
 	case MSG_COMMIT:
-		worker.commit = msg->generation;   /* after this pass */
-		event_base_loopbreak(engine.base); /* which ends here */
+		worker.commit = msg->generation;   /* at the end of this pass */
+		event_base_loopbreak(engine.base); /* end the pass now */
 		break;
 	case MSG_ABORT:
 		/*
-		 * What came of it, perhaps without PREPARE; the next one may
-		 * have its number.
+		 * Some parts may have come without PREPARE, and the next
+		 * generation may have the same number.
 		 */
 		material_clear(&worker.material);
 		gen_abort();
@@ -250,11 +247,14 @@ static const struct channel_ops channel_ops = {
 	.on_close = on_channel_close,
 };
 
-/* Also SIGTERM from the master's death: end even if the loop does not run. */
+/*
+ * The kernel also sends SIGTERM when the master dies.  Then end the process in
+ * any case, even if the event loop is stuck.
+ */
 static void
 on_sigterm(int sig)
 {
-	if (getpid() != own_pid) { /* what a plugin has forked just ends */
+	if (getpid() != own_pid) { /* a child that a plugin forked just ends */
 		signal(sig, SIG_DFL);
 		raise(sig);
 	} else if (getppid() != master_pid) {
@@ -265,7 +265,7 @@ on_sigterm(int sig)
 static void
 at_end_of_pass(void)
 {
-	/* What the master has said comes before the events that are left. */
+	/* If the bell ended the pass, the master's messages go first. */
 	if (callback_was_rung())
 		uplink_hear();
 	after_pass(commit);
@@ -277,7 +277,7 @@ at_end_of_pass(void)
 	}
 }
 
-/* Our own row comes right behind the hello. */
+/* The message after the hello brings our own row. */
 static struct shm *
 map_shared(const struct hello *hello, int head)
 {
