@@ -225,10 +225,13 @@ uint32_t conn_judge_end(struct sl_conn *conn);
 /*
  * Fetch what sending looks at into the cache.  Where many connections send one
  * after the other, the system call of one gives the time to fetch the next.
+ * NULL is fine.
  */
 static inline void
 conn_prefetch(const struct sl_conn *conn)
 {
+	if (conn == NULL)
+		return;
 	__builtin_prefetch(&conn->stream);
 	__builtin_prefetch(&conn->queue);
 }
