@@ -11,7 +11,8 @@ from harness.checks import check
 from harness.conf import listener
 from measure.loads import Load, load
 from measure.report import table, verdict
-from measure.servers import Floor, Sluiced, bench_plugin, echo, memory_of
+from measure.servers import (SMALL, Floor, Sluiced, bench_plugin, echo,
+                             memory_of)
 
 
 def floor(**more):
@@ -20,7 +21,8 @@ def floor(**more):
 
 def sluiced(**more):
     return Sluiced(echo(), echo("five", bench_plugin("five")),
-                   listener("default", plugin("echo")), **more)
+                   listener("default", plugin("echo")),
+                   listener("small", plugin("echo"), limits=SMALL), **more)
 
 
 def calls_of(run, kind, name, count, *words):
@@ -52,6 +54,8 @@ def run_calls(run):
              ("-s", 16384, "-d", 16), None),
             ("sluice, 16 KiB, 16 deep, default read_buffer", sluiced,
              "default", ("-s", 16384, "-d", 16), None),
+            ("sluice, 16 KiB, 16 deep, 16 KiB", sluiced, "small",
+             ("-s", 16384, "-d", 16), None),
             ("sluice, 16 KiB, 16 deep, 256 KiB", sluiced, "echo",
              ("-s", 16384, "-d", 16), None)):
         calls = calls_of(run, kind, name, many, *words)

@@ -15,6 +15,8 @@ from measure.machine import SERVER_CORE, before_others, pinned
 
 # As much as the floor reads at once; see README.md.
 LIKE_FLOOR = {"read_buffer": "256KiB"}
+# As long as the messages of the section read.
+SMALL = {"read_buffer": "16KiB"}
 
 
 def bench_plugin(name):

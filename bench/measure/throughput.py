@@ -10,7 +10,8 @@ from measure.compare import compare, in_turn, medians, ratio
 from measure.loads import Load
 from measure.machine import CORES
 from measure.report import at_least, table
-from measure.servers import Bun, Floor, Sluiced, bench_plugin, cpu_of, echo
+from measure.servers import (SMALL, Bun, Floor, Sluiced, bench_plugin, cpu_of,
+                             echo)
 
 ECHOS = [  # bytes, in flight, connections
     (64, 1, 1), (64, 1, 50), (64, 16, 50), (64, 1, 500), (64, 16, 500),
@@ -99,10 +100,12 @@ def run_read(run):
     size, depth, connections = 16384, 16, 50
     default = "sluice, default read_buffer"
     with Floor() as floor, Sluiced(
-            echo(), listener("default", plugin("echo"))) as sluiced:
+            echo(), listener("default", plugin("echo")),
+            listener("small", plugin("echo"), limits=SMALL)) as sluiced:
         head, rows, shares = race(
             run, "echo", [("floor", (floor, None)),
                           (default, (sluiced, "default")),
+                          ("sluice, 16 KiB", (sluiced, "small")),
                           ("sluice, 256 KiB", (sluiced, "echo"))],
             "-s", size, "-d", depth, "-c", connections)
     table(f"Echo of {size} bytes, {depth} in flight on each of {connections} "
