@@ -90,6 +90,8 @@ put_value(struct packer *out, const struct settings *settings,
 		pack_string(out, *(char *const *)at);
 		break;
 	case KEY_GROUP:
+		if (key->present != 0)
+			pack_u32(out, *key_present(key, base));
 		bundle_pack_keys(out, settings, key->keys, at);
 		break;
 	case KEY_GROUPS:

@@ -125,6 +125,8 @@ get_value(struct unpacker *in, const struct settings *settings,
 		*string = unpack_string(in);
 		break;
 	case KEY_GROUP:
+		if (key->present != 0)
+			*key_present(key, base) = unpack_bool(in);
 		bundle_unpack_keys(in, settings, key->keys, at);
 		break;
 	case KEY_GROUPS:
@@ -172,6 +174,26 @@ is_mode(uint32_t mode)
 	return mode <= 0777 || mode == (uint32_t)-1;
 }
 
+static bool
+is_identity(const struct settings *settings,
+    const struct tls_identity_settings *identity)
+{
+	return identity->secret < settings->secret_count &&
+	    identity->verify != TLS_VERIFY_INHERIT;
+}
+
+/* Where TLS was asked for, nothing may be missing. */
+static bool
+is_tls(const struct settings *settings, const struct tls_settings *tls)
+{
+	if (!tls->on)
+		return true;
+	for (uint32_t i = 0; i < tls->sni_count; i++)
+		if (!is_identity(settings, &tls->sni[i].identity))
+			return false;
+	return is_identity(settings, &tls->identity);
+}
+
 static void
 get_listener(struct unpacker *in, const struct settings *settings,
     struct listener_settings *listener)
@@ -183,7 +205,8 @@ get_listener(struct unpacker *in, const struct settings *settings,
 	if (listener->image >= settings->image_count ||
 	    settings->images[listener->image].library ||
 	    !is_mode(listener->unix_rights.mode) ||
-	    listener->limits.write_queue < listener->limits.write_buffer)
+	    listener->limits.write_queue < listener->limits.write_buffer ||
+	    !is_tls(settings, &listener->tls))
 		in->failed = true;
 	count = unpack_count(in, sizeof(address->address.u));
 	for (uint32_t i = 0; i < count && !in->failed; i++) {

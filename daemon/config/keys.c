@@ -1,7 +1,7 @@
 /*
- * keys.c: every key of the configuration.  To add a key, add a field to
- * settings.h and a row here; a test then requires it in the manual and the
- * sample.
+ * keys.c: every key of the configuration, but for those of TLS (tls_keys.c).
+ * To add a key, add a field to settings.h and a row here; a test then requires
+ * it in the manual and the sample.
  */
 
 #include "config/keys.h"
@@ -173,9 +173,12 @@ const struct key listener_keys[] = {
 	  .size = sizeof(struct limit_settings),
 	  .offset = LISTENER(limits), .example = "{ connections = 100; }",
 	  .help = "how much a listener and its connections may use" },
-	{ .name = "tls", .type = KEY_REFUSED,
-	  .help = "TLS is not supported by this version; "
-	  "remove this key to serve plain text" },
+	{ .name = "tls", .type = KEY_GROUP, .keys = tls_keys,
+	  .size = sizeof(struct tls_settings),
+	  .offset = LISTENER(tls), .present = LISTENER(tls.on),
+	  .origin = LISTENER(tls.identity.origin),
+	  .example = "{ cert = \"cert.pem\"; key = \"key.pem\"; }",
+	  .help = "serve TLS, with these certificates" },
 	{ .name = NULL },
 };
 

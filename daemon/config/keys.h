@@ -90,11 +90,13 @@ struct key {
 	 */
 	size_t resolved, resolved_size; /* all bits set: not known */
 	size_t origin;	  /* struct origin; GROUPS: in each; 0: not kept */
+	size_t present;	  /* GROUP: bool, it is in the file; 0: not kept */
 	const char *help; /* one line; REFUSED: why */
 };
 
 extern const struct key settings_keys[]; /* the top level: struct settings */
 extern const struct key listener_keys[]; /* struct listener_settings */
+extern const struct key tls_keys[];	 /* struct tls_settings */
 
 /* The field of this row in the struct at base. */
 static inline void *
@@ -107,6 +109,12 @@ static inline uint32_t *
 key_count(const struct key *key, const void *base)
 {
 	return (void *)((char *)(uintptr_t)base + key->count);
+}
+
+static inline bool *
+key_present(const struct key *key, const void *base)
+{
+	return (void *)((char *)(uintptr_t)base + key->present);
 }
 
 /* The origin of this row's value; GROUPS: base is an element. */

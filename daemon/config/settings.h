@@ -53,6 +53,66 @@ struct unix_rights {
 	} owner;
 };
 
+#define TLS_NAMES_MAX 1024 /* entries of `sni` of one listener */
+#define NO_SECRET UINT32_MAX
+
+enum tls_verify {
+	TLS_VERIFY_NONE,
+	TLS_VERIFY_OPTIONAL, /* ask for a certificate; the plugin decides */
+	TLS_VERIFY_REQUIRE,
+	/* As written in an entry of `sni`; the reader puts the listener's. */
+	TLS_VERIFY_INHERIT,
+};
+enum tls_unknown_sni { TLS_UNKNOWN_DEFAULT, TLS_UNKNOWN_REJECT };
+enum tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN };
+
+/* Who we are to a peer, and whom we believe: the whole listener's, or a name's. */
+struct tls_identity_settings {
+	/*
+	 * A path or a PEM text each.  Where a key stood as text, "(inline)"
+	 * stands in the bundle.
+	 */
+	struct key_string *cert, *key, *ca, *crl;
+	uint32_t cert_count, key_count, ca_count, crl_count;
+	char *passphrase_file; /* or NULL */
+	int64_t verify;	       /* enum tls_verify */
+	char *ocsp;	       /* path of a DER response, or NULL */
+	/*
+	 * Resolved: index into settings.secrets of all that the files hold,
+	 * also of a CA that a name has from its listener; and when the first
+	 * of our own certificates ends, in seconds since 1970 (-1: not known).
+	 */
+	uint32_t secret;
+	int64_t not_after;
+	struct origin origin; /* of the group */
+};
+
+struct tls_name_settings {
+	/* "example.org" or "*.example.org", in lower case. */
+	struct key_string *names;
+	uint32_t name_count;
+	struct tls_identity_settings identity;
+};
+
+struct tls_settings {
+	bool on; /* the group is there */
+	struct tls_identity_settings identity;
+	struct tls_name_settings *sni;
+	uint32_t sni_count;
+	int64_t unknown_sni;	 /* enum tls_unknown_sni */
+	struct key_string *alpn; /* ours first */
+	uint32_t alpn_count;
+	int64_t policy; /* enum tls_policy */
+	/* TLS1_2_VERSION or TLS1_3_VERSION; 0: the policy's. */
+	int64_t min_version, max_version;
+	char *ciphers, *ciphersuites, *groups; /* NULL: the policy's */
+	bool tickets;
+	uint64_t session_timeout_ms;
+	uint64_t handshake_timeout_ms; /* 0: timeouts.handshake */
+	uint64_t max_send_fragment;    /* bytes */
+	bool renegotiation;	       /* TLS 1.2 peers may */
+};
+
 struct listener_settings {
 	char *name;
 	char *plugin;		   /* as written */
@@ -69,6 +129,7 @@ struct listener_settings {
 	struct unix_rights unix_rights; /* resolved */
 	struct timeout_settings timeouts;
 	struct limit_settings limits;
+	struct tls_settings tls;
 	struct raw_option *options;
 	uint32_t option_count;
 	struct origin origin; /* of the listener's group */
@@ -96,9 +157,9 @@ struct image_settings {
 };
 
 #define SECRETS_MAX 4096 /* of one configuration */
-/* A file whose bytes only workers get, in a memfd. */
+/* Bytes that only workers get, in a memfd. */
 struct secret_settings {
-	char *path;
+	char *path; /* of the file they came from, for messages */
 	/* Changes when the bytes change, and reveals nothing of them. */
 	uint64_t stamp[2];
 	struct origin origin; /* of the key that names it */

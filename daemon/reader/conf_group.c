@@ -94,6 +94,10 @@ sub_group(struct conf *conf, const char *file, const struct key *key,
 {
 	char inner[64];
 
+	if (key->present != 0)
+		*key_present(key, base) = true;
+	if (key->origin != 0)
+		*key_origin(key, base) = conf_origin(file, node);
 	snprintf(inner, sizeof(inner), "%s%s.", prefix, key->name);
 	conf_group(conf, file, node, key->keys, key_field(key, base), inner);
 }

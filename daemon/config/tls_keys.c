@@ -1,0 +1,150 @@
+/* tls_keys.c: the keys of `tls` groups, whoever has one. */
+
+#include "config/keys.h"
+#include "config/settings.h"
+#include "config/value.h"
+
+/* As TLS counts them on the wire, and OpenSSL: TLS1_2_VERSION, ... */
+#define TLS_1_2 0x0303
+#define TLS_1_3 0x0304
+
+/* RFC 8446 lets no ticket live longer. */
+#define SESSION_MAX_MS (7ll * 24 * 60 * 60 * 1000)
+#define DURATION_MAX ((int64_t)VALUE_DURATION_MAX)
+
+#define AT(of, field) offsetof(struct of, field)
+#define TLS(field) AT(tls_settings, field)
+#define ARRAY(of, items, items_count) \
+	.offset = AT(of, items), .count = AT(of, items_count)
+#define RESOLVED(of, field)        \
+	.resolved = AT(of, field), \
+	.resolved_size = sizeof(((struct of *)NULL)->field)
+
+static const struct key_word verify_words[] = {
+	{ "none", TLS_VERIFY_NONE },
+	{ "optional", TLS_VERIFY_OPTIONAL },
+	{ "require", TLS_VERIFY_REQUIRE },
+	{ NULL, 0 },
+};
+
+static const struct key_word sni_verify_words[] = {
+	{ "inherit", TLS_VERIFY_INHERIT },
+	{ "none", TLS_VERIFY_NONE },
+	{ "optional", TLS_VERIFY_OPTIONAL },
+	{ "require", TLS_VERIFY_REQUIRE },
+	{ NULL, 0 },
+};
+
+static const struct key_word unknown_sni_words[] = {
+	{ "default", TLS_UNKNOWN_DEFAULT },
+	{ "reject", TLS_UNKNOWN_REJECT },
+	{ NULL, 0 },
+};
+
+static const struct key_word policy_words[] = {
+	{ "intermediate", TLS_POLICY_INTERMEDIATE },
+	{ "modern", TLS_POLICY_MODERN },
+	{ NULL, 0 },
+};
+
+static const struct key_word version_words[] = {
+	{ "1.2", TLS_1_2 },
+	{ "1.3", TLS_1_3 },
+	{ NULL, 0 },
+};
+
+/* A row is read across, not down. */
+/* clang-format off */
+
+/* A struct `of` that has a struct tls_identity_settings `identity`. */
+#define IDENTITY_KEYS(of, verify_value, known_words) \
+	{ .name = "cert", .type = KEY_STRINGS, .flags = KEY_REQUIRED, \
+	  .example = "\"cert.pem\"", \
+	  ARRAY(of, identity.cert, identity.cert_count), \
+	  RESOLVED(of, identity.not_after), \
+	  .help = "our certificate with its chain, or a list of them" }, \
+	{ .name = "key", .type = KEY_STRINGS, .flags = KEY_REQUIRED, \
+	  .example = "\"key.pem\"", \
+	  ARRAY(of, identity.key, identity.key_count), \
+	  RESOLVED(of, identity.secret), \
+	  .help = "its private key, or a list of them" }, \
+	{ .name = "passphrase_file", .type = KEY_STRING, \
+	  .example = "\"passphrase\"", \
+	  .offset = AT(of, identity.passphrase_file), \
+	  .help = "a file whose first line opens encrypted keys" }, \
+	{ .name = "ca", .type = KEY_STRINGS, .example = "\"clients-ca.pem\"", \
+	  ARRAY(of, identity.ca, identity.ca_count), \
+	  .help = "who may have issued the certificates of clients" }, \
+	{ .name = "crl", .type = KEY_STRINGS, .example = "\"clients-crl.pem\"", \
+	  ARRAY(of, identity.crl, identity.crl_count), \
+	  .help = "which of these certificates were revoked" }, \
+	{ .name = "verify", .type = KEY_WORD, .value = verify_value, \
+	  .words = known_words, .offset = AT(of, identity.verify), \
+	  .help = "whether clients must have a certificate" }, \
+	{ .name = "ocsp", .type = KEY_STRING, .example = "\"ocsp.der\"", \
+	  .offset = AT(of, identity.ocsp), \
+	  .help = "an OCSP response to send with our certificate" }
+
+static const struct key sni_keys[] = {
+	{ .name = "names", .type = KEY_STRINGS, .flags = KEY_REQUIRED,
+	  .example = "[ \"example.org\", \"*.example.org\" ]",
+	  ARRAY(tls_name_settings, names, name_count),
+	  .help = "the names that the client asks for" },
+	IDENTITY_KEYS(tls_name_settings, "\"inherit\"", sni_verify_words),
+	{ .name = NULL },
+};
+
+const struct key tls_keys[] = {
+	IDENTITY_KEYS(tls_settings, "\"none\"", verify_words),
+	{ .name = "sni", .type = KEY_GROUPS, .keys = sni_keys,
+	  .size = sizeof(struct tls_name_settings),
+	  ARRAY(tls_settings, sni, sni_count), .max = TLS_NAMES_MAX,
+	  .origin = AT(tls_name_settings, identity.origin),
+	  .example = "( { names = \"example.org\"; cert = \"cert.pem\"; key = \"key.pem\"; } )",
+	  .help = "other certificates for other names" },
+	{ .name = "unknown_sni", .type = KEY_WORD, .value = "\"default\"",
+	  .words = unknown_sni_words, .offset = TLS(unknown_sni),
+	  .help = "what becomes of a client that asks for an unknown name" },
+	{ .name = "alpn", .type = KEY_STRINGS,
+	  .example = "[ \"h2\", \"http/1.1\" ]",
+	  ARRAY(tls_settings, alpn, alpn_count),
+	  .help = "the protocols that are spoken, ours first" },
+	{ .name = "policy", .type = KEY_WORD, .value = "\"intermediate\"",
+	  .words = policy_words, .offset = TLS(policy),
+	  .help = "which versions and ciphers are offered" },
+	{ .name = "min_version", .type = KEY_WORD, .example = "\"1.2\"",
+	  .words = version_words, .offset = TLS(min_version),
+	  .help = "the lowest version of TLS" },
+	{ .name = "max_version", .type = KEY_WORD, .example = "\"1.3\"",
+	  .words = version_words, .offset = TLS(max_version),
+	  .help = "the highest version of TLS" },
+	{ .name = "ciphers", .type = KEY_STRING,
+	  .example = "\"ECDHE-ECDSA-AES128-GCM-SHA256\"",
+	  .offset = TLS(ciphers),
+	  .help = "the ciphers of TLS 1.2, in the words of OpenSSL" },
+	{ .name = "ciphersuites", .type = KEY_STRING,
+	  .example = "\"TLS_AES_128_GCM_SHA256\"",
+	  .offset = TLS(ciphersuites),
+	  .help = "the cipher suites of TLS 1.3, likewise" },
+	{ .name = "groups", .type = KEY_STRING, .example = "\"X25519:P-256\"",
+	  .offset = TLS(groups),
+	  .help = "the groups for the key exchange, likewise" },
+	{ .name = "tickets", .type = KEY_BOOL, .value = "true",
+	  .offset = TLS(tickets),
+	  .help = "give clients tickets, which shorten their next handshake" },
+	{ .name = "session_timeout", .type = KEY_DURATION, .value = "\"12h\"",
+	  .min = 1000, .max = SESSION_MAX_MS, .offset = TLS(session_timeout_ms),
+	  .help = "for how long a ticket is good" },
+	{ .name = "handshake_timeout", .type = KEY_DURATION, .value = "0",
+	  .example = "\"10s\"", .max = DURATION_MAX,
+	  .offset = TLS(handshake_timeout_ms),
+	  .help = "how long a handshake may take; 0: timeouts.handshake" },
+	{ .name = "max_send_fragment", .type = KEY_SIZE, .value = "\"16KiB\"",
+	  .min = 512, .max = 16384, .offset = TLS(max_send_fragment),
+	  .help = "the largest record that is sent" },
+	{ .name = "renegotiation", .type = KEY_BOOL, .value = "false",
+	  .offset = TLS(renegotiation),
+	  .help = "let clients of TLS 1.2 renegotiate" },
+	{ .name = NULL },
+};
+/* clang-format on */

@@ -1,0 +1,24 @@
+/* context.h: settings and parts as an SSL_CTX. */
+
+#ifndef SLUICE_TLS_CONTEXT_H
+#define SLUICE_TLS_CONTEXT_H
+
+#include <openssl/types.h>
+
+struct error;
+struct tls_identity_settings;
+struct tls_parts;
+struct tls_settings;
+
+/*
+ * A server's context, owned by the caller; the parts may go.  It has no
+ * session-id context, no keys for tickets and no callbacks for SNI and ALPN
+ * yet: those are the listener's.  With `optional` a handshake succeeds
+ * whatever the client's certificate, and SSL_get_verify_result() tells.
+ * NULL: err, which names the key.
+ */
+SSL_CTX *tls_context(const struct tls_settings *settings,
+    const struct tls_identity_settings *identity, const struct tls_parts *parts,
+    struct error *err);
+
+#endif

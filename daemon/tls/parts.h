@@ -1,0 +1,46 @@
+/*
+ * parts.h: what an identity is made of, parsed: certificates, keys, CAs, CRLs,
+ * an OCSP response.  They travel from the reader to the workers as one secret.
+ */
+
+#ifndef SLUICE_TLS_PARTS_H
+#define SLUICE_TLS_PARTS_H
+
+#include <openssl/x509.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct secret;
+
+struct tls_pair {
+	STACK_OF(X509) *chain; /* the certificate first, then its issuers */
+	EVP_PKEY *key;
+};
+
+struct tls_parts {
+	struct tls_pair *pairs;
+	uint32_t pair_count;
+	STACK_OF(X509) *ca;	  /* NULL: none */
+	STACK_OF(X509_CRL) *crls; /* NULL: none */
+	unsigned char *ocsp;	  /* DER, of one of the pairs; NULL: none */
+	size_t ocsp_len;
+	uint32_t ocsp_pair; /* which one */
+};
+
+/* A zeroed one is appended; borrowed until the next one.  NULL: ENOMEM. */
+struct tls_pair *tls_parts_add_pair(struct tls_parts *parts);
+
+/*
+ * The two are each other's reverse; what they return is owned by the caller.
+ * NULL: err.
+ */
+struct tls_parts *tls_parts_read(const struct secret *secret,
+    struct error *err);
+struct secret *tls_parts_write(const struct tls_parts *parts,
+    struct error *err);
+
+/* Keys are wiped.  NULL is fine. */
+void tls_parts_free(struct tls_parts *parts);
+
+#endif
