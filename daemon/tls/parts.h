@@ -21,8 +21,8 @@ struct tls_pair {
 struct tls_parts {
 	struct tls_pair *pairs;
 	uint32_t pair_count;
-	STACK_OF(X509) *ca;	  /* NULL: none */
-	STACK_OF(X509_CRL) *crls; /* NULL: none */
+	STACK_OF(X509) *ca;	  /* NULL or empty: none */
+	STACK_OF(X509_CRL) *crls; /* NULL or empty: none */
 	unsigned char *ocsp;	  /* DER, of one of the pairs; NULL: none */
 	size_t ocsp_len;
 	uint32_t ocsp_pair; /* which one */
@@ -39,6 +39,12 @@ struct tls_parts *tls_parts_read(const struct secret *secret,
     struct error *err);
 struct secret *tls_parts_write(const struct tls_parts *parts,
     struct error *err);
+
+/*
+ * Changes when the parts do: a hash of all but the keys, each of which belongs
+ * to its certificate.  0 or -1.
+ */
+int tls_parts_stamp(const struct tls_parts *parts, uint64_t ret[2]);
 
 /* Keys are wiped.  NULL is fine. */
 void tls_parts_free(struct tls_parts *parts);

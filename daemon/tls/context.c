@@ -1,0 +1,273 @@
+/*
+ * context.c: what is offered.  The policies are Mozilla's guidelines, version
+ * 6.0.  Nothing is left to the system's openssl.cnf or to the environment.
+ */
+
+#include "tls/context.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "config/settings.h"
+#include "tls/parts.h"
+#include "tls/staple.h"
+#include "tls/tls_error.h"
+
+#define CIPHERS                                                      \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:" \
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+#define CIPHERSUITES                                     \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
+	"TLS_CHACHA20_POLY1305_SHA256"
+/* OpenSSL refuses a list with a group that it does not know yet. */
+#define GROUPS "X25519MLKEM768:X25519:P-256:P-384"
+#define OLD_GROUPS "X25519:P-256:P-384"
+
+#define SECURITY_LEVEL 2 /* 112 bits, no SHA-1 */
+#define WORD_MAX 128	 /* bytes; far longer than any cipher's name */
+
+typedef int set_list(SSL_CTX *ctx, const char *list);
+
+static int
+set_groups(SSL_CTX *ctx, const char *list)
+{
+	return (int)SSL_CTX_set1_groups_list(ctx, list);
+}
+
+/*
+ * Each word must mean something: OpenSSL takes a list of which it knows one.
+ * Words that begin with a sign only work upon others.
+ */
+static int
+check_words(SSL_CTX *ctx, const char *key, const char *list, set_list *set,
+    struct error *err)
+{
+	char word[WORD_MAX];
+	const char *at;
+	size_t len;
+
+	for (at = list; *at != '\0'; at += len) {
+		at += strspn(at, ":,; ");
+		len = strcspn(at, ":,; ");
+		if (len == 0 || strchr("!-+@", *at) != NULL)
+			continue;
+		snprintf(word, sizeof(word), "%.*s", (int)len, at);
+		if (len >= sizeof(word) || set(ctx, word) != 1) {
+			ERR_clear_error();
+			return error_set(err,
+			    "tls.%s: OpenSSL has nothing called \"%s\", or the "
+			    "security level forbids it",
+			    key, word);
+		}
+	}
+	return 0;
+}
+
+/* The operator's, or NULL: the policy's. */
+static int
+apply_list(SSL_CTX *ctx, const char *key, const char *list, const char *policy,
+    set_list *set, struct error *err)
+{
+	char what[64];
+
+	if (list != NULL && check_words(ctx, key, list, set, err) == -1)
+		return -1;
+	if (set(ctx, list != NULL ? list : policy) == 1)
+		return 0;
+	snprintf(what, sizeof(what), "tls.%s: OpenSSL refuses it", key);
+	return tls_error(err, what);
+}
+
+static int
+apply_groups(SSL_CTX *ctx, const struct tls_settings *settings,
+    struct error *err)
+{
+	if (settings->groups == NULL && set_groups(ctx, GROUPS) == 1)
+		return 0;
+	ERR_clear_error();
+	return apply_list(ctx, "groups", settings->groups, OLD_GROUPS,
+	    set_groups, err);
+}
+
+static int
+apply_versions(SSL_CTX *ctx, const struct tls_settings *settings,
+    struct error *err)
+{
+	int64_t min = settings->min_version, max = settings->max_version;
+
+	if (min == 0)
+		min = settings->policy == TLS_POLICY_MODERN ? TLS1_3_VERSION
+							    : TLS1_2_VERSION;
+	if (max == 0)
+		max = TLS1_3_VERSION;
+	if (min > max)
+		return error_set(err,
+		    "tls.max_version: is lower than the lowest version");
+	if (SSL_CTX_set_min_proto_version(ctx, (int)min) == 1 &&
+	    SSL_CTX_set_max_proto_version(ctx, (int)max) == 1)
+		return 0;
+	return tls_error(err, "tls.min_version: OpenSSL refuses it");
+}
+
+static void
+apply_options(SSL_CTX *ctx, const struct tls_settings *settings)
+{
+	uint64_t options = SSL_OP_NO_COMPRESSION |
+	    SSL_OP_ENABLE_MIDDLEBOX_COMPAT | SSL_OP_CIPHER_SERVER_PREFERENCE |
+	    SSL_OP_PRIORITIZE_CHACHA;
+
+	options |= settings->renegotiation ? SSL_OP_ALLOW_CLIENT_RENEGOTIATION
+					   : SSL_OP_NO_RENEGOTIATION;
+	if (!settings->tickets)
+		options |= SSL_OP_NO_TICKET;
+	SSL_CTX_clear_options(ctx, ~UINT64_C(0));
+	SSL_CTX_set_options(ctx, options);
+	/* The chain is what the operator wrote, not what a CA would add. */
+	SSL_CTX_set_mode(ctx,
+	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS |
+		SSL_MODE_NO_AUTO_CHAIN);
+}
+
+static int
+apply_sessions(SSL_CTX *ctx, const struct tls_settings *settings,
+    struct error *err)
+{
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_timeout(ctx, (long)(settings->session_timeout_ms / 1000));
+	if (SSL_CTX_set_num_tickets(ctx, settings->tickets ? 1 : 0) == 1 &&
+	    SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
+	    SSL_CTX_set_recv_max_early_data(ctx, 0) == 1)
+		return 0;
+	return tls_error(err, "tls.tickets: OpenSSL refuses it");
+}
+
+static int
+apply_fragment(SSL_CTX *ctx, const struct tls_settings *settings,
+    struct error *err)
+{
+	if (SSL_CTX_set_max_send_fragment(ctx,
+		(long)settings->max_send_fragment) == 1)
+		return 0;
+	return tls_error(err, "tls.max_send_fragment: OpenSSL refuses it");
+}
+
+static int
+apply_pair(SSL_CTX *ctx, const struct tls_pair *pair, struct error *err)
+{
+	STACK_OF(X509) *issuers = sk_X509_dup(pair->chain);
+	X509 *leaf = issuers != NULL ? sk_X509_shift(issuers) : NULL;
+	int result = -1;
+
+	/* The last argument: a pair of the same kind is not replaced. */
+	if (leaf == NULL)
+		error_set(err, "tls.cert: out of memory");
+	else if (SSL_CTX_use_cert_and_key(ctx, leaf, pair->key, issuers, 0) ==
+	    1)
+		result = 0;
+	else if (ERR_GET_REASON(ERR_peek_error()) ==
+	    SSL_R_NOT_REPLACING_CERTIFICATE) {
+		ERR_clear_error();
+		error_set(err,
+		    "tls.cert: two certificates have keys of one kind, and "
+		    "clients could get only one of them");
+	} else
+		tls_error(err, "tls.cert: OpenSSL refuses it");
+	sk_X509_free(issuers);
+	return result;
+}
+
+static int
+apply_pairs(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
+{
+	for (uint32_t i = 0; i < parts->pair_count; i++)
+		if (apply_pair(ctx, &parts->pairs[i], err) == -1)
+			return -1;
+	return 0;
+}
+
+/* Whom we believe, and whom clients should have their certificates from. */
+static int
+apply_ca(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	X509 *ca;
+
+	for (int i = 0; i < sk_X509_num(parts->ca); i++) {
+		ca = sk_X509_value(parts->ca, i);
+		if (X509_STORE_add_cert(store, ca) != 1 ||
+		    SSL_CTX_add_client_CA(ctx, ca) != 1)
+			return tls_error(err, "tls.ca: OpenSSL refuses it");
+	}
+	if (sk_X509_CRL_num(parts->crls) <= 0)
+		return 0;
+	for (int i = 0; i < sk_X509_CRL_num(parts->crls); i++)
+		if (X509_STORE_add_crl(store,
+			sk_X509_CRL_value(parts->crls, i)) != 1)
+			return tls_error(err, "tls.crl: OpenSSL refuses it");
+	X509_STORE_set_flags(store,
+	    X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	return 0;
+}
+
+/* The handshake goes on, and the result of the verification is kept. */
+static int
+accept_cb(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
+static int
+apply_verify(SSL_CTX *ctx, const struct tls_identity_settings *identity,
+    const struct tls_parts *parts, struct error *err)
+{
+	if (identity->verify == TLS_VERIFY_NONE) {
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+		return 0;
+	}
+	if (sk_X509_num(parts->ca) <= 0)
+		return error_set(err,
+		    "tls.verify: there is no ca to verify with");
+	if (identity->verify == TLS_VERIFY_OPTIONAL)
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_cb);
+	else
+		SSL_CTX_set_verify(ctx,
+		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	return 0;
+}
+
+SSL_CTX *
+tls_context(const struct tls_settings *settings,
+    const struct tls_identity_settings *identity, const struct tls_parts *parts,
+    struct error *err)
+{
+	SSL_CTX *ctx;
+
+	ERR_clear_error();
+	ctx = SSL_CTX_new(TLS_server_method());
+	if (ctx == NULL) {
+		tls_error(err, "OpenSSL cannot make a context");
+		return NULL;
+	}
+	SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
+	apply_options(ctx, settings);
+	if (apply_versions(ctx, settings, err) == 0 &&
+	    apply_list(ctx, "ciphers", settings->ciphers, CIPHERS,
+		SSL_CTX_set_cipher_list, err) == 0 &&
+	    apply_list(ctx, "ciphersuites", settings->ciphersuites,
+		CIPHERSUITES, SSL_CTX_set_ciphersuites, err) == 0 &&
+	    apply_groups(ctx, settings, err) == 0 &&
+	    apply_sessions(ctx, settings, err) == 0 &&
+	    apply_fragment(ctx, settings, err) == 0 &&
+	    apply_pairs(ctx, parts, err) == 0 &&
+	    apply_ca(ctx, parts, err) == 0 &&
+	    apply_verify(ctx, identity, parts, err) == 0 &&
+	    tls_staple(ctx, parts, err) == 0)
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
