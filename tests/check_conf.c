@@ -248,13 +248,15 @@ START_TEST(every_mistake_is_reported)
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 7, "name: \"a b\"");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 7, "listen: \"nowhere\"");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 8,
-	    "TLS is not supported by this version");
+	    "the key \"cert\" is missing; add it, such as cert = \"cert.pem\"");
+	expect(LOG_LEVEL_ERROR, "/sluice.conf", 8,
+	    "the key \"key\" is missing");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 9, "does not fit in 32 bits");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11,
 	    "plugin: expected a string");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11, "\"listen\" is missing");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 12, "expected groups");
-	ck_assert_uint_eq(problems.errors, 12);
+	ck_assert_uint_eq(problems.errors, 13);
 	done(settings);
 }
 END_TEST

@@ -125,7 +125,7 @@ build(void)
 	struct msg msg = { .generation = 1 };
 	struct error err = { "" };
 
-	settings = conf_read("sluice.conf", NULL);
+	settings = made_settings("sluice.conf");
 	ck_assert_ptr_nonnull(
 	    build_start(NULL, "sluice.conf", 1, false, &build_ops, NULL, &err));
 	ck_assert_str_eq(spawned->role, "reader");
@@ -167,7 +167,7 @@ END_TEST
 
 START_TEST(without_its_secret_a_generation_is_not_complete)
 {
-	struct settings *settings = conf_read("sluice.conf", NULL);
+	struct settings *settings = made_settings("sluice.conf");
 	struct msg msg = { .type = MSG_BUNDLE, .generation = 1 };
 	struct gen *gen = gen_new(1);
 	struct error err;

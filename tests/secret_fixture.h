@@ -1,5 +1,5 @@
 /*
- * secret_fixture.h: a secret, and a configuration that names it.  Each program
+ * secret_fixture.h: a secret, and settings that have it.  Each program
  * includes it once.
  */
 
@@ -13,22 +13,19 @@
 #include "config/secret.h"
 #include "config/settings.h"
 #include "fixture.h"
-#include "reader/conf.h"
 
 #define BYTES "-----BEGIN SOMETHING-----\nxyzzy\n"
 
-/* In the place of conf.c: no key of the configuration makes a secret yet. */
-struct settings *
-conf_read(const char *path, struct problems *problems)
+/* One secret, and nothing that would need it. */
+static inline struct settings *
+made_settings(const char *path)
 {
 	struct settings *settings = settings_new();
 	struct secret_settings *secret = settings_add_secret(settings);
 
-	(void)problems;
 	settings->workers = 1;
 	secret->origin.file = settings_add_file(settings, path);
-	secret->origin.line = 5;
-	secret->path = strdup(fixture_path("key.pem"));
+	secret->path = strdup("key.pem");
 	return settings;
 }
 

@@ -185,7 +185,8 @@ set_string(const struct key *key, void *base, const char *value,
 	for (p = value; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return error_set(err,
-			    "\"%s\" contains a control character", value);
+			    "\"%.*s\" contains a control character",
+			    (int)strcspn(value, "\n"), value);
 	copy = strdup(value);
 	if (copy == NULL)
 		return error_sys(err, "out of memory");

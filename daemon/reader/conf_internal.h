@@ -13,6 +13,7 @@ struct node;
 struct origin;
 struct problems;
 struct settings;
+struct tls_settings;
 
 struct conf {
 	const char *path; /* the main file, as the operator named it */
@@ -55,6 +56,9 @@ void conf_listener(struct conf *conf, const char *file,
 /* Options are flattened into the array of that key. */
 void conf_options(struct conf *conf, const char *file, const struct key *key,
     const struct node *group, void *base);
+
+/* The group `tls` of a listener, which may be absent. */
+void conf_tls(struct conf *conf, struct tls_settings *tls);
 
 /* The user and group that workers run as, after the files have been read. */
 void conf_accounts(struct conf *conf);

@@ -25,6 +25,7 @@
 #include "reader/plugin_files.h"
 #include "reader/problems.h"
 #include "reader/secret_files.h"
+#include "reader/tls_files.h"
 
 #define RETRY_MS 10 /* while the master is busy with what we sent before */
 
@@ -115,7 +116,7 @@ read_all(struct reader *reader, struct problems *problems)
 	settings = conf_read(reader->config, problems);
 	if (settings != NULL) {
 		plugin_files_open(reader->config, settings, problems, &files);
-		secret_files_open(settings, problems, &secrets);
+		tls_files_open(reader->config, settings, problems, &secrets);
 		say_sources(reader, settings);
 	}
 	if (problems->errors == 0) {

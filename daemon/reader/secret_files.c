@@ -8,13 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "config/secret.h"
 #include "config/settings.h"
-#include "reader/problems.h"
 
 static int
 check(int file, struct stat *ret, struct error *err)
@@ -26,8 +26,7 @@ check(int file, struct stat *ret, struct error *err)
 	if (ret->st_size == 0)
 		return error_set(err, "is empty");
 	if (ret->st_size > SECRET_SIZE_MAX)
-		return error_set(err,
-		    "has %lld bytes, and a secret may have at most %d",
+		return error_set(err, "has %lld bytes, and may have at most %d",
 		    (long long)ret->st_size, SECRET_SIZE_MAX);
 	return 0;
 }
@@ -52,77 +51,94 @@ fill(struct secret *secret, int file, struct error *err)
 	return 0;
 }
 
-/* A sealed memfd, or -1. */
-static int
-copy(int file, uint64_t stamp[2], struct error *err)
+static struct secret *
+copy(int file, struct error *err)
 {
 	struct secret *secret;
 	struct stat st;
-	int fd = -1;
 
 	if (check(file, &st, err) == -1)
-		return -1;
+		return NULL;
 	/* One more byte than the size, to notice a file that has grown. */
 	secret = secret_new((size_t)st.st_size + 1);
-	if (secret == NULL)
-		return error_sys(err, "cannot read it");
-	if (fill(secret, file, err) == -1)
-		;
-	else if (secret->len != (size_t)st.st_size)
+	if (secret == NULL) {
+		error_sys(err, "cannot read it");
+		return NULL;
+	}
+	if (fill(secret, file, err) == 0) {
+		if (secret->len == (size_t)st.st_size)
+			return secret;
 		error_set(err,
 		    "changed while it was read; write a new file and rename "
 		    "it into place");
-	else
-		fd = secret_seal(secret, err);
+	}
 	secret_free(secret);
-	stamp[0] = st.st_ino;
-	stamp[1] = (uint64_t)st.st_ctim.tv_sec * 1000000000 +
-	    (uint64_t)st.st_ctim.tv_nsec;
-	return fd;
+	return NULL;
 }
 
-static int
-open_secret(struct secret_settings *secret, struct error *err)
+struct secret *
+secret_file_read(const char *path, struct error *err)
 {
-	int file, fd;
+	struct secret *secret;
+	int file;
 
 	/* O_NONBLOCK: a FIFO must not hold us up. */
-	file = open(secret->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (file == -1)
-		return error_sys(err, "cannot open the file");
-	fd = copy(file, secret->stamp, err);
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (file == -1) {
+		error_sys(err, "cannot open the file");
+		return NULL;
+	}
+	secret = copy(file, err);
 	close(file);
-	return fd;
+	return secret;
 }
 
-void
-secret_files_open(struct settings *settings, struct problems *problems,
-    struct secret_files *ret)
+/* Of an open one, which is the files' from then on.  0, or -1 with errno. */
+static int
+keep(struct secret_files *files, int fd)
 {
-	struct secret_settings *secret;
-	struct error err;
+	int *larger;
 
-	ret->fds = calloc(settings->secret_count + 1, sizeof(*ret->fds));
-	if (ret->fds == NULL) {
-		problem_error(problems, NULL, "out of memory");
-		return;
+	larger = reallocarray(files->fds, files->count + 1, sizeof(*larger));
+	if (larger == NULL)
+		return -1;
+	files->fds = larger;
+	files->fds[files->count++] = fd;
+	return 0;
+}
+
+int
+secret_files_add(struct secret_files *files, struct settings *settings,
+    const struct secret *secret, const char *path, const struct origin *origin,
+    const uint64_t stamp[2], uint32_t *ret_index, struct error *err)
+{
+	struct secret_settings *added;
+	int fd;
+
+	if (settings->secret_count == SECRETS_MAX)
+		return error_set(err, "more than %d keys of all listeners",
+		    SECRETS_MAX);
+	fd = secret_seal(secret, err);
+	if (fd == -1)
+		return -1;
+	if (keep(files, fd) == -1) {
+		close(fd);
+		return error_set(err, "out of memory");
 	}
-	for (uint32_t i = 0; i < settings->secret_count; i++) {
-		secret = &settings->secrets[i];
-		settings_add_source(settings, secret->path, false);
-		ret->fds[i] = open_secret(secret, &err);
-		if (ret->fds[i] == -1)
-			problem_error(problems, &secret->origin, "%s: %s",
-			    secret->path, err.text);
-		ret->count = i + 1;
-	}
+	added = settings_add_secret(settings);
+	if (added == NULL)
+		return error_set(err, "out of memory");
+	*ret_index = settings->secret_count - 1;
+	added->origin = *origin;
+	memcpy(added->stamp, stamp, sizeof(added->stamp));
+	added->path = strdup(path);
+	return added->path != NULL ? 0 : error_set(err, "out of memory");
 }
 
 void
 secret_files_close(struct secret_files *files)
 {
 	for (uint32_t i = 0; i < files->count; i++)
-		if (files->fds[i] != -1)
-			close(files->fds[i]);
+		close(files->fds[i]);
 	free(files->fds);
 }

@@ -1,0 +1,200 @@
+/* conf_tls.c: the keys of `tls` against each other; no file is read here. */
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "config/settings.h"
+#include "reader/conf_internal.h"
+#include "reader/problems.h"
+
+#define PROTOCOL_MAX 255	 /* bytes of a protocol's name in ALPN... */
+#define PROTOCOLS_MAX UINT16_MAX /* ...and of all, each with its length */
+#define HOST_MAX 253		 /* RFC 1035 */
+#define LABEL_MAX 63
+#define TLS_1_2 0x0303 /* as in tls_keys.c */
+
+/* -- names -- */
+
+static bool
+is_label(const char *label, size_t len)
+{
+	if (len == 0 || len > LABEL_MAX || label[0] == '-' ||
+	    label[len - 1] == '-')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isascii((unsigned char)label[i]) ||
+		    (!isalnum((unsigned char)label[i]) && label[i] != '-' &&
+			label[i] != '_'))
+			return false;
+	return true;
+}
+
+static bool
+is_host(const char *name)
+{
+	size_t len;
+
+	if (strlen(name) > HOST_MAX)
+		return false;
+	if (strncmp(name, "*.", 2) == 0)
+		name += 2;
+	for (;; name += len + 1) {
+		len = strcspn(name, ".");
+		if (!is_label(name, len))
+			return false;
+		if (name[len] == '\0')
+			return true;
+	}
+}
+
+static bool
+is_address(const char *name)
+{
+	struct in6_addr room;
+
+	return inet_pton(AF_INET, name, &room) == 1 ||
+	    inet_pton(AF_INET6, name, &room) == 1;
+}
+
+static const char *
+wrong_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (is_address(name))
+		return "is an address, and clients ask for names only";
+	if (len > 1 && name[len - 1] == '.')
+		return "ends with a dot, which clients do not send";
+	if (!is_host(name))
+		return "is not a name such as \"example.org\" or "
+		       "\"*.example.org\" (with other letters, the form that "
+		       "begins with \"xn--\")";
+	return NULL;
+}
+
+static void
+check_name(struct conf *conf, struct key_string *name)
+{
+	const char *wrong = wrong_name(name->text);
+
+	if (wrong != NULL)
+		problem_error(conf->problems, &name->origin, "names: \"%s\" %s",
+		    name->text, wrong);
+	for (char *c = name->text; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+}
+
+/* By name, and the first of the file first. */
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct key_string *x = *(struct key_string *const *)a;
+	const struct key_string *y = *(struct key_string *const *)b;
+	int order = strcmp(x->text, y->text);
+
+	if (order != 0)
+		return order;
+	return (x->origin.line > y->origin.line) -
+	    (x->origin.line < y->origin.line);
+}
+
+static void
+check_twice(struct conf *conf, struct key_string **names, size_t count)
+{
+	qsort(names, count, sizeof(*names), compare_names);
+	for (size_t i = 1; i < count; i++)
+		if (strcmp(names[i]->text, names[i - 1]->text) == 0)
+			problem_error(conf->problems, &names[i]->origin,
+			    "names: \"%s\" has an entry of sni already, in "
+			    "%s:%u",
+			    names[i]->text, names[i - 1]->origin.file,
+			    names[i - 1]->origin.line);
+}
+
+static void
+check_names(struct conf *conf, struct tls_settings *tls)
+{
+	struct key_string **names;
+	size_t count = 0, at = 0;
+
+	for (uint32_t i = 0; i < tls->sni_count; i++)
+		for (uint32_t j = 0; j < tls->sni[i].name_count; j++, count++)
+			check_name(conf, &tls->sni[i].names[j]);
+	if (count == 0)
+		return;
+	names = calloc(count, sizeof(struct key_string *));
+	if (names == NULL) {
+		problem_error(conf->problems, &tls->identity.origin,
+		    "out of memory");
+		return;
+	}
+	for (uint32_t i = 0; i < tls->sni_count; i++)
+		for (uint32_t j = 0; j < tls->sni[i].name_count; j++)
+			names[at++] = &tls->sni[i].names[j];
+	check_twice(conf, names, count);
+	free(names);
+}
+
+/* -- protocols and versions -- */
+
+static void
+check_alpn(struct conf *conf, const struct tls_settings *tls)
+{
+	const struct key_string *protocol;
+	size_t len, all = 0;
+
+	for (uint32_t i = 0; i < tls->alpn_count; i++) {
+		protocol = &tls->alpn[i];
+		len = strlen(protocol->text);
+		all += len + 1;
+		if (len == 0 || len > PROTOCOL_MAX)
+			problem_error(conf->problems, &protocol->origin,
+			    "tls.alpn: a protocol's name has 1 to %d bytes, "
+			    "and this one has %zu",
+			    PROTOCOL_MAX, len);
+	}
+	if (all > PROTOCOLS_MAX)
+		problem_error(conf->problems, &tls->alpn[0].origin,
+		    "tls.alpn: the names have more than %d bytes together",
+		    PROTOCOLS_MAX);
+}
+
+static void
+check_versions(struct conf *conf, const struct tls_settings *tls)
+{
+	const struct origin *at = &tls->identity.origin;
+
+	if (tls->policy == TLS_POLICY_MODERN &&
+	    (tls->min_version == TLS_1_2 || tls->max_version == TLS_1_2))
+		problem_error(conf->problems, at,
+		    "tls.policy: \"modern\" is TLS 1.3 alone, and "
+		    "tls.%s_version is \"1.2\"",
+		    tls->min_version == TLS_1_2 ? "min" : "max");
+	else if (tls->max_version != 0 && tls->min_version > tls->max_version)
+		problem_error(conf->problems, at,
+		    "tls.min_version is higher than tls.max_version");
+}
+
+static void
+check_crl(struct conf *conf, const struct tls_identity_settings *identity)
+{
+	if (identity->crl_count > 0 && identity->ca_count == 0)
+		problem_error(conf->problems, &identity->crl[0].origin,
+		    "crl: a CRL is of a CA, and there is no ca beside it");
+}
+
+void
+conf_tls(struct conf *conf, struct tls_settings *tls)
+{
+	if (!tls->on)
+		return;
+	check_names(conf, tls);
+	check_alpn(conf, tls);
+	check_versions(conf, tls);
+	check_crl(conf, &tls->identity);
+	for (uint32_t i = 0; i < tls->sni_count; i++)
+		check_crl(conf, &tls->sni[i].identity);
+}

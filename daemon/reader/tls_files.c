@@ -1,0 +1,130 @@
+/*
+ * tls_files.c: an SSL_CTX is made here as workers will make it, so that they
+ * cannot fail later.
+ */
+
+#include "reader/tls_files.h"
+
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "config/secret.h"
+#include "config/settings.h"
+#include "reader/problems.h"
+#include "reader/secret_files.h"
+#include "reader/tls_identity.h"
+#include "reader/tls_input.h"
+#include "tls/context.h"
+#include "tls/parts.h"
+
+static int
+try_context(const struct tls_identity *self, struct error *err)
+{
+	SSL_CTX *ctx =
+	    tls_context(&self->listener->tls, self->identity, self->parts, err);
+
+	SSL_CTX_free(ctx);
+	return ctx != NULL ? 0 : -1;
+}
+
+static int
+keep_secret(const struct tls_identity *self, struct secret_files *files,
+    struct error *err)
+{
+	struct tls_identity_settings *identity = self->identity;
+	struct secret *secret = tls_parts_write(self->parts, err);
+	char *name = tls_input_name(self->config, identity->cert[0].text);
+	uint64_t stamp[2];
+	int result = -1;
+
+	if (secret == NULL)
+		;
+	else if (name == NULL || tls_parts_stamp(self->parts, stamp) == -1)
+		error_set(err, "out of memory");
+	else
+		result = secret_files_add(files, self->settings, secret, name,
+		    &identity->cert[0].origin, stamp, &identity->secret, err);
+	free(name);
+	secret_free(secret);
+	return result;
+}
+
+static void
+open_identity(struct tls_identity *self, struct secret_files *files)
+{
+	const char *listener = self->listener->name;
+	struct error err;
+
+	tls_identity_read(self);
+	/* Whatever is wrong with the listener's would be wrong here, too. */
+	if (self->failed || (self->base != NULL && self->base->failed))
+		return;
+	if (try_context(self, &err) == 0 && keep_secret(self, files, &err) == 0)
+		return;
+	problem_error(self->problems, &self->identity->origin,
+	    "listener \"%s\": %s", listener != NULL ? listener : "", err.text);
+	self->failed = true;
+}
+
+static void
+open_names(const struct tls_identity *base, struct tls_settings *tls,
+    struct secret_files *files)
+{
+	struct tls_identity self;
+
+	for (uint32_t i = 0; i < tls->sni_count; i++) {
+		self = *base;
+		self.base = base;
+		self.name = &tls->sni[i];
+		self.identity = &tls->sni[i].identity;
+		self.failed = false;
+		if (self.identity->verify == TLS_VERIFY_INHERIT)
+			self.identity->verify = tls->identity.verify;
+		open_identity(&self, files);
+		tls_identity_done(&self);
+	}
+}
+
+static void
+forget(struct tls_identity_settings *identity)
+{
+	for (uint32_t i = 0; i < identity->cert_count; i++)
+		tls_input_forget(&identity->cert[i]);
+	for (uint32_t i = 0; i < identity->key_count; i++)
+		tls_input_forget(&identity->key[i]);
+	for (uint32_t i = 0; i < identity->ca_count; i++)
+		tls_input_forget(&identity->ca[i]);
+	for (uint32_t i = 0; i < identity->crl_count; i++)
+		tls_input_forget(&identity->crl[i]);
+}
+
+void
+tls_files_open(const char *config, struct settings *settings,
+    struct problems *problems, struct secret_files *ret)
+{
+	struct listener_settings *listener;
+	struct tls_identity self;
+
+	for (uint32_t i = 0; i < settings->listener_count; i++) {
+		listener = &settings->listeners[i];
+		if (!listener->tls.on)
+			continue;
+		self = (struct tls_identity){
+			.config = config,
+			.settings = settings,
+			.problems = problems,
+			.listener = listener,
+			.identity = &listener->tls.identity,
+			.now = time(NULL),
+		};
+		open_identity(&self, ret);
+		if (self.parts != NULL)
+			open_names(&self, &listener->tls, ret);
+		tls_identity_done(&self);
+		forget(&listener->tls.identity);
+		for (uint32_t j = 0; j < listener->tls.sni_count; j++)
+			forget(&listener->tls.sni[j].identity);
+	}
+}

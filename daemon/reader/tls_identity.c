@@ -1,0 +1,464 @@
+/* tls_identity.c: read the files of an identity, and hold them to each other. */
+
+#include "reader/tls_identity.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "config/secret.h"
+#include "config/settings.h"
+#include "reader/problems.h"
+#include "reader/tls_input.h"
+#include "tls/check.h"
+#include "tls/parts.h"
+#include "tls/pem.h"
+
+#define DAY_S (24 * 60 * 60)
+#define WARN_DAYS 30 /* before a certificate ends */
+
+/* "listener "a": tls.key: FILE", for entries of sni with their name. */
+static const char *
+place(const struct tls_identity *self, const char *key, const char *file,
+    struct error *text)
+{
+	const struct tls_name_settings *name = self->name;
+	const char *listener = self->listener->name;
+
+	error_set(text, "listener \"%s\": tls.%s%s%s%s%s%s",
+	    listener != NULL ? listener : "", name != NULL ? "sni." : "", key,
+	    name != NULL && name->name_count > 0 ? " of " : "",
+	    name != NULL && name->name_count > 0 ? name->names[0].text : "",
+	    file != NULL ? ": " : "", file != NULL ? file : "");
+	return text->text;
+}
+
+static void
+wrong(struct tls_identity *self, const struct origin *origin, const char *key,
+    const char *file, const char *text)
+{
+	struct error where;
+
+	self->failed = true;
+	problem_error(self->problems, origin, "%s: %s",
+	    place(self, key, file, &where), text);
+}
+
+static void
+doubtful(struct tls_identity *self, const struct origin *origin,
+    const char *key, const char *file, const char *text)
+{
+	struct error where;
+
+	problem_warn(self->problems, origin, "%s: %s",
+	    place(self, key, file, &where), text);
+}
+
+/* One input of a key, under its name.  Both are owned by the caller. */
+static struct secret *
+read_input(struct tls_identity *self, const struct origin *origin,
+    const char *key, const char *text, char **ret_name)
+{
+	struct secret *bytes;
+	struct error err;
+
+	*ret_name = tls_input_name(self->config, text);
+	if (*ret_name == NULL) {
+		wrong(self, origin, key, NULL, "out of memory");
+		return NULL;
+	}
+	bytes = tls_input_read(self->settings, *ret_name, text, &err);
+	if (bytes == NULL)
+		wrong(self, origin, key, *ret_name, err.text);
+	return bytes;
+}
+
+/* -- certificates and keys -- */
+
+static void
+read_certificate(struct tls_identity *self, struct key_string *entry,
+    struct tls_pair *pair)
+{
+	struct secret *bytes;
+	struct error err;
+	char *name;
+
+	bytes = read_input(self, &entry->origin, "cert", entry->text, &name);
+	if (bytes != NULL) {
+		pair->chain = tls_pem_certificates(bytes, &err);
+		if (pair->chain == NULL)
+			wrong(self, &entry->origin, "cert", name, err.text);
+	}
+	secret_free(bytes);
+	free(name);
+}
+
+/* A pair for each certificate, at the same place. */
+static void
+read_certificates(struct tls_identity *self)
+{
+	struct tls_identity_settings *identity = self->identity;
+	struct tls_pair *pair;
+
+	for (uint32_t i = 0; i < identity->cert_count; i++) {
+		pair = tls_parts_add_pair(self->parts);
+		if (pair == NULL)
+			wrong(self, &identity->cert[i].origin, "cert", NULL,
+			    "out of memory");
+		else
+			read_certificate(self, &identity->cert[i], pair);
+	}
+}
+
+/* The key is one of the chain's, but not the first's. */
+static void
+not_first(struct tls_identity *self, uint32_t pair, int position,
+    const char *key_name)
+{
+	const struct key_string *entry = &self->identity->cert[pair];
+	char *name = tls_input_name(self->config, entry->text);
+	struct error err;
+
+	error_set(&err,
+	    "the chain is out of order: certificate %d must come first, since "
+	    "it is the one that the key %s belongs to",
+	    position + 1, key_name);
+	wrong(self, &entry->origin, "cert", name, err.text);
+	free(name);
+}
+
+/* Give the key, owned, to its certificate. */
+static void
+place_key(struct tls_identity *self, const struct key_string *entry,
+    const char *name, EVP_PKEY *key)
+{
+	struct tls_parts *parts = self->parts;
+	bool twice = false;
+	int position;
+
+	for (uint32_t i = 0; i < parts->pair_count; i++) {
+		position = tls_key_position(parts->pairs[i].chain, key);
+		if (position == 0 && parts->pairs[i].key == NULL) {
+			parts->pairs[i].key = key;
+			return;
+		}
+		if (position > 0) {
+			not_first(self, i, position, name);
+			EVP_PKEY_free(key);
+			return;
+		}
+		twice |= position == 0;
+	}
+	wrong(self, &entry->origin, "key", name,
+	    twice ? "is given twice"
+		: parts->pair_count == 1
+		? "does not belong to the certificate"
+		: "belongs to none of the certificates");
+	EVP_PKEY_free(key);
+}
+
+static void
+read_key(struct tls_identity *self, struct key_string *entry,
+    const struct secret *passphrase)
+{
+	EVP_PKEY *key = NULL;
+	struct secret *bytes;
+	struct error err;
+	char *name;
+
+	bytes = read_input(self, &entry->origin, "key", entry->text, &name);
+	if (bytes != NULL) {
+		key = tls_pem_key(bytes, passphrase, &err);
+		if (key == NULL)
+			wrong(self, &entry->origin, "key", name, err.text);
+	}
+	secret_free(bytes);
+	if (key != NULL)
+		place_key(self, entry, name, key);
+	free(name);
+}
+
+static void
+read_keys(struct tls_identity *self)
+{
+	struct tls_identity_settings *identity = self->identity;
+	struct secret *passphrase = NULL;
+	char *name = NULL;
+
+	if (identity->passphrase_file != NULL)
+		passphrase = read_input(self, &identity->origin,
+		    "passphrase_file", identity->passphrase_file, &name);
+	free(name);
+	for (uint32_t i = 0; i < identity->key_count && !self->failed; i++)
+		read_key(self, &identity->key[i], passphrase);
+	secret_free(passphrase);
+}
+
+static void
+check_counts(struct tls_identity *self)
+{
+	const struct tls_identity_settings *identity = self->identity;
+	struct error err;
+
+	if (identity->cert_count == identity->key_count)
+		return;
+	error_set(&err,
+	    "there are %u certificates and %u keys; each certificate needs its "
+	    "own key",
+	    identity->cert_count, identity->key_count);
+	wrong(self, &identity->key[0].origin, "key", NULL, err.text);
+}
+
+static void
+warn_of_end(struct tls_identity *self, const struct origin *origin,
+    const char *name, int64_t not_after)
+{
+	int64_t left = not_after - self->now;
+	char when[TLS_TIME_TEXT_MAX];
+	struct error err;
+
+	if (left >= (int64_t)WARN_DAYS * DAY_S)
+		return;
+	error_set(&err, "a certificate ends in %lld days, on %s",
+	    (long long)(left / DAY_S), tls_time_text(not_after, when));
+	doubtful(self, origin, "cert", name, err.text);
+}
+
+static void
+check_pair(struct tls_identity *self, uint32_t at)
+{
+	struct tls_identity_settings *identity = self->identity;
+	const struct key_string *entry = &identity->cert[at];
+	char *name = tls_input_name(self->config, entry->text);
+	STACK_OF(X509) *chain = self->parts->pairs[at].chain;
+	struct error err;
+	int64_t ends;
+
+	if (tls_check_chain(chain, &err) == -1 ||
+	    tls_check_dates(chain, self->now, &ends, &err) == -1)
+		wrong(self, &entry->origin, "cert", name, err.text);
+	else {
+		warn_of_end(self, &entry->origin, name, ends);
+		if (identity->not_after == -1 || ends < identity->not_after)
+			identity->not_after = ends;
+	}
+	free(name);
+}
+
+static void
+read_pairs(struct tls_identity *self)
+{
+	read_certificates(self);
+	check_counts(self);
+	if (self->failed)
+		return;
+	read_keys(self);
+	if (self->failed)
+		return;
+	for (uint32_t i = 0; i < self->parts->pair_count; i++)
+		check_pair(self, i);
+}
+
+/* -- whom we believe -- */
+
+/* Move what is in `from`, owned, to the end of *to.  -1: ENOMEM. */
+static int
+append(STACK_OF(X509) **to, STACK_OF(X509) *from)
+{
+	X509 *cert;
+
+	if (*to == NULL && (*to = sk_X509_new_null()) == NULL)
+		return -1;
+	while ((cert = sk_X509_shift(from)) != NULL)
+		if (sk_X509_push(*to, cert) == 0) {
+			X509_free(cert);
+			return -1;
+		}
+	return 0;
+}
+
+static void
+read_ca(struct tls_identity *self, const struct key_string *entry)
+{
+	STACK_OF(X509) *found;
+	struct secret *bytes;
+	struct error err = { "" };
+	char *name;
+
+	bytes = read_input(self, &entry->origin, "ca", entry->text, &name);
+	if (bytes != NULL) {
+		found = tls_pem_certificates(bytes, &err);
+		if (found != NULL && append(&self->parts->ca, found) == -1)
+			error_set(&err, "out of memory");
+		if (err.text[0] != '\0')
+			wrong(self, &entry->origin, "ca", name, err.text);
+		sk_X509_pop_free(found, X509_free);
+	}
+	secret_free(bytes);
+	free(name);
+}
+
+static int
+append_crls(STACK_OF(X509_CRL) **to, STACK_OF(X509_CRL) *from)
+{
+	X509_CRL *crl;
+
+	if (*to == NULL && (*to = sk_X509_CRL_new_null()) == NULL)
+		return -1;
+	while ((crl = sk_X509_CRL_shift(from)) != NULL)
+		if (sk_X509_CRL_push(*to, crl) == 0) {
+			X509_CRL_free(crl);
+			return -1;
+		}
+	return 0;
+}
+
+static void
+read_crl(struct tls_identity *self, const struct key_string *entry)
+{
+	STACK_OF(X509_CRL) *found = NULL;
+	struct secret *bytes;
+	struct error err = { "" };
+	bool old = false;
+	char *name;
+
+	bytes = read_input(self, &entry->origin, "crl", entry->text, &name);
+	if (bytes != NULL) {
+		found = tls_pem_crls(bytes, &err);
+		if (found != NULL &&
+		    tls_check_crls(found, self->parts->ca, self->now, &old,
+			&err) == 0 &&
+		    append_crls(&self->parts->crls, found) == -1)
+			error_set(&err, "out of memory");
+		if (err.text[0] != '\0')
+			wrong(self, &entry->origin, "crl", name, err.text);
+	}
+	if (old)
+		doubtful(self, &entry->origin, "crl", name,
+		    "is out of date, so no client will be verified");
+	sk_X509_CRL_pop_free(found, X509_CRL_free);
+	secret_free(bytes);
+	free(name);
+}
+
+/* The listener's, for a name that has none of its own. */
+static void
+inherit_ca(struct tls_identity *self)
+{
+	const struct tls_parts *base = self->base->parts;
+	struct tls_parts *parts = self->parts;
+
+	if (base->ca != NULL)
+		parts->ca = X509_chain_up_ref(base->ca);
+	for (int i = 0; i < sk_X509_CRL_num(base->crls); i++)
+		X509_CRL_up_ref(sk_X509_CRL_value(base->crls, i));
+	if (base->crls != NULL)
+		parts->crls = sk_X509_CRL_dup(base->crls);
+	if ((base->ca != NULL && parts->ca == NULL) ||
+	    (base->crls != NULL && parts->crls == NULL))
+		wrong(self, &self->identity->origin, "ca", NULL,
+		    "out of memory");
+}
+
+static void
+check_ca(struct tls_identity *self)
+{
+	const struct tls_identity_settings *identity = self->identity;
+	struct error err;
+
+	if (tls_check_ca(self->parts->ca, &err) == -1)
+		wrong(self, &identity->ca[0].origin, "ca", NULL, err.text);
+}
+
+static void
+read_trust(struct tls_identity *self)
+{
+	const struct tls_identity_settings *identity = self->identity;
+	bool failed = self->failed;
+
+	self->failed = false;
+	for (uint32_t i = 0; i < identity->ca_count; i++)
+		read_ca(self, &identity->ca[i]);
+	if (identity->ca_count > 0 && !self->failed)
+		check_ca(self);
+	if (identity->ca_count == 0 && self->base != NULL)
+		inherit_ca(self);
+	for (uint32_t i = 0; i < identity->crl_count && !self->failed; i++)
+		read_crl(self, &identity->crl[i]);
+	if (identity->verify != TLS_VERIFY_NONE && !self->failed &&
+	    sk_X509_num(self->parts->ca) <= 0)
+		wrong(self, &identity->origin, "verify", NULL,
+		    "there is no ca, so no client could be verified");
+	self->failed |= failed;
+}
+
+/* -- the rest -- */
+
+static void
+read_ocsp(struct tls_identity *self)
+{
+	const struct tls_identity_settings *identity = self->identity;
+	struct secret *bytes;
+	struct error err;
+	char *name;
+	int kept;
+
+	if (identity->ocsp == NULL)
+		return;
+	bytes =
+	    read_input(self, &identity->origin, "ocsp", identity->ocsp, &name);
+	if (bytes != NULL) {
+		kept = tls_check_ocsp(self->parts, bytes, &err);
+		if (kept == -1)
+			wrong(self, &identity->origin, "ocsp", name, err.text);
+		else if (kept == 0)
+			doubtful(self, &identity->origin, "ocsp", name,
+			    "is out of date, and is not sent");
+	}
+	secret_free(bytes);
+	free(name);
+}
+
+static void
+check_names(struct tls_identity *self)
+{
+	const struct tls_name_settings *name = self->name;
+	struct error err;
+
+	for (uint32_t i = 0; name != NULL && i < name->name_count; i++) {
+		if (tls_check_host(self->parts, name->names[i].text))
+			continue;
+		error_set(&err, "the certificate is not for \"%s\"",
+		    name->names[i].text);
+		doubtful(self, &name->names[i].origin, "cert", NULL, err.text);
+	}
+}
+
+void
+tls_identity_read(struct tls_identity *self)
+{
+	self->parts = calloc(1, sizeof(*self->parts));
+	if (self->parts == NULL) {
+		wrong(self, &self->identity->origin, "cert", NULL,
+		    "out of memory");
+		return;
+	}
+	/* Keys that are missing have been reported. */
+	if (self->identity->cert_count == 0 || self->identity->key_count == 0)
+		self->failed = true;
+	else
+		read_pairs(self);
+	read_trust(self);
+	if (self->failed)
+		return;
+	read_ocsp(self);
+	check_names(self);
+}
+
+void
+tls_identity_done(struct tls_identity *self)
+{
+	tls_parts_free(self->parts);
+	self->parts = NULL;
+}

@@ -1,0 +1,37 @@
+/*
+ * tls_identity.h: one identity on its way from the settings to a secret.  The
+ * listener's own comes first; those of its `sni` borrow from it.
+ */
+
+#ifndef SLUICE_TLS_IDENTITY_H
+#define SLUICE_TLS_IDENTITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct listener_settings;
+struct origin;
+struct problems;
+struct settings;
+struct tls_identity_settings;
+struct tls_name_settings;
+struct tls_parts;
+
+struct tls_identity {
+	const char *config; /* the main file, which paths are relative to */
+	struct settings *settings;
+	struct problems *problems;
+	const struct listener_settings *listener;
+	const struct tls_name_settings *name;	/* an entry of sni, or NULL */
+	const struct tls_identity *base;	/* the listener's, or NULL */
+	struct tls_identity_settings *identity; /* of the name, or listener */
+	int64_t now;				/* seconds since 1970 */
+	struct tls_parts *parts;		/* owned */
+	bool failed;				/* a problem was reported */
+};
+
+/* Read and check all of it.  Problems have been reported if it failed. */
+void tls_identity_read(struct tls_identity *self);
+void tls_identity_done(struct tls_identity *self);
+
+#endif

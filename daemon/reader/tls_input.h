@@ -1,0 +1,29 @@
+/* tls_input.h: what stands at a key of `tls`: a path, or the PEM text itself. */
+
+#ifndef SLUICE_TLS_INPUT_H
+#define SLUICE_TLS_INPUT_H
+
+#include <stdbool.h>
+
+struct error;
+struct key_string;
+struct secret;
+struct settings;
+
+/* Is it the text itself?  Only whoever knows that it is not may show it. */
+bool tls_input_inline(const char *text);
+
+/* Its name in messages: the path to open, or "(inline)".  NULL: ENOMEM. */
+char *tls_input_name(const char *config, const char *text);
+
+/*
+ * The bytes, owned by the caller.  Whoever watches files hears of a path.
+ * NULL: err, which goes behind the name.
+ */
+struct secret *tls_input_read(struct settings *settings, const char *name,
+    const char *text, struct error *err);
+
+/* Take the text of a key out of the settings; a path stays. */
+void tls_input_forget(struct key_string *entry);
+
+#endif

@@ -1,0 +1,26 @@
+/* pem.h: what operators write, as objects.  An err goes behind a file's name. */
+
+#ifndef SLUICE_TLS_PEM_H
+#define SLUICE_TLS_PEM_H
+
+#include <openssl/x509.h>
+
+struct error;
+struct secret;
+
+/* All certificates of the text, in their order, owned.  NULL: err. */
+STACK_OF(X509) *tls_pem_certificates(const struct secret *text,
+    struct error *err);
+
+/* All CRLs of the text, owned.  NULL: err. */
+STACK_OF(X509_CRL) *tls_pem_crls(const struct secret *text, struct error *err);
+
+/*
+ * The first private key of the text, owned.  The first line of `passphrase`
+ * opens it if it is encrypted; NULL: there is none, and nobody is asked.  NULL:
+ * err.
+ */
+EVP_PKEY *tls_pem_key(const struct secret *text,
+    const struct secret *passphrase, struct error *err);
+
+#endif
