@@ -214,7 +214,11 @@ START_TEST(what_openssl_does_not_know_is_named)
 	SSL_CTX_free(context());
 	tls.min_version = TLS1_3_VERSION;
 	tls.max_version = TLS1_2_VERSION;
-	refused("tls.max_version");
+	refused("tls.min_version: is higher than max_version");
+	tls.max_version = 0;
+	tls.policy = TLS_POLICY_MODERN;
+	tls.min_version = TLS1_2_VERSION;
+	refused("tls.min_version: policy \"modern\" is TLS 1.3 alone");
 	done();
 }
 END_TEST

@@ -14,7 +14,6 @@
 #define PROTOCOLS_MAX UINT16_MAX /* ...and of all, each with its length */
 #define HOST_MAX 253		 /* RFC 1035 */
 #define LABEL_MAX 63
-#define TLS_1_2 0x0303 /* as in tls_keys.c */
 
 /* -- names -- */
 
@@ -138,7 +137,7 @@ check_names(struct conf *conf, struct tls_settings *tls)
 	free(names);
 }
 
-/* -- protocols and versions -- */
+/* -- protocols -- */
 
 static void
 check_alpn(struct conf *conf, const struct tls_settings *tls)
@@ -162,30 +161,6 @@ check_alpn(struct conf *conf, const struct tls_settings *tls)
 		    PROTOCOLS_MAX);
 }
 
-static void
-check_versions(struct conf *conf, const struct tls_settings *tls)
-{
-	const struct origin *at = &tls->identity.origin;
-
-	if (tls->policy == TLS_POLICY_MODERN &&
-	    (tls->min_version == TLS_1_2 || tls->max_version == TLS_1_2))
-		problem_error(conf->problems, at,
-		    "tls.policy: \"modern\" is TLS 1.3 alone, and "
-		    "tls.%s_version is \"1.2\"",
-		    tls->min_version == TLS_1_2 ? "min" : "max");
-	else if (tls->max_version != 0 && tls->min_version > tls->max_version)
-		problem_error(conf->problems, at,
-		    "tls.min_version is higher than tls.max_version");
-}
-
-static void
-check_crl(struct conf *conf, const struct tls_identity_settings *identity)
-{
-	if (identity->crl_count > 0 && identity->ca_count == 0)
-		problem_error(conf->problems, &identity->crl[0].origin,
-		    "crl: a CRL is of a CA, and there is no ca beside it");
-}
-
 void
 conf_tls(struct conf *conf, struct tls_settings *tls)
 {
@@ -193,8 +168,4 @@ conf_tls(struct conf *conf, struct tls_settings *tls)
 		return;
 	check_names(conf, tls);
 	check_alpn(conf, tls);
-	check_versions(conf, tls);
-	check_crl(conf, &tls->identity);
-	for (uint32_t i = 0; i < tls->sni_count; i++)
-		check_crl(conf, &tls->sni[i].identity);
 }

@@ -384,6 +384,9 @@ read_trust(struct tls_identity *self)
 		check_ca(self);
 	if (identity->ca_count == 0 && self->base != NULL)
 		inherit_ca(self);
+	if (identity->crl_count > 0 && identity->ca_count == 0)
+		wrong(self, &identity->crl[0].origin, "crl", NULL,
+		    "a CRL is of a CA, and there is no ca beside it");
 	for (uint32_t i = 0; i < identity->crl_count && !self->failed; i++)
 		read_crl(self, &identity->crl[i]);
 	if (identity->verify != TLS_VERIFY_NONE && !self->failed &&

@@ -96,16 +96,20 @@ static int
 apply_versions(SSL_CTX *ctx, const struct tls_settings *settings,
     struct error *err)
 {
+	bool modern = settings->policy == TLS_POLICY_MODERN;
 	int64_t min = settings->min_version, max = settings->max_version;
 
+	if (modern && (min == TLS1_2_VERSION || max == TLS1_2_VERSION))
+		return error_set(err,
+		    "tls.%s_version: policy \"modern\" is TLS 1.3 alone",
+		    min == TLS1_2_VERSION ? "min" : "max");
 	if (min == 0)
-		min = settings->policy == TLS_POLICY_MODERN ? TLS1_3_VERSION
-							    : TLS1_2_VERSION;
+		min = modern ? TLS1_3_VERSION : TLS1_2_VERSION;
 	if (max == 0)
 		max = TLS1_3_VERSION;
 	if (min > max)
 		return error_set(err,
-		    "tls.max_version: is lower than the lowest version");
+		    "tls.min_version: is higher than max_version");
 	if (SSL_CTX_set_min_proto_version(ctx, (int)min) == 1 &&
 	    SSL_CTX_set_max_proto_version(ctx, (int)max) == 1)
 		return 0;
