@@ -15,6 +15,16 @@
 #include "reader/conf.h"
 #include "reader/problems.h"
 
+static struct listener_settings *
+tls_listener(const struct settings *settings)
+{
+	uint32_t i = 0;
+
+	while (!settings->listeners[i].tls.on)
+		ck_assert_uint_lt(++i, settings->listener_count);
+	return &settings->listeners[i];
+}
+
 /* Settings in which every kind of member is used. */
 static struct settings *
 sample(void)
@@ -23,6 +33,7 @@ sample(void)
 	struct image_settings *image;
 	struct image_need *need;
 	struct settings *settings;
+	struct tls_settings *tls;
 
 	mkdir(fixture_path("conf.d"), 0755);
 	fixture_text("conf.d/b.conf",
@@ -37,7 +48,10 @@ sample(void)
 		"listeners = ( { name = \"a\"; plugin = \"a\";\n"
 		"  listen = \"127.0.0.1:1\"; limits : { connections = 9; };\n"
 		"  options : { s = \"x\"; i = -5; f = 0.5; b = true;\n"
-		"    l = [ \"x\", \"\", \"z\" ]; e = ( ); }; } );\n"),
+		"    l = [ \"x\", \"\", \"z\" ]; e = ( ); };\n"
+		"  tls : { cert = \"c\"; key = [ \"k\", \"l\" ]; alpn = \"h2\";\n"
+		"    sni = ( { names = \"x\"; cert = \"d\"; key = \"e\";\n"
+		"      verify = \"none\"; } ); }; } );\n"),
 	    &problems);
 	ck_assert_uint_eq(problems.errors, 0);
 	problems_done(&problems);
@@ -58,6 +72,15 @@ sample(void)
 	need->name = strdup("libb.so.1");
 	need->image = 1;
 	settings->listeners[1].image = 2;
+	tls = &tls_listener(settings)->tls;
+	for (uint64_t i = 0; i < 2; i++)
+		*settings_add_secret(settings) = (struct secret_settings){
+			.path = strdup("c"),
+			.stamp = { i, 7 },
+		};
+	tls->identity.secret = 0;
+	tls->identity.not_after = 2000000000;
+	tls->sni[0].identity.secret = 1;
 	return settings;
 }
 
@@ -192,6 +215,68 @@ START_TEST(settings_come_back_as_they_were)
 		same_listener(&a->listeners[i], &b->listeners[i]);
 	settings_free(a);
 	settings_free(b);
+}
+END_TEST
+
+static struct settings *
+packed(const struct settings *settings)
+{
+	struct error err = { "" };
+	int fd = bundle_write(settings, &err);
+	struct settings *read;
+
+	ck_assert_msg(fd != -1, "%s", err.text);
+	read = bundle_read(fd, &err);
+	close(fd);
+	return read;
+}
+
+START_TEST(tls_comes_back_with_its_secrets)
+{
+	struct settings *settings = sample(), *read = packed(settings);
+	const struct tls_settings *tls;
+
+	ck_assert_ptr_nonnull(read);
+	ck_assert_uint_eq(read->secret_count, 2);
+	ck_assert_uint_eq(read->secrets[1].stamp[0], 1);
+	tls = &tls_listener(read)->tls;
+	ck_assert_str_eq(tls->identity.cert[0].text, "c");
+	ck_assert_str_eq(tls->identity.key[1].text, "l");
+	ck_assert_uint_eq(tls->identity.key_count, 2);
+	ck_assert_uint_eq(tls->identity.secret, 0);
+	ck_assert_int_eq(tls->identity.not_after, 2000000000);
+	ck_assert_uint_eq(tls->identity.origin.line,
+	    tls_listener(settings)->tls.identity.origin.line);
+	ck_assert_str_eq(tls->alpn[0].text, "h2");
+	ck_assert_uint_eq(tls->sni_count, 1);
+	ck_assert_str_eq(tls->sni[0].names[0].text, "x");
+	ck_assert_uint_eq(tls->sni[0].identity.secret, 1);
+	ck_assert_int_eq(tls->sni[0].identity.not_after, -1);
+	ck_assert_int_eq(tls->sni[0].identity.verify, TLS_VERIFY_NONE);
+	settings_free(read);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(tls_without_a_secret_is_refused)
+{
+	struct settings *settings = sample();
+	struct tls_settings *tls = &tls_listener(settings)->tls;
+
+	tls->identity.secret = NO_SECRET;
+	ck_assert_ptr_null(packed(settings));
+	tls->identity.secret = 2;
+	ck_assert_ptr_null(packed(settings));
+	tls->identity.secret = 1;
+	tls->sni[0].identity.secret = NO_SECRET;
+	ck_assert_ptr_null(packed(settings));
+	tls->sni[0].identity.secret = 1;
+	tls->sni[0].identity.verify = TLS_VERIFY_INHERIT;
+	ck_assert_ptr_null(packed(settings));
+	/* None is needed where there is no TLS. */
+	tls->on = false;
+	settings_free(packed(settings));
+	settings_free(settings);
 }
 END_TEST
 
@@ -394,6 +479,8 @@ main(void)
 {
 	const TTest *const tests[] = {
 		settings_come_back_as_they_were,
+		tls_comes_back_with_its_secrets,
+		tls_without_a_secret_is_refused,
 		a_bundle_cannot_be_changed,
 		a_memfd_that_is_not_sealed_is_refused,
 		what_an_image_needs_is_a_library_before_it,

@@ -10,23 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/dumpable.h"
 #include "base/error.h"
 #include "ipc/msg.h"
-
-/*
- * A leak checker attaches to its own process at the end, so the process has to
- * be dumpable.
- */
-#if defined(__SANITIZE_ADDRESS__)
-#define DUMPABLE 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DUMPABLE 1
-#endif
-#endif
-#ifndef DUMPABLE
-#define DUMPABLE 0
-#endif
 
 #define SETS 2 /* of 32 capabilities each, in this version of capset() */
 

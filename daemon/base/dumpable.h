@@ -1,0 +1,23 @@
+/*
+ * dumpable.h: what a process that holds secrets gives to prctl(PR_SET_DUMPABLE).
+ */
+
+#ifndef SLUICE_DUMPABLE_H
+#define SLUICE_DUMPABLE_H
+
+/*
+ * A leak checker attaches to its own process at the end, which takes a
+ * dumpable one.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define DUMPABLE 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DUMPABLE 1
+#endif
+#endif
+#ifndef DUMPABLE
+#define DUMPABLE 0
+#endif
+
+#endif
