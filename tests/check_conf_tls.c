@@ -280,11 +280,17 @@ END_TEST
 
 START_TEST(a_file_that_is_of_no_use_is_named)
 {
+	struct settings *settings;
+
 	tls_fixture_leaf(fixture_dir);
 	bad_tls("cert = \"none.pem\"; key = \"leaf.key\";", 1,
 	    "none.pem: cannot open the file: No such file");
 	bad_tls("cert = \"leaf.pem\";\nkey = \"none.key\";", 2,
 	    "none.key: cannot open the file");
+	settings = read_tls("cert = \"none.pem\";\nkey = \"none.key\";\n"
+			    "ca = \"none-ca.pem\";");
+	ck_assert_uint_eq(problems.errors, 3); /* all of them at once */
+	finish(settings);
 	fixture_text("empty", "");
 	bad_tls("cert = \"empty\"; key = \"leaf.key\";", 1,
 	    "listener \"a\": tls.cert: ");

@@ -158,9 +158,10 @@ place_key(struct tls_identity *self, const struct key_string *entry,
 	EVP_PKEY_free(key);
 }
 
+/* place_it: all certificates are there. */
 static void
 read_key(struct tls_identity *self, struct key_string *entry,
-    const struct secret *passphrase)
+    const struct secret *passphrase, bool place_it)
 {
 	EVP_PKEY *key = NULL;
 	struct secret *bytes;
@@ -174,8 +175,10 @@ read_key(struct tls_identity *self, struct key_string *entry,
 			wrong(self, &entry->origin, "key", name, err.text);
 	}
 	secret_free(bytes);
-	if (key != NULL)
+	if (key != NULL && place_it)
 		place_key(self, entry, name, key);
+	else
+		EVP_PKEY_free(key);
 	free(name);
 }
 
@@ -184,14 +187,18 @@ read_keys(struct tls_identity *self)
 {
 	struct tls_identity_settings *identity = self->identity;
 	struct secret *passphrase = NULL;
+	bool place_them = !self->failed;
 	char *name = NULL;
 
-	if (identity->passphrase_file != NULL)
+	if (identity->passphrase_file != NULL) {
 		passphrase = read_input(self, &identity->origin,
 		    "passphrase_file", identity->passphrase_file, &name);
-	free(name);
-	for (uint32_t i = 0; i < identity->key_count && !self->failed; i++)
-		read_key(self, &identity->key[i], passphrase);
+		free(name);
+		if (passphrase == NULL)
+			return;
+	}
+	for (uint32_t i = 0; i < identity->key_count; i++)
+		read_key(self, &identity->key[i], passphrase, place_them);
 	secret_free(passphrase);
 }
 
@@ -251,8 +258,6 @@ read_pairs(struct tls_identity *self)
 {
 	read_certificates(self);
 	check_counts(self);
-	if (self->failed)
-		return;
 	read_keys(self);
 	if (self->failed)
 		return;

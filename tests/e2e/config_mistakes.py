@@ -175,8 +175,6 @@ def test_addresses():
 
 
 def test_unsupported_things_are_named():
-    refused(config("", 'tls : { cert = "x"; key = "y"; };'), 4, "tls",
-            "not supported")
     refused(config("connectors = ( );"), 2, "connectors", "not supported")
     refused(config('@include "other.conf"'), 2, "include")
 
