@@ -347,6 +347,7 @@ cruel_stream(int fd, bool is_unix)
 
 	stream.transport = &transport_cruel;
 	stream.phase = cruelty.from;
+	stream.recv_needs = 0; /* it has something to say first */
 	stream.state = calloc(1, sizeof(struct cruel));
 	ck_assert_ptr_nonnull(stream.state);
 	return stream;

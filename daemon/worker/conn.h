@@ -107,6 +107,7 @@ struct sl_conn {
 	bool no_hold : 1;	/* sl_unref(): does not hold up a drain */
 	bool stays : 1;		/* `migrate` refused it, or is running */
 	bool is_client : 1;
+	bool queued : 1;	    /* for a step of its handshake */
 	bool drain_at_empty : 1;    /* `drain` waits until nothing is queued */
 	uint64_t progress_ms;	    /* output last moved, or began to wait */
 	STAILQ_ENTRY(sl_conn) next; /* in conns_pending or conns_dead */
@@ -372,6 +373,12 @@ uint64_t conn_phase_deadline(const struct sl_conn *conn);
  * closed, decides its end.  Only conn_settle() calls it.
  */
 void conn_start(struct sl_conn *conn);
+/*
+ * After a pass: `settle` the connections that wait for a step of their
+ * handshake, as many as one pass may have.
+ */
+void conn_start_queued(void (*settle)(struct sl_conn *conn));
+bool conn_start_is_queued(void);
 /*
  * It ends and `open` did not succeed: if an error ended it before it was open,
  * tell the plugin by `connect_error` or `handshake`.

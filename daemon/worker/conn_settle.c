@@ -81,7 +81,7 @@ await(struct sl_conn *conn)
 {
 	unsigned int wants = 0;
 
-	if (conn_can_read(conn)) /* true also while it starts */
+	if (conn_can_read(conn) && !conn->queued) /* also while it starts */
 		wants |= conn->stream.recv_needs;
 	if (conn_marked(conn, MARK_BLOCKED) && !conn_marked(conn, MARK_STARVED))
 		wants |= conn->stream.send_needs;

@@ -67,6 +67,66 @@ conn_phase_deadline(const struct sl_conn *conn)
 	return conn->active_ms + ms;
 }
 
+/*
+ * A step of a handshake may take a millisecond.  So a pass makes only so many,
+ * between which open connections are served; those that have to wait for one
+ * wait in order, and no event is armed for them.
+ */
+#define SHAKES_MAX 8
+
+static struct conn_queue shaking = STAILQ_HEAD_INITIALIZER(shaking);
+static unsigned int shakes_left = SHAKES_MAX;
+
+static void
+queue_shake(struct sl_conn *conn)
+{
+	if (conn->pending)
+		return; /* settling comes back here */
+	conn->pending = conn->queued = true;
+	STAILQ_INSERT_TAIL(&shaking, conn, next);
+	engine.after_pass_due = true;
+}
+
+/* Is it this connection's turn? */
+static bool
+may_shake(struct sl_conn *conn)
+{
+	if (conn->stream.phase != PHASE_HANDSHAKE)
+		return true;
+	if (shakes_left > 0 && STAILQ_EMPTY(&shaking)) {
+		shakes_left--;
+		return true;
+	}
+	queue_shake(conn);
+	return false;
+}
+
+void
+conn_start_queued(void (*settle)(struct sl_conn *conn))
+{
+	struct conn_queue due = STAILQ_HEAD_INITIALIZER(due);
+	struct sl_conn *conn;
+
+	shakes_left = SHAKES_MAX;
+	STAILQ_CONCAT(&due, &shaking);
+	while (shakes_left > 0 && (conn = STAILQ_FIRST(&due)) != NULL) {
+		STAILQ_REMOVE_HEAD(&due, next);
+		conn->pending = conn->queued = false;
+		settle(conn);
+	}
+	/* The rest goes on waiting, before those that have just come. */
+	STAILQ_CONCAT(&due, &shaking);
+	STAILQ_CONCAT(&shaking, &due);
+	if (!STAILQ_EMPTY(&shaking))
+		engine.after_pass_due = true;
+}
+
+bool
+conn_start_is_queued(void)
+{
+	return !STAILQ_EMPTY(&shaking);
+}
+
 /* start() has failed for good. */
 static void
 failed(struct sl_conn *conn, int error)
@@ -100,6 +160,9 @@ open_it(struct sl_conn *conn)
 		callback_handshake(conn, NULL);
 	set_phase(conn, PHASE_OPEN);
 	conn->marks &= ~MARK_STARTING;
+	/* What came right behind the handshake causes no event. */
+	if (conn->stream.more)
+		conn->marks |= MARK_READ_ON;
 	if (conn_closing(conn))
 		return; /* by `handshake` */
 	if (callback_open(conn) < 0)
@@ -112,8 +175,16 @@ open_it(struct sl_conn *conn)
 static bool
 go_on(struct sl_conn *conn)
 {
+	bool first = conn->phase == PHASE_NEW;
+
 	if (conn->phase != conn->stream.phase)
 		set_phase(conn, conn->stream.phase);
+	if (first && conn->stream.recv_needs != 0)
+		return false; /* it begins with input */
+	if (!may_shake(conn)) {
+		not_yet(conn, EAGAIN);
+		return false;
+	}
 	while (conn->stream.transport->start(&conn->stream) == -1) {
 		switch (errno) {
 		case EINTR:

@@ -133,6 +133,15 @@ conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer, socklen_t len)
 		memcpy(&conn->peer, peer, len);
 }
 
+static void
+settle_or_bury(struct sl_conn *conn)
+{
+	if (conn->dead)
+		STAILQ_INSERT_TAIL(&conns_dead, conn, next);
+	else
+		take_turn(conn);
+}
+
 void
 conn_after_pass(void)
 {
@@ -145,12 +154,9 @@ conn_after_pass(void)
 		STAILQ_REMOVE_HEAD(&due, next);
 		conn_prefetch(STAILQ_FIRST(&due));
 		conn->pending = false;
-		if (conn->dead) {
-			STAILQ_INSERT_TAIL(&conns_dead, conn, next);
-			continue;
-		}
-		take_turn(conn);
+		settle_or_bury(conn);
 	}
+	conn_start_queued(settle_or_bury);
 	while ((conn = STAILQ_FIRST(&conns_dead)) != NULL) {
 		STAILQ_REMOVE_HEAD(&conns_dead, next);
 		conn_free(conn);
@@ -160,7 +166,8 @@ conn_after_pass(void)
 bool
 conn_work_left(void)
 {
-	return !STAILQ_EMPTY(&conns_pending) || !STAILQ_EMPTY(&conns_dead);
+	return !STAILQ_EMPTY(&conns_pending) || !STAILQ_EMPTY(&conns_dead) ||
+	    conn_start_is_queued();
 }
 
 int

@@ -63,7 +63,8 @@ struct stream {
 	 * EV_READ, EV_WRITE or both: what to wait for after EAGAIN.  recv_needs
 	 * holds for start() and recv(), send_needs for send(), flush() and
 	 * finish().  Reading may need EV_WRITE: for example, a TLS key update
-	 * has to be answered before more can be read.
+	 * has to be answered before more can be read.  start() is called for the
+	 * first time when recv_needs is ready; 0: at once.
 	 */
 	uint8_t recv_needs, send_needs;
 	bool more;     /* recv() has input ready that causes no event */
