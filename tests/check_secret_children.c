@@ -242,7 +242,7 @@ START_TEST(a_worker_keeps_secrets_until_the_generation_is_made)
 	material_init(&material, report);
 	before = fixture_descriptors();
 	while (next_sent(spawned, &msg) && msg.type != MSG_PREPARE) {
-		if (msg.type == MSG_ROW) /* a row of the shared memory */
+		if (msg.type == MSG_ROW || msg.type == MSG_TICKETS)
 			close(msg.fd);
 		else
 			ck_assert_int_eq(material_add(&material, &msg, &err),

@@ -108,6 +108,7 @@ static const struct row {
 	    .fd = FD_MAYBE,
 	    .fields = { FLAG(file, is_library), CUT(file, name, MSG_FACT_MAX),
 		CUT(file, path, MSG_PATH_MAX) } },
+	[MSG_TICKETS] = { .name = "tickets", .fd = FD_ALWAYS },
 };
 
 const char *

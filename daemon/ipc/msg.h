@@ -68,6 +68,7 @@ enum msg_type {
 	 * image, or none for a library of the system
 	 */
 	MSG_FILE,
+	MSG_TICKETS, /* master to worker; fd: sealed: see ticket_keys.h */
 	MSG_TYPES
 };
 

@@ -20,6 +20,7 @@
 #include "master/crashes.h"
 #include "master/event_in.h"
 #include "master/gen.h"
+#include "master/tickets.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
 
@@ -214,6 +215,19 @@ show_row(struct worker_row *worker)
 	return 0;
 }
 
+int
+worker_send_tickets(struct worker_row *worker)
+{
+	const struct msg msg = {
+		.type = MSG_TICKETS,
+		.fd = tickets_fd(worker->workers->tickets),
+	};
+
+	if (child_send(worker->child, &msg) == 0)
+		return 0;
+	return errno == EPIPE ? 0 : -1;
+}
+
 /*
  * Start its process and send the first messages.  0, or -1: no process left.
  */
@@ -251,8 +265,8 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	log_info("worker %u (pid %d) started", worker->index + 1,
 	    (int)worker->pid);
 	worker_set_state(worker, WORKER_IDLE);
-	if (send_rows(worker) == -1) {
-		log_error("cannot send worker %u the memory for its counts",
+	if (send_rows(worker) == -1 || worker_send_tickets(worker) == -1) {
+		log_error("cannot send worker %u its first messages",
 		    worker->index + 1);
 		child_kill(worker->child, "could not be reached");
 	}

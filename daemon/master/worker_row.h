@@ -22,6 +22,7 @@ struct error;
 struct event;
 struct gen;
 struct shm;
+struct tickets;
 struct watchdog;
 struct workers_ops;
 
@@ -73,6 +74,7 @@ struct workers {
 	const struct workers_ops *ops;
 	void *arg;
 	struct watchdog *watchdog;
+	struct tickets *tickets;
 	/* Of the committed generation, or the first one; 0: off. */
 	uint64_t watchdog_ms;
 	struct shm *shm;
@@ -106,6 +108,9 @@ void worker_gone(struct worker_row *worker, const char *how, bool clean);
 void worker_let_go(struct worker_row *worker, const char *how);
 void workers_look_at_dying(struct workers *workers);
 void workers_free_dying(struct workers *workers);
+
+/* Send it the keys for session tickets.  0, also when it is dead; or -1. */
+int worker_send_tickets(struct worker_row *worker);
 
 /* Start its process.  0 or -1. */
 int worker_spawn(struct worker_row *worker, struct error *err);

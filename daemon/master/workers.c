@@ -21,8 +21,23 @@
 #include "master/child.h"
 #include "master/doing.h"
 #include "master/gen.h"
+#include "master/tickets.h"
 #include "master/watchdog.h"
 #include "master/worker_row.h"
+
+/* There are new keys for session tickets. */
+static void
+on_tickets(void *arg)
+{
+	struct workers *workers = arg;
+
+	for (uint32_t i = 0; i < workers->count; i++)
+		if (workers->row[i].child != NULL &&
+		    worker_send_tickets(&workers->row[i]) == -1)
+			log_error("cannot send worker %u the new keys for "
+				  "session tickets",
+			    i + 1);
+}
 
 struct workers *
 workers_new(struct event_base *base, struct children *children,
@@ -52,7 +67,9 @@ workers_new(struct event_base *base, struct children *children,
 	}
 	workers->watchdog_ms = settings->watchdog_ms;
 	workers->watchdog = watchdog_new(base, workers);
-	if (workers->shm == NULL || workers->watchdog == NULL || i < count) {
+	workers->tickets = tickets_new(base, on_tickets, workers);
+	if (workers->shm == NULL || workers->watchdog == NULL ||
+	    workers->tickets == NULL || i < count) {
 		workers_free(workers);
 		return NULL;
 	}
@@ -71,6 +88,7 @@ workers_free(struct workers *workers)
 	}
 	workers_free_dying(workers);
 	watchdog_free(workers->watchdog);
+	tickets_free(workers->tickets);
 	gen_unref(workers->committed);
 	shm_free(workers->shm);
 	free(workers);

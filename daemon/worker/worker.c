@@ -34,6 +34,7 @@
 #include "worker/privileges.h"
 #include "worker/queue.h"
 #include "worker/service.h"
+#include "worker/tls_tickets.h"
 #include "worker/uplink.h"
 
 #define ORPHAN_GRACE_S 5 /* added to drain_timeout when the master has died */
@@ -175,6 +176,18 @@ see_row(const struct msg *msg)
 }
 
 static void
+take_tickets(const struct msg *msg)
+{
+	struct error err;
+
+	if (msg->fd == -1)
+		log_warnx("new keys for session tickets were lost: this "
+			  "process has too many descriptors open");
+	else if (tls_tickets_set(msg->fd, &err) == -1)
+		log_warnx("%s", err.text);
+}
+
+static void
 on_message(void *arg, struct msg *msg)
 {
 	struct error err;
@@ -218,6 +231,9 @@ on_message(void *arg, struct msg *msg)
 		break;
 	case MSG_ROW:
 		see_row(msg);
+		break;
+	case MSG_TICKETS:
+		take_tickets(msg);
 		break;
 	default:
 		log_warnx("the master said %s, which is not for workers",
@@ -331,6 +347,7 @@ done(void)
 	material_clear(&worker.material);
 	plugin_unload_unused();
 	conn_done();
+	tls_tickets_clear();
 	accept_done();
 	timers_detach(engine.timers, &worker.drain_timer);
 	uplink_close();

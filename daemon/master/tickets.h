@@ -1,0 +1,27 @@
+/*
+ * tickets.h: the keys for TLS session tickets.  The master makes them, so that
+ * all workers have the same, also after a reload or a worker's death.  They are
+ * nowhere but in memory, and end with the master.
+ */
+
+#ifndef SLUICE_MASTER_TICKETS_H
+#define SLUICE_MASTER_TICKETS_H
+
+struct event_base;
+struct tickets;
+
+/*
+ * on_change is called when there are new keys, which is every 12 hours.  NULL:
+ * errno.
+ */
+struct tickets *tickets_new(struct event_base *base,
+    void (*on_change)(void *arg), void *arg);
+void tickets_free(struct tickets *tickets); /* NULL is fine */
+
+/* A new key in front; the oldest goes.  The keys stay as they are on failure. */
+void tickets_rotate(struct tickets *tickets);
+
+/* The keys, in a sealed memfd; borrowed until the next change. */
+int tickets_fd(const struct tickets *tickets);
+
+#endif

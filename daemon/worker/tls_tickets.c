@@ -1,0 +1,103 @@
+/* tls_tickets.c: session tickets, sealed as RFC 5077 recommends. */
+
+#include "worker/tls_tickets.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "config/secret.h"
+#include "config/ticket_keys.h"
+
+#define NAME_SIZE 16
+#define HALF_SIZE 32
+
+/* Until the master has sent some there are no tickets. */
+static struct ticket_key {
+	unsigned char name[NAME_SIZE];
+	unsigned char aes[HALF_SIZE], hmac[HALF_SIZE];
+} keys[TICKET_KEYS_MAX];
+static size_t key_count;
+
+_Static_assert(sizeof(struct ticket_key) == TICKET_KEY_SIZE, "no padding");
+
+int
+tls_tickets_set(int fd, struct error *err)
+{
+	struct secret *secret = secret_read(fd, err);
+
+	if (secret == NULL)
+		return -1;
+	if (secret->len != sizeof(keys)) {
+		secret_free(secret);
+		return error_set(err, "keys for tickets of a wrong length");
+	}
+	memcpy(keys, secret->bytes, sizeof(keys));
+	key_count = TICKET_KEYS_MAX;
+	secret_free(secret);
+	return 0;
+}
+
+void
+tls_tickets_clear(void)
+{
+	OPENSSL_cleanse(keys, sizeof(keys));
+	key_count = 0;
+}
+
+static struct ticket_key *
+find(const unsigned char *name)
+{
+	for (size_t i = 0; i < key_count; i++)
+		if (memcmp(keys[i].name, name, NAME_SIZE) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+static bool
+set_mac(EVP_MAC_CTX *mac, struct ticket_key *key)
+{
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->hmac,
+		    sizeof(key->hmac)),
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+		    (char *)"SHA256", 0),
+		OSSL_PARAM_construct_end(),
+	};
+
+	return EVP_MAC_CTX_set_params(mac, params) == 1;
+}
+
+/* -1: an error, 0: no such key, 1: done, 2: done, but make a new ticket. */
+static int
+on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
+    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
+{
+	struct ticket_key *key = seal ? &keys[0] : find(name);
+
+	(void)ssl;
+	if (key == NULL || key_count == 0)
+		return 0;
+	if (seal) {
+		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
+			return -1;
+		memcpy(name, key->name, NAME_SIZE);
+	}
+	if (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv,
+		seal) != 1 ||
+	    !set_mac(mac, key))
+		return -1;
+	return seal || key == &keys[0] ? 1 : 2;
+}
+
+void
+tls_tickets_use(SSL_CTX *context)
+{
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+}
