@@ -19,6 +19,7 @@
 #include "worker/engine.h"
 #include "worker/listener.h"
 #include "worker/ours.h"
+#include "worker/tls.h"
 
 #define ACCEPT_MAX 64 /* per event and socket: other events wait as well */
 /* How long to leave a socket that does not listen before it is tried again. */
@@ -166,6 +167,20 @@ tell_recovery(struct acceptor *acceptor)
 	starved = acceptor->broken = false;
 }
 
+/* A stream over an accepted socket.  Returns false when there is no memory. */
+static bool
+make_stream(struct listener *listener, int fd, bool is_unix, struct stream *ret)
+{
+	if (listener->tls != NULL) {
+		if (stream_tls(fd, is_unix, listener->tls, ret))
+			return true;
+		admission_out_of(&listener->endpoint, "memory");
+		return false;
+	}
+	*ret = stream_plain(fd, is_unix);
+	return true;
+}
+
 /* The address first: a peer over its own limit must not take a place. */
 static void
 admit(struct listener *listener, int fd, const struct sockaddr *peer,
@@ -173,12 +188,13 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 {
 	struct endpoint *endpoint = &listener->endpoint;
 	struct seat seat = SEAT_NONE;
+	struct stream stream;
 	struct sl_conn *conn;
 
 	if (seat_take_address(&seat, endpoint, peer, len) &&
-	    seat_take(&seat, endpoint, peer, len)) {
-		conn = conn_new(endpoint, listener->current,
-		    stream_plain(fd, peer->sa_family == AF_UNIX), seat);
+	    seat_take(&seat, endpoint, peer, len) &&
+	    make_stream(listener, fd, peer->sa_family == AF_UNIX, &stream)) {
+		conn = conn_new(endpoint, listener->current, stream, seat);
 		if (conn != NULL) {
 			conn_set_peer(conn, peer, len);
 			conn_settle(conn);

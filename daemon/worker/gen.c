@@ -15,6 +15,7 @@
 #include "worker/options.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
+#include "worker/tls_server.h"
 
 #define SWEEP_MAX 256 /* connections per pass, so that events are served too */
 
@@ -24,6 +25,7 @@ struct plan {
 	bool is_new;
 	const struct listener_settings *settings;
 	struct sl_service *service; /* a new version; NULL: it did not change */
+	struct tls_server *tls;	    /* NULL: none */
 	/* All acceptors that an existing listener will have. */
 	struct acceptors acceptors;
 };
@@ -74,6 +76,7 @@ plan_drop(struct plan *plan)
 		acceptor_free(acceptor);
 	}
 	service_unref(plan->service);
+	tls_server_unref(plan->tls);
 	if (plan->is_new) {
 		service_end_unused(); /* while `stop` can use the listener */
 		listener_free(plan->listener);
@@ -149,6 +152,26 @@ plan_service(struct plan *plan, struct material *material, int64_t on_reload)
 	return 0;
 }
 
+/*
+ * Made anew by each reload: its keys are there only now, and to make a context
+ * takes less than to find out that it would be the same.
+ */
+static int
+plan_tls(struct plan *plan, struct material *material)
+{
+	const struct listener_settings *settings = plan->settings;
+	struct error err;
+
+	if (!settings->tls.on)
+		return 0;
+	plan->tls = tls_server_new(settings, material, &err);
+	if (plan->tls == NULL)
+		return material_problem(material,
+		    &settings->tls.identity.origin, "listener \"%s\": tls: %s",
+		    settings->name, err.text);
+	return 0;
+}
+
 static uint32_t
 slot_of(const struct material *material, uint32_t index)
 {
@@ -183,6 +206,8 @@ plan_listener(struct material *material, uint32_t index)
 	    plan_sockets(plan, material, index) == -1)
 		return material_problem(material, &settings->origin,
 		    "listener \"%s\": %s", settings->name, strerror(errno));
+	if (plan_tls(plan, material) == -1)
+		return -1;
 	return plan_service(plan, material, settings->on_reload);
 }
 
@@ -279,6 +304,8 @@ commit_listener(struct plan *plan, struct gen *gen)
 	listener_configure(listener, plan->settings);
 	if (plan->service != NULL)
 		service_commit(listener, plan->service);
+	tls_server_unref(listener->tls);
+	listener->tls = plan->tls;
 	commit_sockets(plan);
 	listener_begin_sweep(listener);
 }

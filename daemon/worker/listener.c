@@ -18,6 +18,7 @@
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/service.h"
+#include "worker/tls_server.h"
 
 struct listeners listeners_due = LIST_HEAD_INITIALIZER(listeners_due);
 
@@ -84,6 +85,7 @@ listener_free(struct listener *listener)
 		acceptor_free(acceptor);
 	}
 	listener_set_done(listener);
+	tls_server_unref(listener->tls);
 	service_unref(listener->current);
 	service_end_unused(); /* while `stop` can still use the listener */
 	log_counters(listener);

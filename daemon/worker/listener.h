@@ -20,6 +20,7 @@
 struct acceptor;
 struct counter;
 struct gen;
+struct tls_server;
 
 TAILQ_HEAD(acceptors, acceptor);
 TAILQ_HEAD(conn_list, sl_conn);
@@ -35,6 +36,7 @@ struct listener {
 	struct gen *gen;
 	const struct listener_settings *settings; /* listener_configure() */
 	struct acceptors acceptors;
+	struct tls_server *tls; /* what its streams begin with; NULL: plain */
 	struct conn_list conns;
 	unsigned int conn_count; /* includes those that ended in this pass */
 	struct sl_conn *sweep;	 /* next to move to the current version */

@@ -34,6 +34,7 @@
 #include "worker/privileges.h"
 #include "worker/queue.h"
 #include "worker/service.h"
+#include "worker/tls.h"
 #include "worker/tls_tickets.h"
 #include "worker/uplink.h"
 
@@ -323,7 +324,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 	shm = map_shared(hello, head);
 	close(head);
 	if (shm == NULL || engine_init(shm) == -1 || accept_init() == -1 ||
-	    conn_init() == -1 ||
+	    conn_init() == -1 || tls_init() == -1 ||
 	    timers_attach(engine.timers, &worker.drain_timer,
 		on_drain_timeout) == -1)
 		return -1;
@@ -348,6 +349,7 @@ done(void)
 	plugin_unload_unused();
 	conn_done();
 	tls_tickets_clear();
+	tls_done();
 	accept_done();
 	timers_detach(engine.timers, &worker.drain_timer);
 	uplink_close();

@@ -1,0 +1,629 @@
+/*
+ * tls.c: the TLS transport.  OpenSSL is given memory and gives memory
+ * (tls_io.c); what is here is the order of things: handshake, records, answers,
+ * the end.
+ */
+
+#include "worker/tls.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sluice.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fail.h"
+#include "worker/engine.h"
+#include "worker/ours.h"
+#include "worker/tls_io.h"
+#include "worker/tls_server.h"
+
+/* Plaintext that is encrypted before it is sent: what may wait as unsent. */
+#define BATCH_MAX (64u << 10)
+/* A full record, and one that fits into a segment of 1,460 bytes. */
+#define RECORD_MAX 16384u
+#define RECORD_SMALL 1369u
+/*
+ * A peer can use a record only when it is whole.  So a stream that has been
+ * quiet begins with small ones, until so much is on its way that the window of
+ * TCP is open.
+ */
+#define SMALL_BYTES (64u << 10)
+#define QUIET_MS 1000
+/* Answers to the peer that may wait; with more, nothing is read from it. */
+#define ANSWERS_MAX (16u << 10)
+/* What is read and dropped, so that an alert is not lost by a reset. */
+#define DROP_MAX (256u << 10)
+#define REASON_MAX 160
+
+struct tls {
+	SSL *ssl; /* NULL: the peer has said nothing */
+	struct tls_server *server;
+	struct tls_io io;
+	uint64_t plain_out, cipher_out; /* of the plugin's, since it is open */
+	uint64_t sent_ms;		/* plaintext, the last time */
+	uint32_t hot;			/* plaintext sent without a pause */
+	uint32_t behind;  /* ciphertext made since the last plaintext */
+	uint32_t answers; /* of what waits: what recv() has made */
+	int ended;	  /* recv() has more to say: an errno; END_OF_FILE */
+	bool closed;	  /* close_notify has been made */
+	struct stream_fault fault;
+	char reason[REASON_MAX];
+};
+
+#define END_OF_FILE (-1)
+
+/* Small pieces of output, gathered into one record. */
+static unsigned char staging[RECORD_MAX];
+
+/* -- What went wrong, in words -- */
+
+static void
+say_reason(struct tls *tls)
+{
+	unsigned long code = ERR_peek_error();
+	int reason = ERR_GET_REASON(code);
+	const char *text = ERR_reason_error_string(code);
+	long verified = SSL_get_verify_result(tls->ssl);
+
+	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET)
+		snprintf(tls->reason, sizeof(tls->reason),
+		    "the peer sent the alert \"%s\"",
+		    SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+	else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		snprintf(tls->reason, sizeof(tls->reason),
+		    "the peer's certificate: %s",
+		    X509_verify_cert_error_string(verified));
+	else
+		snprintf(tls->reason, sizeof(tls->reason), "%s",
+		    text != NULL ? text : "OpenSSL gives no reason");
+}
+
+/* The first one stands.  Returns -1 with errno. */
+static int
+set_fault(struct tls *tls, enum sl_why why, int error)
+{
+	if (tls->fault.why == SL_WHY_NONE)
+		tls->fault = (struct stream_fault){
+			.why = why,
+			.stage = SL_STAGE_TLS,
+			.sys_errno = error,
+			.text = tls->reason[0] != '\0' ? tls->reason : NULL,
+		};
+	return fail(error);
+}
+
+/* OpenSSL said no, for good.  Returns -1 with errno. */
+static int
+broken(struct tls *tls, enum sl_why why)
+{
+	if (tls->io.in_error != 0)
+		return fail(tls->io.in_error);
+	if (tls->io.out_error != 0)
+		return fail(tls->io.out_error);
+	say_reason(tls);
+	return set_fault(tls, why, EPROTO);
+}
+
+/* -- A visit -- */
+
+static struct tls *
+enter(struct stream *stream, size_t room)
+{
+	struct tls *tls = stream->state;
+
+	tls->io.fd = stream->fd;
+	tls_io_enter(&tls->io, room);
+	/* Others use the queue of errors, too: plugins, for example. */
+	ERR_clear_error();
+	return tls;
+}
+
+/*
+ * Send what was made.  `unsent` is then what waits, without what finish() has
+ * made.  0, or -1 with errno: the output is broken.
+ */
+static int
+pass_on(struct stream *stream, struct tls *tls)
+{
+	uint32_t made = tls_io_gathered();
+	int rc;
+
+	tls->behind += made;
+	rc = tls_io_send(&tls->io);
+	if (!tls->closed)
+		stream->unsent = tls_bytes_len(&tls->io.out);
+	if (tls->io.out.data == NULL)
+		tls->answers = 0;
+	return rc;
+}
+
+static void
+leave(struct stream *stream, struct tls *tls)
+{
+	int error = errno;
+
+	pass_on(stream, tls);
+	tls_io_leave(&tls->io);
+	errno = error;
+}
+
+/* The connection has given the output up. */
+static void
+obey(const struct stream *stream, struct tls *tls)
+{
+	if (stream->unsent == 0 && !tls->closed)
+		tls_bytes_free(&tls->io.out);
+}
+
+/* -- Handshake -- */
+
+static bool
+begin_session(struct tls *tls)
+{
+	BIO *bio = tls_io_bio(&tls->io);
+	SSL *ssl = tls_server_session(tls->server);
+
+	if (bio == NULL || ssl == NULL) {
+		BIO_free(bio);
+		SSL_free(ssl);
+		return false;
+	}
+	SSL_set_bio(ssl, bio, bio);
+	SSL_set_accept_state(ssl);
+	tls->ssl = ssl;
+	return true;
+}
+
+/* One step of it.  As start(). */
+static int
+shake(struct tls *tls)
+{
+	int rc;
+
+	if (tls->ssl == NULL) {
+		if (tls_io_fill(&tls->io) == -1)
+			return -1;
+		if (!tls->io.eof && !begin_session(tls))
+			return fail(ENOMEM);
+	}
+	if (tls->ssl != NULL) {
+		rc = SSL_do_handshake(tls->ssl);
+		if (rc == 1)
+			return 0;
+		if (SSL_get_error(tls->ssl, rc) == SSL_ERROR_WANT_READ)
+			return fail(EAGAIN);
+	}
+	if (!tls->io.eof)
+		return broken(tls, SL_WHY_HANDSHAKE);
+	snprintf(tls->reason, sizeof(tls->reason),
+	    "the peer has ended the connection");
+	return set_fault(tls, SL_WHY_HANDSHAKE, ECONNRESET);
+}
+
+static int
+tls_start(struct stream *stream)
+{
+	struct tls *tls = enter(stream, RECORD_MAX);
+	int rc = pass_on(stream, tls); /* what the last step has made */
+
+	if (rc == 0 && stream->unsent > 0)
+		rc = fail(tls->io.full);
+	else if (rc == 0)
+		rc = shake(tls);
+	leave(stream, tls);
+	/* Until our part is through, there is nothing to read. */
+	stream->recv_needs = stream->unsent > 0 ? EV_WRITE : EV_READ;
+	if (rc == -1)
+		return -1;
+	stream->recv_needs = EV_READ;
+	stream->more = tls->io.in.data != NULL;
+	stream->phase = PHASE_OPEN;
+	return 0;
+}
+
+/* -- Input -- */
+
+/* There is no more, or no more for now.  As recv(). */
+static ssize_t
+not_read(struct tls *tls, int rc)
+{
+	switch (SSL_get_error(tls->ssl, rc)) {
+	case SSL_ERROR_WANT_READ:
+		return fail(EAGAIN);
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	default:
+		if (!tls->io.eof)
+			return broken(tls, SL_WHY_TLS);
+		set_fault(tls, SL_WHY_TRUNCATED, 0);
+		return 0;
+	}
+}
+
+/* Say now what was found behind the last input. */
+static ssize_t
+say_end(const struct tls *tls)
+{
+	return tls->ended == END_OF_FILE ? 0 : fail(tls->ended);
+}
+
+static ssize_t
+receive(struct stream *stream, struct tls *tls, char *buf, size_t len)
+{
+	size_t done = 0;
+	ssize_t end;
+	int rc;
+
+	do {
+		rc = SSL_read(tls->ssl, buf + done, len - done);
+		done += rc > 0 ? rc : 0;
+	} while (rc > 0 && done < len);
+	stream->more = SSL_pending(tls->ssl) > 0;
+	if (rc > 0)
+		return done;
+	end = not_read(tls, rc);
+	if (end == 0 || errno != EAGAIN)
+		tls->ended = end == 0 ? END_OF_FILE : errno;
+	if (done == 0)
+		return end;
+	stream->more = tls->ended != 0;
+	return done;
+}
+
+static ssize_t
+tls_recv(struct stream *stream, void *buf, size_t len)
+{
+	struct tls *tls = stream->state;
+	uint32_t before = stream->unsent;
+	ssize_t n;
+
+	stream->more = false;
+	if (tls->ended != 0)
+		return say_end(tls);
+	obey(stream, tls);
+	if (tls->answers > ANSWERS_MAX) {
+		stream->recv_needs = EV_WRITE;
+		return fail(EAGAIN);
+	}
+	stream->recv_needs = EV_READ;
+	enter(stream, len);
+	n = receive(stream, tls, buf, len);
+	leave(stream, tls);
+	if (stream->unsent > before)
+		tls->answers += stream->unsent - before;
+	if (tls->io.in.data != NULL)
+		stream->more = true;
+	return n;
+}
+
+/* -- Output -- */
+
+/* How much goes into a record now. */
+static size_t
+record_size(struct tls *tls)
+{
+	if (tls->hot > 0 && engine_now() - tls->sent_ms >= QUIET_MS)
+		tls->hot = 0;
+	return tls->hot < SMALL_BYTES ? RECORD_SMALL : RECORD_MAX;
+}
+
+/* Make records of it.  0, or -1 with errno. */
+static int
+encrypt(struct tls *tls, const void *buf, size_t len)
+{
+	int rc = SSL_write(tls->ssl, buf, len);
+
+	if (rc <= 0) {
+		/* The peer has to say something first: a renegotiation. */
+		if (SSL_get_error(tls->ssl, rc) == SSL_ERROR_WANT_READ)
+			return fail(EAGAIN);
+		return broken(tls, SL_WHY_TLS);
+	}
+	tls->plain_out += len;
+	tls->hot += tls->hot < SMALL_BYTES ? len : 0;
+	tls->sent_ms = engine_now();
+	return 0;
+}
+
+/* A place in an array of pieces. */
+struct cursor {
+	const struct iovec *iov;
+	int count;
+	size_t at; /* in the first of them */
+};
+
+/* The next `most` bytes: where they lie, or a copy where that is not one place. */
+static const void *
+gather(struct cursor *from, size_t most, size_t *ret_len)
+{
+	size_t len = 0, n;
+	const char *piece;
+
+	while (from->count > 0 && len < most) {
+		piece = (const char *)from->iov->iov_base + from->at;
+		n = from->iov->iov_len - from->at;
+		if (n > most - len)
+			n = most - len;
+		if (len == 0 && (n == most || from->count == 1)) {
+			from->at += n;
+			*ret_len = n;
+			return piece;
+		}
+		memcpy(staging + len, piece, n);
+		len += n;
+		from->at += n;
+		if (from->at == from->iov->iov_len) {
+			from->iov++;
+			from->count--;
+			from->at = 0;
+		}
+	}
+	*ret_len = len;
+	return staging;
+}
+
+/* Up to a batch.  Returns bytes, or -1 with errno when there was none. */
+static ssize_t
+encrypt_batch(struct tls *tls, struct cursor *from, size_t len)
+{
+	size_t done = 0, n;
+	const void *data;
+
+	if (len > BATCH_MAX)
+		len = BATCH_MAX;
+	while (done < len) {
+		n = record_size(tls);
+		data = gather(from, n < len - done ? n : len - done, &n);
+		if (encrypt(tls, data, n) == -1)
+			return done > 0 ? (ssize_t)done : -1;
+		done += n;
+	}
+	return done;
+}
+
+/* As sendv(), in a visit, when nothing is unsent. */
+static ssize_t
+send_all(struct stream *stream, struct tls *tls, struct cursor *from,
+    size_t len)
+{
+	size_t taken = 0;
+	ssize_t n;
+
+	while (taken < len && stream->unsent == 0) {
+		n = encrypt_batch(tls, from, len - taken);
+		if (n == -1)
+			return taken > 0 ? (ssize_t)taken : -1;
+		taken += n;
+		tls->cipher_out += tls_io_gathered();
+		pass_on(stream, tls); /* what breaks here is told next time */
+		tls->behind = 0;
+		if (tls->io.out_error != 0)
+			break;
+	}
+	return taken;
+}
+
+static ssize_t
+tls_sendv(struct stream *stream, const struct iovec *iov, int count)
+{
+	struct cursor from = { iov, count, 0 };
+	struct tls *tls = stream->state;
+	size_t len = 0;
+	ssize_t n = -1;
+
+	for (int i = 0; i < count; i++)
+		len += iov[i].iov_len;
+	obey(stream, tls);
+	stream->send_needs = EV_WRITE;
+	enter(stream, 0);
+	if (pass_on(stream, tls) == -1)
+		;
+	else if (stream->unsent > 0)
+		errno = tls->io.full;
+	else
+		n = send_all(stream, tls, &from, len);
+	if (n == -1 && errno == EAGAIN && stream->unsent == 0)
+		stream->send_needs = EV_READ;
+	leave(stream, tls);
+	return n;
+}
+
+static ssize_t
+tls_send(struct stream *stream, const void *buf, size_t len)
+{
+	const struct iovec iov = { (void *)buf, len };
+
+	return tls_sendv(stream, &iov, 1);
+}
+
+static int
+tls_flush(struct stream *stream)
+{
+	struct tls *tls = stream->state;
+	int rc;
+
+	obey(stream, tls);
+	stream->send_needs = EV_WRITE;
+	enter(stream, 0);
+	rc = pass_on(stream, tls);
+	leave(stream, tls);
+	if (rc == 0 && stream->unsent > 0)
+		return fail(tls->io.full);
+	return rc;
+}
+
+/* -- The end -- */
+
+/* Our close_notify, unless the session is beyond that. */
+static void
+notify(struct tls *tls)
+{
+	if (tls->closed || tls->ssl == NULL || tls->fault.why == SL_WHY_TLS ||
+	    SSL_in_init(tls->ssl))
+		return;
+	tls->closed = true;
+	SSL_shutdown(tls->ssl);
+}
+
+static int
+tls_finish(struct stream *stream, bool last)
+{
+	struct tls *tls = enter(stream, 0);
+	int rc;
+
+	stream->send_needs = EV_WRITE;
+	notify(tls);
+	rc = pass_on(stream, tls);
+	leave(stream, tls);
+	if (rc == -1)
+		return -1;
+	if (tls->io.out.data != NULL)
+		return fail(tls->io.full);
+	return transport_plain.finish(stream, last);
+}
+
+static const struct stream_fault *
+tls_fault(const struct stream *stream)
+{
+	const struct tls *tls = stream->state;
+
+	return tls->fault.why != SL_WHY_NONE ? &tls->fault : NULL;
+}
+
+static int
+tls_error(const struct stream *stream)
+{
+	return transport_plain.error(stream);
+}
+
+/*
+ * The kernel counts ciphertext.  What it has of that stands for as much
+ * plaintext as all of it did, on average, and for none where only close_notify
+ * or another message of TLS itself is left.
+ */
+static uint32_t
+tls_waiting(const struct stream *stream)
+{
+	const struct tls *tls = stream->state;
+	uint32_t ours = tls_bytes_len(&tls->io.out), bytes, behind;
+	double plain;
+
+	bytes = transport_plain.waiting(stream);
+	behind = tls->behind > ours ? tls->behind - ours : 0;
+	if (stream->is_unix)
+		return bytes;
+	if (bytes <= behind || tls->cipher_out == 0)
+		return 0;
+	bytes -= behind;
+	if (bytes > tls->cipher_out) /* with what came before it */
+		bytes = tls->cipher_out;
+	plain =
+	    (double)bytes * (double)tls->plain_out / (double)tls->cipher_out;
+	return (uint32_t)plain + ((uint32_t)plain < plain);
+}
+
+static int64_t
+tls_quiet_ms(const struct stream *stream)
+{
+	return transport_plain.quiet_ms(stream);
+}
+
+static uint32_t
+tls_unread(const struct stream *stream)
+{
+	const struct tls *tls = stream->state;
+
+	return tls_bytes_len(&tls->io.in) + transport_plain.unread(stream);
+}
+
+/*
+ * It ends by our alert.  Unread input would make the kernel send a reset, which
+ * may overtake it.
+ */
+static void
+let_alert_pass(struct stream *stream)
+{
+	size_t dropped = 0;
+	ssize_t n;
+
+	shutdown(stream->fd, SHUT_WR);
+	while (dropped < DROP_MAX &&
+	    (n = recv(stream->fd, staging, sizeof(staging), 0)) > 0)
+		dropped += n;
+}
+
+static void
+tls_close(struct stream *stream, bool hard)
+{
+	struct tls *tls = stream->state;
+
+	if (!hard && tls->io.out.data != NULL) {
+		enter(stream, 0);
+		leave(stream, tls);
+	}
+	if (!hard && tls->fault.sys_errno == EPROTO)
+		let_alert_pass(stream);
+	SSL_free(tls->ssl);
+	tls_bytes_free(&tls->io.in);
+	tls_bytes_free(&tls->io.out);
+	tls_server_unref(tls->server);
+	free(tls);
+	stream->state = NULL;
+	transport_plain.close(stream, hard);
+}
+
+const struct transport transport_tls = {
+	.name = "tls",
+	.start = tls_start,
+	.recv = tls_recv,
+	.send = tls_send,
+	.sendv = tls_sendv,
+	.flush = tls_flush,
+	.finish = tls_finish,
+	.fault = tls_fault,
+	.error = tls_error,
+	.waiting = tls_waiting,
+	.quiet_ms = tls_quiet_ms,
+	.unread = tls_unread,
+	.close = tls_close,
+};
+
+int
+tls_init(void)
+{
+	return tls_io_init();
+}
+
+void
+tls_done(void)
+{
+	tls_io_done();
+}
+
+bool
+stream_tls(int fd, bool is_unix, struct tls_server *server, struct stream *ret)
+{
+	struct tls *tls = calloc(1, sizeof(*tls));
+
+	if (tls == NULL)
+		return false;
+	tls->server = tls_server_ref(server);
+	*ret = stream_plain(fd, is_unix);
+	ret->transport = &transport_tls;
+	ret->state = tls;
+	ret->phase = PHASE_HANDSHAKE;
+	return true;
+}
+
+SSL *
+tls_session(const struct stream *stream)
+{
+	return stream->transport == &transport_tls
+	    ? ((const struct tls *)stream->state)->ssl
+	    : NULL;
+}

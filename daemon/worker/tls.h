@@ -1,0 +1,34 @@
+/*
+ * tls.h: the TLS transport, server side, over a socket.  Memory for a TLS
+ * session is made when the peer's first byte has come, and buffers only while
+ * something waits in them.
+ */
+
+#ifndef SLUICE_TLS_H
+#define SLUICE_TLS_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+
+#include "worker/transport.h"
+
+struct tls_server;
+
+extern const struct transport transport_tls;
+
+/* For the life of the process, before the first stream.  0, or -1: errno. */
+int tls_init(void);
+void tls_done(void);
+
+/*
+ * A stream that begins with a handshake as a server, over a non-blocking socket
+ * that it takes over.  Keeps a reference to `server`.  False: ENOMEM, and the
+ * socket stays the caller's.
+ */
+bool stream_tls(int fd, bool is_unix, struct tls_server *server,
+    struct stream *ret);
+
+/* Its session; NULL: not a TLS stream, or nothing has come yet.  Borrowed. */
+SSL *tls_session(const struct stream *stream);
+
+#endif

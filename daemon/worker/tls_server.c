@@ -1,0 +1,355 @@
+/*
+ * tls_server.c: the contexts of a listener.  Which one a client gets is decided
+ * when its hello has come, before anything else is looked at: OpenSSL would
+ * otherwise take up a session first, and that might be another name's.
+ */
+
+#include "worker/tls_server.h"
+
+#include <ctype.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "config/secret.h"
+#include "config/settings.h"
+#include "tls/context.h"
+#include "tls/parts.h"
+#include "worker/material.h"
+#include "worker/tls_tickets.h"
+
+#define NAME_MAX_LEN 255 /* of a host */
+
+/* Names in lower case, without a dot at the end. */
+struct server_name {
+	char *name; /* "*.example.org": of any one label in front */
+	SSL_CTX *context;
+};
+
+struct tls_server {
+	unsigned int refs;
+	SSL_CTX *context; /* for any other name, and for none */
+	bool reject_unknown;
+	struct server_name *names; /* sorted */
+	uint32_t name_count;
+	unsigned char *alpn; /* as on the wire; NULL: none */
+	uint32_t alpn_len;
+};
+
+/* -- Which name -- */
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct server_name *)a)->name,
+	    ((const struct server_name *)b)->name);
+}
+
+static SSL_CTX *
+look_up(const struct tls_server *server, const char *name)
+{
+	const struct server_name wanted = { .name = (char *)name };
+	const struct server_name *found = NULL;
+
+	if (server->name_count > 0)
+		found = bsearch(&wanted, server->names, server->name_count,
+		    sizeof(*server->names), compare_names);
+	return found != NULL ? found->context : NULL;
+}
+
+/* The name itself, or else the leftmost label as a wildcard.  NULL: unknown. */
+static SSL_CTX *
+find_name(const struct tls_server *server, const char *name)
+{
+	SSL_CTX *context = look_up(server, name);
+	const char *dot = strchr(name, '.');
+	char wild[NAME_MAX_LEN + 2] = "*";
+
+	if (context != NULL || dot == NULL || dot == name)
+		return context;
+	memcpy(wild + 1, dot, strlen(dot) + 1);
+	return look_up(server, wild);
+}
+
+/* The host that the client asks for, in lower case.  False: it names none. */
+static bool
+asked_name(SSL *ssl, char ret[NAME_MAX_LEN + 1])
+{
+	const unsigned char *data;
+	size_t len, name_len;
+
+	/* A list with its length, of which one entry is a host: 0, length. */
+	if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data,
+		&len) ||
+	    len < 5 || data[2] != TLSEXT_NAMETYPE_host_name)
+		return false;
+	name_len = (size_t)data[3] << 8 | data[4];
+	data += 5;
+	len -= 5;
+	if (name_len > len || name_len == 0 || name_len > NAME_MAX_LEN ||
+	    memchr(data, '\0', name_len) != NULL)
+		return false; /* OpenSSL refuses what is not well-formed */
+	for (size_t i = 0; i < name_len; i++)
+		ret[i] = tolower(data[i]);
+	if (ret[name_len - 1] == '.')
+		name_len--;
+	ret[name_len] = '\0';
+	return name_len > 0;
+}
+
+static void
+use_context(SSL *ssl, SSL_CTX *context)
+{
+	SSL_set_SSL_CTX(ssl, context);
+	/* That took the certificates, but not this. */
+	SSL_set_verify(ssl, SSL_CTX_get_verify_mode(context),
+	    SSL_CTX_get_verify_callback(context));
+}
+
+static int
+on_client_hello(SSL *ssl, int *alert, void *arg)
+{
+	const struct tls_server *server = arg;
+	char name[NAME_MAX_LEN + 1];
+	SSL_CTX *context;
+
+	if (!asked_name(ssl, name))
+		return SSL_CLIENT_HELLO_SUCCESS;
+	context = find_name(server, name);
+	if (context != NULL) {
+		use_context(ssl, context);
+	} else if (server->reject_unknown) {
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* The choice was made above; say that the name was heard. */
+static int
+on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert;
+	(void)arg;
+	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != NULL
+	    ? SSL_TLSEXT_ERR_OK
+	    : SSL_TLSEXT_ERR_NOACK;
+}
+
+/* -- Which protocol -- */
+
+static int
+on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *in, unsigned int in_len, void *arg)
+{
+	const struct tls_server *server = arg;
+	unsigned char *chosen;
+
+	(void)ssl;
+	if (SSL_select_next_proto(&chosen, out_len, server->alpn,
+		server->alpn_len, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static int
+take_alpn(struct tls_server *server, const struct tls_settings *settings)
+{
+	unsigned char *at;
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < settings->alpn_count; i++)
+		len += 1 + strlen(settings->alpn[i].text);
+	if (len == 0)
+		return 0;
+	server->alpn = at = malloc(len);
+	if (at == NULL)
+		return -1;
+	server->alpn_len = len;
+	for (uint32_t i = 0; i < settings->alpn_count; i++) {
+		len = strlen(settings->alpn[i].text);
+		*at++ = len;
+		memcpy(at, settings->alpn[i].text, len);
+		at += len;
+	}
+	return 0;
+}
+
+/* -- Contexts -- */
+
+static bool
+digest_certificates(EVP_MD_CTX *digest, const struct tls_parts *parts)
+{
+	unsigned char *der = NULL;
+	bool good = true;
+	int len;
+
+	for (int i = 0; i < sk_X509_num(parts->ca) && good; i++) {
+		len = i2d_X509(sk_X509_value(parts->ca, i), &der);
+		good = len > 0 && EVP_DigestUpdate(digest, der, len) == 1;
+		OPENSSL_free(der);
+		der = NULL;
+	}
+	for (int i = 0; i < sk_X509_CRL_num(parts->crls) && good; i++) {
+		len = i2d_X509_CRL(sk_X509_CRL_value(parts->crls, i), &der);
+		good = len > 0 && EVP_DigestUpdate(digest, der, len) == 1;
+		OPENSSL_free(der);
+		der = NULL;
+	}
+	return good;
+}
+
+/*
+ * A session is taken up again only where its client would be judged by the same
+ * rules: by this listener, under this name, with these CAs.
+ */
+static int
+set_session_context(SSL_CTX *context, const char *listener, const char *name,
+    int64_t verify, const struct tls_parts *parts)
+{
+	unsigned char id[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	bool good;
+
+	good = digest != NULL &&
+	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+	    EVP_DigestUpdate(digest, listener, strlen(listener) + 1) == 1 &&
+	    EVP_DigestUpdate(digest, name, strlen(name) + 1) == 1 &&
+	    EVP_DigestUpdate(digest, &verify, sizeof(verify)) == 1 &&
+	    digest_certificates(digest, parts) &&
+	    EVP_DigestFinal_ex(digest, id, NULL) == 1 &&
+	    SSL_CTX_set_session_id_context(context, id,
+		SSL_MAX_SID_CTX_LENGTH) == 1;
+	EVP_MD_CTX_free(digest);
+	return good ? 0 : -1;
+}
+
+/* The context of one identity; `name` is "" for the listener's own. */
+static SSL_CTX *
+make_context(struct tls_server *server,
+    const struct listener_settings *listener,
+    const struct tls_identity_settings *identity, const char *name,
+    const struct material *material, struct error *err)
+{
+	struct secret *secret =
+	    material_secret(material, identity->secret, err);
+	struct tls_parts *parts =
+	    secret != NULL ? tls_parts_read(secret, err) : NULL;
+	SSL_CTX *context = parts != NULL
+	    ? tls_context(&listener->tls, identity, parts, err)
+	    : NULL;
+
+	if (context != NULL &&
+	    set_session_context(context, listener->name, name, identity->verify,
+		parts) == -1) {
+		error_set(err, "out of memory");
+		SSL_CTX_free(context);
+		context = NULL;
+	}
+	if (context != NULL) {
+		SSL_CTX_set_client_hello_cb(context, on_client_hello, server);
+		SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
+		if (server->alpn != NULL)
+			SSL_CTX_set_alpn_select_cb(context, on_alpn, server);
+		tls_tickets_use(context);
+	}
+	tls_parts_free(parts);
+	secret_free(secret);
+	return context;
+}
+
+static int
+add_names(struct tls_server *server, const struct listener_settings *listener,
+    const struct tls_name_settings *entry, const struct material *material,
+    struct error *err)
+{
+	struct server_name *names;
+	SSL_CTX *context;
+
+	names = realloc(server->names,
+	    (server->name_count + entry->name_count + 1) * sizeof(*names));
+	if (names == NULL)
+		return error_set(err, "out of memory");
+	server->names = names;
+	context = make_context(server, listener, &entry->identity,
+	    entry->names[0].text, material, err);
+	if (context == NULL)
+		return -1;
+	for (uint32_t i = 0; i < entry->name_count; i++) {
+		names[server->name_count].name = strdup(entry->names[i].text);
+		if (names[server->name_count].name == NULL) {
+			SSL_CTX_free(context);
+			return error_set(err, "out of memory");
+		}
+		SSL_CTX_up_ref(context);
+		names[server->name_count++].context = context;
+	}
+	SSL_CTX_free(context);
+	return 0;
+}
+
+struct tls_server *
+tls_server_new(const struct listener_settings *listener,
+    const struct material *material, struct error *err)
+{
+	const struct tls_settings *settings = &listener->tls;
+	struct tls_server *server = calloc(1, sizeof(*server));
+	int rc = 0;
+
+	if (server == NULL) {
+		error_set(err, "out of memory");
+		return NULL;
+	}
+	server->refs = 1;
+	server->reject_unknown = settings->unknown_sni == TLS_UNKNOWN_REJECT;
+	if (take_alpn(server, settings) == -1)
+		rc = error_set(err, "out of memory");
+	if (rc == 0)
+		server->context = make_context(server, listener,
+		    &settings->identity, "", material, err);
+	if (server->context == NULL)
+		rc = -1;
+	for (uint32_t i = 0; i < settings->sni_count && rc == 0; i++)
+		rc = add_names(server, listener, &settings->sni[i], material,
+		    err);
+	if (rc == -1) {
+		tls_server_unref(server);
+		return NULL;
+	}
+	if (server->name_count > 0)
+		qsort(server->names, server->name_count, sizeof(*server->names),
+		    compare_names);
+	return server;
+}
+
+struct tls_server *
+tls_server_ref(struct tls_server *server)
+{
+	server->refs++;
+	return server;
+}
+
+void
+tls_server_unref(struct tls_server *server)
+{
+	if (server == NULL || --server->refs > 0)
+		return;
+	SSL_CTX_free(server->context);
+	for (uint32_t i = 0; i < server->name_count; i++) {
+		SSL_CTX_free(server->names[i].context);
+		free(server->names[i].name);
+	}
+	free(server->names);
+	free(server->alpn);
+	free(server);
+}
+
+SSL *
+tls_server_session(const struct tls_server *server)
+{
+	return SSL_new(server->context);
+}

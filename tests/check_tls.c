@@ -1,0 +1,414 @@
+/* check_tls.c: what a connection promises over TLS. */
+
+#include "conn_plugin.h"
+#include "tls_peer.h"
+
+static int secrets[4];
+static uint32_t secret_count;
+
+static void
+begin_tls(const struct sl_handlers *handlers)
+{
+	struct listener_settings *settings;
+	const struct tls_fixture *leaf;
+
+	leaf = tls_fixture_leaf(fixture_dir);
+	begin(handlers);
+	ck_assert_int_eq(tls_init(), 0);
+	settings = worker_settings();
+	if (settings->name == NULL)
+		settings->name = strdup("test");
+	settings->tls.on = true;
+	settings->tls.identity.secret = 0;
+	secrets[0] = peer_secret(leaf, NULL);
+	secret_count = 1;
+	peer_server = peer_make_server(settings, secrets, secret_count);
+	worker_stream = peer_stream;
+}
+
+static void
+end_tls(void)
+{
+	worker_end();
+	tls_server_unref(peer_server);
+	tls_done();
+	for (uint32_t i = 0; i < secret_count; i++)
+		close(secrets[i]);
+}
+
+static const struct sl_handlers shaking_echo = {
+	.size = sizeof(shaking_echo),
+	.handshake = on_handshake,
+	.open = on_open,
+	.data = echo_data,
+	.drain = on_drain,
+	.end = on_end,
+	.error = on_error,
+	.close = on_close,
+};
+
+START_TEST(handshake_comes_before_open_and_bytes_after_it)
+{
+	struct tls_peer peer;
+	char buf[5];
+
+	begin_tls(&shaking_echo);
+	peer_connect(&peer);
+	ck_assert_str_eq(plugin.calls, "ho");
+	peer_say(&peer, "hello", 5);
+	peer_hear(&peer, buf, 5);
+	ck_assert_mem_eq(buf, "hello", 5);
+	ck_assert_str_eq(plugin.calls, "hod");
+	ck_assert_uint_eq(sl_bytes_read(plugin.conn), 5);
+	ck_assert_uint_eq(sl_bytes_written(plugin.conn), 5);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+/* What the client says, in one piece; it has no socket. */
+static size_t
+hello_of(SSL *ssl, unsigned char *buf, size_t size)
+{
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	int n;
+
+	SSL_set_bio(ssl, in, out);
+	SSL_do_handshake(ssl);
+	n = BIO_read(out, buf, size);
+	ck_assert_int_gt(n, 0);
+	return n;
+}
+
+START_TEST(a_hello_in_segments_of_one_byte_is_a_hello)
+{
+	unsigned char hello[4096], answer[8192];
+	struct tls_peer peer;
+	size_t len;
+
+	begin_tls(&shaking_echo);
+	peer_begin(&peer);
+	len = hello_of(peer.ssl, hello, sizeof(hello));
+	for (size_t i = 0; i < len; i++)
+		peer_write(peer.fd, &hello[i], 1);
+	ck_assert_str_eq(plugin.calls, "");
+	ck_assert_int_gt(recv(peer.fd, answer, sizeof(answer), 0), 500);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+START_TEST(data_right_behind_the_handshake_is_data)
+{
+	struct tls_peer peer;
+	char buf[5];
+
+	begin_tls(&shaking_echo);
+	peer_begin(&peer);
+	/* Our last flight and the first data leave in one piece. */
+	while (SSL_do_handshake(peer.ssl) != 1)
+		if (SSL_want_read(peer.ssl))
+			worker_pass(false);
+	ck_assert_int_eq(SSL_write(peer.ssl, "early", 5), 5);
+	worker_idle();
+	peer_hear(&peer, buf, 5);
+	ck_assert_mem_eq(buf, "early", 5);
+	ck_assert_str_eq(plugin.calls, "hod");
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+START_TEST(a_megabyte_comes_back_as_it_was)
+{
+	static char got[sizeof(bytes)];
+	size_t sent = 0, received = 0;
+	struct tls_peer peer;
+	int rc;
+
+	begin_tls(&shaking_echo);
+	worker_settings()->limits.write_buffer = 8192;
+	worker_settings()->limits.read_buffer = 4096;
+	peer_connect(&peer);
+	small_buffers(peer.fd);
+	SSL_set_mode(peer.ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);
+	while (received < sizeof(bytes)) {
+		if (sent < sizeof(bytes)) {
+			rc = SSL_write(peer.ssl, bytes + sent,
+			    sizeof(bytes) - sent);
+			sent += rc > 0 ? rc : 0;
+		}
+		worker_pass(false);
+		rc = SSL_read(peer.ssl, got + received, sizeof(got) - received);
+		received += rc > 0 ? rc : 0;
+	}
+	ck_assert_mem_eq(got, bytes, sizeof(bytes));
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+START_TEST(close_notify_is_an_end)
+{
+	struct tls_peer peer;
+	char buf[8];
+	int error;
+
+	begin_tls(&shaking_echo);
+	peer_connect(&peer);
+	peer_say(&peer, "bye", 3);
+	SSL_shutdown(peer.ssl);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "hode");
+	sl_close(plugin.conn);
+	conn_pend(plugin.conn);
+	worker_idle();
+	ck_assert_uint_eq(peer_hear_end(&peer, buf, sizeof(buf), &error), 3);
+	ck_assert_int_eq(error, SSL_ERROR_ZERO_RETURN);
+	peer_end(&peer);
+	ck_assert_str_eq(plugin.calls, "hodec");
+	ck_assert_uint_eq(plugin.why, SL_WHY_PEER);
+	end_tls();
+}
+END_TEST
+
+START_TEST(an_end_without_close_notify_is_told_as_truncation)
+{
+	struct tls_peer peer;
+
+	begin_tls(&shaking_echo);
+	peer_connect(&peer);
+	peer_say(&peer, "bye", 3);
+	shutdown(peer.fd, SHUT_WR);
+	worker_idle();
+	peer_end(&peer);
+	ck_assert_str_eq(plugin.calls, "hodxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_TRUNCATED);
+	ck_assert_uint_eq(plugin.why, SL_WHY_TRUNCATED);
+	end_tls();
+}
+END_TEST
+
+static void
+end_output(struct sl_conn *c)
+{
+	sl_end(c, "done", 4);
+}
+
+START_TEST(a_half_close_leaves_the_other_half_open)
+{
+	struct tls_peer peer;
+	char buf[8];
+	int error;
+
+	begin_tls(&full);
+	plugin.in_data = end_output;
+	peer_connect(&peer);
+	peer_say(&peer, "x", 1);
+	plugin.in_data = NULL;
+	ck_assert_uint_eq(peer_hear_end(&peer, buf, sizeof(buf), &error), 4);
+	ck_assert_int_eq(error, SSL_ERROR_ZERO_RETURN);
+	ck_assert_mem_eq(buf, "done", 4);
+	peer_say(&peer, "more", 4);
+	ck_assert_uint_eq(plugin.input_len, 5);
+	SSL_shutdown(peer.ssl);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "oddec");
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+/* Something that is not TLS: it fails for this reason, with so many bytes. */
+static void
+say_nonsense(const void *nonsense, size_t len, const char *reason,
+    size_t answer)
+{
+	struct tls_peer peer;
+	char buf[64];
+
+	begin_tls(&shaking_echo);
+	peer_begin(&peer);
+	peer_write(peer.fd, nonsense, len);
+	ck_assert_str_eq(plugin.calls, "H");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_HANDSHAKE);
+	ck_assert_str_eq(plugin.error_text, reason);
+	ck_assert_int_eq(peer_read_to_end(peer.fd, buf, sizeof(buf)),
+	    (ssize_t)answer);
+	if (answer > 0)
+		ck_assert_int_eq(buf[0], SSL3_RT_ALERT);
+	peer_end(&peer);
+	end_tls();
+}
+
+START_TEST(a_hello_that_is_broken_is_answered_by_an_alert)
+{
+	static const unsigned char hello[] = { 22, 3, 1, 0, 4, 1, 0, 0, 0 };
+
+	say_nonsense(hello, sizeof(hello),
+	    "the TLS handshake failed: length too short", 7);
+}
+END_TEST
+
+START_TEST(a_peer_that_speaks_http_is_no_mystery)
+{
+	say_nonsense("GET / HTTP/1.0\r\n\r\n", 18,
+	    "the TLS handshake failed: http request", 0);
+}
+END_TEST
+
+START_TEST(a_peer_that_speaks_something_else_is_closed)
+{
+	say_nonsense("EHLO example.org\r\n", 18,
+	    "the TLS handshake failed: wrong version number", 0);
+}
+END_TEST
+
+START_TEST(data_comes_before_the_alert_that_follows_it)
+{
+	struct tls_peer peer;
+
+	begin_tls(&shaking_echo);
+	peer_connect(&peer);
+	ck_assert_int_eq(SSL_write(peer.ssl, "last", 4), 4);
+	/* A record that is none. */
+	peer_write(peer.fd,
+	    "\x17\x03\x03\x00\x20garbagegarbagegarbagegarbage....", 37);
+	ck_assert_str_eq(plugin.calls, "hodxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_TLS);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+START_TEST(a_key_update_is_answered)
+{
+	struct tls_peer peer;
+	char buf[5];
+
+	begin_tls(&shaking_echo);
+	peer_connect(&peer);
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(
+		    SSL_key_update(peer.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		peer_say(&peer, "hello", 5);
+		peer_hear(&peer, buf, 5);
+		ck_assert_mem_eq(buf, "hello", 5);
+	}
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+#define MANY 20
+
+/* How many of them have an answer. */
+static int
+answered(const struct tls_peer *peers)
+{
+	char byte;
+	int n = 0;
+
+	for (int i = 0; i < MANY; i++)
+		if (recv(peers[i].fd, &byte, 1, MSG_PEEK) == 1)
+			n++;
+	return n;
+}
+
+START_TEST(handshakes_take_turns_in_order_and_leave_room_for_others)
+{
+	static struct tls_peer peers[MANY];
+	struct tls_peer open;
+	unsigned char hello[4096];
+	char byte;
+	int before = 0, now;
+
+	begin_tls(&shaking_echo);
+	peer_connect(&open);
+	for (int i = 0; i < MANY; i++)
+		peer_begin(&peers[i]);
+	worker_idle();
+	for (int i = 0; i < MANY; i++)
+		send(peers[i].fd, hello,
+		    hello_of(peers[i].ssl, hello, sizeof(hello)), 0);
+	while (before < MANY) {
+		ck_assert_int_eq(SSL_write(open.ssl, "x", 1), 1);
+		worker_pass(false);
+		/* Whoever is open is served in each pass. */
+		ck_assert_int_eq(SSL_read(open.ssl, &byte, 1), 1);
+		now = answered(peers);
+		ck_assert_int_gt(now, before);
+		ck_assert_int_le(now - before, 16);
+		before = now;
+	}
+	for (int i = 0; i < MANY; i++)
+		peer_end(&peers[i]);
+	peer_end(&open);
+	end_tls();
+}
+END_TEST
+
+START_TEST(before_the_first_byte_there_is_no_session)
+{
+	struct tls_peer peer;
+
+	begin_tls(&shaking_echo);
+	peer_begin(&peer);
+	worker_idle();
+	ck_assert_ptr_null(tls_session(&peer.conn->stream));
+	ck_assert_int_eq(peer_shake(&peer), 1);
+	ck_assert_ptr_nonnull(tls_session(&peer.conn->stream));
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+START_TEST(a_handshake_that_stalls_ends_by_the_clock)
+{
+	unsigned char hello[4096];
+	struct tls_peer peer;
+
+	begin_tls(&shaking_echo);
+	worker_settings()->timeouts.handshake_ms = 1000;
+	peer_begin(&peer);
+	hello_of(peer.ssl, hello, sizeof(hello));
+	for (unsigned int ms = 300; ms <= 1200; ms += 300) {
+		ck_assert_str_eq(plugin.calls, "");
+		worker_skip_ms(ms);
+		send(peer.fd, &hello[ms / 300], 1, MSG_NOSIGNAL);
+		peer.conn->timer.on_expire(&peer.conn->timer);
+		engine.now_ms = 0;
+	}
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "H");
+	ck_assert_int_eq(plugin.error_errno, ETIMEDOUT);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		handshake_comes_before_open_and_bytes_after_it,
+		a_hello_in_segments_of_one_byte_is_a_hello,
+		data_right_behind_the_handshake_is_data,
+		a_megabyte_comes_back_as_it_was,
+		close_notify_is_an_end,
+		an_end_without_close_notify_is_told_as_truncation,
+		a_half_close_leaves_the_other_half_open,
+		a_hello_that_is_broken_is_answered_by_an_alert,
+		a_peer_that_speaks_something_else_is_closed,
+		a_peer_that_speaks_http_is_no_mystery,
+		data_comes_before_the_alert_that_follows_it,
+		a_key_update_is_answered,
+		handshakes_take_turns_in_order_and_leave_room_for_others,
+		before_the_first_byte_there_is_no_session,
+		a_handshake_that_stalls_ends_by_the_clock,
+		NULL,
+	};
+
+	fill();
+	return fixture_run("tls", tests);
+}
