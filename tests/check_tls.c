@@ -1,6 +1,7 @@
 /* check_tls.c: what a connection promises over TLS. */
 
 #include "conn_plugin.h"
+#include "ipc/counts.h"
 #include "tls_peer.h"
 
 static int secrets[4];
@@ -348,6 +349,43 @@ START_TEST(handshakes_take_turns_in_order_and_leave_room_for_others)
 }
 END_TEST
 
+static uint64_t
+counted(enum count count)
+{
+	return worker_listener()->endpoint.counts->value[count];
+}
+
+START_TEST(each_handshake_is_counted_once_by_how_it_ended)
+{
+	struct tls_peer peer;
+
+	begin_tls(&shaking_echo);
+	peer_connect(&peer);
+	peer_end(&peer);
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_FULL), 1);
+	peer_begin(&peer);
+	peer_write(peer.fd, "EHLO example.org\r\n", 18);
+	peer_end(&peer);
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_PROTOCOL), 1);
+	peer_begin(&peer);
+	peer_end(&peer); /* it has said nothing */
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_PEER), 1);
+	peer_begin(&peer);
+	SSL_set_verify(peer.ssl, SSL_VERIFY_PEER, NULL); /* by no CA */
+	ck_assert_int_eq(peer_shake(&peer), -1);
+	peer_end(&peer);
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_ALERT), 1);
+	peer_begin(&peer);
+	listener_kill_all(worker_listener(), SL_WHY_SHUTDOWN);
+	worker_idle();
+	peer_end(&peer);
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_UNFINISHED), 1);
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_RESUMED), 0);
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_CERTIFICATE), 0);
+	end_tls();
+}
+END_TEST
+
 START_TEST(before_the_first_byte_there_is_no_session)
 {
 	struct tls_peer peer;
@@ -404,6 +442,7 @@ main(void)
 		data_comes_before_the_alert_that_follows_it,
 		a_key_update_is_answered,
 		handshakes_take_turns_in_order_and_leave_room_for_others,
+		each_handshake_is_counted_once_by_how_it_ended,
 		before_the_first_byte_there_is_no_session,
 		a_handshake_that_stalls_ends_by_the_clock,
 		NULL,

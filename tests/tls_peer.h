@@ -13,6 +13,7 @@
 #include "config/secret.h"
 #include "tls/parts.h"
 #include "tls_fixture.h"
+#include "worker/listener.h"
 #include "worker/material.h"
 #include "worker/tls.h"
 #include "worker/tls_server.h"
@@ -65,7 +66,8 @@ peer_stream(int fd, bool is_unix)
 {
 	struct stream stream;
 
-	ck_assert(stream_tls(fd, is_unix, peer_server, &stream));
+	ck_assert(stream_tls(fd, is_unix, peer_server,
+	    worker_listener()->endpoint.counts, &stream));
 	return stream;
 }
 

@@ -143,18 +143,19 @@ bucket_of(const json_t *buckets, unsigned long long part)
 
 /* "echo callbacks: half under 1 us, 99 % under 4 us, all under 131 ms" */
 static void
-print_times(const json_t *listener)
+print_times(const json_t *listener, const char *name, const char *label)
 {
-	const json_t *callbacks =
-	    json_object_get(json_object_get(listener, "counts"), "callbacks");
-	const json_t *buckets = json_object_get(callbacks, "buckets");
+	const json_t *times =
+	    json_object_get(json_object_get(listener, "counts"), name);
+	const json_t *buckets = json_object_get(times, "buckets");
 	unsigned long long all =
-	    (unsigned long long)answer_number(callbacks, "count");
+	    (unsigned long long)answer_number(times, "count");
 
 	if (json_array_size(buckets) == 0)
 		return;
 	put_member(listener, "name");
-	print_bound(" callbacks: half", bucket_of(buckets, all / 2));
+	printf(" %s:", label);
+	print_bound(" half", bucket_of(buckets, all / 2));
 	print_bound(", 99 %", bucket_of(buckets, all - all / 100 - 1));
 	print_bound(", all", json_array_size(buckets) - 1);
 	putchar('\n');
@@ -173,7 +174,9 @@ print_counts(const json_t *listeners)
 		listener = json_array_get(listeners, i);
 		print_members(listener, "refused");
 		print_members(listener, "closed");
-		print_times(listener);
+		print_times(listener, "callbacks", "callbacks");
+		print_members(listener, "handshakes");
+		print_times(listener, "handshake_times", "handshake times");
 		print_members(listener, "counters");
 	}
 }

@@ -20,6 +20,22 @@ refusal_word(unsigned int i)
 	return words[i];
 }
 
+static const char *
+handshake_word(unsigned int i)
+{
+	static const char *const words[] = {
+		"full",
+		"resumed",
+		"certificate",
+		"alert",
+		"protocol",
+		"peer",
+		"unfinished",
+	};
+
+	return words[i];
+}
+
 const struct count_row count_table[] = {
 	{ COUNT_PLAIN, "accepted", "", COUNT_ACCEPTED, 1, NULL, NULL,
 	    "Connections that were accepted and let in." },
@@ -40,6 +56,12 @@ const struct count_row count_table[] = {
 	    "Callbacks that have returned, by the time they took." },
 	{ COUNT_PLAIN, "slow_callbacks", "", COUNT_SLOW, 1, NULL, NULL,
 	    "Callbacks that took 100 ms or more." },
+	{ COUNT_BY_LABEL, "handshakes", "", COUNT_HANDSHAKES,
+	    COUNT_HANDSHAKES_UNFINISHED - COUNT_HANDSHAKES + 1, "result",
+	    handshake_word, "TLS handshakes, by how they ended." },
+	{ COUNT_HISTOGRAM, "handshake_times", "seconds", COUNT_HANDSHAKE_TIMES,
+	    COUNT_BUCKETS, NULL, NULL,
+	    "TLS handshakes that succeeded, by the time from the first byte." },
 };
 const size_t count_table_size = sizeof(count_table) / sizeof(count_table[0]);
 

@@ -42,6 +42,17 @@ enum count {
 	COUNT_FAILED, /* ended after an error, or by a callback's result */
 	COUNT_CLOSED, /* by the reason, an enum sl_why */
 	COUNT_CLOSED_LAST = COUNT_CLOSED + WHY_ROWS - 1,
+	COUNT_HANDSHAKES, /* of TLS, by how they ended: */
+	COUNT_HANDSHAKES_FULL = COUNT_HANDSHAKES,
+	COUNT_HANDSHAKES_RESUMED,
+	COUNT_HANDSHAKES_CERTIFICATE, /* the peer's was refused */
+	COUNT_HANDSHAKES_ALERT,	      /* the peer refused */
+	COUNT_HANDSHAKES_PROTOCOL,    /* nothing in common, or nonsense */
+	COUNT_HANDSHAKES_PEER,	      /* the peer went away */
+	COUNT_HANDSHAKES_UNFINISHED,  /* too slow, or closed by us */
+	COUNT_HANDSHAKE_TICKS,
+	COUNT_HANDSHAKE_TIMES, /* the first of the buckets */
+	COUNT_HANDSHAKE_TIMES_LAST = COUNT_HANDSHAKE_TIMES + COUNT_BUCKETS - 1,
 	COUNTS
 };
 
@@ -97,6 +108,19 @@ static inline unsigned int
 count_bucket(uint64_t half_us)
 {
 	return 63 ^ (unsigned int)__builtin_clzll(half_us | 1);
+}
+
+/* One more in the histogram whose buckets begin at `first`. */
+static inline void
+count_time(struct counts *counts, enum count first, uint64_t ticks,
+    uint64_t half_us)
+{
+	unsigned int bucket = count_bucket(half_us);
+
+	if (bucket >= COUNT_BUCKETS)
+		bucket = COUNT_BUCKETS - 1;
+	count_add(counts, first + bucket, 1);
+	count_add(counts, first - 1, ticks);
 }
 
 /*

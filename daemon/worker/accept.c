@@ -172,7 +172,8 @@ static bool
 make_stream(struct listener *listener, int fd, bool is_unix, struct stream *ret)
 {
 	if (listener->tls != NULL) {
-		if (stream_tls(fd, is_unix, listener->tls, ret))
+		if (stream_tls(fd, is_unix, listener->tls,
+			listener->endpoint.counts, ret))
 			return true;
 		admission_out_of(&listener->endpoint, "memory");
 		return false;

@@ -121,18 +121,19 @@ static void __attribute__((cold, noinline))
 count_slowly(struct counts *counts, uint64_t ticks)
 {
 	uint64_t half_us;
-	unsigned int bucket;
 
 	if (ticks > INT64_MAX)
 		ticks = 0;
 	half_us = ticks_half_us(ticks, tick_scale);
-	bucket = count_bucket(half_us);
-	if (bucket >= COUNT_BUCKETS)
-		bucket = COUNT_BUCKETS - 1;
-	count_add(counts, COUNT_CALLBACKS + bucket, 1);
-	count_add(counts, COUNT_CALLBACK_TICKS, ticks);
+	count_time(counts, COUNT_CALLBACKS, ticks, half_us);
 	if (half_us >= (uint64_t)COUNT_SLOW_MS * 2000)
 		count_add(counts, COUNT_SLOW, 1);
+}
+
+void
+callback_count_time(struct counts *counts, enum count first, uint64_t ticks)
+{
+	count_time(counts, first, ticks, ticks_half_us(ticks, tick_scale));
 }
 
 static inline void

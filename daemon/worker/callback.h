@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipc/counts.h"
+
 struct ending;
 struct error;
 struct plugin;
@@ -24,6 +26,9 @@ struct shm;
  * master has rung the bell.  shm is borrowed until the process ends.
  */
 void callback_init(struct shm *shm);
+/* As count_time(), for what took so many ticks. */
+void callback_count_time(struct counts *counts, enum count first,
+    uint64_t ticks);
 /* Has a pass been ended by the bell since the last call? */
 bool callback_was_rung(void);
 

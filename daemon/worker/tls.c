@@ -17,6 +17,9 @@
 #include <sys/socket.h>
 
 #include "base/fail.h"
+#include "base/ticks.h"
+#include "ipc/counts.h"
+#include "worker/callback.h"
 #include "worker/engine.h"
 #include "worker/ours.h"
 #include "worker/tls_io.h"
@@ -44,6 +47,8 @@ struct tls {
 	SSL *ssl; /* NULL: the peer has said nothing */
 	struct tls_server *server;
 	struct tls_io io;
+	struct counts *counts;
+	uint64_t begun;			/* in ticks: its first byte came */
 	uint64_t plain_out, cipher_out; /* of the plugin's, since it is open */
 	uint64_t sent_ms;		/* plaintext, the last time */
 	uint32_t hot;			/* plaintext sent without a pause */
@@ -51,6 +56,7 @@ struct tls {
 	uint32_t answers; /* of what waits: what recv() has made */
 	int ended;	  /* recv() has more to say: an errno; END_OF_FILE */
 	bool closed;	  /* close_notify has been made */
+	bool counted;	  /* its handshake */
 	struct stream_fault fault;
 	char reason[REASON_MAX];
 };
@@ -107,6 +113,45 @@ broken(struct tls *tls, enum sl_why why)
 		return fail(tls->io.out_error);
 	say_reason(tls);
 	return set_fault(tls, why, EPROTO);
+}
+
+/* -- A count for each handshake -- */
+
+static void
+count_handshake(struct tls *tls, enum count how)
+{
+	if (!tls->counted)
+		count_add(tls->counts, how, 1);
+	tls->counted = true;
+}
+
+static void
+count_success(struct tls *tls)
+{
+	count_handshake(tls,
+	    SSL_session_reused(tls->ssl) ? COUNT_HANDSHAKES_RESUMED
+					 : COUNT_HANDSHAKES_FULL);
+	callback_count_time(tls->counts, COUNT_HANDSHAKE_TIMES,
+	    ticks_now() - tls->begun);
+}
+
+/* OpenSSL said no, and its reason is still in its queue. */
+static void
+count_failure(struct tls *tls)
+{
+	unsigned long code = ERR_peek_error();
+	int reason = ERR_GET_REASON(code);
+
+	if (tls->io.eof || tls->io.in_error != 0 || tls->io.out_error != 0)
+		count_handshake(tls, COUNT_HANDSHAKES_PEER);
+	else if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
+	    reason >= SSL_AD_REASON_OFFSET)
+		count_handshake(tls, COUNT_HANDSHAKES_ALERT);
+	else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED ||
+	    reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+		count_handshake(tls, COUNT_HANDSHAKES_CERTIFICATE);
+	else
+		count_handshake(tls, COUNT_HANDSHAKES_PROTOCOL);
 }
 
 /* -- A visit -- */
@@ -176,6 +221,7 @@ begin_session(struct tls *tls)
 	SSL_set_bio(ssl, bio, bio);
 	SSL_set_accept_state(ssl);
 	tls->ssl = ssl;
+	tls->begun = ticks_now();
 	return true;
 }
 
@@ -193,11 +239,14 @@ shake(struct tls *tls)
 	}
 	if (tls->ssl != NULL) {
 		rc = SSL_do_handshake(tls->ssl);
-		if (rc == 1)
+		if (rc == 1) {
+			count_success(tls);
 			return 0;
+		}
 		if (SSL_get_error(tls->ssl, rc) == SSL_ERROR_WANT_READ)
 			return fail(EAGAIN);
 	}
+	count_failure(tls);
 	if (!tls->io.eof)
 		return broken(tls, SL_WHY_HANDSHAKE);
 	snprintf(tls->reason, sizeof(tls->reason),
@@ -568,6 +617,7 @@ tls_close(struct stream *stream, bool hard)
 	}
 	if (!hard && tls->fault.sys_errno == EPROTO)
 		let_alert_pass(stream);
+	count_handshake(tls, COUNT_HANDSHAKES_UNFINISHED);
 	SSL_free(tls->ssl);
 	tls_bytes_free(&tls->io.in);
 	tls_bytes_free(&tls->io.out);
@@ -606,13 +656,15 @@ tls_done(void)
 }
 
 bool
-stream_tls(int fd, bool is_unix, struct tls_server *server, struct stream *ret)
+stream_tls(int fd, bool is_unix, struct tls_server *server,
+    struct counts *counts, struct stream *ret)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
 
 	if (tls == NULL)
 		return false;
 	tls->server = tls_server_ref(server);
+	tls->counts = counts;
 	*ret = stream_plain(fd, is_unix);
 	ret->transport = &transport_tls;
 	ret->state = tls;

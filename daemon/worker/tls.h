@@ -12,6 +12,7 @@
 
 #include "worker/transport.h"
 
+struct counts;
 struct tls_server;
 
 extern const struct transport transport_tls;
@@ -22,11 +23,11 @@ void tls_done(void);
 
 /*
  * A stream that begins with a handshake as a server, over a non-blocking socket
- * that it takes over.  Keeps a reference to `server`.  False: ENOMEM, and the
- * socket stays the caller's.
+ * that it takes over.  Keeps a reference to `server`; counts its handshake in
+ * `counts`, which outlives it.  False: ENOMEM, and the socket stays the caller's.
  */
 bool stream_tls(int fd, bool is_unix, struct tls_server *server,
-    struct stream *ret);
+    struct counts *counts, struct stream *ret);
 
 /* Its session; NULL: not a TLS stream, or nothing has come yet.  Borrowed. */
 SSL *tls_session(const struct stream *stream);
