@@ -23,7 +23,7 @@ import signal
 import subprocess
 import sys
 
-from harness import places
+from harness import certs, places
 from harness.build import remove_scratch, scratch, usable
 from harness.checks import Failure
 from harness.conf import listener
@@ -205,6 +205,8 @@ def check_manuals(directory):
             if kind == "c":
                 check_plugin(write(file, text), what, title)
             elif kind == "conf":
+                if "tls :" in text and not make_certificates(directory):
+                    continue
                 check_config(write(file, with_plugin_dir(text)), title)
             elif kind == "talk":
                 wrong = talk(text, *what.split(), directory)
@@ -223,6 +225,39 @@ def check_manuals(directory):
 
 # Configurations.
 
+def make_certificates(directory):
+    """The files that examples name.  False: there is no openssl."""
+    tls = os.path.join(directory, "tls")
+    if not shutil.which("openssl"):
+        print("openssl is not here: examples with TLS are not tried")
+        return False
+    if os.path.isdir(tls):
+        return True
+    os.makedirs(tls)
+    ca = certs.make(tls, "clients-ca", ca=True)
+    leaf = certs.make(tls, "cert", issuer=ca, passphrase="open")
+    os.rename(leaf.key, os.path.join(tls, "key.pem"))
+    write(os.path.join(tls, "passphrase"), "open\n")
+    certs.crl(os.path.join(tls, "clients-crl.pem"), ca)
+    certs.ocsp(os.path.join(tls, "ocsp.der"), leaf)
+    certs.make(tls, "members-ca", ca=True)
+    certs.make(tls, "rsa", kind="rsa")
+    certs.make(tls, "ecdsa")
+    for name in "org", "example":
+        certs.make(tls, name, names=("DNS:example.org", "DNS:*.example.org"))
+    return True
+
+
+def uncomment_tls(text, directory):
+    """The tls group, which is one comment."""
+    group = re.search(r"^\t\t# tls : \{$.*?^\t\t# \};$", text,
+                      re.MULTILINE | re.DOTALL).group()
+    if not make_certificates(directory):
+        return text.replace(group, "")
+    live = re.sub(r"^(\t+)#[ \t]", r"\1", group, flags=re.MULTILINE)
+    return text.replace(group, live)
+
+
 def check_samples(directory):
     file = os.path.join(directory, "sample.conf")
     for name in ("sluice.conf", "sluice.conf.full"):
@@ -230,8 +265,8 @@ def check_samples(directory):
         check_config(write(file, with_plugin_dir(text)), "conf/" + name)
     # And with every commented line active, except for users that may not
     # exist here.
-    live = re.sub(r"^(\s*)# (\w+ = [^;]*;)", r"\1\2", text,
-                  flags=re.MULTILINE)
+    live = re.sub(r"^(\s*)# (\w+ = [^;]*;)", r"\1\2",
+                  uncomment_tls(text, directory), flags=re.MULTILINE)
     live = re.sub(r"^\s*(user|group|owner|mode|control_group|plugin_copies) = [^;]*;", "",
                   live, flags=re.MULTILINE)
     check_config(write(file, with_plugin_dir(live)),

@@ -105,6 +105,16 @@ def chain(path, *certificates):
     return path
 
 
+def ocsp(path, certificate):
+    """A response "good" of the issuer's, valid for a day, in DER."""
+    issuer = certificate.issuer
+    openssl(issuer.directory, "ocsp", "-index", certificate.name + ".db",
+            "-CA", issuer.cert, "-issuer", issuer.cert, "-rsigner",
+            issuer.cert, "-rkey", issuer.key, "-cert", certificate.cert,
+            "-ndays", "1", "-respout", path)
+    return path
+
+
 def crl(path, issuer, *revoked):
     """A CRL of the issuer's, good for a day."""
     for certificate in revoked:
