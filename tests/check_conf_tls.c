@@ -298,9 +298,9 @@ START_TEST(a_file_that_is_of_no_use_is_named)
 	fixture_text("text", "hello\n");
 	bad_tls("cert = \"text\"; key = \"leaf.key\";", 1, "text: is not PEM");
 	bad_tls("cert = \"leaf.key\"; key = \"leaf.key\";", 1,
-	    "leaf.key: has no certificate in it");
+	    "leaf.key: contains no certificate");
 	bad_tls("cert = \"leaf.pem\"; key = \"leaf.pem\";", 1,
-	    "leaf.pem: has no private key in it");
+	    "leaf.pem: contains no private key");
 	fixture_text("bad",
 	    "-----BEGIN CERTIFICATE-----\n!!!\n"
 	    "-----END CERTIFICATE-----\n");
@@ -329,7 +329,7 @@ START_TEST(certificates_and_keys_come_in_pairs)
 	bad_tls("cert = \"leaf.pem\";\nkey = \"other.key\";", 2,
 	    "other.key: does not belong to the certificate");
 	bad_tls("cert = [ \"leaf.pem\", \"other.pem\" ];\nkey = \"leaf.key\";",
-	    2, "there are 2 certificates and 1 keys");
+	    2, "the number of keys (1) is not the number of certificates (2)");
 	bad_tls("cert = [ \"leaf.pem\", \"other.pem\" ];\n"
 		"key = [ \"leaf.key\",\n\"leaf.key\" ];",
 	    3, "leaf.key: is given twice");
@@ -337,7 +337,7 @@ START_TEST(certificates_and_keys_come_in_pairs)
 	bad_tls("key = \"leaf.key\";", 0, "\"cert\" is missing");
 	bad_tls("cert = [ \"leaf.pem\", \"other.pem\" ];\n"
 		"key = [ \"leaf.key\", \"other.key\" ];",
-	    0, "two certificates have keys of one kind");
+	    0, "two certificates have the same kind of key");
 }
 END_TEST
 
@@ -349,7 +349,7 @@ START_TEST(encrypted_keys_need_a_passphrase)
 	fixture_text("wrong", "shut\n");
 	bad_tls("cert = \"leaf.pem\";\nkey = \"leaf.key\";\n"
 		"passphrase_file = \"wrong\";",
-	    2, "leaf.key: the passphrase does not open it");
+	    2, "leaf.key: cannot be decrypted with the passphrase");
 	bad_tls("cert = \"leaf.pem\";\nkey = \"leaf.key\";\n"
 		"passphrase_file = \"none\";",
 	    0, "none: cannot open the file");
@@ -448,12 +448,13 @@ START_TEST(a_crl_is_of_one_of_the_cas)
 	tls_fixture_leaf(fixture_dir);
 	stranger = make_ca("stranger");
 	tls_fixture_crl(fixture_path("stranger.crl"), stranger, NULL);
-	bad_tls(LEAF "crl = \"stranger.crl\";", 2, "there is no ca beside it");
+	bad_tls(LEAF "crl = \"stranger.crl\";", 2,
+	    "there is no ca in this group");
 	bad_tls(LEAF "ca = \"ca.pem\";\ncrl = \"stranger.crl\";", 3,
-	    "stranger.crl: has a CRL of CN=stranger in it, which is not one "
+	    "stranger.crl: contains a CRL of CN=stranger, which is not one "
 	    "of the CAs");
 	bad_tls(LEAF "ca = \"ca.pem\";\ncrl = \"ca.pem\";", 3,
-	    "ca.pem: has no CRL in it");
+	    "ca.pem: contains no CRL");
 	settings =
 	    good_tls(LEAF "ca = \"stranger.pem\";\ncrl = \"stranger.crl\";");
 	parts = parts_of(&settings->listeners[0].tls.identity);
@@ -557,14 +558,14 @@ START_TEST(names_are_names)
 	    "is not a name");
 	doubtful_tls(LEAF "sni = ( { names = \"b.example\"; "
 			  "cert = \"leaf.pem\"; key = \"leaf.key\"; } );",
-	    2, "the certificate is not for \"b.example\"");
+	    2, "the certificate is not valid for \"b.example\"");
 	bad_tls(LEAF "sni = (\n"
 		     "{ names = \"a.example\"; cert = \"leaf.pem\"; "
 		     "key = \"leaf.key\"; },\n"
 		     "{ names = \"A.example\"; cert = \"leaf.pem\"; "
 		     "key = \"leaf.key\"; }\n"
 		     ");",
-	    4, "\"a.example\" has an entry of sni already");
+	    4, "\"a.example\" is already in sni");
 	bad_tls(LEAF "sni = ( { names = \"a.example\";\n"
 		     "cert = \"none\"; key = \"leaf.key\"; } );",
 	    3, "listener \"a\": tls.sni.cert of a.example: ");
@@ -583,7 +584,7 @@ START_TEST(words_are_checked)
 	bad_tls(LEAF "policy = \"modern\"; min_version = \"1.2\";", 0,
 	    "\"modern\" is TLS 1.3 alone");
 	bad_tls(LEAF "ciphers = \"FOO\";", 0,
-	    "listener \"a\": tls.ciphers: OpenSSL has nothing called \"FOO\"");
+	    "listener \"a\": tls.ciphers: OpenSSL does not know \"FOO\"");
 	bad_tls(LEAF "max_send_fragment = 100;", 2, "max_send_fragment");
 	bad_tls(LEAF "session_timeout = \"8d\";", 2, "session_timeout");
 	bad_tls(LEAF "cyphers = \"x\";", 2, "did you mean \"tls.ciphers\"?");

@@ -203,13 +203,13 @@ END_TEST
 START_TEST(what_openssl_does_not_know_is_named)
 {
 	set(&tls.ciphers, "ECDHE-RSA-AES128-GCM-SHA256:NO-CIPHER:!aNULL");
-	refused("tls.ciphers: OpenSSL has nothing called \"NO-CIPHER\"");
+	refused("tls.ciphers: OpenSSL does not know \"NO-CIPHER\"");
 	set(&tls.ciphers, "HIGH:!aNULL");
 	set(&tls.ciphersuites, "TLS_AES_128_GCM_SHA256:ECDHE");
-	refused("tls.ciphersuites: OpenSSL has nothing called \"ECDHE\"");
+	refused("tls.ciphersuites: OpenSSL does not know \"ECDHE\"");
 	set(&tls.ciphersuites, "TLS_AES_128_GCM_SHA256");
 	set(&tls.groups, "X25519:P-999");
-	refused("tls.groups: OpenSSL has nothing called \"P-999\"");
+	refused("tls.groups: OpenSSL does not know \"P-999\"");
 	set(&tls.groups, "P-384");
 	SSL_CTX_free(context());
 	tls.min_version = TLS1_3_VERSION;
@@ -286,7 +286,7 @@ END_TEST
 START_TEST(two_pairs_of_one_kind_are_refused)
 {
 	add_pair(tls_fixture_make(fixture_dir, "second", NULL));
-	refused("two certificates have keys of one kind");
+	refused("two certificates have the same kind of key");
 	done();
 }
 END_TEST

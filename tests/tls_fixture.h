@@ -37,7 +37,7 @@ struct tls_fixture_options {
 const struct tls_fixture *tls_fixture_make(const char *dir, const char *name,
     const struct tls_fixture_options *options);
 
-/* All with one call: a CA "ca", and "leaf" for localhost, issued by it. */
+/* Make a CA "ca", and "leaf" for localhost, issued by it. */
 const struct tls_fixture *tls_fixture_leaf(const char *dir);
 
 /* A file of several certificates, one behind the other; ends with NULL. */

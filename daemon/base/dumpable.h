@@ -1,5 +1,5 @@
 /*
- * dumpable.h: what a process that holds secrets gives to prctl(PR_SET_DUMPABLE).
+ * dumpable.h: the value for prctl(PR_SET_DUMPABLE) in a process that has secrets.
  */
 
 #ifndef SLUICE_DUMPABLE_H

@@ -60,17 +60,20 @@ enum tls_verify {
 	TLS_VERIFY_NONE,
 	TLS_VERIFY_OPTIONAL, /* ask for a certificate; the plugin decides */
 	TLS_VERIFY_REQUIRE,
-	/* As written in an entry of `sni`; the reader puts the listener's. */
+	/* Only as written in `sni`: the reader puts the listener's value. */
 	TLS_VERIFY_INHERIT,
 };
 enum tls_unknown_sni { TLS_UNKNOWN_DEFAULT, TLS_UNKNOWN_REJECT };
 enum tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN };
 
-/* Who we are to a peer, and whom we believe: the whole listener's, or a name's. */
+/*
+ * Our certificates and keys, and which client certificates we accept: of a
+ * listener, or of an entry of its `sni`.
+ */
 struct tls_identity_settings {
 	/*
-	 * A path or a PEM text each.  Where a key stood as text, "(inline)"
-	 * stands in the bundle.
+	 * A path or a PEM text each.  The bundle has "(inline)" in place of a
+	 * PEM text.
 	 */
 	struct key_string *cert, *key, *ca, *crl;
 	uint32_t cert_count, key_count, ca_count, crl_count;
@@ -78,9 +81,10 @@ struct tls_identity_settings {
 	int64_t verify;	       /* enum tls_verify */
 	char *ocsp;	       /* path of a DER response, or NULL */
 	/*
-	 * Resolved: index into settings.secrets of all that the files hold,
-	 * also of a CA that a name has from its listener; and when the first
-	 * of our own certificates ends, in seconds since 1970 (-1: not known).
+	 * Resolved.  The index into settings.secrets of what the files hold;
+	 * an entry of `sni` without a CA has the listener's in there.  And when
+	 * the first of our own certificates ends, in seconds since 1970 (-1:
+	 * not known).
 	 */
 	uint32_t secret;
 	int64_t not_after;
@@ -100,7 +104,7 @@ struct tls_settings {
 	struct tls_name_settings *sni;
 	uint32_t sni_count;
 	int64_t unknown_sni;	 /* enum tls_unknown_sni */
-	struct key_string *alpn; /* ours first */
+	struct key_string *alpn; /* the preferred one first */
 	uint32_t alpn_count;
 	int64_t policy; /* enum tls_policy */
 	/* TLS1_2_VERSION or TLS1_3_VERSION; 0: the policy's. */

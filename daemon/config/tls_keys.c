@@ -1,14 +1,14 @@
-/* tls_keys.c: the keys of `tls` groups, whoever has one. */
+/* tls_keys.c: the keys of a `tls` group, and of the entries of its `sni`. */
 
 #include "config/keys.h"
 #include "config/settings.h"
 #include "config/value.h"
 
-/* As TLS counts them on the wire, and OpenSSL: TLS1_2_VERSION, ... */
+/* The numbers that TLS itself uses: OpenSSL's TLS1_2_VERSION, ... */
 #define TLS_1_2 0x0303
 #define TLS_1_3 0x0304
 
-/* RFC 8446 lets no ticket live longer. */
+/* RFC 8446 allows tickets no longer life. */
 #define SESSION_MAX_MS (7ll * 24 * 60 * 60 * 1000)
 #define DURATION_MAX ((int64_t)VALUE_DURATION_MAX)
 
@@ -74,10 +74,10 @@ static const struct key_word version_words[] = {
 	  .help = "a file whose first line opens encrypted keys" }, \
 	{ .name = "ca", .type = KEY_STRINGS, .example = "\"clients-ca.pem\"", \
 	  ARRAY(of, identity.ca, identity.ca_count), \
-	  .help = "who may have issued the certificates of clients" }, \
+	  .help = "the CAs that client certificates must come from" }, \
 	{ .name = "crl", .type = KEY_STRINGS, .example = "\"clients-crl.pem\"", \
 	  ARRAY(of, identity.crl, identity.crl_count), \
-	  .help = "which of these certificates were revoked" }, \
+	  .help = "lists of client certificates that were revoked" }, \
 	{ .name = "verify", .type = KEY_WORD, .value = verify_value, \
 	  .words = known_words, .offset = AT(of, identity.verify), \
 	  .help = "whether clients must have a certificate" }, \
@@ -104,11 +104,11 @@ const struct key tls_keys[] = {
 	  .help = "other certificates for other names" },
 	{ .name = "unknown_sni", .type = KEY_WORD, .value = "\"default\"",
 	  .words = unknown_sni_words, .offset = TLS(unknown_sni),
-	  .help = "what becomes of a client that asks for an unknown name" },
+	  .help = "what happens to a client that asks for an unknown name" },
 	{ .name = "alpn", .type = KEY_STRINGS,
 	  .example = "[ \"h2\", \"http/1.1\" ]",
 	  ARRAY(tls_settings, alpn, alpn_count),
-	  .help = "the protocols that are spoken, ours first" },
+	  .help = "the protocols of the plugin, the preferred one first" },
 	{ .name = "policy", .type = KEY_WORD, .value = "\"intermediate\"",
 	  .words = policy_words, .offset = TLS(policy),
 	  .help = "which versions and ciphers are offered" },
@@ -121,7 +121,7 @@ const struct key tls_keys[] = {
 	{ .name = "ciphers", .type = KEY_STRING,
 	  .example = "\"ECDHE-ECDSA-AES128-GCM-SHA256\"",
 	  .offset = TLS(ciphers),
-	  .help = "the ciphers of TLS 1.2, in the words of OpenSSL" },
+	  .help = "the ciphers of TLS 1.2, as OpenSSL names them" },
 	{ .name = "ciphersuites", .type = KEY_STRING,
 	  .example = "\"TLS_AES_128_GCM_SHA256\"",
 	  .offset = TLS(ciphersuites),

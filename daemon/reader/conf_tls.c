@@ -1,4 +1,4 @@
-/* conf_tls.c: the keys of `tls` against each other; no file is read here. */
+/* conf_tls.c: the checks of a `tls` group for which no file is read. */
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -69,8 +69,8 @@ wrong_name(const char *name)
 		return "ends with a dot, which clients do not send";
 	if (!is_host(name))
 		return "is not a name such as \"example.org\" or "
-		       "\"*.example.org\" (with other letters, the form that "
-		       "begins with \"xn--\")";
+		       "\"*.example.org\"; write other alphabets in their "
+		       "\"xn--\" form";
 	return NULL;
 }
 
@@ -86,7 +86,7 @@ check_name(struct conf *conf, struct key_string *name)
 		*c = (char)tolower((unsigned char)*c);
 }
 
-/* By name, and the first of the file first. */
+/* By name, then by line. */
 static int
 compare_names(const void *a, const void *b)
 {
@@ -107,8 +107,7 @@ check_twice(struct conf *conf, struct key_string **names, size_t count)
 	for (size_t i = 1; i < count; i++)
 		if (strcmp(names[i]->text, names[i - 1]->text) == 0)
 			problem_error(conf->problems, &names[i]->origin,
-			    "names: \"%s\" has an entry of sni already, in "
-			    "%s:%u",
+			    "names: \"%s\" is already in sni, at %s:%u",
 			    names[i]->text, names[i - 1]->origin.file,
 			    names[i - 1]->origin.line);
 }

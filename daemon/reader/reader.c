@@ -194,7 +194,7 @@ reader_main(void)
 		free(reader.config);
 		return EXIT_FAILURE;
 	}
-	/* Private keys pass through our memory, and none belongs in a core. */
+	/* Our memory has private keys in it, which must not be dumped. */
 	prctl(PR_SET_DUMPABLE, DUMPABLE, 0, 0, 0);
 	raise_descriptor_limit();
 	read_all(&reader, &problems);

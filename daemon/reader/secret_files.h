@@ -1,6 +1,6 @@
 /*
- * secret_files.h: what settings->secrets names, as sealed memfds, and files
- * that are read without a copy outside of the memory of secrets.
+ * secret_files.h: secrets as sealed memfds, and files that are read straight
+ * into the memory of a secret.
  */
 
 #ifndef SLUICE_SECRET_FILES_H
@@ -19,15 +19,15 @@ struct secret_files {
 };
 
 /*
- * All of a regular file that does not change meanwhile; owned by the caller.
- * NULL: err, which goes behind the path.
+ * Read all of a regular file; owned by the caller.  NULL: err, a phrase that is
+ * appended to the path.
  */
 struct secret *secret_file_read(const char *path, struct error *err);
 
 /*
- * Append one to settings->secrets and to the files: these bytes.  path and
- * stamp as in struct secret_settings, copied.  Returns 0 and its index, or -1
- * with err.
+ * Append these bytes to the files and to settings->secrets, with path and stamp
+ * as in struct secret_settings, copied.  Returns 0 and the index, or -1 with
+ * err.
  */
 int secret_files_add(struct secret_files *files, struct settings *settings,
     const struct secret *secret, const char *path, const struct origin *origin,

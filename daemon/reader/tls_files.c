@@ -1,6 +1,6 @@
 /*
- * tls_files.c: an SSL_CTX is made here as workers will make it, so that they
- * cannot fail later.
+ * tls_files.c: makes each SSL_CTX as workers will make it, so that whatever
+ * OpenSSL refuses is found here.
  */
 
 #include "reader/tls_files.h"
@@ -58,7 +58,7 @@ open_identity(struct tls_identity *self, struct secret_files *files)
 	struct error err;
 
 	tls_identity_read(self);
-	/* Whatever is wrong with the listener's would be wrong here, too. */
+	/* An entry of sni would only repeat what is wrong with the listener. */
 	if (self->failed || (self->base != NULL && self->base->failed))
 		return;
 	if (try_context(self, &err) == 0 && keep_secret(self, files, &err) == 0)

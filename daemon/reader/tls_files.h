@@ -12,8 +12,8 @@ struct settings;
 
 /*
  * One secret for each listener with TLS, and for each entry of its `sni`.
- * Resolves what the settings of each identity leave to the reader, and takes
- * PEM texts out of them.  Whatever a handshake would fail from is a problem.
+ * Fills in the resolved fields of each identity, and takes PEM texts out of
+ * the settings.  Anything that would make handshakes fail is a problem.
  */
 void tls_files_open(const char *config, struct settings *settings,
     struct problems *problems, struct secret_files *ret);

@@ -1,4 +1,4 @@
-/* tls_identity.c: read the files of an identity, and hold them to each other. */
+/* tls_identity.c: read the files of an identity, and check them together. */
 
 #include "reader/tls_identity.h"
 
@@ -55,7 +55,7 @@ doubtful(struct tls_identity *self, const struct origin *origin,
 	    place(self, key, file, &where), text);
 }
 
-/* One input of a key, under its name.  Both are owned by the caller. */
+/* Read one input of a key.  Bytes and name are owned by the caller. */
 static struct secret *
 read_input(struct tls_identity *self, const struct origin *origin,
     const char *key, const char *text, char **ret_name)
@@ -94,7 +94,7 @@ read_certificate(struct tls_identity *self, struct key_string *entry,
 	free(name);
 }
 
-/* A pair for each certificate, at the same place. */
+/* Pair number i gets certificate number i. */
 static void
 read_certificates(struct tls_identity *self)
 {
@@ -111,7 +111,7 @@ read_certificates(struct tls_identity *self)
 	}
 }
 
-/* The key is one of the chain's, but not the first's. */
+/* The key belongs to a certificate of the chain that is not the first. */
 static void
 not_first(struct tls_identity *self, uint32_t pair, int position,
     const char *key_name)
@@ -211,9 +211,9 @@ check_counts(struct tls_identity *self)
 	if (identity->cert_count == identity->key_count)
 		return;
 	error_set(&err,
-	    "there are %u certificates and %u keys; each certificate needs its "
-	    "own key",
-	    identity->cert_count, identity->key_count);
+	    "the number of keys (%u) is not the number of certificates (%u); "
+	    "each certificate needs its own key",
+	    identity->key_count, identity->cert_count);
 	wrong(self, &identity->key[0].origin, "key", NULL, err.text);
 }
 
@@ -265,7 +265,7 @@ read_pairs(struct tls_identity *self)
 		check_pair(self, i);
 }
 
-/* -- whom we believe -- */
+/* -- how clients are verified -- */
 
 /* Move what is in `from`, owned, to the end of *to.  -1: ENOMEM. */
 static int
@@ -341,13 +341,14 @@ read_crl(struct tls_identity *self, const struct key_string *entry)
 	}
 	if (old)
 		doubtful(self, &entry->origin, "crl", name,
-		    "is out of date, so no client will be verified");
+		    "is out of date, so no client certificate will be "
+		    "accepted");
 	sk_X509_CRL_pop_free(found, X509_CRL_free);
 	secret_free(bytes);
 	free(name);
 }
 
-/* The listener's, for a name that has none of its own. */
+/* An entry of sni without a CA has the CAs and CRLs of the listener. */
 static void
 inherit_ca(struct tls_identity *self)
 {
@@ -391,7 +392,8 @@ read_trust(struct tls_identity *self)
 		inherit_ca(self);
 	if (identity->crl_count > 0 && identity->ca_count == 0)
 		wrong(self, &identity->crl[0].origin, "crl", NULL,
-		    "a CRL is of a CA, and there is no ca beside it");
+		    "a CRL needs the CA that issued it: there is no ca in this "
+		    "group");
 	for (uint32_t i = 0; i < identity->crl_count && !self->failed; i++)
 		read_crl(self, &identity->crl[i]);
 	if (identity->verify != TLS_VERIFY_NONE && !self->failed &&
@@ -437,7 +439,7 @@ check_names(struct tls_identity *self)
 	for (uint32_t i = 0; name != NULL && i < name->name_count; i++) {
 		if (tls_check_host(self->parts, name->names[i].text))
 			continue;
-		error_set(&err, "the certificate is not for \"%s\"",
+		error_set(&err, "the certificate is not valid for \"%s\"",
 		    name->names[i].text);
 		doubtful(self, &name->names[i].origin, "cert", NULL, err.text);
 	}

@@ -1,6 +1,6 @@
 /*
- * tls_identity.h: one identity on its way from the settings to a secret.  The
- * listener's own comes first; those of its `sni` borrow from it.
+ * tls_identity.h: the files of one identity: of a listener, or of an entry of
+ * its `sni`, which may take its CAs from the listener.
  */
 
 #ifndef SLUICE_TLS_IDENTITY_H

@@ -47,7 +47,7 @@ put_newline(struct secret *lines)
 		put(lines, '\n');
 }
 
-/* "-----BEGIN X-----" as a line of its own.  Returns what comes behind it. */
+/* Put "-----BEGIN X-----" on a line of its own.  Returns what follows it. */
 static const char *
 put_boundary(struct secret *lines, const char *text)
 {
@@ -63,7 +63,7 @@ put_boundary(struct secret *lines, const char *text)
 	return *end == '\n' ? end + 1 : end;
 }
 
-/* Newlines where PEM has them, and blanks nowhere at the edge of a line. */
+/* Add the newlines that PEM needs, and remove indentation. */
 static void
 put_lines(struct secret *lines, const char *text)
 {
@@ -93,7 +93,7 @@ put_lines(struct secret *lines, const char *text)
 static struct secret *
 read_inline(const char *text, struct error *err)
 {
-	/* Each dash could begin a boundary, and each line end anew. */
+	/* At worst, a newline is added to each character. */
 	struct secret *lines = secret_new(2 * strlen(text) + LINE_LEN);
 
 	if (lines == NULL) {
@@ -121,7 +121,7 @@ tls_input_forget(struct key_string *entry)
 
 	if (!tls_input_inline(entry->text))
 		return;
-	/* If it is shorter, it is no key either. */
+	/* A text that is shorter is cut off, and cannot have been a key. */
 	explicit_bzero(entry->text, len);
 	snprintf(entry->text, len + 1, "%s", INLINE);
 }

@@ -10,20 +10,23 @@ struct key_string;
 struct secret;
 struct settings;
 
-/* Is it the text itself?  Only whoever knows that it is not may show it. */
+/* Is it PEM text?  Such a text must never be shown. */
 bool tls_input_inline(const char *text);
 
-/* Its name in messages: the path to open, or "(inline)".  NULL: ENOMEM. */
+/*
+ * Its name in messages: the path to open, or "(inline)"; owned by the caller.
+ * NULL: ENOMEM.
+ */
 char *tls_input_name(const char *config, const char *text);
 
 /*
- * The bytes, owned by the caller.  Whoever watches files hears of a path.
- * NULL: err, which goes behind the name.
+ * The bytes, owned by the caller.  A path is added to settings->sources.  NULL:
+ * err, a phrase that is appended to the name.
  */
 struct secret *tls_input_read(struct settings *settings, const char *name,
     const char *text, struct error *err);
 
-/* Take the text of a key out of the settings; a path stays. */
+/* Replace PEM text by "(inline)"; a path stays. */
 void tls_input_forget(struct key_string *entry);
 
 #endif

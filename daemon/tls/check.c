@@ -157,14 +157,12 @@ tls_check_ca(const STACK_OF(X509) *ca, struct error *err)
 
 	for (int i = 0; i < sk_X509_num(ca); i++) {
 		cert = sk_X509_value(ca, i);
-		/* Also a client's own, which then is the one it vouches for. */
+		/* May also be the certificate of a single client. */
 		if (X509_self_signed(cert, 1) == 1)
 			continue;
 		subject(cert, name);
 		if (X509_check_ca(cert) == 0)
-			return error_set(err,
-			    "%s is not a CA, and can have issued nothing",
-			    name);
+			return error_set(err, "%s is not a CA", name);
 		if (!has_issuer(ca, cert))
 			return error_set(err,
 			    "%s is issued by %s, which is not among the CAs; "
@@ -204,7 +202,7 @@ tls_check_crls(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
 		crl = sk_X509_CRL_value(crls, i);
 		if (!is_of_one(crl, ca))
 			return error_set(err,
-			    "has a CRL of %s in it, which is not one of the CAs",
+			    "contains a CRL of %s, which is not one of the CAs",
 			    name_text(X509_CRL_get_issuer(crl), issuer));
 		next = X509_CRL_get0_nextUpdate(crl);
 		if (next != NULL && seconds(next) < now)
@@ -219,7 +217,7 @@ tls_check_host(const struct tls_parts *parts, const char *name)
 	char host[256];
 	X509 *leaf;
 
-	/* Any label stands for all of them. */
+	/* One label is as good as another in place of the "*". */
 	snprintf(host, sizeof(host), "%s%s", name[0] == '*' ? "a" : "",
 	    name[0] == '*' ? name + 1 : name);
 	for (uint32_t i = 0; i < parts->pair_count; i++) {

@@ -1,6 +1,6 @@
 /*
- * check.h: mistakes that operators make with certificates.  An err goes behind
- * a file's name.
+ * check.h: mistakes that operators make with certificates.  An err is a phrase
+ * that is appended to the name of the file.
  */
 
 #ifndef SLUICE_TLS_CHECK_H
@@ -21,32 +21,32 @@ const char *tls_time_text(int64_t when, char text[TLS_TIME_TEXT_MAX]);
 /* Which certificate the key belongs to; -1: none. */
 int tls_key_position(const STACK_OF(X509) *chain, const EVP_PKEY *key);
 
-/* Each certificate is followed by its issuer.  0, or -1 with err. */
+/* Is each certificate followed by its issuer?  0, or -1 with err. */
 int tls_check_chain(const STACK_OF(X509) *chain, struct error *err);
 
 /*
- * All are good at this time (seconds since 1970).  0, with when the first ends,
- * or -1 with err.
+ * Are all valid now (seconds since 1970)?  Returns 0 and when the first one
+ * ends, or -1 with err.
  */
 int tls_check_dates(const STACK_OF(X509) *certificates, int64_t now,
     int64_t *ret_not_after, struct error *err);
 
-/* Clients can be verified with each of them.  0, or -1 with err. */
+/* Can each of them verify clients?  0, or -1 with err. */
 int tls_check_ca(const STACK_OF(X509) *ca, struct error *err);
 
 /*
- * Each is of one of the CAs.  0, or -1 with err; *ret_old: one should have been
- * followed by another by now, and so all clients would be refused.
+ * Is each issued by one of the CAs?  0, or -1 with err.  *ret_old: one is out of
+ * date, so OpenSSL would refuse all clients.
  */
 int tls_check_crls(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
     int64_t now, bool *ret_old, struct error *err);
 
-/* Does one of our certificates hold for this name, or "*.name"? */
+/* Is one of our certificates valid for this name, or "*.name"? */
 bool tls_check_host(const struct tls_parts *parts, const char *name);
 
 /*
- * Keep a DER response with the pair that it is about.  1; 0: it is not kept,
- * since it is out of date, as err says; -1: err.
+ * Keep a DER response in the parts, with the pair that it is about.  Returns 1;
+ * 0 if it is out of date and was not kept; or -1 with err.
  */
 int tls_check_ocsp(struct tls_parts *parts, const struct secret *der,
     struct error *err);

@@ -1,4 +1,7 @@
-/* check_ocsp.c: whom an OCSP response is about, and for how long. */
+/*
+ * check_ocsp.c: which certificate an OCSP response is about, and whether it is
+ * still valid.
+ */
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>

@@ -1,6 +1,6 @@
 /*
- * context.c: what is offered.  The policies are Mozilla's guidelines, version
- * 6.0.  Nothing is left to the system's openssl.cnf or to the environment.
+ * context.c: one SSL_CTX.  The policies are Mozilla's guidelines, version 6.0.
+ * Settings of the system's openssl.cnf are replaced.
  */
 
 #include "tls/context.h"
@@ -38,8 +38,8 @@ set_groups(SSL_CTX *ctx, const char *list)
 }
 
 /*
- * Each word must mean something: OpenSSL takes a list of which it knows one.
- * Words that begin with a sign only work upon others.
+ * OpenSSL accepts a list if it knows one word of it; we want it to know each.
+ * Words that begin with a sign, such as "!aNULL", only change a list.
  */
 static int
 check_words(SSL_CTX *ctx, const char *key, const char *list, set_list *set,
@@ -58,7 +58,7 @@ check_words(SSL_CTX *ctx, const char *key, const char *list, set_list *set,
 		if (len >= sizeof(word) || set(ctx, word) != 1) {
 			ERR_clear_error();
 			return error_set(err,
-			    "tls.%s: OpenSSL has nothing called \"%s\", or the "
+			    "tls.%s: OpenSSL does not know \"%s\", or its "
 			    "security level forbids it",
 			    key, word);
 		}
@@ -66,7 +66,7 @@ check_words(SSL_CTX *ctx, const char *key, const char *list, set_list *set,
 	return 0;
 }
 
-/* The operator's, or NULL: the policy's. */
+/* `list` is the operator's; NULL: take the policy's. */
 static int
 apply_list(SSL_CTX *ctx, const char *key, const char *list, const char *policy,
     set_list *set, struct error *err)
@@ -129,7 +129,7 @@ apply_options(SSL_CTX *ctx, const struct tls_settings *settings)
 		options |= SSL_OP_NO_TICKET;
 	SSL_CTX_clear_options(ctx, ~UINT64_C(0));
 	SSL_CTX_set_options(ctx, options);
-	/* The chain is what the operator wrote, not what a CA would add. */
+	/* Send the chain that the operator wrote, without CAs of the store. */
 	SSL_CTX_set_mode(ctx,
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS |
 		SSL_MODE_NO_AUTO_CHAIN);
@@ -165,7 +165,7 @@ apply_pair(SSL_CTX *ctx, const struct tls_pair *pair, struct error *err)
 	X509 *leaf = issuers != NULL ? sk_X509_shift(issuers) : NULL;
 	int result = -1;
 
-	/* The last argument: a pair of the same kind is not replaced. */
+	/* 0: do not replace a pair with the same kind of key. */
 	if (leaf == NULL)
 		error_set(err, "tls.cert: out of memory");
 	else if (SSL_CTX_use_cert_and_key(ctx, leaf, pair->key, issuers, 0) ==
@@ -175,8 +175,8 @@ apply_pair(SSL_CTX *ctx, const struct tls_pair *pair, struct error *err)
 	    SSL_R_NOT_REPLACING_CERTIFICATE) {
 		ERR_clear_error();
 		error_set(err,
-		    "tls.cert: two certificates have keys of one kind, and "
-		    "clients could get only one of them");
+		    "tls.cert: two certificates have the same kind of key, "
+		    "and clients could get only one of them");
 	} else
 		tls_error(err, "tls.cert: OpenSSL refuses it");
 	sk_X509_free(issuers);
@@ -192,7 +192,7 @@ apply_pairs(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 	return 0;
 }
 
-/* Whom we believe, and whom clients should have their certificates from. */
+/* The CAs that verify clients, and that clients are told of. */
 static int
 apply_ca(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 {
@@ -216,7 +216,7 @@ apply_ca(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 	return 0;
 }
 
-/* The handshake goes on, and the result of the verification is kept. */
+/* The handshake goes on; OpenSSL keeps the result of the verification. */
 static int
 accept_cb(int ok, X509_STORE_CTX *store)
 {

@@ -128,7 +128,7 @@ put_certificates(struct writer *out, const STACK_OF(X509) *certificates)
 		    sk_X509_value(certificates, (int)i));
 }
 
-/* All that a peer may know. */
+/* Everything but the keys. */
 static void
 put_public(struct writer *out, const struct tls_parts *parts)
 {
@@ -348,7 +348,7 @@ tls_parts_read(const struct secret *secret, struct error *err)
 	get_keys(&in, parts);
 	if (!in.failed && in.at == in.len)
 		return parts;
-	tls_error(err, "these are not certificates and keys of ours");
+	tls_error(err, "the certificates and keys cannot be parsed");
 	tls_parts_free(parts);
 	return NULL;
 }

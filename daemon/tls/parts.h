@@ -1,6 +1,6 @@
 /*
- * parts.h: what an identity is made of, parsed: certificates, keys, CAs, CRLs,
- * an OCSP response.  They travel from the reader to the workers as one secret.
+ * parts.h: the certificates, keys, CAs, CRLs and OCSP response of one identity,
+ * parsed.  The reader sends them to the workers as one secret.
  */
 
 #ifndef SLUICE_TLS_PARTS_H
@@ -23,7 +23,7 @@ struct tls_parts {
 	uint32_t pair_count;
 	STACK_OF(X509) *ca;	  /* NULL or empty: none */
 	STACK_OF(X509_CRL) *crls; /* NULL or empty: none */
-	unsigned char *ocsp;	  /* DER, of one of the pairs; NULL: none */
+	unsigned char *ocsp;	  /* DER, about one of the pairs; NULL: none */
 	size_t ocsp_len;
 	uint32_t ocsp_pair; /* which one */
 };
@@ -32,8 +32,7 @@ struct tls_parts {
 struct tls_pair *tls_parts_add_pair(struct tls_parts *parts);
 
 /*
- * The two are each other's reverse; what they return is owned by the caller.
- * NULL: err.
+ * To a secret and back; what is returned is owned by the caller.  NULL: err.
  */
 struct tls_parts *tls_parts_read(const struct secret *secret,
     struct error *err);

@@ -1,6 +1,6 @@
 /*
- * pem.c: a text may have anything between its blocks, and blocks of several
- * kinds, such as a key and its certificate.  All buffers are wiped, since each
+ * pem.c: a text may have blocks of several kinds, such as a key and its
+ * certificate, and other text between them.  All buffers are wiped, since each
  * may have held a key.
  */
 
@@ -51,7 +51,7 @@ read_blocks(BIO *bio, on_block *visit, void *arg, unsigned int *count,
 	}
 	if (result == -1)
 		return -1;
-	/* No further block is how a text ends. */
+	/* At the end of a text there is no further block. */
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
 		return tls_error(err, "is not good PEM");
 	ERR_clear_error();
@@ -112,7 +112,7 @@ tls_pem_certificates(const struct secret *text, struct error *err)
 	else if (each_block(text, on_certificate, certificates, err) == 0) {
 		if (sk_X509_num(certificates) > 0)
 			return certificates;
-		error_set(err, "has no certificate in it");
+		error_set(err, "contains no certificate");
 	}
 	sk_X509_pop_free(certificates, X509_free);
 	return NULL;
@@ -133,7 +133,7 @@ on_crl(void *arg, const char *name, const unsigned char *der, long len,
 	if (crl != NULL && sk_X509_CRL_push(crls, crl) > 0)
 		return 0;
 	X509_CRL_free(crl);
-	return tls_error(err, "a CRL in it cannot be read");
+	return tls_error(err, "contains a CRL that cannot be read");
 }
 
 STACK_OF(X509_CRL) *
@@ -146,7 +146,7 @@ tls_pem_crls(const struct secret *text, struct error *err)
 	else if (each_block(text, on_crl, crls, err) == 0) {
 		if (sk_X509_CRL_num(crls) > 0)
 			return crls;
-		error_set(err, "has no CRL in it");
+		error_set(err, "contains no CRL");
 	}
 	sk_X509_CRL_pop_free(crls, X509_CRL_free);
 	return NULL;
@@ -207,7 +207,7 @@ tls_pem_key(const struct secret *text, const struct secret *passphrase,
 	if (each_block(text, on_any, &has_key, err) == -1)
 		return NULL;
 	if (!has_key) {
-		error_set(err, "has no private key in it");
+		error_set(err, "contains no private key");
 		return NULL;
 	}
 	bio = BIO_new_mem_buf(text->bytes, (int)text->len);
@@ -222,7 +222,7 @@ tls_pem_key(const struct secret *text, const struct secret *passphrase,
 		    "is encrypted: passphrase_file must name the file with "
 		    "its passphrase");
 	else if (key == NULL)
-		error_set(err, "the passphrase does not open it");
+		error_set(err, "cannot be decrypted with the passphrase");
 	ERR_clear_error();
 	return key;
 }

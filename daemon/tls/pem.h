@@ -1,4 +1,7 @@
-/* pem.h: what operators write, as objects.  An err goes behind a file's name. */
+/*
+ * pem.h: PEM text to OpenSSL's objects.  An err is a phrase that is appended to
+ * the name of the file.
+ */
 
 #ifndef SLUICE_TLS_PEM_H
 #define SLUICE_TLS_PEM_H
@@ -17,7 +20,7 @@ STACK_OF(X509_CRL) *tls_pem_crls(const struct secret *text, struct error *err);
 
 /*
  * The first private key of the text, owned.  The first line of `passphrase`
- * opens it if it is encrypted; NULL: there is none, and nobody is asked.  NULL:
+ * decrypts it if necessary; NULL: there is none, and there is no prompt.  NULL:
  * err.
  */
 EVP_PKEY *tls_pem_key(const struct secret *text,

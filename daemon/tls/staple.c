@@ -1,7 +1,6 @@
 /*
- * staple.c: the response belongs to one of the context's certificates, and goes
- * with no other.  It lives as long as the context does, which a connection may
- * hold beyond its generation.
+ * staple.c: the response is sent only with the certificate that it is about.  It
+ * lives as long as the context, which may outlive its generation.
  */
 
 #include "tls/staple.h"

@@ -8,7 +8,7 @@
 struct error;
 struct tls_parts;
 
-/* Let the context send the parts' response, if they have one; copied. */
+/* Make the context send the parts' response, if there is one; copied. */
 int tls_staple(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err);
 
 #endif

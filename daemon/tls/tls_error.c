@@ -1,4 +1,4 @@
-/* tls_error.c: the queue of a thread's errors, emptied into a sentence. */
+/* tls_error.c: OpenSSL keeps a queue of errors for each thread. */
 
 #include "tls/tls_error.h"
 

@@ -6,8 +6,8 @@
 struct error;
 
 /*
- * "what: reason", with the reason of OpenSSL's that came first, in words, and
- * no error is left in its queue.  Returns -1.
+ * Set "what: reason", with the text of the first error in OpenSSL's queue, and
+ * empty the queue.  Returns -1.
  */
 int tls_error(struct error *err, const char *what);
 

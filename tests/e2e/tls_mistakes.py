@@ -104,7 +104,7 @@ def test_passphrase():
     valid(LEAF + 'passphrase_file = "open";', make)
     refused(LEAF, 4, r"leaf\.key: is encrypted", make)
     refused(LEAF + 'passphrase_file = "shut";', 4,
-            r"leaf\.key: the passphrase does not open it", make)
+            r"leaf\.key: cannot be decrypted", make)
 
 
 def test_order_of_the_chain():
@@ -129,7 +129,7 @@ def test_revocation():
 
     valid(LEAF + 'ca = "clients.pem"; crl = "clients.crl";', make)
     refused(LEAF + 'ca = "ca.pem";\ncrl = "clients.crl";', 6,
-            r"clients\.crl: has a CRL of CN=clients in it", make)
+            r"clients\.crl: contains a CRL of CN=clients", make)
 
 
 def test_a_fifo_holds_nobody_up():
