@@ -407,6 +407,169 @@ SL_EXPORT void sl_ref(struct sl_conn *c);
 SL_EXPORT void sl_unref(struct sl_conn *c);
 
 /*
+ * TLS.  A connection has TLS when its listener has a `tls` group.  Errors of all
+ * calls here, besides those that are named:
+ *	ENOTCONN	it is closed; facts are there until `close` has returned
+ *	ENOPROTOOPT	it has no TLS
+ *	ENODATA		there is no such thing, or none so far
+ *	EINVAL		an argument
+ *	ENOMEM		the daemon is out of memory
+ *	ENOBUFS		too much has been asked for on this connection already
+ * What fails returns -1 or NULL.  Pointers that are returned are good until
+ * `close` has returned, or `handshake` where that failed.
+ *
+ * A handshake that is done again later (see sl_renegotiate()) may change all
+ * facts; `handshake` is not called for it.
+ *
+ * Where a call fills `buf`, it returns how many bytes there are, and has copied
+ * them if they fit into `size`; with size 0, buf may be NULL.
+ */
+
+/* "TLSv1.2" or "TLSv1.3". */
+SL_EXPORT const char *sl_tls_version(const struct sl_conn *c);
+
+struct sl_cipher {
+	uint32_t size;	  /* of this struct, as the daemon knows it */
+	uint32_t bits;	  /* of the key */
+	const char *name; /* OpenSSL's: "ECDHE-RSA-AES128-GCM-SHA256" */
+	const char *standard_name; /* IANA's */
+	const char *version;	   /* of TLS that first had it: "TLSv1.2" */
+};
+SL_EXPORT const struct sl_cipher *sl_tls_cipher(const struct sl_conn *c);
+
+/* The protocol that was agreed on (ALPN).  ENODATA: none. */
+SL_EXPORT const char *sl_alpn(const struct sl_conn *c);
+
+/*
+ * The host that the client has asked for (SNI), in lower case and without a dot
+ * at the end.  ENODATA: it named none.  EILSEQ: it has sent other characters
+ * than letters, digits, '-', '_' and '.'.
+ */
+SL_EXPORT const char *sl_servername(const struct sl_conn *c);
+
+/*
+ * 1: the peer has shown a certificate, and it was found good.  0: it has not,
+ * or it was not; also during a handshake.
+ */
+SL_EXPORT int sl_authorized(const struct sl_conn *c);
+/* Why it is not authorized, in words.  ENODATA: it is. */
+SL_EXPORT const char *sl_authorization_error(const struct sl_conn *c);
+
+/*
+ * A certificate.  Text in it is printable ASCII, whatever the certificate says:
+ * names are written as in RFC 2253, the last part first, other characters as
+ * \XX; the others' names as Node writes them, quoted like a JSON string where
+ * they could be mistaken for something else.
+ */
+struct sl_certificate {
+	uint32_t size;	     /* of this struct, as the daemon knows it */
+	const char *subject; /* "CN=example.org,O=Example" */
+	const char *issuer;  /* the same */
+	const char *sans;    /* "DNS:a.org, IP Address:192.0.2.7"; "" */
+	const char *serial;  /* hexadecimal, upper case */
+	int64_t valid_from, valid_to; /* seconds since 1970 */
+	unsigned char sha256[32];     /* of der */
+	const unsigned char *der;
+	size_t der_len;
+	const struct sl_certificate *next; /* its issuer's; NULL: not known */
+};
+/*
+ * The peer's, and through `next` its chain: up to the CA if it was found good,
+ * else what the peer has sent.  A resumed session knows the first one only.
+ * ENODATA: it has shown none.  EILSEQ: one cannot be put into words.
+ */
+SL_EXPORT const struct sl_certificate *sl_peer_certificate(
+    const struct sl_conn *c);
+/*
+ * Our own, which the peer was shown.  In a resumed session none is shown; it is
+ * one of those that the listener has.
+ */
+SL_EXPORT const struct sl_certificate *sl_certificate(const struct sl_conn *c);
+
+/*
+ * The session as bytes, with its secrets, to be resumed later.  Of a client it
+ * is there when the server has sent it, with TLS 1.3 after the handshake.
+ */
+SL_EXPORT ssize_t sl_tls_session(const struct sl_conn *c, void *buf,
+    size_t size);
+/*
+ * Resume this session.  EALREADY: the handshake has begun.  ENOTSUP: it is not
+ * a client.
+ */
+SL_EXPORT int sl_set_tls_session(struct sl_conn *c, const void *buf,
+    size_t len);
+/* The ticket in it.  ENOTSUP: it is not a client. */
+SL_EXPORT ssize_t sl_tls_ticket(const struct sl_conn *c, void *buf,
+    size_t size);
+/* 1: the handshake has resumed a session; 0: it has not. */
+SL_EXPORT int sl_session_reused(const struct sl_conn *c);
+
+/*
+ * Key material that both ends can compute and nobody else (RFC 5705, RFC 8446):
+ * len bytes, 1 or more.  A context of NULL is none, which with TLS 1.2 is not the
+ * same as an empty one.  EINVAL: also what TLS does not allow, such as a label
+ * of its own.  ENODATA: the handshake is not over.
+ */
+SL_EXPORT int sl_export_keying_material(const struct sl_conn *c, void *out,
+    size_t len, const char *label, const void *context, size_t context_len);
+
+/* The Finished message that we have sent, and that of the peer. */
+SL_EXPORT ssize_t sl_tls_finished(const struct sl_conn *c, void *buf,
+    size_t size);
+SL_EXPORT ssize_t sl_tls_peer_finished(const struct sl_conn *c, void *buf,
+    size_t size);
+
+/*
+ * Signature algorithms that both ends know, the best first:
+ * "ECDSA+SHA256:RSA-PSS+SHA256:Ed25519".
+ */
+SL_EXPORT const char *sl_shared_sigalgs(const struct sl_conn *c);
+
+struct sl_ephemeral_key {
+	uint32_t size;	  /* of this struct, as the daemon knows it */
+	uint32_t bits;	  /* 0: not known */
+	const char *type; /* "ECDH", "DH", or "KEM" for whatever is neither */
+	const char *name; /* of the group: "X25519", "prime256v1", or "" */
+};
+/* How the secret was made.  ENODATA: with no key that ends with the session. */
+SL_EXPORT const struct sl_ephemeral_key *sl_ephemeral_key(
+    const struct sl_conn *c);
+
+/* No record has more than n bytes of plaintext: 512 to 16384. */
+SL_EXPORT int sl_set_max_send_fragment(struct sl_conn *c, size_t n);
+
+/*
+ * The host to ask for (SNI); NULL: none.  EALREADY: the handshake has begun.
+ * ENOTSUP: it is not a client.
+ */
+SL_EXPORT int sl_set_servername(struct sl_conn *c, const char *name);
+
+enum sl_verify {
+	SL_VERIFY_NONE = 0,	/* do not ask for a certificate */
+	SL_VERIFY_OPTIONAL = 1, /* ask, and go on: see sl_authorized() */
+	SL_VERIFY_REQUIRE = 2,	/* ask, and end without a good one */
+};
+/*
+ * What is asked of the peer, by the CAs of the listener.  When the handshake is
+ * over, a client is asked at once with TLS 1.3 (unless for NONE), and with TLS
+ * 1.2 by the next renegotiation; until it has answered, sl_authorized() is as
+ * before.  A refusal ends the connection with SL_WHY_TLS.
+ * EALREADY: it was asked, and has not answered.  ENOTSUP: it does not take part
+ * in that, or is a server.  EPERM: the listener does not allow renegotiation.
+ * EPIPE: our half is finished.
+ */
+SL_EXPORT int sl_set_verify_mode(struct sl_conn *c, int mode);
+
+/*
+ * Ask the peer for another handshake, which it may ignore.  EPERM: the listener
+ * does not allow that (tls.renegotiation).  ENOTSUP: nor does TLS 1.3, or the
+ * peer.  EALREADY: one is on its way.  EPIPE: our half is finished.
+ */
+SL_EXPORT int sl_renegotiate(struct sl_conn *c);
+/* From now on nobody renegotiates on this connection. */
+SL_EXPORT int sl_disable_renegotiation(struct sl_conn *c);
+
+/*
  * The service.  A pointer to one is valid until its `stop`, or until a reload
  * replaces it.  So do not keep it: use the one that a callback is given, or
  * call sl_service() on a connection.

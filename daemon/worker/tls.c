@@ -23,6 +23,7 @@
 #include "worker/engine.h"
 #include "worker/ours.h"
 #include "worker/tls_io.h"
+#include "worker/tls_kept.h"
 #include "worker/tls_server.h"
 
 /* Plaintext that is encrypted before it is sent: what may wait as unsent. */
@@ -46,6 +47,7 @@
 struct tls {
 	SSL *ssl; /* NULL: the peer has said nothing */
 	struct tls_server *server;
+	struct tls_kept *kept; /* what the plugin was shown */
 	struct tls_io io;
 	struct counts *counts;
 	uint64_t begun;			/* in ticks: its first byte came */
@@ -619,6 +621,7 @@ tls_close(struct stream *stream, bool hard)
 		let_alert_pass(stream);
 	count_handshake(tls, COUNT_HANDSHAKES_UNFINISHED);
 	SSL_free(tls->ssl);
+	tls_kept_free(&tls->kept);
 	tls_bytes_free(&tls->io.in);
 	tls_bytes_free(&tls->io.out);
 	tls_server_unref(tls->server);
@@ -672,10 +675,36 @@ stream_tls(int fd, bool is_unix, struct tls_server *server,
 	return true;
 }
 
+bool
+tls_is(const struct stream *stream)
+{
+	return stream->transport == &transport_tls && stream->state != NULL;
+}
+
 SSL *
 tls_session(const struct stream *stream)
 {
-	return stream->transport == &transport_tls
-	    ? ((const struct tls *)stream->state)->ssl
-	    : NULL;
+	return tls_is(stream) ? ((const struct tls *)stream->state)->ssl : NULL;
+}
+
+struct tls_kept **
+tls_kept(const struct stream *stream)
+{
+	return &((struct tls *)stream->state)->kept;
+}
+
+int
+tls_ask(struct stream *stream)
+{
+	struct tls *tls = stream->state;
+	int rc;
+
+	obey(stream, tls);
+	enter(stream, 0);
+	rc = SSL_do_handshake(tls->ssl);
+	if (rc != 1 && SSL_get_error(tls->ssl, rc) != SSL_ERROR_WANT_READ)
+		rc = broken(tls, SL_WHY_TLS);
+	leave(stream, tls);
+	stream->more |= tls->io.in.data != NULL;
+	return rc == -1 ? -1 : 0;
 }

@@ -13,6 +13,7 @@
 #include "worker/transport.h"
 
 struct counts;
+struct tls_kept;
 struct tls_server;
 
 extern const struct transport transport_tls;
@@ -31,5 +32,16 @@ bool stream_tls(int fd, bool is_unix, struct tls_server *server,
 
 /* Its session; NULL: not a TLS stream, or nothing has come yet.  Borrowed. */
 SSL *tls_session(const struct stream *stream);
+
+/* Has this stream TLS, whatever has come so far? */
+bool tls_is(const struct stream *stream);
+/* What a plugin was shown about its session; it goes when the stream closes. */
+struct tls_kept **tls_kept(const struct stream *stream);
+
+/*
+ * Send what SSL_renegotiate() or SSL_verify_client_post_handshake() has
+ * prepared.  0, or -1: the stream is broken, as the next call of it will say.
+ */
+int tls_ask(struct stream *stream);
 
 #endif

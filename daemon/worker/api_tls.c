@@ -1,0 +1,251 @@
+/*
+ * api_tls.c: the calls of sluice.h on the TLS of a connection: check the state,
+ * and let tls_facts.c answer.
+ */
+
+#include <errno.h>
+
+#include "base/fail.h"
+#include "worker/callback.h"
+#include "worker/conn.h"
+#include "worker/tls.h"
+#include "worker/tls_certificate.h"
+#include "worker/tls_facts.h"
+
+/* To ask it for facts, which are there until the stream is closed. */
+static SSL *
+known(const struct sl_conn *c)
+{
+	SSL *ssl = NULL;
+
+	if (c == NULL || (c->dead && c->stream.fd == -1))
+		errno = ENOTCONN;
+	else if (!tls_is(&c->stream))
+		errno = ENOPROTOOPT;
+	else if ((ssl = tls_session(&c->stream)) == NULL)
+		errno = ENODATA; /* the peer has not said a word */
+	return ssl;
+}
+
+/* To change something. */
+static SSL *
+live(const struct sl_conn *c)
+{
+	if (c == NULL || c->dead) {
+		errno = ENOTCONN;
+		return NULL;
+	}
+	return known(c);
+}
+
+/* The same, by saying something to the peer. */
+static SSL *
+speaking(const struct sl_conn *c)
+{
+	SSL *ssl = live(c);
+
+	if (ssl == NULL || c->out == HALF_OPEN)
+		return ssl;
+	errno = EPIPE;
+	return NULL;
+}
+
+/* What was prepared goes out.  `due` is what the preparation has returned. */
+static int
+ask(struct sl_conn *c, int due)
+{
+	if (due <= 0)
+		return due;
+	/* Should that break the stream, its next use says so. */
+	tls_ask(&c->stream);
+	if (c->stream.more)
+		c->marks |= MARK_READ_ON;
+	conn_pend(c);
+	return 0;
+}
+
+const char *
+sl_tls_version(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_version(ssl) : NULL;
+}
+
+const struct sl_cipher *
+sl_tls_cipher(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_cipher(ssl, tls_kept(&c->stream)) : NULL;
+}
+
+const char *
+sl_alpn(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_alpn(ssl, tls_kept(&c->stream)) : NULL;
+}
+
+const char *
+sl_servername(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_servername(ssl, tls_kept(&c->stream))
+			   : NULL;
+}
+
+int
+sl_authorized(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_authorized(ssl) : -1;
+}
+
+const char *
+sl_authorization_error(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_authorization_error(ssl) : NULL;
+}
+
+const struct sl_certificate *
+sl_peer_certificate(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_peer_certificate(ssl, tls_kept(&c->stream))
+			   : NULL;
+}
+
+const struct sl_certificate *
+sl_certificate(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_own_certificate(ssl, tls_kept(&c->stream))
+			   : NULL;
+}
+
+ssize_t
+sl_tls_session(const struct sl_conn *c, void *buf, size_t size)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_session(ssl, buf, size) : -1;
+}
+
+int
+sl_set_tls_session(struct sl_conn *c, const void *buf, size_t len)
+{
+	SSL *ssl = live(c);
+
+	return ssl != NULL ? tls_fact_set_session(ssl, buf, len) : -1;
+}
+
+ssize_t
+sl_tls_ticket(const struct sl_conn *c, void *buf, size_t size)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_ticket(ssl, buf, size) : -1;
+}
+
+int
+sl_session_reused(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_reused(ssl) : -1;
+}
+
+int
+sl_export_keying_material(const struct sl_conn *c, void *out, size_t len,
+    const char *label, const void *context, size_t context_len)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL
+	    ? tls_fact_export(ssl, out, len, label, context, context_len)
+	    : -1;
+}
+
+ssize_t
+sl_tls_finished(const struct sl_conn *c, void *buf, size_t size)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_finished(ssl, buf, size) : -1;
+}
+
+ssize_t
+sl_tls_peer_finished(const struct sl_conn *c, void *buf, size_t size)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_peer_finished(ssl, buf, size) : -1;
+}
+
+const char *
+sl_shared_sigalgs(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_sigalgs(ssl, tls_kept(&c->stream)) : NULL;
+}
+
+const struct sl_ephemeral_key *
+sl_ephemeral_key(const struct sl_conn *c)
+{
+	SSL *ssl = known(c);
+
+	return ssl != NULL ? tls_fact_ephemeral_key(ssl, tls_kept(&c->stream))
+			   : NULL;
+}
+
+int
+sl_set_max_send_fragment(struct sl_conn *c, size_t n)
+{
+	SSL *ssl = live(c);
+
+	return ssl != NULL ? tls_fact_set_fragment(ssl, n) : -1;
+}
+
+int
+sl_set_servername(struct sl_conn *c, const char *name)
+{
+	SSL *ssl = live(c);
+
+	return ssl != NULL ? tls_fact_set_servername(ssl, name) : -1;
+}
+
+int
+sl_set_verify_mode(struct sl_conn *c, int mode)
+{
+	SSL *ssl = speaking(c);
+
+	return ssl != NULL ? ask(c, tls_fact_set_verify(ssl, mode)) : -1;
+}
+
+int
+sl_renegotiate(struct sl_conn *c)
+{
+	SSL *ssl = speaking(c);
+
+	return ssl != NULL ? ask(c, tls_fact_renegotiate(ssl)) : -1;
+}
+
+int
+sl_disable_renegotiation(struct sl_conn *c)
+{
+	SSL *ssl = live(c);
+
+	if (ssl == NULL)
+		return -1;
+	tls_fact_no_renegotiation(ssl);
+	return 0;
+}
