@@ -438,6 +438,18 @@ START_TEST(verification_needs_a_ca)
 }
 END_TEST
 
+START_TEST(a_ca_that_has_expired_is_a_warning)
+{
+	tls_fixture_leaf(fixture_dir);
+	make("old",
+	    &(struct tls_fixture_options){ .ca = true,
+		.from_s = -7200,
+		.until_s = -60 });
+	doubtful_tls(LEAF "ca = [ \"ca.pem\", \"old.pem\" ];", 2,
+	    "tls.ca: certificate 2 (CN=old) expired on");
+}
+END_TEST
+
 START_TEST(a_crl_is_of_one_of_the_cas)
 {
 	const struct tls_fixture *stranger;
@@ -629,6 +641,7 @@ main(void)
 		an_issuer_in_the_chain_is_held_to_the_calendar_too,
 		a_chain_has_an_order,
 		verification_needs_a_ca,
+		a_ca_that_has_expired_is_a_warning,
 		a_crl_is_of_one_of_the_cas,
 		a_staple_is_about_the_certificate,
 		names_have_what_they_say_and_inherit_whom_they_believe,

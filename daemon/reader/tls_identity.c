@@ -372,9 +372,13 @@ check_ca(struct tls_identity *self)
 {
 	const struct tls_identity_settings *identity = self->identity;
 	struct error err;
+	int64_t ends;
 
 	if (tls_check_ca(self->parts->ca, &err) == -1)
 		wrong(self, &identity->ca[0].origin, "ca", NULL, err.text);
+	/* Others of the list may be valid, and are enough for their clients. */
+	else if (tls_check_dates(self->parts->ca, self->now, &ends, &err) == -1)
+		doubtful(self, &identity->ca[0].origin, "ca", NULL, err.text);
 }
 
 static void
