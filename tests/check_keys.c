@@ -1,6 +1,7 @@
 /*
  * check_keys.c: compares man/sluice.conf.5 and conf/sluice.conf.full with the
- * table in daemon/config/keys.c and tls_keys.c.  The rules, for whoever writes them:
+ * tables in daemon/config/keys.c and tls_keys.c.  The rules, for whoever
+ * writes them:
  *
  * conf/sluice.conf.full: each key of the table has a line
  *	KEY = VALUE;

@@ -1,4 +1,4 @@
-/* tls_input.h: what stands at a key of `tls`: a path, or the PEM text itself. */
+/* tls_input.h: the value of a key of `tls`: a path, or the PEM text itself. */
 
 #ifndef SLUICE_TLS_INPUT_H
 #define SLUICE_TLS_INPUT_H

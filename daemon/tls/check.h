@@ -35,8 +35,8 @@ int tls_check_dates(const STACK_OF(X509) *certificates, int64_t now,
 int tls_check_ca(const STACK_OF(X509) *ca, struct error *err);
 
 /*
- * Is each issued by one of the CAs?  0, or -1 with err.  *ret_old: one is out of
- * date, so OpenSSL would refuse all clients.
+ * Is each issued by one of the CAs?  0, or -1 with err.  *ret_old: one is out
+ * of date, so OpenSSL would refuse all clients.
  */
 int tls_check_crls(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
     int64_t now, bool *ret_old, struct error *err);

@@ -13,8 +13,8 @@ struct tls_settings;
 /*
  * A server's context, owned by the caller; the parts may go.  It has no
  * session-id context, no keys for tickets and no callbacks for SNI and ALPN
- * yet: the listener adds them.  With verify = "optional" a handshake
- * succeeds with any client certificate; SSL_get_verify_result() has the verdict.
+ * yet: the listener adds them.  With verify = "optional" a handshake succeeds
+ * with any client certificate, and SSL_get_verify_result() has the verdict.
  * NULL: err, which names the key.
  */
 SSL_CTX *tls_context(const struct tls_settings *settings,

@@ -1,6 +1,6 @@
 /*
- * staple.c: the response is sent only with the certificate that it is about.  It
- * lives as long as the context, which may outlive its generation.
+ * staple.c: the response is sent only with the certificate that it is about.
+ * It lives as long as the context, which may outlive its generation.
  */
 
 #include "tls/staple.h"
