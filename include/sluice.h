@@ -535,7 +535,10 @@ struct sl_ephemeral_key {
 SL_EXPORT const struct sl_ephemeral_key *sl_ephemeral_key(
     const struct sl_conn *c);
 
-/* No record has more than n bytes of plaintext: 512 to 16384. */
+/*
+ * From now on no record of data has more than n bytes of it, 512 to 16384, nor
+ * more than the listener's tls.max_send_fragment.
+ */
 SL_EXPORT int sl_set_max_send_fragment(struct sl_conn *c, size_t n);
 
 /*

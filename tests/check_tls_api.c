@@ -608,6 +608,17 @@ optional_ones(void)
 	ck_assert_str_eq(shown->subject, "CN=stranger");
 	ck_assert_ptr_null(shown->next);
 	peer_end(&peer);
+	peer_connect_as(&peer,
+	    tls_fixture_make(fixture_dir, "late",
+		&(struct tls_fixture_options){ .issuer = ca,
+		    .from_s = -1000,
+		    .until_s = -10 }));
+	ck_assert_int_eq(sl_authorized(plugin.conn), 0);
+	ck_assert_str_eq(sl_authorization_error(plugin.conn),
+	    "certificate has expired");
+	ck_assert_str_eq(sl_peer_certificate(plugin.conn)->next->subject,
+	    "CN=ca");
+	peer_end(&peer);
 	peer_connect_as(&peer, client);
 	ck_assert_int_eq(sl_authorized(plugin.conn), 1);
 	peer_end(&peer);

@@ -12,6 +12,10 @@
 #include "worker/tls_certificate.h"
 #include "worker/tls_facts.h"
 
+/* What records may hold, in bytes: less is a waste, more is not TLS. */
+#define FRAGMENT_MIN 512
+#define FRAGMENT_MAX 16384
+
 /* To ask it for facts, which are there until the stream is closed. */
 static SSL *
 known(const struct sl_conn *c)
@@ -210,9 +214,12 @@ sl_ephemeral_key(const struct sl_conn *c)
 int
 sl_set_max_send_fragment(struct sl_conn *c, size_t n)
 {
-	SSL *ssl = live(c);
-
-	return ssl != NULL ? tls_fact_set_fragment(ssl, n) : -1;
+	if (live(c) == NULL)
+		return -1;
+	if (n < FRAGMENT_MIN || n > FRAGMENT_MAX)
+		return fail(EINVAL);
+	tls_limit_records(&c->stream, n);
+	return 0;
 }
 
 int

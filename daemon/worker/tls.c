@@ -54,6 +54,7 @@ struct tls {
 	uint64_t plain_out, cipher_out; /* of the plugin's, since it is open */
 	uint64_t sent_ms;		/* plaintext, the last time */
 	uint32_t hot;			/* plaintext sent without a pause */
+	uint32_t record_max;		/* bytes; 0: RECORD_MAX */
 	uint32_t behind;  /* ciphertext made since the last plaintext */
 	uint32_t answers; /* of what waits: what recv() has made */
 	int ended;	  /* recv() has more to say: an errno; END_OF_FILE */
@@ -358,9 +359,13 @@ tls_recv(struct stream *stream, void *buf, size_t len)
 static size_t
 record_size(struct tls *tls)
 {
+	size_t size;
+
 	if (tls->hot > 0 && engine_now() - tls->sent_ms >= QUIET_MS)
 		tls->hot = 0;
-	return tls->hot < SMALL_BYTES ? RECORD_SMALL : RECORD_MAX;
+	size = tls->hot < SMALL_BYTES ? RECORD_SMALL : RECORD_MAX;
+	return tls->record_max != 0 && tls->record_max < size ? tls->record_max
+							      : size;
 }
 
 /* Make records of it.  0, or -1 with errno. */
@@ -691,6 +696,19 @@ struct tls_kept **
 tls_kept(const struct stream *stream)
 {
 	return &((struct tls *)stream->state)->kept;
+}
+
+/*
+ * Done by the size of each SSL_write().  SSL_set_max_send_fragment() could not
+ * raise the limit again: OpenSSL may still have a buffer for smaller records,
+ * and the write would fail.
+ */
+void
+tls_limit_records(struct stream *stream, size_t bytes)
+{
+	struct tls *tls = stream->state;
+
+	tls->record_max = bytes;
 }
 
 int

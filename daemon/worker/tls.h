@@ -38,6 +38,9 @@ bool tls_is(const struct stream *stream);
 /* What a plugin was shown about its session; it goes when the stream closes. */
 struct tls_kept **tls_kept(const struct stream *stream);
 
+/* From now on no record has more than so many bytes of plaintext. */
+void tls_limit_records(struct stream *stream, size_t bytes);
+
 /*
  * Send what SSL_renegotiate() or SSL_verify_client_post_handshake() has
  * prepared.  0, or -1: the stream is broken, as the next call of it will say.

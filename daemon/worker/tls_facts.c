@@ -24,7 +24,6 @@
 #define PROTOCOL_MAX_LEN 255 /* of ALPN */
 #define CONTEXT_MAX 65535    /* of key material: 16 bits say its length */
 #define FINISHED_MAX 64
-#define FRAGMENT_MIN 512
 #define SIGALGS_MAX 1024 /* bytes; more than OpenSSL has algorithms for */
 
 static const void *
@@ -357,20 +356,6 @@ tls_fact_ephemeral_key(SSL *ssl, struct tls_kept **kept)
 }
 
 /* -- What can be set -- */
-
-int
-tls_fact_set_fragment(SSL *ssl, size_t n)
-{
-	if (n < FRAGMENT_MIN || n > SSL3_RT_MAX_PLAIN_LENGTH)
-		return fail(EINVAL);
-	if (SSL_set_max_send_fragment(ssl, (long)n) != 1 ||
-	    SSL_set_split_send_fragment(ssl, (long)n) != 1)
-		return refused(EINVAL);
-	/* One that was made for smaller records is too small. */
-	if (SSL_is_init_finished(ssl))
-		SSL_free_buffers(ssl);
-	return 0;
-}
 
 static bool
 is_host(const char *name)

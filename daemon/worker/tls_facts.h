@@ -37,7 +37,6 @@ const char *tls_fact_sigalgs(SSL *ssl, struct tls_kept **kept);
 const struct sl_ephemeral_key *tls_fact_ephemeral_key(SSL *ssl,
     struct tls_kept **kept);
 
-int tls_fact_set_fragment(SSL *ssl, size_t n);
 int tls_fact_set_servername(SSL *ssl, const char *name);
 
 /*
