@@ -15,18 +15,28 @@ def stat_fields(pid):
         return None
 
 
-def writes_log(pid):
-    """Is its log thread writing?"""
-    directory = "/proc/%d/task" % pid
+def thread_state(pid, thread):
+    """Its name and the letter of its state; ("", "") if it has ended."""
     try:
-        for thread in os.listdir(directory):
-            with open("%s/%s/stat" % (directory, thread)) as file:
-                name, _, rest = file.read().rpartition(")")
-            if name.endswith("(sluiced: log") and rest.split()[0] in "RD":
-                return True
+        with open("/proc/%d/task/%s/stat" % (pid, thread)) as file:
+            name, _, rest = file.read().rpartition(")")
     except (OSError, ProcessLookupError):
-        pass                    # it has just ended
-    return False
+        return "", ""
+    return name.partition("(")[2], rest.split()[0]
+
+
+def writes_log(pid):
+    """Is its log thread writing?  A new thread has the name of the first one
+    until it runs."""
+    try:
+        threads = os.listdir("/proc/%d/task" % pid)
+    except (OSError, ProcessLookupError):
+        return False            # it has just ended
+    names = ("sluiced: log", thread_state(pid, pid)[0])
+    return any(name in names and state in ("R", "D")
+               for name, state in (thread_state(pid, thread)
+                                   for thread in threads
+                                   if int(thread) != pid))
 
 
 def cpu_seconds(pid):
