@@ -572,6 +572,32 @@ SL_EXPORT int sl_renegotiate(struct sl_conn *c);
 /* From now on nobody renegotiates on this connection. */
 SL_EXPORT int sl_disable_renegotiation(struct sl_conn *c);
 
+enum sl_tls_role {
+	SL_TLS_SERVER = 1,
+	SL_TLS_CLIENT = 2, /* not in this version: ENOTSUP */
+};
+struct sl_tls_options {
+	uint32_t size; /* of this struct */
+};
+/*
+ * Go on with TLS on a plain connection, as after STARTTLS.  Its listener has a
+ * `tls` group with `starttls`.  What was written before goes out in plain text
+ * first; until the handshake is over sl_write() takes nothing more, and `drain`
+ * follows.  Then `handshake` is called, but not `open` again; handlers and user
+ * pointer stay.  A handshake that fails ends the connection: `handshake` with
+ * the error, `error`, `close`.
+ *
+ * Input that came behind the command must not be taken for encrypted input: if
+ * `data` has left some of what it was shown, the connection ends with
+ * SL_WHY_TLS.  options is NULL for a server.
+ *
+ * Returns 0: it is going to, or -1.  ENOTCONN: it is closed.  EALREADY: it has
+ * TLS, or is going to.  ENOPROTOOPT: the listener has no such group.  EPIPE: one
+ * half is finished.  ENOTSUP: the role.  EINVAL: an argument.
+ */
+SL_EXPORT int sl_upgrade_tls(struct sl_conn *c, int role,
+    const struct sl_tls_options *options);
+
 /*
  * The service.  A pointer to one is valid until its `stop`, or until a reload
  * replaces it.  So do not keep it: use the one that a callback is given, or

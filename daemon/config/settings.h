@@ -115,6 +115,7 @@ struct tls_settings {
 	uint64_t handshake_timeout_ms; /* 0: timeouts.handshake */
 	uint64_t max_send_fragment;    /* bytes */
 	bool renegotiation;	       /* TLS 1.2 peers may */
+	bool starttls;		       /* plain until a plugin upgrades */
 };
 
 struct listener_settings {

@@ -145,6 +145,9 @@ const struct key tls_keys[] = {
 	{ .name = "renegotiation", .type = KEY_BOOL, .value = "false",
 	  .offset = TLS(renegotiation),
 	  .help = "let clients of TLS 1.2 renegotiate" },
+	{ .name = "starttls", .type = KEY_BOOL, .value = "false",
+	  .offset = TLS(starttls),
+	  .help = "speak plain text until the plugin asks for TLS" },
 	{ .name = NULL },
 };
 /* clang-format on */

@@ -171,7 +171,7 @@ tell_recovery(struct acceptor *acceptor)
 static bool
 make_stream(struct listener *listener, int fd, bool is_unix, struct stream *ret)
 {
-	if (listener->tls != NULL) {
+	if (listener->tls != NULL && !listener->settings->tls.starttls) {
 		if (stream_tls(fd, is_unix, listener->tls,
 			listener->endpoint.counts, ret))
 			return true;

@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "worker/callback.h"
 #include "worker/conn.h"
+#include "worker/listener.h"
 #include "worker/tls.h"
 #include "worker/tls_certificate.h"
 #include "worker/tls_facts.h"
@@ -254,5 +255,29 @@ sl_disable_renegotiation(struct sl_conn *c)
 	if (ssl == NULL)
 		return -1;
 	tls_fact_no_renegotiation(ssl);
+	return 0;
+}
+
+int
+sl_upgrade_tls(struct sl_conn *c, int role,
+    const struct sl_tls_options *options)
+{
+	const struct listener *listener;
+
+	if (c == NULL || c->dead)
+		return fail(ENOTCONN);
+	if (role == SL_TLS_CLIENT)
+		return fail(ENOTSUP);
+	if (role != SL_TLS_SERVER || options != NULL)
+		return fail(EINVAL);
+	if (tls_is(&c->stream) || conn_marked(c, MARK_UPGRADE))
+		return fail(EALREADY);
+	listener = c->service->listener;
+	if (listener->tls == NULL)
+		return fail(ENOPROTOOPT);
+	if (c->in != HALF_OPEN || c->out != HALF_OPEN)
+		return fail(EPIPE);
+	c->marks |= MARK_UPGRADE;
+	conn_pend(c);
 	return 0;
 }

@@ -51,6 +51,7 @@ enum mark {
 	MARK_READ_ON = 1 << 8,	     /* input is ready that causes no event */
 	MARK_STARTING = 1 << 9,	     /* not open yet: no byte is read or sent */
 	MARK_DEADLINE = 1 << 10,     /* a deadline changed: set the timer */
+	MARK_UPGRADE = 1 << 11,	     /* to TLS, once the output is out */
 };
 
 /* Both addresses as text, made when first asked for. */
@@ -373,6 +374,11 @@ uint64_t conn_phase_deadline(const struct sl_conn *conn);
  * closed, decides its end.  Only conn_settle() calls it.
  */
 void conn_start(struct sl_conn *conn);
+/*
+ * It is MARK_UPGRADE and its output is with the kernel: it starts again, with a
+ * handshake, or ends if there is input left.
+ */
+void conn_upgrade(struct sl_conn *conn);
 /*
  * After a pass: `settle` the connections that wait for a step of their
  * handshake, as many as one pass may have.

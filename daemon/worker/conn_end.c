@@ -58,12 +58,11 @@ conn_end(struct sl_conn *conn)
 	plugin_timers_clear(&conn->timers);
 	conn_set_hold(conn, false);
 	conn->dead = true;
+	conn_tell_failure(conn);
 	if (conn->opened) {
 		if (conn->fault.why != SL_WHY_NONE)
 			callback_error(conn, &conn->fault);
 		callback_close(conn, &conn->ending);
-	} else {
-		conn_tell_failure(conn);
 	}
 	count_end(conn);
 	if (engine.log_access)

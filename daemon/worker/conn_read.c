@@ -62,7 +62,7 @@ goes_on(struct sl_conn *conn)
 	const struct limit_settings *limits = conn->endpoint->limits;
 
 	if (conn->in != HALF_OPEN ||
-	    conn_marked(conn, MARK_PAUSED | MARK_DRAIN_OWED))
+	    conn_marked(conn, MARK_PAUSED | MARK_DRAIN_OWED | MARK_UPGRADE))
 		return false;
 	/* What slices write leaves together, unless the queue gets too full. */
 	if (conn->queue.bytes + limits->read_buffer > limits->write_buffer)
@@ -196,7 +196,8 @@ conn_may_read(const struct sl_conn *conn)
 	if (conn->in == HALF_CLOSED || conn_marked(conn, MARK_EOF))
 		return false;
 	return conn->in == HALF_DRAIN ||
-	    (!conn_marked(conn, MARK_PAUSED) && !conn_input_full(conn));
+	    (!conn_marked(conn, MARK_PAUSED | MARK_UPGRADE) &&
+		!conn_input_full(conn));
 }
 
 bool
@@ -259,7 +260,8 @@ room_for(struct sl_conn *conn, size_t *ret_room)
 	}
 	if (may_read_ahead(conn, kept)) {
 		most = with_ahead(most);
-	} else if (conn_marked(conn, MARK_PAUSED) || kept >= most) {
+	} else if (conn_marked(conn, MARK_PAUSED | MARK_UPGRADE) ||
+	    kept >= most) {
 		leave_rest(conn);
 		return NULL;
 	}

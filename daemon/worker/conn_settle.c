@@ -90,21 +90,34 @@ await(struct sl_conn *conn)
 	conn->marks &= ~MARK_DEADLINE;
 }
 
+/* If it is still starting: go on with that.  Returns true when that is all. */
+static bool
+start_on(struct sl_conn *conn)
+{
+	if (conn_marked(conn, MARK_STARTING))
+		conn_start(conn);
+	if (!conn_marked(conn, MARK_STARTING) || conn->failed)
+		return false;
+	await(conn);
+	return true;
+}
+
 void
 conn_settle(struct sl_conn *conn)
 {
 	if (conn->dead)
 		return;
 	conn_follow(conn);
-	if (conn_marked(conn, MARK_STARTING))
-		conn_start(conn);
-	if (conn_marked(conn, MARK_STARTING) && !conn->failed) {
-		await(conn);
+	if (start_on(conn))
 		return;
-	}
 	conn_flush(conn);
 	if (conn->stream.unsent > 0)
 		conn_flush_stream(conn);
+	if (conn_marked(conn, MARK_UPGRADE)) {
+		conn_upgrade(conn);
+		if (start_on(conn))
+			return;
+	}
 	if (drain_due(conn)) {
 		conn->marks &= ~MARK_DRAIN_OWED;
 		conn->marks |= MARK_REPRESENT;

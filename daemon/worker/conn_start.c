@@ -15,6 +15,8 @@
 #include "worker/callback.h"
 #include "worker/endpoint.h"
 #include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/tls.h"
 
 /* The name of each phase, and the reason and stage if it fails. */
 static const struct {
@@ -163,8 +165,8 @@ open_it(struct sl_conn *conn)
 	/* What came right behind the handshake causes no event. */
 	if (conn->stream.more)
 		conn->marks |= MARK_READ_ON;
-	if (conn_closing(conn))
-		return; /* by `handshake` */
+	if (conn_closing(conn) || conn->opened)
+		return; /* closed by `handshake`, or it was open before */
 	if (callback_open(conn) < 0)
 		conn_close(conn, SL_WHY_PLUGIN);
 	else
@@ -215,6 +217,35 @@ conn_start(struct sl_conn *conn)
 		if (!go_on(conn))
 			return;
 	open_it(conn);
+}
+
+void
+conn_upgrade(struct sl_conn *conn)
+{
+	struct listener *listener = conn->service->listener;
+	char label[CONN_LABEL_MAX];
+
+	if (conn->in != HALF_OPEN || conn->out != HALF_OPEN ||
+	    conn_marked(conn, MARK_EOF)) {
+		conn->marks &= ~MARK_UPGRADE; /* it ends as it is */
+	} else if (input_bytes(conn->input) > 0) {
+		log_warnx("%s: there is plain text behind the command that "
+			  "starts TLS; closing",
+		    conn_label(conn, label));
+		conn_fail(conn, SL_WHY_TLS, EPROTO, SL_STAGE_TLS);
+	} else if (conn_unsent(conn) == 0 && listener->tls == NULL) {
+		/* A reload has taken TLS away meanwhile. */
+		conn_fail(conn, SL_WHY_RELOAD, 0, SL_STAGE_NONE);
+	} else if (conn_unsent(conn) == 0) {
+		if (!tls_upgrade(&conn->stream, listener->tls,
+			conn->endpoint->counts)) {
+			conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_TLS);
+			return;
+		}
+		conn->marks &= ~(MARK_UPGRADE | MARK_READ_ON);
+		conn->marks |= MARK_STARTING;
+		conn->phase = PHASE_NEW;
+	}
 }
 
 void

@@ -388,9 +388,14 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 	ssize_t sent = 0;
 
 	/* Most writes are small, and there is room. */
-	if (len < DIRECT_SEND_MIN && unsent + len <= high)
+	if (len < DIRECT_SEND_MIN && unsent + len <= high &&
+	    !conn_marked(conn, MARK_UPGRADE))
 		return queue_put(&conn->queue, buf, len) == -1 ? -1
 							       : (ssize_t)len;
+	if (conn_marked(conn, MARK_UPGRADE)) {
+		conn_owe_drain(conn);
+		return 0;
+	}
 	if (len >= DIRECT_SEND_MIN &&
 	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING)) {
 		if (borrow(conn, buf, len))
@@ -419,10 +424,11 @@ check_room(struct sl_conn *conn, size_t len)
 {
 	size_t most = conn->endpoint->limits->write_queue;
 
-	if (len <= most && conn_unsent(conn) <= most - len)
+	if (len <= most && conn_unsent(conn) <= most - len &&
+	    !conn_marked(conn, MARK_UPGRADE))
 		return 0;
 	/* With nothing queued there is nothing to wait for. */
-	if (conn_unsent(conn) > 0)
+	if (conn_unsent(conn) > 0 || conn_marked(conn, MARK_UPGRADE))
 		conn_owe_drain(conn);
 	return fail(ENOBUFS);
 }

@@ -664,8 +664,8 @@ tls_done(void)
 }
 
 bool
-stream_tls(int fd, bool is_unix, struct tls_server *server,
-    struct counts *counts, struct stream *ret)
+tls_upgrade(struct stream *stream, struct tls_server *server,
+    struct counts *counts)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
 
@@ -673,11 +673,19 @@ stream_tls(int fd, bool is_unix, struct tls_server *server,
 		return false;
 	tls->server = tls_server_ref(server);
 	tls->counts = counts;
-	*ret = stream_plain(fd, is_unix);
-	ret->transport = &transport_tls;
-	ret->state = tls;
-	ret->phase = PHASE_HANDSHAKE;
+	stream->transport = &transport_tls;
+	stream->state = tls;
+	stream->phase = PHASE_HANDSHAKE;
+	stream->recv_needs = EV_READ;
 	return true;
+}
+
+bool
+stream_tls(int fd, bool is_unix, struct tls_server *server,
+    struct counts *counts, struct stream *ret)
+{
+	*ret = stream_plain(fd, is_unix);
+	return tls_upgrade(ret, server, counts);
 }
 
 bool

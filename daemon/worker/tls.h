@@ -30,6 +30,13 @@ void tls_done(void);
 bool stream_tls(int fd, bool is_unix, struct tls_server *server,
     struct counts *counts, struct stream *ret);
 
+/*
+ * Let a plain stream go on as one that begins with a handshake as a server.
+ * False: ENOMEM, and it stays plain.
+ */
+bool tls_upgrade(struct stream *stream, struct tls_server *server,
+    struct counts *counts);
+
 /* Its session; NULL: not a TLS stream, or nothing has come yet.  Borrowed. */
 SSL *tls_session(const struct stream *stream);
 
