@@ -225,12 +225,24 @@ accept_cb(int ok, X509_STORE_CTX *store)
 	return 1;
 }
 
+/*
+ * OpenSSL's own judgement.  It must be set by name: where a session goes over to
+ * the context of another name, SSL_set_verify() takes NULL for "as before", and
+ * that might be accept_cb.
+ */
+static int
+judge_cb(int ok, X509_STORE_CTX *store)
+{
+	(void)store;
+	return ok;
+}
+
 static int
 apply_verify(SSL_CTX *ctx, const struct tls_identity_settings *identity,
     const struct tls_parts *parts, struct error *err)
 {
 	if (identity->verify == TLS_VERIFY_NONE) {
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, judge_cb);
 		return 0;
 	}
 	if (sk_X509_num(parts->ca) <= 0)
@@ -240,7 +252,8 @@ apply_verify(SSL_CTX *ctx, const struct tls_identity_settings *identity,
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_cb);
 	else
 		SSL_CTX_set_verify(ctx,
-		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+		    judge_cb);
 	return 0;
 }
 
