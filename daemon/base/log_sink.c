@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -21,14 +22,18 @@
 #include "base/log_line.h"
 
 #define WAITING_MAX (1u << 20) /* bytes: a burst of some ten thousand lines */
+/* While another process writes at the terminal: each try, and how many. */
+#define BUSY_MS 5
+#define BUSY_MAX 20
 #define LEAVE_MS 1000 /* at the end, for what still waits to be written */
 
 enum kind { KIND_DIRECT, KIND_SOCKET, KIND_SLOW };
 
 static struct {
 	enum kind kind;
-	int fd;	  /* -1: standard error itself */
-	bool cut; /* the last line was cut off */
+	int fd;	      /* -1: standard error itself */
+	bool cut;     /* the last line was cut off */
+	bool stalled; /* it takes nothing */
 	uint64_t lost;
 	int error; /* of the last line that was lost */
 } sink = { .kind = KIND_DIRECT, .fd = -1 };
@@ -58,10 +63,29 @@ sink_fd(void)
 	return sink.fd != -1 ? sink.fd : STDERR_FILENO;
 }
 
+/*
+ * A terminal also says EAGAIN while another process writes there, such as the
+ * one that copies what the children write.  That is over in a moment.  One that
+ * is full or stopped is waited for only once, until it takes something again.
+ */
+static bool
+is_busy(unsigned int tries)
+{
+	struct pollfd room = { .fd = sink_fd(), .events = POLLOUT };
+
+	if (sink.kind == KIND_DIRECT && !sink.stalled && tries < BUSY_MAX &&
+	    poll(&room, 1, BUSY_MS) == 1 && room.revents == POLLOUT)
+		return true;
+	sink.stalled = true;
+	errno = EAGAIN;
+	return false;
+}
+
 /* Returns the bytes that were taken, or -1. */
 static ssize_t
 write_some(const char *bytes, size_t length)
 {
+	unsigned int tries = 0;
 	ssize_t written;
 
 	do {
@@ -70,9 +94,12 @@ write_some(const char *bytes, size_t length)
 			    MSG_DONTWAIT | MSG_NOSIGNAL);
 		else
 			written = write(sink_fd(), bytes, length);
-	} while (written == -1 && errno == EINTR);
+	} while (written == -1 &&
+	    (errno == EINTR || (errno == EAGAIN && is_busy(tries++))));
 	if (written == 0)
 		errno = EAGAIN;
+	if (written > 0)
+		sink.stalled = false;
 	return written > 0 ? written : -1;
 }
 
