@@ -1,6 +1,6 @@
 /*
  * api_tls.c: the calls of sluice.h on the TLS of a connection: check the state,
- * and let tls_facts.c answer.
+ * and let tls_facts.c answer and tls_set.c act.
  */
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include "worker/tls.h"
 #include "worker/tls_certificate.h"
 #include "worker/tls_facts.h"
+#include "worker/tls_set.h"
 
 /* What records may hold, in bytes: less is a waste, more is not TLS. */
 #define FRAGMENT_MIN 512
@@ -149,7 +150,7 @@ sl_set_tls_session(struct sl_conn *c, const void *buf, size_t len)
 {
 	SSL *ssl = live(c);
 
-	return ssl != NULL ? tls_fact_set_session(ssl, buf, len) : -1;
+	return ssl != NULL ? tls_set_session(ssl, buf, len) : -1;
 }
 
 ssize_t
@@ -228,7 +229,7 @@ sl_set_servername(struct sl_conn *c, const char *name)
 {
 	SSL *ssl = live(c);
 
-	return ssl != NULL ? tls_fact_set_servername(ssl, name) : -1;
+	return ssl != NULL ? tls_set_servername(ssl, name) : -1;
 }
 
 int
@@ -236,7 +237,7 @@ sl_set_verify_mode(struct sl_conn *c, int mode)
 {
 	SSL *ssl = speaking(c);
 
-	return ssl != NULL ? ask(c, tls_fact_set_verify(ssl, mode)) : -1;
+	return ssl != NULL ? ask(c, tls_set_verify(ssl, mode)) : -1;
 }
 
 int
@@ -244,7 +245,7 @@ sl_renegotiate(struct sl_conn *c)
 {
 	SSL *ssl = speaking(c);
 
-	return ssl != NULL ? ask(c, tls_fact_renegotiate(ssl)) : -1;
+	return ssl != NULL ? ask(c, tls_set_renegotiate(ssl)) : -1;
 }
 
 int
@@ -254,7 +255,7 @@ sl_disable_renegotiation(struct sl_conn *c)
 
 	if (ssl == NULL)
 		return -1;
-	tls_fact_no_renegotiation(ssl);
+	tls_set_no_renegotiation(ssl);
 	return 0;
 }
 

@@ -5,7 +5,6 @@
 
 #include "worker/tls_facts.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -158,27 +157,6 @@ tls_fact_session(SSL *ssl, void *buf, size_t size)
 		return refused(ENOMEM);
 	rc = copy_out(buf, size, data, len);
 	OPENSSL_clear_free(data, len);
-	return rc;
-}
-
-int
-tls_fact_set_session(SSL *ssl, const void *buf, size_t len)
-{
-	const unsigned char *at = buf;
-	SSL_SESSION *session;
-	int rc = 0;
-
-	if (SSL_is_server(ssl))
-		return fail(ENOTSUP);
-	if (buf == NULL || len == 0 || len > INT32_MAX)
-		return fail(EINVAL);
-	if (!SSL_in_before(ssl))
-		return fail(EALREADY);
-	session = d2i_SSL_SESSION(NULL, &at, (long)len);
-	if (session == NULL || at != (const unsigned char *)buf + len ||
-	    SSL_set_session(ssl, session) != 1)
-		rc = refused(EINVAL);
-	SSL_SESSION_free(session);
 	return rc;
 }
 
@@ -353,151 +331,4 @@ tls_fact_ephemeral_key(SSL *ssl, struct tls_kept **kept)
 	else if (exchange != NID_kx_dhe)
 		return none(ENODATA);
 	return tls_keep(kept, &fact, sizeof(fact));
-}
-
-/* -- What can be set -- */
-
-static bool
-is_host(const char *name)
-{
-	size_t len = strlen(name);
-	struct in6_addr address;
-
-	if (len == 0 || len > NAME_MAX_LEN ||
-	    inet_pton(AF_INET, name, &address) == 1 ||
-	    inet_pton(AF_INET6, name, &address) == 1)
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)name[i]) &&
-		    strchr("-_.", name[i]) == NULL)
-			return false;
-	return true;
-}
-
-int
-tls_fact_set_servername(SSL *ssl, const char *name)
-{
-	if (SSL_is_server(ssl))
-		return fail(ENOTSUP);
-	if (name != NULL && !is_host(name))
-		return fail(EINVAL);
-	if (!SSL_in_before(ssl))
-		return fail(EALREADY);
-	return SSL_set_tlsext_host_name(ssl, name) == 1 ? 0 : refused(ENOMEM);
-}
-
-/* Is the first handshake over?  A later one does not change that. */
-static bool
-is_open(SSL *ssl)
-{
-	return SSL_get_finished(ssl, NULL, 0) > 0 &&
-	    SSL_get_peer_finished(ssl, NULL, 0) > 0 &&
-	    (SSL_is_init_finished(ssl) || SSL_renegotiate_pending(ssl));
-}
-
-static int
-accept_cb(int ok, X509_STORE_CTX *store)
-{
-	(void)ok;
-	(void)store;
-	return 1;
-}
-
-static int
-judge_cb(int ok, X509_STORE_CTX *store)
-{
-	(void)store;
-	return ok;
-}
-
-static void
-set_verify(SSL *ssl, int mode)
-{
-	/* Without a callback the one that was there would stay. */
-	if (mode == SL_VERIFY_NONE)
-		SSL_set_verify(ssl, SSL_VERIFY_NONE, judge_cb);
-	else if (mode == SL_VERIFY_OPTIONAL)
-		SSL_set_verify(ssl, SSL_VERIFY_PEER, accept_cb);
-	else
-		SSL_set_verify(ssl,
-		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-		    judge_cb);
-	/* Nobody is asked when a session is taken up that began without. */
-	SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
-}
-
-static int
-may_renegotiate(SSL *ssl)
-{
-	uint64_t options = SSL_get_options(ssl);
-
-	if (SSL_version(ssl) > TLS1_2_VERSION)
-		return fail(ENOTSUP);
-	if ((options & SSL_OP_NO_RENEGOTIATION) != 0 ||
-	    (options & SSL_OP_ALLOW_CLIENT_RENEGOTIATION) == 0)
-		return fail(EPERM);
-	if (SSL_get_secure_renegotiation_support(ssl) != 1)
-		return fail(ENOTSUP);
-	return 0;
-}
-
-/* TLS 1.3: by a request of its own, behind the handshake. */
-static int
-ask_certificate(SSL *ssl, int mode)
-{
-	int old_mode = SSL_get_verify_mode(ssl);
-	int (*old)(int, X509_STORE_CTX *) = SSL_get_verify_callback(ssl);
-
-	set_verify(ssl, mode);
-	if (mode == SL_VERIFY_NONE)
-		return 0;
-	ERR_clear_error();
-	if (SSL_verify_client_post_handshake(ssl) == 1)
-		return 1;
-	SSL_set_verify(ssl, old_mode, old != NULL ? old : judge_cb);
-	switch (ERR_GET_REASON(ERR_peek_error())) {
-	case SSL_R_REQUEST_PENDING:
-	case SSL_R_REQUEST_SENT:
-		return refused(EALREADY);
-	default:
-		return refused(ENOTSUP);
-	}
-}
-
-int
-tls_fact_set_verify(SSL *ssl, int mode)
-{
-	if (mode != SL_VERIFY_NONE && mode != SL_VERIFY_OPTIONAL &&
-	    mode != SL_VERIFY_REQUIRE)
-		return fail(EINVAL);
-	if (is_open(ssl)) {
-		if (!SSL_is_server(ssl))
-			return fail(ENOTSUP);
-		if (SSL_version(ssl) > TLS1_2_VERSION)
-			return ask_certificate(ssl, mode);
-		if (may_renegotiate(ssl) == -1)
-			return -1;
-	}
-	set_verify(ssl, mode);
-	return 0;
-}
-
-int
-tls_fact_renegotiate(SSL *ssl)
-{
-	if (!is_open(ssl))
-		return fail(ENODATA);
-	if (may_renegotiate(ssl) == -1)
-		return -1;
-	if (SSL_renegotiate_pending(ssl) || !SSL_is_init_finished(ssl))
-		return fail(EALREADY);
-	SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
-	return SSL_renegotiate(ssl) == 1 ? 1 : refused(ENOTSUP);
-}
-
-void
-tls_fact_no_renegotiation(SSL *ssl)
-{
-	SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
-	SSL_clear_options(ssl, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
 }

@@ -1,6 +1,6 @@
 /*
- * tls_facts.h: what OpenSSL says of a session, and takes, as plain data.  Nothing
- * here reads or sends.  Each does what the call of sluice.h promises that is
+ * tls_facts.h: what OpenSSL says of a session, as plain data.  Nothing here
+ * reads or sends.  Each does what the call of sluice.h promises that is
  * called alike, errno included, for a session that has begun.
  */
 
@@ -25,7 +25,6 @@ int tls_fact_authorized(SSL *ssl);
 const char *tls_fact_authorization_error(SSL *ssl);
 
 ssize_t tls_fact_session(SSL *ssl, void *buf, size_t size);
-int tls_fact_set_session(SSL *ssl, const void *buf, size_t len);
 ssize_t tls_fact_ticket(SSL *ssl, void *buf, size_t size);
 int tls_fact_reused(SSL *ssl);
 
@@ -36,15 +35,5 @@ ssize_t tls_fact_peer_finished(SSL *ssl, void *buf, size_t size);
 const char *tls_fact_sigalgs(SSL *ssl, struct tls_kept **kept);
 const struct sl_ephemeral_key *tls_fact_ephemeral_key(SSL *ssl,
     struct tls_kept **kept);
-
-int tls_fact_set_servername(SSL *ssl, const char *name);
-
-/*
- * As sl_set_verify_mode() and sl_renegotiate(), on a connection that may still
- * send.  1: something is to be sent, by tls_ask().
- */
-int tls_fact_set_verify(SSL *ssl, int mode);
-int tls_fact_renegotiate(SSL *ssl);
-void tls_fact_no_renegotiation(SSL *ssl);
 
 #endif

@@ -1,0 +1,194 @@
+/*
+ * tls_set.c: what a plugin may change about a session.  Nothing is sent here:
+ * tls_ask() does that.
+ */
+
+#include "worker/tls_set.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sluice.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/fail.h"
+
+#define NAME_MAX_LEN 255 /* of a host */
+
+/* OpenSSL says no; its own words are for nobody. */
+static int
+refused(int error)
+{
+	ERR_clear_error();
+	return fail(error);
+}
+
+int
+tls_set_session(SSL *ssl, const void *buf, size_t len)
+{
+	const unsigned char *at = buf;
+	SSL_SESSION *session;
+	int rc = 0;
+
+	if (SSL_is_server(ssl))
+		return fail(ENOTSUP);
+	if (buf == NULL || len == 0 || len > INT32_MAX)
+		return fail(EINVAL);
+	if (!SSL_in_before(ssl))
+		return fail(EALREADY);
+	session = d2i_SSL_SESSION(NULL, &at, (long)len);
+	if (session == NULL || at != (const unsigned char *)buf + len ||
+	    SSL_set_session(ssl, session) != 1)
+		rc = refused(EINVAL);
+	SSL_SESSION_free(session);
+	return rc;
+}
+
+static bool
+is_host(const char *name)
+{
+	size_t len = strlen(name);
+	struct in6_addr address;
+
+	if (len == 0 || len > NAME_MAX_LEN ||
+	    inet_pton(AF_INET, name, &address) == 1 ||
+	    inet_pton(AF_INET6, name, &address) == 1)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)name[i]) &&
+		    strchr("-_.", name[i]) == NULL)
+			return false;
+	return true;
+}
+
+int
+tls_set_servername(SSL *ssl, const char *name)
+{
+	if (SSL_is_server(ssl))
+		return fail(ENOTSUP);
+	if (name != NULL && !is_host(name))
+		return fail(EINVAL);
+	if (!SSL_in_before(ssl))
+		return fail(EALREADY);
+	return SSL_set_tlsext_host_name(ssl, name) == 1 ? 0 : refused(ENOMEM);
+}
+
+/* Is the first handshake over?  A later one does not change that. */
+static bool
+is_open(SSL *ssl)
+{
+	return SSL_get_finished(ssl, NULL, 0) > 0 &&
+	    SSL_get_peer_finished(ssl, NULL, 0) > 0 &&
+	    (SSL_is_init_finished(ssl) || SSL_renegotiate_pending(ssl));
+}
+
+static int
+accept_cb(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
+static int
+judge_cb(int ok, X509_STORE_CTX *store)
+{
+	(void)store;
+	return ok;
+}
+
+static void
+set_verify(SSL *ssl, int mode)
+{
+	/* Without a callback the one that was there would stay. */
+	if (mode == SL_VERIFY_NONE)
+		SSL_set_verify(ssl, SSL_VERIFY_NONE, judge_cb);
+	else if (mode == SL_VERIFY_OPTIONAL)
+		SSL_set_verify(ssl, SSL_VERIFY_PEER, accept_cb);
+	else
+		SSL_set_verify(ssl,
+		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+		    judge_cb);
+	/* Nobody is asked when a session is taken up that began without. */
+	SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
+}
+
+static int
+may_renegotiate(SSL *ssl)
+{
+	uint64_t options = SSL_get_options(ssl);
+
+	if (SSL_version(ssl) > TLS1_2_VERSION)
+		return fail(ENOTSUP);
+	if ((options & SSL_OP_NO_RENEGOTIATION) != 0 ||
+	    (options & SSL_OP_ALLOW_CLIENT_RENEGOTIATION) == 0)
+		return fail(EPERM);
+	if (SSL_get_secure_renegotiation_support(ssl) != 1)
+		return fail(ENOTSUP);
+	return 0;
+}
+
+/* TLS 1.3: by a request of its own, behind the handshake. */
+static int
+ask_certificate(SSL *ssl, int mode)
+{
+	int old_mode = SSL_get_verify_mode(ssl);
+	int (*old)(int, X509_STORE_CTX *) = SSL_get_verify_callback(ssl);
+
+	set_verify(ssl, mode);
+	if (mode == SL_VERIFY_NONE)
+		return 0;
+	ERR_clear_error();
+	if (SSL_verify_client_post_handshake(ssl) == 1)
+		return 1;
+	SSL_set_verify(ssl, old_mode, old != NULL ? old : judge_cb);
+	switch (ERR_GET_REASON(ERR_peek_error())) {
+	case SSL_R_REQUEST_PENDING:
+	case SSL_R_REQUEST_SENT:
+		return refused(EALREADY);
+	default:
+		return refused(ENOTSUP);
+	}
+}
+
+int
+tls_set_verify(SSL *ssl, int mode)
+{
+	if (mode != SL_VERIFY_NONE && mode != SL_VERIFY_OPTIONAL &&
+	    mode != SL_VERIFY_REQUIRE)
+		return fail(EINVAL);
+	if (is_open(ssl)) {
+		if (!SSL_is_server(ssl))
+			return fail(ENOTSUP);
+		if (SSL_version(ssl) > TLS1_2_VERSION)
+			return ask_certificate(ssl, mode);
+		if (may_renegotiate(ssl) == -1)
+			return -1;
+	}
+	set_verify(ssl, mode);
+	return 0;
+}
+
+int
+tls_set_renegotiate(SSL *ssl)
+{
+	if (!is_open(ssl))
+		return fail(ENODATA);
+	if (may_renegotiate(ssl) == -1)
+		return -1;
+	if (SSL_renegotiate_pending(ssl) || !SSL_is_init_finished(ssl))
+		return fail(EALREADY);
+	SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
+	return SSL_renegotiate(ssl) == 1 ? 1 : refused(ENOTSUP);
+}
+
+void
+tls_set_no_renegotiation(SSL *ssl)
+{
+	SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
+	SSL_clear_options(ssl, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+}
