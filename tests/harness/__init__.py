@@ -3,10 +3,12 @@
 places    where the programs under test are, and factors for deadlines
 checks    failing or skipping a test, and waiting for a condition
 build     compiling plugins; directories for one program's files
+certs     certificates, keys and CRLs
 conf      configuration, in libconfig's syntax
 process   what /proc knows about a process
 net       sockets of clients
 program   a process in a session of its own, and what it prints
+tls       TLS listeners and clients
 daemon    one sluiced: configuration, log, reloads, connections, control socket
 trace     the traces of test plugins, and the promised order of callbacks
 runner    a test program's functions, run one by one
