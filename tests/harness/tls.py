@@ -122,6 +122,15 @@ class Peer:
         self.finish_call(self.tls.do_handshake)
         return self
 
+    def handshake_unsent(self):
+        """A handshake whose last flight, if it is the client's, is kept."""
+        while True:
+            try:
+                return self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.fill()
+
     def write(self, data, size=16384):
         """Send it in records of this size."""
         for at in range(0, len(data), size):
