@@ -20,7 +20,10 @@ def check_trace(lines, pairs=True):
         if connection == "0" or event in ("call", "note"):
             continue
         before = state.get(connection)
-        if event == "open":
+        if event == "handshake":
+            check(before is None, "a handshake of what is", before, ":",
+                  line)
+        elif event == "open":
             check(before is None, "opened twice:", line)
             state[connection] = "open"
         elif event == "refuse":

@@ -3,7 +3,8 @@
  * every callback and the result of every call.  "at EVENT COMMAND" keeps a
  * command for another callback.  The command for `open` is the option
  * "at_open", since no client can speak before.  In `end` it closes, unless a
- * command was kept for `end`.
+ * command was kept for `end`.  The options "at_handshake" and "at_close" are
+ * commands for these, too.
  */
 
 #ifndef _GNU_SOURCE
@@ -73,6 +74,7 @@ static bool tracing = true;
 static char big[1 << 20];
 
 static const struct sl_option options[] = {
+	{ "at_handshake", SL_OPTION_STRING, "", "command for `handshake`" },
 	{ "at_open", SL_OPTION_STRING, "", "command for `open`" },
 	{ "at_close", SL_OPTION_STRING, "", "command for `close`" },
 	{ "trace", SL_OPTION_BOOL, "true", "log every callback" },
@@ -446,6 +448,25 @@ state_of(struct sl_conn *c)
 	return s;
 }
 
+/* There is no state before `open`, and no `close` that would free it. */
+static void
+on_handshake(struct sl_conn *c, const struct sl_error *err)
+{
+	const struct sl_options *o = sl_options(sl_service(c));
+	struct state none = { 0 };
+
+	tracing = sl_option_bool(o, "trace");
+	enter(c);
+	if (err != NULL)
+		trace(c, "handshake %" PRIu32 " %s %s", err->why,
+		    err->sys_errno != 0 ? error_name(err->sys_errno) : "-",
+		    err->text);
+	else
+		trace(c, "handshake ok");
+	run(c, &none, sl_option_string(o, "at_handshake"));
+	leave();
+}
+
 static int
 on_open(struct sl_conn *c)
 {
@@ -619,6 +640,6 @@ on_timer(struct sl_service *service, struct sl_conn *c, uint32_t id)
 SL_PLUGIN(.name = "command", .version = VERSION,
     .summary = "does what its client says", .flags = FLAGS, .options = options,
     .timer = on_timer,
-    .server = SL_HANDLERS(.open = on_open, .data = on_data, .drain = on_drain,
-	.end = on_end, .timeout = on_timeout, .error = on_error,
-	.close = on_close));
+    .server = SL_HANDLERS(.handshake = on_handshake, .open = on_open,
+	.data = on_data, .drain = on_drain, .end = on_end,
+	.timeout = on_timeout, .error = on_error, .close = on_close));
