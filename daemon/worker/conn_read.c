@@ -328,7 +328,8 @@ conn_read(struct sl_conn *conn)
 			take(conn, buf, n);
 		if ((size_t)n < room && !conn->stream.more)
 			return false;
-		if ((size_t)n >= budget) {
+		/* A transport that stops short has had work enough. */
+		if ((size_t)n < room || (size_t)n >= budget) {
 			leave_rest(conn);
 			return true;
 		}

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/container_of.h"
 #include "base/fail.h"
 #include "base/ticks.h"
 #include "ipc/counts.h"
@@ -42,6 +43,12 @@
 #define ANSWERS_MAX (16u << 10)
 /* What is read and dropped, so that an alert is not lost by a reset. */
 #define DROP_MAX (256u << 10)
+/*
+ * Key updates of the peer without data in between, and in one visit.  Each costs
+ * us twenty times as much as a small record.
+ */
+#define UPDATES_MAX 32
+#define VISIT_UPDATES_MAX 64
 #define REASON_MAX 160
 
 struct tls {
@@ -55,11 +62,13 @@ struct tls {
 	uint64_t sent_ms;		/* plaintext, the last time */
 	uint32_t hot;			/* plaintext sent without a pause */
 	uint32_t record_max;		/* bytes; 0: RECORD_MAX */
-	uint32_t behind;  /* ciphertext made since the last plaintext */
-	uint32_t answers; /* of what waits: what recv() has made */
-	int ended;	  /* recv() has more to say: an errno; END_OF_FILE */
-	bool closed;	  /* close_notify has been made */
-	bool counted;	  /* its handshake */
+	uint32_t behind;	/* ciphertext made since the last plaintext */
+	uint32_t answers;	/* of what waits: what recv() has made */
+	uint32_t updates;	/* key updates since the last data */
+	uint32_t visit_updates; /* of them, in this visit */
+	int ended;    /* recv() has more to say: an errno; END_OF_FILE */
+	bool closed;  /* close_notify has been made */
+	bool counted; /* its handshake */
 	struct stream_fault fault;
 	char reason[REASON_MAX];
 };
@@ -110,6 +119,11 @@ set_fault(struct tls *tls, enum sl_why why, int error)
 static int
 broken(struct tls *tls, enum sl_why why)
 {
+	if (tls->updates > UPDATES_MAX) {
+		snprintf(tls->reason, sizeof(tls->reason),
+		    "too many key updates");
+		return set_fault(tls, why, EPROTO);
+	}
 	if (tls->io.in_error != 0)
 		return fail(tls->io.in_error);
 	if (tls->io.out_error != 0)
@@ -210,6 +224,22 @@ obey(const struct stream *stream, struct tls *tls)
 
 /* -- Handshake -- */
 
+/* Count key updates.  With too many, nothing more is read. */
+static void
+on_state(const SSL *ssl, int where, int result)
+{
+	struct tls *tls;
+
+	(void)result;
+	if (where != SSL_CB_ACCEPT_LOOP ||
+	    SSL_get_state(ssl) != TLS_ST_SR_KEY_UPDATE)
+		return;
+	tls = container_of(BIO_get_data(SSL_get_rbio(ssl)), struct tls, io);
+	tls->visit_updates++;
+	if (++tls->updates > UPDATES_MAX)
+		tls->io.in_error = EPROTO;
+}
+
 static bool
 begin_session(struct tls *tls)
 {
@@ -223,6 +253,7 @@ begin_session(struct tls *tls)
 	}
 	SSL_set_bio(ssl, bio, bio);
 	SSL_set_accept_state(ssl);
+	SSL_set_info_callback(ssl, on_state);
 	tls->ssl = ssl;
 	tls->begun = ticks_now();
 	return true;
@@ -311,10 +342,15 @@ receive(struct stream *stream, struct tls *tls, char *buf, size_t len)
 	ssize_t end;
 	int rc;
 
+	tls->visit_updates = 0;
 	do {
 		rc = SSL_read(tls->ssl, buf + done, len - done);
-		done += rc > 0 ? rc : 0;
-	} while (rc > 0 && done < len);
+		if (rc > 0) {
+			done += rc;
+			tls->updates = 0;
+		}
+	} while (
+	    rc > 0 && done < len && tls->visit_updates < VISIT_UPDATES_MAX);
 	stream->more = SSL_pending(tls->ssl) > 0;
 	if (rc > 0)
 		return done;
@@ -348,7 +384,8 @@ tls_recv(struct stream *stream, void *buf, size_t len)
 	leave(stream, tls);
 	if (stream->unsent > before)
 		tls->answers += stream->unsent - before;
-	if (tls->io.in.data != NULL)
+	/* What is left in the socket causes an event, but not soon enough. */
+	if (tls->io.in.data != NULL || (n > 0 && tls->io.in_left))
 		stream->more = true;
 	return n;
 }

@@ -21,8 +21,9 @@ static struct {
 	struct tls_io *io; /* whose visit it is; NULL: none */
 	unsigned char *in, *out;
 	size_t in_start, in_end; /* input that OpenSSL has not taken */
-	size_t in_room;		 /* how much to receive at once */
-	bool dry;		 /* the socket has no more now */
+	size_t in_room;		 /* how much to receive next */
+	bool in_again;		 /* the visit has received before */
+	bool dry;		 /* the socket has no more for this visit */
 	size_t out_len, out_room;
 	BIO_METHOD *method;
 } shared;
@@ -41,7 +42,13 @@ may_pass(int error)
 	return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
 }
 
-/* Receive once.  Returns bytes, 0 at end of file, or -1 with errno. */
+/*
+ * Receive.  Returns bytes, 0 at end of file, or -1 with errno.
+ *
+ * A peer can send faster than tiny records are decrypted.  So a visit takes only
+ * what it has room for, and then what completes the last record.  The rest stays
+ * in the socket, which makes another event of it.
+ */
 static ssize_t
 receive(struct tls_io *io)
 {
@@ -59,7 +66,10 @@ receive(struct tls_io *io)
 	shared.in_start = 0;
 	shared.in_end = n > 0 ? n : 0;
 	/* Less than there was room for: there is no need to ask again. */
-	shared.dry = n < (ssize_t)shared.in_room;
+	io->in_left = n == (ssize_t)shared.in_room;
+	shared.dry = !io->in_left || shared.in_again;
+	shared.in_again = true;
+	shared.in_room = RECORD_MAX;
 	if (n == 0)
 		io->eof = true;
 	else if (n == -1 && !may_pass(errno))
@@ -89,6 +99,8 @@ bio_read(BIO *bio, char *buf, int len)
 	BIO_clear_retry_flags(bio);
 	if (len <= 0)
 		return 0;
+	if (io->in_error != 0)
+		return -1;
 	if (io->in.data != NULL) {
 		n = take(io->in.data, &start, io->in.end, buf, len);
 		io->in.start = start;
@@ -193,7 +205,7 @@ tls_io_enter(struct tls_io *io, size_t room)
 	assert(shared.io == NULL);
 	shared.io = io;
 	shared.in_start = shared.in_end = 0;
-	shared.dry = false;
+	shared.in_again = shared.dry = io->in_left = false;
 	shared.out_len = 0;
 	if (room < RECORD_MAX)
 		room = RECORD_MAX;

@@ -28,8 +28,9 @@ struct tls_io {
 	int fd; /* borrowed */
 	struct tls_bytes in, out;
 	int in_error, out_error; /* what has broken a direction; 0: nothing */
-	int full; /* why `out` waits: EAGAIN, or the kernel has no memory */
-	bool eof; /* the socket's input has ended */
+	int full;     /* why `out` waits: EAGAIN, or the kernel has no memory */
+	bool eof;     /* the socket's input has ended */
+	bool in_left; /* the visit has ended before the socket's input did */
 };
 
 /* The shared buffers, for the life of the process.  0, or -1 with ENOMEM. */
@@ -41,7 +42,7 @@ BIO *tls_io_bio(struct tls_io *io);
 
 /*
  * Begin a visit.  `room`: how much input the caller can take; no more than
- * that, and a record, is received at once.
+ * that, and a record, is received in this visit.
  */
 void tls_io_enter(struct tls_io *io, size_t room);
 /* Has input come, or does some wait?  If not, receives once.  0, or -1: errno. */
