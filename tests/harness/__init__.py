@@ -9,6 +9,7 @@ process   what /proc knows about a process
 net       sockets of clients
 program   a process in a session of its own, and what it prints
 tls       TLS listeners and clients
+openssl   a TLS client by libssl itself
 daemon    one sluiced: configuration, log, reloads, connections, control socket
 trace     the traces of test plugins, and the promised order of callbacks
 runner    a test program's functions, run one by one
