@@ -13,7 +13,6 @@ struct node;
 struct origin;
 struct problems;
 struct settings;
-struct tls_settings;
 
 struct conf {
 	const char *path; /* the main file, as the operator named it */
@@ -57,8 +56,11 @@ void conf_listener(struct conf *conf, const char *file,
 void conf_options(struct conf *conf, const char *file, const struct key *key,
     const struct node *group, void *base);
 
-/* The group `tls` of a listener, which may be absent. */
-void conf_tls(struct conf *conf, struct tls_settings *tls);
+/*
+ * The group `tls` of a listener, which may be absent.  Its handshake timeout
+ * replaces that of the listener.
+ */
+void conf_tls(struct conf *conf, struct listener_settings *listener);
 
 /* The user and group that workers run as, after the files have been read. */
 void conf_accounts(struct conf *conf);

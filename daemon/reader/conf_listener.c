@@ -225,5 +225,5 @@ conf_listener(struct conf *conf, const char *file, const struct node *group,
 	check_unix(conf, file, group, listener);
 	check_limits(conf, file, group, listener);
 	check_plugin(conf, listener);
-	conf_tls(conf, &listener->tls);
+	conf_tls(conf, listener);
 }

@@ -161,10 +161,14 @@ check_alpn(struct conf *conf, const struct tls_settings *tls)
 }
 
 void
-conf_tls(struct conf *conf, struct tls_settings *tls)
+conf_tls(struct conf *conf, struct listener_settings *listener)
 {
+	struct tls_settings *tls = &listener->tls;
+
 	if (!tls->on)
 		return;
+	if (tls->handshake_timeout_ms != 0)
+		listener->timeouts.handshake_ms = tls->handshake_timeout_ms;
 	check_names(conf, tls);
 	check_alpn(conf, tls);
 }
