@@ -1,10 +1,10 @@
 /*
  * command.c: does what its client says, one command in each line, and traces
  * every callback and the result of every call.  "at EVENT COMMAND" keeps a
- * command for another callback.  The command for `open` is the option
- * "at_open", since no client can speak before.  In `end` it closes, unless a
- * command was kept for `end`.  The options "at_handshake" and "at_close" are
- * commands for these, too.
+ * command for another callback, or several with ";" between them.  The options
+ * "at_handshake", "at_open" and "at_close" do the same for callbacks of which a
+ * client cannot speak in time.  In `end` it closes, unless a command was kept
+ * for `end`.
  */
 
 #ifndef _GNU_SOURCE
@@ -423,7 +423,21 @@ run(struct sl_conn *c, struct state *s, const char *text)
 		run_output(c, s, word, a, b);
 }
 
-/* Run the command kept for this event: once, or every time after "!". */
+/* Run the commands, with ";" between them. */
+static void
+run_list(struct sl_conn *c, struct state *s, const char *list)
+{
+	char text[COMMAND_MAX];
+	size_t len;
+
+	for (; *list != '\0'; list += len + (list[len] == ';')) {
+		len = strcspn(list, ";");
+		snprintf(text, sizeof(text), "%.*s", (int)len, list);
+		run(c, s, text);
+	}
+}
+
+/* Run the commands kept for this event: once, or every time after "!". */
 static void
 run_kept(struct sl_conn *c, struct state *s, enum event event)
 {
@@ -431,10 +445,10 @@ run_kept(struct sl_conn *c, struct state *s, enum event event)
 
 	memcpy(text, s->at[event], sizeof(text));
 	if (text[0] == '!') {
-		run(c, s, text + 1);
+		run_list(c, s, text + 1);
 	} else if (text[0] != '\0') {
 		s->at[event][0] = '\0';
-		run(c, s, text);
+		run_list(c, s, text);
 	}
 }
 
@@ -463,7 +477,7 @@ on_handshake(struct sl_conn *c, const struct sl_error *err)
 		    err->text);
 	else
 		trace(c, "handshake ok");
-	run(c, &none, sl_option_string(o, "at_handshake"));
+	run_list(c, &none, sl_option_string(o, "at_handshake"));
 	leave();
 }
 
