@@ -10,6 +10,7 @@ net       sockets of clients
 program   a process in a session of its own, and what it prints
 tls       TLS listeners and clients
 openssl   a TLS client by libssl itself
+records   records of TLS 1.3 with any content
 daemon    one sluiced: configuration, log, reloads, connections, control socket
 trace     the traces of test plugins, and the promised order of callbacks
 runner    a test program's functions, run one by one
