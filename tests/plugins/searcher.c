@@ -44,7 +44,8 @@ is_in(const unsigned char *at, size_t len)
 __attribute__((constructor)) static void
 search(void)
 {
-	char line[4096], rights[8], *role = "other";
+	char line[4096], rights[8];
+	const char *role = "other";
 	unsigned long start, end;
 	bool memory = false, files = false;
 	FILE *maps = fopen("/proc/self/maps", "r"), *out;
