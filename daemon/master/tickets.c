@@ -1,4 +1,4 @@
-/* tickets.c: random bytes, and when there are others. */
+/* tickets.c: makes the keys, and a new one every 12 hours. */
 
 #include "master/tickets.h"
 
@@ -16,8 +16,8 @@
 #include "master/event_in.h"
 
 /*
- * A ticket is good for the life of the two keys before the current one, so a
- * session can be taken up for a day at least.
+ * A ticket can be opened by its key and the next two, so a session can be
+ * resumed for a day at least.
  */
 #define ROTATE_MS (12u * 60 * 60 * 1000)
 
@@ -115,7 +115,7 @@ tickets_new(struct event_base *base, void (*on_change)(void *arg), void *arg)
 	tickets->arg = arg;
 	tickets->keys = secret_new(KEYS_SIZE);
 	tickets->timer = event_new(base, -1, 0, rotate_cb, tickets);
-	/* Random keys also where there is no older one: nobody has theirs. */
+	/* Older keys do not exist yet; random ones in their place open no ticket. */
 	if (tickets->keys == NULL || tickets->timer == NULL ||
 	    fill(tickets->keys->bytes, KEYS_SIZE) == -1) {
 		tickets_free(tickets);

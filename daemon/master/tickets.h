@@ -1,7 +1,7 @@
 /*
  * tickets.h: the keys for TLS session tickets.  The master makes them, so that
- * all workers have the same, also after a reload or a worker's death.  They are
- * nowhere but in memory, and end with the master.
+ * all workers have the same ones, also after a reload and after a worker was
+ * started again.  They are in memory only and end with the master.
  */
 
 #ifndef SLUICE_MASTER_TICKETS_H

@@ -226,7 +226,7 @@ watch_dying(struct watched *watched, struct worker_row *worker, bool whole,
 		    watched->reason);
 	else
 		describe_end(worker, how);
-	worker_let_go(worker, how);
+	worker_presume_dead(worker, how);
 }
 
 static void

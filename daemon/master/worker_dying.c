@@ -88,7 +88,7 @@ count(const struct workers *workers, uint32_t worker)
 }
 
 void
-worker_let_go(struct worker_row *worker, const char *how)
+worker_presume_dead(struct worker_row *worker, const char *how)
 {
 	struct workers *workers = worker->workers;
 	struct dying *dying;

@@ -105,7 +105,7 @@ void worker_gone(struct worker_row *worker, const char *how, bool clean);
  * worker_dying.c: it has crashed but has not ended: treat it as gone.  One that
  * runs on, although it says that it has crashed, is killed.
  */
-void worker_let_go(struct worker_row *worker, const char *how);
+void worker_presume_dead(struct worker_row *worker, const char *how);
 void workers_look_at_dying(struct workers *workers);
 void workers_free_dying(struct workers *workers);
 

@@ -156,7 +156,7 @@ not_yet(struct sl_conn *conn, int error)
 }
 
 static void
-open_it(struct sl_conn *conn)
+become_open(struct sl_conn *conn)
 {
 	if (conn->phase == PHASE_HANDSHAKE)
 		callback_handshake(conn, NULL);
@@ -216,7 +216,7 @@ conn_start(struct sl_conn *conn)
 	while (conn->stream.phase != PHASE_OPEN)
 		if (!go_on(conn))
 			return;
-	open_it(conn);
+	become_open(conn);
 }
 
 void

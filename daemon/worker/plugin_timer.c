@@ -120,7 +120,7 @@ plugin_timer_hold(struct plugin_timer *timer)
 }
 
 void
-plugin_timers_let_go(struct plugin_timers *set)
+plugin_timers_release(struct plugin_timers *set)
 {
 	if (set == NULL)
 		return;

@@ -46,14 +46,14 @@ void plugin_timers_clear(struct plugin_timers **set);
 
 /*
  * The timer has run out before its service is committed.  Hold it: it runs out
- * when plugin_timers_let_go() is called, unless it is set again before.
+ * when plugin_timers_release() is called, unless it is set again before.
  */
 void plugin_timer_hold(struct plugin_timer *timer);
 /*
  * Let the held timers run out now.  Takes time in proportion to their number.
  * set may be NULL.
  */
-void plugin_timers_let_go(struct plugin_timers *set);
+void plugin_timers_release(struct plugin_timers *set);
 
 /*
  * Hand the timers of a service over to its successor, in constant time unless

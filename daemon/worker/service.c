@@ -250,7 +250,7 @@ service_commit(struct listener *listener, struct sl_service *service)
 	struct sl_service *prev = listener->current;
 
 	service->committed = true;
-	plugin_timers_let_go(service->timers);
+	plugin_timers_release(service->timers);
 	service->version = version_add(engine.shm, service->code);
 	service->state->youngest = service;
 	listener->current = service;

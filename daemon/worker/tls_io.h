@@ -5,9 +5,9 @@
  * has not taken.
  *
  * A visit is one call of a transport function: tls_io_enter(), any number of
- * calls into OpenSSL, tls_io_leave().  Within it OpenSSL reads and writes
- * memory alone, apart from one or a few recv().  Writes never have to wait, so
- * OpenSSL never asks to repeat one.
+ * calls into OpenSSL, tls_io_leave().  During a visit OpenSSL only reads and
+ * writes memory, apart from a few recv().  A write never has to wait, so OpenSSL
+ * never asks for the same write again.
  */
 
 #ifndef SLUICE_TLS_IO_H

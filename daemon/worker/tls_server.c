@@ -1,7 +1,7 @@
 /*
  * tls_server.c: the contexts of a listener.  Which one a client gets is decided
- * when its hello has come, before anything else is looked at: OpenSSL would
- * otherwise take up a session first, and that might be another name's.
+ * as soon as its hello has arrived.  Later would be too late: OpenSSL might have
+ * resumed a session of another name by then.
  */
 
 #include "worker/tls_server.h"
@@ -104,7 +104,7 @@ static void
 use_context(SSL *ssl, SSL_CTX *context)
 {
 	SSL_set_SSL_CTX(ssl, context);
-	/* That took the certificates, but not this. */
+	/* That took over the certificates, but not these two. */
 	SSL_set_verify(ssl, SSL_CTX_get_verify_mode(context),
 	    SSL_CTX_get_verify_callback(context));
 }
@@ -128,7 +128,7 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* The choice was made above; say that the name was heard. */
+/* on_client_hello() has chosen; this acknowledges the name to the client. */
 static int
 on_server_name(SSL *ssl, int *alert, void *arg)
 {
@@ -204,8 +204,8 @@ digest_certificates(EVP_MD_CTX *digest, const struct tls_parts *parts)
 }
 
 /*
- * A session is taken up again only where its client would be judged by the same
- * rules: by this listener, under this name, with these CAs.
+ * A session is resumed only where its client would be verified by the same
+ * rules: at this listener, under this name, with these CAs and CRLs.
  */
 static int
 set_session_context(SSL_CTX *context, const char *listener, const char *name,

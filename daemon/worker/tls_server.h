@@ -1,7 +1,7 @@
 /*
  * tls_server.h: what a listener's TLS streams share: a context for each name
  * that clients may ask for, and the protocols it offers (ALPN).  A reload makes
- * a new one; streams keep the one they have begun with.
+ * a new one; a stream keeps the one that it began with.
  */
 
 #ifndef SLUICE_TLS_SERVER_H
