@@ -52,7 +52,8 @@ def test_json():
 
 
 def test_every_sample():
-    for name in ("echo", "discard", "chargen", "lines", "chat"):
+    for name in ("echo", "discard", "chargen", "lines", "chat",
+                 "starttls"):
         result = run_sluiced("--describe", plugin(name), "--json")
         equal(result.returncode, 0, result.stderr)
         equal(json.loads(result.stdout)["name"], name)
