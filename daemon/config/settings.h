@@ -55,6 +55,7 @@ struct unix_rights {
 
 #define TLS_NAMES_MAX 1024 /* entries of `sni` of one listener */
 #define NO_SECRET UINT32_MAX
+#define TLS_WARN_DAYS 30 /* before a certificate ends */
 
 enum tls_verify {
 	TLS_VERIFY_NONE,

@@ -20,6 +20,7 @@
 #include "master/child.h"
 #include "master/control.h"
 #include "master/crashes.h"
+#include "master/expiry.h"
 #include "master/gen.h"
 #include "master/inherited.h"
 #include "master/leaving.h"
@@ -46,6 +47,7 @@ struct master {
 	struct reload *reload;
 	struct watch *watch; /* NULL: without --watch */
 	struct crashes *crashes;
+	struct expiry *expiry;
 	struct control *control; /* NULL: none is configured */
 	struct control_subject subject;
 	struct signals *signals;
@@ -269,6 +271,9 @@ on_reload_done(void *arg, bool good)
 	 */
 	if (!good && gen == NULL)
 		leave(master, EXIT_FAILURE);
+	/* A rollback reads no certificates. */
+	if (good && gen->as == 0)
+		expiry_restart(master->expiry);
 	watch_end(master->watch, good, gen != NULL ? gen->number : 0);
 	if (reload_was_held_up(master->reload))
 		watch_again(master->watch);
@@ -309,6 +314,15 @@ on_change(void *arg, const char *who)
 static const struct watch_ops watch_ops = {
 	.on_change = on_change,
 };
+
+static const struct settings *
+committed_settings(void *arg)
+{
+	const struct master *master = arg;
+	const struct gen *gen = reload_committed(master->reload);
+
+	return gen != NULL ? gen->settings : NULL;
+}
 
 /* Every connection costs one, and children inherit the limit. */
 static void
@@ -364,8 +378,10 @@ master_init(struct master *master, const char *config, bool verbose)
 	master->signals = signals_new(master->base, &signals_ops, master);
 	master->leaving =
 	    leaving_new(master->base, master->children, on_left, master);
+	master->expiry = expiry_new(master->base, EXPIRY_EVERY_MS,
+	    committed_settings, master);
 	if (master->reload == NULL || master->leaving == NULL ||
-	    master->signals == NULL)
+	    master->signals == NULL || master->expiry == NULL)
 		return -1;
 	return 0;
 }
@@ -376,6 +392,7 @@ master_done(struct master *master)
 	/* A module goes before those that it refers to. */
 	control_free(master->control);
 	watch_free(master->watch);
+	expiry_free(master->expiry);
 	reload_free(master->reload);
 	workers_free(master->workers);
 	slots_free(master->slots);

@@ -16,7 +16,6 @@
 #include "tls/pem.h"
 
 #define DAY_S (24 * 60 * 60)
-#define WARN_DAYS 30 /* before a certificate ends */
 
 /* "listener "a": tls.key: FILE", for entries of sni with their name. */
 static const char *
@@ -225,7 +224,7 @@ warn_of_end(struct tls_identity *self, const struct origin *origin,
 	char when[TLS_TIME_TEXT_MAX];
 	struct error err;
 
-	if (left >= (int64_t)WARN_DAYS * DAY_S)
+	if (left >= (int64_t)TLS_WARN_DAYS * DAY_S)
 		return;
 	error_set(&err, "a certificate ends in %lld days, on %s",
 	    (long long)(left / DAY_S), tls_time_text(not_after, when));
