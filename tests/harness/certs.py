@@ -60,11 +60,15 @@ def stamp(seconds):
 
 
 def make(directory, name, issuer=None, ca=False, kind="ec", subject=None,
-         names=(), start=-DAY, end=90 * DAY, passphrase=None):
-    """A certificate: its own issuer if there is none.  names: "DNS:a.b"."""
+         names=(), start=-DAY, end=90 * DAY, passphrase=None, more=""):
+    """A certificate: its own issuer if there is none.  names: "DNS:a.b".
+
+    more: a line of openssl's configuration, for another extension.
+    """
     made = Certificate(directory, name, issuer)
     usage = "keyCertSign,cRLSign" if ca else "digitalSignature"
-    more = "subjectAltName = " + ",".join(names) if names else ""
+    if names:
+        more += "\nsubjectAltName = " + ",".join(names)
     if issuer is not None:
         more += "\nauthorityKeyIdentifier = keyid"
     with open(os.path.join(directory, name + ".cnf"), "w") as file:
