@@ -354,6 +354,52 @@ END_TEST
 
 /* -- Sessions -- */
 
+/* A session goes on only under the name it began with (RFC 6066). */
+static void
+resume_as(const char *name, bool good)
+{
+	static unsigned char session[16384];
+	struct tls_peer peer;
+	ssize_t len;
+
+	begin_tls(TLS_VERIFY_NONE, false);
+	use_tickets();
+	peer_prepare(&peer, NULL);
+	SSL_set_tlsext_host_name(peer.ssl, "a.org");
+	ck_assert_int_eq(peer_shake(&peer), 1);
+	peer_listen(&peer);
+	len = tls_fact_session(peer.ssl, session, sizeof(session));
+	SSL_shutdown(peer.ssl);
+	peer_end(&peer);
+
+	peer_prepare(&peer, NULL);
+	ck_assert_int_eq(tls_set_session(peer.ssl, session, len), 0);
+	SSL_set_tlsext_host_name(peer.ssl, name);
+	ck_assert_int_eq(peer_shake(&peer), 1);
+	ck_assert_int_eq(sl_session_reused(plugin.conn), good);
+	if (name != NULL)
+		ck_assert_str_eq(sl_servername(plugin.conn), name);
+	else
+		assert_none(sl_servername(plugin.conn), ENODATA);
+	peer_end(&peer);
+	tls_tickets_clear();
+	end_tls();
+}
+
+static void
+resume_under_names(void)
+{
+	resume_as("a.org", true);
+	resume_as("b.org", false);
+	resume_as(NULL, false);
+}
+
+START_TEST(a_session_keeps_its_name)
+{
+	every_way(resume_under_names);
+}
+END_TEST
+
 static void
 resume(void)
 {
@@ -516,6 +562,7 @@ main(void)
 		whoever_is_refused_is_not_authorized,
 		a_servername_is_a_name_or_nothing,
 		a_session_is_resumed,
+		a_session_keeps_its_name,
 		what_clients_do_servers_cannot,
 		a_client_asks_for_a_name,
 		key_material_has_its_rules,

@@ -74,7 +74,21 @@ find_name(const struct tls_server *server, const char *name)
 	return look_up(server, wild);
 }
 
-/* The host that the client asks for, in lower case.  False: it names none. */
+/* In lower case, without a dot at the end.  False: nothing is left. */
+static bool
+tidy(const unsigned char *name, size_t len, char ret[NAME_MAX_LEN + 1])
+{
+	if (len == 0 || len > NAME_MAX_LEN)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		ret[i] = tolower(name[i]);
+	if (ret[len - 1] == '.')
+		len--;
+	ret[len] = '\0';
+	return len > 0;
+}
+
+/* The host that the client asks for.  False: it names none. */
 static bool
 asked_name(SSL *ssl, char ret[NAME_MAX_LEN + 1])
 {
@@ -89,15 +103,37 @@ asked_name(SSL *ssl, char ret[NAME_MAX_LEN + 1])
 	name_len = (size_t)data[3] << 8 | data[4];
 	data += 5;
 	len -= 5;
-	if (name_len > len || name_len == 0 || name_len > NAME_MAX_LEN ||
-	    memchr(data, '\0', name_len) != NULL)
+	if (name_len > len || memchr(data, '\0', name_len) != NULL)
 		return false; /* OpenSSL refuses what is not well-formed */
-	for (size_t i = 0; i < name_len; i++)
-		ret[i] = tolower(data[i]);
-	if (ret[name_len - 1] == '.')
-		name_len--;
-	ret[name_len] = '\0';
-	return name_len > 0;
+	return tidy(data, name_len, ret);
+}
+
+/*
+ * A session goes on only under the name with which it began, as RFC 6066 says.
+ * With TLS 1.2 OpenSSL would take the session's name for the client's.
+ */
+static SSL_TICKET_RETURN
+on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
+    size_t key_name_len, SSL_TICKET_STATUS status, void *arg)
+{
+	char asked[NAME_MAX_LEN + 1] = "", known[NAME_MAX_LEN + 1] = "";
+	const char *name;
+
+	(void)key_name;
+	(void)key_name_len;
+	(void)arg;
+	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	name = SSL_SESSION_get0_hostname(session);
+	if (name != NULL &&
+	    !tidy((const unsigned char *)name, strlen(name), known))
+		known[0] = '\0';
+	if (!asked_name(ssl, asked))
+		asked[0] = '\0';
+	if (strcmp(asked, known) != 0)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE
+					    : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 static void
@@ -253,6 +289,7 @@ make_context(struct tls_server *server,
 	if (context != NULL) {
 		SSL_CTX_set_client_hello_cb(context, on_client_hello, server);
 		SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
+		SSL_CTX_set_session_ticket_cb(context, NULL, on_session, NULL);
 		if (server->alpn != NULL)
 			SSL_CTX_set_alpn_select_cb(context, on_alpn, server);
 		tls_tickets_use(context);
