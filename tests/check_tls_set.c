@@ -304,6 +304,47 @@ START_TEST(a_renegotiation_cannot_evade_the_question)
 }
 END_TEST
 
+/* The same listener, with another context for a name. */
+static void
+add_name(const char *text)
+{
+	struct key_string names[] = { { .text = (char *)text } };
+	struct listener_settings *settings = worker_settings();
+	struct tls_name_settings entry = {
+		.names = names,
+		.name_count = 1,
+		.identity = settings->tls.identity,
+	};
+
+	settings->tls.sni = &entry;
+	settings->tls.sni_count = 1;
+	tls_server_unref(peer_server);
+	peer_server = peer_make_server(settings, secrets, 1);
+	settings->tls.sni = NULL; /* it is not on the heap */
+	settings->tls.sni_count = 0;
+}
+
+/* The hello of a renegotiation names the host again. */
+START_TEST(a_name_does_not_evade_the_question)
+{
+	struct tls_peer peer;
+
+	begin_tls(TLS_VERIFY_NONE, true);
+	add_name("a.example.org");
+	way.version = TLS1_2_VERSION;
+	peer_prepare(&peer, NULL);
+	SSL_set_tlsext_host_name(peer.ssl, "a.example.org");
+	ck_assert_int_eq(peer_shake(&peer), 1);
+	ask_required(plugin.conn);
+	ck_assert_int_eq(sl_renegotiate(plugin.conn), 0);
+	peer_listen(&peer);
+	ck_assert_str_eq(plugin.calls, "hoxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_TLS);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
 START_TEST(a_peer_may_ignore_the_wish)
 {
 	struct tls_peer peer;
@@ -406,6 +447,7 @@ main(void)
 		a_renegotiation_changes_the_keys_under_the_bytes,
 		a_renegotiation_asks_for_a_certificate,
 		a_renegotiation_cannot_evade_the_question,
+		a_name_does_not_evade_the_question,
 		a_peer_may_ignore_the_wish,
 		renegotiation_is_disabled_for_good,
 		old_certificates_stay_as_they_were,

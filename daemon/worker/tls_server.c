@@ -145,6 +145,13 @@ use_context(SSL *ssl, SSL_CTX *context)
 	    SSL_CTX_get_verify_callback(context));
 }
 
+/* Then the plugin may have changed what is asked of this client. */
+static bool
+is_renegotiation(const SSL *ssl)
+{
+	return SSL_get_finished(ssl, NULL, 0) > 0;
+}
+
 static int
 on_client_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -155,9 +162,11 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
 	if (!asked_name(ssl, name))
 		return SSL_CLIENT_HELLO_SUCCESS;
 	context = find_name(server, name);
-	if (context != NULL) {
+	if (context == SSL_get_SSL_CTX(ssl))
+		return SSL_CLIENT_HELLO_SUCCESS;
+	if (context != NULL && !is_renegotiation(ssl)) {
 		use_context(ssl, context);
-	} else if (server->reject_unknown) {
+	} else if (context != NULL || server->reject_unknown) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
