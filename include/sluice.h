@@ -589,7 +589,8 @@ struct sl_tls_options {
  *
  * Input that came behind the command must not be taken for encrypted input: if
  * `data` has left some of what it was shown, the connection ends with
- * SL_WHY_TLS.  options is NULL for a server.
+ * SL_WHY_TLS.  It also ends if one half is finished before the handshake
+ * begins.  options is NULL for a server.
  *
  * Returns 0: it is going to, or -1.  ENOTCONN: it is closed.  EALREADY: it has
  * TLS, or is going to.  ENOPROTOOPT: the listener has no such group.  EPIPE: one

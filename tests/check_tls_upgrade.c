@@ -120,6 +120,66 @@ START_TEST(plain_text_that_comes_later_is_no_handshake)
 END_TEST
 
 static void
+owe_drain(struct sl_conn *c)
+{
+	plugin.in_data = NULL;
+	while (sl_write(c, bytes, sizeof(bytes)) == sizeof(bytes))
+		;
+}
+
+START_TEST(plain_text_is_not_shown_once_the_upgrade_is_asked_for)
+{
+	static char got[sizeof(bytes)];
+	struct tls_peer peer;
+
+	begin_plain();
+	worker_settings()->limits.write_buffer = 4096;
+	plugin.in_data = owe_drain;
+	plugin.in_drain = upgrade;
+	plugin.consume_most = 9;
+	peer_begin(&peer);
+	small_buffers(peer.fd);
+	peer_write(peer.fd, "STARTTLS\nEVIL\n", 14);
+	while (strchr(plugin.calls, 'r') == NULL)
+		peer_read(peer.fd, got, 4096);
+	ck_assert_uint_eq(plugin.input_len, 9);
+	while (plugin.conn != NULL &&
+	    recv(peer.fd, got, sizeof(got), MSG_DONTWAIT) != 0)
+		worker_pass(false);
+	ck_assert_str_eq(plugin.calls, "odrxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_TLS);
+	peer_end(&peer);
+	end_plain();
+}
+END_TEST
+
+static void
+upgrade_and_end(struct sl_conn *c)
+{
+	upgrade(c);
+	sl_shutdown(c, SL_SHUT_WRITE);
+}
+
+START_TEST(half_an_end_behind_the_upgrade_ends_it)
+{
+	struct tls_peer peer;
+	char buf[8];
+
+	begin_plain();
+	plugin.in_data = upgrade_and_end;
+	peer_begin(&peer);
+	peer_write(peer.fd, "STARTTLS\n", 9);
+	peer_write(peer.fd, "EVIL\n", 5);
+	ck_assert_int_eq(peer_read_to_end(peer.fd, buf, sizeof(buf)), 3);
+	worker_idle();
+	ck_assert_uint_eq(plugin.input_len, 9);
+	peer_end(&peer);
+	ck_assert_str_eq(plugin.calls, "odc");
+	end_plain();
+}
+END_TEST
+
+static void
 write_much_and_upgrade(struct sl_conn *c)
 {
 	if (upgraded)
@@ -213,6 +273,8 @@ main(void)
 		plain_text_behind_the_command_ends_it,
 		plain_text_that_comes_later_is_no_handshake,
 		output_from_before_goes_out_in_plain_text_first,
+		plain_text_is_not_shown_once_the_upgrade_is_asked_for,
+		half_an_end_behind_the_upgrade_ends_it,
 		who_is_refused_stays_plain,
 		a_close_behind_the_upgrade_closes_as_it_is,
 		NULL,

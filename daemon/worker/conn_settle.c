@@ -63,8 +63,9 @@ drain_due(const struct sl_conn *conn)
 static bool
 represent_due(const struct sl_conn *conn)
 {
+	/* Before the upgrade it is plain text, which conn_upgrade() refuses. */
 	return conn_marked(conn, MARK_REPRESENT) && conn->in == HALF_OPEN &&
-	    !conn_marked(conn, MARK_PAUSED);
+	    !conn_marked(conn, MARK_PAUSED | MARK_UPGRADE);
 }
 
 /* Is the kept input full, with nothing to come that frees some of it? */

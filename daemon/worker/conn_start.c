@@ -227,7 +227,9 @@ conn_upgrade(struct sl_conn *conn)
 
 	if (conn->in != HALF_OPEN || conn->out != HALF_OPEN ||
 	    conn_marked(conn, MARK_EOF)) {
-		conn->marks &= ~MARK_UPGRADE; /* it ends as it is */
+		/* No TLS is possible, and what follows must not be plain. */
+		conn->marks &= ~MARK_UPGRADE;
+		conn_close(conn, SL_WHY_LOCAL);
 	} else if (input_bytes(conn->input) > 0) {
 		log_warnx("%s: there is plain text behind the command that "
 			  "starts TLS; closing",
