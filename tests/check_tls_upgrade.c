@@ -180,6 +180,38 @@ START_TEST(half_an_end_behind_the_upgrade_ends_it)
 END_TEST
 
 static void
+upgrade_and_pause(struct sl_conn *c)
+{
+	upgrade(c);
+	sl_pause(c);
+}
+
+START_TEST(a_pause_does_not_hold_up_the_handshake)
+{
+	struct tls_peer peer;
+	char buf[3];
+
+	begin_plain();
+	plugin.in_data = upgrade_and_pause;
+	peer_begin(&peer);
+	peer_write(peer.fd, "STARTTLS\n", 9);
+	peer_read(peer.fd, buf, 3);
+	for (int i = 0; i < 10 && SSL_do_handshake(peer.ssl) != 1; i++)
+		worker_pass(false);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odh");
+	SSL_write(peer.ssl, "hello", 5);
+	worker_idle();
+	ck_assert_uint_eq(plugin.input_len, 9);
+	sl_resume(plugin.conn);
+	worker_idle();
+	ck_assert_uint_eq(plugin.input_len, 14);
+	peer_end(&peer);
+	end_plain();
+}
+END_TEST
+
+static void
 write_much_and_upgrade(struct sl_conn *c)
 {
 	if (upgraded)
@@ -275,6 +307,7 @@ main(void)
 		output_from_before_goes_out_in_plain_text_first,
 		plain_text_is_not_shown_once_the_upgrade_is_asked_for,
 		half_an_end_behind_the_upgrade_ends_it,
+		a_pause_does_not_hold_up_the_handshake,
 		who_is_refused_stays_plain,
 		a_close_behind_the_upgrade_closes_as_it_is,
 		NULL,

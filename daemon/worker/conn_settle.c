@@ -76,13 +76,22 @@ input_stuck(const struct sl_conn *conn)
 	    !conn_marked(conn, MARK_DRAIN_OWED | MARK_PAUSED | MARK_REPRESENT);
 }
 
+/* May input be read?  A pause holds up the plugin's input, not a handshake. */
+static bool
+takes_input(const struct sl_conn *conn)
+{
+	if (conn_marked(conn, MARK_STARTING))
+		return !conn->queued && !conn_marked(conn, MARK_INPUT_STARVED);
+	return conn_can_read(conn);
+}
+
 /* Set the events and the timer that we wait for next. */
 static void
 await(struct sl_conn *conn)
 {
 	unsigned int wants = 0;
 
-	if (conn_can_read(conn) && !conn->queued) /* also while it starts */
+	if (takes_input(conn))
 		wants |= conn->stream.recv_needs;
 	if (conn_marked(conn, MARK_BLOCKED) && !conn_marked(conn, MARK_STARVED))
 		wants |= conn->stream.send_needs;
