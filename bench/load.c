@@ -9,6 +9,10 @@
  * idle	     open the connections, report it, and hold them until there is input
  *	     or end of file on standard input
  * accept    connect, echo one byte, close; as often as possible
+ * handshake connect, TLS handshake, close; as often as possible.  With -R all
+ *	     resume the session of a first connection
+ *
+ * With -T the connections of the modes echo, broadcast and idle speak TLS.
  *
  * The result is one line of name=value pairs on standard output.  With -p it
  * reports when all are connected, and waits for a line of input before it
@@ -41,9 +45,10 @@ static _Noreturn void
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: load [-p] [-m echo|broadcast|idle|accept] [-c connections]\n"
-	    "            [-s bytes] [-d depth] [-t seconds | -n messages]\n"
-	    "            [-w warm-up seconds] [-l microseconds]\n"
+	    "usage: load [-pRT] [-m echo|broadcast|idle|accept|handshake]\n"
+	    "            [-c connections] [-s bytes] [-d depth]\n"
+	    "            [-t seconds | -n messages] [-w warm-up seconds]\n"
+	    "            [-l microseconds]\n"
 	    "            host:port | unix:/path\n");
 	exit(2);
 }
@@ -53,7 +58,7 @@ parse(int argc, char **argv)
 {
 	int ch;
 
-	while ((ch = getopt(argc, argv, "c:d:l:m:n:ps:t:w:")) != -1) {
+	while ((ch = getopt(argc, argv, "c:d:l:m:n:pRs:Tt:w:")) != -1) {
 		switch (ch) {
 		case 'c':
 			opt.connections = (unsigned int)atoi(optarg);
@@ -74,8 +79,14 @@ parse(int argc, char **argv)
 		case 'p':
 			opt.paused = true;
 			break;
+		case 'R':
+			opt.resume = true;
+			break;
 		case 's':
 			opt.size = strtoull(optarg, NULL, 10);
+			break;
+		case 'T':
+			opt.tls = true;
 			break;
 		case 't':
 			opt.seconds = atof(optarg);
@@ -117,6 +128,7 @@ main(int argc, char **argv)
 		{ "broadcast", run_broadcast, true },
 		{ "idle", run_idle, false },
 		{ "accept", run_accept, false },
+		{ "handshake", run_handshake, false },
 	};
 
 	parse(argc, argv);
@@ -124,6 +136,7 @@ main(int argc, char **argv)
 	if ((epfd = epoll_create1(EPOLL_CLOEXEC)) == -1)
 		err(1, "epoll_create1");
 	make_pattern();
+	tls_begin();
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		if (strcmp(opt.mode, modes[i].name) == 0 &&
 		    (opt.size > 0 || !modes[i].sized)) {

@@ -7,6 +7,7 @@
 #define SLUICE_BENCH_LOAD_H
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,7 @@ struct options {
 	double seconds, warm_up;
 	uint64_t messages; /* instead of seconds, when not 0 */
 	uint64_t slow_ns;  /* print every message slower than this */
+	bool tls, resume;
 	bool paused; /* wait_for_input() before and after what is measured */
 };
 
@@ -36,7 +38,8 @@ struct client {
 	uint64_t due;	 /* bytes asked to be sent; sent <= due */
 	uint64_t sent;
 	uint64_t received;
-	uint64_t *begun; /* ring of `depth`: when each message was sent */
+	uint64_t *begun;    /* ring of `depth`: when each message was sent */
+	struct ssl_st *ssl; /* NULL: plain text, or not begun */
 };
 
 extern struct options opt;
@@ -49,6 +52,7 @@ extern unsigned char pattern[PATTERN_PERIOD + RUN_MAX];
 void run_accept(void);
 void run_broadcast(void);
 void run_echo(void);
+void run_handshake(void);
 void run_idle(void);
 
 /* One measured stretch; load_result.c. */
@@ -59,6 +63,23 @@ void stretch_begin(uint64_t now);
 void stretch_add(uint64_t now, uint64_t begun);
 /* To be called in each pass.  Returns true, once it has printed the result. */
 bool stretch_over(uint64_t now);
+
+/*
+ * One short connection after the other in each client; load_accept.c.  step()
+ * is called for input, and for output until it says otherwise.
+ */
+typedef void client_step(struct client *cl, uint32_t events);
+void run_short(client_step *step);
+/* Close a connection, count it, and begin the next. */
+void short_end(struct client *cl);
+
+/* TLS; load_tls.c. */
+void tls_begin(void);
+/* Handshake on a blocking socket, which does not block afterwards. */
+void tls_connect(struct client *cl);
+/* As send() and recv() on a socket that does not block. */
+ssize_t tls_send(struct client *cl, const void *buf, size_t len);
+ssize_t tls_recv(struct client *cl, void *buf, size_t len);
 
 /* Sockets; load_socket.c. */
 /* "HOST:PORT", "[HOST]:PORT" or "unix:/path". */

@@ -1,4 +1,4 @@
-/* load_accept.c: connect, echo one byte, close; as often as possible. */
+/* load_accept.c: short connections; the mode accept. */
 
 #include <sys/epoll.h>
 
@@ -13,7 +13,7 @@
 #define SOURCES 200 /* addresses of 127.0.1.0/24: one has too few ports */
 
 static void
-accept_begin(struct client *cl)
+short_begin(struct client *cl)
 {
 	static unsigned int turn;
 	struct sockaddr_in *in = (struct sockaddr_in *)&server, from = { 0 };
@@ -37,6 +37,14 @@ accept_begin(struct client *cl)
 	watch(EPOLL_CTL_ADD, cl->fd, EPOLLIN | EPOLLOUT, cl);
 }
 
+void
+short_end(struct client *cl)
+{
+	close(cl->fd);
+	stretch_add(now_ns(), cl->begun[0]);
+	short_begin(cl);
+}
+
 static void
 accept_step(struct client *cl, uint32_t events)
 {
@@ -51,13 +59,11 @@ accept_step(struct client *cl, uint32_t events)
 	}
 	if (recv(cl->fd, &byte, 1, 0) != 1 || byte != 'x')
 		errx(1, "wrong echo");
-	close(cl->fd);
-	stretch_add(now_ns(), cl->begun[0]);
-	accept_begin(cl);
+	short_end(cl);
 }
 
 void
-run_accept(void)
+run_short(client_step *step)
 {
 	struct epoll_event events[EVENTS_MAX];
 	struct client *clients;
@@ -73,7 +79,7 @@ run_accept(void)
 		clients[i].begun = calloc(1, sizeof(*clients[i].begun));
 		if (clients[i].begun == NULL)
 			err(1, NULL);
-		accept_begin(&clients[i]);
+		short_begin(&clients[i]);
 	}
 	do {
 		n = epoll_wait(epfd, events, EVENTS_MAX,
@@ -83,6 +89,12 @@ run_accept(void)
 		if (n <= 0)
 			errx(1, "nothing for %d s", ANSWER_TIMEOUT_S);
 		for (int k = 0; k < n; k++)
-			accept_step(events[k].data.ptr, events[k].events);
+			step(events[k].data.ptr, events[k].events);
 	} while (!stretch_over(now_ns()));
+}
+
+void
+run_accept(void)
+{
+	run_short(accept_step);
 }

@@ -74,18 +74,38 @@ watch(int op, int fd, uint32_t events, void *ptr)
 		err(1, "epoll_ctl");
 }
 
+static ssize_t
+client_send(struct client *cl, const void *buf, size_t len)
+{
+	if (cl->ssl != NULL)
+		return tls_send(cl, buf, len);
+	return send(cl->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t
+client_recv(struct client *cl, void *buf, size_t len)
+{
+	if (cl->ssl != NULL)
+		return tls_recv(cl, buf, len);
+	return recv(cl->fd, buf, len, MSG_DONTWAIT);
+}
+
 /* Echo one byte.  Then all earlier connections have been accepted, too. */
 static void
-exchange(int fd)
+exchange(struct client *cl)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = cl->fd, .events = POLLIN };
 	char byte = 'x';
+	ssize_t n;
 
-	if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+	if (client_send(cl, &byte, 1) != 1)
 		err(1, "send");
-	if (poll(&pfd, 1, ANSWER_TIMEOUT_S * 1000) != 1)
-		errx(1, "no echo for %d s", ANSWER_TIMEOUT_S);
-	if (recv(fd, &byte, 1, 0) != 1 || byte != 'x')
+	do { /* with TLS, a ticket may come before it */
+		if (poll(&pfd, 1, ANSWER_TIMEOUT_S * 1000) != 1)
+			errx(1, "no echo for %d s", ANSWER_TIMEOUT_S);
+		n = client_recv(cl, &byte, 1);
+	} while (n == -1 && errno == EAGAIN);
+	if (n != 1 || byte != 'x')
 		errx(1, "wrong echo");
 }
 
@@ -107,10 +127,12 @@ connect_all(unsigned int talk_every)
 		if (connect(cl->fd, (struct sockaddr *)&server, server_len) ==
 		    -1)
 			err(1, "connect, after %u connections", i);
+		if (opt.tls)
+			tls_connect(cl);
 		if (talk_every != 0 &&
 		    (i % talk_every == talk_every - 1 ||
 			i == opt.connections - 1))
-			exchange(cl->fd);
+			exchange(cl);
 	}
 	return clients;
 }
@@ -126,9 +148,8 @@ client_flush(struct client *cl)
 		len = cl->due - cl->sent;
 		if (len > RUN_MAX)
 			len = RUN_MAX;
-		n = send(cl->fd,
-		    pattern + (cl->place + cl->sent) % PATTERN_PERIOD, len,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = client_send(cl,
+		    pattern + (cl->place + cl->sent) % PATTERN_PERIOD, len);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
 			events |= EPOLLOUT;
 			break;
@@ -148,7 +169,7 @@ client_receive(struct client *cl, uint64_t sent)
 {
 	ssize_t n;
 
-	n = recv(cl->fd, input, sizeof(input), MSG_DONTWAIT);
+	n = client_recv(cl, input, sizeof(input));
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n == -1)

@@ -10,23 +10,25 @@ from sluice_test import (SOURCE, Daemon, Failure, check, compile_plugin,
 from harness.places import patience
 from harness.process import children, peer_ports
 from harness.program import Program
+from harness.tls import keys, leaf, tls_listener
 
 BENCH = os.path.join(SOURCE, "bench")
 
 
-def build(name, *sources):
+def build(name, *sources, libraries=()):
     path = os.path.join(scratch(), name)
     if not os.path.exists(path):
         subprocess.run(compiler("CC", "cc") + [
             "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-o", path] + [
-                os.path.join(BENCH, source) for source in sources],
-                       check=True)
+                os.path.join(BENCH, source) for source in sources] +
+                       list(libraries), check=True)
     return path
 
 
 def load_program():
     return build("load", "load.c", "load_accept.c", "load_broadcast.c",
-                 "load_echo.c", "load_result.c", "load_socket.c")
+                 "load_echo.c", "load_result.c", "load_socket.c", "load_tls.c",
+                 libraries=("-lssl", "-lcrypto"))
 
 
 def load(address, *words):
@@ -77,6 +79,21 @@ def test_echo():
         echoes(d.addresses("echo")[0])
 
 
+def test_tls():
+    with Daemon(tls_listener("echo", plugin("echo"), keys(leaf())),
+                tls_listener("chargen", plugin("chargen"), keys(leaf()))) as d:
+        address = d.addresses("echo")[0]
+        for words in ((), ("-s", 16384), ("-s", 300000)):
+            equal(load(address, "-T", "-n", 200, "-c", 10, "-d", 4,
+                       *words)[0]["messages"], "200")
+        load(address, "-T", "-m", "idle", "-c", 20, "-s", 1)
+        for words in ((), ("-R",)):
+            values, _ = load(address, "-m", "handshake", "-n", 50, "-c", 5,
+                             *words)
+            check(int(values["messages"]) >= 50, "too few handshakes")
+        fails(d.addresses("chargen")[0], "-T", "-n", 10)
+
+
 def test_broadcast():
     """Each of twenty members receives everything; deliveries are counted."""
     words = ("-m", "broadcast", "-c", 21)
@@ -107,15 +124,19 @@ def test_several_processes():
         check(all(ports), "a process has no connection")
 
 
+def fails(address, *words):
+    try:
+        load(address, *words)
+    except Failure as failure:
+        check("wrong" in str(failure), failure)
+    else:
+        raise Failure("load took what it never sent")
+
+
 def test_wrong_bytes_are_detected():
     with Daemon(listener("chargen", plugin("chargen"))) as d:
         for words in (("-n", 10), ("-m", "broadcast", "-n", 10)):
-            try:
-                load(d.addresses("chargen")[0], *words)
-            except Failure as failure:
-                check("wrong" in str(failure), failure)
-            else:
-                raise Failure("load took what it never sent")
+            fails(d.addresses("chargen")[0], *words)
 
 
 main()
