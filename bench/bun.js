@@ -1,6 +1,9 @@
-// bun.js: what floor.c does, for Bun: `bun bun.js [echo|broadcast]`.
+// bun.js: what floor.c does, for Bun:
+// `bun bun.js [echo|broadcast|handshake] [certificate key]`.
+// With a certificate it speaks TLS.  handshake: end each connection after it.
 
 const broadcast = process.argv[2] === "broadcast";
+const handshakes = process.argv[2] === "handshake";
 const all = [];
 
 // Send, behind what the kernel has not yet taken.
@@ -17,7 +20,15 @@ function send(socket, data) {
 const server = Bun.listen({
 	hostname: "127.0.0.1",
 	port: 0,
+	tls: process.argv[4] === undefined ? undefined : {
+		cert: Bun.file(process.argv[3]),
+		key: Bun.file(process.argv[4]),
+	},
 	socket: {
+		handshake(socket) {
+			if (handshakes)
+				socket.end();
+		},
 		open(socket) {
 			socket.data = { rest: null, place: all.length };
 			socket.setNoDelay(true);

@@ -6,6 +6,7 @@ loads         bench/load and bench/stream, each on the core of the client
 compare       stretches of load on several servers in turn; medians, ratios
 report        tables, and target figures that were met or missed
 throughput    sections of bench/run: echo, read, broadcast, accept, workers
+tls           ... and tls
 cost          ... and calls, instructions, memory
 disturbance   ... and reload, crash
 

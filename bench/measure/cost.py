@@ -25,11 +25,11 @@ def sluiced(**more):
                    listener("small", plugin("echo"), limits=SMALL), **more)
 
 
-def calls_of(run, kind, name, count, *words):
+def calls_of(run, what, make, name, count, *words):
     """System calls of the serving process over its life, by name."""
-    trace = os.path.join(run.scratch.new(f"{kind.__name__}-{name}-"
-                                         f"{len(words)}-{count}"), "strace")
-    with kind(launcher=["strace", "-f", "-qq", "-o", trace],
+    where = run.scratch.new(f"{what}-{name}-{len(words)}-{count}")
+    trace = os.path.join(where, "strace")
+    with make(launcher=["strace", "-f", "-qq", "-o", trace],
               stays=True) as server:
         serving, = server.serving
         load(server.address(name), "-c", 1, "-n", count, *words)
@@ -40,6 +40,15 @@ def calls_of(run, kind, name, count, *words):
             if found and int(found.group(1)) == serving:
                 calls[found.group(2)] += 1
     return calls
+
+
+def calls_each(run, what, make, name, few, many, *words):
+    """System calls per message: all, and by name."""
+    calls = calls_of(run, what, make, name, many, *words)
+    calls.subtract(calls_of(run, what, make, name, few, *words))
+    each = {call: count / (many - few) for call, count in calls.items()
+            if abs(count) > (many - few) / 200}
+    return sum(calls.values()) / (many - few), each
 
 
 def run_calls(run):
@@ -58,11 +67,8 @@ def run_calls(run):
              ("-s", 16384, "-d", 16), None),
             ("sluice, 16 KiB, 16 deep, 256 KiB", sluiced, "echo",
              ("-s", 16384, "-d", 16), None)):
-        calls = calls_of(run, kind, name, many, *words)
-        calls.subtract(calls_of(run, kind, name, few, *words))
-        each = {call: count / (many - few) for call, count in calls.items()
-                if abs(count) > (many - few) / 200}
-        total = sum(calls.values()) / (many - few)
+        total, each = calls_each(run, kind.__name__, kind, name, few, many,
+                                 *words)
         sends = sum(count for call, count in each.items()
                     if call.startswith(("send", "write")))
         rows.append([what, f"{total:.2f}", ", ".join(
@@ -125,12 +131,12 @@ def run_instructions(run):
           ["", "instructions"], rows)
 
 
-def growth(server, first, second, size):
+def growth(server, first, second, size, name="echo", *words):
     """Bytes per connection from `first` to `first + second` idle ones."""
     loads, sizes = [], []
     for count in (first, second):
-        loads.append(Load(server.address("echo"), "-m", "idle",
-                          "-c", count, "-s", size))
+        loads.append(Load(server.address(name), "-m", "idle",
+                          "-c", count, "-s", size, *words))
         loads[-1].wait_line()
         sizes.append(memory_of(server))
     for one in loads:

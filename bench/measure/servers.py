@@ -68,8 +68,8 @@ class Floor(Server):
 class Bun(Server):
     what = "bun"
 
-    def __init__(self, program, mode="echo"):
-        super().__init__([program, os.path.join(BENCH, "bun.js"), mode])
+    def __init__(self, program, mode="echo", *pair):
+        super().__init__([program, os.path.join(BENCH, "bun.js"), mode, *pair])
 
 
 class Sluiced(Daemon):
