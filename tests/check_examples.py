@@ -4,7 +4,8 @@
 Manuals must be lint-free.  Their C examples must compile without a warning
 and load, their configurations must pass `sluiced -t`, their commands must run.
 The commands of README.md are run in a directory that looks like a fresh clone
-after a build, and each must say what its comment says.
+after a build, and each must say what its comment says.  So must the lines with
+which ./bootstrap run shows how to try TLS.
 
 In a manual, a block that begins with a comment `example: c NAME`, `example:
 conf NAME`, `example: sh`, `example: ctl` or `example: talk NAME NAME` is such
@@ -17,6 +18,7 @@ From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_INCLUDE, CC.
 import glob
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -36,6 +38,9 @@ from harness.runner import SKIPPED
 PLUGINS = usable(places.PLUGINS)
 CC = shlex.split(os.environ.get("CC") or "cc")
 DEADLINE = 120		# seconds; reaching it is a failure
+MAKE_CERTIFICATE = os.path.join(SOURCE, "conf/make-certificate")
+BUILT_CONF = os.path.join(os.path.dirname(os.path.dirname(SLUICED)),
+                          "conf/sluice.conf")
 
 # Runs before the commands of README.md.  Where they sleep until the daemon has
 # its verdict, this waits for the verdict itself.
@@ -234,6 +239,7 @@ def make_certificates(directory):
     if os.path.isdir(tls):
         return True
     os.makedirs(tls)
+    subprocess.run([MAKE_CERTIFICATE, "-q", directory], check=True)
     ca = certs.make(tls, "clients-ca", ca=True)
     leaf = certs.make(tls, "cert", issuer=ca, passphrase="open")
     os.rename(leaf.key, os.path.join(tls, "key.pem"))
@@ -271,6 +277,51 @@ def check_samples(directory):
                   live, flags=re.MULTILINE)
     check_config(write(file, with_plugin_dir(live)),
                  "conf/sluice.conf.full with every default written out")
+
+
+# What ./bootstrap run serves.
+
+def try_line(command, text):
+    """Run a command that waits; what it answers to a line of text."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          shell=True, start_new_session=True) as process:
+        process.stdin.write(text)
+        process.stdin.flush()
+        ready = select.select([process.stdout], [], [], DEADLINE)[0]
+        answer = process.stdout.readline() if ready else "(nothing)"
+        os.killpg(process.pid, signal.SIGKILL)
+        return answer, process.stderr.read()
+
+
+def check_try_out():
+    """The banner's lines with openssl work, and README.md has one of them."""
+    function = re.search(r"^listeners\(\) \{\n.*?^\}\n", read("bootstrap"),
+                         re.MULTILINE | re.DOTALL).group()
+    banner = run(["sh", "-c", function + 'listeners "$1"', "sh",
+                  BUILT_CONF])[1].replace("\\\n", "")
+    check("nc 127.0.0.1 7007" in banner, "the banner names echo", banner)
+    if not os.path.exists(os.path.join(os.path.dirname(BUILT_CONF),
+                                       "try-out.key")):
+        print("there was no openssl at the build: its TLS is not tried")
+        return
+    commands = re.findall(r"^ +(openssl .*?)(?:  +#.*)?$", banner,
+                          re.MULTILINE)
+    check(len(commands) == 2, "the banner has two lines with openssl", banner)
+    check(re.findall(r"^ +(openssl .*?)  +#", read("README.md"), re.MULTILINE)
+          == commands[:1], "README.md has the first of them", banner)
+    with open(BUILT_CONF) as file:
+        config = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:0",
+                        with_plugin_dir(file.read()))
+    with Daemon(config=config, start=False) as d:
+        for name in "try-out.pem", "try-out.key":
+            shutil.copy(os.path.join(os.path.dirname(BUILT_CONF), name),
+                        d.path(name))
+        d.start()
+        for command in commands:
+            answer, errors = try_line(
+                command.replace(":7443", ":%d" % d.port("secure")), "hello\n")
+            check(answer == "hello\n", command, "%r\n%s" % (answer, errors))
 
 
 # README.md.
@@ -320,6 +371,7 @@ def main():
         check_manuals(scratch())
         check_samples(scratch())
         check_readme(scratch())
+        check_try_out()
     finally:
         remove_scratch()
     return 1 if failures else 0
