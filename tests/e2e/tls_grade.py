@@ -16,7 +16,7 @@ from harness.tls import authority, keys, tls_listener
 # answers that a server without faults never sends: about 100 seconds.
 CHECKS = "-p", "-s", "-f", "-S", "-P", "-h", "-U"
 LONGEST_SECONDS = 180
-# Of the vulnerable, and of checks that could not be made.
+# FATAL: it has given up.  Below MEDIUM is LOW, and what is only told.
 BAD = "MEDIUM", "HIGH", "CRITICAL", "FATAL"
 # A certificate has to have one.  Nothing is fetched from it.
 REVOCATION = "crlDistributionPoints = URI:http://localhost/ca.crl"
