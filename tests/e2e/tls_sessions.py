@@ -83,6 +83,7 @@ def test_after_the_death_of_a_worker():
         with Daemon(command()) as d:
             context = client_context(version)
             session = first(d, context)
+            d.wait_trace("close", 1)
             since = d.mark()
             os.kill(d.workers()[0], signal.SIGKILL)
             d.wait_log(r"worker 1 \(pid \d+\) started", since)
