@@ -4,8 +4,8 @@ with mail clients of other makers, and with input that must not be believed."""
 import smtplib
 import subprocess
 
-from sluice_test import (Daemon, Skip, check, equal, listener, main, need, plugin,
-                         receive_all, receive_line)
+from sluice_test import (Daemon, Skip, check, equal, listener, main, need,
+                         plugin, receive_all, receive_line)
 from harness.places import patience
 from harness.tls import (V12, V13, Peer, authority, client_context, keys,
                          leaf)
