@@ -4,6 +4,7 @@
  */
 
 #include "conn_plugin.h"
+#include "tls_peer.h"
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -112,6 +113,53 @@ START_TEST(input_written_back_that_cannot_be_copied_ends_it)
 }
 END_TEST
 
+/* Bytes that TLS has taken and cannot keep: they will never be sent. */
+START_TEST(output_of_tls_that_cannot_be_kept_ends_it)
+{
+	static char got[sizeof(bytes)];
+	struct stream (*before)(int fd, bool is_unix) = worker_stream;
+	struct listener_settings *settings;
+	struct tls_peer peer;
+	ssize_t n;
+	int secret;
+
+	begin(&full);
+	ck_assert_int_eq(tls_init(), 0);
+	settings = worker_settings();
+	if (settings->name == NULL)
+		settings->name = strdup("test");
+	settings->tls.on = true;
+	settings->tls.identity.secret = 0;
+	settings->limits.write_buffer = 1 << 20;
+	secret = peer_secret(tls_fixture_leaf(fixture_dir), NULL);
+	peer_server = peer_make_server(settings, &secret, 1);
+	worker_stream = peer_stream;
+	peer_connect(&peer);
+	small_buffers(peer.fd);
+	failing = true;
+	n = sl_write(plugin.conn, bytes, sizeof(bytes));
+	failing = false;
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_lt(n, (int)sizeof(bytes));
+	conn_pend(plugin.conn);
+	worker_idle();
+	sl_write(plugin.conn, "more", 4);
+	conn_pend(plugin.conn);
+	for (int i = 0; i < 10 && plugin.conn != NULL; i++) {
+		recv(peer.fd, got, sizeof(got), MSG_DONTWAIT);
+		worker_pass(false);
+	}
+	ck_assert_str_eq(plugin.calls, "orxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_MEMORY);
+	peer_end(&peer);
+	worker_end();
+	tls_server_unref(peer_server);
+	tls_done();
+	close(secret);
+	worker_stream = before;
+}
+END_TEST
+
 int
 main(void)
 {
@@ -119,6 +167,7 @@ main(void)
 		a_write_that_runs_out_of_memory_is_short_and_owes_a_drain,
 		a_write_that_takes_nothing_fails_with_enomem,
 		input_written_back_that_cannot_be_copied_ends_it,
+		output_of_tls_that_cannot_be_kept_ends_it,
 		NULL,
 	};
 

@@ -115,6 +115,18 @@ set_fault(struct tls *tls, enum sl_why why, int error)
 	return fail(error);
 }
 
+/* A direction of the socket is broken.  Returns -1 with errno. */
+static int
+socket_broken(struct tls *tls, int error)
+{
+	/* Bytes were lost for want of memory, so it cannot go on later. */
+	if (error == ENOMEM) {
+		set_fault(tls, SL_WHY_MEMORY, ENOMEM);
+		error = EIO;
+	}
+	return fail(error);
+}
+
 /* OpenSSL said no, for good.  Returns -1 with errno. */
 static int
 broken(struct tls *tls, enum sl_why why)
@@ -125,9 +137,9 @@ broken(struct tls *tls, enum sl_why why)
 		return set_fault(tls, why, EPROTO);
 	}
 	if (tls->io.in_error != 0)
-		return fail(tls->io.in_error);
+		return socket_broken(tls, tls->io.in_error);
 	if (tls->io.out_error != 0)
-		return fail(tls->io.out_error);
+		return socket_broken(tls, tls->io.out_error);
 	say_reason(tls);
 	return set_fault(tls, why, EPROTO);
 }
@@ -201,7 +213,7 @@ pass_on(struct stream *stream, struct tls *tls)
 		stream->unsent = tls_bytes_len(&tls->io.out);
 	if (tls->io.out.data == NULL)
 		tls->answers = 0;
-	return rc;
+	return rc == -1 ? socket_broken(tls, tls->io.out_error) : 0;
 }
 
 static void
