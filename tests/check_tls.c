@@ -272,11 +272,13 @@ START_TEST(data_comes_before_the_alert_that_follows_it)
 	begin_tls(&shaking_echo);
 	peer_connect(&peer);
 	ck_assert_int_eq(SSL_write(peer.ssl, "last", 4), 4);
-	/* A record that is none. */
+	/* A record that is none.  The answer to "last" finds it broken. */
 	peer_write(peer.fd,
 	    "\x17\x03\x03\x00\x20garbagegarbagegarbagegarbage....", 37);
 	ck_assert_str_eq(plugin.calls, "hodxc");
 	ck_assert_uint_eq(plugin.error_why, SL_WHY_TLS);
+	ck_assert_str_eq(plugin.error_text,
+	    "a TLS error: decryption failed or bad record mac");
 	peer_end(&peer);
 	end_tls();
 }

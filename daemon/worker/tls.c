@@ -131,6 +131,9 @@ socket_broken(struct tls *tls, int error)
 static int
 broken(struct tls *tls, enum sl_why why)
 {
+	/* OpenSSL refuses every further call, and gives no reason again. */
+	if (tls->fault.why != SL_WHY_NONE)
+		return fail(EPROTO);
 	if (tls->updates > UPDATES_MAX) {
 		snprintf(tls->reason, sizeof(tls->reason),
 		    "too many key updates");
