@@ -23,6 +23,7 @@
 struct plan {
 	struct listener *listener; /* existing, or new and not in the list */
 	bool is_new;
+	bool good; /* nothing is missing for its service */
 	const struct listener_settings *settings;
 	struct sl_service *service; /* a new version; NULL: it did not change */
 	struct tls_server *tls;	    /* NULL: none */
@@ -208,7 +209,26 @@ plan_listener(struct material *material, uint32_t index)
 		    "listener \"%s\": %s", settings->name, strerror(errno));
 	if (plan_tls(plan, material) == -1)
 		return -1;
-	return plan_service(plan, material, settings->on_reload);
+	plan->good = true;
+	return 0;
+}
+
+/* Plugin code runs here, and finds no secret.  0, or -1 after reporting. */
+static int
+plan_services(struct material *material)
+{
+	struct plan *plan;
+	int rc = 0;
+
+	material_close_secrets(material);
+	for (uint32_t i = 0; i < prepared.count; i++) {
+		plan = &prepared.plans[i];
+		if (plan->good &&
+		    plan_service(plan, material, plan->settings->on_reload) ==
+			-1)
+			rc = -1; /* go on, to report all problems */
+	}
+	return rc;
 }
 
 static void
@@ -243,6 +263,8 @@ gen_prepare(struct material *material)
 		if (material_serves(material, i) &&
 		    plan_listener(material, i) == -1)
 			rc = -1; /* go on, to report all problems */
+	if (plan_services(material) == -1)
+		rc = -1;
 	if (rc == -1) {
 		gen_abort();
 		return -1;

@@ -35,6 +35,15 @@ close_fd(int fd)
 }
 
 void
+material_close_secrets(struct material *material)
+{
+	for (uint32_t i = 0; i < material->secret_count; i++) {
+		close_fd(material->secrets[i]);
+		material->secrets[i] = -1;
+	}
+}
+
+void
 material_clear(struct material *material)
 {
 	close_fd(material->bundle_fd);
@@ -43,8 +52,7 @@ material_clear(struct material *material)
 		if (material->plugins != NULL)
 			plugin_unref(material->plugins[i]);
 	}
-	for (uint32_t i = 0; i < material->secret_count; i++)
-		close_fd(material->secrets[i]);
+	material_close_secrets(material);
 	for (uint32_t i = 0; i < material->socket_count; i++)
 		close_fd(material->sockets[i].fd);
 	free(material->images);

@@ -72,10 +72,12 @@ struct plugin *material_plugin(struct material *material, uint32_t index,
 /*
  * The bytes of a secret.  The caller uses and frees them before plugin code
  * runs again.  Returns NULL with err on failure.  Secrets can be read until
- * material_clear().
+ * material_close_secrets().
  */
 struct secret *material_secret(const struct material *material, uint32_t index,
     struct error *err);
+/* They have been used: close them, before plugin code runs. */
+void material_close_secrets(struct material *material);
 
 /* The listener's options, owned.  NULL: the problems have been reported. */
 struct sl_options *material_options(struct material *material,

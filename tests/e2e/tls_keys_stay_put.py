@@ -149,7 +149,8 @@ def test_probe_has_none():
             check([one for one in lines if one.startswith(role + " ")],
                   "not searched in the", role, lines)
         for line in lines:
-            check(line.startswith("worker ") or line.endswith(" 0 0"),
+            check(line.endswith(" 0 0") or (line.startswith("worker ")
+                                            and line.endswith(" 0")),
                   "memory, files:", line)
 
 
