@@ -386,9 +386,41 @@ resume_as(const char *name, bool good)
 	end_tls();
 }
 
+/* Also one that was resumed, and has a ticket that followed. */
+static void
+resume_again(void)
+{
+	unsigned char session[16384];
+	struct tls_peer peer;
+	ssize_t len = 0;
+	const char *name;
+
+	begin_tls(TLS_VERIFY_NONE, false);
+	use_tickets();
+	for (int i = 0; i < 4; i++) {
+		peer_prepare(&peer, NULL);
+		name = i < 3 ? "a.org" : "b.org";
+		SSL_set_tlsext_host_name(peer.ssl, name);
+		if (i > 0)
+			ck_assert_int_eq(
+			    tls_set_session(peer.ssl, session, len), 0);
+		ck_assert_int_eq(peer_shake(&peer), 1);
+		ck_assert_int_eq(sl_session_reused(plugin.conn),
+		    i == 1 || i == 2);
+		peer_listen(&peer);
+		len = tls_fact_session(peer.ssl, session, sizeof(session));
+		ck_assert_int_gt(len, 0);
+		SSL_shutdown(peer.ssl);
+		peer_end(&peer);
+	}
+	tls_tickets_clear();
+	end_tls();
+}
+
 static void
 resume_under_names(void)
 {
+	resume_again();
 	resume_as("a.org", true);
 	resume_as("b.org", false);
 	resume_as(NULL, false);
