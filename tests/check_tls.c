@@ -357,6 +357,45 @@ counted(enum count count)
 	return worker_listener()->endpoint.counts->value[count];
 }
 
+static void
+end_all_while_they_wait(void (*end)(struct listener *, enum sl_why),
+    enum sl_why why)
+{
+	static struct tls_peer peers[MANY];
+	unsigned char hello[4096];
+
+	begin_tls(&shaking_echo);
+	for (int i = 0; i < MANY; i++)
+		peer_begin(&peers[i]);
+	worker_idle();
+	for (int i = 0; i < MANY; i++)
+		send(peers[i].fd, hello,
+		    hello_of(peers[i].ssl, hello, sizeof(hello)), 0);
+	worker_pass(false);
+	ck_assert(conn_start_is_queued());
+	/* Some peers leave, too. */
+	for (int i = 0; i < MANY; i += 3)
+		shutdown(peers[i].fd, SHUT_RDWR);
+	worker_pass(false);
+	if (end != NULL)
+		end(worker_listener(), why);
+	worker_idle();
+	if (end != NULL)
+		ck_assert_uint_eq(conn_count(), 0);
+	for (int i = 0; i < MANY; i++)
+		peer_end(&peers[i]);
+	ck_assert_uint_eq(conn_count(), 0);
+	end_tls();
+}
+
+START_TEST(handshakes_that_wait_end_with_all_others)
+{
+	end_all_while_they_wait(NULL, SL_WHY_NONE);
+	end_all_while_they_wait(listener_close_all, SL_WHY_RELOAD);
+	end_all_while_they_wait(listener_kill_all, SL_WHY_SHUTDOWN);
+}
+END_TEST
+
 START_TEST(each_handshake_is_counted_once_by_how_it_ended)
 {
 	struct tls_peer peer;
@@ -513,6 +552,7 @@ main(void)
 		data_comes_before_the_alert_that_follows_it,
 		a_key_update_is_answered,
 		handshakes_take_turns_in_order_and_leave_room_for_others,
+		handshakes_that_wait_end_with_all_others,
 		each_handshake_is_counted_once_by_how_it_ended,
 		a_strict_name_is_strict_at_a_lenient_listener,
 		before_the_first_byte_there_is_no_session,
