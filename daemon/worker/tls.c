@@ -1,7 +1,6 @@
 /*
- * tls.c: the TLS transport.  OpenSSL is given memory and gives memory
- * (tls_io.c); what is here is the order of things: handshake, records, answers,
- * the end.
+ * tls.c: the TLS transport: handshake, input and end of a stream.  Its output is
+ * in tls_output.c.  OpenSSL only reads and writes memory: see tls_io.h.
  */
 
 #include "worker/tls.h"
@@ -21,131 +20,18 @@
 #include "base/ticks.h"
 #include "ipc/counts.h"
 #include "worker/callback.h"
-#include "worker/engine.h"
 #include "worker/ours.h"
-#include "worker/tls_io.h"
 #include "worker/tls_kept.h"
 #include "worker/tls_server.h"
+#include "worker/tls_stream.h"
 
-/* Plaintext that is encrypted before it is sent: what may wait as unsent. */
-#define BATCH_MAX (64u << 10)
-/* A full record, and one that fits into a segment of 1,460 bytes. */
-#define RECORD_MAX 16384u
-#define RECORD_SMALL 1369u
-/*
- * A peer can use a record only when it is whole.  So a stream that has been
- * quiet begins with small ones, until so much is on its way that the window of
- * TCP is open.
- */
-#define SMALL_BYTES (64u << 10)
-#define QUIET_MS 1000
 /* Answers to the peer that may wait; with more, nothing is read from it. */
 #define ANSWERS_MAX (16u << 10)
 /* What is read and dropped, so that an alert is not lost by a reset. */
 #define DROP_MAX (256u << 10)
-/*
- * Key updates of the peer without data in between, and in one visit.  Each costs
- * us twenty times as much as a small record.
- */
-#define UPDATES_MAX 32
+/* So many in one visit; then others have their turn. */
 #define VISIT_UPDATES_MAX 64
-#define REASON_MAX 160
-
-struct tls {
-	SSL *ssl; /* NULL: the peer has said nothing */
-	struct tls_server *server;
-	struct tls_kept *kept; /* what the plugin was shown */
-	struct tls_io io;
-	struct counts *counts;
-	uint64_t begun;			/* in ticks: its first byte came */
-	uint64_t plain_out, cipher_out; /* of the plugin's, since it is open */
-	uint64_t sent_ms;		/* plaintext, the last time */
-	uint32_t hot;			/* plaintext sent without a pause */
-	uint32_t record_max;		/* bytes; 0: RECORD_MAX */
-	uint32_t behind;	/* ciphertext made since the last plaintext */
-	uint32_t answers;	/* of what waits: what recv() has made */
-	uint32_t updates;	/* key updates since the last data */
-	uint32_t visit_updates; /* of them, in this visit */
-	int ended;    /* recv() has more to say: an errno; END_OF_FILE */
-	bool closed;  /* close_notify has been made */
-	bool counted; /* its handshake */
-	struct stream_fault fault;
-	char reason[REASON_MAX];
-};
-
 #define END_OF_FILE (-1)
-
-/* Small pieces of output, gathered into one record. */
-static unsigned char staging[RECORD_MAX];
-
-/* -- What went wrong, in words -- */
-
-static void
-say_reason(struct tls *tls)
-{
-	unsigned long code = ERR_peek_error();
-	int reason = ERR_GET_REASON(code);
-	const char *text = ERR_reason_error_string(code);
-	long verified = SSL_get_verify_result(tls->ssl);
-
-	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET)
-		snprintf(tls->reason, sizeof(tls->reason),
-		    "the peer sent the alert \"%s\"",
-		    SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
-	else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-		snprintf(tls->reason, sizeof(tls->reason),
-		    "the peer's certificate: %s",
-		    X509_verify_cert_error_string(verified));
-	else
-		snprintf(tls->reason, sizeof(tls->reason), "%s",
-		    text != NULL ? text : "OpenSSL gives no reason");
-}
-
-/* The first one stands.  Returns -1 with errno. */
-static int
-set_fault(struct tls *tls, enum sl_why why, int error)
-{
-	if (tls->fault.why == SL_WHY_NONE)
-		tls->fault = (struct stream_fault){
-			.why = why,
-			.stage = SL_STAGE_TLS,
-			.sys_errno = error,
-			.text = tls->reason[0] != '\0' ? tls->reason : NULL,
-		};
-	return fail(error);
-}
-
-/* A direction of the socket is broken.  Returns -1 with errno. */
-static int
-socket_broken(struct tls *tls, int error)
-{
-	/* Bytes were lost for want of memory, so it cannot go on later. */
-	if (error == ENOMEM) {
-		set_fault(tls, SL_WHY_MEMORY, ENOMEM);
-		error = EIO;
-	}
-	return fail(error);
-}
-
-/* OpenSSL said no, for good.  Returns -1 with errno. */
-static int
-broken(struct tls *tls, enum sl_why why)
-{
-	/* OpenSSL refuses every further call, and gives no reason again. */
-	if (tls->fault.why != SL_WHY_NONE)
-		return fail(EPROTO);
-	if (tls->updates > UPDATES_MAX) {
-		snprintf(tls->reason, sizeof(tls->reason),
-		    "too many key updates");
-		return set_fault(tls, why, EPROTO);
-	}
-	if (tls->io.in_error != 0)
-		return socket_broken(tls, tls->io.in_error);
-	if (tls->io.out_error != 0)
-		return socket_broken(tls, tls->io.out_error);
-	say_reason(tls);
-	return set_fault(tls, why, EPROTO);
-}
 
 /* -- A count for each handshake -- */
 
@@ -184,57 +70,6 @@ count_failure(struct tls *tls)
 		count_handshake(tls, COUNT_HANDSHAKES_CERTIFICATE);
 	else
 		count_handshake(tls, COUNT_HANDSHAKES_PROTOCOL);
-}
-
-/* -- A visit -- */
-
-static struct tls *
-enter(struct stream *stream, size_t room)
-{
-	struct tls *tls = stream->state;
-
-	tls->io.fd = stream->fd;
-	tls_io_enter(&tls->io, room);
-	/* Others use the queue of errors, too: plugins, for example. */
-	ERR_clear_error();
-	return tls;
-}
-
-/*
- * Send what was made.  `unsent` is then what waits, without what finish() has
- * made.  0, or -1 with errno: the output is broken.
- */
-static int
-pass_on(struct stream *stream, struct tls *tls)
-{
-	uint32_t made = tls_io_gathered();
-	int rc;
-
-	tls->behind += made;
-	rc = tls_io_send(&tls->io);
-	if (!tls->closed)
-		stream->unsent = tls_bytes_len(&tls->io.out);
-	if (tls->io.out.data == NULL)
-		tls->answers = 0;
-	return rc == -1 ? socket_broken(tls, tls->io.out_error) : 0;
-}
-
-static void
-leave(struct stream *stream, struct tls *tls)
-{
-	int error = errno;
-
-	pass_on(stream, tls);
-	tls_io_leave(&tls->io);
-	errno = error;
-}
-
-/* The connection has given the output up. */
-static void
-obey(const struct stream *stream, struct tls *tls)
-{
-	if (stream->unsent == 0 && !tls->closed)
-		tls_bytes_free(&tls->io.out);
 }
 
 /* -- Handshake -- */
@@ -297,23 +132,23 @@ shake(struct tls *tls)
 	}
 	count_failure(tls);
 	if (!tls->io.eof)
-		return broken(tls, SL_WHY_HANDSHAKE);
+		return tls_broken(tls, SL_WHY_HANDSHAKE);
 	snprintf(tls->reason, sizeof(tls->reason),
 	    "the peer has ended the connection");
-	return set_fault(tls, SL_WHY_HANDSHAKE, ECONNRESET);
+	return tls_set_fault(tls, SL_WHY_HANDSHAKE, ECONNRESET);
 }
 
 static int
 tls_start(struct stream *stream)
 {
-	struct tls *tls = enter(stream, RECORD_MAX);
-	int rc = pass_on(stream, tls); /* what the last step has made */
+	struct tls *tls = tls_enter(stream, 0);
+	int rc = tls_pass_on(stream, tls); /* what the last step has made */
 
 	if (rc == 0 && stream->unsent > 0)
 		rc = fail(tls->io.full);
 	else if (rc == 0)
 		rc = shake(tls);
-	leave(stream, tls);
+	tls_leave(stream, tls);
 	/* Until our part is through, there is nothing to read. */
 	stream->recv_needs = stream->unsent > 0 ? EV_WRITE : EV_READ;
 	if (rc == -1)
@@ -337,8 +172,8 @@ not_read(struct tls *tls, int rc)
 		return 0;
 	default:
 		if (!tls->io.eof)
-			return broken(tls, SL_WHY_TLS);
-		set_fault(tls, SL_WHY_TRUNCATED, 0);
+			return tls_broken(tls, SL_WHY_TLS);
+		tls_set_fault(tls, SL_WHY_TRUNCATED, 0);
 		return 0;
 	}
 }
@@ -388,181 +223,21 @@ tls_recv(struct stream *stream, void *buf, size_t len)
 	stream->more = false;
 	if (tls->ended != 0)
 		return say_end(tls);
-	obey(stream, tls);
+	tls_obey(stream, tls);
 	if (tls->answers > ANSWERS_MAX) {
 		stream->recv_needs = EV_WRITE;
 		return fail(EAGAIN);
 	}
 	stream->recv_needs = EV_READ;
-	enter(stream, len);
+	tls_enter(stream, len);
 	n = receive(stream, tls, buf, len);
-	leave(stream, tls);
+	tls_leave(stream, tls);
 	if (stream->unsent > before)
 		tls->answers += stream->unsent - before;
 	/* What is left in the socket causes an event, but not soon enough. */
 	if (tls->io.in.data != NULL || (n > 0 && tls->io.in_left))
 		stream->more = true;
 	return n;
-}
-
-/* -- Output -- */
-
-/* How much goes into a record now. */
-static size_t
-record_size(struct tls *tls)
-{
-	size_t size;
-
-	if (tls->hot > 0 && engine_now() - tls->sent_ms >= QUIET_MS)
-		tls->hot = 0;
-	size = tls->hot < SMALL_BYTES ? RECORD_SMALL : RECORD_MAX;
-	return tls->record_max != 0 && tls->record_max < size ? tls->record_max
-							      : size;
-}
-
-/* Make records of it.  0, or -1 with errno. */
-static int
-encrypt(struct tls *tls, const void *buf, size_t len)
-{
-	int rc = SSL_write(tls->ssl, buf, len);
-
-	if (rc <= 0) {
-		/* The peer has to say something first: a renegotiation. */
-		if (SSL_get_error(tls->ssl, rc) == SSL_ERROR_WANT_READ)
-			return fail(EAGAIN);
-		return broken(tls, SL_WHY_TLS);
-	}
-	tls->plain_out += len;
-	tls->hot += tls->hot < SMALL_BYTES ? len : 0;
-	tls->sent_ms = engine_now();
-	return 0;
-}
-
-/* A place in an array of pieces. */
-struct cursor {
-	const struct iovec *iov;
-	int count;
-	size_t at; /* in the first of them */
-};
-
-/* The next `most` bytes: where they lie, or a copy where that is not one place. */
-static const void *
-gather(struct cursor *from, size_t most, size_t *ret_len)
-{
-	size_t len = 0, n;
-	const char *piece;
-
-	while (from->count > 0 && len < most) {
-		piece = (const char *)from->iov->iov_base + from->at;
-		n = from->iov->iov_len - from->at;
-		if (n > most - len)
-			n = most - len;
-		if (len == 0 && (n == most || from->count == 1)) {
-			from->at += n;
-			*ret_len = n;
-			return piece;
-		}
-		memcpy(staging + len, piece, n);
-		len += n;
-		from->at += n;
-		if (from->at == from->iov->iov_len) {
-			from->iov++;
-			from->count--;
-			from->at = 0;
-		}
-	}
-	*ret_len = len;
-	return staging;
-}
-
-/* Up to a batch.  Returns bytes, or -1 with errno when there was none. */
-static ssize_t
-encrypt_batch(struct tls *tls, struct cursor *from, size_t len)
-{
-	size_t done = 0, n;
-	const void *data;
-
-	if (len > BATCH_MAX)
-		len = BATCH_MAX;
-	while (done < len) {
-		n = record_size(tls);
-		data = gather(from, n < len - done ? n : len - done, &n);
-		if (encrypt(tls, data, n) == -1)
-			return done > 0 ? (ssize_t)done : -1;
-		done += n;
-	}
-	return done;
-}
-
-/* As sendv(), in a visit, when nothing is unsent. */
-static ssize_t
-send_all(struct stream *stream, struct tls *tls, struct cursor *from,
-    size_t len)
-{
-	size_t taken = 0;
-	ssize_t n;
-
-	while (taken < len && stream->unsent == 0) {
-		n = encrypt_batch(tls, from, len - taken);
-		if (n == -1)
-			return taken > 0 ? (ssize_t)taken : -1;
-		taken += n;
-		tls->cipher_out += tls_io_gathered();
-		pass_on(stream, tls); /* what breaks here is told next time */
-		tls->behind = 0;
-		if (tls->io.out_error != 0)
-			break;
-	}
-	return taken;
-}
-
-static ssize_t
-tls_sendv(struct stream *stream, const struct iovec *iov, int count)
-{
-	struct cursor from = { iov, count, 0 };
-	struct tls *tls = stream->state;
-	size_t len = 0;
-	ssize_t n = -1;
-
-	for (int i = 0; i < count; i++)
-		len += iov[i].iov_len;
-	obey(stream, tls);
-	stream->send_needs = EV_WRITE;
-	enter(stream, 0);
-	if (pass_on(stream, tls) == -1)
-		;
-	else if (stream->unsent > 0)
-		errno = tls->io.full;
-	else
-		n = send_all(stream, tls, &from, len);
-	if (n == -1 && errno == EAGAIN && stream->unsent == 0)
-		stream->send_needs = EV_READ;
-	leave(stream, tls);
-	return n;
-}
-
-static ssize_t
-tls_send(struct stream *stream, const void *buf, size_t len)
-{
-	const struct iovec iov = { (void *)buf, len };
-
-	return tls_sendv(stream, &iov, 1);
-}
-
-static int
-tls_flush(struct stream *stream)
-{
-	struct tls *tls = stream->state;
-	int rc;
-
-	obey(stream, tls);
-	stream->send_needs = EV_WRITE;
-	enter(stream, 0);
-	rc = pass_on(stream, tls);
-	leave(stream, tls);
-	if (rc == 0 && stream->unsent > 0)
-		return fail(tls->io.full);
-	return rc;
 }
 
 /* -- The end -- */
@@ -581,13 +256,13 @@ notify(struct tls *tls)
 static int
 tls_finish(struct stream *stream, bool last)
 {
-	struct tls *tls = enter(stream, 0);
+	struct tls *tls = tls_enter(stream, 0);
 	int rc;
 
 	stream->send_needs = EV_WRITE;
 	notify(tls);
-	rc = pass_on(stream, tls);
-	leave(stream, tls);
+	rc = tls_pass_on(stream, tls);
+	tls_leave(stream, tls);
 	if (rc == -1)
 		return -1;
 	if (tls->io.out.data != NULL)
@@ -656,13 +331,14 @@ tls_unread(const struct stream *stream)
 static void
 let_alert_pass(struct stream *stream)
 {
-	size_t dropped = 0;
+	static unsigned char dropped[1 << 14];
+	size_t total = 0;
 	ssize_t n;
 
 	shutdown(stream->fd, SHUT_WR);
-	while (dropped < DROP_MAX &&
-	    (n = recv(stream->fd, staging, sizeof(staging), 0)) > 0)
-		dropped += n;
+	while (total < DROP_MAX &&
+	    (n = recv(stream->fd, dropped, sizeof(dropped), 0)) > 0)
+		total += n;
 }
 
 static void
@@ -671,8 +347,8 @@ tls_close(struct stream *stream, bool hard)
 	struct tls *tls = stream->state;
 
 	if (!hard && tls->io.out.data != NULL) {
-		enter(stream, 0);
-		leave(stream, tls);
+		tls_enter(stream, 0);
+		tls_leave(stream, tls);
 	}
 	if (!hard && tls->fault.sys_errno == EPROTO)
 		let_alert_pass(stream);
@@ -777,12 +453,12 @@ tls_ask(struct stream *stream)
 	struct tls *tls = stream->state;
 	int rc;
 
-	obey(stream, tls);
-	enter(stream, 0);
+	tls_obey(stream, tls);
+	tls_enter(stream, 0);
 	rc = SSL_do_handshake(tls->ssl);
 	if (rc != 1 && SSL_get_error(tls->ssl, rc) != SSL_ERROR_WANT_READ)
-		rc = broken(tls, SL_WHY_TLS);
-	leave(stream, tls);
+		rc = tls_broken(tls, SL_WHY_TLS);
+	tls_leave(stream, tls);
 	stream->more |= tls->io.in.data != NULL;
 	return rc == -1 ? -1 : 0;
 }

@@ -1,0 +1,75 @@
+/*
+ * tls_stream.h: the inside of a TLS stream, for the files of the transport:
+ * tls.c (handshake, input, end), tls_output.c (records), tls_visit.c (what all
+ * of them do around OpenSSL).
+ */
+
+#ifndef SLUICE_TLS_STREAM_H
+#define SLUICE_TLS_STREAM_H
+
+#include <openssl/types.h>
+#include <sluice.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "worker/tls_io.h"
+#include "worker/transport.h"
+
+struct counts;
+struct tls_kept;
+struct tls_server;
+
+#define REASON_MAX 160
+/*
+ * Key updates of the peer without data between them.  Each costs us twenty
+ * times as much as a small record.
+ */
+#define UPDATES_MAX 32
+
+struct tls {
+	SSL *ssl; /* NULL: the peer has said nothing */
+	struct tls_server *server;
+	struct tls_kept *kept; /* what the plugin was shown */
+	struct tls_io io;
+	struct counts *counts;
+	uint64_t begun;			/* in ticks: its first byte came */
+	uint64_t plain_out, cipher_out; /* of the plugin's, since it is open */
+	uint64_t sent_ms;		/* plaintext, the last time */
+	uint32_t hot;			/* plaintext sent without a pause */
+	uint32_t record_max;		/* bytes; 0: RECORD_MAX */
+	uint32_t behind;	/* ciphertext made since the last plaintext */
+	uint32_t answers;	/* of what waits: what recv() has made */
+	uint32_t updates;	/* key updates since the last data */
+	uint32_t visit_updates; /* of them, in this visit */
+	int ended;    /* recv() has more to say: an errno; END_OF_FILE */
+	bool closed;  /* close_notify has been made */
+	bool counted; /* its handshake */
+	struct stream_fault fault;
+	char reason[REASON_MAX];
+};
+
+/* Begin a visit, see tls_io.h: `room` bytes of input can be taken. */
+struct tls *tls_enter(struct stream *stream, size_t room);
+/*
+ * Send what was made.  `unsent` then is what waits, without what finish() has
+ * made.  Returns 0, or -1 with errno: the output is broken.
+ */
+int tls_pass_on(struct stream *stream, struct tls *tls);
+/* End the visit, and send what was made.  Keeps errno. */
+void tls_leave(struct stream *stream, struct tls *tls);
+/* If the connection has set `unsent` to 0 to drop its output, drop it. */
+void tls_obey(const struct stream *stream, struct tls *tls);
+
+/* The first fault stands.  Returns -1 with errno. */
+int tls_set_fault(struct tls *tls, enum sl_why why, int error);
+/* OpenSSL has failed for good: say why.  Returns -1 with errno. */
+int tls_broken(struct tls *tls, enum sl_why why);
+
+/* Of the transport's table. */
+ssize_t tls_send(struct stream *stream, const void *buf, size_t len);
+ssize_t tls_sendv(struct stream *stream, const struct iovec *iov, int count);
+int tls_flush(struct stream *stream);
+
+#endif

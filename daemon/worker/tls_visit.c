@@ -1,0 +1,122 @@
+/*
+ * tls_visit.c: what is done around each use of OpenSSL: before it, after it, and
+ * when it fails.
+ */
+
+#include "worker/tls_stream.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+
+#include "base/fail.h"
+
+static void
+say_reason(struct tls *tls)
+{
+	unsigned long code = ERR_peek_error();
+	int reason = ERR_GET_REASON(code);
+	const char *text = ERR_reason_error_string(code);
+	long verified = SSL_get_verify_result(tls->ssl);
+
+	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET)
+		snprintf(tls->reason, sizeof(tls->reason),
+		    "the peer sent the alert \"%s\"",
+		    SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+	else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		snprintf(tls->reason, sizeof(tls->reason),
+		    "the peer's certificate: %s",
+		    X509_verify_cert_error_string(verified));
+	else
+		snprintf(tls->reason, sizeof(tls->reason), "%s",
+		    text != NULL ? text : "OpenSSL gives no reason");
+}
+
+int
+tls_set_fault(struct tls *tls, enum sl_why why, int error)
+{
+	if (tls->fault.why == SL_WHY_NONE)
+		tls->fault = (struct stream_fault){
+			.why = why,
+			.stage = SL_STAGE_TLS,
+			.sys_errno = error,
+			.text = tls->reason[0] != '\0' ? tls->reason : NULL,
+		};
+	return fail(error);
+}
+
+/* A direction of the socket is broken.  Returns -1 with errno. */
+static int
+socket_broken(struct tls *tls, int error)
+{
+	/* Bytes were lost for want of memory, so it cannot go on later. */
+	if (error == ENOMEM) {
+		tls_set_fault(tls, SL_WHY_MEMORY, ENOMEM);
+		error = EIO;
+	}
+	return fail(error);
+}
+
+int
+tls_broken(struct tls *tls, enum sl_why why)
+{
+	/* OpenSSL refuses every further call, and gives no reason again. */
+	if (tls->fault.why != SL_WHY_NONE)
+		return fail(EPROTO);
+	if (tls->updates > UPDATES_MAX) {
+		snprintf(tls->reason, sizeof(tls->reason),
+		    "too many key updates");
+		return tls_set_fault(tls, why, EPROTO);
+	}
+	if (tls->io.in_error != 0)
+		return socket_broken(tls, tls->io.in_error);
+	if (tls->io.out_error != 0)
+		return socket_broken(tls, tls->io.out_error);
+	say_reason(tls);
+	return tls_set_fault(tls, why, EPROTO);
+}
+
+struct tls *
+tls_enter(struct stream *stream, size_t room)
+{
+	struct tls *tls = stream->state;
+
+	tls->io.fd = stream->fd;
+	tls_io_enter(&tls->io, room);
+	/* Others use the queue of errors, too: plugins, for example. */
+	ERR_clear_error();
+	return tls;
+}
+
+int
+tls_pass_on(struct stream *stream, struct tls *tls)
+{
+	uint32_t made = tls_io_gathered();
+	int rc;
+
+	tls->behind += made;
+	rc = tls_io_send(&tls->io);
+	if (!tls->closed)
+		stream->unsent = tls_bytes_len(&tls->io.out);
+	if (tls->io.out.data == NULL)
+		tls->answers = 0;
+	return rc == -1 ? socket_broken(tls, tls->io.out_error) : 0;
+}
+
+void
+tls_leave(struct stream *stream, struct tls *tls)
+{
+	int error = errno;
+
+	tls_pass_on(stream, tls);
+	tls_io_leave(&tls->io);
+	errno = error;
+}
+
+void
+tls_obey(const struct stream *stream, struct tls *tls)
+{
+	if (stream->unsent == 0 && !tls->closed)
+		tls_bytes_free(&tls->io.out);
+}
