@@ -85,6 +85,39 @@ START_TEST(an_upgrade_goes_on_with_the_same_connection)
 }
 END_TEST
 
+static void
+write_go(struct sl_conn *c)
+{
+	ck_assert_int_eq(sl_write(c, "go\n", 3), 3);
+}
+
+START_TEST(nothing_is_taken_until_the_handshake_is_over)
+{
+	struct tls_peer peer;
+	char buf[3];
+
+	begin_plain();
+	plugin.in_data = upgrade;
+	peer_begin(&peer);
+	peer_write(peer.fd, "STARTTLS\n", 9);
+	peer_read(peer.fd, buf, 3);
+	worker_idle();
+	ck_assert(tls_is(&plugin.conn->stream));
+	ck_assert_int_eq(sl_write(plugin.conn, "x", 1), 0);
+	ck_assert_int_eq(sl_send(plugin.conn, "x", 1), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+	plugin.in_handshake = write_go;
+	ck_assert_int_eq(peer_shake(&peer), 1);
+	ck_assert_str_eq(plugin.calls, "odhr");
+	peer_hear(&peer, buf, 3);
+	ck_assert_mem_eq(buf, "go\n", 3);
+	peer_say(&peer, "hello", 5);
+	ck_assert_uint_eq(plugin.input_len, 14);
+	peer_end(&peer);
+	end_plain();
+}
+END_TEST
+
 START_TEST(plain_text_behind_the_command_ends_it)
 {
 	struct tls_peer peer;
@@ -302,6 +335,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		an_upgrade_goes_on_with_the_same_connection,
+		nothing_is_taken_until_the_handshake_is_over,
 		plain_text_behind_the_command_ends_it,
 		plain_text_that_comes_later_is_no_handshake,
 		output_from_before_goes_out_in_plain_text_first,

@@ -51,7 +51,7 @@ enum mark {
 	MARK_READ_ON = 1 << 8,	     /* input is ready that causes no event */
 	MARK_STARTING = 1 << 9,	     /* not open yet: no byte is read or sent */
 	MARK_DEADLINE = 1 << 10,     /* a deadline changed: set the timer */
-	MARK_UPGRADE = 1 << 11,	     /* to TLS, once the output is out */
+	MARK_UPGRADE = 1 << 11,	     /* to TLS, until its handshake is over */
 };
 
 /* Both addresses as text, made when first asked for. */

@@ -158,6 +158,7 @@ not_yet(struct sl_conn *conn, int error)
 static void
 become_open(struct sl_conn *conn)
 {
+	conn->marks &= ~MARK_UPGRADE; /* `handshake` may write */
 	if (conn->phase == PHASE_HANDSHAKE)
 		callback_handshake(conn, NULL);
 	set_phase(conn, PHASE_OPEN);
@@ -244,7 +245,8 @@ conn_upgrade(struct sl_conn *conn)
 			conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_TLS);
 			return;
 		}
-		conn->marks &= ~(MARK_UPGRADE | MARK_READ_ON);
+		/* It is still MARK_UPGRADE: nothing is taken until it is open. */
+		conn->marks &= ~MARK_READ_ON;
 		conn->marks |= MARK_STARTING;
 		conn->phase = PHASE_NEW;
 	}
