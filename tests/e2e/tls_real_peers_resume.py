@@ -73,8 +73,8 @@ def test_openssl_resumes():
             # The ticket comes with the answer.
             with subprocess.Popen(
                     ["openssl", "s_client", "-connect", "127.0.0.1:%d"
-                     % d.port("echo"), "-quiet", "-no_ign_eof", version,
-                     "-sess_out", path], stdin=subprocess.PIPE,
+                     % d.port("echo"), "-servername", "localhost", "-quiet",
+                     "-no_ign_eof", version, "-sess_out", path], stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL) as process:
                 process.stdin.write(b"hello\n")
