@@ -64,10 +64,10 @@ peer_secret(const struct tls_fixture *leaf, const struct tls_fixture *ca)
 static inline struct stream
 peer_stream(int fd, bool is_unix)
 {
-	struct stream stream;
+	struct stream stream = stream_plain(fd, is_unix);
 
-	ck_assert(stream_tls(fd, is_unix, peer_server,
-	    worker_listener()->endpoint.counts, &stream));
+	ck_assert(tls_upgrade(&stream, peer_server,
+	    worker_listener()->endpoint.counts));
 	return stream;
 }
 

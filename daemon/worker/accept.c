@@ -167,19 +167,11 @@ tell_recovery(struct acceptor *acceptor)
 	starved = acceptor->broken = false;
 }
 
-/* A stream over an accepted socket.  Returns false when there is no memory. */
+/* Does a connection of the listener begin with a handshake? */
 static bool
-make_stream(struct listener *listener, int fd, bool is_unix, struct stream *ret)
+begins_with_tls(const struct listener *listener)
 {
-	if (listener->tls != NULL && !listener->settings->tls.starttls) {
-		if (stream_tls(fd, is_unix, listener->tls,
-			listener->endpoint.counts, ret))
-			return true;
-		admission_out_of(&listener->endpoint, "memory");
-		return false;
-	}
-	*ret = stream_plain(fd, is_unix);
-	return true;
+	return listener->tls != NULL && !listener->settings->tls.starttls;
 }
 
 /* The address first: a peer over its own limit must not take a place. */
@@ -192,18 +184,25 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 	struct stream stream;
 	struct sl_conn *conn;
 
-	if (seat_take_address(&seat, endpoint, peer, len) &&
-	    seat_take(&seat, endpoint, peer, len) &&
-	    make_stream(listener, fd, peer->sa_family == AF_UNIX, &stream)) {
-		conn = conn_new(endpoint, listener->current, stream, seat);
-		if (conn != NULL) {
-			conn_set_peer(conn, peer, len);
-			conn_settle(conn);
-		}
+	if (!seat_take_address(&seat, endpoint, peer, len) ||
+	    !seat_take(&seat, endpoint, peer, len)) {
+		seat_release(&seat);
+		close(fd);
 		return;
 	}
-	seat_release(&seat);
-	close(fd);
+	stream = stream_plain(fd, peer->sa_family == AF_UNIX);
+	if (begins_with_tls(listener) &&
+	    !tls_upgrade(&stream, listener->tls, endpoint->counts)) {
+		admission_out_of(endpoint, "memory");
+		stream.transport->close(&stream, false);
+		seat_release(&seat);
+		return;
+	}
+	conn = conn_new(endpoint, listener->current, stream, seat);
+	if (conn != NULL) {
+		conn_set_peer(conn, peer, len);
+		conn_settle(conn);
+	}
 }
 
 /* Accept one client.  Returns false if none waits, or none can be accepted. */

@@ -409,14 +409,6 @@ tls_upgrade(struct stream *stream, struct tls_server *server,
 }
 
 bool
-stream_tls(int fd, bool is_unix, struct tls_server *server,
-    struct counts *counts, struct stream *ret)
-{
-	*ret = stream_plain(fd, is_unix);
-	return tls_upgrade(ret, server, counts);
-}
-
-bool
 tls_is(const struct stream *stream)
 {
 	return stream->transport == &transport_tls && stream->state != NULL;

@@ -23,16 +23,9 @@ int tls_init(void);
 void tls_done(void);
 
 /*
- * A stream that begins with a handshake as a server, over a non-blocking socket
- * that it takes over.  Keeps a reference to `server`; counts its handshake in
- * `counts`, which outlives it.  False: ENOMEM, and the socket stays the caller's.
- */
-bool stream_tls(int fd, bool is_unix, struct tls_server *server,
-    struct counts *counts, struct stream *ret);
-
-/*
- * Let a plain stream go on as one that begins with a handshake as a server.
- * False: ENOMEM, and it stays plain.
+ * Let a plain stream, which may be new, go on with a handshake as a server.
+ * Keeps a reference to `server`; counts the handshake in `counts`, which
+ * outlives the stream.  False: ENOMEM, and it stays plain.
  */
 bool tls_upgrade(struct stream *stream, struct tls_server *server,
     struct counts *counts);

@@ -117,7 +117,8 @@ begin(struct stream *stream, int *ret_peer)
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		 pair) == 0);
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	must(stream_tls(pair[0], true, server, &counts, stream));
+	*stream = stream_plain(pair[0], true);
+	must(tls_upgrade(stream, server, &counts));
 	*ret_peer = pair[1];
 }
 
