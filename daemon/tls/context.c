@@ -225,11 +225,6 @@ accept_cb(int ok, X509_STORE_CTX *store)
 	return 1;
 }
 
-/*
- * OpenSSL's own judgement.  It must be set by name: where a session goes over to
- * the context of another name, SSL_set_verify() takes NULL for "as before", and
- * that might be accept_cb.
- */
 static int
 judge_cb(int ok, X509_STORE_CTX *store)
 {
@@ -237,23 +232,31 @@ judge_cb(int ok, X509_STORE_CTX *store)
 	return ok;
 }
 
+int
+tls_verify_mode(int64_t verify, SSL_verify_cb *ret_callback)
+{
+	*ret_callback = verify == TLS_VERIFY_OPTIONAL ? accept_cb : judge_cb;
+	switch (verify) {
+	case TLS_VERIFY_NONE:
+		return SSL_VERIFY_NONE;
+	case TLS_VERIFY_OPTIONAL:
+		return SSL_VERIFY_PEER;
+	default:
+		return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	}
+}
+
 static int
 apply_verify(SSL_CTX *ctx, const struct tls_identity_settings *identity,
     const struct tls_parts *parts, struct error *err)
 {
-	if (identity->verify == TLS_VERIFY_NONE) {
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, judge_cb);
-		return 0;
-	}
-	if (sk_X509_num(parts->ca) <= 0)
+	SSL_verify_cb callback;
+	int mode = tls_verify_mode(identity->verify, &callback);
+
+	if (mode != SSL_VERIFY_NONE && sk_X509_num(parts->ca) <= 0)
 		return error_set(err,
 		    "tls.verify: there is no ca to verify with");
-	if (identity->verify == TLS_VERIFY_OPTIONAL)
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_cb);
-	else
-		SSL_CTX_set_verify(ctx,
-		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-		    judge_cb);
+	SSL_CTX_set_verify(ctx, mode, callback);
 	return 0;
 }
 

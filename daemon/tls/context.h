@@ -3,7 +3,8 @@
 #ifndef SLUICE_TLS_CONTEXT_H
 #define SLUICE_TLS_CONTEXT_H
 
-#include <openssl/types.h>
+#include <openssl/ssl.h>
+#include <stdint.h>
 
 struct error;
 struct tls_identity_settings;
@@ -20,5 +21,11 @@ struct tls_settings;
 SSL_CTX *tls_context(const struct tls_settings *settings,
     const struct tls_identity_settings *identity, const struct tls_parts *parts,
     struct error *err);
+
+/*
+ * What SSL_set_verify() takes for an enum tls_verify: returns the mode.  There
+ * is a callback for each: without one, that of another mode would stay.
+ */
+int tls_verify_mode(int64_t verify, SSL_verify_cb *ret_callback);
 
 #endif

@@ -16,8 +16,15 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "config/settings.h"
+#include "tls/context.h"
 
 #define NAME_MAX_LEN 255 /* of a host */
+
+_Static_assert((int)SL_VERIFY_NONE == (int)TLS_VERIFY_NONE &&
+	(int)SL_VERIFY_OPTIONAL == (int)TLS_VERIFY_OPTIONAL &&
+	(int)SL_VERIFY_REQUIRE == (int)TLS_VERIFY_REQUIRE,
+    "plugins and the configuration count alike");
 
 /* OpenSSL says no; its own words are for nobody. */
 static int
@@ -86,34 +93,14 @@ is_open(SSL *ssl)
 	    (SSL_is_init_finished(ssl) || SSL_renegotiate_pending(ssl));
 }
 
-static int
-accept_cb(int ok, X509_STORE_CTX *store)
-{
-	(void)ok;
-	(void)store;
-	return 1;
-}
-
-static int
-judge_cb(int ok, X509_STORE_CTX *store)
-{
-	(void)store;
-	return ok;
-}
-
 static void
-set_verify(SSL *ssl, int mode)
+set_verify(SSL *ssl, int how)
 {
-	/* Without a callback the one that was there would stay. */
-	if (mode == SL_VERIFY_NONE)
-		SSL_set_verify(ssl, SSL_VERIFY_NONE, judge_cb);
-	else if (mode == SL_VERIFY_OPTIONAL)
-		SSL_set_verify(ssl, SSL_VERIFY_PEER, accept_cb);
-	else
-		SSL_set_verify(ssl,
-		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-		    judge_cb);
-	/* Nobody is asked when a session is taken up that began without. */
+	SSL_verify_cb callback;
+	int mode = tls_verify_mode(how, &callback);
+
+	SSL_set_verify(ssl, mode, callback);
+	/* A session that is resumed would not be asked for a certificate. */
 	SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
 }
 
@@ -137,7 +124,7 @@ static int
 ask_certificate(SSL *ssl, int mode)
 {
 	int old_mode = SSL_get_verify_mode(ssl);
-	int (*old)(int, X509_STORE_CTX *) = SSL_get_verify_callback(ssl);
+	SSL_verify_cb old = SSL_get_verify_callback(ssl);
 
 	set_verify(ssl, mode);
 	if (mode == SL_VERIFY_NONE)
@@ -145,7 +132,7 @@ ask_certificate(SSL *ssl, int mode)
 	ERR_clear_error();
 	if (SSL_verify_client_post_handshake(ssl) == 1)
 		return 1;
-	SSL_set_verify(ssl, old_mode, old != NULL ? old : judge_cb);
+	SSL_set_verify(ssl, old_mode, old); /* each context has named one */
 	switch (ERR_GET_REASON(ERR_peek_error())) {
 	case SSL_R_REQUEST_PENDING:
 	case SSL_R_REQUEST_SENT:
