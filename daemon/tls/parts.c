@@ -128,20 +128,27 @@ put_certificates(struct writer *out, const STACK_OF(X509) *certificates)
 		    sk_X509_value(certificates, (int)i));
 }
 
-/* Everything but the keys. */
+/* What clients are verified by. */
 static void
-put_public(struct writer *out, const struct tls_parts *parts)
+put_trust(struct writer *out, const struct tls_parts *parts)
 {
 	uint32_t num = count(sk_X509_CRL_num(parts->crls));
 
-	put_u32(out, parts->pair_count);
-	for (uint32_t i = 0; i < parts->pair_count; i++)
-		put_certificates(out, parts->pairs[i].chain);
 	put_certificates(out, parts->ca);
 	put_u32(out, num);
 	for (uint32_t i = 0; i < num; i++)
 		put_object(out, crl_to_der,
 		    sk_X509_CRL_value(parts->crls, (int)i));
+}
+
+/* Everything but the keys. */
+static void
+put_public(struct writer *out, const struct tls_parts *parts)
+{
+	put_u32(out, parts->pair_count);
+	for (uint32_t i = 0; i < parts->pair_count; i++)
+		put_certificates(out, parts->pairs[i].chain);
+	put_trust(out, parts);
 	put_u32(out, (uint32_t)parts->ocsp_len);
 	put_bytes(out, parts->ocsp, parts->ocsp_len);
 	put_u32(out, parts->ocsp_pair);
@@ -189,29 +196,47 @@ fail:
 	return NULL;
 }
 
-int
-tls_parts_stamp(const struct tls_parts *parts, uint64_t ret[2])
+/* The SHA-256 of what `put` writes.  0 or -1. */
+static int
+hash_of(const struct tls_parts *parts,
+    void (*put)(struct writer *out, const struct tls_parts *parts),
+    unsigned char ret[TLS_HASH_SIZE])
 {
-	unsigned char hash[EVP_MAX_MD_SIZE];
 	struct writer out = { 0 };
 	int result = -1;
 	size_t len;
 
-	put_public(&out, parts);
+	put(&out, parts);
 	if (out.failed)
 		return -1;
 	len = out.len;
 	out = (struct writer){ .bytes = malloc(len) };
 	if (out.bytes == NULL)
 		return -1;
-	put_public(&out, parts);
+	put(&out, parts);
 	if (!out.failed &&
-	    EVP_Digest(out.bytes, len, hash, NULL, EVP_sha256(), NULL) == 1) {
-		memcpy(ret, hash, 2 * sizeof(*ret));
+	    EVP_Digest(out.bytes, len, ret, NULL, EVP_sha256(), NULL) == 1)
 		result = 0;
-	}
 	free(out.bytes);
 	return result;
+}
+
+int
+tls_parts_stamp(const struct tls_parts *parts, uint64_t ret[2])
+{
+	unsigned char hash[TLS_HASH_SIZE];
+
+	if (hash_of(parts, put_public, hash) == -1)
+		return -1;
+	memcpy(ret, hash, 2 * sizeof(*ret));
+	return 0;
+}
+
+int
+tls_parts_hash_trust(const struct tls_parts *parts,
+    unsigned char ret[TLS_HASH_SIZE])
+{
+	return hash_of(parts, put_trust, ret);
 }
 
 /* -- read -- */

@@ -45,6 +45,11 @@ struct secret *tls_parts_write(const struct tls_parts *parts,
  */
 int tls_parts_stamp(const struct tls_parts *parts, uint64_t ret[2]);
 
+#define TLS_HASH_SIZE 32 /* SHA-256 */
+/* The same of the CAs and CRLs alone, by which clients are verified. */
+int tls_parts_hash_trust(const struct tls_parts *parts,
+    unsigned char ret[TLS_HASH_SIZE]);
+
 /* Keys are wiped.  NULL is fine. */
 void tls_parts_free(struct tls_parts *parts);
 

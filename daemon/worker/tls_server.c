@@ -226,28 +226,6 @@ take_alpn(struct tls_server *server, const struct tls_settings *settings)
 
 /* -- Contexts -- */
 
-static bool
-digest_certificates(EVP_MD_CTX *digest, const struct tls_parts *parts)
-{
-	unsigned char *der = NULL;
-	bool good = true;
-	int len;
-
-	for (int i = 0; i < sk_X509_num(parts->ca) && good; i++) {
-		len = i2d_X509(sk_X509_value(parts->ca, i), &der);
-		good = len > 0 && EVP_DigestUpdate(digest, der, len) == 1;
-		OPENSSL_free(der);
-		der = NULL;
-	}
-	for (int i = 0; i < sk_X509_CRL_num(parts->crls) && good; i++) {
-		len = i2d_X509_CRL(sk_X509_CRL_value(parts->crls, i), &der);
-		good = len > 0 && EVP_DigestUpdate(digest, der, len) == 1;
-		OPENSSL_free(der);
-		der = NULL;
-	}
-	return good;
-}
-
 /*
  * A session is resumed only where its client would be verified by the same
  * rules: at this listener, under this name, with these CAs and CRLs.
@@ -256,16 +234,16 @@ static int
 set_session_context(SSL_CTX *context, const char *listener, const char *name,
     int64_t verify, const struct tls_parts *parts)
 {
-	unsigned char id[EVP_MAX_MD_SIZE];
+	unsigned char id[EVP_MAX_MD_SIZE], trust[TLS_HASH_SIZE];
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	bool good;
 
-	good = digest != NULL &&
+	good = digest != NULL && tls_parts_hash_trust(parts, trust) == 0 &&
 	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
 	    EVP_DigestUpdate(digest, listener, strlen(listener) + 1) == 1 &&
 	    EVP_DigestUpdate(digest, name, strlen(name) + 1) == 1 &&
 	    EVP_DigestUpdate(digest, &verify, sizeof(verify)) == 1 &&
-	    digest_certificates(digest, parts) &&
+	    EVP_DigestUpdate(digest, trust, sizeof(trust)) == 1 &&
 	    EVP_DigestFinal_ex(digest, id, NULL) == 1 &&
 	    SSL_CTX_set_session_id_context(context, id,
 		SSL_MAX_SID_CTX_LENGTH) == 1;
