@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fail.h"
 
 int
 tls_error(struct error *err, const char *what)
@@ -21,4 +22,11 @@ tls_error(struct error *err, const char *what)
 		error_set(err, "%s: %s", what, reason);
 	ERR_clear_error();
 	return -1;
+}
+
+int
+tls_fail(int error)
+{
+	ERR_clear_error();
+	return fail(error);
 }

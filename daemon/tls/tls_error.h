@@ -11,4 +11,7 @@ struct error;
  */
 int tls_error(struct error *err, const char *what);
 
+/* Forget OpenSSL's errors: errno says enough.  Returns -1 with errno. */
+int tls_fail(int error);
+
 #endif

@@ -5,7 +5,6 @@
 
 #include "worker/tls_facts.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -17,9 +16,10 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "tls/tls_error.h"
 #include "worker/tls_kept.h"
+#include "worker/tls_name.h"
 
-#define NAME_MAX_LEN 255     /* of a host */
 #define PROTOCOL_MAX_LEN 255 /* of ALPN */
 #define CONTEXT_MAX 65535    /* of key material: 16 bits say its length */
 #define FINISHED_MAX 64
@@ -30,14 +30,6 @@ none(int error)
 {
 	errno = error;
 	return NULL;
-}
-
-/* OpenSSL says no; its own words are for nobody. */
-static int
-refused(int error)
-{
-	ERR_clear_error();
-	return fail(error);
 }
 
 /* As every call with a buffer does. */
@@ -95,22 +87,15 @@ const char *
 tls_fact_servername(const SSL *ssl, struct tls_kept **kept)
 {
 	const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	size_t len = asked != NULL ? strlen(asked) : 0;
-	char name[NAME_MAX_LEN];
+	char name[TLS_NAME_MAX + 1];
 
-	if (len > 0 && asked[len - 1] == '.')
-		len--;
-	if (len == 0)
+	if (asked == NULL || *asked == '\0' || strcmp(asked, ".") == 0)
 		return none(ENODATA);
-	if (len > sizeof(name))
+	if (!tls_name_tidy(asked, strlen(asked), name) ||
+	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] !=
+		'\0')
 		return none(EILSEQ);
-	for (size_t i = 0; i < len; i++) {
-		name[i] = tolower((unsigned char)asked[i]);
-		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_.",
-			name[i]) == NULL)
-			return none(EILSEQ);
-	}
-	return tls_keep(kept, name, len);
+	return tls_keep(kept, name, strlen(name));
 }
 
 /* -- Who the peer is -- */
@@ -154,7 +139,7 @@ tls_fact_session(SSL *ssl, void *buf, size_t size)
 		return fail(ENODATA);
 	len = i2d_SSL_SESSION(session, &data);
 	if (len <= 0)
-		return refused(ENOMEM);
+		return tls_fail(ENOMEM);
 	rc = copy_out(buf, size, data, len);
 	OPENSSL_clear_free(data, len);
 	return rc;
@@ -203,7 +188,7 @@ tls_fact_export(SSL *ssl, void *out, size_t len, const char *label,
 		memcpy(out, made, len);
 	OPENSSL_cleanse(made, len);
 	free(made);
-	return rc == 1 ? 0 : refused(EINVAL);
+	return rc == 1 ? 0 : tls_fail(EINVAL);
 }
 
 static ssize_t

@@ -6,7 +6,6 @@
 
 #include "worker/tls_server.h"
 
-#include <ctype.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -19,9 +18,8 @@
 #include "tls/context.h"
 #include "tls/parts.h"
 #include "worker/material.h"
+#include "worker/tls_name.h"
 #include "worker/tls_tickets.h"
-
-#define NAME_MAX_LEN 255 /* of a host */
 
 /* Names in lower case, without a dot at the end. */
 struct server_name {
@@ -66,7 +64,7 @@ find_name(const struct tls_server *server, const char *name)
 {
 	SSL_CTX *context = look_up(server, name);
 	const char *dot = strchr(name, '.');
-	char wild[NAME_MAX_LEN + 2] = "*";
+	char wild[TLS_NAME_MAX + 2] = "*";
 
 	if (context != NULL || dot == NULL || dot == name)
 		return context;
@@ -74,23 +72,9 @@ find_name(const struct tls_server *server, const char *name)
 	return look_up(server, wild);
 }
 
-/* In lower case, without a dot at the end.  False: nothing is left. */
-static bool
-tidy(const unsigned char *name, size_t len, char ret[NAME_MAX_LEN + 1])
-{
-	if (len == 0 || len > NAME_MAX_LEN)
-		return false;
-	for (size_t i = 0; i < len; i++)
-		ret[i] = tolower(name[i]);
-	if (ret[len - 1] == '.')
-		len--;
-	ret[len] = '\0';
-	return len > 0;
-}
-
 /* The host that the client asks for.  False: it names none. */
 static bool
-asked_name(SSL *ssl, char ret[NAME_MAX_LEN + 1])
+asked_name(SSL *ssl, char ret[TLS_NAME_MAX + 1])
 {
 	const unsigned char *data;
 	size_t len, name_len;
@@ -105,7 +89,7 @@ asked_name(SSL *ssl, char ret[NAME_MAX_LEN + 1])
 	len -= 5;
 	if (name_len > len || memchr(data, '\0', name_len) != NULL)
 		return false; /* OpenSSL refuses what is not well-formed */
-	return tidy(data, name_len, ret);
+	return tls_name_tidy(data, name_len, ret);
 }
 
 /*
@@ -116,7 +100,7 @@ static SSL_TICKET_RETURN
 on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
     size_t key_name_len, SSL_TICKET_STATUS status, void *arg)
 {
-	char asked[NAME_MAX_LEN + 1] = "", known[NAME_MAX_LEN + 1] = "";
+	char asked[TLS_NAME_MAX + 1] = "", known[TLS_NAME_MAX + 1] = "";
 	const char *name;
 
 	(void)key_name;
@@ -125,8 +109,7 @@ on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
 	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	name = SSL_SESSION_get0_hostname(session);
-	if (name != NULL &&
-	    !tidy((const unsigned char *)name, strlen(name), known))
+	if (name != NULL && !tls_name_tidy(name, strlen(name), known))
 		known[0] = '\0';
 	if (!asked_name(ssl, asked))
 		asked[0] = '\0';
@@ -156,7 +139,7 @@ static int
 on_client_hello(SSL *ssl, int *alert, void *arg)
 {
 	const struct tls_server *server = arg;
-	char name[NAME_MAX_LEN + 1];
+	char name[TLS_NAME_MAX + 1];
 	SSL_CTX *context;
 
 	if (!asked_name(ssl, name))

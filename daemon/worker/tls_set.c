@@ -18,21 +18,13 @@
 #include "base/fail.h"
 #include "config/settings.h"
 #include "tls/context.h"
-
-#define NAME_MAX_LEN 255 /* of a host */
+#include "tls/tls_error.h"
+#include "worker/tls_name.h"
 
 _Static_assert((int)SL_VERIFY_NONE == (int)TLS_VERIFY_NONE &&
 	(int)SL_VERIFY_OPTIONAL == (int)TLS_VERIFY_OPTIONAL &&
 	(int)SL_VERIFY_REQUIRE == (int)TLS_VERIFY_REQUIRE,
     "plugins and the configuration count alike");
-
-/* OpenSSL says no; its own words are for nobody. */
-static int
-refused(int error)
-{
-	ERR_clear_error();
-	return fail(error);
-}
 
 int
 tls_set_session(SSL *ssl, const void *buf, size_t len)
@@ -50,7 +42,7 @@ tls_set_session(SSL *ssl, const void *buf, size_t len)
 	session = d2i_SSL_SESSION(NULL, &at, (long)len);
 	if (session == NULL || at != (const unsigned char *)buf + len ||
 	    SSL_set_session(ssl, session) != 1)
-		rc = refused(EINVAL);
+		rc = tls_fail(EINVAL);
 	SSL_SESSION_free(session);
 	return rc;
 }
@@ -61,7 +53,7 @@ is_host(const char *name)
 	size_t len = strlen(name);
 	struct in6_addr address;
 
-	if (len == 0 || len > NAME_MAX_LEN ||
+	if (len == 0 || len > TLS_NAME_MAX ||
 	    inet_pton(AF_INET, name, &address) == 1 ||
 	    inet_pton(AF_INET6, name, &address) == 1)
 		return false;
@@ -81,7 +73,7 @@ tls_set_servername(SSL *ssl, const char *name)
 		return fail(EINVAL);
 	if (!SSL_in_before(ssl))
 		return fail(EALREADY);
-	return SSL_set_tlsext_host_name(ssl, name) == 1 ? 0 : refused(ENOMEM);
+	return SSL_set_tlsext_host_name(ssl, name) == 1 ? 0 : tls_fail(ENOMEM);
 }
 
 /* Is the first handshake over?  A later one does not change that. */
@@ -136,9 +128,9 @@ ask_certificate(SSL *ssl, int mode)
 	switch (ERR_GET_REASON(ERR_peek_error())) {
 	case SSL_R_REQUEST_PENDING:
 	case SSL_R_REQUEST_SENT:
-		return refused(EALREADY);
+		return tls_fail(EALREADY);
 	default:
-		return refused(ENOTSUP);
+		return tls_fail(ENOTSUP);
 	}
 }
 
@@ -170,7 +162,7 @@ tls_set_renegotiate(SSL *ssl)
 	if (SSL_renegotiate_pending(ssl) || !SSL_is_init_finished(ssl))
 		return fail(EALREADY);
 	SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
-	return SSL_renegotiate(ssl) == 1 ? 1 : refused(ENOTSUP);
+	return SSL_renegotiate(ssl) == 1 ? 1 : tls_fail(ENOTSUP);
 }
 
 void
