@@ -387,15 +387,14 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 	size_t unsent = conn_unsent(conn), room, take;
 	ssize_t sent = 0;
 
-	/* Most writes are small, and there is room. */
-	if (len < DIRECT_SEND_MIN && unsent + len <= high &&
-	    !conn_marked(conn, MARK_UPGRADE))
-		return queue_put(&conn->queue, buf, len) == -1 ? -1
-							       : (ssize_t)len;
-	if (conn_marked(conn, MARK_UPGRADE)) {
+	if (conn_marked(conn, MARK_UPGRADE)) { /* it would be plain text */
 		conn_owe_drain(conn);
 		return 0;
 	}
+	/* Most writes are small, and there is room. */
+	if (len < DIRECT_SEND_MIN && unsent + len <= high)
+		return queue_put(&conn->queue, buf, len) == -1 ? -1
+							       : (ssize_t)len;
 	if (len >= DIRECT_SEND_MIN &&
 	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING)) {
 		if (borrow(conn, buf, len))
@@ -424,11 +423,12 @@ check_room(struct sl_conn *conn, size_t len)
 {
 	size_t most = conn->endpoint->limits->write_queue;
 
-	if (len <= most && conn_unsent(conn) <= most - len &&
-	    !conn_marked(conn, MARK_UPGRADE))
+	bool upgrades = conn_marked(conn, MARK_UPGRADE);
+
+	if (len <= most && conn_unsent(conn) <= most - len && !upgrades)
 		return 0;
 	/* With nothing queued there is nothing to wait for. */
-	if (conn_unsent(conn) > 0 || conn_marked(conn, MARK_UPGRADE))
+	if (conn_unsent(conn) > 0 || upgrades)
 		conn_owe_drain(conn);
 	return fail(ENOBUFS);
 }
