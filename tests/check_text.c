@@ -104,6 +104,17 @@ START_TEST(a_time_is_utc_to_the_millisecond)
 }
 END_TEST
 
+START_TEST(a_date_is_shown_in_utc)
+{
+	char text[TIME_TEXT_MAX];
+
+	ck_assert_str_eq(date_text(0, text), "1970-01-01 00:00:00 UTC");
+	ck_assert_str_eq(date_text(1896094800, text),
+	    "2030-01-31 13:00:00 UTC");
+	ck_assert_str_eq(date_text(INT64_MAX, text), "an unknown day");
+}
+END_TEST
+
 START_TEST(a_duration_of_whole_seconds_is_shown_in_seconds)
 {
 	char text[TIME_TEXT_MAX];
@@ -124,6 +135,7 @@ main(void)
 		json_keeps_utf8_and_escapes_the_rest,
 		json_is_cut_after_a_whole_character,
 		a_time_is_utc_to_the_millisecond,
+		a_date_is_shown_in_utc,
 		a_duration_of_whole_seconds_is_shown_in_seconds,
 		NULL,
 	};

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
 
 static unsigned int
 days_of(unsigned int year)
@@ -44,6 +45,18 @@ time_text(uint64_t ms, char text[TIME_TEXT_MAX])
 	snprintf(text, TIME_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
 	    date.year % 10000, date.month % 100, date.day % 100, second / 3600,
 	    second / 60 % 60, second % 60, (unsigned int)(ms % 1000));
+	return text;
+}
+
+const char *
+date_text(int64_t s, char text[TIME_TEXT_MAX])
+{
+	time_t time = (time_t)s;
+	struct tm tm;
+
+	if (gmtime_r(&time, &tm) == NULL ||
+	    strftime(text, TIME_TEXT_MAX, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+		snprintf(text, TIME_TEXT_MAX, "an unknown day");
 	return text;
 }
 

@@ -13,6 +13,9 @@
  */
 const char *time_text(uint64_t ms, char text[TIME_TEXT_MAX]);
 
+/* "2026-11-20 05:00:00 UTC", of seconds since 1970, for people. */
+const char *date_text(int64_t s, char text[TIME_TEXT_MAX]);
+
 /* "30 s", "1500 ms".  Returns text. */
 const char *duration_text(uint64_t ms, char text[TIME_TEXT_MAX]);
 

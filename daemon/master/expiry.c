@@ -12,11 +12,11 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/time_text.h"
 #include "config/settings.h"
 #include "master/event_in.h"
 
 #define DAY_S (24 * 60 * 60)
-#define DATE_TEXT_MAX 32
 
 struct expiry {
 	struct event *timer;
@@ -24,19 +24,6 @@ struct expiry {
 	const struct settings *(*committed)(void *arg);
 	void *arg;
 };
-
-/* As the reader shows such times. */
-static const char *
-date_text(int64_t when, char text[DATE_TEXT_MAX])
-{
-	time_t time = (time_t)when;
-	struct tm tm;
-
-	if (gmtime_r(&time, &tm) == NULL ||
-	    strftime(text, DATE_TEXT_MAX, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-		return "an unknown day";
-	return text;
-}
 
 /*
  * "FILE:LINE: listener "a": tls.sni.cert of NAME: CERT".  The settings have only
@@ -64,7 +51,7 @@ look_at(const struct listener_settings *listener,
     const struct tls_name_settings *name, int64_t now)
 {
 	int64_t left = identity->not_after - now;
-	char when[DATE_TEXT_MAX];
+	char when[TIME_TEXT_MAX];
 	struct error where;
 
 	if (identity->not_after == -1 || identity->cert_count == 0 ||

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/time_text.h"
 #include "config/secret.h"
 #include "config/settings.h"
 #include "reader/problems.h"
@@ -221,13 +222,13 @@ warn_of_end(struct tls_identity *self, const struct origin *origin,
     const char *name, int64_t not_after)
 {
 	int64_t left = not_after - self->now;
-	char when[TLS_TIME_TEXT_MAX];
+	char when[TIME_TEXT_MAX];
 	struct error err;
 
 	if (left >= (int64_t)TLS_WARN_DAYS * DAY_S)
 		return;
 	error_set(&err, "a certificate ends in %lld days, on %s",
-	    (long long)(left / DAY_S), tls_time_text(not_after, when));
+	    (long long)(left / DAY_S), date_text(not_after, when));
 	doubtful(self, origin, "cert", name, err.text);
 }
 

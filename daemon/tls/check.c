@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/time_text.h"
 #include "tls/parts.h"
 
 #define NAME_TEXT_MAX 128
@@ -41,17 +42,6 @@ seconds(const ASN1_TIME *time)
 	struct tm tm;
 
 	return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : -1;
-}
-
-const char *
-tls_time_text(int64_t when, char text[TLS_TIME_TEXT_MAX])
-{
-	time_t time = (time_t)when;
-	struct tm tm;
-
-	gmtime_r(&time, &tm);
-	strftime(text, TLS_TIME_TEXT_MAX, "%Y-%m-%d %H:%M:%S UTC", &tm);
-	return text;
 }
 
 int
@@ -113,7 +103,7 @@ tls_check_dates(const STACK_OF(X509) *certificates, int64_t now,
     int64_t *ret_not_after, struct error *err)
 {
 	int64_t from, until, first = INT64_MAX;
-	char name[NAME_TEXT_MAX], when[TLS_TIME_TEXT_MAX];
+	char name[NAME_TEXT_MAX], when[TIME_TEXT_MAX];
 	X509 *cert;
 
 	for (int i = 0; i < sk_X509_num(certificates); i++) {
@@ -128,11 +118,11 @@ tls_check_dates(const STACK_OF(X509) *certificates, int64_t now,
 		if (now < from)
 			return error_set(err,
 			    "certificate %d (%s) is not valid before %s", i + 1,
-			    name, tls_time_text(from, when));
+			    name, date_text(from, when));
 		if (now > until)
 			return error_set(err,
 			    "certificate %d (%s) expired on %s", i + 1, name,
-			    tls_time_text(until, when));
+			    date_text(until, when));
 		if (until < first)
 			first = until;
 	}

@@ -14,10 +14,6 @@ struct error;
 struct secret;
 struct tls_parts;
 
-#define TLS_TIME_TEXT_MAX 32
-/* Seconds since 1970 as "2030-01-31 12:00:00 UTC".  Returns text. */
-const char *tls_time_text(int64_t when, char text[TLS_TIME_TEXT_MAX]);
-
 /* Which certificate the key belongs to; -1: none. */
 int tls_key_position(const STACK_OF(X509) *chain, const EVP_PKEY *key);
 
