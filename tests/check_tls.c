@@ -351,6 +351,39 @@ START_TEST(handshakes_take_turns_in_order_and_leave_room_for_others)
 }
 END_TEST
 
+/* Everything that has come, as it is.  Returns bytes. */
+static size_t
+drain_raw(int fd)
+{
+	static char room[1 << 16];
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, room, sizeof(room), 0)) > 0)
+		all += n;
+	return all;
+}
+
+START_TEST(output_that_was_given_up_is_not_sent_when_the_stream_closes)
+{
+	struct tls_peer peer;
+
+	begin_tls(&full);
+	peer_connect(&peer);
+	small_buffers(peer.fd);
+	ck_assert_int_eq(sl_send(plugin.conn, bytes, sizeof(bytes)), 0);
+	ck_assert_uint_gt(plugin.conn->stream.unsent, 0);
+	conn_drop_output(plugin.conn);
+	ck_assert_uint_gt(drain_raw(peer.fd), 0);
+	conn_fail(plugin.conn, SL_WHY_SHUTDOWN, 0, SL_STAGE_NONE);
+	conn_pend(plugin.conn);
+	worker_idle();
+	ck_assert_uint_eq(drain_raw(peer.fd), 0);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
 static uint64_t
 counted(enum count count)
 {
@@ -553,6 +586,7 @@ main(void)
 		a_key_update_is_answered,
 		handshakes_take_turns_in_order_and_leave_room_for_others,
 		handshakes_that_wait_end_with_all_others,
+		output_that_was_given_up_is_not_sent_when_the_stream_closes,
 		each_handshake_is_counted_once_by_how_it_ended,
 		a_strict_name_is_strict_at_a_lenient_listener,
 		before_the_first_byte_there_is_no_session,

@@ -346,6 +346,7 @@ tls_close(struct stream *stream, bool hard)
 {
 	struct tls *tls = stream->state;
 
+	tls_obey(stream, tls);
 	if (!hard && tls->io.out.data != NULL) {
 		tls_enter(stream, 0);
 		tls_leave(stream, tls);
