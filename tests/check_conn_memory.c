@@ -124,12 +124,7 @@ START_TEST(output_of_tls_that_cannot_be_kept_ends_it)
 	int secret;
 
 	begin(&full);
-	ck_assert_int_eq(tls_init(), 0);
-	settings = worker_settings();
-	if (settings->name == NULL)
-		settings->name = strdup("test");
-	settings->tls.on = true;
-	settings->tls.identity.secret = 0;
+	settings = peer_settings();
 	settings->limits.write_buffer = 1 << 20;
 	secret = peer_secret(tls_fixture_leaf(fixture_dir), NULL);
 	peer_server = peer_make_server(settings, &secret, 1);

@@ -15,12 +15,7 @@ begin_tls(const struct sl_handlers *handlers)
 
 	leaf = tls_fixture_leaf(fixture_dir);
 	begin(handlers);
-	ck_assert_int_eq(tls_init(), 0);
-	settings = worker_settings();
-	if (settings->name == NULL)
-		settings->name = strdup("test");
-	settings->tls.on = true;
-	settings->tls.identity.secret = 0;
+	settings = peer_settings();
 	secrets[0] = peer_secret(leaf, NULL);
 	secret_count = 1;
 	peer_server = peer_make_server(settings, secrets, secret_count);
@@ -473,12 +468,7 @@ begin_two_names(int64_t lenient, int64_t strict)
 	ca = tls_fixture_make(fixture_dir, "clients",
 	    &(struct tls_fixture_options){ .ca = true });
 	begin(&shaking_echo);
-	ck_assert_int_eq(tls_init(), 0);
-	settings = worker_settings();
-	if (settings->name == NULL)
-		settings->name = strdup("test");
-	settings->tls.on = true;
-	settings->tls.identity.secret = 0;
+	settings = peer_settings();
 	settings->tls.identity.verify = lenient;
 	name = keys_add(key_find(tls_keys, "sni"), &settings->tls);
 	ck_assert_ptr_nonnull(name);

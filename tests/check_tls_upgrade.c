@@ -23,12 +23,8 @@ begin_plain(void)
 	struct listener_settings *settings;
 
 	begin(&talks);
-	ck_assert_int_eq(tls_init(), 0);
-	settings = worker_settings();
-	if (settings->name == NULL)
-		settings->name = strdup("test");
-	settings->tls.on = settings->tls.starttls = true;
-	settings->tls.identity.secret = 0;
+	settings = peer_settings();
+	settings->tls.starttls = true;
 	secret = peer_secret(tls_fixture_leaf(fixture_dir), NULL);
 	worker_stream = stream_plain;
 	worker_listener()->tls = peer_make_server(settings, &secret, 1);

@@ -79,13 +79,8 @@ begin_tls(int64_t verify, bool renegotiation)
 
 	make_certificates();
 	begin(&handlers);
-	ck_assert_int_eq(tls_init(), 0);
-	settings = worker_settings();
-	if (settings->name == NULL)
-		settings->name = strdup("test");
+	settings = peer_settings();
 	tls = &settings->tls;
-	tls->on = true;
-	tls->identity.secret = 0;
 	tls->identity.verify = verify;
 	tls->renegotiation = renegotiation;
 	tls->alpn = alpn;

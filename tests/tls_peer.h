@@ -71,6 +71,20 @@ peer_stream(int fd, bool is_unix)
 	return stream;
 }
 
+/* Begin TLS; the settings of the listener, by secret 0.  tls_done() ends it. */
+static inline struct listener_settings *
+peer_settings(void)
+{
+	struct listener_settings *settings = worker_settings();
+
+	ck_assert_int_eq(tls_init(), 0);
+	if (settings->name == NULL)
+		settings->name = strdup("test");
+	settings->tls.on = true;
+	settings->tls.identity.secret = 0;
+	return settings;
+}
+
 /* A server by the listener's settings and these secrets. */
 static inline struct tls_server *
 peer_make_server(const struct listener_settings *settings, int *secrets,
