@@ -20,7 +20,6 @@
 #include "master/crashes.h"
 #include "master/event_in.h"
 #include "master/gen.h"
-#include "master/tickets.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
 
@@ -156,79 +155,6 @@ worker_catch_up(struct worker_row *worker)
 }
 
 /*
- * Send row `of` of the shared memory to worker `to`.  0, also when that worker
- * is dead; or -1.
- */
-static int
-send_row(const struct worker_row *of, const struct worker_row *to)
-{
-	struct msg msg = { .type = MSG_ROW, .row.worker = of->index };
-
-	msg.fd = shm_row_fd(of->workers->shm, of->index, &msg.row.serial);
-	if (child_send(to->child, &msg) == 0)
-		return 0;
-	return errno == EPIPE ? 0 : -1;
-}
-
-/* Send it its own row, then the rows of those that count already. */
-static int
-send_rows(const struct worker_row *to)
-{
-	const struct workers *workers = to->workers;
-
-	if (send_row(to, to) == -1)
-		return -1;
-	for (uint32_t i = 0; i < workers->count; i++)
-		if (workers->row[i].child != NULL && workers->row[i].shown &&
-		    send_row(&workers->row[i], to) == -1)
-			return -1;
-	return 0;
-}
-
-/*
- * Before it accepts connections the others get its row, so that limits hold for
- * all.  It has sealed the row by now, so the others cannot write to it.
- */
-static int
-show_row(struct worker_row *worker)
-{
-	struct workers *workers = worker->workers;
-
-	if (worker->shown)
-		return 0;
-	if (!shm_row_sealed(workers->shm, worker->index)) {
-		child_kill(worker->child, "broke the protocol");
-		return -1;
-	}
-	for (uint32_t i = 0; i < workers->count; i++) {
-		if (i == worker->index || workers->row[i].child == NULL ||
-		    send_row(worker, &workers->row[i]) == 0)
-			continue;
-		log_error("cannot share the counts of worker %u with worker %u",
-		    worker->index + 1, i + 1);
-		child_kill(worker->child,
-		    "could not share its counts with the others");
-		return -1;
-	}
-	worker->shown = true;
-	shm_show_row(workers->shm, worker->index);
-	return 0;
-}
-
-int
-worker_send_tickets(struct worker_row *worker)
-{
-	const struct msg msg = {
-		.type = MSG_TICKETS,
-		.fd = tickets_fd(worker->workers->tickets),
-	};
-
-	if (child_send(worker->child, &msg) == 0)
-		return 0;
-	return errno == EPIPE ? 0 : -1;
-}
-
-/*
  * Start its process and send the first messages.  0, or -1: no process left.
  */
 static int
@@ -265,7 +191,8 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	log_info("worker %u (pid %d) started", worker->index + 1,
 	    (int)worker->pid);
 	worker_set_state(worker, WORKER_IDLE);
-	if (send_rows(worker) == -1 || worker_send_tickets(worker) == -1) {
+	if (worker_send_rows(worker) == -1 ||
+	    worker_send_tickets(worker) == -1) {
 		log_error("cannot send worker %u its first messages",
 		    worker->index + 1);
 		child_kill(worker->child, "could not be reached");
@@ -465,7 +392,7 @@ worker_prepared(struct worker_row *worker)
 {
 	struct workers *workers = worker->workers;
 
-	if (show_row(worker) == -1)
+	if (worker_show_row(worker) == -1)
 		return; /* it is being killed, and its end is reported */
 	if (worker->state == WORKER_PREPARING) {
 		worker_set_state(worker, WORKER_PREPARED);

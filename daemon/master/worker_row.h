@@ -109,6 +109,13 @@ void worker_presume_dead(struct worker_row *worker, const char *how);
 void workers_look_at_dying(struct workers *workers);
 void workers_free_dying(struct workers *workers);
 
+/* worker_share.c: its own row, then the rows that count already.  As below. */
+int worker_send_rows(const struct worker_row *worker);
+/*
+ * Before it accepts connections the others get its row, so that limits hold for
+ * all.  It has sealed the row by now, so the others cannot write to it.
+ */
+int worker_show_row(struct worker_row *worker);
 /* Send it the keys for session tickets.  0, also when it is dead; or -1. */
 int worker_send_tickets(struct worker_row *worker);
 

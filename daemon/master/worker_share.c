@@ -1,0 +1,81 @@
+/*
+ * worker_share.c: what all workers have in common: the rows of the shared memory,
+ * and the keys for session tickets.
+ */
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "ipc/msg.h"
+#include "ipc/shm.h"
+#include "master/child.h"
+#include "master/tickets.h"
+#include "master/worker_row.h"
+
+/*
+ * Send row `of` of the shared memory to worker `to`.  0, also when that worker
+ * is dead; or -1.
+ */
+static int
+send_row(const struct worker_row *of, const struct worker_row *to)
+{
+	struct msg msg = { .type = MSG_ROW, .row.worker = of->index };
+
+	msg.fd = shm_row_fd(of->workers->shm, of->index, &msg.row.serial);
+	if (child_send(to->child, &msg) == 0)
+		return 0;
+	return errno == EPIPE ? 0 : -1;
+}
+
+int
+worker_send_rows(const struct worker_row *to)
+{
+	const struct workers *workers = to->workers;
+
+	if (send_row(to, to) == -1)
+		return -1;
+	for (uint32_t i = 0; i < workers->count; i++)
+		if (workers->row[i].child != NULL && workers->row[i].shown &&
+		    send_row(&workers->row[i], to) == -1)
+			return -1;
+	return 0;
+}
+
+int
+worker_show_row(struct worker_row *worker)
+{
+	struct workers *workers = worker->workers;
+
+	if (worker->shown)
+		return 0;
+	if (!shm_row_sealed(workers->shm, worker->index)) {
+		child_kill(worker->child, "broke the protocol");
+		return -1;
+	}
+	for (uint32_t i = 0; i < workers->count; i++) {
+		if (i == worker->index || workers->row[i].child == NULL ||
+		    send_row(worker, &workers->row[i]) == 0)
+			continue;
+		log_error("cannot share the counts of worker %u with worker %u",
+		    worker->index + 1, i + 1);
+		child_kill(worker->child,
+		    "could not share its counts with the others");
+		return -1;
+	}
+	worker->shown = true;
+	shm_show_row(workers->shm, worker->index);
+	return 0;
+}
+
+int
+worker_send_tickets(struct worker_row *worker)
+{
+	const struct msg msg = {
+		.type = MSG_TICKETS,
+		.fd = tickets_fd(worker->workers->tickets),
+	};
+
+	if (child_send(worker->child, &msg) == 0)
+		return 0;
+	return errno == EPIPE ? 0 : -1;
+}
