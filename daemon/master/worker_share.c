@@ -12,19 +12,23 @@
 #include "master/tickets.h"
 #include "master/worker_row.h"
 
-/*
- * Send row `of` of the shared memory to worker `to`.  0, also when that worker
- * is dead; or -1.
- */
+/* 0, also when the worker is dead; or -1. */
+static int
+send_to(const struct worker_row *worker, const struct msg *msg)
+{
+	if (child_send(worker->child, msg) == 0)
+		return 0;
+	return errno == EPIPE ? 0 : -1;
+}
+
+/* Send row `of` of the shared memory to worker `to`.  As send_to(). */
 static int
 send_row(const struct worker_row *of, const struct worker_row *to)
 {
 	struct msg msg = { .type = MSG_ROW, .row.worker = of->index };
 
 	msg.fd = shm_row_fd(of->workers->shm, of->index, &msg.row.serial);
-	if (child_send(to->child, &msg) == 0)
-		return 0;
-	return errno == EPIPE ? 0 : -1;
+	return send_to(to, &msg);
 }
 
 int
@@ -75,7 +79,5 @@ worker_send_tickets(struct worker_row *worker)
 		.fd = tickets_fd(worker->workers->tickets),
 	};
 
-	if (child_send(worker->child, &msg) == 0)
-		return 0;
-	return errno == EPIPE ? 0 : -1;
+	return send_to(worker, &msg);
 }
