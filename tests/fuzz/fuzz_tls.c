@@ -180,7 +180,10 @@ shake(void)
 	return false;
 }
 
-/* A write that had to wait is to be made again before anything else. */
+/*
+ * A write that had to wait is to be made again before anything else.  Records of
+ * it may have gone already: OpenSSL does not say so before it returns a number.
+ */
 static void
 client_says(size_t len)
 {
@@ -216,7 +219,7 @@ server_hears(size_t room)
 	} else {
 		must(!way.stream.more);
 	}
-	must(way.heard <= way.said);
+	must(way.heard <= way.said + way.waits);
 }
 
 static void
@@ -278,12 +281,14 @@ step(uint8_t what)
 	case 4:
 		if (way.waits > 0)
 			break;
-		if (what & 8)
+		if (what & 8) {
 			SSL_key_update(way.client,
 			    what & 16 ? SSL_KEY_UPDATE_REQUESTED
 				      : SSL_KEY_UPDATE_NOT_REQUESTED);
-		else if (way.closed |= what & 16)
+		} else if (way.closed || what & 16) {
+			way.closed = true;
 			SSL_shutdown(way.client);
+		}
 		break;
 	case 5:
 		if (way.stream.unsent > 0)
@@ -297,7 +302,9 @@ step(uint8_t what)
 		engine.now_ms += what;
 		break;
 	case 7:
-		if (way.garbled |= what == 255)
+		if (what == 255)
+			way.garbled = true;
+		if (way.garbled)
 			send(way.peer, noise, size < 100 ? size : 100,
 			    MSG_NOSIGNAL);
 		break;
