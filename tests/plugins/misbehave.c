@@ -126,9 +126,10 @@ act(const char *what)
 			__asm__ volatile("");
 	else if (strcmp(what, "sleep") == 0)
 		sleep_on(NULL);
-	else if (strcmp(what, "garbage") == 0)
+	else if (strcmp(what, "garbage") == 0) {
 		ring_put(ring_find(), "garbage", 7);
-	else if (strcmp(what, "thread") == 0)
+		sleep_on(NULL); /* or the next message is read with it */
+	} else if (strcmp(what, "thread") == 0)
 		pthread_create(&thread, NULL, sleep_on, NULL);
 	else if (strncmp(what, "fork", 4) == 0 || strcmp(what, "daemon") == 0)
 		start_process(what);
