@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stddef.h>
@@ -192,6 +193,7 @@ client_says(size_t len)
 	if (way.waits > 0)
 		len = way.waits;
 	way.waits = 0;
+	ERR_clear_error(); /* SSL_get_error() looks there */
 	rc = SSL_write(way.client, noise + way.said % PERIOD, (int)len);
 	if (rc > 0)
 		way.said += (size_t)rc;
