@@ -4,8 +4,7 @@
 #include "ipc/counts.h"
 #include "tls_peer.h"
 
-static int secrets[4];
-static uint32_t secret_count;
+static int secret;
 
 static void
 begin_tls(const struct sl_handlers *handlers)
@@ -16,9 +15,8 @@ begin_tls(const struct sl_handlers *handlers)
 	leaf = tls_fixture_leaf(fixture_dir);
 	begin(handlers);
 	settings = peer_settings();
-	secrets[0] = peer_secret(leaf, NULL);
-	secret_count = 1;
-	peer_server = peer_make_server(settings, secrets, secret_count);
+	secret = peer_secret(leaf, NULL);
+	peer_server = peer_make_server(settings, &secret, 1);
 	worker_stream = peer_stream;
 }
 
@@ -28,8 +26,7 @@ end_tls(void)
 	worker_end();
 	tls_server_unref(peer_server);
 	tls_done();
-	for (uint32_t i = 0; i < secret_count; i++)
-		close(secrets[i]);
+	close(secret);
 }
 
 static const struct sl_handlers shaking_echo = {
@@ -455,70 +452,6 @@ START_TEST(each_handshake_is_counted_once_by_how_it_ended)
 }
 END_TEST
 
-/* A listener that is lenient, and a name of its own that is not. */
-static void
-begin_two_names(int64_t lenient, int64_t strict)
-{
-	struct listener_settings *settings;
-	const struct tls_fixture *leaf, *ca;
-	struct tls_name_settings *name;
-	struct key_string *text;
-
-	leaf = tls_fixture_leaf(fixture_dir);
-	ca = tls_fixture_make(fixture_dir, "clients",
-	    &(struct tls_fixture_options){ .ca = true });
-	begin(&shaking_echo);
-	settings = peer_settings();
-	settings->tls.identity.verify = lenient;
-	name = keys_add(key_find(tls_keys, "sni"), &settings->tls);
-	ck_assert_ptr_nonnull(name);
-	text =
-	    keys_add(key_find(key_find(tls_keys, "sni")->keys, "names"), name);
-	ck_assert_ptr_nonnull(text);
-	text->text = strdup("strict.example.org");
-	name->identity.secret = 1;
-	name->identity.verify = strict;
-	secrets[0] = peer_secret(leaf, ca);
-	secrets[1] = peer_secret(leaf, ca);
-	secret_count = 2;
-	peer_server = peer_make_server(settings, secrets, secret_count);
-	worker_stream = peer_stream;
-}
-
-/* A stranger with a certificate of its own making asks for this name. */
-static const char *
-try_as_stranger(const char *name)
-{
-	const struct tls_fixture *stranger = tls_fixture_make(fixture_dir,
-	    "stranger", &(struct tls_fixture_options){ 0 });
-	struct tls_peer peer;
-
-	plugin.calls[0] = '\0';
-	memset(plugin.calls, 0, sizeof(plugin.calls));
-	peer_begin(&peer);
-	SSL_use_certificate(peer.ssl, stranger->cert);
-	SSL_use_PrivateKey(peer.ssl, stranger->key);
-	if (name != NULL)
-		SSL_set_tlsext_host_name(peer.ssl, name);
-	peer_shake(&peer);
-	peer_end(&peer);
-	return plugin.calls;
-}
-
-START_TEST(a_strict_name_is_strict_at_a_lenient_listener)
-{
-	begin_two_names(TLS_VERIFY_OPTIONAL, TLS_VERIFY_REQUIRE);
-	ck_assert_str_eq(try_as_stranger("strict.example.org"), "H");
-	ck_assert_str_eq(try_as_stranger("STRICT.example.org."), "H");
-	ck_assert_int_eq(try_as_stranger(NULL)[0], 'h');
-	end_tls();
-	begin_two_names(TLS_VERIFY_NONE, TLS_VERIFY_REQUIRE);
-	ck_assert_str_eq(try_as_stranger("strict.example.org"), "H");
-	ck_assert_int_eq(try_as_stranger("other.example.org")[0], 'h');
-	end_tls();
-}
-END_TEST
-
 START_TEST(before_the_first_byte_there_is_no_session)
 {
 	struct tls_peer peer;
@@ -578,7 +511,6 @@ main(void)
 		handshakes_that_wait_end_with_all_others,
 		output_that_was_given_up_is_not_sent_when_the_stream_closes,
 		each_handshake_is_counted_once_by_how_it_ended,
-		a_strict_name_is_strict_at_a_lenient_listener,
 		before_the_first_byte_there_is_no_session,
 		a_handshake_that_stalls_ends_by_the_clock,
 		NULL,

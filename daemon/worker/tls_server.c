@@ -119,13 +119,16 @@ on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
 					    : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-static void
+/* 0, or -1: no memory, and the context is the one before. */
+static int
 use_context(SSL *ssl, SSL_CTX *context)
 {
-	SSL_set_SSL_CTX(ssl, context);
+	if (SSL_set_SSL_CTX(ssl, context) == NULL)
+		return -1;
 	/* That took over the certificates, but not these two. */
 	SSL_set_verify(ssl, SSL_CTX_get_verify_mode(context),
 	    SSL_CTX_get_verify_callback(context));
+	return 0;
 }
 
 /* Then the plugin may have changed what is asked of this client. */
@@ -148,8 +151,13 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
 	if (context == SSL_get_SSL_CTX(ssl))
 		return SSL_CLIENT_HELLO_SUCCESS;
 	if (context != NULL && !is_renegotiation(ssl)) {
-		use_context(ssl, context);
-	} else if (context != NULL || server->reject_unknown) {
+		if (use_context(ssl, context) == 0)
+			return SSL_CLIENT_HELLO_SUCCESS;
+		/* Going on would be by the rules of another name. */
+		*alert = SSL_AD_INTERNAL_ERROR;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	if (context != NULL || server->reject_unknown) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
