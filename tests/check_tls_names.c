@@ -5,6 +5,7 @@
  */
 
 #include "conn_plugin.h"
+#include "ipc/counts.h"
 #include "tls_peer.h"
 
 static int secrets[2];
@@ -104,12 +105,23 @@ START_TEST(a_strict_name_is_strict_at_a_lenient_listener)
 }
 END_TEST
 
+static uint64_t
+counted(enum count count)
+{
+	return worker_listener()->endpoint.counts->value[count];
+}
+
 START_TEST(without_memory_for_its_rules_no_client_gets_in)
 {
 	begin_two_names(TLS_VERIFY_NONE, TLS_VERIFY_REQUIRE);
 	failing = true;
 	ck_assert_str_eq(try_as_stranger("strict.example.org"), "H");
 	ck_assert_uint_eq(plugin.error_why, SL_WHY_HANDSHAKE);
+	ck_assert_str_eq(plugin.error_text,
+	    "the TLS handshake failed: malloc failure");
+	/* It is not the client's fault, and nothing that it has said. */
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_ALERT), 0);
+	ck_assert_uint_eq(counted(COUNT_HANDSHAKES_PROTOCOL), 1);
 	/* The listener's own context is there already. */
 	ck_assert_int_eq(try_as_stranger("other.example.org")[0], 'h');
 	failing = false;

@@ -62,8 +62,7 @@ count_failure(struct tls *tls)
 
 	if (tls->io.eof || tls->io.in_error != 0 || tls->io.out_error != 0)
 		count_handshake(tls, COUNT_HANDSHAKES_PEER);
-	else if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
-	    reason >= SSL_AD_REASON_OFFSET)
+	else if (tls_alert_of(code) != -1)
 		count_handshake(tls, COUNT_HANDSHAKES_ALERT);
 	else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED ||
 	    reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)

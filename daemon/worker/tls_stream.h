@@ -64,6 +64,8 @@ void tls_obey(const struct stream *stream, struct tls *tls);
 
 /* The first fault stands.  Returns -1 with errno. */
 int tls_set_fault(struct tls *tls, enum sl_why why, int error);
+/* The alert of the peer that an error of OpenSSL is about; -1: none. */
+int tls_alert_of(unsigned long code);
 /* OpenSSL has failed for good: say why.  Returns -1 with errno. */
 int tls_broken(struct tls *tls, enum sl_why why);
 

@@ -12,18 +12,33 @@
 
 #include "base/fail.h"
 
+/* Alerts have numbers of one byte. */
+#define ALERT_MAX 255
+
+/* Above them are the reasons of all libraries, such as "malloc failure". */
+int
+tls_alert_of(unsigned long code)
+{
+	int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
+
+	if (ERR_GET_LIB(code) != ERR_LIB_SSL || alert < 0 || alert > ALERT_MAX)
+		return -1;
+	return alert;
+}
+
 static void
 say_reason(struct tls *tls)
 {
 	unsigned long code = ERR_peek_error();
+	int alert = tls_alert_of(code);
 	int reason = ERR_GET_REASON(code);
 	const char *text = ERR_reason_error_string(code);
 	long verified = SSL_get_verify_result(tls->ssl);
 
-	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET)
+	if (alert != -1)
 		snprintf(tls->reason, sizeof(tls->reason),
 		    "the peer sent the alert \"%s\"",
-		    SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+		    SSL_alert_desc_string_long(alert));
 	else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		snprintf(tls->reason, sizeof(tls->reason),
 		    "the peer's certificate: %s",
