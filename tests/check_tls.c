@@ -276,6 +276,41 @@ START_TEST(data_comes_before_the_alert_that_follows_it)
 }
 END_TEST
 
+/* As a plugin does that uses OpenSSL itself, without looking at the result. */
+static void
+leave_an_error(struct sl_conn *c)
+{
+	ERR_raise(ERR_LIB_SSL, SSL_R_WRONG_VERSION_NUMBER);
+	sl_write(c, "ok", 2);
+}
+
+/* All connections of a thread share one queue of errors. */
+START_TEST(errors_of_others_break_no_connection)
+{
+	struct tls_peer peer, other;
+	char buf[2];
+
+	begin_tls(&full);
+	plugin.in_data = leave_an_error;
+	peer_connect(&peer);
+	peer_say(&peer, "one", 3);
+	ERR_clear_error();
+	peer_hear(&peer, buf, 2);
+	/* A connection that is broken leaves errors, too. */
+	peer_begin(&other);
+	peer_write(other.fd, "nonsense", 8);
+	peer_end(&other);
+	ERR_raise(ERR_LIB_SSL, SSL_R_WRONG_VERSION_NUMBER);
+	worker_idle();
+	peer_say(&peer, "two", 3);
+	peer_say(&peer, "three", 5);
+	ck_assert_str_eq(plugin.calls, "oddd");
+	ck_assert_uint_eq(plugin.input_len, 11);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
 START_TEST(a_key_update_is_answered)
 {
 	struct tls_peer peer;
@@ -506,6 +541,7 @@ main(void)
 		a_peer_that_speaks_something_else_is_closed,
 		a_peer_that_speaks_http_is_no_mystery,
 		data_comes_before_the_alert_that_follows_it,
+		errors_of_others_break_no_connection,
 		a_key_update_is_answered,
 		handshakes_take_turns_in_order_and_leave_room_for_others,
 		handshakes_that_wait_end_with_all_others,
