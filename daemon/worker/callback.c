@@ -374,11 +374,11 @@ static struct sl_error
 explain(const struct sl_conn *conn, const struct ending *why,
     char text[ERROR_TEXT_MAX])
 {
-	const struct stream_fault *fault = stream_fault(&conn->stream);
+	const char *fault = stream_fault_text(&conn->stream, why->why);
 
-	if (fault != NULL && fault->why == why->why && fault->text != NULL)
+	if (fault != NULL)
 		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
-		    fault->text);
+		    fault);
 	else if (why->sys_errno != 0)
 		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
 		    strerror(why->sys_errno));

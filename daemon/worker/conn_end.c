@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/why.h"
 #include "ipc/counts.h"
@@ -16,18 +17,36 @@
 #include "worker/listener.h"
 #include "worker/service.h"
 
+/*
+ * What TLS has failed of: whoever runs the daemon hears of clients that cannot
+ * connect, and has to find out whose mistake it is.  NULL: it has not failed.
+ */
+static const char *
+tls_reason(const struct sl_conn *conn)
+{
+	const struct ending *ending = &conn->ending;
+	const char *text = stream_fault_text(&conn->stream, ending->why);
+
+	if (ending->why != SL_WHY_HANDSHAKE && ending->why != SL_WHY_TLS)
+		return NULL;
+	if (text == NULL && ending->sys_errno != 0)
+		text = error_text(ending->sys_errno);
+	return text;
+}
+
 /* `after`: the first reason, which differs if output was left undelivered. */
 static void
 log_access(const struct sl_conn *conn, uint32_t after)
 {
 	char label[CONN_LABEL_MAX + 8];
-	struct log_field fields[7] = {
+	struct log_field fields[8] = {
 		{ "why", why_word(conn->ending.why), 0 },
 		{ "in", NULL, conn->bytes_in },
 		{ "out", NULL, conn->bytes_out },
 		{ "ms", NULL, engine_now() - conn->opened_ms },
 		{ "gen", NULL, conn->service->generation },
 	};
+	const char *reason = tls_reason(conn);
 	int n = 5;
 
 	if (conn_undelivered(conn) > 0)
@@ -35,6 +54,8 @@ log_access(const struct sl_conn *conn, uint32_t after)
 			conn_undelivered(conn) };
 	if (after != conn->ending.why)
 		fields[n++] = (struct log_field){ "after", why_word(after), 0 };
+	if (reason != NULL)
+		fields[n++] = (struct log_field){ "reason", reason, 0 };
 	conn_label(conn, label);
 	strcat(label, " closed");
 	log_fields(LOG_LEVEL_INFO, label, fields, n);

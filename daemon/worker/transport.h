@@ -159,6 +159,15 @@ stream_fault(const struct stream *stream)
 	    : NULL;
 }
 
+/* What the stream says about an end for this reason; NULL: nothing. */
+static inline const char *
+stream_fault_text(const struct stream *stream, uint16_t why)
+{
+	const struct stream_fault *fault = stream_fault(stream);
+
+	return fault != NULL && fault->why == why ? fault->text : NULL;
+}
+
 extern const struct transport transport_plain;
 
 /* A plain stream over a non-blocking socket, which the stream now owns. */

@@ -2,7 +2,9 @@
 
 import os
 import random
+import re
 import socket
+import ssl
 
 from sluice_test import (SANITIZED, Daemon, check, connection_descriptors,
                          equal, main, memory, plugin,
@@ -146,6 +148,40 @@ def test_the_right_alert():
             live.write(b"unharmed")     # by OpenSSL's queue of errors
             equal(live.receive(8), b"unharmed")
         works(d)
+
+
+def why_failed(d, number):
+    """What the last line of the connection says, if it says anything."""
+    line = d.wait_log("conn %d echo .* closed why=.*$" % number)[0]
+    found = re.search(r"why=handshake .* gen=1 reason=\"(.*)\"$", line)
+    return found and found[1]
+
+
+def test_the_log_says_why():
+    good = hello(V12)
+    old = good[:9] + b"\3\1" + good[11:]        # TLS 1.0 at most
+    with Daemon(tls_listener("echo", plugin("echo"),
+                             timeouts={"handshake": "1s"})) as d:
+        for number, (data, reason) in enumerate((
+                (old, "unsupported protocol"),
+                (b"GET / HTTP/1.1\r\n\r\n", "http request"),
+                (b"EHLO example.org\r\n", "wrong version number"),
+                (b"", "the peer has ended the connection")), 1):
+            answer(d, data)
+            equal(why_failed(d, number), reason)
+        p = Peer(d.connect(), client_context(ca="strangers"))
+        try:
+            p.handshake()
+        except ssl.SSLError:
+            pass
+        p.sock.close()
+        equal(why_failed(d, 5),
+              r"the peer sent the alert \"unknown CA\"")
+        silent = d.connect()
+        equal(why_failed(d, 6), "Connection timed out")
+        silent.close()
+        works(d)
+        equal(why_failed(d, 7), None)
 
 
 def test_hello_in_pieces():
