@@ -18,8 +18,8 @@
 #include "worker/service.h"
 
 /*
- * What TLS has failed of: whoever runs the daemon hears of clients that cannot
- * connect, and has to find out whose mistake it is.  NULL: it has not failed.
+ * Why TLS failed.  Whoever runs the daemon hears of clients that cannot connect,
+ * and has to find out whose mistake it is.  NULL: it did not fail.
  */
 static const char *
 tls_reason(const struct sl_conn *conn)

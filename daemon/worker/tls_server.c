@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "config/secret.h"
 #include "config/settings.h"
 #include "tls/context.h"
@@ -20,6 +21,8 @@
 #include "worker/material.h"
 #include "worker/tls_name.h"
 #include "worker/tls_tickets.h"
+
+#define SHOWN_NAME_MAX 100 /* bytes of a name that is refused, in messages */
 
 /* Names in lower case, without a dot at the end. */
 struct server_name {
@@ -138,6 +141,23 @@ is_renegotiation(const SSL *ssl)
 	return SSL_get_finished(ssl, NULL, 0) > 0;
 }
 
+/*
+ * The client is told by the alert.  OpenSSL would say no more than "callback
+ * failed" to us: an earlier error goes first.
+ */
+static int
+refuse_name(const char *name, bool known, int *alert)
+{
+	char plain[SHOWN_NAME_MAX];
+
+	ERR_raise_data(ERR_LIB_SSL, SSL_R_CALLBACK_FAILED,
+	    known ? "a renegotiation cannot change the name to %s"
+		  : "there is no certificate for the name %s",
+	    escape_text(name, plain, sizeof(plain)));
+	*alert = SSL_AD_UNRECOGNIZED_NAME;
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
 static int
 on_client_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -157,10 +177,8 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
-	if (context != NULL || server->reject_unknown) {
-		*alert = SSL_AD_UNRECOGNIZED_NAME;
-		return SSL_CLIENT_HELLO_ERROR;
-	}
+	if (context != NULL || server->reject_unknown)
+		return refuse_name(name, context != NULL, alert);
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 

@@ -26,26 +26,38 @@ tls_alert_of(unsigned long code)
 	return alert;
 }
 
+/* What OpenSSL says, or a callback of ours that has failed. */
+static const char *
+error_words(unsigned long code)
+{
+	const char *text = ERR_reason_error_string(code), *ours;
+	int flags;
+
+	ERR_peek_error_data(&ours, &flags);
+	if (ERR_GET_REASON(code) == SSL_R_CALLBACK_FAILED &&
+	    (flags & ERR_TXT_STRING) != 0)
+		return ours;
+	return text != NULL ? text : "OpenSSL gives no reason";
+}
+
 static void
 say_reason(struct tls *tls)
 {
 	unsigned long code = ERR_peek_error();
 	int alert = tls_alert_of(code);
-	int reason = ERR_GET_REASON(code);
-	const char *text = ERR_reason_error_string(code);
 	long verified = SSL_get_verify_result(tls->ssl);
 
 	if (alert != -1)
 		snprintf(tls->reason, sizeof(tls->reason),
 		    "the peer sent the alert \"%s\"",
 		    SSL_alert_desc_string_long(alert));
-	else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+	else if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		snprintf(tls->reason, sizeof(tls->reason),
 		    "the peer's certificate: %s",
 		    X509_verify_cert_error_string(verified));
 	else
 		snprintf(tls->reason, sizeof(tls->reason), "%s",
-		    text != NULL ? text : "OpenSSL gives no reason");
+		    error_words(code));
 }
 
 int

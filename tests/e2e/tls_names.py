@@ -60,6 +60,11 @@ def test_who_gets_which():
                 equal(asks(d, name, version), ("leaf", None), name)
 
 
+def shown(name):
+    """As the log has it: tidied up, and cut where it is long."""
+    return name.lower().removesuffix(".")[:90]
+
+
 def test_unknown_names_are_rejected():
     for version in "-tls1_2", "-tls1_3":
         with daemon(unknown_sni="reject") as d:
@@ -67,7 +72,10 @@ def test_unknown_names_are_rejected():
                 equal(asks(d, name, version), (expected, None), name)
             equal(asks(d, None, version), ("leaf", None), "no name")
             for name in UNKNOWN:
+                since = d.mark()
                 equal(asks(d, name, version), (None, 112), name)
+                d.wait_log("why=handshake .* reason=\"there is no certificate "
+                           "for the name %s" % re.escape(shown(name)), since)
 
 
 def test_strange_bytes_in_a_name():
