@@ -1,105 +1,9 @@
 /* check_conf_tls.c: `tls` groups, and the mistakes that operators make there. */
 
-#include "conf_fixture.h"
-#include "tls_fixture.h"
+#include "conf_tls_fixture.h"
 
 #include <sys/stat.h>
 #include <time.h>
-
-#include "base/error.h"
-#include "config/secret.h"
-#include "reader/secret_files.h"
-#include "reader/tls_files.h"
-#include "tls/parts.h"
-
-#define FIRST 4 /* the line of the first key of the group */
-
-static struct secret_files secrets;
-
-/* Read a configuration whose one listener has these keys in its group. */
-static struct settings *
-read_tls(const char *keys)
-{
-	static char text[65536];
-	struct settings *settings;
-
-	ck_assert_uint_lt(strlen(keys) + 256, sizeof(text));
-	snprintf(text, sizeof(text),
-	    "listeners = (\n"
-	    "  { name = \"a\"; plugin = \"echo\"; listen = \"127.0.0.1:7007\";\n"
-	    "    tls : {\n"
-	    "%s\n"
-	    "    };\n"
-	    "  }\n);\n",
-	    keys);
-	settings = read_text(text);
-	ck_assert_ptr_nonnull(settings);
-	memset(&secrets, 0, sizeof(secrets));
-	tls_files_open(fixture_path("sluice.conf"), settings, &problems,
-	    &secrets);
-	return settings;
-}
-
-static void
-finish(struct settings *settings)
-{
-	secret_files_close(&secrets);
-	done(settings);
-}
-
-static struct settings *
-good_tls(const char *keys)
-{
-	struct settings *settings = read_tls(keys);
-
-	if (problems.count > 0)
-		dump();
-	ck_assert_uint_eq(problems.count, 0);
-	ck_assert_uint_eq(secrets.count, settings->secret_count);
-	return settings;
-}
-
-/* One mistake, on this line of the group. */
-static void
-bad_tls(const char *keys, uint32_t line, const char *part)
-{
-	struct settings *settings = read_tls(keys);
-
-	expect(LOG_LEVEL_ERROR, "/sluice.conf", FIRST + line - 1, part);
-	if (problems.errors != 1)
-		dump();
-	ck_assert_uint_eq(problems.errors, 1);
-	/* No part of a key is ever shown. */
-	for (uint32_t i = 0; i < problems.count; i++)
-		ck_assert_ptr_null(strstr(problems.list[i].text, "MIG"));
-	finish(settings);
-}
-
-static void
-doubtful_tls(const char *keys, uint32_t line, const char *part)
-{
-	struct settings *settings = read_tls(keys);
-
-	ck_assert_uint_eq(problems.errors, 0);
-	expect(LOG_LEVEL_WARN, "/sluice.conf", FIRST + line - 1, part);
-	finish(settings);
-}
-
-static struct tls_parts *
-parts_of(const struct tls_identity_settings *identity)
-{
-	struct error err = { "" };
-	struct secret *secret;
-	struct tls_parts *parts;
-
-	ck_assert_uint_lt(identity->secret, secrets.count);
-	secret = secret_read(secrets.fds[identity->secret], &err);
-	ck_assert_msg(secret != NULL, "%s", err.text);
-	parts = tls_parts_read(secret, &err);
-	ck_assert_msg(parts != NULL, "%s", err.text);
-	secret_free(secret);
-	return parts;
-}
 
 static char *
 slurp(const char *path)
@@ -112,20 +16,6 @@ slurp(const char *path)
 	fclose(file);
 	return text;
 }
-
-static const struct tls_fixture *
-make(const char *name, const struct tls_fixture_options *options)
-{
-	return tls_fixture_make(fixture_dir, name, options);
-}
-
-static const struct tls_fixture *
-make_ca(const char *name)
-{
-	return make(name, &(struct tls_fixture_options){ .ca = true });
-}
-
-#define LEAF "cert = \"leaf.pem\"; key = \"leaf.key\";\n"
 
 START_TEST(without_the_group_there_is_no_tls)
 {
@@ -416,93 +306,6 @@ START_TEST(a_chain_has_an_order)
 }
 END_TEST
 
-START_TEST(verification_needs_a_ca)
-{
-	const struct tls_fixture *root, *middle;
-
-	tls_fixture_leaf(fixture_dir);
-	bad_tls(LEAF "verify = \"require\";", 0,
-	    "tls.verify: there is no ca, so no client could be verified");
-	bad_tls(LEAF "verify = \"optional\";", 0, "there is no ca");
-	finish(good_tls(LEAF "verify = \"require\"; ca = \"ca.pem\";"));
-	bad_tls(LEAF "verify = \"require\";\nca = \"leaf.pem\";", 3,
-	    "CN=localhost is not a CA");
-	root = make_ca("root");
-	middle = make("middle",
-	    &(struct tls_fixture_options){ .ca = true, .issuer = root });
-	bad_tls(LEAF "ca = \"middle.pem\";", 2,
-	    "CN=middle is issued by CN=root, which is not among the CAs");
-	finish(good_tls(LEAF "ca = [ \"middle.pem\", \"root.pem\" ];"));
-	tls_fixture_chain(fixture_path("cas.pem"), root, middle, NULL);
-	finish(good_tls(LEAF "ca = \"cas.pem\";"));
-}
-END_TEST
-
-START_TEST(a_ca_that_has_expired_is_a_warning)
-{
-	tls_fixture_leaf(fixture_dir);
-	make("old",
-	    &(struct tls_fixture_options){ .ca = true,
-		.from_s = -7200,
-		.until_s = -60 });
-	doubtful_tls(LEAF "ca = [ \"ca.pem\", \"old.pem\" ];", 2,
-	    "tls.ca: certificate 2 (CN=old) expired on");
-}
-END_TEST
-
-START_TEST(a_crl_is_of_one_of_the_cas)
-{
-	const struct tls_fixture *stranger;
-	struct settings *settings;
-	struct tls_parts *parts;
-	X509 *ca;
-
-	tls_fixture_leaf(fixture_dir);
-	stranger = make_ca("stranger");
-	tls_fixture_crl(fixture_path("stranger.crl"), stranger, NULL);
-	bad_tls(LEAF "crl = \"stranger.crl\";", 2,
-	    "there is no ca in this group");
-	bad_tls(LEAF "ca = \"ca.pem\";\ncrl = \"stranger.crl\";", 3,
-	    "stranger.crl: contains a CRL of CN=stranger, which is not one "
-	    "of the CAs");
-	bad_tls(LEAF "ca = \"ca.pem\";\ncrl = \"ca.pem\";", 3,
-	    "ca.pem: contains no CRL");
-	settings =
-	    good_tls(LEAF "ca = \"stranger.pem\";\ncrl = \"stranger.crl\";");
-	parts = parts_of(&settings->listeners[0].tls.identity);
-	ca = sk_X509_value(parts->ca, 0);
-	ck_assert_int_eq(X509_cmp(ca, stranger->cert), 0);
-	ck_assert_int_eq(sk_X509_CRL_num(parts->crls), 1);
-	tls_parts_free(parts);
-	finish(settings);
-}
-END_TEST
-
-START_TEST(a_staple_is_about_the_certificate)
-{
-	const struct tls_fixture *ca = make_ca("ca"), *leaf, *other;
-	struct settings *settings;
-	struct tls_parts *parts;
-
-	leaf = make("leaf", &(struct tls_fixture_options){ .issuer = ca });
-	other = make("other", &(struct tls_fixture_options){ .issuer = ca });
-	bad_tls(LEAF "ocsp = \"leaf.pem\";", 0,
-	    "leaf.pem: is not an OCSP response in DER");
-	tls_fixture_ocsp(fixture_path("ocsp"), ca, other, 3600);
-	bad_tls(LEAF "ocsp = \"ocsp\";", 0,
-	    "ocsp: is about another certificate");
-	tls_fixture_ocsp(fixture_path("ocsp"), ca, leaf, -3600);
-	doubtful_tls(LEAF "ocsp = \"ocsp\";", 0,
-	    "ocsp: is out of date, and is not sent");
-	tls_fixture_ocsp(fixture_path("ocsp"), ca, leaf, 3600);
-	settings = good_tls(LEAF "ocsp = \"ocsp\";");
-	parts = parts_of(&settings->listeners[0].tls.identity);
-	ck_assert_uint_gt(parts->ocsp_len, 0);
-	tls_parts_free(parts);
-	finish(settings);
-}
-END_TEST
-
 START_TEST(names_have_what_they_say_and_inherit_whom_they_believe)
 {
 	const struct tls_fixture *own;
@@ -640,10 +443,6 @@ main(void)
 		certificates_follow_the_calendar,
 		an_issuer_in_the_chain_is_held_to_the_calendar_too,
 		a_chain_has_an_order,
-		verification_needs_a_ca,
-		a_ca_that_has_expired_is_a_warning,
-		a_crl_is_of_one_of_the_cas,
-		a_staple_is_about_the_certificate,
 		names_have_what_they_say_and_inherit_whom_they_believe,
 		names_are_names,
 		words_are_checked,

@@ -1,0 +1,107 @@
+/*
+ * check_conf_tls_trust.c: who verifies clients, by a `tls` group, and what says
+ * that a certificate was not revoked.
+ */
+
+#include "conf_tls_fixture.h"
+
+START_TEST(verification_needs_a_ca)
+{
+	const struct tls_fixture *root, *middle;
+
+	tls_fixture_leaf(fixture_dir);
+	bad_tls(LEAF "verify = \"require\";", 0,
+	    "tls.verify: there is no ca, so no client could be verified");
+	bad_tls(LEAF "verify = \"optional\";", 0, "there is no ca");
+	finish(good_tls(LEAF "verify = \"require\"; ca = \"ca.pem\";"));
+	bad_tls(LEAF "verify = \"require\";\nca = \"leaf.pem\";", 3,
+	    "CN=localhost is not a CA");
+	root = make_ca("root");
+	middle = make("middle",
+	    &(struct tls_fixture_options){ .ca = true, .issuer = root });
+	bad_tls(LEAF "ca = \"middle.pem\";", 2,
+	    "CN=middle is issued by CN=root, which is not among the CAs");
+	finish(good_tls(LEAF "ca = [ \"middle.pem\", \"root.pem\" ];"));
+	tls_fixture_chain(fixture_path("cas.pem"), root, middle, NULL);
+	finish(good_tls(LEAF "ca = \"cas.pem\";"));
+}
+END_TEST
+
+START_TEST(a_ca_that_has_expired_is_a_warning)
+{
+	tls_fixture_leaf(fixture_dir);
+	make("old",
+	    &(struct tls_fixture_options){ .ca = true,
+		.from_s = -7200,
+		.until_s = -60 });
+	doubtful_tls(LEAF "ca = [ \"ca.pem\", \"old.pem\" ];", 2,
+	    "tls.ca: certificate 2 (CN=old) expired on");
+}
+END_TEST
+
+START_TEST(a_crl_is_of_one_of_the_cas)
+{
+	const struct tls_fixture *stranger;
+	struct settings *settings;
+	struct tls_parts *parts;
+	X509 *ca;
+
+	tls_fixture_leaf(fixture_dir);
+	stranger = make_ca("stranger");
+	tls_fixture_crl(fixture_path("stranger.crl"), stranger, NULL);
+	bad_tls(LEAF "crl = \"stranger.crl\";", 2,
+	    "there is no ca in this group");
+	bad_tls(LEAF "ca = \"ca.pem\";\ncrl = \"stranger.crl\";", 3,
+	    "stranger.crl: contains a CRL of CN=stranger, which is not one "
+	    "of the CAs");
+	bad_tls(LEAF "ca = \"ca.pem\";\ncrl = \"ca.pem\";", 3,
+	    "ca.pem: contains no CRL");
+	settings =
+	    good_tls(LEAF "ca = \"stranger.pem\";\ncrl = \"stranger.crl\";");
+	parts = parts_of(&settings->listeners[0].tls.identity);
+	ca = sk_X509_value(parts->ca, 0);
+	ck_assert_int_eq(X509_cmp(ca, stranger->cert), 0);
+	ck_assert_int_eq(sk_X509_CRL_num(parts->crls), 1);
+	tls_parts_free(parts);
+	finish(settings);
+}
+END_TEST
+
+START_TEST(a_staple_is_about_the_certificate)
+{
+	const struct tls_fixture *ca = make_ca("ca"), *leaf, *other;
+	struct settings *settings;
+	struct tls_parts *parts;
+
+	leaf = make("leaf", &(struct tls_fixture_options){ .issuer = ca });
+	other = make("other", &(struct tls_fixture_options){ .issuer = ca });
+	bad_tls(LEAF "ocsp = \"leaf.pem\";", 0,
+	    "leaf.pem: is not an OCSP response in DER");
+	tls_fixture_ocsp(fixture_path("ocsp"), ca, other, 3600);
+	bad_tls(LEAF "ocsp = \"ocsp\";", 0,
+	    "ocsp: is about another certificate");
+	tls_fixture_ocsp(fixture_path("ocsp"), ca, leaf, -3600);
+	doubtful_tls(LEAF "ocsp = \"ocsp\";", 0,
+	    "ocsp: is out of date, and is not sent");
+	tls_fixture_ocsp(fixture_path("ocsp"), ca, leaf, 3600);
+	settings = good_tls(LEAF "ocsp = \"ocsp\";");
+	parts = parts_of(&settings->listeners[0].tls.identity);
+	ck_assert_uint_gt(parts->ocsp_len, 0);
+	tls_parts_free(parts);
+	finish(settings);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		verification_needs_a_ca,
+		a_ca_that_has_expired_is_a_warning,
+		a_crl_is_of_one_of_the_cas,
+		a_staple_is_about_the_certificate,
+		NULL,
+	};
+
+	return fixture_run("conf_tls_trust", tests);
+}
