@@ -67,6 +67,33 @@ START_TEST(a_crl_is_of_one_of_the_cas)
 }
 END_TEST
 
+START_TEST(a_ca_without_a_crl_beside_one_that_has_one_is_a_warning)
+{
+	const struct tls_fixture *root, *middle;
+
+	tls_fixture_leaf(fixture_dir);
+	root = make_ca("root");
+	middle = make("middle",
+	    &(struct tls_fixture_options){ .ca = true, .issuer = root });
+	make_ca("third");
+	tls_fixture_crl(fixture_path("root.crl"), root, NULL);
+	tls_fixture_crl(fixture_path("middle.crl"), middle, NULL);
+	doubtful_tls(LEAF "ca = [ \"root.pem\", \"middle.pem\" ];\n"
+			  "crl = \"root.crl\";",
+	    3,
+	    "listener \"a\": tls.crl: there is no CRL of the CA CN=middle: "
+	    "where there is a CRL, clients of a CA without one are refused");
+	doubtful_tls(LEAF "ca = [ \"root.pem\", \"third.pem\", "
+			  "\"middle.pem\" ];\n"
+			  "crl = \"root.crl\";",
+	    3, "of the CA CN=third, nor of 1 more: where");
+	finish(good_tls(LEAF "ca = [ \"root.pem\", \"middle.pem\" ];\n"
+			     "crl = [ \"root.crl\", \"middle.crl\" ];"));
+	/* Without any CRL none is asked for. */
+	finish(good_tls(LEAF "ca = [ \"root.pem\", \"middle.pem\" ];"));
+}
+END_TEST
+
 START_TEST(a_staple_is_about_the_certificate)
 {
 	const struct tls_fixture *ca = make_ca("ca"), *leaf, *other;
@@ -99,6 +126,7 @@ main(void)
 		verification_needs_a_ca,
 		a_ca_that_has_expired_is_a_warning,
 		a_crl_is_of_one_of_the_cas,
+		a_ca_without_a_crl_beside_one_that_has_one_is_a_warning,
 		a_staple_is_about_the_certificate,
 		NULL,
 	};

@@ -348,6 +348,20 @@ read_crl(struct tls_identity *self, const struct key_string *entry)
 	free(name);
 }
 
+static void
+read_crls(struct tls_identity *self)
+{
+	const struct tls_identity_settings *identity = self->identity;
+	struct error err;
+
+	for (uint32_t i = 0; i < identity->crl_count && !self->failed; i++)
+		read_crl(self, &identity->crl[i]);
+	if (identity->crl_count > 0 && !self->failed &&
+	    tls_check_crl_of_each(self->parts->crls, self->parts->ca, &err) ==
+		-1)
+		doubtful(self, &identity->crl[0].origin, "crl", NULL, err.text);
+}
+
 /* An entry of sni without a CA has the CAs and CRLs of the listener. */
 static void
 inherit_ca(struct tls_identity *self)
@@ -398,8 +412,7 @@ read_trust(struct tls_identity *self)
 		wrong(self, &identity->crl[0].origin, "crl", NULL,
 		    "a CRL needs the CA that issued it: there is no ca in this "
 		    "group");
-	for (uint32_t i = 0; i < identity->crl_count && !self->failed; i++)
-		read_crl(self, &identity->crl[i]);
+	read_crls(self);
 	if (identity->verify != TLS_VERIFY_NONE && !self->failed &&
 	    sk_X509_num(self->parts->ca) <= 0)
 		wrong(self, &identity->origin, "verify", NULL,

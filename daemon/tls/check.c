@@ -164,19 +164,32 @@ tls_check_ca(const STACK_OF(X509) *ca, struct error *err)
 }
 
 static bool
+is_of(X509_CRL *crl, const X509 *ca)
+{
+	bool is = X509_NAME_cmp(X509_CRL_get_issuer(crl),
+		      X509_get_subject_name(ca)) == 0 &&
+	    X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1;
+
+	ERR_clear_error();
+	return is;
+}
+
+static bool
 is_of_one(X509_CRL *crl, const STACK_OF(X509) *ca)
 {
-	bool found = false;
-	X509 *cert;
+	for (int i = 0; i < sk_X509_num(ca); i++)
+		if (is_of(crl, sk_X509_value(ca, i)))
+			return true;
+	return false;
+}
 
-	for (int i = 0; i < sk_X509_num(ca) && !found; i++) {
-		cert = sk_X509_value(ca, i);
-		found = X509_NAME_cmp(X509_CRL_get_issuer(crl),
-			    X509_get_subject_name(cert)) == 0 &&
-		    X509_CRL_verify(crl, X509_get0_pubkey(cert)) == 1;
-	}
-	ERR_clear_error();
-	return found;
+static bool
+has_crl(const X509 *ca, const STACK_OF(X509_CRL) *crls)
+{
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+		if (is_of(sk_X509_CRL_value(crls, i), ca))
+			return true;
+	return false;
 }
 
 int
@@ -199,6 +212,30 @@ tls_check_crls(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
 			*ret_old = true;
 	}
 	return 0;
+}
+
+int
+tls_check_crl_of_each(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
+    struct error *err)
+{
+	const X509 *first = NULL;
+	char name[NAME_TEXT_MAX], more[32] = "";
+	int without = 0;
+
+	for (int i = 0; i < sk_X509_num(ca); i++) {
+		if (has_crl(sk_X509_value(ca, i), crls))
+			continue;
+		if (without++ == 0)
+			first = sk_X509_value(ca, i);
+	}
+	if (without == 0)
+		return 0;
+	if (without > 1)
+		snprintf(more, sizeof(more), ", nor of %d more", without - 1);
+	return error_set(err,
+	    "there is no CRL of the CA %s%s: where there is a CRL, clients of a "
+	    "CA without one are refused; add it",
+	    subject(first, name), more);
 }
 
 bool

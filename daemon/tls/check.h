@@ -37,6 +37,13 @@ int tls_check_ca(const STACK_OF(X509) *ca, struct error *err);
 int tls_check_crls(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
     int64_t now, bool *ret_old, struct error *err);
 
+/*
+ * With a CRL, OpenSSL wants one of each CA in the chain of a client.  0, or -1
+ * with err if a CA has none.
+ */
+int tls_check_crl_of_each(const STACK_OF(X509_CRL) *crls,
+    const STACK_OF(X509) *ca, struct error *err);
+
 /* Is one of our certificates valid for this name, or "*.name"? */
 bool tls_check_host(const struct tls_parts *parts, const char *name);
 

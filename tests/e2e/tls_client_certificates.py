@@ -98,6 +98,20 @@ def test_without_crl():
         equal(visit(d, V13, found["revoked"]), None)
 
 
+def test_one_ca_has_no_crl():
+    """The warning is true: its clients, which are good, are refused."""
+    found, crl = members()
+    with Daemon(tls_listener("c", test_plugin("command"), keys(
+            verify="require", crl=crl,
+            ca=[authority(name).cert for name in ("clients", "strangers")]
+            ))) as d:
+        d.wait_log(r"sluice\.conf:\d+: listener \"c\": tls\.crl: there is no "
+                   "CRL of the CA CN=strangers: ")
+        equal(visit(d, V13, found["good"]), None)
+        check(visit(d, V13, found["wrong CA"]) is not None, "it got in")
+        d.wait_log("closed why=handshake .*unable to get certificate CRL")
+
+
 def test_a_name_that_requires_one():
     """The listener itself asks nobody; one name does, by its own CA."""
     found, _ = members()
