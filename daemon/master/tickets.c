@@ -21,13 +21,18 @@
  */
 #define ROTATE_MS (12u * 60 * 60 * 1000)
 
+/* No event tells when there are memory and descriptors again. */
+#define RETRY_MS 1000
+
 #define KEYS_SIZE ((size_t)TICKET_KEYS_MAX * TICKET_KEY_SIZE)
 
 struct tickets {
 	struct secret *keys;
 	int fd; /* the same, sealed */
-	struct event *timer;
-	void (*on_change)(void *arg);
+	uint32_t number;
+	struct event *timer; /* of the next key */
+	struct event *retry; /* not all have got these */
+	int (*on_change)(void *arg);
 	void *arg;
 };
 
@@ -60,7 +65,23 @@ seal(struct tickets *tickets, struct error *err)
 	if (tickets->fd != -1)
 		close(tickets->fd);
 	tickets->fd = fd;
+	tickets->number++;
 	return 0;
+}
+
+static void
+hand_out(struct tickets *tickets)
+{
+	if (tickets->on_change(tickets->arg) == -1)
+		event_in(tickets->retry, RETRY_MS);
+}
+
+static void
+retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	hand_out(arg);
 }
 
 void
@@ -88,7 +109,7 @@ tickets_rotate(struct tickets *tickets)
 		return;
 	}
 	secret_free(before);
-	tickets->on_change(tickets->arg);
+	hand_out(tickets);
 }
 
 static void
@@ -103,7 +124,7 @@ rotate_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 struct tickets *
-tickets_new(struct event_base *base, void (*on_change)(void *arg), void *arg)
+tickets_new(struct event_base *base, int (*on_change)(void *arg), void *arg)
 {
 	struct tickets *tickets = calloc(1, sizeof(*tickets));
 	struct error err;
@@ -115,8 +136,10 @@ tickets_new(struct event_base *base, void (*on_change)(void *arg), void *arg)
 	tickets->arg = arg;
 	tickets->keys = secret_new(KEYS_SIZE);
 	tickets->timer = event_new(base, -1, 0, rotate_cb, tickets);
+	tickets->retry = event_new(base, -1, 0, retry_cb, tickets);
 	/* Older keys do not exist yet; random ones in their place open no ticket. */
 	if (tickets->keys == NULL || tickets->timer == NULL ||
+	    tickets->retry == NULL ||
 	    fill(tickets->keys->bytes, KEYS_SIZE) == -1) {
 		tickets_free(tickets);
 		return NULL;
@@ -138,6 +161,8 @@ tickets_free(struct tickets *tickets)
 		return;
 	if (tickets->timer != NULL)
 		event_free(tickets->timer);
+	if (tickets->retry != NULL)
+		event_free(tickets->retry);
 	if (tickets->fd != -1)
 		close(tickets->fd);
 	secret_free(tickets->keys);
@@ -148,4 +173,10 @@ int
 tickets_fd(const struct tickets *tickets)
 {
 	return tickets->fd;
+}
+
+uint32_t
+tickets_number(const struct tickets *tickets)
+{
+	return tickets->number;
 }

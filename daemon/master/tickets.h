@@ -7,20 +7,25 @@
 #ifndef SLUICE_MASTER_TICKETS_H
 #define SLUICE_MASTER_TICKETS_H
 
+#include <stdint.h>
+
 struct event_base;
 struct tickets;
 
 /*
- * on_change is called when there are new keys, which is every 12 hours.  NULL:
- * errno.
+ * on_change is called when there are new keys, which is every 12 hours.  It
+ * returns -1 when not all have got them, and is called again a second later.
+ * NULL: errno.
  */
 struct tickets *tickets_new(struct event_base *base,
-    void (*on_change)(void *arg), void *arg);
+    int (*on_change)(void *arg), void *arg);
 void tickets_free(struct tickets *tickets); /* NULL is fine */
 
 /* A new key in front; the oldest goes.  The keys stay as they are on failure. */
 void tickets_rotate(struct tickets *tickets);
 
+/* The first keys are number 1; each change counts. */
+uint32_t tickets_number(const struct tickets *tickets);
 /* The keys, in a sealed memfd; borrowed until the next change. */
 int tickets_fd(const struct tickets *tickets);
 

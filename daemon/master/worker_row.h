@@ -60,7 +60,9 @@ struct worker_row {
 	uint64_t asked_begun; /* of the board, at that time */
 	/* The generation it was last told to COMMIT; 0: none. */
 	uint32_t serves;
-	uint32_t starts; /* processes so far */
+	uint32_t tickets;	 /* the number of the keys that it was sent */
+	uint32_t tickets_missed; /* of those that it was not sent at first */
+	uint32_t starts;	 /* processes so far */
 	unsigned int backoff_ms;
 	uint64_t born_ms;
 	/* The callback in which the last process died; NONE: in none. */
@@ -118,6 +120,8 @@ int worker_send_rows(const struct worker_row *worker);
 int worker_show_row(struct worker_row *worker);
 /* Send it the keys for session tickets.  0, also when it is dead; or -1. */
 int worker_send_tickets(struct worker_row *worker);
+/* The same for all that do not have the newest.  -1: some still do not. */
+int workers_share_tickets(struct workers *workers);
 
 /* Start its process.  0 or -1. */
 int worker_spawn(struct worker_row *worker, struct error *err);

@@ -79,5 +79,42 @@ worker_send_tickets(struct worker_row *worker)
 		.fd = tickets_fd(worker->workers->tickets),
 	};
 
-	return send_to(worker, &msg);
+	if (send_to(worker, &msg) == -1)
+		return -1;
+	worker->tickets = tickets_number(worker->workers->tickets);
+	return 0;
+}
+
+/* What is wrong is said once for each change of the keys. */
+static int
+share_tickets(struct worker_row *worker)
+{
+	uint32_t newest = tickets_number(worker->workers->tickets);
+
+	if (worker->child == NULL || worker->tickets == newest)
+		return 0;
+	if (worker_send_tickets(worker) == -1) {
+		if (worker->tickets_missed != newest)
+			log_error("worker %u goes on with the old keys for "
+				  "session tickets, and is tried again every "
+				  "second: cannot send the new ones",
+			    worker->index + 1);
+		worker->tickets_missed = newest;
+		return -1;
+	}
+	if (worker->tickets_missed == newest)
+		log_info("worker %u has the new keys for session tickets now",
+		    worker->index + 1);
+	return 0;
+}
+
+int
+workers_share_tickets(struct workers *workers)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < workers->count; i++)
+		if (share_tickets(&workers->row[i]) == -1)
+			rc = -1;
+	return rc;
 }

@@ -25,18 +25,10 @@
 #include "master/watchdog.h"
 #include "master/worker_row.h"
 
-/* There are new keys for session tickets. */
-static void
+static int
 on_tickets(void *arg)
 {
-	struct workers *workers = arg;
-
-	for (uint32_t i = 0; i < workers->count; i++)
-		if (workers->row[i].child != NULL &&
-		    worker_send_tickets(&workers->row[i]) == -1)
-			log_error("cannot send worker %u the new keys for "
-				  "session tickets",
-			    i + 1);
+	return workers_share_tickets(arg);
 }
 
 struct workers *

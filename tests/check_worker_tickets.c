@@ -1,0 +1,127 @@
+/*
+ * check_worker_tickets.c: each worker gets the newest keys for session tickets,
+ * in the end.  Children are as in child_fixture.h, and sending fails on demand.
+ */
+
+#include <errno.h>
+#include <event2/event.h>
+
+#include "base/error.h"
+#include "child_fixture.h"
+#include "config/settings.h"
+#include "log_fixture.h"
+#include "master/tickets.h"
+#include "master/worker_row.h"
+#include "master/workers.h"
+
+#define WORKERS 3
+
+static struct {
+	struct child child[WORKERS];
+	unsigned int keys[WORKERS]; /* how often each was sent some */
+	uint32_t spawned;
+	int broken; /* it cannot be sent any; -1: none of them */
+} sent;
+
+struct child *
+child_spawn(struct children *all, const char *role, const struct hello *hello,
+    int hello_fd, const struct child_ops *ops, void *arg, struct error *err)
+{
+	(void)all;
+	(void)role;
+	(void)hello;
+	(void)hello_fd;
+	(void)ops;
+	(void)arg;
+	(void)err;
+	return &sent.child[sent.spawned++];
+}
+
+int
+child_send(struct child *child, const struct msg *msg)
+{
+	int number = (int)(child - sent.child);
+
+	if (msg->type != MSG_TICKETS)
+		return 0;
+	if (number == sent.broken) {
+		errno = EMFILE;
+		return -1;
+	}
+	sent.keys[number]++;
+	return 0;
+}
+
+void
+child_kill(struct child *child, const char *reason)
+{
+	(void)child;
+	ck_abort_msg("a worker was killed: it %s", reason);
+}
+
+void
+child_abort(struct child *child, const char *reason)
+{
+	child_kill(child, reason);
+}
+
+void
+child_free(struct child *child)
+{
+	(void)child;
+}
+
+static const struct workers_ops ops = { 0 };
+
+START_TEST(keys_that_cannot_be_sent_are_sent_again)
+{
+	struct event_base *base = event_base_new();
+	struct settings *settings = settings_new();
+	struct workers *workers;
+	struct error err;
+
+	capture(0);
+	settings->workers = WORKERS;
+	sent.broken = -1;
+	workers = workers_new(base, children_new(base), settings, &ops, NULL);
+	ck_assert_int_eq(workers_start(workers, &err), 0);
+	for (int i = 0; i < WORKERS; i++)
+		ck_assert_uint_eq(sent.keys[i], 1);
+	sent.broken = 1;
+	tickets_rotate(workers->tickets);
+	ck_assert_uint_eq(sent.keys[1], 1);
+	ck_assert_ptr_nonnull(strstr(logged(),
+	    "worker 2 goes on with the old keys for session tickets, and is "
+	    "tried again every second: cannot send the new ones: Too many"));
+	/* It is said once. */
+	ck_assert_int_eq(workers_share_tickets(workers), -1);
+	ck_assert_str_eq(logged(), "");
+	/* New keys meanwhile: only the newest are of use. */
+	tickets_rotate(workers->tickets);
+	sent.broken = -1;
+	while (sent.keys[1] == 1)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_uint_eq(sent.keys[1], 2);
+	ck_assert_ptr_nonnull(strstr(logged(),
+	    "worker 2 has the new keys for session tickets now"));
+	/* The others have got each once. */
+	ck_assert_uint_eq(sent.keys[0], 3);
+	ck_assert_uint_eq(sent.keys[2], 3);
+	ck_assert_int_eq(workers_share_tickets(workers), 0);
+	ck_assert_uint_eq(sent.keys[1], 2);
+	workers_free(workers);
+	settings_free(settings);
+	event_base_free(base);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		keys_that_cannot_be_sent_are_sent_again,
+		NULL,
+	};
+
+	return fixture_run("worker_tickets", tests);
+}
