@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string.h>
 
@@ -39,12 +40,33 @@ record_size(struct tls *tls)
 							      : size;
 }
 
-/* Make records of it.  0, or -1 with errno. */
+/*
+ * Send the rest with a new key.  The request leaves in front of the next record;
+ * the peer's own key stays.  While a handshake runs, OpenSSL refuses: then the
+ * next record tries again.  TLS 1.2 has nothing of the kind.
+ */
+static void
+renew_key(struct tls *tls)
+{
+	if (SSL_version(tls->ssl) < TLS1_3_VERSION ||
+	    SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1)
+		tls->records = 0;
+	else
+		ERR_clear_error();
+}
+
+/*
+ * Make a record of it.  With max_send_fragment it may be several, but these are
+ * small, and it is the bytes that wear out a key.  0, or -1 with errno.
+ */
 static int
 encrypt(struct tls *tls, const void *buf, size_t len)
 {
-	int rc = SSL_write(tls->ssl, buf, len);
+	int rc;
 
+	if (++tls->records > KEY_RECORDS_MAX)
+		renew_key(tls);
+	rc = SSL_write(tls->ssl, buf, len);
 	if (rc <= 0) {
 		/* The peer has to say something first: a renegotiation. */
 		if (SSL_get_error(tls->ssl, rc) == SSL_ERROR_WANT_READ)

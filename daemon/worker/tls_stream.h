@@ -28,6 +28,12 @@ struct tls_server;
  */
 #define UPDATES_MAX 32
 
+/*
+ * Our records with one key.  RFC 8446, 5.5, has AES-GCM end at 2^24.5, and
+ * OpenSSL does not count.
+ */
+#define KEY_RECORDS_MAX (1u << 24)
+
 struct tls {
 	SSL *ssl; /* NULL: the peer has said nothing */
 	struct tls_server *server;
@@ -39,6 +45,7 @@ struct tls {
 	uint64_t sent_ms;		/* plaintext, the last time */
 	uint32_t hot;			/* plaintext sent without a pause */
 	uint32_t record_max;		/* bytes; 0: RECORD_MAX */
+	uint32_t records;		/* made with this key */
 	uint32_t behind;	/* ciphertext made since the last plaintext */
 	uint32_t answers;	/* of what waits: what recv() has made */
 	uint32_t updates;	/* key updates since the last data */
