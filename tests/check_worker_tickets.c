@@ -31,9 +31,9 @@ child_spawn(struct children *all, const char *role, const struct hello *hello,
 	(void)role;
 	(void)hello;
 	(void)hello_fd;
-	(void)ops;
-	(void)arg;
 	(void)err;
+	sent.child[sent.spawned].ops = ops;
+	sent.child[sent.spawned].arg = arg;
 	return &sent.child[sent.spawned++];
 }
 
@@ -73,13 +73,17 @@ child_free(struct child *child)
 
 static const struct workers_ops ops = { 0 };
 
-START_TEST(keys_that_cannot_be_sent_are_sent_again)
+static struct event_base *base;
+static struct settings *settings;
+static struct workers *workers;
+
+static void
+begin_workers(void)
 {
-	struct event_base *base = event_base_new();
-	struct settings *settings = settings_new();
-	struct workers *workers;
 	struct error err;
 
+	base = event_base_new();
+	settings = settings_new();
 	capture(0);
 	settings->workers = WORKERS;
 	sent.broken = -1;
@@ -87,6 +91,20 @@ START_TEST(keys_that_cannot_be_sent_are_sent_again)
 	ck_assert_int_eq(workers_start(workers, &err), 0);
 	for (int i = 0; i < WORKERS; i++)
 		ck_assert_uint_eq(sent.keys[i], 1);
+	ck_assert_ptr_nonnull(strstr(logged(), "worker 3 (pid 1000) started"));
+}
+
+static void
+end_workers(void)
+{
+	workers_free(workers);
+	settings_free(settings);
+	event_base_free(base);
+}
+
+START_TEST(keys_that_cannot_be_sent_are_sent_again)
+{
+	begin_workers();
 	sent.broken = 1;
 	tickets_rotate(workers->tickets);
 	ck_assert_uint_eq(sent.keys[1], 1);
@@ -109,9 +127,25 @@ START_TEST(keys_that_cannot_be_sent_are_sent_again)
 	ck_assert_uint_eq(sent.keys[2], 3);
 	ck_assert_int_eq(workers_share_tickets(workers), 0);
 	ck_assert_uint_eq(sent.keys[1], 2);
-	workers_free(workers);
-	settings_free(settings);
-	event_base_free(base);
+	end_workers();
+}
+END_TEST
+
+START_TEST(keys_that_a_worker_cannot_take_are_sent_again)
+{
+	struct msg msg = { .type = MSG_NO_TICKETS, .fd = -1 };
+
+	begin_workers();
+	/* One that says so all the time does not hold up the others. */
+	sent.child[2].ops->on_message(sent.child[2].arg, &msg);
+	while (sent.keys[2] == 1) {
+		sent.child[0].ops->on_message(sent.child[0].arg, &msg);
+		event_base_loop(base, EVLOOP_ONCE);
+	}
+	ck_assert_uint_eq(sent.keys[0], 2);
+	ck_assert_uint_eq(sent.keys[1], 1);
+	ck_assert_uint_eq(sent.keys[2], 2);
+	end_workers();
 }
 END_TEST
 
@@ -120,6 +154,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		keys_that_cannot_be_sent_are_sent_again,
+		keys_that_a_worker_cannot_take_are_sent_again,
 		NULL,
 	};
 

@@ -109,6 +109,7 @@ static const struct row {
 	    .fields = { FLAG(file, is_library), CUT(file, name, MSG_FACT_MAX),
 		CUT(file, path, MSG_PATH_MAX) } },
 	[MSG_TICKETS] = { .name = "tickets", .fd = FD_ALWAYS },
+	[MSG_NO_TICKETS] = { .name = "no tickets" },
 };
 
 const char *

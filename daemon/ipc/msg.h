@@ -68,7 +68,8 @@ enum msg_type {
 	 * image, or none for a library of the system
 	 */
 	MSG_FILE,
-	MSG_TICKETS, /* master to worker; fd: sealed: see ticket_keys.h */
+	MSG_TICKETS,	/* master to worker; fd: sealed: see ticket_keys.h */
+	MSG_NO_TICKETS, /* worker: it could not take them */
 	MSG_TYPES
 };
 

@@ -69,11 +69,19 @@ seal(struct tickets *tickets, struct error *err)
 	return 0;
 }
 
+void
+tickets_lost(struct tickets *tickets)
+{
+	/* However often it is said, the rest does not have to wait for longer. */
+	if (!event_pending(tickets->retry, EV_TIMEOUT, NULL))
+		event_in(tickets->retry, RETRY_MS);
+}
+
 static void
 hand_out(struct tickets *tickets)
 {
 	if (tickets->on_change(tickets->arg) == -1)
-		event_in(tickets->retry, RETRY_MS);
+		tickets_lost(tickets);
 }
 
 static void

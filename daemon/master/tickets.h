@@ -24,6 +24,9 @@ void tickets_free(struct tickets *tickets); /* NULL is fine */
 /* A new key in front; the oldest goes.  The keys stay as they are on failure. */
 void tickets_rotate(struct tickets *tickets);
 
+/* Somebody has lost them: call on_change a second from now. */
+void tickets_lost(struct tickets *tickets);
+
 /* The first keys are number 1; each change counts. */
 uint32_t tickets_number(const struct tickets *tickets);
 /* The keys, in a sealed memfd; borrowed until the next change. */

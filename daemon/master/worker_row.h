@@ -122,6 +122,8 @@ int worker_show_row(struct worker_row *worker);
 int worker_send_tickets(struct worker_row *worker);
 /* The same for all that do not have the newest.  -1: some still do not. */
 int workers_share_tickets(struct workers *workers);
+/* It could not take them: send them again. */
+void worker_lost_tickets(struct worker_row *worker);
 
 /* Start its process.  0 or -1. */
 int worker_spawn(struct worker_row *worker, struct error *err);

@@ -118,3 +118,10 @@ workers_share_tickets(struct workers *workers)
 			rc = -1;
 	return rc;
 }
+
+void
+worker_lost_tickets(struct worker_row *worker)
+{
+	worker->tickets = 0;
+	tickets_lost(worker->workers->tickets);
+}

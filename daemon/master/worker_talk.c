@@ -82,6 +82,9 @@ take(struct worker_row *worker, const struct msg *msg)
 			return false;
 		worker_done(worker);
 		return true;
+	case MSG_NO_TICKETS:
+		worker_lost_tickets(worker);
+		return true;
 	case MSG_RELOAD:
 		if (!workers->stopping)
 			workers->ops->on_reload(workers->arg, worker->index);

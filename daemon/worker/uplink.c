@@ -82,6 +82,12 @@ uplink_done(uint32_t generation)
 	say(MSG_DONE, generation);
 }
 
+void
+uplink_no_tickets(void)
+{
+	say(MSG_NO_TICKETS, 0);
+}
+
 static int
 ask(const struct msg *msg)
 {

@@ -35,6 +35,8 @@ void uplink_prepared(uint32_t generation, bool good);
 void uplink_committed(uint32_t generation);
 /* The answer to each ABORT, and to each STOP_LISTENER (generation 0). */
 void uplink_done(uint32_t generation);
+/* The answer to MSG_TICKETS, if the keys cannot be taken. */
+void uplink_no_tickets(void);
 
 /* Requests of plugins.  Return 0, or -1; ENOTCONN: the master is gone. */
 int uplink_ask_reload(void);

@@ -176,16 +176,27 @@ see_row(const struct msg *msg)
 		    msg->row.worker + 1);
 }
 
+/* The master sends them again, until they can be taken; say it once. */
 static void
 take_tickets(const struct msg *msg)
 {
+	static bool lost;
 	struct error err;
 
 	if (msg->fd == -1)
-		log_warnx("new keys for session tickets were lost: this "
-			  "process has too many descriptors open");
-	else if (tls_tickets_set(msg->fd, &err) == -1)
-		log_warnx("%s", err.text);
+		error_set(&err, "this process has too many descriptors open");
+	if (msg->fd != -1 && tls_tickets_set(msg->fd, &err) == 0) {
+		if (lost)
+			log_info("new keys for session tickets have arrived");
+		lost = false;
+		return;
+	}
+	if (!lost)
+		log_warnx("new keys for session tickets were lost, and are "
+			  "sent again every second: %s",
+		    err.text);
+	lost = true;
+	uplink_no_tickets();
 }
 
 static void

@@ -88,6 +88,19 @@ def test_babble():
         wait_until(lambda: isinstance(d.reload(), int), "a reload")
 
 
+def test_keys_that_cannot_be_taken():
+    """They are sent again until there is a descriptor for them."""
+    with Daemon(listener("liar", test_plugin("liar")), launcher=[
+            "sh", "-c", 'ulimit -n 100; exec "$@"', "sh"]) as d:
+        s = d.connect()
+        equal(ask(s, "no tickets"), "ok")
+        lost = "new keys for session tickets were lost, .*: this process has"
+        d.wait_log(lost)
+        equal(ask(s, "release"), "ok")
+        d.wait_log("new keys for session tickets have arrived")
+        equal(len(d.log_lines(lost)), 1)
+
+
 def test_deaf():
     """A worker that never reads its channel is replaced."""
     with Daemon(listener("liar", test_plugin("liar")), workers=2,

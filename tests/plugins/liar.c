@@ -93,6 +93,27 @@ go_deaf(void)
 	dup2(pair[0], CHILD_CHANNEL_FD);
 }
 
+#define HOARD_MAX 256
+
+static int hoarded[HOARD_MAX], hoarded_count;
+
+/* Ask for new keys, and take all descriptors, which the test has limited. */
+static void
+hoard(void)
+{
+	say(MSG_NO_TICKETS, "", 0, 0);
+	while (hoarded_count < HOARD_MAX &&
+	    (hoarded[hoarded_count] = dup(CHILD_CHANNEL_FD)) != -1)
+		hoarded_count++;
+}
+
+static void
+release(void)
+{
+	while (hoarded_count > 0)
+		close(hoarded[--hoarded_count]);
+}
+
 static void
 lie(const char *what)
 {
@@ -123,6 +144,10 @@ lie(const char *what)
 		scribble((unsigned int)seed);
 	else if (sscanf(what, "babble %d", &seed) == 1)
 		babble((unsigned int)seed, 1000);
+	else if (strcmp(what, "no tickets") == 0)
+		hoard();
+	else if (strcmp(what, "release") == 0)
+		release();
 	else if (strcmp(what, "bells") == 0)
 		for (int i = 0; i < 100000; i++)
 			ring_bell();
