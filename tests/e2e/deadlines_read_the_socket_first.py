@@ -26,7 +26,7 @@ def go_on(pid, stopped, milliseconds):
 
 
 def test_the_peers_end_wins_over_idle():
-    idle = 500 * SLOW
+    idle = 1500 * SLOW  # enough for all clients to begin, on a busy machine
     with Daemon(listener("c", test_plugin("command", WITHOUT_TIMEOUT=True),
                          timeouts={"idle": "%dms" % idle,
                                    "linger": "20ms"})) as d:
@@ -46,7 +46,7 @@ def test_the_peers_end_wins_over_idle():
 
 
 def test_data_keeps_the_timeout_callback_away():
-    idle = 500 * SLOW
+    idle = 1500 * SLOW  # enough for all clients to begin, on a busy machine
     with Daemon(listener("c", test_plugin("command"))) as d:
         worker = d.workers()[0]
         clients = [d.connect() for _ in range(CLIENTS)]
