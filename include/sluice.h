@@ -346,9 +346,34 @@ SL_EXPORT int sl_shutdown(struct sl_conn *c, unsigned int how);
  * sl_resume() presents the input that was kept, even on a connection that is
  * not paused.  A pause holds even if the connection breaks during it: `error`
  * and `close` follow at once, and input that was not presented is dropped.
+ * EBUSY: it is piped (see sl_pipe()).
  */
 SL_EXPORT int sl_pause(struct sl_conn *c);
 SL_EXPORT int sl_resume(struct sl_conn *c);
+
+/*
+ * From now on the daemon moves all bytes between two connections, in both
+ * directions: what arrives on one is sent on the other, beginning with input
+ * that the plugin has not consumed and behind output that is queued.  When the
+ * reader is slow, no more is read from the sender.  The end of the input of one
+ * is a half-close of the other.  When one ends for another reason, the other is
+ * closed as by sl_close().
+ *
+ * `data`, `drain` and `end` are not called meanwhile; all other callbacks are.
+ * They may be of different services, and either may still be connecting.  A
+ * reload changes nothing.  Returns 0, or -1:
+ *	ENOTCONN	one is closed
+ *	EPIPE		the output of one is closed
+ *	EBUSY		one is piped already
+ *	EINVAL		both are the same
+ *	ENOMEM
+ */
+SL_EXPORT int sl_pipe(struct sl_conn *a, struct sl_conn *b);
+/*
+ * Ends that for both, at either of them.  What has been moved stays sent; input
+ * that has not is presented.  Neither is paused.  EINVAL: it is not piped.
+ */
+SL_EXPORT int sl_unpipe(struct sl_conn *c);
 
 /*
  * Sets the idle timeout in milliseconds, in place of timeouts.idle.  Any value

@@ -239,6 +239,8 @@ sl_pause(struct sl_conn *c)
 {
 	if (gone(c))
 		return fail(ENOTCONN);
+	if (c->piped)
+		return fail(EBUSY);
 	c->marks |= MARK_PAUSED;
 	touch(c);
 	return 0;
@@ -249,10 +251,42 @@ sl_resume(struct sl_conn *c)
 {
 	if (gone(c))
 		return fail(ENOTCONN);
+	if (c->piped)
+		return fail(EBUSY);
 	c->marks &= ~MARK_PAUSED;
 	c->unread = 0;
 	c->marks |= MARK_REPRESENT;
 	touch(c);
+	return 0;
+}
+
+int
+sl_pipe(struct sl_conn *a, struct sl_conn *b)
+{
+	if (gone(a) || gone(b))
+		return fail(ENOTCONN);
+	if (a == b)
+		return fail(EINVAL);
+	if (conn_pipe(a, b) == -1)
+		return -1;
+	touch(a);
+	touch(b);
+	return 0;
+}
+
+int
+sl_unpipe(struct sl_conn *c)
+{
+	struct sl_conn *other;
+
+	if (gone(c))
+		return fail(ENOTCONN);
+	if (!c->piped)
+		return fail(EINVAL);
+	other = c->extra->pipe;
+	conn_unpipe(c);
+	touch(c);
+	touch(other);
 	return 0;
 }
 

@@ -329,6 +329,8 @@ callback_data(struct sl_conn *conn, const void *buf, size_t len)
 	    handlers(conn)->data;
 	ssize_t used;
 
+	if (conn->piped)
+		return conn_pipe_data(conn, buf, len);
 	if (data == NULL)
 		return len; /* a plugin that only writes */
 	enter(CALLBACK_DATA, conn->service, conn);
@@ -340,6 +342,10 @@ callback_data(struct sl_conn *conn, const void *buf, size_t len)
 void
 callback_drain(struct sl_conn *conn)
 {
+	if (conn->piped) {
+		conn_pipe_drain(conn);
+		return;
+	}
 	if (handlers(conn)->drain == NULL)
 		return;
 	enter(CALLBACK_DRAIN, conn->service, conn);
@@ -350,6 +356,10 @@ callback_drain(struct sl_conn *conn)
 bool
 callback_end(struct sl_conn *conn)
 {
+	if (conn->piped) {
+		conn_pipe_end(conn);
+		return true;
+	}
 	if (handlers(conn)->end == NULL)
 		return false;
 	enter(CALLBACK_END, conn->service, conn);

@@ -65,6 +65,7 @@ struct extra {
 	int64_t rate_acked;    /* bytes that the peer had */
 	uint32_t rate_waiting; /* bytes not acknowledged */
 	bool rate_blocked;     /* was it MARK_BLOCKED? */
+	struct sl_conn *pipe;  /* the other end, while it is piped */
 };
 
 /* Why a connection ends.  The first reason stands. */
@@ -109,6 +110,7 @@ struct sl_conn {
 	bool stays : 1;		/* `migrate` refused it, or is running */
 	bool is_client : 1;
 	bool queued : 1;	    /* for a step of its handshake */
+	bool piped : 1;		    /* see conn_pipe.c */
 	bool drain_at_empty : 1;    /* `drain` waits until nothing is queued */
 	uint64_t progress_ms;	    /* output last moved, or began to wait */
 	STAILQ_ENTRY(sl_conn) next; /* in conns_pending or conns_dead */
@@ -326,6 +328,22 @@ void conn_retry(struct sl_conn *conn);
  * conn_settle() does that, unless input is paused, then ends the connection.
  */
 void conn_broke(struct sl_conn *conn, int error, enum sl_stage stage);
+
+/* conn_pipe.c */
+
+/*
+ * Move all bytes between the two from now on, as sl_pipe().  Returns 0, or -1:
+ * EBUSY, EPIPE or ENOMEM.  The caller settles or pends both.
+ */
+int conn_pipe(struct sl_conn *a, struct sl_conn *b);
+/* End that, as sl_unpipe(); it has to be piped. */
+void conn_unpipe(struct sl_conn *conn);
+/* What a piped connection has in place of the plugin's callbacks. */
+ssize_t conn_pipe_data(struct sl_conn *conn, const void *buf, size_t len);
+void conn_pipe_drain(struct sl_conn *conn);
+void conn_pipe_end(struct sl_conn *conn);
+/* A piped connection ends: end the other politely. */
+void conn_pipe_cut(struct sl_conn *conn);
 
 /* conn_read.c */
 

@@ -79,6 +79,8 @@ conn_end(struct sl_conn *conn)
 	plugin_timers_clear(&conn->timers);
 	conn_set_hold(conn, false);
 	conn->dead = true;
+	if (conn->piped)
+		conn_pipe_cut(conn);
 	conn_tell_failure(conn);
 	if (conn->opened) {
 		if (conn->fault.why != SL_WHY_NONE)

@@ -7,8 +7,8 @@ from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
                          receive_line, test_plugin)
 
 OUTPUT = ("sl_write", "sl_writev", "sl_send", "sl_flush")
-FLOW = ("sl_pause", "sl_resume", "sl_timeout", "sl_timer", "sl_set_nodelay",
-        "sl_set_keepalive", "sl_set_tos")
+FLOW = ("sl_pause", "sl_resume", "sl_pipe", "sl_unpipe", "sl_timeout",
+        "sl_timer", "sl_set_nodelay", "sl_set_keepalive", "sl_set_tos")
 ENDING = ("sl_shutdown", "sl_end", "sl_close", "sl_terminate")
 
 

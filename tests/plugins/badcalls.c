@@ -45,6 +45,8 @@ call_all(struct sl_conn *c, const char *phase)
 	report(phase, sl_flush(c));
 	report(phase, sl_pause(c));
 	report(phase, sl_resume(c));
+	report(phase, sl_pipe(c, c));
+	report(phase, sl_unpipe(c));
 	report(phase, sl_timeout(c, 100000));
 	report(phase, sl_timer(service, c, 1, 100000));
 	report(phase, sl_set_nodelay(c, 1));
