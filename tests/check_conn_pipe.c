@@ -1,5 +1,7 @@
 /* check_conn_pipe.c: what two piped connections promise. */
 
+#include <sys/resource.h>
+
 #include "conn_plugin.h"
 
 static struct sl_conn *left, *right;
@@ -111,11 +113,11 @@ stuff(int fd)
 	ssize_t n;
 
 	for (;;) {
-		n = write(fd, bytes + done, sizeof(bytes) - done);
+		n = send(fd, bytes + done, sizeof(bytes) - done, MSG_NOSIGNAL);
 		if (n > 0)
 			done += n;
 		worker_idle();
-		if (n == -1)
+		if (n == -1 || done == sizeof(bytes))
 			return done;
 	}
 }
@@ -293,6 +295,134 @@ START_TEST(what_cannot_be_piped_is_refused)
 }
 END_TEST
 
+/* -- Without a copy -- */
+
+/*
+ * Left has sent a lot, and right's peer has read none of it.  Over a plain
+ * socket the first 16 KiB and more have made a bulk of it, and the rest waits
+ * in a pipe.  Returns how much left has sent.
+ */
+static size_t
+begin_bulk(void)
+{
+	size_t sent;
+
+	begin_pipe(&full);
+	/* As much as one read takes: then it never has to be kept. */
+	worker_settings()->limits.read_buffer = 64 << 10;
+	worker_settings()->limits.write_buffer = 128 << 10;
+	sent = stuff(left_fd);
+	if (left->stream.transport == &transport_plain) {
+		ck_assert_str_eq(right->stream.transport->name, "spliced");
+		ck_assert_uint_gt(right->stream.unsent, 0);
+		ck_assert_uint_ge(sl_queued(right), right->stream.unsent);
+	}
+	return sent;
+}
+
+START_TEST(a_bulk_is_moved_to_its_last_byte)
+{
+	static const size_t sizes[] = { 1, 1, 7, 4095, 1, 65537 };
+	static char got[sizeof(bytes)];
+	size_t sent = begin_bulk(), received = 0;
+
+	/* The peer reads little at a time. */
+	for (int i = 0; received < 200000; i++) {
+		peer_read(right_fd, got + received, sizes[i % 6]);
+		received += sizes[i % 6];
+	}
+	while (sent < sizeof(bytes)) {
+		ssize_t n = write(left_fd, bytes + sent, sizeof(bytes) - sent);
+
+		sent += n > 0 ? n : 0;
+		worker_pass(false);
+		n = read(right_fd, got + received, 5000);
+		received += n > 0 ? n : 0;
+	}
+	shutdown(left_fd, SHUT_WR);
+	ck_assert_int_eq(
+	    peer_read_to_end(right_fd, got + received, sizeof(got) - received),
+	    (ssize_t)(sizeof(bytes) - received));
+	ck_assert_mem_eq(got, bytes, sizeof(bytes));
+	if (left->stream.transport == &transport_plain)
+		ck_assert_ptr_eq(right->stream.transport, &transport_plain);
+	ck_assert_uint_eq(sl_bytes_read(left), sizeof(bytes));
+	ck_assert_uint_eq(sl_bytes_written(right), sizeof(bytes));
+	end_two();
+}
+END_TEST
+
+START_TEST(what_the_plugin_writes_goes_behind_a_bulk)
+{
+	static char got[sizeof(bytes) + 8];
+	size_t moved, total;
+
+	begin_bulk();
+	sl_unpipe(left);
+	sl_pause(left);
+	moved = right->bytes_out + right->queue.bytes;
+	ck_assert_int_eq(sl_end(right, "the end", 7), 0);
+	worker_idle();
+	total = peer_read_to_end(right_fd, got, sizeof(got));
+	ck_assert_uint_eq(total, moved + 7);
+	ck_assert_mem_eq(got, bytes, moved);
+	ck_assert_mem_eq(got + moved, "the end", 7);
+	end_two();
+}
+END_TEST
+
+START_TEST(a_bulk_that_is_given_up_is_lost_and_no_more_is_sent)
+{
+	static char got[sizeof(bytes)];
+	size_t moved;
+	ssize_t n;
+
+	begin_bulk();
+	moved = right->bytes_out + right->queue.bytes;
+	sl_unpipe(right);
+	sl_pause(left);
+	ck_assert_int_eq(sl_close(right), 0);
+	worker_idle();
+	ck_assert_uint_gt(conn_unsent(right), 0);
+	conn_give_up(right);
+	conn_pend(right);
+	worker_idle();
+	ck_assert_int_ge(strspn(plugin.calls, "dxc"), 2);
+	ck_assert_uint_gt(plugin.lost, 0);
+	n = peer_read_to_end(right_fd, got, sizeof(got));
+	if (n >= 0)
+		ck_assert_uint_eq(n + plugin.lost, moved);
+	end_two();
+}
+END_TEST
+
+START_TEST(without_descriptors_bytes_are_copied)
+{
+	static char got[sizeof(bytes)];
+	struct rlimit before, none;
+	size_t sent, received = 0;
+
+	begin_pipe(&full);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 3; /* all numbers below are taken */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	sent = stuff(left_fd);
+	ck_assert_uint_gt(sent, 100000);
+	while (received < sent) {
+		ssize_t n =
+		    read(right_fd, got + received, sizeof(got) - received);
+
+		received += n > 0 ? n : 0;
+		worker_pass(false);
+	}
+	ck_assert_mem_eq(got, bytes, sent);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_ptr_ne(left->stream.transport, NULL);
+	end_two();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -308,6 +438,10 @@ main(void)
 		in_close_the_other_is_free,
 		it_can_be_undone,
 		what_cannot_be_piped_is_refused,
+		a_bulk_is_moved_to_its_last_byte,
+		what_the_plugin_writes_goes_behind_a_bulk,
+		a_bulk_that_is_given_up_is_lost_and_no_more_is_sent,
+		without_descriptors_bytes_are_copied,
 		NULL,
 	};
 

@@ -66,6 +66,7 @@ struct extra {
 	uint32_t rate_waiting; /* bytes not acknowledged */
 	bool rate_blocked;     /* was it MARK_BLOCKED? */
 	struct sl_conn *pipe;  /* the other end, while it is piped */
+	bool bulk;	       /* much came at once: splice it */
 };
 
 /* Why a connection ends.  The first reason stands. */
@@ -329,6 +330,12 @@ void conn_retry(struct sl_conn *conn);
  */
 void conn_broke(struct sl_conn *conn, int error, enum sl_stage stage);
 
+/*
+ * The stream was given n bytes of output past the queue, and could not pass all
+ * of them on for this reason; 0: it could.
+ */
+void conn_spliced(struct sl_conn *conn, size_t n, int error);
+
 /* conn_pipe.c */
 
 /*
@@ -342,6 +349,10 @@ void conn_unpipe(struct sl_conn *conn);
 ssize_t conn_pipe_data(struct sl_conn *conn, const void *buf, size_t len);
 void conn_pipe_drain(struct sl_conn *conn);
 void conn_pipe_end(struct sl_conn *conn);
+/* Can the input of a piped connection go on without being copied? */
+bool conn_pipe_splices(struct sl_conn *conn);
+/* Then do that, up to len bytes.  As recv() of its transport. */
+ssize_t conn_pipe_move(struct sl_conn *conn, size_t len);
 /* A piped connection ends: end the other politely. */
 void conn_pipe_cut(struct sl_conn *conn);
 

@@ -9,6 +9,15 @@
 #include <errno.h>
 
 #include "base/fail.h"
+#include "worker/splice.h"
+
+/*
+ * A read that brings so much is followed by others, most likely.  For less, a
+ * copy costs no more than the pages that splice() hands over.
+ */
+#define BULK_MIN (16u << 10)
+
+static unsigned int piped; /* connections */
 
 static struct sl_conn *
 other_end(const struct sl_conn *conn)
@@ -30,6 +39,7 @@ join(struct sl_conn *conn, struct sl_conn *other)
 {
 	conn->extra->pipe = other;
 	conn->piped = true;
+	piped++;
 	begin_flow(conn);
 }
 
@@ -38,6 +48,8 @@ part(struct sl_conn *conn)
 {
 	conn->extra->pipe = NULL;
 	conn->piped = false;
+	if (--piped == 0)
+		splice_done();
 	begin_flow(conn);
 }
 
@@ -87,6 +99,8 @@ conn_pipe_data(struct sl_conn *conn, const void *buf, size_t len)
 
 	if (other->out != HALF_OPEN)
 		return len; /* nobody is there to read it */
+	if (len >= BULK_MIN)
+		conn->extra->bulk = true;
 	n = conn_write(other, buf, len);
 	conn_pend(other);
 	if (n == -1 && errno == ENOMEM)
@@ -96,6 +110,42 @@ conn_pipe_data(struct sl_conn *conn, const void *buf, size_t len)
 	/* The rest is kept, and no more is read before the other's `drain`. */
 	if ((size_t)n < len)
 		conn->marks |= MARK_PAUSED;
+	return n;
+}
+
+bool
+conn_pipe_splices(struct sl_conn *conn)
+{
+	struct sl_conn *other = other_end(conn);
+
+	if (!conn->extra->bulk || conn->in != HALF_OPEN ||
+	    conn->input != NULL || other->out != HALF_OPEN ||
+	    conn_marked(conn, MARK_PAUSED | MARK_UPGRADE))
+		return false;
+	conn_flush(other);
+	return other->queue.bytes == 0 &&
+	    !conn_marked(other, MARK_BLOCKED | MARK_STARTING | MARK_UPGRADE) &&
+	    splice_can(&conn->stream, &other->stream);
+}
+
+ssize_t
+conn_pipe_move(struct sl_conn *conn, size_t len)
+{
+	struct sl_conn *other = other_end(conn);
+	int error;
+	ssize_t n = splice_move(&conn->stream, &other->stream, len, &error);
+
+	if (n < (ssize_t)BULK_MIN)
+		conn->extra->bulk = false;
+	if (n == -1 && splice_is_refused(errno))
+		return fail(EINTR); /* recv() is next */
+	if (n <= 0)
+		return n;
+	conn_spliced(other, n, error);
+	if (error != 0) {
+		conn->marks |= MARK_PAUSED;
+		conn_pend(other);
+	}
 	return n;
 }
 

@@ -301,15 +301,21 @@ bool
 conn_read(struct sl_conn *conn)
 {
 	size_t budget = READ_BUDGET, room;
-	unsigned char *buf;
+	unsigned char *buf = NULL;
+	bool splices;
 	ssize_t n;
 
 	conn->marks &= ~MARK_READ_ON;
 	while (conn->in != HALF_CLOSED &&
 	    !conn_marked(conn, MARK_EOF | MARK_STARTING)) {
-		if ((buf = room_for(conn, &room)) == NULL)
+		splices = conn->piped && conn_pipe_splices(conn);
+		if (splices)
+			n = conn_pipe_move(conn, room = budget);
+		else if ((buf = room_for(conn, &room)) == NULL)
 			return false;
-		n = conn->stream.transport->recv(&conn->stream, buf, room);
+		else
+			n = conn->stream.transport->recv(&conn->stream, buf,
+			    room);
 		if (n == -1) {
 			if (errno == EINTR)
 				continue;
@@ -324,7 +330,7 @@ conn_read(struct sl_conn *conn)
 		conn->bytes_in += n;
 		count_add(conn->endpoint->counts, COUNT_BYTES_IN, n);
 		conn->active_ms = engine_now();
-		if (conn->in == HALF_OPEN)
+		if (conn->in == HALF_OPEN && !splices)
 			take(conn, buf, n);
 		if ((size_t)n < room && !conn->stream.more)
 			return false;

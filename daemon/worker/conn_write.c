@@ -497,3 +497,16 @@ conn_send_message(struct sl_conn *conn, struct message *message)
 		return sent > 0 ? break_off(conn) : fail(ENOMEM);
 	return 0;
 }
+
+void
+conn_spliced(struct sl_conn *conn, size_t n, int error)
+{
+	account(conn, n, n);
+	if (error != 0)
+		refused(conn, error);
+	if (conn->stream.unsent == 0)
+		return;
+	conn_owe_drain(conn);
+	conn->drain_at_empty =
+	    true; /* or the next bytes could not be spliced */
+}
