@@ -78,11 +78,13 @@ close_in_thread(int fd, unsigned int wait_ms)
 			 "close it");
 		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &until);
+	/* Not the calendar: if that is set back, we would wait for longer. */
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += wait_ms * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	if (wait_ms == 0 || pthread_timedjoin_np(thread, NULL, &until) != 0)
+	if (wait_ms == 0 ||
+	    pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
 		pthread_detach(thread);
 }
 
