@@ -111,6 +111,8 @@ on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
 	(void)arg;
 	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	if (!tls_tickets_is_fresh(session))
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	name = SSL_SESSION_get0_hostname(session);
 	if (name != NULL && !tls_name_tidy(name, strlen(name), known))
 		known[0] = '\0';
@@ -285,7 +287,8 @@ make_context(struct tls_server *server,
 	if (context != NULL) {
 		SSL_CTX_set_client_hello_cb(context, on_client_hello, server);
 		SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
-		SSL_CTX_set_session_ticket_cb(context, NULL, on_session, NULL);
+		SSL_CTX_set_session_ticket_cb(context, tls_tickets_date,
+		    on_session, NULL);
 		if (server->alpn != NULL)
 			SSL_CTX_set_alpn_select_cb(context, on_alpn, server);
 		tls_tickets_use(context);

@@ -1,4 +1,7 @@
-/* tls_tickets.c: session tickets, sealed as RFC 5077 recommends. */
+/*
+ * tls_tickets.c: session tickets, sealed as RFC 5077 recommends, and dated by a
+ * clock that nobody can set.
+ */
 
 #include "worker/tls_tickets.h"
 
@@ -9,7 +12,9 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "config/secret.h"
@@ -94,6 +99,60 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 	    !set_mac(mac, key))
 		return -1;
 	return seal || key == &keys[0] ? 1 : 2;
+}
+
+/*
+ * All workers have the same clock.  It goes on while the machine is suspended,
+ * as the timeout of a session does.
+ */
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* When the session of a ticket began.  0, or -1: the ticket does not tell. */
+static int
+get_date(SSL_SESSION *session, int64_t *ret_ms)
+{
+	void *data;
+	size_t len;
+
+	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) != 1 ||
+	    data == NULL || len != sizeof(*ret_ms))
+		return -1;
+	memcpy(ret_ms, data, sizeof(*ret_ms));
+	return 0;
+}
+
+int
+tls_tickets_date(SSL *ssl, void *arg)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+	int64_t date;
+
+	(void)arg;
+	/*
+	 * With TLS 1.2 a new ticket is for the same session, as when the key is
+	 * no longer the newest.  With TLS 1.3 OpenSSL makes a new session.
+	 */
+	if (SSL_version(ssl) <= TLS1_2_VERSION && SSL_session_reused(ssl) &&
+	    get_date(session, &date) == 0)
+		return 1;
+	date = now_ms();
+	return SSL_SESSION_set1_ticket_appdata(session, &date, sizeof(date));
+}
+
+bool
+tls_tickets_is_fresh(SSL_SESSION *session)
+{
+	int64_t date;
+
+	return get_date(session, &date) == 0 &&
+	    now_ms() - date <= (int64_t)SSL_SESSION_get_timeout(session) * 1000;
 }
 
 void

@@ -6,7 +6,8 @@
 #ifndef SLUICE_TLS_TICKETS_H
 #define SLUICE_TLS_TICKETS_H
 
-#include <openssl/types.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
 
 struct error;
 
@@ -21,5 +22,14 @@ void tls_tickets_clear(void);
 
 /* Tickets of this context are sealed by these keys. */
 void tls_tickets_use(SSL_CTX *context);
+
+/*
+ * For SSL_CTX_set_session_ticket_cb(): a ticket gets the time when its session
+ * began.  OpenSSL has one there, too, but by the calendar.
+ */
+int tls_tickets_date(SSL *ssl, void *arg);
+
+/* Is the session of a ticket younger than its timeout, however clocks are set? */
+bool tls_tickets_is_fresh(SSL_SESSION *session);
 
 #endif
