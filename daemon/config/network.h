@@ -1,0 +1,31 @@
+/* network.h: a range of addresses, as an operator writes it: 10.0.0.0/8. */
+
+#ifndef SLUICE_NETWORK_H
+#define SLUICE_NETWORK_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct error;
+
+struct network {
+	uint16_t family; /* AF_INET, AF_INET6; AF_UNIX: every unix socket */
+	uint16_t bits;	 /* the first bits that count; the others are 0 */
+	unsigned char address[16]; /* in network order; unused bytes are 0 */
+};
+
+/*
+ * "192.0.2.0/24", "2001:db8::/32", a single address, or "unix".  Returns 0, or
+ * -1 with a sentence in err that quotes the text.
+ */
+int network_parse(const char *text, struct network *ret, struct error *err);
+
+/* Is the address in it?  A v4-mapped IPv6 address counts as IPv4. */
+bool network_has(const struct network *network, const struct sockaddr *sa);
+
+/* Is it one that network_parse() makes?  For networks from another process. */
+bool network_valid(const struct network *network);
+
+#endif
