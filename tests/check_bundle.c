@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memfd.h"
 #include "config/bundle.h"
+#include "config/network.h"
 #include "config/settings.h"
 #include "reader/conf.h"
 #include "reader/problems.h"
@@ -47,6 +48,8 @@ sample(void)
 		"log : { level = \"warn\"; access = false; };\n"
 		"listeners = ( { name = \"a\"; plugin = \"a\";\n"
 		"  listen = \"127.0.0.1:1\"; limits : { connections = 9; };\n"
+		"  proxy_protocol : { from = [ \"10.0.0.0/8\", \"::1\",\n"
+		"    \"unix\" ]; timeout = 9; };\n"
 		"  options : { s = \"x\"; i = -5; f = 0.5; b = true;\n"
 		"    l = [ \"x\", \"\", \"z\" ]; e = ( ); };\n"
 		"  tls : { cert = \"c\"; key = [ \"k\", \"l\" ]; alpn = \"h2\";\n"
@@ -138,6 +141,12 @@ same_listener(const struct listener_settings *a,
 	ck_assert_uint_eq(a->unix_rights.owner.uid, b->unix_rights.owner.uid);
 	ck_assert_uint_eq(a->unix_rights.owner.gid, b->unix_rights.owner.gid);
 	ck_assert_mem_eq(&a->timeouts, &b->timeouts, sizeof(a->timeouts));
+	ck_assert_int_eq(a->proxy.on, b->proxy.on);
+	ck_assert_uint_eq(a->proxy.timeout_ms, b->proxy.timeout_ms);
+	ck_assert_uint_eq(a->proxy.network_count, b->proxy.network_count);
+	if (a->proxy.network_count > 0)
+		ck_assert_mem_eq(a->proxy.networks, b->proxy.networks,
+		    a->proxy.network_count * sizeof(struct network));
 	ck_assert_mem_eq(&a->limits, &b->limits, sizeof(a->limits));
 	same_origin(&a->origin, &b->origin);
 	same_origin(&a->plugin_origin, &b->plugin_origin);

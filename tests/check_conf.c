@@ -5,6 +5,8 @@
 
 #include "conf_fixture.h"
 
+#include "config/network.h"
+
 START_TEST(defaults_are_those_of_the_manual)
 {
 	struct settings *settings = good(LISTENERS);
@@ -173,6 +175,41 @@ START_TEST(out_of_range_says_the_range)
 	    "less than limits.write_buffer");
 	one_listener_mistake("limits : { write_queue = \"5GiB\"; };",
 	    "out of range");
+}
+END_TEST
+
+START_TEST(proxies_are_networks)
+{
+	struct settings *settings;
+	const struct proxy_settings *proxy;
+
+	settings =
+	    good("listeners = ( { name = \"a\"; plugin = \"p\";"
+		 "listen = \"*:1\"; proxy_protocol : {"
+		 "from = ( \"10.0.0.0/8\", \"::1\", \"unix\" ); }; } );");
+	proxy = &settings->listeners[0].proxy;
+	ck_assert(proxy->on);
+	ck_assert_uint_eq(proxy->network_count, 3);
+	ck_assert_uint_eq(proxy->networks[0].bits, 8);
+	ck_assert_uint_eq(proxy->networks[1].family, AF_INET6);
+	ck_assert_uint_eq(proxy->networks[2].family, AF_UNIX);
+	ck_assert_uint_eq(proxy->timeout_ms, 5000);
+	done(settings);
+	settings = good(LISTENERS);
+	ck_assert(!settings->listeners[0].proxy.on);
+	ck_assert_uint_eq(settings->listeners[0].proxy.network_count, 0);
+	done(settings);
+	one_listener_mistake("proxy_protocol : { };",
+	    "the key \"from\" is missing");
+	one_listener_mistake("proxy_protocol : { from = ( ); };", "is empty");
+	one_listener_mistake("proxy_protocol : { from = \"10.0.0.1/8\"; };",
+	    "proxy_protocol.from: \"10.0.0.1/8\" has more than the first 8");
+	one_listener_mistake("proxy_protocol : { from = \"lb.example\"; };",
+	    "proxy_protocol.from: \"lb.example\" is not a network");
+	one_listener_mistake(
+	    "proxy_protocol : { from = \"unix\"; timeout = 0; };",
+	    "out of range");
+	one_listener_mistake("proxy_protocol = true;", "expected a group");
 }
 END_TEST
 
@@ -440,6 +477,7 @@ main(void)
 		keepalive_is_a_switch_or_a_time,
 		wrong_type_names_file_and_line,
 		out_of_range_says_the_range,
+		proxies_are_networks,
 		unknown_keys_suggest_a_known_one,
 		an_unknown_word_lists_the_known_ones,
 		missing_keys_are_named,

@@ -254,14 +254,18 @@ def make_certificates(directory):
     return True
 
 
-def uncomment_tls(text, directory):
-    """The tls group, which is one comment."""
-    group = re.search(r"^\t\t# tls : \{$.*?^\t\t# \};$", text,
-                      re.MULTILINE | re.DOTALL).group()
-    if not make_certificates(directory):
-        return text.replace(group, "")
-    live = re.sub(r"^(\t+)#[ \t]", r"\1", group, flags=re.MULTILINE)
-    return text.replace(group, live)
+def uncomment_groups(text, directory):
+    """Those that are one comment each, as tls is."""
+    may_tls = make_certificates(directory)
+
+    def live(match):
+        if match.group(1) == "tls" and not may_tls:
+            return ""
+        return re.sub(r"^(\t+)#[ \t]", r"\1", match.group(),
+                      flags=re.MULTILINE)
+
+    return re.sub(r"^\t\t# (\w+) : \{$.*?^\t\t# \};$", live, text,
+                  flags=re.MULTILINE | re.DOTALL)
 
 
 def check_samples(directory):
@@ -272,7 +276,7 @@ def check_samples(directory):
     # And with every commented line active, except for users that may not
     # exist here.
     live = re.sub(r"^(\s*)# (\w+ = [^;]*;)", r"\1\2",
-                  uncomment_tls(text, directory), flags=re.MULTILINE)
+                  uncomment_groups(text, directory), flags=re.MULTILINE)
     live = re.sub(r"^\s*(user|group|owner|mode|control_group|plugin_copies) = [^;]*;", "",
                   live, flags=re.MULTILINE)
     check_config(write(file, with_plugin_dir(live)),

@@ -5,6 +5,7 @@
 #include "base/pack.h"
 #include "config/bundle_format.h"
 #include "config/keys.h"
+#include "config/network.h"
 #include "config/settings.h"
 
 static uint32_t
@@ -129,6 +130,14 @@ put_address(struct packer *out, const struct settings *settings,
 	put_origin(out, settings, &address->origin);
 }
 
+static void
+put_network(struct packer *out, const struct network *network)
+{
+	pack_u32(out, network->family);
+	pack_u32(out, network->bits);
+	pack_bytes(out, network->address, sizeof(network->address));
+}
+
 /* The values that are resolved from more than one key. */
 static void
 put_listener(struct packer *out, const struct settings *settings,
@@ -138,6 +147,9 @@ put_listener(struct packer *out, const struct settings *settings,
 	pack_u32(out, listener->address_count);
 	for (uint32_t i = 0; i < listener->address_count; i++)
 		put_address(out, settings, &listener->addresses[i]);
+	pack_u32(out, listener->proxy.network_count);
+	for (uint32_t i = 0; i < listener->proxy.network_count; i++)
+		put_network(out, &listener->proxy.networks[i]);
 }
 
 static void

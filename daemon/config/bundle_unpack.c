@@ -9,12 +9,14 @@
 #include "base/pack.h"
 #include "config/bundle_format.h"
 #include "config/keys.h"
+#include "config/network.h"
 #include "config/settings.h"
 
 #define SMALL_SIZE_MIN 4 /* the least that a string takes */
 #define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8 + 4 + 4)
 #define NEED_SIZE_MIN (4 + 4)
 #define SECRET_SIZE_MIN (4 + 16 + 8)
+#define NETWORK_SIZE (4 + 4 + 16)
 
 static void
 get_origin(struct unpacker *in, const struct settings *settings,
@@ -168,6 +170,29 @@ get_address(struct unpacker *in, const struct settings *settings,
 		in->failed = true;
 }
 
+/* Where the header was asked for, somebody must be able to send it. */
+static void
+get_networks(struct unpacker *in, struct listener_settings *listener)
+{
+	uint32_t i, count = unpack_count(in, NETWORK_SIZE);
+	struct network *network;
+
+	if (listener->proxy.on != (count > 0))
+		in->failed = true;
+	for (i = 0; i < count && !in->failed; i++) {
+		network = listener_add_network(listener);
+		if (network == NULL) {
+			in->failed = true;
+			return;
+		}
+		network->family = (uint16_t)unpack_u32(in);
+		network->bits = (uint16_t)unpack_u32(in);
+		unpack_bytes(in, network->address, sizeof(network->address));
+		if (!network_valid(network))
+			in->failed = true;
+	}
+}
+
 static bool
 is_mode(uint32_t mode)
 {
@@ -216,6 +241,7 @@ get_listener(struct unpacker *in, const struct settings *settings,
 		else
 			get_address(in, settings, address);
 	}
+	get_networks(in, listener);
 }
 
 /* A library must come before whatever needs it. */

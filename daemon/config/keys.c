@@ -29,6 +29,7 @@
 #define CANARY(field) AT(canary_settings, field)
 #define TIMEOUT(field) AT(timeout_settings, field)
 #define LIMIT(field) AT(limit_settings, field)
+#define PROXY(field) AT(proxy_settings, field)
 #define LISTENER(field) AT(listener_settings, field)
 #define TOP(field) AT(settings, field)
 #define ARRAY(of, items, items_count) \
@@ -131,6 +132,17 @@ static const struct key limit_keys[] = {
 	{ .name = NULL },
 };
 
+static const struct key proxy_keys[] = {
+	{ .name = "from", .type = KEY_STRINGS, .flags = KEY_REQUIRED,
+	  .example = "\"192.0.2.0/24\"",
+	  ARRAY(proxy_settings, from, from_count),
+	  .help = "the networks of the proxies, or \"unix\"" },
+	{ .name = "timeout", .type = KEY_DURATION, .value = "\"5s\"",
+	  .min = 1, .max = DURATION_MAX, .offset = PROXY(timeout_ms),
+	  .help = "how long a proxy may take to send the header" },
+	{ .name = NULL },
+};
+
 const struct key listener_keys[] = {
 	{ .name = "name", .type = KEY_STRING, .flags = KEY_REQUIRED,
 	  .example = "\"echo\"", .offset = LISTENER(name),
@@ -179,6 +191,11 @@ const struct key listener_keys[] = {
 	  .origin = LISTENER(tls.identity.origin),
 	  .example = "{ cert = \"cert.pem\"; key = \"key.pem\"; }",
 	  .help = "serve TLS, with these certificates" },
+	{ .name = "proxy_protocol", .type = KEY_GROUP, .keys = proxy_keys,
+	  .size = sizeof(struct proxy_settings),
+	  .offset = LISTENER(proxy), .present = LISTENER(proxy.on),
+	  .example = "{ from = \"192.0.2.0/24\"; }",
+	  .help = "which proxies say for whom they connect" },
 	{ .name = NULL },
 };
 

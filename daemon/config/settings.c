@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "config/keys.h"
+#include "config/network.h"
 
 struct settings *
 settings_new(void)
@@ -40,8 +41,10 @@ settings_free(struct settings *settings)
 {
 	if (settings == NULL)
 		return;
-	for (uint32_t i = 0; i < settings->listener_count; i++)
+	for (uint32_t i = 0; i < settings->listener_count; i++) {
 		free(settings->listeners[i].addresses);
+		free(settings->listeners[i].proxy.networks);
+	}
 	keys_free(settings_keys, settings);
 	for (uint32_t i = 0; i < settings->image_count; i++)
 		image_done(&settings->images[i]);
@@ -69,6 +72,19 @@ listener_add_address(struct listener_settings *listener)
 	if (address != NULL)
 		listener->address_count++;
 	return address;
+}
+
+struct network *
+listener_add_network(struct listener_settings *listener)
+{
+	void *array = listener->proxy.networks, *network;
+
+	network = array_grow(&array, listener->proxy.network_count,
+	    sizeof(*listener->proxy.networks));
+	listener->proxy.networks = array;
+	if (network != NULL)
+		listener->proxy.network_count++;
+	return network;
 }
 
 struct image_settings *

@@ -15,6 +15,8 @@
 #include "config/address.h"
 #include "config/keys.h"
 
+struct network;
+
 #define LISTENERS_MAX 1024 /* the counts have room for this many */
 #define WORKERS_MAX 256
 
@@ -119,6 +121,16 @@ struct tls_settings {
 	bool starttls;		       /* plain until a plugin upgrades */
 };
 
+/* Which peers begin with a header that says for whom they connect. */
+struct proxy_settings {
+	bool on;		 /* the group is there */
+	struct key_string *from; /* as written */
+	uint32_t from_count;
+	struct network *networks; /* `from`, parsed */
+	uint32_t network_count;
+	uint64_t timeout_ms; /* until the header is there */
+};
+
 struct listener_settings {
 	char *name;
 	char *plugin;		   /* as written */
@@ -136,6 +148,7 @@ struct listener_settings {
 	struct timeout_settings timeouts;
 	struct limit_settings limits;
 	struct tls_settings tls;
+	struct proxy_settings proxy;
 	struct raw_option *options;
 	uint32_t option_count;
 	struct origin origin; /* of the listener's group */
@@ -246,6 +259,7 @@ int settings_add_source(struct settings *settings, const char *path,
     bool pattern);
 struct listener_address *listener_add_address(
     struct listener_settings *listener);
+struct network *listener_add_network(struct listener_settings *listener);
 
 /*
  * The first key that differs and that a reload cannot change, or NULL; where

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "config/network.h"
 #include "config/settings.h"
 #include "config/value.h"
 #include "reader/conf_internal.h"
@@ -11,6 +12,7 @@
 #include "reader/tree.h"
 
 #define ADDRESSES_MAX 256 /* of one listener; each is a socket in each worker */
+#define NETWORKS_MAX 1024 /* of one listener; each client is compared */
 #define ADDRESSES_ALL_MAX 4096 /* of all: every two are compared */
 
 static struct origin
@@ -213,6 +215,35 @@ check_plugin(struct conf *conf, const struct listener_settings *listener)
 		    plugin, plugin, (int)len - 3, plugin, plugin);
 }
 
+static void
+resolve_proxies(struct conf *conf, struct listener_settings *listener)
+{
+	const struct key_string *entry;
+	struct network network, *added;
+	struct error err;
+
+	for (uint32_t i = 0; i < listener->proxy.from_count; i++) {
+		entry = &listener->proxy.from[i];
+		if (i == NETWORKS_MAX) {
+			problem_error(conf->problems, &entry->origin,
+			    "proxy_protocol.from: there may be at most %d",
+			    NETWORKS_MAX);
+			return;
+		}
+		if (network_parse(entry->text, &network, &err) == -1) {
+			problem_error(conf->problems, &entry->origin,
+			    "proxy_protocol.from: %s", err.text);
+			continue;
+		}
+		added = listener_add_network(listener);
+		if (added != NULL)
+			*added = network;
+		else
+			problem_error(conf->problems, &entry->origin,
+			    "out of memory");
+	}
+}
+
 void
 conf_listener(struct conf *conf, const char *file, const struct node *group,
     struct listener_settings *listener)
@@ -226,4 +257,5 @@ conf_listener(struct conf *conf, const char *file, const struct node *group,
 	check_limits(conf, file, group, listener);
 	check_plugin(conf, listener);
 	conf_tls(conf, listener);
+	resolve_proxies(conf, listener);
 }
