@@ -67,6 +67,8 @@ enum sl_why {
 	 * not acknowledge all output.  Replaces the reason for the closing.
 	 */
 	SL_WHY_UNDELIVERED = 17,
+	SL_WHY_PROXY = 18, /* a proxy sent no PROXY header, or a wrong one */
+	SL_WHY_LIMIT = 19, /* limits.per_address, of the client of a proxy */
 };
 
 /* Where an error happened. */
@@ -412,8 +414,24 @@ enum sl_state {
 
 SL_EXPORT uint64_t sl_id(const struct sl_conn *c); /* never used twice; or 0 */
 SL_EXPORT int sl_state(const struct sl_conn *c);   /* enum sl_state */
+/*
+ * The two ends, as the client sees them.  Behind a proxy that listener group
+ * `proxy_protocol` trusts, they are what its header says: the real client, and
+ * the address that this client has connected to.
+ */
 SL_EXPORT const struct sl_address *sl_local(struct sl_conn *c);
 SL_EXPORT const struct sl_address *sl_remote(struct sl_conn *c);
+/* The peer of the socket: that proxy, or the same as sl_remote(). */
+SL_EXPORT const struct sl_address *sl_peer(struct sl_conn *c);
+/*
+ * A further fact in the header of that proxy (a TLV of version 2): the value
+ * of the first one of this type, such as 0x01 (ALPN), 0x02 (the name that the
+ * client asked for) or 0x20 (TLS).  *ret_len: its bytes, which may be 0.
+ * Returns NULL with *ret_len 0 and ENODATA if there is none, EINVAL if ret_len
+ * is NULL.  The value is good until `close` has returned.
+ */
+SL_EXPORT const void *sl_proxy_tlv(struct sl_conn *c, uint8_t type,
+    size_t *ret_len);
 SL_EXPORT uint64_t sl_bytes_read(const struct sl_conn *c);
 /* What the kernel has taken. */
 SL_EXPORT uint64_t sl_bytes_written(const struct sl_conn *c);

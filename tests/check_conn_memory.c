@@ -4,7 +4,9 @@
  */
 
 #include "conn_plugin.h"
+#include "ipc/counts.h"
 #include "tls_peer.h"
+#include "worker/proxy.h"
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -113,6 +115,44 @@ START_TEST(input_written_back_that_cannot_be_copied_ends_it)
 }
 END_TEST
 
+static struct stream
+proxied_stream(int fd, bool is_unix)
+{
+	struct stream stream = stream_plain(fd, is_unix);
+
+	ck_assert(
+	    proxy_begin(&stream, NULL, worker_listener()->endpoint.counts));
+	return stream;
+}
+
+/* It is not served as if the proxy were the client. */
+START_TEST(a_header_that_cannot_be_kept_ends_it)
+{
+	static const char line[] = "PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n";
+	struct stream (*before)(int fd, bool is_unix) = worker_stream;
+	struct sl_conn *conn;
+	int fd;
+
+	begin(&full);
+	worker_stream = proxied_stream;
+	fd = worker_begin_connect(&conn);
+	ck_assert_int_eq(send(fd, line, strlen(line), 0), (int)strlen(line));
+	failing = true;
+	conn_settle(conn);
+	failing = false;
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "");
+	ck_assert_uint_eq(conn_count(), 0);
+	ck_assert_uint_eq(
+	    worker_listener()
+		->endpoint.counts->value[COUNT_CLOSED + SL_WHY_MEMORY],
+	    1);
+	close(fd);
+	worker_stream = before;
+	worker_end();
+}
+END_TEST
+
 /* Bytes that TLS has taken and cannot keep: they will never be sent. */
 START_TEST(output_of_tls_that_cannot_be_kept_ends_it)
 {
@@ -162,6 +202,7 @@ main(void)
 		a_write_that_runs_out_of_memory_is_short_and_owes_a_drain,
 		a_write_that_takes_nothing_fails_with_enomem,
 		input_written_back_that_cannot_be_copied_ends_it,
+		a_header_that_cannot_be_kept_ends_it,
 		output_of_tls_that_cannot_be_kept_ends_it,
 		NULL,
 	};

@@ -31,6 +31,9 @@ static const struct {
 	[SL_WHY_STOP] = { "stop", "the listener was stopped", false },
 	[SL_WHY_UNDELIVERED] = { "undelivered",
 	    "ended before the peer had acknowledged all output", true },
+	[SL_WHY_PROXY] = { "proxy", "no valid PROXY header", true },
+	[SL_WHY_LIMIT] = { "limit", "the client has too many connections",
+	    false },
 };
 
 const char *

@@ -12,6 +12,7 @@
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/listener.h"
+#include "worker/proxy.h"
 #include "worker/service.h"
 
 /* More than this is a mistake of the caller. */
@@ -406,6 +407,31 @@ const struct sl_address *
 sl_remote(struct sl_conn *c)
 {
 	return c != NULL ? conn_remote(c) : &nowhere;
+}
+
+const struct sl_address *
+sl_peer(struct sl_conn *c)
+{
+	return c != NULL ? conn_peer(c) : &nowhere;
+}
+
+const void *
+sl_proxy_tlv(struct sl_conn *c, uint8_t type, size_t *ret_len)
+{
+	const struct proxied *proxied = c != NULL ? conn_proxied(c) : NULL;
+	const void *value = NULL;
+
+	if (ret_len == NULL) {
+		errno = EINVAL;
+		return NULL;
+	}
+	*ret_len = 0;
+	if (proxied != NULL)
+		value = proxy_tlv_find(proxied->tlvs, proxied->tlvs_len, type,
+		    ret_len);
+	if (value == NULL)
+		errno = c != NULL ? ENODATA : ENOTCONN;
+	return value;
 }
 
 uint64_t

@@ -31,6 +31,7 @@
 
 struct endpoint;
 struct listener;
+struct proxied;
 
 enum half {
 	HALF_OPEN,   /* in: the plugin reads; out: the plugin may write */
@@ -54,12 +55,13 @@ enum mark {
 	MARK_UPGRADE = 1 << 11,	     /* to TLS, until its handshake is over */
 };
 
-/* Both addresses as text, made when first asked for. */
+/* Its addresses as text, made when first asked for. */
 struct conn_names;
 
 /* What only few connections need, or only few at a time. */
 struct extra {
 	struct conn_names *names;
+	struct proxied *proxied; /* owned; NULL: no header has said a thing */
 	/* The window in which limits.min_rate is judged, and its beginning: */
 	uint64_t rate_ms;      /* when; 0: there is no window yet */
 	int64_t rate_acked;    /* bytes that the peer had */
@@ -129,7 +131,7 @@ struct sl_conn {
 	struct plugin_timers *timers; /* NULL until there is one */
 	struct ending ending;
 	struct ending fault; /* what `error` will be told, if anything */
-	union peer peer;
+	union peer peer;     /* of the socket; see conn_client() */
 	struct seat seat;
 	uint32_t waiting; /* bytes not acknowledged, when last asked */
 	uint32_t lost;	 /* output thrown away, in bytes; stops at UINT32_MAX */
@@ -137,8 +139,22 @@ struct sl_conn {
 };
 
 /* conn_name.c */
+
+/* What a header has said of it, or NULL. */
+static inline const struct proxied *
+conn_proxied(const struct sl_conn *conn)
+{
+	return conn->extra != NULL ? conn->extra->proxied : NULL;
+}
+/* The client's address, and its length.  Safe in a signal handler. */
+const struct sockaddr *conn_client(const struct sl_conn *conn,
+    socklen_t *ret_len);
+/* The length of conn->peer. */
+socklen_t conn_peer_len(const struct sl_conn *conn);
+/* As sl_remote(), sl_local() and sl_peer(). */
 const struct sl_address *conn_remote(struct sl_conn *conn);
 const struct sl_address *conn_local(struct sl_conn *conn);
+const struct sl_address *conn_peer(struct sl_conn *conn);
 /* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
 #define CONN_LABEL_MAX 256
 const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);
@@ -392,6 +408,15 @@ conn_follow(struct sl_conn *conn)
 }
 /* The same, safe under a callback: stops where `migrate` would be called. */
 void conn_follow_quietly(struct sl_conn *conn);
+
+/* conn_proxy.c */
+
+/*
+ * The stream has read the header of a proxy: take over what it says, and let
+ * the stream go on.  Returns false if the connection ends: it has no memory, or
+ * the client has too many connections.
+ */
+bool conn_take_header(struct sl_conn *conn);
 
 /* conn_start.c */
 

@@ -18,16 +18,18 @@
 #include "worker/service.h"
 
 /*
- * Why TLS failed.  Whoever runs the daemon hears of clients that cannot connect,
- * and has to find out whose mistake it is.  NULL: it did not fail.
+ * Why TLS or the header of a proxy failed.  Whoever runs the daemon hears of
+ * clients that cannot connect, and has to find out whose mistake it is.  NULL:
+ * neither failed.
  */
 static const char *
-tls_reason(const struct sl_conn *conn)
+stream_reason(const struct sl_conn *conn)
 {
 	const struct ending *ending = &conn->ending;
 	const char *text = stream_fault_text(&conn->stream, ending->why);
 
-	if (ending->why != SL_WHY_HANDSHAKE && ending->why != SL_WHY_TLS)
+	if (ending->why != SL_WHY_HANDSHAKE && ending->why != SL_WHY_TLS &&
+	    ending->why != SL_WHY_PROXY)
 		return NULL;
 	if (text == NULL && ending->sys_errno != 0)
 		text = error_text(ending->sys_errno);
@@ -46,7 +48,7 @@ log_access(const struct sl_conn *conn, uint32_t after)
 		{ "ms", NULL, engine_now() - conn->opened_ms },
 		{ "gen", NULL, conn->service->generation },
 	};
-	const char *reason = tls_reason(conn);
+	const char *reason = stream_reason(conn);
 	int n = 5;
 
 	if (conn_undelivered(conn) > 0)
@@ -109,6 +111,8 @@ conn_free(struct sl_conn *conn)
 		listener_set_due(listener);
 	service_unref(conn->service);
 	conn_names_free(conn);
+	if (conn->extra != NULL)
+		free(conn->extra->proxied);
 	free(conn->extra);
 	free(conn);
 }

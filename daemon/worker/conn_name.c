@@ -11,10 +11,16 @@
 #include "config/address.h"
 #include "config/settings.h"
 #include "worker/endpoint.h"
+#include "worker/proxy.h"
+
+struct name {
+	struct sl_address address;
+	char text[ADDRESS_TEXT_MAX];
+};
 
 struct conn_names {
-	struct sl_address remote, local;
-	char remote_text[ADDRESS_TEXT_MAX], local_text[ADDRESS_TEXT_MAX];
+	struct name remote, local;
+	struct name peer[]; /* one, if that is not the remote end */
 };
 
 /* What a plugin gets when there is no memory: it never gets NULL. */
@@ -24,12 +30,13 @@ static const struct sl_address unknown = {
 };
 
 static void
-fill(struct sl_address *address, char text[ADDRESS_TEXT_MAX],
-    const struct sockaddr *sa, socklen_t len)
+fill(struct name *name, const struct sockaddr *sa, socklen_t len)
 {
+	struct sl_address *address = &name->address;
+
 	address->size = sizeof(*address);
 	address->family = sa->sa_family;
-	address->text = sockaddr_text(sa, len, text);
+	address->text = sockaddr_text(sa, len, name->text);
 	if (sa->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)sa;
 
@@ -43,8 +50,8 @@ fill(struct sl_address *address, char text[ADDRESS_TEXT_MAX],
 	}
 }
 
-static socklen_t
-peer_len(const struct sl_conn *conn)
+socklen_t
+conn_peer_len(const struct sl_conn *conn)
 {
 	switch (conn->peer.sa.sa_family) {
 	case AF_INET:
@@ -56,26 +63,62 @@ peer_len(const struct sl_conn *conn)
 	}
 }
 
-static struct conn_names *
-names(struct sl_conn *conn)
+/* Has a header said who the client is? */
+static bool
+is_proxied(const struct sl_conn *conn)
+{
+	const struct proxied *proxied = conn_proxied(conn);
+
+	return proxied != NULL && proxied->has_addresses;
+}
+
+const struct sockaddr *
+conn_client(const struct sl_conn *conn, socklen_t *ret_len)
+{
+	if (is_proxied(conn)) {
+		*ret_len = conn_proxied(conn)->from.len;
+		return &conn_proxied(conn)->from.u.sa;
+	}
+	*ret_len = conn_peer_len(conn);
+	return &conn->peer.sa;
+}
+
+/* The address of our end of the socket. */
+static void
+fill_from_socket(struct name *name, int fd)
 {
 	struct sockaddr_storage local = { 0 };
 	socklen_t len = sizeof(local);
+
+	if (fd == -1 || getsockname(fd, (struct sockaddr *)&local, &len) == -1)
+		len = sizeof(sa_family_t);
+	fill(name, (struct sockaddr *)&local, len);
+}
+
+static struct conn_names *
+names(struct sl_conn *conn)
+{
+	const struct sockaddr *client;
 	struct conn_names *names;
+	socklen_t len;
 
 	if (conn_extra(conn) == NULL)
 		return NULL;
 	if (conn->extra->names != NULL)
 		return conn->extra->names;
-	names = calloc(1, sizeof(*names));
+	names = calloc(1,
+	    sizeof(*names) + (is_proxied(conn) ? sizeof(struct name) : 0));
 	if (names == NULL)
 		return NULL;
-	if (conn->stream.fd == -1 ||
-	    getsockname(conn->stream.fd, (struct sockaddr *)&local, &len) == -1)
-		len = sizeof(sa_family_t);
-	fill(&names->local, names->local_text, (struct sockaddr *)&local, len);
-	fill(&names->remote, names->remote_text, &conn->peer.sa,
-	    peer_len(conn));
+	client = conn_client(conn, &len);
+	fill(&names->remote, client, len);
+	if (is_proxied(conn)) {
+		fill(&names->local, &conn_proxied(conn)->to.u.sa,
+		    conn_proxied(conn)->to.len);
+		fill(names->peer, &conn->peer.sa, conn_peer_len(conn));
+	} else {
+		fill_from_socket(&names->local, conn->stream.fd);
+	}
 	conn->extra->names = names;
 	return names;
 }
@@ -85,7 +128,7 @@ conn_remote(struct sl_conn *conn)
 {
 	struct conn_names *n = names(conn);
 
-	return n != NULL ? &n->remote : &unknown;
+	return n != NULL ? &n->remote.address : &unknown;
 }
 
 const struct sl_address *
@@ -93,17 +136,29 @@ conn_local(struct sl_conn *conn)
 {
 	struct conn_names *n = names(conn);
 
-	return n != NULL ? &n->local : &unknown;
+	return n != NULL ? &n->local.address : &unknown;
+}
+
+const struct sl_address *
+conn_peer(struct sl_conn *conn)
+{
+	struct conn_names *n = names(conn);
+
+	if (n == NULL)
+		return &unknown;
+	return is_proxied(conn) ? &n->peer->address : &n->remote.address;
 }
 
 const char *
 conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX])
 {
 	char remote[ADDRESS_TEXT_MAX];
+	const struct sockaddr *client;
+	socklen_t len;
 
+	client = conn_client(conn, &len);
 	snprintf(text, CONN_LABEL_MAX, "conn %" PRIu64 " %s %s", conn->id.id,
-	    conn->endpoint->name,
-	    sockaddr_text(&conn->peer.sa, peer_len(conn), remote));
+	    conn->endpoint->name, sockaddr_text(client, len, remote));
 	return text;
 }
 

@@ -16,6 +16,7 @@
 #include "worker/endpoint.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
+#include "worker/proxy.h"
 #include "worker/tls.h"
 
 /* The name of each phase, and the reason and stage if it fails. */
@@ -27,7 +28,7 @@ static const struct {
 	[PHASE_NEW] = { "new", SL_WHY_RESET, SL_STAGE_NONE },
 	[PHASE_RESOLVE] = { "resolve", SL_WHY_RESOLVE, SL_STAGE_RESOLVE },
 	[PHASE_CONNECT] = { "connect", SL_WHY_CONNECT, SL_STAGE_CONNECT },
-	[PHASE_PREAMBLE] = { "preamble", SL_WHY_RESET, SL_STAGE_READ },
+	[PHASE_PREAMBLE] = { "preamble", SL_WHY_PROXY, SL_STAGE_READ },
 	[PHASE_HANDSHAKE] = { "handshake", SL_WHY_HANDSHAKE, SL_STAGE_TLS },
 	[PHASE_OPEN] = { "open", SL_WHY_RESET, SL_STAGE_NONE },
 };
@@ -52,6 +53,7 @@ phase_ms(const struct sl_conn *conn)
 {
 	switch (conn->phase) {
 	case PHASE_PREAMBLE:
+		return conn->endpoint->proxy->timeout_ms;
 	case PHASE_HANDSHAKE:
 		return conn->endpoint->timeouts->handshake_ms;
 	default:
@@ -202,7 +204,7 @@ go_on(struct sl_conn *conn)
 			return false;
 		}
 	}
-	return true;
+	return !proxy_is(&conn->stream) || conn_take_header(conn);
 }
 
 void

@@ -181,10 +181,14 @@ put_callback(const struct callback_context *context)
 static void
 put_connection(const struct sl_conn *conn)
 {
+	const struct sockaddr *client;
+	socklen_t len;
+
+	client = conn_client(conn, &len);
 	put("for connection ");
 	put_number(conn->id.id);
 	put(" from ");
-	crash_put_peer(&report, &conn->peer.sa);
+	crash_put_peer(&report, client);
 	end_line();
 }
 

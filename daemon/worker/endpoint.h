@@ -13,6 +13,7 @@
 
 struct counts;
 struct limit_settings;
+struct proxy_settings;
 struct timeout_settings;
 
 struct endpoint {
@@ -23,6 +24,7 @@ struct endpoint {
 	 */
 	const struct limit_settings *limits;
 	const struct timeout_settings *timeouts;
+	const struct proxy_settings *proxy;
 	uint32_t slot;	       /* in the shared memory */
 	struct counts *counts; /* there, of this worker */
 	struct log_limit refused;

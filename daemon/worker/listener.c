@@ -54,6 +54,7 @@ listener_configure(struct listener *listener,
 	listener->settings = settings;
 	listener->endpoint.limits = &settings->limits;
 	listener->endpoint.timeouts = &settings->timeouts;
+	listener->endpoint.proxy = &settings->proxy;
 }
 
 static void

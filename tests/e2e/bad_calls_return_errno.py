@@ -74,7 +74,7 @@ def test_closed():
            [(-1, "ENOTCONN"), (-1, "EPIPE")])
     for which in ("closed", "terminated"):
         expect(found, which, ["sl_id", "sl_local", "sl_remote",
-                              "sl_service"], [1])
+                              "sl_peer", "sl_service"], [1])
 
 
 def test_after_end():

@@ -38,6 +38,7 @@ call_all(struct sl_conn *c, const char *phase)
 {
 	struct sl_service *service = sl_service(c);
 	struct iovec iov = { &byte, 1 };
+	size_t len;
 
 	report(phase, sl_write(c, &byte, 1));
 	report(phase, sl_writev(c, &iov, 1));
@@ -57,6 +58,9 @@ call_all(struct sl_conn *c, const char *phase)
 	report(phase, sl_id(c) != 0);
 	report(phase, sl_local(c) != NULL);
 	report(phase, sl_remote(c) != NULL);
+	report(phase, sl_peer(c) != NULL);
+	report(phase, sl_proxy_tlv(c, 1, &len) != NULL);
+	report(phase, sl_proxy_tlv(c, 1, NULL) != NULL);
 	report(phase, sl_queued(c) > 0);
 	report(phase, sl_service(c) != NULL);
 	report(phase, sl_is_client(c));

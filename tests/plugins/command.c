@@ -189,13 +189,34 @@ facts(struct sl_conn *c)
 	n = snprintf(text, sizeof(text),
 	    "id=%" PRIu64 " state=%d local=%s remote=%s family=%d port=%d "
 	    "read=%" PRIu64 " written=%" PRIu64 " queued=%zu service=%s "
-	    "listen=%s client=%d fd=%d version=%s\n",
+	    "listen=%s client=%d fd=%d version=%s peer=%s\n",
 	    sl_id(c), sl_state(c), sl_local(c)->text, sl_remote(c)->text,
 	    sl_remote(c)->family, sl_remote(c)->port, sl_bytes_read(c),
 	    sl_bytes_written(c), sl_queued(c), sl_service_name(sl_service(c)),
 	    sl_listen_address(sl_service(c), 0)->text, sl_is_client(c),
-	    sl_fd(c), VERSION);
+	    sl_fd(c), VERSION, sl_peer(c)->text);
 	sl_send(c, text, (size_t)n);
+}
+
+/* "tlv 1 2 h2": the type, the length and the value; or "tlv 1 ENODATA". */
+static void
+proxy_fact(struct sl_conn *c, uint8_t type)
+{
+	char text[64];
+	size_t len;
+	const void *value = sl_proxy_tlv(c, type, &len);
+	int n;
+
+	if (value == NULL)
+		n = snprintf(text, sizeof(text), "tlv %d %s\n", type,
+		    error_name(errno));
+	else
+		n = snprintf(text, sizeof(text), "tlv %d %zu ", type, len);
+	sl_send(c, text, (size_t)n);
+	if (value == NULL)
+		return;
+	sl_send(c, value, len);
+	sl_send(c, "\n", 1);
 }
 
 static void
@@ -401,6 +422,8 @@ run(struct sl_conn *c, struct state *s, const char *text)
 		sl_unref(c);
 	else if (strcmp(word, "facts") == 0)
 		facts(c);
+	else if (strcmp(word, "tlv") == 0) /* type */
+		proxy_fact(c, (uint8_t)a);
 	else if (strcmp(word, "setsockopt") == 0)
 		set_options(c);
 	else if (strcmp(word, "getsockopt") == 0)
