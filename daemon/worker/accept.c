@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "config/network.h"
 #include "ipc/shm.h"
 #include "worker/admission.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
 #include "worker/ours.h"
+#include "worker/proxy.h"
 #include "worker/tls.h"
 
 #define ACCEPT_MAX 64 /* per event and socket: other events wait as well */
@@ -174,25 +176,54 @@ begins_with_tls(const struct listener *listener)
 	return listener->tls != NULL && !listener->settings->tls.starttls;
 }
 
-/* The address first: a peer over its own limit must not take a place. */
+/* Is the peer a proxy, which says in a header for whom it connects? */
+static bool
+is_proxy(const struct listener *listener, const struct sockaddr *peer)
+{
+	const struct proxy_settings *proxy = &listener->settings->proxy;
+
+	for (uint32_t i = 0; i < proxy->network_count; i++)
+		if (network_has(&proxy->networks[i], peer))
+			return true;
+	return false;
+}
+
+/* Set what the new stream begins with.  False: ENOMEM. */
+static bool
+begin_stream(struct listener *listener, struct stream *stream, bool proxied)
+{
+	struct counts *counts = listener->endpoint.counts;
+	struct tls_server *tls =
+	    begins_with_tls(listener) ? listener->tls : NULL;
+
+	if (proxied)
+		return proxy_begin(stream, tls, counts);
+	return tls == NULL || tls_upgrade(stream, tls, counts);
+}
+
+/*
+ * The address first: a peer over its own limit must not take a place.  The
+ * address of a proxy is that of all its clients, and each client's own is
+ * counted when the proxy has sent it.
+ */
 static void
 admit(struct listener *listener, int fd, const struct sockaddr *peer,
     socklen_t len)
 {
 	struct endpoint *endpoint = &listener->endpoint;
+	bool proxied = is_proxy(listener, peer);
 	struct seat seat = SEAT_NONE;
 	struct stream stream;
 	struct sl_conn *conn;
 
-	if (!seat_take_address(&seat, endpoint, peer, len) ||
+	if ((!proxied && !seat_take_address(&seat, endpoint, peer, len)) ||
 	    !seat_take(&seat, endpoint, peer, len)) {
 		seat_release(&seat);
 		close(fd);
 		return;
 	}
 	stream = stream_plain(fd, peer->sa_family == AF_UNIX);
-	if (begins_with_tls(listener) &&
-	    !tls_upgrade(&stream, listener->tls, endpoint->counts)) {
+	if (!begin_stream(listener, &stream, proxied)) {
 		admission_out_of(endpoint, "memory");
 		stream.transport->close(&stream, false);
 		seat_release(&seat);
