@@ -175,11 +175,16 @@ def test_node():
 
 
 def test_bun():
+    """Its own interface, which has no versions, and the one of Node."""
     need("bun")
     with daemon() as d:
+        for version in "TLSv1.2", "TLSv1.3":
+            equal(script("bun", ".js", NODE, str(d.port("echo")),
+                         authority().cert, version), ["same", version])
+        d.wait_log("closed why=peer in=600000 out=600000 ", count=2)
         equal(script("bun", ".mjs", BUN, str(d.port("echo")),
                      authority().cert), ["same"])
-        d.wait_log("closed why=peer in=600000 out=600000 ")
+        d.wait_log("closed why=peer in=600000 out=600000 ", count=3)
 
 
 main()

@@ -34,6 +34,24 @@ const visit = () => {
 };
 visit();
 """
+# Prints what came back before the end.
+BUN = r"""
+const [port, ca, cert, key] = process.argv.slice(2);
+let text = "";
+await Bun.connect({ hostname: "127.0.0.1", port: +port,
+	tls: { ca: Bun.file(ca), serverName: "localhost",
+	    cert: cert && Bun.file(cert), key: key && Bun.file(key) },
+	socket: {
+		open(s) { s.write("hello"); },
+		data(s, part) {
+			text += new TextDecoder().decode(part);
+			if (text === "hello")
+				s.end();
+		},
+		error() {},
+		close() { console.log("got", text); },
+	} });
+"""
 
 
 def members(**more):
@@ -126,29 +144,57 @@ def test_gnutls_shows_a_certificate():
             d.wait_log("closed why=%s " % why, since)
 
 
-def node(d, version, certificate=None):
-    path = os.path.join(scratch(), "resume.js")
+def script(program, name, text, d, *more, certificate=None):
+    """The lines that a script prints."""
+    path = os.path.join(scratch(), name)
     with open(path, "w") as file:
-        file.write(NODE)
-    more = [certificate.cert, certificate.key] if certificate else []
-    return output("node", path, str(d.port("echo")), authority().cert,
-                  version, *more)[1].split("\n")[:-1]
+        file.write(text)
+    if certificate:
+        more += certificate.cert, certificate.key
+    return output(program, path, str(d.port("echo")), authority().cert,
+                  *more)[1].split("\n")[:-1]
 
 
-def test_node():
-    need("node")
+def resumes_and_shows(program, required):
+    """Node's interface.  required: TLS 1.3 wants a certificate, its words."""
+    def run(d, certificate=None):
+        return script(program, "resume.js", NODE, d, version,
+                      certificate=certificate)
+
+    need(program)
     good, bad = leaf("good", "clients"), leaf("bad", "strangers")
     for version in "TLSv1.2", "TLSv1.3":
         with daemon() as d:
-            equal(node(d, version), ["full", "resumed"])
+            equal(run(d), ["full", "resumed"])
         with members() as d:
-            equal(node(d, version, good), ["full", "resumed"])
+            equal(run(d, good), ["full", "resumed"])
             for certificate, code in (
                     (bad, "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"),
-                    (None, "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"
-                     if version == "TLSv1.3" else
+                    (None, required if version == "TLSv1.3" else
                      "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE")):
-                equal(node(d, version, certificate), ["error " + code])
+                equal(run(d, certificate), ["error " + code])
+
+
+def test_node():
+    resumes_and_shows("node", "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED")
+
+
+def test_bun_as_node():
+    resumes_and_shows("bun", "ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED")
+
+
+def test_bun_shows_a_certificate():
+    """By its own interface."""
+    need("bun")
+    good, bad = leaf("good", "clients"), leaf("bad", "strangers")
+    with members() as d:
+        for certificate, text, why in ((good, ["got hello"], "peer"),
+                                       (bad, ["got "], "handshake"),
+                                       (None, ["got "], "handshake")):
+            since = d.mark()
+            equal(script("bun", "show.mjs", BUN, d, certificate=certificate),
+                  text)
+            d.wait_log("closed why=%s " % why, since)
 
 
 def test_curl_shows_a_certificate():
