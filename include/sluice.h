@@ -433,7 +433,7 @@ SL_EXPORT const struct sl_address *sl_peer(struct sl_conn *c);
 SL_EXPORT const void *sl_proxy_tlv(struct sl_conn *c, uint8_t type,
     size_t *ret_len);
 SL_EXPORT uint64_t sl_bytes_read(const struct sl_conn *c);
-/* What the kernel has taken. */
+/* What has left the queue, for the kernel or for TLS. */
 SL_EXPORT uint64_t sl_bytes_written(const struct sl_conn *c);
 /* What the kernel has not taken yet. */
 SL_EXPORT size_t sl_queued(const struct sl_conn *c);
