@@ -31,18 +31,24 @@ child_end_timer(struct child *child)
 		event_del(child->timer);
 }
 
+static void
+arm(struct child *child, unsigned int ms)
+{
+	child->ms = ms;
+	child->due_ms = clock_ms() + ms;
+	/* Out of memory for a timer: the deadline is now. */
+	if (event_in(child->timer, ms) == -1)
+		event_active(child->timer, EV_TIMEOUT, 0);
+}
+
 void
 child_set_timer(struct child *child, unsigned int ms)
 {
 	struct process_view view;
 
-	child->ms = ms;
-	child->due_ms = clock_ms() + ms;
 	if (child->pid > 0 && process_look(child->pid, &view))
 		child->cpu_ms = view.cpu_ms;
-	/* Out of memory for a timer: the deadline is now. */
-	if (event_in(child->timer, ms) == -1)
-		event_active(child->timer, EV_TIMEOUT, 0);
+	arm(child, ms);
 }
 
 /*
@@ -63,7 +69,7 @@ had_no_time(const struct child *child)
 	switch (view.state) {
 	case 'D':
 		return true;
-	case 'R':
+	case 'R': /* what it has used of the time granted counts as well */
 		return view.cpu_ms - child->cpu_ms < child->ms / 2;
 	case 't':
 		tracer = process_tracer(child->pid);
@@ -89,7 +95,7 @@ child_last_look(struct child *child)
 	child->granted_ms += child->ms;
 	log_debug("process %d could not run: it gets %u ms more",
 	    (int)child->pid, child->ms);
-	child_set_timer(child, child->ms);
+	arm(child, child->ms);
 	return true;
 }
 

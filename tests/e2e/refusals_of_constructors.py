@@ -1,6 +1,10 @@
 """A plugin that does harm while it is loaded harms only the probe."""
 
-from sluice_test import equal, main, receive, test_plugin
+import os
+import subprocess
+import sys
+
+from sluice_test import equal, listener, main, receive, test_plugin
 
 from refusals import Refusals
 
@@ -43,6 +47,28 @@ def test_loop():
         r.without(constructor("loop"), "probe took longer than 5 s and was "
                   r"killed while loading \S+\.so$")
         r.ready_again()
+
+
+def test_loop_on_a_busy_processor():
+    """It gets more time, but no more than it can use."""
+    with Refusals() as r:
+        one = {min(os.sched_getaffinity(0))}
+        os.sched_setaffinity(r.d.pid, one)  # its children have this as well
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"],
+                                 preexec_fn=lambda:
+                                 os.sched_setaffinity(0, one))
+                for _ in range(3)]
+        try:
+            since = r.d.mark()
+            r.d.listeners.append(listener("bad", constructor("loop")))
+            r.d.write_config()
+            r.d.reload(wait=False)
+            r.d.wait_log("probe took longer than 5 s and was "
+                         "killed while loading", since, 40)
+        finally:
+            for process in busy:
+                process.kill()
+                process.wait()
 
 
 def test_sleep():
