@@ -55,6 +55,8 @@ def test_loop_on_a_busy_processor():
         one = {min(os.sched_getaffinity(0))}
         os.sched_setaffinity(r.d.pid, one)  # its children have this as well
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"],
+                                 # the kernel shares it among sessions
+                                 start_new_session=True,
                                  preexec_fn=lambda:
                                  os.sched_setaffinity(0, one))
                 for _ in range(3)]
