@@ -122,10 +122,11 @@ bio_read(BIO *bio, char *buf, int len)
 static int
 bio_write(BIO *bio, const char *buf, int len)
 {
+	struct tls_io *io = BIO_get_data(bio);
 	size_t room = shared.out_room;
 	unsigned char *larger;
 
-	assert(BIO_get_data(bio) == shared.io);
+	assert(io == shared.io);
 	BIO_clear_retry_flags(bio);
 	if (len <= 0)
 		return 0;
@@ -133,8 +134,10 @@ bio_write(BIO *bio, const char *buf, int len)
 		room *= 2;
 	if (room > shared.out_room) {
 		larger = realloc(shared.out, room);
-		if (larger == NULL)
+		if (larger == NULL) {
+			io->out_error = ENOMEM;
 			return -1;
+		}
 		shared.out = larger;
 		shared.out_room = room;
 	}
