@@ -105,6 +105,58 @@ START_TEST(a_strict_name_is_strict_at_a_lenient_listener)
 }
 END_TEST
 
+/* The client has to say hello twice, and asks for these names. */
+static const char *
+try_two_hellos(const char *first, const char *second)
+{
+	struct tls_peer peer;
+
+	memset(plugin.calls, 0, sizeof(plugin.calls));
+	peer_begin(&peer);
+	/* It guesses a group that the server does not have. */
+	ck_assert_int_eq(SSL_set1_groups_list(peer.ssl, "P-521:P-256"), 1);
+	SSL_set_tlsext_host_name(peer.ssl, first);
+	ck_assert_int_eq(SSL_do_handshake(peer.ssl), -1);
+	worker_idle();
+	SSL_set_tlsext_host_name(peer.ssl, second);
+	peer_shake(&peer);
+	peer_end(&peer);
+	return plugin.calls;
+}
+
+START_TEST(the_rules_are_those_of_the_last_hello)
+{
+	begin_two_names(TLS_VERIFY_REQUIRE, TLS_VERIFY_NONE);
+	ck_assert_int_eq(
+	    try_two_hellos("strict.example.org", "strict.example.org")[0], 'h');
+	ck_assert_str_eq(try_two_hellos("strict.example.org", NULL), "H");
+	ck_assert_str_eq(
+	    try_two_hellos("strict.example.org", "other.example.org"), "H");
+	ck_assert_int_eq(try_two_hellos(NULL, "strict.example.org")[0], 'h');
+	end_two_names();
+}
+END_TEST
+
+START_TEST(a_client_that_has_said_nothing_gets_the_rules_of_the_reload)
+{
+	struct tls_server *lenient;
+	struct tls_peer peer;
+
+	begin_two_names(TLS_VERIFY_NONE, TLS_VERIFY_NONE);
+	peer_begin(&peer);
+	worker_idle();
+	lenient = peer_server;
+	worker_settings()->tls.identity.verify = TLS_VERIFY_REQUIRE;
+	peer_server = peer_make_server(worker_settings(), secrets, 2);
+	worker_listener()->tls = tls_server_ref(peer_server);
+	tls_server_unref(lenient);
+	peer_shake(&peer);
+	peer_end(&peer);
+	ck_assert_str_eq(plugin.calls, "H");
+	end_two_names();
+}
+END_TEST
+
 static uint64_t
 counted(enum count count)
 {
@@ -134,6 +186,8 @@ main(void)
 {
 	const TTest *const tests[] = {
 		a_strict_name_is_strict_at_a_lenient_listener,
+		the_rules_are_those_of_the_last_hello,
+		a_client_that_has_said_nothing_gets_the_rules_of_the_reload,
 		without_memory_for_its_rules_no_client_gets_in,
 		NULL,
 	};

@@ -186,10 +186,10 @@ go_on(struct sl_conn *conn)
 		set_phase(conn, conn->stream.phase);
 	if (first && conn->stream.recv_needs != 0)
 		return false; /* it begins with input */
-	if (!may_shake(conn)) {
-		not_yet(conn, EAGAIN);
+	/* Even if it is late: its hello may be there, and it waits for us. */
+	if (!may_shake(conn))
 		return false;
-	}
+	tls_follow(&conn->stream, conn->service->listener->tls);
 	while (conn->stream.transport->start(&conn->stream) == -1) {
 		switch (errno) {
 		case EINTR:

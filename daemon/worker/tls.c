@@ -408,6 +408,18 @@ tls_upgrade(struct stream *stream, struct tls_server *server,
 	return true;
 }
 
+void
+tls_follow(struct stream *stream, struct tls_server *newest)
+{
+	struct tls *tls = stream->state;
+
+	if (!tls_is(stream) || tls->ssl != NULL || newest == NULL)
+		return;
+	tls_server_ref(newest);
+	tls_server_unref(tls->server);
+	tls->server = newest;
+}
+
 bool
 tls_is(const struct stream *stream)
 {

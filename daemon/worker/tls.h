@@ -33,6 +33,12 @@ bool tls_upgrade(struct stream *stream, struct tls_server *server,
 /* Its session; NULL: not a TLS stream, or nothing has come yet.  Borrowed. */
 SSL *tls_session(const struct stream *stream);
 
+/*
+ * Before the first byte of a handshake: let the session be made by the newest
+ * settings of its listener.  NULL: the listener has no TLS any more.
+ */
+void tls_follow(struct stream *stream, struct tls_server *newest);
+
 /* Has this stream TLS, whatever has come so far? */
 bool tls_is(const struct stream *stream);
 /* What a plugin was shown about its session; it goes when the stream closes. */

@@ -95,6 +95,16 @@ asked_name(SSL *ssl, char ret[TLS_NAME_MAX + 1])
 	return tls_name_tidy(data, name_len, ret);
 }
 
+/* Has the certificate that the client once showed ended since? */
+static bool
+has_expired_peer(SSL_SESSION *session)
+{
+	const X509 *peer = SSL_SESSION_get0_peer(session);
+
+	return peer != NULL &&
+	    X509_cmp_current_time(X509_get0_notAfter(peer)) < 0;
+}
+
 /*
  * A session goes on only under the name with which it began, as RFC 6066 says.
  * With TLS 1.2 OpenSSL would take the session's name for the client's.
@@ -111,7 +121,7 @@ on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
 	(void)arg;
 	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
-	if (!tls_tickets_is_fresh(session))
+	if (!tls_tickets_is_fresh(session) || has_expired_peer(session))
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	name = SSL_SESSION_get0_hostname(session);
 	if (name != NULL && !tls_name_tidy(name, strlen(name), known))
@@ -165,23 +175,23 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
 {
 	const struct tls_server *server = arg;
 	char name[TLS_NAME_MAX + 1];
-	SSL_CTX *context;
+	bool named = asked_name(ssl, name);
+	SSL_CTX *context = named ? find_name(server, name) : NULL;
 
-	if (!asked_name(ssl, name))
+	if (named && context == NULL && server->reject_unknown)
+		return refuse_name(name, false, alert);
+	if (is_renegotiation(ssl))
+		return context == NULL || context == SSL_get_SSL_CTX(ssl)
+		    ? SSL_CLIENT_HELLO_SUCCESS
+		    : refuse_name(name, true, alert);
+	/* A client may have to say hello twice, and name another host then. */
+	if (context == NULL)
+		context = server->context;
+	if (context == SSL_get_SSL_CTX(ssl) || use_context(ssl, context) == 0)
 		return SSL_CLIENT_HELLO_SUCCESS;
-	context = find_name(server, name);
-	if (context == SSL_get_SSL_CTX(ssl))
-		return SSL_CLIENT_HELLO_SUCCESS;
-	if (context != NULL && !is_renegotiation(ssl)) {
-		if (use_context(ssl, context) == 0)
-			return SSL_CLIENT_HELLO_SUCCESS;
-		/* Going on would be by the rules of another name. */
-		*alert = SSL_AD_INTERNAL_ERROR;
-		return SSL_CLIENT_HELLO_ERROR;
-	}
-	if (context != NULL || server->reject_unknown)
-		return refuse_name(name, context != NULL, alert);
-	return SSL_CLIENT_HELLO_SUCCESS;
+	/* Going on would be by the rules of another name. */
+	*alert = SSL_AD_INTERNAL_ERROR;
+	return SSL_CLIENT_HELLO_ERROR;
 }
 
 /* on_client_hello() has chosen; this acknowledges the name to the client. */

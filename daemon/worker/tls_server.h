@@ -1,7 +1,7 @@
 /*
  * tls_server.h: what a listener's TLS streams share: a context for each name
  * that clients may ask for, and the protocols it offers (ALPN).  A reload makes
- * a new one; a stream keeps the one that it began with.
+ * a new one; a stream keeps the one that was there when its first byte came.
  */
 
 #ifndef SLUICE_TLS_SERVER_H

@@ -136,11 +136,10 @@ tls_tickets_date(SSL *ssl, void *arg)
 
 	(void)arg;
 	/*
-	 * With TLS 1.2 a new ticket is for the same session, as when the key is
-	 * no longer the newest.  With TLS 1.3 OpenSSL makes a new session.
+	 * A new ticket for a session that was resumed, as when the key is no
+	 * longer the newest: the client was verified when the first one was made.
 	 */
-	if (SSL_version(ssl) <= TLS1_2_VERSION && SSL_session_reused(ssl) &&
-	    get_date(session, &date) == 0)
+	if (SSL_session_reused(ssl) && get_date(session, &date) == 0)
 		return 1;
 	date = now_ms();
 	return SSL_SESSION_set1_ticket_appdata(session, &date, sizeof(date));
