@@ -282,6 +282,42 @@ START_TEST(a_worker_that_ends_does_not_wait_for_starts)
 }
 END_TEST
 
+START_TEST(an_outgoing_start_that_others_end_is_told)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_CONNECT, 1, &conn);
+	conn->is_client = true;
+	listener_close_all(worker_listener(), SL_WHY_SHUTDOWN);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "C");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_SHUTDOWN);
+	ck_assert_str_eq(plugin.error_text, "unix: the daemon is ending");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_peer_without_room_is_asked_again)
+{
+	struct sl_conn *conn;
+	int fd;
+
+	fd = begin_start(PHASE_HANDSHAKE, 1, &conn);
+	cruelty.fails_in = PHASE_HANDSHAKE;
+	cruelty.fails_with = EBUSY;
+	peer_write(fd, "h", 1);
+	ck_assert_str_eq(plugin.calls, "");
+	cruelty.fails_in = PHASE_NEW;
+	while (plugin.calls[0] == '\0')
+		worker_pass(true);
+	ck_assert_str_eq(plugin.calls, "ho");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 static struct sl_conn *made;
 static int made_fd;
 
@@ -334,6 +370,8 @@ main(void)
 		closing_a_starting_connection_calls_nothing,
 		after_a_close_in_handshake_comes_no_open,
 		a_worker_that_ends_does_not_wait_for_starts,
+		an_outgoing_start_that_others_end_is_told,
+		a_peer_without_room_is_asked_again,
 		a_callback_may_make_a_connection,
 		NULL,
 	};

@@ -41,6 +41,7 @@ static struct {
 	ssize_t data_result; /* returned instead when not 0 */
 	int open_result;
 	void (*in_handshake)(struct sl_conn *c);
+	void (*in_connect_error)(struct sl_conn *c);
 	void (*in_open)(struct sl_conn *c);
 	void (*in_data)(struct sl_conn *c);
 	void (*in_drain)(struct sl_conn *c);
@@ -90,9 +91,9 @@ on_handshake(struct sl_conn *c, const struct sl_error *err)
 static inline void
 on_connect_error(struct sl_conn *c, const struct sl_error *err)
 {
-	(void)c;
 	called('C');
 	tell_error(err);
+	run(plugin.in_connect_error, c);
 }
 
 static inline int

@@ -39,6 +39,8 @@ handshake_word(unsigned int i)
 const struct count_row count_table[] = {
 	{ COUNT_PLAIN, "accepted", "", COUNT_ACCEPTED, 1, NULL, NULL,
 	    "Connections that were accepted and let in." },
+	{ COUNT_PLAIN, "outgoing", "", COUNT_OUTGOING, 1, NULL, NULL,
+	    "Connections that the plugin began to make." },
 	{ COUNT_BY_LABEL, "refused", "", COUNT_REFUSED,
 	    COUNT_REFUSED_DESCRIPTORS - COUNT_REFUSED + 1, "limit",
 	    refusal_word, "Connections that were turned away, by the limit." },

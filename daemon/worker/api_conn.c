@@ -304,6 +304,12 @@ sl_timeout(struct sl_conn *c, uint64_t ms)
 	return 0;
 }
 
+static bool
+has_no_socket(const struct sl_conn *c)
+{
+	return gone(c) || c->stream.fd == -1;
+}
+
 static int
 set_option(struct sl_conn *c, int level, int name, int value)
 {
@@ -319,7 +325,7 @@ is_unix(const struct sl_conn *c)
 int
 sl_set_nodelay(struct sl_conn *c, int on)
 {
-	if (gone(c))
+	if (has_no_socket(c))
 		return fail(ENOTCONN);
 	if (is_unix(c))
 		return fail(EOPNOTSUPP);
@@ -332,7 +338,7 @@ sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms)
 	/* The kernel takes whole seconds, at least 1: round up. */
 	uint64_t idle_s = idle_ms / 1000 + (idle_ms % 1000 != 0);
 
-	if (gone(c))
+	if (has_no_socket(c))
 		return fail(ENOTCONN);
 	if (is_unix(c))
 		return fail(EOPNOTSUPP);
@@ -347,7 +353,7 @@ sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms)
 int
 sl_set_tos(struct sl_conn *c, int tos)
 {
-	if (gone(c))
+	if (has_no_socket(c))
 		return fail(ENOTCONN);
 	if (tos < 0 || tos > 255)
 		return fail(EINVAL);
@@ -366,7 +372,7 @@ sl_set_tos(struct sl_conn *c, int tos)
 int
 sl_fd(const struct sl_conn *c)
 {
-	return gone(c) ? fail(ENOTCONN) : c->stream.fd;
+	return has_no_socket(c) ? fail(ENOTCONN) : c->stream.fd;
 }
 
 uint64_t

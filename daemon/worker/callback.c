@@ -421,12 +421,16 @@ callback_handshake(struct sl_conn *conn, const struct ending *why)
 void
 callback_connect_error(struct sl_conn *conn, const struct ending *why)
 {
-	char text[ERROR_TEXT_MAX];
+	char text[ERROR_TEXT_MAX], peer[ADDRESS_TEXT_MAX];
+	char whole[ERROR_TEXT_MAX + ADDRESS_TEXT_MAX];
 	struct sl_error error;
 
 	if (handlers(conn)->connect_error == NULL)
 		return;
 	error = explain(conn, why, text);
+	snprintf(whole, sizeof(whole), "%s: %s", conn_peer_text(conn, peer),
+	    text);
+	error.text = whole;
 	enter(CALLBACK_CONNECT_ERROR, conn->service, conn);
 	handlers(conn)->connect_error(conn, &error);
 	leave();

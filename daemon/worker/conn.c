@@ -35,7 +35,8 @@ conn_enlist(struct sl_conn *conn)
 	listener->conn_count++;
 	service_ref(conn->service);
 	service_count_conn(conn->service, 1);
-	count_add(conn->endpoint->counts, COUNT_ACCEPTED, 1);
+	count_add(conn->endpoint->counts,
+	    conn->is_client ? COUNT_OUTGOING : COUNT_ACCEPTED, 1);
 	holding++;
 	return ids_add(&ids, &conn->id);
 }

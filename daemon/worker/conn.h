@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "config/address.h"
 #include "worker/admission.h"
 #include "worker/ids.h"
 #include "worker/input.h"
@@ -62,6 +63,10 @@ struct conn_names;
 struct extra {
 	struct conn_names *names;
 	struct proxied *proxied; /* owned; NULL: no header has said a thing */
+	/* Of an outgoing connection: */
+	char *target;	     /* what it connects to, as text; NULL: its peer */
+	uint64_t connect_ms; /* how long resolve and connect may take */
+	uint64_t connect_by_ms; /* when that time is over */
 	/* The window in which limits.min_rate is judged, and its beginning: */
 	uint64_t rate_ms;      /* when; 0: there is no window yet */
 	int64_t rate_acked;    /* bytes that the peer had */
@@ -155,12 +160,17 @@ socklen_t conn_peer_len(const struct sl_conn *conn);
 const struct sl_address *conn_remote(struct sl_conn *conn);
 const struct sl_address *conn_local(struct sl_conn *conn);
 const struct sl_address *conn_peer(struct sl_conn *conn);
+/* The peer, or what it connects to.  Returns text. */
+const char *conn_peer_text(const struct sl_conn *conn,
+    char text[ADDRESS_TEXT_MAX]);
 /* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
 #define CONN_LABEL_MAX 256
 const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);
+/* The addresses have changed, or are known only now. */
 void conn_names_free(struct sl_conn *conn);
 /* NULL: ENOMEM. */
 struct extra *conn_extra(struct sl_conn *conn);
+void conn_extra_free(struct sl_conn *conn);
 
 /* conn_delivery.c */
 
@@ -440,8 +450,9 @@ void conn_upgrade(struct sl_conn *conn);
 void conn_start_queued(void (*settle)(struct sl_conn *conn));
 bool conn_start_is_queued(void);
 /*
- * It ends and `open` did not succeed: if an error ended it before it was open,
- * tell the plugin by `connect_error` or `handshake`.
+ * It ends and `open` did not succeed: if it was not open yet, tell the plugin by
+ * `connect_error` (of an outgoing connection that somebody else has ended), or
+ * by `handshake` if that failed.
  */
 void conn_tell_failure(struct sl_conn *conn);
 

@@ -110,9 +110,6 @@ conn_free(struct sl_conn *conn)
 	if (--listener->conn_count == 0 && listener->gone)
 		listener_set_due(listener);
 	service_unref(conn->service);
-	conn_names_free(conn);
-	if (conn->extra != NULL)
-		free(conn->extra->proxied);
-	free(conn->extra);
+	conn_extra_free(conn);
 	free(conn);
 }

@@ -83,6 +83,20 @@ conn_client(const struct sl_conn *conn, socklen_t *ret_len)
 	return &conn->peer.sa;
 }
 
+const char *
+conn_peer_text(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX])
+{
+	const struct sockaddr *client;
+	socklen_t len;
+
+	if (conn->extra == NULL || conn->extra->target == NULL) {
+		client = conn_client(conn, &len);
+		return sockaddr_text(client, len, text);
+	}
+	snprintf(text, ADDRESS_TEXT_MAX, "%s", conn->extra->target);
+	return text;
+}
+
 /* The address of our end of the socket. */
 static void
 fill_from_socket(struct name *name, int fd)
@@ -119,6 +133,7 @@ names(struct sl_conn *conn)
 	} else {
 		fill_from_socket(&names->local, conn->stream.fd);
 	}
+	conn_peer_text(conn, names->remote.text);
 	conn->extra->names = names;
 	return names;
 }
@@ -153,12 +168,9 @@ const char *
 conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX])
 {
 	char remote[ADDRESS_TEXT_MAX];
-	const struct sockaddr *client;
-	socklen_t len;
 
-	client = conn_client(conn, &len);
 	snprintf(text, CONN_LABEL_MAX, "conn %" PRIu64 " %s %s", conn->id.id,
-	    conn->endpoint->name, sockaddr_text(client, len, remote));
+	    conn->endpoint->name, conn_peer_text(conn, remote));
 	return text;
 }
 
@@ -177,4 +189,16 @@ conn_extra(struct sl_conn *conn)
 	if (conn->extra == NULL)
 		conn->extra = calloc(1, sizeof(*conn->extra));
 	return conn->extra;
+}
+
+void
+conn_extra_free(struct sl_conn *conn)
+{
+	conn_names_free(conn);
+	if (conn->extra != NULL)
+		free(conn->extra->target);
+	if (conn->extra != NULL)
+		free(conn->extra->proxied);
+	free(conn->extra);
+	conn->extra = NULL;
 }

@@ -33,6 +33,13 @@ static const struct {
 	[PHASE_OPEN] = { "open", SL_WHY_RESET, SL_STAGE_NONE },
 };
 
+/* The time so long after `from`; UINT64_MAX: never, also for 0 ms. */
+static uint64_t
+later(uint64_t from, uint64_t ms)
+{
+	return ms == 0 || ms > UINT64_MAX - from ? UINT64_MAX : from + ms;
+}
+
 /* The one way to change the phase.  The time of the new one counts from now. */
 static void
 set_phase(struct sl_conn *conn, enum phase to)
@@ -43,11 +50,17 @@ set_phase(struct sl_conn *conn, enum phase to)
 	if (log_enabled(LOG_LEVEL_DEBUG))
 		log_debug("%s phase: %s -> %s", conn_label(conn, label),
 		    phases[conn->phase].name, phases[to].name);
+	if (conn->phase == PHASE_NEW && conn->extra != NULL)
+		conn->extra->connect_by_ms =
+		    later(engine_now(), conn->extra->connect_ms);
 	conn->phase = to;
 	conn->active_ms = engine_now();
 }
 
-/* How long the current phase may take; 0: for ever. */
+/*
+ * How long the current phase may take; 0: for ever.  Looking up the peer and
+ * connecting to it have one time together.
+ */
 static uint64_t
 phase_ms(const struct sl_conn *conn)
 {
@@ -64,11 +77,12 @@ phase_ms(const struct sl_conn *conn)
 uint64_t
 conn_phase_deadline(const struct sl_conn *conn)
 {
-	uint64_t ms = phase_ms(conn);
+	bool connects =
+	    conn->phase == PHASE_RESOLVE || conn->phase == PHASE_CONNECT;
 
-	if (ms == 0 || ms > UINT64_MAX - conn->active_ms)
-		return UINT64_MAX;
-	return conn->active_ms + ms;
+	if (connects && conn->extra != NULL && conn->extra->connect_ms != 0)
+		return conn->extra->connect_by_ms;
+	return later(conn->active_ms, phase_ms(conn));
 }
 
 /*
@@ -153,7 +167,8 @@ not_yet(struct sl_conn *conn, int error)
 		    SL_STAGE_TIMEOUT);
 	} else if (error != EAGAIN) {
 		conn->marks |= MARK_INPUT_STARVED;
-		conn_tell_starved(conn, error);
+		if (error != EBUSY)
+			conn_tell_starved(conn, error);
 	}
 }
 
@@ -161,6 +176,8 @@ static void
 become_open(struct sl_conn *conn)
 {
 	conn->marks &= ~MARK_UPGRADE; /* `handshake` may write */
+	if (conn->is_client)
+		conn_names_free(conn); /* it has a local address only now */
 	if (conn->phase == PHASE_HANDSHAKE)
 		callback_handshake(conn, NULL);
 	set_phase(conn, PHASE_OPEN);
@@ -197,6 +214,7 @@ go_on(struct sl_conn *conn)
 		case EAGAIN:
 		case ENOBUFS:
 		case ENOMEM:
+		case EBUSY:
 			not_yet(conn, errno);
 			return false;
 		default:
@@ -216,6 +234,9 @@ conn_start(struct sl_conn *conn)
 		    conn->ending.stage);
 		return;
 	}
+	/* `start` has made it.  COMMIT settles it, and ABORT ends it. */
+	if (!service_is_committed(conn->service))
+		return;
 	while (conn->stream.phase != PHASE_OPEN)
 		if (!go_on(conn))
 			return;
@@ -257,11 +278,15 @@ conn_upgrade(struct sl_conn *conn)
 void
 conn_tell_failure(struct sl_conn *conn)
 {
-	/* Before `open`, an end that is not an error is not reported. */
-	if (conn->phase == PHASE_OPEN || conn->fault.why == SL_WHY_NONE)
+	if (conn->phase == PHASE_OPEN)
 		return;
-	if (conn->is_client)
-		callback_connect_error(conn, &conn->fault);
-	else if (conn->phase == PHASE_HANDSHAKE)
+	if (conn->is_client && !conn->opened) {
+		/* The plugin waits for this, unless it was the one to end it. */
+		if (conn->ending.why != SL_WHY_LOCAL &&
+		    service_is_committed(conn->service))
+			callback_connect_error(conn, &conn->ending);
+	} else if (conn->phase == PHASE_HANDSHAKE &&
+	    conn->fault.why != SL_WHY_NONE)
+		/* No other end before `open` is reported. */
 		callback_handshake(conn, &conn->fault);
 }

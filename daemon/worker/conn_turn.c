@@ -109,6 +109,7 @@ conn_new(struct endpoint *endpoint, struct sl_service *service,
 		return NULL;
 	}
 	conn->stream = stream;
+	conn->is_client = stream.outgoing;
 	conn->marks = MARK_STARTING;
 	conn->endpoint = endpoint;
 	conn->service = service;

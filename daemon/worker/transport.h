@@ -7,6 +7,7 @@
  *                    send_needs
  *   EINTR            call again at once
  *   ENOBUFS, ENOMEM  call again after a while
+ *   EBUSY            the same, of start() alone: the peer has no room now
  *   anything else    the stream is broken: fault() says why, or else this errno
  * The functions cause no callback.  They may be called at any time before
  * close(), except that start() has to come first.
@@ -70,6 +71,7 @@ struct stream {
 	bool more;     /* recv() has input ready that causes no event */
 	uint8_t phase; /* enum phase: what start() does next */
 	bool is_unix;  /* a unix socket; set by whoever makes the stream */
+	bool outgoing; /* we connect to the peer; set by the same */
 	bool finished; /* finish() has told the peer that output has ended */
 };
 
