@@ -143,28 +143,44 @@ on_drain_timer(struct timer *timer)
 	listener_close_all(listener, SL_WHY_RELOAD);
 }
 
+/*
+ * End each connection by end(conn, why), but none that a callback makes meanwhile:
+ * a plugin may replace each that fails by another one.
+ */
+static void
+end_each(struct listener *listener,
+    void (*end)(struct sl_conn *conn, enum sl_why why), enum sl_why why)
+{
+	struct sl_conn *last = TAILQ_LAST(&listener->conns, conn_list);
+	struct sl_conn *conn, *next = TAILQ_FIRST(&listener->conns);
+
+	do {
+		conn = next;
+		if (conn == NULL)
+			return;
+		next = TAILQ_NEXT(conn, link);
+		end(conn, why);
+	} while (conn != last);
+}
+
 void
 listener_close_all(struct listener *listener, enum sl_why why)
 {
-	struct sl_conn *conn, *next;
+	end_each(listener, conn_expire, why);
+}
 
-	for (conn = TAILQ_FIRST(&listener->conns); conn != NULL; conn = next) {
-		next = TAILQ_NEXT(conn, link);
-		conn_expire(conn, why);
-	}
+static void
+kill_one(struct sl_conn *conn, enum sl_why why)
+{
+	conn_flush_all(conn);
+	conn_fail(conn, why, 0, SL_STAGE_NONE);
+	conn_settle(conn);
 }
 
 void
 listener_kill_all(struct listener *listener, enum sl_why why)
 {
-	struct sl_conn *conn, *next;
-
-	for (conn = TAILQ_FIRST(&listener->conns); conn != NULL; conn = next) {
-		next = TAILQ_NEXT(conn, link);
-		conn_flush_all(conn);
-		conn_fail(conn, why, 0, SL_STAGE_NONE);
-		conn_settle(conn);
-	}
+	end_each(listener, kill_one, why);
 }
 
 void
