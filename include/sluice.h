@@ -145,7 +145,11 @@ struct sl_handlers {
 	/* Something went wrong.  `close` follows. */
 	void (*error)(struct sl_conn *c, const struct sl_error *err);
 
-	/* An outgoing connection failed.  No other handler is called. */
+	/*
+	 * A connection of sl_connect() was not made.  No other handler is
+	 * called.  `stage` and `sys_errno` say where and why; the text also
+	 * says which address was tried.
+	 */
 	void (*connect_error)(struct sl_conn *c, const struct sl_error *err);
 
 	/*
@@ -394,11 +398,15 @@ SL_EXPORT int sl_timeout(struct sl_conn *c, uint64_t ms);
 SL_EXPORT int sl_timer(struct sl_service *service, struct sl_conn *c,
     uint32_t id, uint64_t ms);
 
-/* Socket options.  EOPNOTSUPP where the socket has no such option. */
+/*
+ * Socket options.  EOPNOTSUPP where the socket has no such option, ENOTCONN where
+ * there is no socket yet.
+ */
 SL_EXPORT int sl_set_nodelay(struct sl_conn *c, int on);
 SL_EXPORT int sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms);
 SL_EXPORT int sl_set_tos(struct sl_conn *c, int tos);
-SL_EXPORT int sl_fd(const struct sl_conn *c); /* borrowed; -1 when closed */
+/* Borrowed.  -1 when it is closed, or has no socket yet. */
+SL_EXPORT int sl_fd(const struct sl_conn *c);
 
 /* Facts. */
 
@@ -448,6 +456,55 @@ SL_EXPORT int sl_is_client(const struct sl_conn *c);
  */
 SL_EXPORT void sl_ref(struct sl_conn *c);
 SL_EXPORT void sl_unref(struct sl_conn *c);
+
+/*
+ * Outgoing connections.  Fill the rest with 0: a member that is 0 or NULL is as
+ * if it did not exist.  The struct grows at its end.
+ */
+struct sl_connect_options {
+	uint32_t size;	       /* of this struct */
+	uint32_t flags;	       /* SL_CONNECT_... */
+	const char *host;      /* an IPv4 or IPv6 address */
+	uint16_t port;	       /* host byte order */
+	uint16_t source_port;  /* to connect from; 0: any */
+	int32_t nodelay;       /* 1: on, -1: off, 0: as the listener's */
+	const char *unix_path; /* instead of host: "/run/x.sock", "@name" */
+	const char *source;    /* the address to connect from; NULL: any */
+	/* How long it may take until it is connected; 0: 10 seconds. */
+	uint64_t timeout_ms;
+	int64_t keepalive_ms; /* of silence; -1: off, 0: as the listener's */
+	void *data;	      /* for sl_data() */
+};
+#define SL_CONNECT_TLS 0x1u /* not in this version: ENOTSUP */
+
+/*
+ * Connect to a peer.  All of options is copied.  Returns the connection at once,
+ * and nothing is called before the running callback has returned.  Then comes
+ * either `open`, and all else as for an accepted connection, or `connect_error`
+ * and nothing more; of the handlers `client` if the plugin has them.
+ * sl_service(c) is `service`, or the version that has replaced it.
+ *
+ * What is written before `open` waits.  sl_close() and sl_terminate() before
+ * `open` end it, and nothing is called: c is valid until the running callback
+ * returns.  If anything else ends it, `connect_error` says so.
+ *
+ * In `start` and `reload` a connection may be made for the new service, but it
+ * waits until the service has begun to serve.  If the reload is called off, it
+ * ends, and nothing is called for it.  Each worker that serves the plugin calls
+ * `start`.
+ *
+ * sl_first() and sl_find() find it when it is open, together with those that
+ * were accepted: see sl_is_client().  No limit for connections counts it.
+ * A drain waits for it as for any other: see sl_unref().
+ *
+ * Fails with EINVAL: an argument; ENAMETOOLONG: of unix_path; EAFNOSUPPORT: host
+ * and source are of two families; ENOTSUP: a host that is not an address, TLS,
+ * or a member that this daemon does not know; EAGAIN: the service makes 1024
+ * others in this worker right now; ESHUTDOWN: the service ends, and its last
+ * connections are being closed; ENOMEM.
+ */
+SL_EXPORT struct sl_conn *sl_connect(struct sl_service *service,
+    const struct sl_connect_options *options);
 
 /*
  * TLS.  A connection has TLS when its listener has a `tls` group.  Errors of all

@@ -73,6 +73,12 @@ accept_done(void)
 	reserve_fd = -1;
 }
 
+bool
+accept_may_use(int fd)
+{
+	return (rlim_t)fd < fd_end;
+}
+
 static void
 watch(struct acceptor *acceptor)
 {
@@ -249,7 +255,7 @@ accept_one(struct acceptor *acceptor)
 
 	fd =
 	    accept4(acceptor->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd != -1 && (rlim_t)fd >= fd_end) {
+	if (fd != -1 && !accept_may_use(fd)) {
 		close_unserved(acceptor, fd);
 		pause_accepting(acceptor, EMFILE);
 		return false;

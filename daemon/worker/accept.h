@@ -33,6 +33,12 @@ int accept_init(void);
 void accept_done(void);
 
 /*
+ * May a connection have this descriptor?  The highest ones are kept free, so
+ * that the master can always send those of a reload.
+ */
+bool accept_may_use(int fd);
+
+/*
  * The acceptor owns fd from now on; on failure fd is closed.  The caller links
  * the acceptor into the listener's list, and unlinks it before it is freed.
  * Returns NULL on failure.

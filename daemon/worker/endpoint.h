@@ -28,6 +28,7 @@ struct endpoint {
 	uint32_t slot;	       /* in the shared memory */
 	struct counts *counts; /* there, of this worker */
 	struct log_limit refused;
+	unsigned int connecting; /* outgoing connections, until they are made */
 };
 
 #endif

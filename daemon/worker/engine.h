@@ -23,6 +23,7 @@ struct engine {
 	size_t recv_size;
 	bool log_access;
 	bool after_pass_due; /* there is work for the end of the pass */
+	bool closing; /* the worker ends: no connection is made any more */
 };
 
 extern struct engine engine;

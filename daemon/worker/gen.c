@@ -76,6 +76,8 @@ plan_drop(struct plan *plan)
 		TAILQ_REMOVE(&plan->acceptors, acceptor, link);
 		acceptor_free(acceptor);
 	}
+	if (plan->service != NULL)
+		listener_drop_conns(plan->listener, plan->service);
 	service_unref(plan->service);
 	tls_server_unref(plan->tls);
 	if (plan->is_new) {

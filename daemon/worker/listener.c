@@ -140,6 +140,7 @@ on_drain_timer(struct timer *timer)
 	log_info("%s: connections still open after drain_timeout: %u; "
 		 "closing them",
 	    listener->endpoint.name, listener->conn_count);
+	listener->closing = true;
 	listener_close_all(listener, SL_WHY_RELOAD);
 }
 
@@ -181,6 +182,24 @@ void
 listener_kill_all(struct listener *listener, enum sl_why why)
 {
 	end_each(listener, kill_one, why);
+}
+
+void
+listener_drop_conns(struct listener *listener, const struct sl_service *service)
+{
+	struct sl_conn *conn, *next;
+	bool found = false;
+
+	for (conn = TAILQ_FIRST(&listener->conns); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		if (conn->service != service)
+			continue;
+		found = true;
+		kill_one(conn, SL_WHY_RELOAD);
+	}
+	/* They refer to the version, and the listener may end with it. */
+	if (found)
+		conn_after_pass();
 }
 
 void

@@ -43,7 +43,8 @@ struct listener {
 	bool sweeping; /* the sweep is not over, even if sweep is NULL */
 	bool due;      /* it is in listeners_due */
 	LIST_ENTRY(listener) due_link;
-	bool gone; /* no longer configured */
+	bool gone;    /* no longer configured */
+	bool closing; /* and its last connections were told to end */
 	/* Old versions with connections that `migrate` refused. */
 	LIST_HEAD(, sl_service) stayed_on;
 	struct timer drain_timer;
@@ -76,6 +77,13 @@ void listener_drain(struct listener *listener, uint64_t drain_ms);
 void listener_close_all(struct listener *listener, enum sl_why why);
 /* End all connections now. */
 void listener_kill_all(struct listener *listener, enum sl_why why);
+
+/*
+ * End what a version has made that was not committed, and never will be; nothing
+ * is called for it.  Not under a callback.
+ */
+void listener_drop_conns(struct listener *listener,
+    const struct sl_service *service);
 
 /*
  * Settle all connections, which moves them to current code and settings.

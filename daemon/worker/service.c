@@ -111,6 +111,7 @@ service_new(struct listener *listener, struct plugin *plugin,
 	if (predecessor != NULL)
 		service->carry = decide_carry(service, predecessor, on_reload);
 	if (start(service, predecessor, err) == -1) {
+		listener_drop_conns(listener, service);
 		service_unref(service); /* not started: without `stop` */
 		return NULL;
 	}
@@ -213,7 +214,9 @@ service_end_unused(void)
 void
 service_count_conn(struct sl_service *service, int more)
 {
-	if (service->version != NULL)
+	if (!service->committed)
+		service->early += (unsigned int)more;
+	else if (service->version != NULL)
 		version_count(service->version, more);
 }
 
@@ -252,6 +255,7 @@ service_commit(struct listener *listener, struct sl_service *service)
 	service->committed = true;
 	plugin_timers_release(service->timers);
 	service->version = version_add(engine.shm, service->code);
+	service_count_conn(service, (int)service->early);
 	service->state->youngest = service;
 	listener->current = service;
 	LIST_INSERT_HEAD(&listener->versions, service, link);

@@ -57,6 +57,8 @@ struct sl_service {
 	enum carry carry;    /* for the predecessor's connections */
 	uint32_t generation; /* the one that made it */
 	uint64_t code;	     /* for the board */
+	/* Connections that it has made and that wait until it is committed. */
+	unsigned int early;
 	/* Connections that `migrate` of this version accepted and refused. */
 	unsigned int migrated, refused;
 	unsigned int stayed; /* its connections that the successor refused */

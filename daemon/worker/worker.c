@@ -58,7 +58,7 @@ close_all(enum sl_why why)
 {
 	struct listener *listener;
 
-	worker.closing = true;
+	worker.closing = engine.closing = true;
 	LIST_FOREACH(listener, &listeners, link)
 		listener_close_all(listener, why);
 }
@@ -102,6 +102,7 @@ kill_all(void)
 {
 	struct listener *listener;
 
+	engine.closing = true;
 	LIST_FOREACH(listener, &listeners, link)
 		listener_kill_all(listener, SL_WHY_SHUTDOWN);
 }
@@ -267,6 +268,8 @@ on_channel_close(void *arg, const struct error *err)
 	} else if (!worker.stop) {
 		log_warnx("the master is gone; draining, then leaving");
 	}
+	if (worker.commit == 0)
+		gen_abort(); /* nobody will commit it */
 	drain();
 }
 

@@ -56,7 +56,7 @@ def test_null():
         expect(found, "null", [call], [(-1, "ENOTCONN")])
     expect(found, "null", ["sl_id", "sl_queued", "sl_service",
                            "sl_is_client", "sl_next",
-                           "sl_find", "sl_first",
+                           "sl_find", "sl_first", "sl_connect",
                            "sl_options", "sl_option_string",
                            "sl_option_int", "sl_option_count",
                            "sl_option_at", "sl_fd"], [0])

@@ -90,6 +90,7 @@ call_without_service(void)
 	report(phase, sl_find(NULL, 1) != NULL);
 	report(phase, sl_first(NULL) != NULL);
 	report(phase, sl_stop(NULL, 1));
+	report(phase, sl_connect(NULL, NULL) != NULL);
 	report(phase, sl_options(NULL) != NULL);
 	report(phase, sl_option_string(NULL, "text") != NULL);
 	report(phase, sl_option_int(NULL, "number"));

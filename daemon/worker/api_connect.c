@@ -1,0 +1,250 @@
+/*
+ * api_connect.c: sl_connect(): checks what the plugin asks for, and makes a
+ * connection that the after-pass begins to connect.
+ */
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "config/address.h"
+#include "config/settings.h"
+#include "worker/admission.h"
+#include "worker/conn.h"
+#include "worker/endpoint.h"
+#include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/service.h"
+#include "worker/transport_connect.h"
+
+#define CONNECT_MS 10000 /* how long connecting may take by default */
+/*
+ * Of one listener in one worker: enough for a proxy under load, and not all
+ * descriptors of the worker when the peers do not answer.
+ */
+#define CONNECTING_MAX 1024
+
+/* The first version of the struct ended with this member. */
+#define OPTIONS_MIN                                  \
+	(offsetof(struct sl_connect_options, data) + \
+	    sizeof(((struct sl_connect_options *)0)->data))
+
+/* Does the plugin use members that are beyond what we know? */
+static bool
+has_unknown(const struct sl_connect_options *options)
+{
+	const unsigned char *bytes = (const void *)options;
+
+	for (size_t i = sizeof(*options); i < options->size; i++)
+		if (bytes[i] != 0)
+			return true;
+	return false;
+}
+
+/* The options as this daemon knows them.  0, or -1 with errno. */
+static int
+read_options(struct sl_connect_options *ret,
+    const struct sl_connect_options *options)
+{
+	if (options == NULL || options->size < OPTIONS_MIN)
+		return fail(EINVAL);
+	if (has_unknown(options))
+		return fail(ENOTSUP);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, options,
+	    options->size < sizeof(*ret) ? options->size : sizeof(*ret));
+	if ((ret->flags & ~SL_CONNECT_TLS) != 0)
+		return fail(EINVAL);
+	if (ret->flags & SL_CONNECT_TLS)
+		return fail(ENOTSUP);
+	if ((ret->host == NULL) == (ret->unix_path == NULL))
+		return fail(EINVAL);
+	if (ret->host != NULL && ret->port == 0)
+		return fail(EINVAL);
+	if (ret->unix_path != NULL &&
+	    (ret->port != 0 || ret->source_port != 0 || ret->source != NULL))
+		return fail(EINVAL);
+	if (ret->keepalive_ms > (int64_t)KEEPIDLE_MAX_S * 1000)
+		return fail(EINVAL);
+	return 0;
+}
+
+static int
+unix_address(const char *path, struct endpoint_address *ret)
+{
+	size_t len = strlen(path);
+
+	if ((path[0] != '/' && path[0] != '@') || path[1] == '\0')
+		return fail(EINVAL);
+	if (len >= sizeof(ret->un.sun_path))
+		return fail(ENAMETOOLONG);
+	memset(ret, 0, sizeof(*ret));
+	ret->un.sun_family = AF_UNIX;
+	memcpy(ret->un.sun_path, path, len);
+	ret->len = offsetof(struct sockaddr_un, sun_path) + len;
+	if (path[0] == '@')
+		ret->un.sun_path[0] = '\0'; /* and no NUL at its end */
+	else
+		ret->len++;
+	return 0;
+}
+
+/*
+ * "192.0.2.7", "2001:db8::1", "[2001:db8::1]", "fe80::1%eth0".  Asks no resolver.
+ * Returns 0, or -1 with ENOTSUP: it is something else.
+ */
+static int
+literal_address(const char *host, unsigned int port,
+    struct endpoint_address *ret)
+{
+	const struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_family = host[0] == '[' ? AF_INET6 : AF_UNSPEC,
+	};
+	char bare[NI_MAXHOST], service[8];
+	size_t len = strlen(host);
+	struct addrinfo *info;
+
+	if (len == 0)
+		return fail(EINVAL);
+	if (host[0] == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	if (len >= sizeof(bare))
+		return fail(ENOTSUP);
+	memcpy(bare, host, len);
+	bare[len] = '\0';
+	snprintf(service, sizeof(service), "%u", port);
+	if (getaddrinfo(bare, service, &hints, &info) != 0)
+		return fail(ENOTSUP);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(&ret->storage, info->ai_addr, info->ai_addrlen);
+	ret->len = info->ai_addrlen;
+	freeaddrinfo(info);
+	return 0;
+}
+
+/* Where to connect from: only a port means that port of any address. */
+static int
+source_address(const struct sl_connect_options *options,
+    struct connect_plan *plan)
+{
+	bool is_v6 = plan->to.sa.sa_family == AF_INET6;
+	const char *source = options->source;
+
+	if (source == NULL && options->source_port == 0)
+		return 0;
+	if (source == NULL)
+		source = is_v6 ? "::" : "0.0.0.0";
+	if (literal_address(source, options->source_port, &plan->from) == -1)
+		return fail(EINVAL);
+	if (plan->from.sa.sa_family != plan->to.sa.sa_family)
+		return fail(EAFNOSUPPORT);
+	return 0;
+}
+
+static int
+make_plan(struct connect_plan *ret, const struct sl_connect_options *options,
+    const struct listener_settings *settings)
+{
+	int64_t keepalive_ms = options->keepalive_ms;
+
+	memset(ret, 0, sizeof(*ret));
+	if (options->unix_path != NULL)
+		return unix_address(options->unix_path, &ret->to);
+	if (literal_address(options->host, options->port, &ret->to) == -1 ||
+	    source_address(options, ret) == -1)
+		return -1;
+	ret->nodelay =
+	    options->nodelay != 0 ? options->nodelay > 0 : settings->nodelay;
+	ret->keepalive =
+	    keepalive_ms != 0 ? keepalive_ms > 0 : settings->keepalive.on;
+	if (keepalive_ms == 0)
+		keepalive_ms = (int64_t)settings->keepalive.ms;
+	/* The kernel takes whole seconds, at least 1: round up. */
+	if (ret->keepalive)
+		ret->keepalive_s = (uint32_t)((keepalive_ms + 999) / 1000);
+	if (ret->keepalive_s > KEEPIDLE_MAX_S)
+		ret->keepalive_s = KEEPIDLE_MAX_S;
+	return 0;
+}
+
+/* May the service still make connections?  0, or -1 with errno. */
+static int
+may_connect(const struct sl_service *service)
+{
+	const struct listener *listener = service->listener;
+
+	/* Without a reference it is in its `stop`. */
+	if (engine.closing || listener->closing || service->refs == 0)
+		return fail(ESHUTDOWN);
+	if (listener->endpoint.connecting >= CONNECTING_MAX)
+		return fail(EAGAIN);
+	return 0;
+}
+
+/* What logs and errors call the peer, where its address does not say it. */
+static int
+name_target(struct sl_conn *conn, const struct connect_plan *plan)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	if (conn_extra(conn) == NULL)
+		return -1;
+	if (plan->to.sa.sa_family != AF_UNIX)
+		return 0;
+	conn->extra->target =
+	    strdup(sockaddr_text(&plan->to.sa, plan->to.len, text));
+	return conn->extra->target != NULL ? 0 : -1;
+}
+
+static struct sl_conn *
+make(struct sl_service *service, const struct sl_connect_options *options,
+    const struct connect_plan *plan)
+{
+	struct endpoint *endpoint = &service->listener->endpoint;
+	struct stream stream;
+	struct sl_conn *conn;
+
+	if (stream_connect(&stream, plan, &endpoint->connecting) == -1)
+		return NULL;
+	conn = conn_new(endpoint, service, stream, SEAT_NONE);
+	if (conn == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	conn_pend(conn);
+	conn->data = options->data;
+	conn_set_peer(conn, &plan->to.sa, plan->to.len);
+	if (name_target(conn, plan) == -1) {
+		/* As if the plugin had ended it: nothing is called. */
+		conn_fail(conn, SL_WHY_LOCAL, 0, SL_STAGE_NONE);
+		errno = ENOMEM;
+		return NULL;
+	}
+	conn->extra->connect_ms =
+	    options->timeout_ms != 0 ? options->timeout_ms : CONNECT_MS;
+	return conn;
+}
+
+struct sl_conn *
+sl_connect(struct sl_service *service, const struct sl_connect_options *options)
+{
+	struct sl_connect_options known;
+	struct connect_plan plan;
+
+	if (service == NULL) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (read_options(&known, options) == -1 ||
+	    make_plan(&plan, &known, service->listener->settings) == -1 ||
+	    may_connect(service) == -1)
+		return NULL;
+	return make(service, &known, &plan);
+}
