@@ -23,6 +23,9 @@ def check_trace(lines, pairs=True):
         if event == "handshake":
             check(before is None, "a handshake of what is", before, ":",
                   line)
+        elif event == "connect_error":
+            check(before is None, "not connected, but", before, ":", line)
+            state[connection] = "failed"
         elif event == "open":
             check(before is None, "opened twice:", line)
             state[connection] = "open"
