@@ -2,7 +2,7 @@
 
 #include <dirent.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "base/error.h"
@@ -488,6 +488,53 @@ START_TEST(only_so_many_are_made_at_a_time)
 }
 END_TEST
 
+START_TEST(an_ipv6_address_may_stand_in_brackets)
+{
+	static const char *const hosts[] = { "::1", "[::1]" };
+	struct sockaddr_in6 addr = {
+		.sin6_family = AF_INET6,
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1 || bind(fd, (void *)&addr, len) == -1)
+		return; /* this kernel has no IPv6 */
+	ck_assert_int_eq(listen(fd, 2), 0);
+	ck_assert_int_eq(getsockname(fd, (void *)&addr, &len), 0);
+	begin(&starts);
+	for (int i = 0; i < 2; i++) {
+		plugin.calls[0] = '\0';
+		connect_to(hosts[i], ntohs(addr.sin6_port));
+		await_call();
+		ck_assert_str_eq(plugin.calls, "o");
+	}
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(the_descriptors_of_the_master_are_not_used)
+{
+	struct rlimit limit;
+	int fds[64], n = 0;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 64;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	begin(&starts);
+	do
+		ck_assert_int_ne(fds[n] = dup(STDERR_FILENO), -1);
+	while (fds[n++] < 64 - 64 / 8 - 1);
+	connect_to("127.0.0.1", 1);
+	check_failure(EMFILE,
+	    "127.0.0.1:1: could not connect: Too many open files");
+	while (n > 0)
+		close(fds[--n]);
+	worker_end();
+}
+END_TEST
+
 static unsigned int
 open_files(void)
 {
@@ -681,6 +728,8 @@ main(void)
 		a_peer_that_has_reset_it_by_then_did_answer,
 		misuse_is_refused_at_once,
 		only_so_many_are_made_at_a_time,
+		an_ipv6_address_may_stand_in_brackets,
+		the_descriptors_of_the_master_are_not_used,
 		ten_thousand_failures_leave_nothing,
 		an_end_of_all_does_not_meet_their_successors,
 		what_ends_makes_no_connection,
