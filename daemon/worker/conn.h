@@ -160,6 +160,9 @@ socklen_t conn_peer_len(const struct sl_conn *conn);
 const struct sl_address *conn_remote(struct sl_conn *conn);
 const struct sl_address *conn_local(struct sl_conn *conn);
 const struct sl_address *conn_peer(struct sl_conn *conn);
+/* Set the peer's address.  Until then it is an unnamed unix socket. */
+void conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer,
+    socklen_t len);
 /* The peer, or what it connects to.  Returns text. */
 const char *conn_peer_text(const struct sl_conn *conn,
     char text[ADDRESS_TEXT_MAX]);
@@ -517,9 +520,6 @@ void conn_done(void);
  */
 struct sl_conn *conn_new(struct endpoint *endpoint, struct sl_service *service,
     struct stream stream, struct seat seat);
-/* Set the peer's address.  Until then it is an unnamed unix socket. */
-void conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer,
-    socklen_t len);
 
 /* After a pass: settle what is pending, then free what has ended. */
 void conn_after_pass(void);

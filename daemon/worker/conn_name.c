@@ -202,3 +202,14 @@ conn_extra_free(struct sl_conn *conn)
 	free(conn->extra);
 	conn->extra = NULL;
 }
+
+void
+conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer, socklen_t len)
+{
+	conn_names_free(conn);
+	/* The address of a named unix socket is longer: it is shown unnamed. */
+	memset(&conn->peer, 0, sizeof(conn->peer));
+	conn->peer.sa.sa_family = AF_UNIX;
+	if (len > 0 && len <= sizeof(conn->peer))
+		memcpy(&conn->peer, peer, len);
+}

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/container_of.h"
 #include "ipc/shm.h"
@@ -121,17 +120,6 @@ conn_new(struct endpoint *endpoint, struct sl_service *service,
 	if (conn_enlist(conn) == -1)
 		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_NONE);
 	return conn;
-}
-
-void
-conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer, socklen_t len)
-{
-	conn_names_free(conn);
-	/* The address of a named unix socket is longer: it is shown unnamed. */
-	memset(&conn->peer, 0, sizeof(conn->peer));
-	conn->peer.sa.sa_family = AF_UNIX;
-	if (len > 0 && len <= sizeof(conn->peer))
-		memcpy(&conn->peer, peer, len);
 }
 
 static void
