@@ -464,7 +464,7 @@ SL_EXPORT void sl_unref(struct sl_conn *c);
 struct sl_connect_options {
 	uint32_t size;	       /* of this struct */
 	uint32_t flags;	       /* SL_CONNECT_... */
-	const char *host;      /* an IPv4 or IPv6 address */
+	const char *host;      /* a name, or an IPv4 or IPv6 address */
 	uint16_t port;	       /* host byte order */
 	uint16_t source_port;  /* to connect from; 0: any */
 	int32_t nodelay;       /* 1: on, -1: off, 0: as the listener's */
@@ -497,11 +497,17 @@ struct sl_connect_options {
  * were accepted: see sl_is_client().  No limit for connections counts it.
  * A drain waits for it as for any other: see sl_unref().
  *
+ * A host that is a name is looked up in /etc/hosts and with the resolvers and
+ * search domains of /etc/resolv.conf.  Its addresses are tried one after the
+ * other, 250 ms apart or as soon as the one before has failed, and the first to
+ * answer is taken.  Until then sl_remote() shows the name.  An address is never
+ * looked up.
+ *
  * Fails with EINVAL: an argument; ENAMETOOLONG: of unix_path; EAFNOSUPPORT: host
- * and source are of two families; ENOTSUP: a host that is not an address, TLS,
- * or a member that this daemon does not know; EAGAIN: the service makes 1024
- * others in this worker right now; ESHUTDOWN: the service ends, and its last
- * connections are being closed; ENOMEM.
+ * and source are of two families; ENOTSUP: TLS, or a member that this daemon
+ * does not know; EAGAIN: the service makes 1024 others in this worker right now;
+ * ESHUTDOWN: the service ends, and its last connections are being closed;
+ * ENOMEM.  A name cannot be combined with a source_port without a source.
  */
 SL_EXPORT struct sl_conn *sl_connect(struct sl_service *service,
     const struct sl_connect_options *options);

@@ -435,7 +435,12 @@ START_TEST(misuse_is_refused_at_once)
 		{ { SIZE, .host = "::1", .port = 1, .flags = 2 }, EINVAL },
 		{ { SIZE, .host = "::1", .port = 1, .flags = SL_CONNECT_TLS },
 		    ENOTSUP },
-		{ { SIZE, .host = "[127.0.0.1]", .port = 1 }, ENOTSUP },
+		{ { SIZE, .host = "[127.0.0.1]", .port = 1 }, EINVAL },
+		{ { SIZE, .host = "a b", .port = 1 }, EINVAL },
+		{ { SIZE, .host = "a..b", .port = 1 }, EINVAL },
+		{ { SIZE, .host = "fe80::1%nowhere", .port = 1 }, EINVAL },
+		{ { SIZE, .host = "a.test", .port = 1, .source_port = 1 },
+		    EINVAL },
 		{ { SIZE, .host = "::1", .port = 1, .keepalive_ms = 1LL << 60 },
 		    EINVAL },
 #undef SIZE

@@ -18,6 +18,7 @@
 #include "worker/engine.h"
 #include "worker/gen.h"
 #include "worker/listener.h"
+#include "worker/names.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
 #include "worker_fixture.h"
@@ -78,6 +79,7 @@ worker_end(void)
 	ck_assert_uint_eq(conn_count(), 0);
 	listener_free(listener);
 	conn_done();
+	names_done();
 	accept_done();
 	engine_done();
 	settings_free(settings);

@@ -20,6 +20,7 @@
 #include "worker/service.h"
 #include "worker/transport_connect.h"
 
+#define NAME_MAX_LEN 253 /* of a host, in DNS */
 #define CONNECT_MS 10000 /* how long connecting may take by default */
 /*
  * Of one listener in one worker: enough for a proxy under load, and not all
@@ -129,6 +130,22 @@ literal_address(const char *host, unsigned int port,
 	return 0;
 }
 
+/*
+ * Could it be the name of a host?  A resolver that is asked for other things may
+ * answer, or somebody else on the way.
+ */
+static bool
+is_name(const char *host)
+{
+	size_t len = strlen(host);
+
+	return len <= NAME_MAX_LEN && host[0] != '.' && host[0] != '-' &&
+	    strspn(host,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789-_.") == len &&
+	    strstr(host, "..") == NULL;
+}
+
 /* Where to connect from: only a port means that port of any address. */
 static int
 source_address(const struct sl_connect_options *options,
@@ -139,11 +156,14 @@ source_address(const struct sl_connect_options *options,
 
 	if (source == NULL && options->source_port == 0)
 		return 0;
+	if (source == NULL && plan->host != NULL)
+		return fail(EINVAL); /* of which family? */
 	if (source == NULL)
 		source = is_v6 ? "::" : "0.0.0.0";
 	if (literal_address(source, options->source_port, &plan->from) == -1)
 		return fail(EINVAL);
-	if (plan->from.sa.sa_family != plan->to.sa.sa_family)
+	if (plan->host == NULL &&
+	    plan->from.sa.sa_family != plan->to.sa.sa_family)
 		return fail(EAFNOSUPPORT);
 	return 0;
 }
@@ -157,8 +177,13 @@ make_plan(struct connect_plan *ret, const struct sl_connect_options *options,
 	memset(ret, 0, sizeof(*ret));
 	if (options->unix_path != NULL)
 		return unix_address(options->unix_path, &ret->to);
-	if (literal_address(options->host, options->port, &ret->to) == -1 ||
-	    source_address(options, ret) == -1)
+	if (literal_address(options->host, options->port, &ret->to) == -1) {
+		if (errno != ENOTSUP || !is_name(options->host))
+			return fail(EINVAL);
+		ret->host = options->host;
+		ret->port = options->port;
+	}
+	if (source_address(options, ret) == -1)
 		return -1;
 	ret->nodelay =
 	    options->nodelay != 0 ? options->nodelay > 0 : settings->nodelay;
@@ -192,15 +217,25 @@ may_connect(const struct sl_service *service)
 static int
 name_target(struct sl_conn *conn, const struct connect_plan *plan)
 {
-	char text[ADDRESS_TEXT_MAX];
+	char text[NAME_MAX_LEN + sizeof(":65535")];
 
 	if (conn_extra(conn) == NULL)
 		return -1;
-	if (plan->to.sa.sa_family != AF_UNIX)
+	if (plan->host != NULL)
+		snprintf(text, sizeof(text), "%s:%u", plan->host, plan->port);
+	else if (plan->to.sa.sa_family == AF_UNIX)
+		sockaddr_text(&plan->to.sa, plan->to.len, text);
+	else
 		return 0;
-	conn->extra->target =
-	    strdup(sockaddr_text(&plan->to.sa, plan->to.len, text));
+	conn->extra->target = strdup(text);
 	return conn->extra->target != NULL ? 0 : -1;
+}
+
+/* A connection without a socket has to go on. */
+static void
+on_news(void *arg)
+{
+	conn_pend(arg);
 }
 
 static struct sl_conn *
@@ -221,6 +256,7 @@ make(struct sl_service *service, const struct sl_connect_options *options,
 	conn_pend(conn);
 	conn->data = options->data;
 	conn_set_peer(conn, &plan->to.sa, plan->to.len);
+	stream_connect_news(&conn->stream, on_news, conn);
 	if (name_target(conn, plan) == -1) {
 		/* As if the plugin had ended it: nothing is called. */
 		conn_fail(conn, SL_WHY_LOCAL, 0, SL_STAGE_NONE);

@@ -9,6 +9,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "config/settings.h"
@@ -172,12 +174,30 @@ not_yet(struct sl_conn *conn, int error)
 	}
 }
 
+/* An outgoing connection has its addresses only now. */
+static void
+know_addresses(struct sl_conn *conn)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	conn_names_free(conn);
+	if (conn->stream.is_unix ||
+	    getpeername(conn->stream.fd, (struct sockaddr *)&peer, &len) == -1)
+		return;
+	conn_set_peer(conn, (struct sockaddr *)&peer, len);
+	/* Of a host, one of its addresses has answered. */
+	free(conn->extra != NULL ? conn->extra->target : NULL);
+	if (conn->extra != NULL)
+		conn->extra->target = NULL;
+}
+
 static void
 become_open(struct sl_conn *conn)
 {
 	conn->marks &= ~MARK_UPGRADE; /* `handshake` may write */
 	if (conn->is_client)
-		conn_names_free(conn); /* it has a local address only now */
+		know_addresses(conn);
 	if (conn->phase == PHASE_HANDSHAKE)
 		callback_handshake(conn, NULL);
 	set_phase(conn, PHASE_OPEN);

@@ -7,28 +7,86 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sluice.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container_of.h"
 #include "base/fail.h"
+#include "config/address.h"
 #include "worker/accept.h"
+#include "worker/engine.h"
+#include "worker/names.h"
 #include "worker/ours.h"
+#include "worker/timers.h"
+
+/* A socket that may be connected to one of several addresses. */
+struct attempt {
+	int fd; /* -1: it has failed, or was never begun */
+	struct endpoint_address to;
+	struct event *event;
+};
+
+struct connect;
+
+struct race {
+	struct connect *owner;
+	struct timer timer;   /* for the next address */
+	uint64_t next_ms;     /* when it is to be tried */
+	unsigned int next;    /* of the answer's addresses */
+	unsigned int running; /* attempts */
+	struct attempt attempts[NAME_ADDRESSES_MAX];
+	struct stream_fault fault; /* of the last one that has failed */
+	char text[ADDRESS_TEXT_MAX + 128];
+};
 
 struct connect {
 	struct connect_plan plan;
 	unsigned int *in_progress;
+	void (*news)(void *arg);
+	void *arg;
+	struct name_query *query;
+	struct race *race; /* NULL: there is no name */
 };
+
+static void
+attempt_end(struct race *race, struct attempt *attempt)
+{
+	if (attempt->event != NULL)
+		event_free(attempt->event);
+	attempt->event = NULL;
+	if (attempt->fd != -1) {
+		ours_close(attempt->fd);
+		race->running--;
+	}
+	attempt->fd = -1;
+}
+
+static void
+connect_free(struct connect *connect)
+{
+	struct race *race = connect->race;
+
+	--*connect->in_progress;
+	names_forget(connect->query);
+	if (race != NULL) {
+		for (unsigned int i = 0; i < race->next; i++)
+			attempt_end(race, &race->attempts[i]);
+		timers_detach(engine.timers, &race->timer);
+	}
+	free(race);
+	free((char *)connect->plan.host);
+	free(connect);
+}
 
 /* The socket is connected: what follows is a plain stream. */
 static int
 hand_on(struct stream *stream)
 {
-	struct connect *connect = stream->state;
-
-	--*connect->in_progress;
-	free(connect);
+	connect_free(stream->state);
 	stream->state = NULL;
 	stream->transport = &transport_plain;
 	stream->recv_needs = EV_READ;
@@ -84,9 +142,12 @@ open_socket(const struct connect_plan *plan)
 	return fd;
 }
 
-/* Begin to connect.  Returns 0: it is, or -1 as start() does. */
+/*
+ * Begin to connect.  Returns the socket, which may be connected already, or -1
+ * as start() does.
+ */
 static int
-begin(struct stream *stream, const struct connect_plan *plan)
+begin(const struct connect_plan *plan)
 {
 	int fd = open_socket(plan), error;
 
@@ -95,9 +156,7 @@ begin(struct stream *stream, const struct connect_plan *plan)
 	if (connect(fd, &plan->to.sa, plan->to.len) == 0 ||
 	    errno == EINPROGRESS) {
 		ours_add(fd);
-		stream->fd = fd;
-		stream->recv_needs = EV_WRITE;
-		return 0;
+		return fd;
 	}
 	error = errno;
 	close(fd);
@@ -127,25 +186,197 @@ is_own_peer(int fd)
  * the plugin first, and then the reset.
  */
 static int
-look(const struct stream *stream)
+look(int fd)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-	struct pollfd ready = { .fd = stream->fd, .events = POLLOUT };
+	struct pollfd ready = { .fd = fd, .events = POLLOUT };
 	char byte;
 
 	if (poll(&ready, 1, 0) == -1)
 		return -1;
 	if (ready.revents == 0)
 		return fail(EAGAIN);
-	if ((ready.revents & POLLERR) &&
-	    recv(stream->fd, &byte, 1, MSG_PEEK) == -1)
+	if ((ready.revents & POLLERR) && recv(fd, &byte, 1, MSG_PEEK) == -1)
 		return -1;
-	if (!is_own_peer(stream->fd))
+	if (!is_own_peer(fd))
 		return 0;
 	/* Or the port stays in use for a minute. */
-	setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once,
-	    sizeof(at_once));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	return fail(ECONNREFUSED);
+}
+
+/* The one address is known. */
+static int
+start_single(struct stream *stream, const struct connect *connect)
+{
+	if (stream->fd == -1) {
+		stream->fd = begin(&connect->plan);
+		if (stream->fd == -1)
+			return -1;
+		stream->recv_needs = EV_WRITE;
+	}
+	return look(stream->fd) == -1 ? -1 : hand_on(stream);
+}
+
+static void
+tell(void *arg)
+{
+	struct connect *connect = arg;
+
+	connect->news(connect->arg);
+}
+
+static void
+attempt_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tell(arg);
+}
+
+static void
+on_next(struct timer *timer)
+{
+	struct race *race = container_of(timer, struct race, timer);
+
+	tell(race->owner);
+}
+
+/* An attempt has failed: if no other succeeds, this is told. */
+static void
+note_failure(struct race *race, const struct endpoint_address *to, int error)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	race->fault = (struct stream_fault){ SL_WHY_CONNECT, SL_STAGE_CONNECT,
+		error, race->text };
+	snprintf(race->text, sizeof(race->text), "%s: %s",
+	    sockaddr_text(&to->sa, to->len, text), strerror(error));
+}
+
+/* The next address and its port. */
+static void
+next_address(struct connect *connect)
+{
+	const struct name_answer *answer = names_answer(connect->query);
+	const union name_address *from =
+	    &answer->addresses[connect->race->next];
+	struct endpoint_address *to = &connect->plan.to;
+
+	memset(to, 0, sizeof(*to));
+	to->len = from->sa.sa_family == AF_INET ? sizeof(from->in)
+						: sizeof(from->in6);
+	memcpy(&to->storage, from, to->len);
+	/* sin_port and sin6_port are at the same place. */
+	((struct sockaddr_in *)&to->storage)->sin_port =
+	    htons(connect->plan.port);
+}
+
+/* Begin the next attempt.  Returns its descriptor, or -1 if it has failed. */
+static int
+begin_next(struct connect *connect)
+{
+	struct race *race = connect->race;
+	struct attempt *attempt = &race->attempts[race->next];
+	const struct connect_plan *plan = &connect->plan;
+	bool fits;
+
+	next_address(connect);
+	attempt->to = plan->to;
+	race->next++;
+	fits = plan->from.len == 0 ||
+	    plan->from.sa.sa_family == plan->to.sa.sa_family;
+	attempt->fd = fits ? begin(plan) : fail(EAFNOSUPPORT);
+	if (attempt->fd == -1) {
+		note_failure(race, &plan->to, errno);
+		return -1;
+	}
+	race->running++;
+	race->next_ms = engine_now() + CONNECT_STAGGER_MS;
+	attempt->event = event_new(engine.base, attempt->fd,
+	    EV_WRITE | EV_PERSIST, attempt_cb, connect);
+	if (attempt->event == NULL || event_add(attempt->event, NULL) == -1) {
+		attempt_end(race, attempt);
+		note_failure(race, &plan->to, ENOMEM);
+		return -1;
+	}
+	return attempt->fd;
+}
+
+/* Has this attempt won?  If it has failed, it ends. */
+static bool
+has_won(struct race *race, struct attempt *attempt)
+{
+	int error;
+
+	if (attempt->fd == -1)
+		return false;
+	if (look(attempt->fd) == 0)
+		return true;
+	error = errno;
+	if (error == EAGAIN)
+		return false;
+	note_failure(race, &attempt->to, error);
+	attempt_end(race, attempt);
+	return false;
+}
+
+/* The attempt's socket is the stream's from now on. */
+static int
+win(struct stream *stream, struct race *race, struct attempt *attempt)
+{
+	stream->fd = attempt->fd;
+	event_free(attempt->event);
+	attempt->event = NULL;
+	attempt->fd = -1;
+	race->running--;
+	return hand_on(stream);
+}
+
+/* The addresses are known: several of them. */
+static int
+start_race(struct stream *stream, struct connect *connect)
+{
+	const struct name_answer *answer = names_answer(connect->query);
+	struct race *race = connect->race;
+
+	for (unsigned int i = 0; i < race->next; i++)
+		if (has_won(race, &race->attempts[i]))
+			return win(stream, race, &race->attempts[i]);
+	while (race->next < answer->count &&
+	    (race->running == 0 || engine_now() >= race->next_ms)) {
+		struct attempt *attempt = &race->attempts[race->next];
+
+		if (begin_next(connect) != -1 && has_won(race, attempt))
+			return win(stream, race, attempt);
+	}
+	if (race->running == 0)
+		return fail(ECONNREFUSED); /* fault() says why */
+	if (race->next < answer->count)
+		timers_set(engine.timers, &race->timer, race->next_ms);
+	return fail(EAGAIN);
+}
+
+/* Look the name up. */
+static int
+start_resolve(struct stream *stream, struct connect *connect)
+{
+	const struct name_answer *answer;
+
+	if (connect->query == NULL)
+		connect->query = names_ask(connect->plan.host, tell, connect);
+	if (connect->query == NULL)
+		return -1;
+	answer = names_answer(connect->query);
+	if (answer == NULL)
+		return fail(EAGAIN);
+	if (answer->count == 0) {
+		connect->race->fault = (struct stream_fault){ SL_WHY_RESOLVE,
+			SL_STAGE_RESOLVE, 0, answer->error };
+		return fail(ENOENT);
+	}
+	stream->phase = PHASE_CONNECT;
+	return 0;
 }
 
 static int
@@ -153,9 +384,21 @@ connect_start(struct stream *stream)
 {
 	struct connect *connect = stream->state;
 
-	if (stream->fd == -1 && begin(stream, &connect->plan) == -1)
-		return -1;
-	return look(stream) == -1 ? -1 : hand_on(stream);
+	if (connect->race == NULL)
+		return start_single(stream, connect);
+	/* All the sockets have events of their own until one has won. */
+	stream->recv_needs = EV_WRITE;
+	return stream->phase == PHASE_RESOLVE ? start_resolve(stream, connect)
+					      : start_race(stream, connect);
+}
+
+static const struct stream_fault *
+connect_fault(const struct stream *stream)
+{
+	const struct race *race = ((const struct connect *)stream->state)->race;
+
+	return race != NULL && race->fault.why != SL_WHY_NONE ? &race->fault
+							      : NULL;
 }
 
 static int
@@ -174,10 +417,7 @@ connect_unread(const struct stream *stream)
 static void
 connect_close(struct stream *stream, bool hard)
 {
-	struct connect *connect = stream->state;
-
-	--*connect->in_progress;
-	free(connect);
+	connect_free(stream->state);
 	stream->state = NULL;
 	if (stream->fd != -1)
 		transport_plain.close(stream, hard);
@@ -186,30 +426,57 @@ connect_close(struct stream *stream, bool hard)
 static const struct transport transport_connect = {
 	.name = "connect",
 	.start = connect_start,
+	.fault = connect_fault,
 	.error = connect_error,
 	.unread = connect_unread,
 	.close = connect_close,
 };
 
+/* What only a host needs.  Returns 0, or -1 with ENOMEM. */
+static int
+add_race(struct connect *connect, const char *host)
+{
+	connect->plan.host = strdup(host);
+	connect->race = calloc(1, sizeof(*connect->race));
+	if (connect->plan.host == NULL || connect->race == NULL)
+		return -1;
+	connect->race->owner = connect;
+	return timers_attach(engine.timers, &connect->race->timer, on_next);
+}
+
 int
 stream_connect(struct stream *ret_stream, const struct connect_plan *plan,
     unsigned int *in_progress)
 {
-	struct connect *connect = malloc(sizeof(*connect));
+	struct connect *connect = calloc(1, sizeof(*connect));
 
 	if (connect == NULL)
 		return -1;
 	connect->plan = *plan;
+	connect->plan.host = NULL;
 	connect->in_progress = in_progress;
 	++*in_progress;
+	if (plan->host != NULL && add_race(connect, plan->host) == -1) {
+		connect_free(connect);
+		return fail(ENOMEM);
+	}
 	*ret_stream = (struct stream){
 		.transport = &transport_connect,
 		.state = connect,
 		.fd = -1,
 		.send_needs = EV_WRITE,
-		.phase = PHASE_CONNECT,
+		.phase = plan->host != NULL ? PHASE_RESOLVE : PHASE_CONNECT,
 		.is_unix = plan->to.sa.sa_family == AF_UNIX,
 		.outgoing = true,
 	};
 	return 0;
+}
+
+void
+stream_connect_news(struct stream *stream, void (*news)(void *arg), void *arg)
+{
+	struct connect *connect = stream->state;
+
+	connect->news = news;
+	connect->arg = arg;
 }

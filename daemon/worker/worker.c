@@ -29,6 +29,7 @@
 #include "worker/gen.h"
 #include "worker/hello.h"
 #include "worker/material.h"
+#include "worker/names.h"
 #include "worker/ours.h"
 #include "worker/plugin.h"
 #include "worker/privileges.h"
@@ -362,6 +363,7 @@ done(void)
 	material_clear(&worker.material);
 	plugin_unload_unused();
 	conn_done();
+	names_done();
 	tls_tickets_clear();
 	tls_done();
 	accept_done();

@@ -80,6 +80,17 @@ def test_what_fails_says_why():
         equal(receive_all(client), b"cannot\n")
 
 
+def test_a_name():
+    with serve() as server, Daemon(connector()) as d:
+        client = ask_for(d, "localhost %d" % server.getsockname()[1])
+        peer = accept(server)
+        peer.sendall(b"hi")
+        peer.close()
+        equal(receive_all(client), b"hi")
+        d.wait_log("conn [0-9]+ c 127.0.0.1:%d closed" %
+                   server.getsockname()[1])
+
+
 def test_a_unix_peer():
     with Daemon(connector()) as d:
         with socket.socket(socket.AF_UNIX) as server:
