@@ -195,10 +195,10 @@ void
 conn_extra_free(struct sl_conn *conn)
 {
 	conn_names_free(conn);
-	if (conn->extra != NULL)
-		free(conn->extra->target);
-	if (conn->extra != NULL)
-		free(conn->extra->proxied);
+	if (conn->extra == NULL)
+		return;
+	free(conn->extra->target);
+	free(conn->extra->proxied);
 	free(conn->extra);
 	conn->extra = NULL;
 }

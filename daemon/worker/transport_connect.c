@@ -397,8 +397,10 @@ connect_fault(const struct stream *stream)
 {
 	const struct race *race = ((const struct connect *)stream->state)->race;
 
-	return race != NULL && race->fault.why != SL_WHY_NONE ? &race->fault
-							      : NULL;
+	/* While others are running, the failure of one decides nothing. */
+	if (race == NULL || race->running > 0 || race->fault.why == SL_WHY_NONE)
+		return NULL;
+	return &race->fault;
 }
 
 static int
