@@ -20,6 +20,7 @@
 
 #include "base/container_of.h"
 #include "base/fail.h"
+#include "base/hash.h"
 #include "worker/accept.h"
 #include "worker/engine.h"
 #include "worker/ours.h"
@@ -74,10 +75,13 @@ static struct kept kept[KEPT_MAX];
 static struct kept *
 place_of(const char *host)
 {
-	uint32_t hash = 2166136261u;
+	uint64_t hash = HASH_BEGIN;
 
-	for (; *host != '\0'; host++)
-		hash = (hash ^ (unsigned char)(*host | 0x20)) * 16777619u;
+	for (; *host != '\0'; host++) {
+		char lower = (char)(*host | 0x20);
+
+		hash = hash_add(hash, &lower, 1);
+	}
 	return &kept[hash % KEPT_MAX];
 }
 
