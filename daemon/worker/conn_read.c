@@ -297,40 +297,67 @@ take(struct sl_conn *conn, const unsigned char *buf, size_t n)
 	conn_flush(conn);
 }
 
+/* n bytes have come in. */
+static inline void
+note_input(struct sl_conn *conn, ssize_t n)
+{
+	conn->bytes_in += n;
+	count_add(conn->endpoint->counts, COUNT_BYTES_IN, n);
+	conn->active_ms = engine_now();
+}
+
+/* None has: n is 0 at the end of the input, or -1 with errno. */
+static void
+no_input(struct sl_conn *conn, ssize_t n)
+{
+	if (n == 0)
+		at_eof(conn);
+	else if (errno != EAGAIN)
+		read_failed(conn, errno);
+}
+
+/*
+ * Much comes on a piped connection: read it without a copy, as long as that is
+ * possible.  As conn_read().
+ */
+__attribute__((noinline)) static bool
+read_spliced(struct sl_conn *conn)
+{
+	ssize_t n = conn_pipe_move(conn, READ_BUDGET);
+
+	if (n == -1 && errno == EINTR)
+		return conn_read(conn); /* there is no pipe: copy it */
+	if (n <= 0) {
+		no_input(conn, n);
+		return false;
+	}
+	note_input(conn, n);
+	return n == READ_BUDGET;
+}
+
 bool
 conn_read(struct sl_conn *conn)
 {
 	size_t budget = READ_BUDGET, room;
-	unsigned char *buf = NULL;
-	bool splices;
+	unsigned char *buf;
 	ssize_t n;
 
 	conn->marks &= ~MARK_READ_ON;
 	while (conn->in != HALF_CLOSED &&
 	    !conn_marked(conn, MARK_EOF | MARK_STARTING)) {
-		splices = conn->piped && conn_pipe_splices(conn);
-		if (splices)
-			n = conn_pipe_move(conn, room = budget);
-		else if ((buf = room_for(conn, &room)) == NULL)
+		if (conn->piped && conn_pipe_splices(conn))
+			return read_spliced(conn);
+		if ((buf = room_for(conn, &room)) == NULL)
 			return false;
-		else
-			n = conn->stream.transport->recv(&conn->stream, buf,
-			    room);
-		if (n == -1) {
-			if (errno == EINTR)
-				continue;
-			if (errno != EAGAIN)
-				read_failed(conn, errno);
+		n = conn->stream.transport->recv(&conn->stream, buf, room);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			no_input(conn, n);
 			return false;
 		}
-		if (n == 0) {
-			at_eof(conn);
-			return false;
-		}
-		conn->bytes_in += n;
-		count_add(conn->endpoint->counts, COUNT_BYTES_IN, n);
-		conn->active_ms = engine_now();
-		if (conn->in == HALF_OPEN && !splices)
+		note_input(conn, n);
+		if (conn->in == HALF_OPEN)
 			take(conn, buf, n);
 		if ((size_t)n < room && !conn->stream.more)
 			return false;
