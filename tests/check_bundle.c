@@ -54,7 +54,10 @@ sample(void)
 		"    l = [ \"x\", \"\", \"z\" ]; e = ( ); };\n"
 		"  tls : { cert = \"c\"; key = [ \"k\", \"l\" ]; alpn = \"h2\";\n"
 		"    sni = ( { names = \"x\"; cert = \"d\"; key = \"e\";\n"
-		"      verify = \"none\"; } ); }; } );\n"),
+		"      verify = \"none\"; } ); }; } );\n"
+		"connectors = ( { name = \"c\"; plugin = \"a\";\n"
+		"  connect = \"[::1]:7\"; per_worker = true;\n"
+		"  retry : { first = 2; jitter = 0.25; }; } );\n"),
 	    &problems);
 	ck_assert_uint_eq(problems.errors, 0);
 	problems_done(&problems);
@@ -148,6 +151,11 @@ same_listener(const struct listener_settings *a,
 		ck_assert_mem_eq(a->proxy.networks, b->proxy.networks,
 		    a->proxy.network_count * sizeof(struct network));
 	ck_assert_mem_eq(&a->limits, &b->limits, sizeof(a->limits));
+	ck_assert_pstr_eq(a->connector.connect, b->connector.connect);
+	ck_assert_int_eq(a->connector.per_worker, b->connector.per_worker);
+	ck_assert_mem_eq(&a->connector.retry, &b->connector.retry,
+	    sizeof(a->connector.retry));
+	same_origin(&a->connector.connect_origin, &b->connector.connect_origin);
 	same_origin(&a->origin, &b->origin);
 	same_origin(&a->plugin_origin, &b->plugin_origin);
 	ck_assert_uint_eq(a->address_count, b->address_count);
@@ -220,8 +228,9 @@ START_TEST(settings_come_back_as_they_were)
 		same_needs(&a->images[i], &b->images[i]);
 	}
 	ck_assert_uint_eq(a->listener_count, b->listener_count);
-	for (uint32_t i = 0; i < a->listener_count; i++)
-		same_listener(&a->listeners[i], &b->listeners[i]);
+	ck_assert_uint_eq(a->connector_count, b->connector_count);
+	for (uint32_t i = 0; i < settings_endpoints(a); i++)
+		same_listener(settings_endpoint(a, i), settings_endpoint(b, i));
 	settings_free(a);
 	settings_free(b);
 }
@@ -285,6 +294,25 @@ START_TEST(tls_without_a_secret_is_refused)
 	/* None is needed where there is no TLS. */
 	tls->on = false;
 	settings_free(packed(settings));
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(a_connector_without_a_target_is_refused)
+{
+	struct settings *settings = sample(), *read;
+	char *connect = settings->connectors[0].connector.connect;
+
+	strcpy(connect, "nowhere");
+	read = packed(settings);
+	ck_assert_ptr_null(read);
+	strcpy(connect, "a:1");
+	read = packed(settings);
+	ck_assert_ptr_nonnull(read);
+	settings_free(read);
+	settings->connectors[0].connector.retry.first_ms = 600000;
+	read = packed(settings);
+	ck_assert_ptr_null(read);
 	settings_free(settings);
 }
 END_TEST
@@ -490,6 +518,7 @@ main(void)
 		settings_come_back_as_they_were,
 		tls_comes_back_with_its_secrets,
 		tls_without_a_secret_is_refused,
+		a_connector_without_a_target_is_refused,
 		a_bundle_cannot_be_changed,
 		a_memfd_that_is_not_sealed_is_refused,
 		what_an_image_needs_is_a_library_before_it,

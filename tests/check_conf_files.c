@@ -79,7 +79,7 @@ START_TEST(mistakes_in_included_files_name_them)
 	fixture_text("conf.d/c.conf",
 	    "listeners = (\n"
 	    "{ name = \"a\"; plugin = \"p\"; listen = \"*:1\"; } );"
-	    "connectors = ( );\n");
+	    "connectors = 5;\n");
 	mkdir(fixture_path("conf.d/d.conf"), 0755);
 	settings = read_text("workers = -1;\ninclude = (\n\"conf.d/*.conf\",\n"
 			     "\"missing.conf\" );\n");

@@ -264,6 +264,10 @@ def uncomment_groups(text, directory):
         return re.sub(r"^(\t+)#[ \t]", r"\1", match.group(),
                       flags=re.MULTILINE)
 
+    text = re.sub(r"^# connectors = \($.*?^# \);$",
+                  lambda match: re.sub(r"^# ?", "", match.group(),
+                                       flags=re.MULTILINE),
+                  text, flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"^\t\t# (\w+) : \{$.*?^\t\t# \};$", live, text,
                   flags=re.MULTILINE | re.DOTALL)
 

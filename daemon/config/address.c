@@ -1,4 +1,7 @@
-/* address.c: what operators write after `listen`, resolved and compared. */
+/*
+ * address.c: what operators write after `listen`, resolved and compared, and
+ * after `connect`.
+ */
 
 #include "config/address.h"
 
@@ -184,6 +187,81 @@ address_check(const char *spec, struct error *err)
 	struct spec parts;
 
 	return parse(spec, &parts, err);
+}
+
+bool
+host_name_valid(const char *host)
+{
+	size_t len = strlen(host);
+
+	return len > 0 && len <= HOST_NAME_MAX_LEN && host[0] != '.' &&
+	    host[0] != '-' &&
+	    strspn(host,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789-_.") == len &&
+	    strstr(host, "..") == NULL;
+}
+
+/* "2001:db8::1" or "fe80::1%eth0" */
+static bool
+is_v6(const char *host)
+{
+	char bare[INET6_ADDRSTRLEN];
+	size_t len = strcspn(host, "%");
+	struct in6_addr room;
+
+	if (len >= sizeof(bare))
+		return false;
+	memcpy(bare, host, len);
+	bare[len] = '\0';
+	return inet_pton(AF_INET6, bare, &room) == 1;
+}
+
+static int
+target_host(const char *text, const struct spec *parts, struct target *ret,
+    struct error *err)
+{
+	if (parts->any || parts->port == 0)
+		return error_set(err,
+		    "\"%s\" does not say where to connect to: write a host "
+		    "and a port from 1 to 65535",
+		    text);
+	if (parts->host_len >= sizeof(ret->host))
+		return error_set(err, "\"%.60s...\": the host is too long",
+		    text);
+	memcpy(ret->host, parts->host, parts->host_len);
+	ret->port = (uint16_t)parts->port;
+	if (parts->bracketed ? !is_v6(ret->host) : !host_name_valid(ret->host))
+		return error_set(err, "\"%s\": \"%s\" is not %s", text,
+		    ret->host,
+		    parts->bracketed ? "an IPv6 address"
+				     : "the name or address of a host");
+	return 0;
+}
+
+int
+target_parse(const char *text, struct target *ret, struct error *err)
+{
+	struct spec parts;
+
+	memset(ret, 0, sizeof(*ret));
+	if (parse(text, &parts, err) == -1)
+		return -1;
+	switch (parts.kind) {
+	case ADDRESS_TCP:
+		return target_host(text, &parts, ret, err);
+	case ADDRESS_UNIX:
+	case ADDRESS_ABSTRACT:
+		snprintf(ret->unix_path, sizeof(ret->unix_path), "%s%s",
+		    parts.kind == ADDRESS_ABSTRACT ? "@" : "", parts.name);
+		return 0;
+	case ADDRESS_SYSTEMD:
+		break;
+	}
+	return error_set(err,
+	    "\"%s\" is a socket to listen on; write host:port, [v6]:port, "
+	    "unix:/path or unix:@name",
+	    text);
 }
 
 static void

@@ -1,4 +1,7 @@
-/* address.h: where a listener listens, and how addresses read as text. */
+/*
+ * address.h: where a listener listens and a connector connects to, and how
+ * addresses read as text.
+ */
 
 #ifndef SLUICE_ADDRESS_H
 #define SLUICE_ADDRESS_H
@@ -6,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -46,6 +50,28 @@ int address_resolve(const char *spec, struct address *ret, int max,
 
 /* The same syntax, without resolving: is it well formed?  Returns 0 or -1. */
 int address_check(const char *spec, struct error *err);
+
+#define HOST_NAME_MAX_LEN 253 /* of a host, in DNS */
+
+/*
+ * Could it be the name of a host?  A resolver that is asked for other things may
+ * answer, or somebody else on the way.
+ */
+bool host_name_valid(const char *host);
+
+/* Where to connect to: a host and its port, or else a unix socket. */
+struct target {
+	/* A name, or an address ; "": a unix socket. */
+	char host[HOST_NAME_MAX_LEN + 1];
+	uint16_t port;
+	char unix_path[ADDRESS_NAME_MAX + 1]; /* "/path" or "@name" */
+};
+
+/*
+ * Parse "host:port", "[v6]:port", "unix:/path" or "unix:@name"; nothing is
+ * resolved.  0, or -1 with a sentence in err.
+ */
+int target_parse(const char *text, struct target *ret, struct error *err);
 
 /*
  * "192.0.2.7:4411", "[::1]:80", "*:80", "unix:/path", "unix:@name",

@@ -87,6 +87,9 @@ put_value(struct packer *out, const struct settings *settings,
 	case KEY_WORD:
 		pack_u64(out, *(const uint64_t *)at);
 		break;
+	case KEY_FRACTION:
+		pack_bytes(out, at, sizeof(double));
+		break;
 	case KEY_STRING:
 		pack_string(out, *(char *const *)at);
 		break;
@@ -140,7 +143,7 @@ put_network(struct packer *out, const struct network *network)
 
 /* The values that are resolved from more than one key. */
 static void
-put_listener(struct packer *out, const struct settings *settings,
+put_endpoint(struct packer *out, const struct settings *settings,
     const struct listener_settings *listener)
 {
 	pack_u32(out, listener->image);
@@ -191,6 +194,6 @@ bundle_pack(struct packer *out, const struct settings *settings)
 	pack_u32(out, settings->secret_count);
 	for (uint32_t i = 0; i < settings->secret_count; i++)
 		put_secret(out, settings, &settings->secrets[i]);
-	for (uint32_t i = 0; i < settings->listener_count; i++)
-		put_listener(out, settings, &settings->listeners[i]);
+	for (uint32_t i = 0; i < settings_endpoints(settings); i++)
+		put_endpoint(out, settings, settings_endpoint(settings, i));
 }

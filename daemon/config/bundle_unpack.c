@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/pack.h"
 #include "config/bundle_format.h"
 #include "config/keys.h"
@@ -121,6 +122,9 @@ get_value(struct unpacker *in, const struct settings *settings,
 	case KEY_WORD:
 		*(uint64_t *)at = unpack_u64(in);
 		break;
+	case KEY_FRACTION:
+		unpack_bytes(in, at, sizeof(double));
+		break;
 	case KEY_STRING:
 		string = at;
 		free(*string);
@@ -219,8 +223,20 @@ is_tls(const struct settings *settings, const struct tls_settings *tls)
 	return is_identity(settings, &tls->identity);
 }
 
+/* One that is told where to connect must be able to. */
+static bool
+is_connector(const struct connector_settings *connector)
+{
+	struct target target;
+	struct error err;
+
+	return connector->connect == NULL ||
+	    (target_parse(connector->connect, &target, &err) == 0 &&
+		connector->retry.first_ms <= connector->retry.max_ms);
+}
+
 static void
-get_listener(struct unpacker *in, const struct settings *settings,
+get_endpoint(struct unpacker *in, const struct settings *settings,
     struct listener_settings *listener)
 {
 	struct listener_address *address;
@@ -231,7 +247,8 @@ get_listener(struct unpacker *in, const struct settings *settings,
 	    settings->images[listener->image].library ||
 	    !is_mode(listener->unix_rights.mode) ||
 	    listener->limits.write_queue < listener->limits.write_buffer ||
-	    !is_tls(settings, &listener->tls))
+	    !is_tls(settings, &listener->tls) ||
+	    !is_connector(&listener->connector))
 		in->failed = true;
 	count = unpack_count(in, sizeof(address->address.u));
 	for (uint32_t i = 0; i < count && !in->failed; i++) {
@@ -340,8 +357,11 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 	/* There must be workers. */
 	if (settings->workers < 1 || !is_mode(settings->control_bits))
 		in->failed = true;
-	for (uint32_t i = 0; i < settings->listener_count && !in->failed; i++)
-		get_listener(in, settings, &settings->listeners[i]);
+	if (settings_endpoints(settings) > LISTENERS_MAX)
+		in->failed = true;
+	for (uint32_t i = 0; i < settings_endpoints(settings) && !in->failed;
+	     i++)
+		get_endpoint(in, settings, settings_endpoint(settings, i));
 	if (in->at != in->len)
 		in->failed = true;
 }

@@ -26,6 +26,8 @@ key_expects(const struct key *key)
 		return "a string";
 	case KEY_BOOL_DURATION:
 		return "true, false or a duration";
+	case KEY_FRACTION:
+		return "a number from 0 to 1";
 	case KEY_GROUP:
 	case KEY_OPTIONS:
 		return "a group";
@@ -98,6 +100,23 @@ set_bool_duration(const struct key *key, void *base, uint64_t ms,
 	return 0;
 }
 
+static bool
+is_fraction(double number)
+{
+	return number >= 0 && number <= 1; /* and not NaN */
+}
+
+static int
+set_fraction(const struct key *key, void *base, double number,
+    struct error *err)
+{
+	if (!is_fraction(number))
+		return error_set(err, "%g is out of range, which is 0 to 1",
+		    number);
+	*(double *)key_field(key, base) = number;
+	return 0;
+}
+
 int
 key_set_bool(const struct key *key, void *base, bool value, struct error *err)
 {
@@ -134,6 +153,8 @@ key_set_int(const struct key *key, void *base, int64_t value, struct error *err)
 		if (key->type == KEY_BOOL_DURATION)
 			return set_bool_duration(key, base, ms, err);
 		return set_number(key, base, ms, err);
+	case KEY_FRACTION:
+		return set_fraction(key, base, (double)value, err);
 	default:
 		return wrong_type(key, "an integer", err);
 	}
@@ -145,6 +166,8 @@ key_set_float(const struct key *key, void *base, double value,
 {
 	uint64_t ms;
 
+	if (key->type == KEY_FRACTION)
+		return set_fraction(key, base, value, err);
 	if (key->type != KEY_DURATION && key->type != KEY_BOOL_DURATION)
 		return wrong_type(key, "a number with a fraction", err);
 	if (value_duration_seconds(value, &ms, err) == -1)
@@ -250,6 +273,8 @@ key_holds(const struct key *key, const void *base)
 		ms = ((const struct bool_duration *)at)->ms;
 		return ms == 0 ||
 		    (ms <= INT64_MAX && in_range(key, (int64_t)ms));
+	case KEY_FRACTION:
+		return is_fraction(*(const double *)at);
 	case KEY_WORD:
 		return is_word(key, *(const int64_t *)at);
 	case KEY_STRING:
@@ -271,6 +296,8 @@ key_set_default(const struct key *key, void *base)
 
 	if (strcmp(key->value, "true") == 0 || strcmp(key->value, "false") == 0)
 		return key_set_bool(key, base, key->value[0] == 't', &err);
+	if (key->type == KEY_FRACTION)
+		return key_set_float(key, base, atof(key->value), &err);
 	if (key->value[0] != '"')
 		return key_set_int(key, base, atoll(key->value), &err);
 	if (len < 2 || len >= sizeof(text)) {

@@ -24,13 +24,24 @@
 #define KEEPALIVE_MIN_MS 1000 /* the kernel counts whole seconds... */
 #define KEEPALIVE_MAX_MS (1000ull * KEEPIDLE_MAX_S) /* ...up to this */
 
+#define RETRY_MIN_MS 10 /* a peer that is down must not keep us busy */
+
+/* Why a connector or listener refuses a key of the other one. */
+#define ONE_CONNECTION \
+	"this is only for listeners; a connector has one connection"
+#define LISTENERS_ONLY "this is only for listeners; a connector does not listen"
+#define CONNECTORS_ONLY \
+	"this is only for connectors; a listener does not connect"
+
 #define AT(of, field) offsetof(struct of, field)
 #define LOG(field) AT(log_settings, field)
 #define CANARY(field) AT(canary_settings, field)
 #define TIMEOUT(field) AT(timeout_settings, field)
 #define LIMIT(field) AT(limit_settings, field)
+#define RETRY(field) AT(retry_settings, field)
 #define PROXY(field) AT(proxy_settings, field)
 #define LISTENER(field) AT(listener_settings, field)
+#define CONNECTOR(field) AT(listener_settings, connector.field)
 #define TOP(field) AT(settings, field)
 #define ARRAY(of, items, items_count) \
 	.offset = AT(of, items), .count = AT(of, items_count)
@@ -92,6 +103,9 @@ static const struct key timeout_keys[] = {
 	  .example = "\"60s\"", .max = DURATION_MAX,
 	  .offset = TIMEOUT(idle_ms),
 	  .help = "close a connection after this long without traffic" },
+	{ .name = "connect", .type = KEY_DURATION, .value = "\"10s\"",
+	  .max = DURATION_MAX, .offset = TIMEOUT(connect_ms),
+	  .help = "how long looking up a name and connecting may take" },
 	{ .name = "handshake", .type = KEY_DURATION, .value = "\"10s\"",
 	  .max = DURATION_MAX, .offset = TIMEOUT(handshake_ms),
 	  .help = "how long a TLS handshake may take" },
@@ -107,6 +121,22 @@ static const struct key timeout_keys[] = {
 	{ .name = NULL },
 };
 
+/* The limits of a single connection. */
+#define BUFFER_KEYS \
+	{ .name = "read_buffer", .type = KEY_SIZE, .value = "\"64KiB\"", \
+	  .min = 512, .max = 16 * MIB, .offset = LIMIT(read_buffer), \
+	  .help = "input that a plugin may leave for later" }, \
+	{ .name = "write_buffer", .type = KEY_SIZE, .value = "\"256KiB\"", \
+	  .min = 512, .max = GIB, .offset = LIMIT(write_buffer), \
+	  .help = "queued output above which sl_write takes no more" }, \
+	{ .name = "write_queue", .type = KEY_SIZE, .value = "\"16MiB\"", \
+	  .min = 512, .max = 4 * GIB, .offset = LIMIT(write_queue), \
+	  .help = "queued output above which sl_send refuses" }, \
+	{ .name = "min_rate", .type = KEY_SIZE, .value = "0", \
+	  .example = "\"1KiB\"", .max = GIB, \
+	  .offset = LIMIT(min_rate), \
+	  .help = "bytes a second that a peer must take of its output; 0: any" }
+
 static const struct key limit_keys[] = {
 	{ .name = "connections", .type = KEY_INT, .value = "0",
 	  .example = "10000", .max = COUNT_MAX,
@@ -116,19 +146,27 @@ static const struct key limit_keys[] = {
 	  .example = "100", .max = COUNT_MAX,
 	  .offset = LIMIT(per_address),
 	  .help = "open connections of one peer address; 0: no limit" },
-	{ .name = "read_buffer", .type = KEY_SIZE, .value = "\"64KiB\"",
-	  .min = 512, .max = 16 * MIB, .offset = LIMIT(read_buffer),
-	  .help = "input that a plugin may leave for later" },
-	{ .name = "write_buffer", .type = KEY_SIZE, .value = "\"256KiB\"",
-	  .min = 512, .max = GIB, .offset = LIMIT(write_buffer),
-	  .help = "queued output above which sl_write takes no more" },
-	{ .name = "write_queue", .type = KEY_SIZE, .value = "\"16MiB\"",
-	  .min = 512, .max = 4 * GIB, .offset = LIMIT(write_queue),
-	  .help = "queued output above which sl_send refuses" },
-	{ .name = "min_rate", .type = KEY_SIZE, .value = "0",
-	  .example = "\"1KiB\"", .max = GIB,
-	  .offset = LIMIT(min_rate),
-	  .help = "bytes a second that a peer must take of its output; 0: any" },
+	BUFFER_KEYS,
+	{ .name = NULL },
+};
+
+static const struct key connector_limit_keys[] = {
+	{ .name = "connections", .type = KEY_REFUSED, .help = ONE_CONNECTION },
+	{ .name = "per_address", .type = KEY_REFUSED, .help = ONE_CONNECTION },
+	BUFFER_KEYS,
+	{ .name = NULL },
+};
+
+static const struct key retry_keys[] = {
+	{ .name = "first", .type = KEY_DURATION, .value = "\"1s\"",
+	  .min = RETRY_MIN_MS, .max = DURATION_MAX, .offset = RETRY(first_ms),
+	  .help = "how long to wait before the first new attempt" },
+	{ .name = "max", .type = KEY_DURATION, .value = "\"1m\"",
+	  .min = RETRY_MIN_MS, .max = DURATION_MAX, .offset = RETRY(max_ms),
+	  .help = "each wait is twice as long as the one before, up to this" },
+	{ .name = "jitter", .type = KEY_FRACTION, .value = "0.5",
+	  .offset = RETRY(jitter),
+	  .help = "the part by which a wait is made longer or shorter at random" },
 	{ .name = NULL },
 };
 
@@ -143,44 +181,48 @@ static const struct key proxy_keys[] = {
 	{ .name = NULL },
 };
 
+/* What listeners and connectors have in common. */
+#define ENDPOINT_KEYS \
+	{ .name = "name", .type = KEY_STRING, .flags = KEY_REQUIRED, \
+	  .example = "\"echo\"", .offset = LISTENER(name), \
+	  .help = "its name in logs, by which a reload finds it again" }, \
+	{ .name = "plugin", .type = KEY_STRING, .flags = KEY_REQUIRED, \
+	  .example = "\"echo\"", .offset = LISTENER(plugin), \
+	  .origin = LISTENER(plugin_origin), \
+	  .help = "a name in plugin_dir, or a path" }, \
+	{ .name = "options", .type = KEY_OPTIONS, .example = "{ }", \
+	  ARRAY(listener_settings, options, option_count), \
+	  .help = "what the plugin itself understands" }, \
+	{ .name = "nodelay", .type = KEY_BOOL, .value = "true", \
+	  .offset = LISTENER(nodelay), \
+	  .help = "send small segments at once (TCP_NODELAY)" }, \
+	{ .name = "keepalive", .type = KEY_BOOL_DURATION, .value = "true", \
+	  .min = KEEPALIVE_MIN_MS, .max = KEEPALIVE_MAX_MS, \
+	  .offset = LISTENER(keepalive), \
+	  .help = "probe silent peers; a duration is the time before the first probe" }, \
+	{ .name = "on_reload", .type = KEY_WORD, .words = on_reload_words, \
+	  .example = "\"swap\"", .offset = LISTENER(on_reload), \
+	  .help = "what becomes of open connections when the plugin changes" }, \
+	{ .name = "timeouts", .type = KEY_GROUP, .keys = timeout_keys, \
+	  .size = sizeof(struct timeout_settings), \
+	  .offset = LISTENER(timeouts), \
+	  .example = "{ idle = \"60s\"; }", .help = "how long things may take" }
+
 const struct key listener_keys[] = {
-	{ .name = "name", .type = KEY_STRING, .flags = KEY_REQUIRED,
-	  .example = "\"echo\"", .offset = LISTENER(name),
-	  .help = "the listener's name in logs, by which a reload finds it again" },
+	ENDPOINT_KEYS,
 	{ .name = "listen", .type = KEY_STRINGS, .flags = KEY_REQUIRED,
 	  .example = "\"127.0.0.1:7007\"",
 	  ARRAY(listener_settings, listen, listen_count),
 	  .help = "an address, or a list of them" },
-	{ .name = "plugin", .type = KEY_STRING, .flags = KEY_REQUIRED,
-	  .example = "\"echo\"", .offset = LISTENER(plugin),
-	  .origin = LISTENER(plugin_origin),
-	  .help = "a name in plugin_dir, or a path" },
-	{ .name = "options", .type = KEY_OPTIONS, .example = "{ }",
-	  ARRAY(listener_settings, options, option_count),
-	  .help = "what the plugin itself understands" },
 	{ .name = "backlog", .type = KEY_INT, .value = "4096",
 	  .min = 1, .max = 65535, .offset = LISTENER(backlog),
 	  .help = "connections that may wait to be accepted" },
-	{ .name = "nodelay", .type = KEY_BOOL, .value = "true",
-	  .offset = LISTENER(nodelay),
-	  .help = "send small segments at once (TCP_NODELAY)" },
-	{ .name = "keepalive", .type = KEY_BOOL_DURATION, .value = "true",
-	  .min = KEEPALIVE_MIN_MS, .max = KEEPALIVE_MAX_MS,
-	  .offset = LISTENER(keepalive),
-	  .help = "probe silent peers; a duration is the time before the first probe" },
-	{ .name = "on_reload", .type = KEY_WORD, .words = on_reload_words,
-	  .example = "\"swap\"", .offset = LISTENER(on_reload),
-	  .help = "what becomes of open connections when the plugin changes" },
 	{ .name = "mode", .type = KEY_STRING, .example = "\"0660\"",
 	  .offset = LISTENER(mode), RESOLVED(listener_settings, unix_rights.mode),
 	  .help = "permissions of unix socket paths, octal" },
 	{ .name = "owner", .type = KEY_STRING, .example = "\"user:group\"",
 	  .offset = LISTENER(owner), RESOLVED(listener_settings, unix_rights.owner),
 	  .help = "owner of unix socket paths" },
-	{ .name = "timeouts", .type = KEY_GROUP, .keys = timeout_keys,
-	  .size = sizeof(struct timeout_settings),
-	  .offset = LISTENER(timeouts),
-	  .example = "{ idle = \"60s\"; }", .help = "how long things may take" },
 	{ .name = "limits", .type = KEY_GROUP, .keys = limit_keys,
 	  .size = sizeof(struct limit_settings),
 	  .offset = LISTENER(limits), .example = "{ connections = 100; }",
@@ -196,6 +238,36 @@ const struct key listener_keys[] = {
 	  .offset = LISTENER(proxy), .present = LISTENER(proxy.on),
 	  .example = "{ from = \"192.0.2.0/24\"; }",
 	  .help = "which proxies say for whom they connect" },
+	{ .name = "connect", .type = KEY_REFUSED, .help = CONNECTORS_ONLY },
+	{ .name = "per_worker", .type = KEY_REFUSED, .help = CONNECTORS_ONLY },
+	{ .name = "retry", .type = KEY_REFUSED, .help = CONNECTORS_ONLY },
+	{ .name = NULL },
+};
+
+const struct key connector_keys[] = {
+	ENDPOINT_KEYS,
+	{ .name = "connect", .type = KEY_STRING, .flags = KEY_REQUIRED,
+	  .example = "\"192.0.2.7:6379\"", .offset = CONNECTOR(connect),
+	  .origin = CONNECTOR(connect_origin),
+	  .help = "where to connect to: a host and a port, or a unix socket" },
+	{ .name = "per_worker", .type = KEY_BOOL, .value = "false",
+	  .offset = CONNECTOR(per_worker), .origin = CONNECTOR(per_worker_origin),
+	  .help = "make a connection from each worker, not from one" },
+	{ .name = "retry", .type = KEY_GROUP, .keys = retry_keys,
+	  .size = sizeof(struct retry_settings), .offset = CONNECTOR(retry),
+	  .example = "{ max = \"10s\"; }",
+	  .help = "how long to wait before connecting again" },
+	{ .name = "limits", .type = KEY_GROUP, .keys = connector_limit_keys,
+	  .size = sizeof(struct limit_settings),
+	  .offset = LISTENER(limits), .example = "{ write_queue = \"1MiB\"; }",
+	  .help = "how much its connection may use" },
+	{ .name = "tls", .type = KEY_REFUSED,
+	  .help = "TLS of connectors is not supported by this version" },
+	{ .name = "listen", .type = KEY_REFUSED, .help = LISTENERS_ONLY },
+	{ .name = "backlog", .type = KEY_REFUSED, .help = LISTENERS_ONLY },
+	{ .name = "mode", .type = KEY_REFUSED, .help = LISTENERS_ONLY },
+	{ .name = "owner", .type = KEY_REFUSED, .help = LISTENERS_ONLY },
+	{ .name = "proxy_protocol", .type = KEY_REFUSED, .help = LISTENERS_ONLY },
 	{ .name = NULL },
 };
 
@@ -221,7 +293,7 @@ const struct key settings_keys[] = {
 	  .help = "a directory for copies of loaded plugins, for debuggers" },
 	{ .name = "include", .type = KEY_STRINGS, .example = "\"conf.d/*.conf\"",
 	  ARRAY(settings, includes, include_count),
-	  .help = "more files with listeners" },
+	  .help = "more files with listeners and connectors" },
 	{ .name = "log", .type = KEY_GROUP, .keys = log_keys,
 	  .size = sizeof(struct log_settings), .offset = TOP(log),
 	  .example = "{ level = \"info\"; }", .help = "what is logged, and how" },
@@ -251,13 +323,16 @@ const struct key settings_keys[] = {
 	  RESOLVED(settings, control_gid), .origin = TOP(control_group_origin),
 	  .help = "its group, whose members may use it as well" },
 	{ .name = "listeners", .type = KEY_GROUPS,
-	  .flags = KEY_REQUIRED | KEY_INCLUDED,
+	  .flags = KEY_INCLUDED,
 	  .keys = listener_keys, .size = sizeof(struct listener_settings),
 	  ARRAY(settings, listeners, listener_count),
 	  .origin = LISTENER(origin), .max = LISTENERS_MAX, .example = "( { name = \"echo\"; } )",
 	  .help = "what is served" },
-	{ .name = "connectors", .type = KEY_REFUSED,
-	  .help = "outgoing connections are not supported by this version" },
+	{ .name = "connectors", .type = KEY_GROUPS, .flags = KEY_INCLUDED,
+	  .keys = connector_keys, .size = sizeof(struct listener_settings),
+	  ARRAY(settings, connectors, connector_count),
+	  .origin = LISTENER(origin), .max = LISTENERS_MAX, .example = "( { name = \"feed\"; } )",
+	  .help = "connections that are made and kept up" },
 	{ .name = NULL },
 };
 /* clang-format on */

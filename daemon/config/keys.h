@@ -50,6 +50,7 @@ enum key_type {		   /* what stands at `offset` */
 	KEY_WORD,	   /* int64_t, one of `words` */
 	KEY_STRING,	   /* char *, owned; NULL: absent */
 	KEY_BOOL_DURATION, /* struct bool_duration */
+	KEY_FRACTION,	   /* double, from 0 to 1 */
 	KEY_GROUP,	   /* a struct of `size` bytes, whose keys are `keys` */
 	/* Owned arrays; NULL: empty. */
 	KEY_GROUPS,  /* of structs of `size` bytes, whose keys are `keys` */
@@ -94,9 +95,10 @@ struct key {
 	const char *help; /* one line; REFUSED: why */
 };
 
-extern const struct key settings_keys[]; /* the top level: struct settings */
-extern const struct key listener_keys[]; /* struct listener_settings */
-extern const struct key tls_keys[];	 /* struct tls_settings */
+extern const struct key settings_keys[];  /* the top level: struct settings */
+extern const struct key listener_keys[];  /* struct listener_settings */
+extern const struct key connector_keys[]; /* the same, but see settings.h */
+extern const struct key tls_keys[];	  /* struct tls_settings */
 
 /* The field of this row in the struct at base. */
 static inline void *

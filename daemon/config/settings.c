@@ -26,6 +26,26 @@ settings_new(void)
 	return settings;
 }
 
+uint32_t
+settings_endpoints(const struct settings *settings)
+{
+	return settings->listener_count + settings->connector_count;
+}
+
+struct listener_settings *
+settings_endpoint(const struct settings *settings, uint32_t index)
+{
+	return index < settings->listener_count
+	    ? &settings->listeners[index]
+	    : &settings->connectors[index - settings->listener_count];
+}
+
+const char *
+endpoint_kind(const struct listener_settings *endpoint)
+{
+	return endpoint->connector.connect != NULL ? "connector" : "listener";
+}
+
 static void
 image_done(struct image_settings *image)
 {
@@ -41,9 +61,9 @@ settings_free(struct settings *settings)
 {
 	if (settings == NULL)
 		return;
-	for (uint32_t i = 0; i < settings->listener_count; i++) {
-		free(settings->listeners[i].addresses);
-		free(settings->listeners[i].proxy.networks);
+	for (uint32_t i = 0; i < settings_endpoints(settings); i++) {
+		free(settings_endpoint(settings, i)->addresses);
+		free(settings_endpoint(settings, i)->proxy.networks);
 	}
 	keys_free(settings_keys, settings);
 	for (uint32_t i = 0; i < settings->image_count; i++)

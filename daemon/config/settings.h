@@ -17,7 +17,8 @@
 
 struct network;
 
-#define LISTENERS_MAX 1024 /* the counts have room for this many */
+/* Of both kinds together: the counts have room for this many. */
+#define LISTENERS_MAX 1024
 #define WORKERS_MAX 256
 
 #define LISTENER_NAME_MAX 64 /* without the NUL */
@@ -37,7 +38,8 @@ struct listener_address {
 
 struct timeout_settings {
 	/* 0: none. */
-	uint64_t idle_ms, handshake_ms, linger_ms, write_ms, close_ms;
+	uint64_t idle_ms, connect_ms, handshake_ms, linger_ms, write_ms;
+	uint64_t close_ms;
 };
 
 struct limit_settings {
@@ -131,6 +133,24 @@ struct proxy_settings {
 	uint64_t timeout_ms; /* until the header is there */
 };
 
+/* How long a connector waits before it connects again. */
+struct retry_settings {
+	uint64_t first_ms, max_ms;
+	double jitter; /* the part by which a wait may be longer or shorter */
+};
+
+/* What only a connector has. */
+struct connector_settings {
+	char *connect; /* as written: see target_parse(); NULL: a listener */
+	bool per_worker;
+	struct retry_settings retry;
+	struct origin connect_origin, per_worker_origin;
+};
+
+/*
+ * A listener, or a connector.  A connector listens on no address, so it has
+ * neither the settings of sockets nor those of peers that come by themselves.
+ */
 struct listener_settings {
 	char *name;
 	char *plugin;		   /* as written */
@@ -149,6 +169,7 @@ struct listener_settings {
 	struct limit_settings limits;
 	struct tls_settings tls;
 	struct proxy_settings proxy;
+	struct connector_settings connector;
 	struct raw_option *options;
 	uint32_t option_count;
 	struct origin origin; /* of the listener's group */
@@ -218,8 +239,8 @@ struct settings {
 	/* Resolved; (gid_t)-1: only root and our own user. */
 	gid_t control_gid;
 	struct origin control_origin, control_mode_origin, control_group_origin;
-	struct listener_settings *listeners;
-	uint32_t listener_count;
+	struct listener_settings *listeners, *connectors;
+	uint32_t listener_count, connector_count;
 	/*
 	 * One for each different content; libraries come before whatever needs
 	 * them.
@@ -244,6 +265,16 @@ struct settings {
 /* Settings with every default of the table and no listeners.  NULL: ENOMEM. */
 struct settings *settings_new(void);
 void settings_free(struct settings *settings); /* NULL is fine */
+
+/*
+ * Listeners and connectors together, in one numbering: the listeners come
+ * first.  Messages name both by it.
+ */
+uint32_t settings_endpoints(const struct settings *settings);
+struct listener_settings *settings_endpoint(const struct settings *settings,
+    uint32_t index);
+/* "listener" or "connector" */
+const char *endpoint_kind(const struct listener_settings *endpoint);
 
 /*
  * Append zeros to the arrays that belong to no key; borrowed until the next

@@ -115,7 +115,7 @@ on_progress(struct build *build, const struct msg *msg, struct error *err)
 	const struct settings *settings = build->gen->settings;
 	uint32_t count = msg->progress.step == PROGRESS_LOAD
 	    ? settings->image_count
-	    : settings->listener_count;
+	    : settings_endpoints(settings);
 
 	if (msg->progress.index >= count)
 		return error_set(err,
@@ -182,9 +182,9 @@ image_origin(const struct settings *settings, uint32_t index)
 {
 	static const struct origin nowhere = { "", 0 };
 
-	for (uint32_t i = 0; i < settings->listener_count; i++)
-		if (settings->listeners[i].image == index)
-			return &settings->listeners[i].plugin_origin;
+	for (uint32_t i = 0; i < settings_endpoints(settings); i++)
+		if (settings_endpoint(settings, i)->image == index)
+			return &settings_endpoint(settings, i)->plugin_origin;
 	return &nowhere;
 }
 
@@ -209,12 +209,13 @@ tell_end(struct build *build, const char *how)
 		snprintf(text, sizeof(text), "probe %s while loading %s", how,
 		    settings->images[build->at].path);
 	} else if (build->progress == PROGRESS_CHECK) {
-		listener = &settings->listeners[build->at];
+		listener = settings_endpoint(settings, build->at);
 		origin = listener->plugin_origin;
 		snprintf(text, sizeof(text),
 		    "probe %s while plugin \"%s\" checked the options of "
-		    "listener \"%s\"",
-		    how, listener->plugin, listener->name);
+		    "%s \"%s\"",
+		    how, listener->plugin, endpoint_kind(listener),
+		    listener->name);
 	} else {
 		snprintf(text, sizeof(text),
 		    "probe %s before it loaded anything", how);

@@ -54,13 +54,14 @@ name_listener(const struct gen *gen, uint32_t callback, uint32_t slot,
 
 	if (gen == NULL || gen->slots == NULL)
 		return false;
-	for (uint32_t i = 0; i < gen->settings->listener_count; i++) {
+	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++) {
 		if (gen->slots[i] != slot)
 			continue;
-		listener = &gen->settings->listeners[i];
-		snprintf(text, size, "callback %s of plugin %s (listener %s)",
+		listener = settings_endpoint(gen->settings, i);
+		snprintf(text, size, "callback %s of plugin %s (%s %s)",
 		    callback_name(callback),
-		    gen->images[listener->image].facts.name, listener->name);
+		    gen->images[listener->image].facts.name,
+		    endpoint_kind(listener), listener->name);
 		return true;
 	}
 	return false;

@@ -254,10 +254,10 @@ reload_tell_trouble(struct reload *reload, uint32_t worker, const char *names,
 		    reload->next->number);
 		return;
 	}
-	listener = &reload->next->settings->listeners[index];
-	snprintf(text, sizeof(text),
-	    "listener \"%s\": %s of plugin \"%s\": %s %s", listener->name,
-	    callback, listener->plugin, names, what);
+	listener = settings_endpoint(reload->next->settings, index);
+	snprintf(text, sizeof(text), "%s \"%s\": %s of plugin \"%s\": %s %s",
+	    endpoint_kind(listener), listener->name, callback, listener->plugin,
+	    names, what);
 	verdict_add(&reload->verdict, LOG_LEVEL_ERROR,
 	    listener->plugin_origin.file, listener->plugin_origin.line, text);
 }

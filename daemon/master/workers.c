@@ -331,7 +331,7 @@ workers_in_callback(const struct workers *workers, uint32_t worker,
 	if (callback == CALLBACK_NONE || callback >= CALLBACKS ||
 	    gen->slots == NULL)
 		return false;
-	for (i = 0; i < gen->settings->listener_count; i++) {
+	for (i = 0; i < settings_endpoints(gen->settings); i++) {
 		if (code != board_code(gen->number, gen->slots[i]))
 			continue;
 		*ret_callback = callback_name(callback);

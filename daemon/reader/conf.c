@@ -14,7 +14,7 @@
 #include "reader/tree.h"
 
 /*
- * Called in the order of the file, so the listeners of an included file come
+ * Called in the order of the file, so what is in an included file comes
  * where `include` stands.
  */
 static void
@@ -23,6 +23,8 @@ on_stored(struct conf *conf, const char *file, const struct key *key,
 {
 	if (key->keys == listener_keys)
 		conf_listener(conf, file, node, at);
+	else if (key->keys == connector_keys)
+		conf_connector(conf, file, node, at);
 	else if (at ==
 	    conf->settings) /* `include` is its one list of strings */
 		conf_include(conf);
@@ -73,6 +75,23 @@ check_copies(struct conf *conf)
 }
 
 static void
+check_count(struct conf *conf, const struct origin *file)
+{
+	uint32_t count = settings_endpoints(conf->settings);
+
+	/* Files that could not be read have been reported. */
+	if (count == 0 && conf->problems->errors == 0)
+		problem_error(conf->problems, file,
+		    "there are no listeners and no connectors, "
+		    "so there is nothing to serve");
+	if (count > LISTENERS_MAX)
+		problem_error(conf->problems, file,
+		    "there are %u listeners and connectors, and there may be "
+		    "at most %d",
+		    count, LISTENERS_MAX);
+}
+
+static void
 finish(struct conf *conf, const struct origin *file)
 {
 	struct settings *settings = conf->settings;
@@ -87,11 +106,7 @@ finish(struct conf *conf, const struct origin *file)
 	check_copies(conf);
 	conf_accounts(conf);
 	conf_control(conf);
-	/* Files that could not be read have been reported. */
-	if (settings->listener_count == 0 && conf->problems->errors == 0)
-		problem_error(conf->problems, file,
-		    "there are no listeners, "
-		    "so there is nothing to serve");
+	check_count(conf, file);
 }
 
 struct settings *

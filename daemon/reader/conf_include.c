@@ -33,14 +33,14 @@ top_level(struct conf *conf, const char *file, const struct node *root)
 	for (uint32_t i = 0; i < root->count; i++) {
 		key = key_find(settings_keys, root->children[i].name);
 		at = conf_origin(file, &root->children[i]);
-		if (key != NULL &&
-		    (key->flags & KEY_INCLUDED || key->type == KEY_REFUSED))
+		if (key != NULL && key->flags & KEY_INCLUDED)
 			conf_key(conf, file, key, &root->children[i],
 			    conf->settings, "");
 		else
 			problem_error(conf->problems, &at,
 			    "%s: an included file may contain only "
-			    "\"listeners\"; move this key to the main file",
+			    "\"listeners\" and \"connectors\"; move this "
+			    "key to the main file",
 			    root->children[i].name);
 	}
 }

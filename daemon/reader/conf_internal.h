@@ -45,6 +45,18 @@ struct origin conf_origin(const char *file, const struct node *node);
 /* Read the files that settings->includes name. */
 void conf_include(struct conf *conf);
 
+/* The place of that key in the group, or that of the group itself. */
+struct origin conf_child_origin(const char *file, const struct node *group,
+    const char *name);
+
+/* Check what listeners and connectors have in common. */
+void conf_endpoint(struct conf *conf, const char *file,
+    const struct node *group, const struct listener_settings *endpoint);
+
+/* One element of `connectors`: check its keys. */
+void conf_connector(struct conf *conf, const char *file,
+    const struct node *group, struct listener_settings *settings);
+
 /*
  * One element of `listeners`: check its keys against each other and against the
  * other listeners.

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "config/network.h"
 #include "config/settings.h"
-#include "config/value.h"
 #include "reader/conf_internal.h"
 #include "reader/problems.h"
 #include "reader/tree.h"
@@ -14,15 +13,6 @@
 #define ADDRESSES_MAX 256 /* of one listener; each is a socket in each worker */
 #define NETWORKS_MAX 1024 /* of one listener; each client is compared */
 #define ADDRESSES_ALL_MAX 4096 /* of all: every two are compared */
-
-static struct origin
-child_origin(const char *file, const struct node *group, const char *name)
-{
-	for (uint32_t i = 0; i < group->count; i++)
-		if (strcmp(group->children[i].name, name) == 0)
-			return conf_origin(file, &group->children[i]);
-	return conf_origin(file, group);
-}
 
 /* An address may be used only once, whether by two listeners or by one. */
 static bool
@@ -102,36 +92,6 @@ resolve_listen(struct conf *conf, struct listener_settings *listener)
 }
 
 static void
-check_name(struct conf *conf, const struct origin *at,
-    const struct listener_settings *listener)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-	const struct listener_settings *other;
-	const char *name = listener->name;
-
-	if (strspn(name, allowed) != strlen(name) ||
-	    strlen(name) > LISTENER_NAME_MAX) {
-		problem_error(conf->problems, at,
-		    "name: \"%s\" is not a valid name: use 1 to %d letters, "
-		    "digits, \"_\", \".\" or \"-\"",
-		    name, LISTENER_NAME_MAX);
-		return;
-	}
-	for (uint32_t i = 0; i < conf->settings->listener_count; i++) {
-		other = &conf->settings->listeners[i];
-		if (other == listener || other->name == NULL ||
-		    strcmp(other->name, name) != 0)
-			continue;
-		problem_error(conf->problems, at,
-		    "name: \"%s\" is already the name of the listener in "
-		    "%s:%u; each needs its own",
-		    name, other->origin.file, other->origin.line);
-		return;
-	}
-}
-
-static void
 check_mode(struct conf *conf, const struct origin *at,
     struct listener_settings *listener)
 {
@@ -162,8 +122,8 @@ static void
 check_unix(struct conf *conf, const char *file, const struct node *group,
     struct listener_settings *listener)
 {
-	struct origin mode = child_origin(file, group, "mode");
-	struct origin owner = child_origin(file, group, "owner");
+	struct origin mode = conf_child_origin(file, group, "mode");
+	struct origin owner = conf_child_origin(file, group, "owner");
 
 	if (listener->mode != NULL)
 		check_mode(conf, &mode, listener);
@@ -180,39 +140,6 @@ check_unix(struct conf *conf, const char *file, const struct node *group,
 		problem_error(conf->problems, &owner,
 		    "owner: this is only for unix:/path, and the listener has "
 		    "none; remove it");
-}
-
-static void
-check_limits(struct conf *conf, const char *file, const struct node *group,
-    const struct listener_settings *listener)
-{
-	struct origin at = child_origin(file, group, "limits");
-	char queue[VALUE_TEXT_MAX], buffer[VALUE_TEXT_MAX];
-
-	value_size_text(listener->limits.write_queue, queue);
-	value_size_text(listener->limits.write_buffer, buffer);
-	if (listener->limits.write_queue < listener->limits.write_buffer)
-		problem_error(conf->problems, &at,
-		    "limits.write_queue (%s) is less than limits.write_buffer "
-		    "(%s): set it to \"%s\" or more",
-		    queue, buffer, buffer);
-}
-
-/*
- * `plugin` is the name of a plugin or a path, but not the bare name of a file.
- */
-static void
-check_plugin(struct conf *conf, const struct listener_settings *listener)
-{
-	const char *plugin = listener->plugin;
-	size_t len = plugin != NULL ? strlen(plugin) : 0;
-
-	if (len > 3 && strcmp(plugin + len - 3, ".so") == 0 &&
-	    strchr(plugin, '/') == NULL)
-		problem_error(conf->problems, &listener->plugin_origin,
-		    "plugin: \"%s\" means %s.so in plugin_dir; write "
-		    "\"%.*s\", or a path with a slash, such as \"./%s\"",
-		    plugin, plugin, (int)len - 3, plugin, plugin);
 }
 
 static void
@@ -248,14 +175,9 @@ void
 conf_listener(struct conf *conf, const char *file, const struct node *group,
     struct listener_settings *listener)
 {
-	struct origin name = child_origin(file, group, "name");
-
 	resolve_listen(conf, listener);
-	if (listener->name != NULL)
-		check_name(conf, &name, listener);
+	conf_endpoint(conf, file, group, listener);
 	check_unix(conf, file, group, listener);
-	check_limits(conf, file, group, listener);
-	check_plugin(conf, listener);
 	conf_tls(conf, listener);
 	resolve_proxies(conf, listener);
 }

@@ -202,8 +202,8 @@ plugin_files_open(const char *config, struct settings *settings,
 	struct error err;
 
 	memset(ret, 0, sizeof(*ret));
-	for (uint32_t i = 0; i < settings->listener_count; i++) {
-		listener = &settings->listeners[i];
+	for (uint32_t i = 0; i < settings_endpoints(settings); i++) {
+		listener = settings_endpoint(settings, i);
 		if (listener->plugin != NULL &&
 		    open_plugin(&opener, listener, &err) == -1)
 			problem_error(problems, &listener->plugin_origin,

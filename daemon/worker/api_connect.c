@@ -20,8 +20,6 @@
 #include "worker/service.h"
 #include "worker/transport_connect.h"
 
-#define NAME_MAX_LEN 253 /* of a host, in DNS */
-#define CONNECT_MS 10000 /* how long connecting may take by default */
 /*
  * Of one listener in one worker: enough for a proxy under load, and not all
  * descriptors of the worker when the peers do not answer.
@@ -130,22 +128,6 @@ literal_address(const char *host, unsigned int port,
 	return 0;
 }
 
-/*
- * Could it be the name of a host?  A resolver that is asked for other things may
- * answer, or somebody else on the way.
- */
-static bool
-is_name(const char *host)
-{
-	size_t len = strlen(host);
-
-	return len <= NAME_MAX_LEN && host[0] != '.' && host[0] != '-' &&
-	    strspn(host,
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"0123456789-_.") == len &&
-	    strstr(host, "..") == NULL;
-}
-
 /* Where to connect from: only a port means that port of any address. */
 static int
 source_address(const struct sl_connect_options *options,
@@ -178,7 +160,7 @@ make_plan(struct connect_plan *ret, const struct sl_connect_options *options,
 	if (options->unix_path != NULL)
 		return unix_address(options->unix_path, &ret->to);
 	if (literal_address(options->host, options->port, &ret->to) == -1) {
-		if (errno != ENOTSUP || !is_name(options->host))
+		if (errno != ENOTSUP || !host_name_valid(options->host))
 			return fail(EINVAL);
 		ret->host = options->host;
 		ret->port = options->port;
@@ -217,7 +199,7 @@ may_connect(const struct sl_service *service)
 static int
 name_target(struct sl_conn *conn, const struct connect_plan *plan)
 {
-	char text[NAME_MAX_LEN + sizeof(":65535")];
+	char text[HOST_NAME_MAX_LEN + sizeof(":65535")];
 
 	if (conn_extra(conn) == NULL)
 		return -1;
@@ -263,8 +245,9 @@ make(struct sl_service *service, const struct sl_connect_options *options,
 		errno = ENOMEM;
 		return NULL;
 	}
-	conn->extra->connect_ms =
-	    options->timeout_ms != 0 ? options->timeout_ms : CONNECT_MS;
+	conn->extra->connect_ms = options->timeout_ms != 0
+	    ? options->timeout_ms
+	    : endpoint->timeouts->connect_ms;
 	return conn;
 }
 

@@ -6,6 +6,7 @@
  */
 
 #include <signal.h>
+#include <sluice.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -80,9 +81,9 @@ image_origin(const struct material *material, uint32_t index)
 {
 	const struct settings *settings = material->settings;
 
-	for (uint32_t i = 0; i < settings->listener_count; i++)
-		if (settings->listeners[i].image == index)
-			return &settings->listeners[i].plugin_origin;
+	for (uint32_t i = 0; i < settings_endpoints(settings); i++)
+		if (settings_endpoint(settings, i)->image == index)
+			return &settings_endpoint(settings, i)->plugin_origin;
 	return NULL;
 }
 
@@ -115,11 +116,27 @@ probe_image(struct material *material, uint32_t index, struct conduct *conduct)
 	return GOOD;
 }
 
+/* Must not each worker have a connection of its own? */
 static int
-probe_listener(struct material *material, uint32_t index)
+check_workers(const struct material *material,
+    const struct listener_settings *settings, const struct plugin *plugin)
+{
+	const struct connector_settings *connector = &settings->connector;
+
+	if (!connector->per_worker ||
+	    plugin->descriptor.flags & SL_MANY_WORKERS)
+		return 0;
+	return material_problem(material, &connector->per_worker_origin,
+	    "connector \"%s\": per_worker: plugin \"%s\" works in one worker "
+	    "only (it has no SL_MANY_WORKERS); remove this key",
+	    settings->name, settings->plugin);
+}
+
+static int
+probe_endpoint(struct material *material, uint32_t index)
 {
 	const struct listener_settings *listener =
-	    &material->settings->listeners[index];
+	    settings_endpoint(material->settings, index);
 	struct plugin *plugin = material->plugins[listener->image];
 	char option[OPTION_PATH_MAX];
 	struct sl_options *options;
@@ -136,10 +153,12 @@ probe_listener(struct material *material, uint32_t index)
 		rc = material_problem(material,
 		    option[0] != '\0' ? options_origin(listener, option)
 				      : &listener->origin,
-		    "listener \"%s\": plugin \"%s\": %s%s%s", listener->name,
-		    listener->plugin, option, option[0] != '\0' ? ": " : "",
-		    err.text);
+		    "%s \"%s\": plugin \"%s\": %s%s%s", endpoint_kind(listener),
+		    listener->name, listener->plugin, option,
+		    option[0] != '\0' ? ": " : "", err.text);
 	options_free(options);
+	if (check_workers(material, listener, plugin) == -1)
+		rc = -1;
 	return rc;
 }
 
@@ -163,8 +182,8 @@ probe(struct material *material, struct conduct *conduct)
 		if (all == SPOILED)
 			return SPOILED;
 	}
-	for (uint32_t i = 0; i < material->settings->listener_count; i++)
-		if (probe_listener(material, i) == -1)
+	for (uint32_t i = 0; i < settings_endpoints(material->settings); i++)
+		if (probe_endpoint(material, i) == -1)
 			all = BAD;
 	return all;
 }

@@ -174,8 +174,28 @@ def test_addresses():
             % plugin("echo"), 5)
 
 
+def connectors(keys, options=""):
+    """A configuration with a connector, and keys of it on line 3."""
+    return ("connectors = (\n{ name = \"c\"; connect = \"127.0.0.1:1\";\n"
+            "%s\noptions : { %s }; } );\n" % (keys, options))
+
+
+def test_connectors():
+    discard = 'plugin = "%s"; ' % plugin("discard")
+    valid(connectors(discard + "per_worker = true;"))
+    refused(connectors(discard + 'listen = "127.0.0.1:0";'), 3, "listen")
+    refused(connectors(discard, "colour = 1;"), 4, "colour")
+    refused(connectors('plugin = "missing"; '), 3, "missing.so")
+    refused(connectors('per_worker = true; plugin = "%s"; ' % plugin("chat")),
+            3, 'connector "c"', "SL_MANY_WORKERS")
+    refused(connectors("plugin = \"%s\"; " % test_plugin("options"),
+                       "allowed = false;"), 4, "allowed")
+
+
 def test_unsupported_things_are_named():
-    refused(config("connectors = ( );"), 2, "connectors", "not supported")
+    refused(config('connectors = ( { name = "c"; connect = "a:1"; '
+                   'plugin = "%s"; tls : { }; } );' % plugin("discard")), 2,
+            "tls", "not supported")
     refused(config('@include "other.conf"'), 2, "include")
 
 
