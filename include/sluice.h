@@ -474,8 +474,37 @@ struct sl_connect_options {
 	uint64_t timeout_ms;
 	int64_t keepalive_ms; /* of silence; -1: off, 0: as the listener's */
 	void *data;	      /* for sl_data() */
+	/* With SL_CONNECT_TLS; NULL: nothing is asked for. */
+	const struct sl_tls_options *tls;
 };
-#define SL_CONNECT_TLS 0x1u /* not in this version: ENOTSUP */
+#define SL_CONNECT_TLS 0x1u /* with TLS, as a client: see sl_tls_options */
+
+/*
+ * What TLS asks for as a client.  Fill the rest with 0: a member that is 0 or
+ * NULL is as the listener's `connect_tls` group has it, and where that says
+ * nothing, as is said here.  The struct grows at its end.
+ */
+struct sl_tls_options {
+	uint32_t size;	/* of this struct */
+	uint32_t flags; /* SL_TLS_... */
+	/* The host to ask for (SNI); "": none.  Else the host, if it is a name. */
+	const char *servername;
+	/*
+	 * The name or address that the peer's certificate has to be valid for.
+	 * Else servername, or else the host.
+	 */
+	const char *verify_name;
+	const char *ca;	  /* PEM: CAs to trust.  Else those of the system. */
+	const char *cert; /* PEM: our certificate with its chain, and... */
+	const char *key;  /* ...its key, not encrypted.  Else none. */
+	const char *const *alpn; /* protocols, the preferred one first */
+	size_t alpn_count;
+	/* From sl_tls_session(), to be resumed. */
+	const void *session;
+	size_t session_len;
+};
+/* Go on with any certificate: see sl_authorized(). */
+#define SL_TLS_NO_VERIFY 0x1u
 
 /*
  * Connect to a peer.  All of options is copied.  Returns the connection at once,
@@ -503,9 +532,14 @@ struct sl_connect_options {
  * answer is taken.  Until then sl_remote() shows the name.  An address is never
  * looked up.
  *
- * Fails with EINVAL: an argument; ENAMETOOLONG: of unix_path; EAFNOSUPPORT: host
- * and source are of two families; ENOTSUP: TLS, or a member that this daemon
- * does not know; EAGAIN: the service makes 1024 others in this worker right now;
+ * With TLS `handshake` comes before `open`, or, if it fails, `connect_error` with
+ * the stage SL_STAGE_TLS.  The peer has to show a certificate that is good and
+ * valid for its name: of the host, see sl_tls_options.  A handshake may take as
+ * long as timeouts.handshake of the listener.
+ *
+ * Fails with EINVAL: an argument, which for TLS the log explains; ENAMETOOLONG:
+ * of unix_path; EAFNOSUPPORT: host and source are of two families; ENOTSUP: a
+ * member that this daemon does not know; EAGAIN: the service makes 1024 others in this worker right now;
  * ESHUTDOWN: the service ends, and its last connections are being closed;
  * ENOMEM.  A name cannot be combined with a source_port without a source.
  */
@@ -513,7 +547,8 @@ SL_EXPORT struct sl_conn *sl_connect(struct sl_service *service,
     const struct sl_connect_options *options);
 
 /*
- * TLS.  A connection has TLS when its listener has a `tls` group.  Errors of all
+ * TLS.  A connection has TLS when its listener has a `tls` group, or when it was
+ * asked for by sl_connect() or sl_upgrade_tls().  Errors of all
  * calls here, besides those that are named:
  *	ENOTCONN	it is closed; facts are there until `close` has returned
  *	ENOPROTOOPT	it has no TLS
@@ -547,15 +582,16 @@ SL_EXPORT const struct sl_cipher *sl_tls_cipher(const struct sl_conn *c);
 SL_EXPORT const char *sl_alpn(const struct sl_conn *c);
 
 /*
- * The host that the client has asked for (SNI), in lower case and without a dot
- * at the end.  ENODATA: it named none.  EILSEQ: it has sent other characters
- * than letters, digits, '-', '_' and '.'.
+ * The host that the client has asked for (SNI), which may be us: in lower case
+ * and without a dot at the end.  ENODATA: it named none.  EILSEQ: it has sent
+ * other characters than letters, digits, '-', '_' and '.'.
  */
 SL_EXPORT const char *sl_servername(const struct sl_conn *c);
 
 /*
- * 1: the peer has shown a certificate, and it was found good.  0: it has not,
- * or it was not; also during a handshake.
+ * 1: the peer has shown a certificate, and it was found good; of a server: for
+ * the name that it had to be valid for.  0: it has not, or it was not; also
+ * during a handshake.
  */
 SL_EXPORT int sl_authorized(const struct sl_conn *c);
 /* Why it is not authorized, in words.  ENODATA: it is. */
@@ -599,8 +635,9 @@ SL_EXPORT const struct sl_certificate *sl_certificate(const struct sl_conn *c);
 SL_EXPORT ssize_t sl_tls_session(const struct sl_conn *c, void *buf,
     size_t size);
 /*
- * Resume this session.  EALREADY: the handshake has begun.  ENOTSUP: it is not
- * a client.
+ * Resume this session, if the peer goes along.  It began by the same rules: the
+ * same name, CAs and mode to verify the peer; otherwise it is not resumed.
+ * EALREADY: the handshake has begun.  ENOTSUP: it is not a client.
  */
 SL_EXPORT int sl_set_tls_session(struct sl_conn *c, const void *buf,
     size_t len);
@@ -659,8 +696,8 @@ enum sl_verify {
 	SL_VERIFY_REQUIRE = 2,	/* ask, and end without a good one */
 };
 /*
- * What is asked of the peer, by the CAs of the listener.  When the handshake is
- * over, a client is asked at once with TLS 1.3 (unless for NONE), and with TLS
+ * What is asked of the peer, by the CAs of the listener.  Of a server: until the
+ * handshake begins.  When it is over, a client is asked at once with TLS 1.3 (unless for NONE), and with TLS
  * 1.2 by the next renegotiation; until it has answered, sl_authorized() is as
  * before.  A refusal ends the connection with SL_WHY_TLS.
  * EALREADY: it was asked, and has not answered.  ENOTSUP: it does not take part
@@ -680,27 +717,26 @@ SL_EXPORT int sl_disable_renegotiation(struct sl_conn *c);
 
 enum sl_tls_role {
 	SL_TLS_SERVER = 1,
-	SL_TLS_CLIENT = 2, /* not in this version: ENOTSUP */
-};
-struct sl_tls_options {
-	uint32_t size; /* of this struct */
+	SL_TLS_CLIENT = 2,
 };
 /*
- * Go on with TLS on a plain connection, as after STARTTLS.  Its listener has a
- * `tls` group with `starttls`.  What was written before goes out in plain text
- * first; until the handshake is over sl_write() takes nothing more, and `drain`
- * follows.  Then `handshake` is called, but not `open` again; handlers and user
- * pointer stay.  A handshake that fails ends the connection: `handshake` with
- * the error, `error`, `close`.
+ * Go on with TLS on a plain connection, as after STARTTLS, in either role,
+ * whoever has connected.  For a server the listener has a `tls` group with
+ * `starttls`, and options is NULL; a client asks for what the options say, or
+ * NULL.  What was written before goes out in plain text first; until the
+ * handshake is over sl_write() takes nothing more, and `drain` follows.  Then
+ * `handshake` is called, but not `open` again; handlers and user pointer stay.
+ * A handshake that fails ends the connection: `handshake` with the error,
+ * `error`, `close`.
  *
  * Input that came behind the command must not be taken for encrypted input: if
  * `data` has left some of what it was shown, the connection ends with
- * SL_WHY_TLS.  It also ends if one half is finished before the handshake
- * begins.  options is NULL for a server.
+ * SL_WHY_TLS.  It also ends if one half is finished before the handshake begins.
  *
  * Returns 0: it is going to, or -1.  ENOTCONN: it is closed.  EALREADY: it has
- * TLS, or is going to.  ENOPROTOOPT: the listener has no such group.  EPIPE: one
- * half is finished.  ENOTSUP: the role.  EINVAL: an argument.
+ * TLS, or is going to.  EAGAIN: it is not open yet.  ENOPROTOOPT: the listener
+ * has no such group.  EPIPE: one half is finished.  EINVAL, ENOTSUP: as
+ * sl_connect() with these options.
  */
 SL_EXPORT int sl_upgrade_tls(struct sl_conn *c, int role,
     const struct sl_tls_options *options);

@@ -414,6 +414,7 @@ END_TEST
 
 START_TEST(misuse_is_refused_at_once)
 {
+	static const struct sl_tls_options tls = { .size = sizeof(tls) };
 	static const struct {
 		struct sl_connect_options options;
 		int error;
@@ -433,8 +434,7 @@ START_TEST(misuse_is_refused_at_once)
 		{ { SIZE, .host = "::1", .port = 1, .source = "127.0.0.1" },
 		    EAFNOSUPPORT },
 		{ { SIZE, .host = "::1", .port = 1, .flags = 2 }, EINVAL },
-		{ { SIZE, .host = "::1", .port = 1, .flags = SL_CONNECT_TLS },
-		    ENOTSUP },
+		{ { SIZE, .host = "::1", .port = 1, .tls = &tls }, EINVAL },
 		{ { SIZE, .host = "[127.0.0.1]", .port = 1 }, EINVAL },
 		{ { SIZE, .host = "a b", .port = 1 }, EINVAL },
 		{ { SIZE, .host = "a..b", .port = 1 }, EINVAL },

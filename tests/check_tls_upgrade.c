@@ -278,6 +278,7 @@ END_TEST
 
 START_TEST(who_is_refused_stays_plain)
 {
+	const struct sl_tls_options options = { .size = sizeof(options) };
 	struct tls_server *server;
 	struct tls_peer peer;
 
@@ -286,8 +287,9 @@ START_TEST(who_is_refused_stays_plain)
 	worker_idle();
 	ck_assert_int_eq(sl_upgrade_tls(NULL, SL_TLS_SERVER, NULL), -1);
 	ck_assert_int_eq(errno, ENOTCONN);
-	ck_assert_int_eq(sl_upgrade_tls(plugin.conn, SL_TLS_CLIENT, NULL), -1);
-	ck_assert_int_eq(errno, ENOTSUP);
+	ck_assert_int_eq(sl_upgrade_tls(plugin.conn, SL_TLS_SERVER, &options),
+	    -1);
+	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_int_eq(sl_upgrade_tls(plugin.conn, 0, NULL), -1);
 	ck_assert_int_eq(errno, EINVAL);
 	server = worker_listener()->tls;

@@ -121,6 +121,8 @@ struct tls_settings {
 	uint64_t max_send_fragment;    /* bytes */
 	bool renegotiation;	       /* TLS 1.2 peers may */
 	bool starttls;		       /* plain until a plugin upgrades */
+	/* Of a client; NULL: by the host that it connects to. */
+	char *servername, *verify_name;
 };
 
 /* Which peers begin with a header that says for whom they connect. */
@@ -168,6 +170,7 @@ struct listener_settings {
 	struct timeout_settings timeouts;
 	struct limit_settings limits;
 	struct tls_settings tls;
+	struct tls_settings connect_tls; /* of the connections it makes */
 	struct proxy_settings proxy;
 	struct connector_settings connector;
 	struct raw_option *options;

@@ -117,7 +117,7 @@ apply_versions(SSL_CTX *ctx, const struct tls_settings *settings,
 }
 
 static void
-apply_options(SSL_CTX *ctx, const struct tls_settings *settings)
+apply_options(SSL_CTX *ctx, const struct tls_settings *settings, bool server)
 {
 	uint64_t options = SSL_OP_NO_COMPRESSION |
 	    SSL_OP_ENABLE_MIDDLEBOX_COMPAT | SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -125,7 +125,7 @@ apply_options(SSL_CTX *ctx, const struct tls_settings *settings)
 
 	options |= settings->renegotiation ? SSL_OP_ALLOW_CLIENT_RENEGOTIATION
 					   : SSL_OP_NO_RENEGOTIATION;
-	if (!settings->tickets)
+	if (server && !settings->tickets)
 		options |= SSL_OP_NO_TICKET;
 	SSL_CTX_clear_options(ctx, ~UINT64_C(0));
 	SSL_CTX_set_options(ctx, options);
@@ -192,19 +192,24 @@ apply_pairs(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 	return 0;
 }
 
-/* The CAs that verify clients, and that clients are told of. */
+/* Clients are told which CAs verify them. */
 static int
-apply_ca(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
+apply_client_ca(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 {
-	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-	X509 *ca;
-
-	for (int i = 0; i < sk_X509_num(parts->ca); i++) {
-		ca = sk_X509_value(parts->ca, i);
-		if (X509_STORE_add_cert(store, ca) != 1 ||
-		    SSL_CTX_add_client_CA(ctx, ca) != 1)
+	for (int i = 0; i < sk_X509_num(parts->ca); i++)
+		if (SSL_CTX_add_client_CA(ctx, sk_X509_value(parts->ca, i)) !=
+		    1)
 			return tls_error(err, "tls.ca: OpenSSL refuses it");
-	}
+	return 0;
+}
+
+int
+tls_trust(X509_STORE *store, const struct tls_parts *parts, struct error *err)
+{
+	for (int i = 0; i < sk_X509_num(parts->ca); i++)
+		if (X509_STORE_add_cert(store, sk_X509_value(parts->ca, i)) !=
+		    1)
+			return tls_error(err, "tls.ca: OpenSSL refuses it");
 	if (sk_X509_CRL_num(parts->crls) <= 0)
 		return 0;
 	for (int i = 0; i < sk_X509_CRL_num(parts->crls); i++)
@@ -260,33 +265,94 @@ apply_verify(SSL_CTX *ctx, const struct tls_identity_settings *identity,
 	return 0;
 }
 
-SSL_CTX *
-tls_context(const struct tls_settings *settings,
+/*
+ * The CAs of the system.  They are read when a certificate needs them.  Not by
+ * SSL_CTX_set_default_verify_paths(): the environment may change those.
+ */
+static int
+apply_system_ca(SSL_CTX *ctx, struct error *err)
+{
+	if (SSL_CTX_load_verify_dir(ctx, X509_get_default_cert_dir()) == 1)
+		return 0;
+	return tls_error(err, "tls.ca: OpenSSL cannot use those of the system");
+}
+
+static int
+apply_server(SSL_CTX *ctx, const struct tls_settings *settings,
     const struct tls_identity_settings *identity, const struct tls_parts *parts,
     struct error *err)
+{
+	if (apply_sessions(ctx, settings, err) == -1 ||
+	    apply_client_ca(ctx, parts, err) == -1 ||
+	    apply_verify(ctx, identity, parts, err) == -1)
+		return -1;
+	return tls_staple(ctx, parts, err);
+}
+
+static int
+apply_client(SSL_CTX *ctx, const struct tls_settings *settings,
+    const struct tls_parts *parts, struct error *err)
+{
+	SSL_verify_cb callback;
+	int mode = tls_verify_mode(settings->identity.verify, &callback);
+
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_verify(ctx, mode, callback);
+	return sk_X509_num(parts->ca) > 0 ? 0 : apply_system_ca(ctx, err);
+}
+
+/* With what both roles have in common.  NULL: err. */
+static SSL_CTX *
+make_context(const SSL_METHOD *method, const struct tls_settings *settings,
+    const struct tls_parts *parts, bool server, struct error *err)
 {
 	SSL_CTX *ctx;
 
 	ERR_clear_error();
-	ctx = SSL_CTX_new(TLS_server_method());
+	ctx = SSL_CTX_new(method);
 	if (ctx == NULL) {
 		tls_error(err, "OpenSSL cannot make a context");
 		return NULL;
 	}
 	SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
-	apply_options(ctx, settings);
+	apply_options(ctx, settings, server);
 	if (apply_versions(ctx, settings, err) == 0 &&
 	    apply_list(ctx, "ciphers", settings->ciphers, CIPHERS,
 		SSL_CTX_set_cipher_list, err) == 0 &&
 	    apply_list(ctx, "ciphersuites", settings->ciphersuites,
 		CIPHERSUITES, SSL_CTX_set_ciphersuites, err) == 0 &&
 	    apply_groups(ctx, settings, err) == 0 &&
-	    apply_sessions(ctx, settings, err) == 0 &&
 	    apply_fragment(ctx, settings, err) == 0 &&
 	    apply_pairs(ctx, parts, err) == 0 &&
-	    apply_ca(ctx, parts, err) == 0 &&
-	    apply_verify(ctx, identity, parts, err) == 0 &&
-	    tls_staple(ctx, parts, err) == 0)
+	    tls_trust(SSL_CTX_get_cert_store(ctx), parts, err) == 0)
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+SSL_CTX *
+tls_context(const struct tls_settings *settings,
+    const struct tls_identity_settings *identity, const struct tls_parts *parts,
+    struct error *err)
+{
+	SSL_CTX *ctx =
+	    make_context(TLS_server_method(), settings, parts, true, err);
+
+	if (ctx != NULL &&
+	    apply_server(ctx, settings, identity, parts, err) == 0)
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+SSL_CTX *
+tls_client_context(const struct tls_settings *settings,
+    const struct tls_parts *parts, struct error *err)
+{
+	SSL_CTX *ctx =
+	    make_context(TLS_client_method(), settings, parts, false, err);
+
+	if (ctx != NULL && apply_client(ctx, settings, parts, err) == 0)
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;

@@ -23,6 +23,18 @@ SSL_CTX *tls_context(const struct tls_settings *settings,
     struct error *err);
 
 /*
+ * A client's context, owned by the caller.  Without a ca in the parts, servers
+ * are verified by the CAs of the system.  The name to verify is not in it.
+ * NULL: err.
+ */
+SSL_CTX *tls_client_context(const struct tls_settings *settings,
+    const struct tls_parts *parts, struct error *err);
+
+/* Verify peers by the CAs and CRLs of the parts.  0, or -1 with err. */
+int tls_trust(X509_STORE *store, const struct tls_parts *parts,
+    struct error *err);
+
+/*
  * What SSL_set_verify() takes for an enum tls_verify: returns the mode.  There
  * is a callback for each: without one, that of another mode would stay.
  */

@@ -13,11 +13,14 @@
 #include "config/address.h"
 #include "config/settings.h"
 #include "worker/admission.h"
+#include "worker/api_struct.h"
+#include "worker/api_tls.h"
 #include "worker/conn.h"
 #include "worker/endpoint.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
 #include "worker/service.h"
+#include "worker/tls_wish.h"
 #include "worker/transport_connect.h"
 
 /*
@@ -26,39 +29,18 @@
  */
 #define CONNECTING_MAX 1024
 
-/* The first version of the struct ended with this member. */
-#define OPTIONS_MIN                                  \
-	(offsetof(struct sl_connect_options, data) + \
-	    sizeof(((struct sl_connect_options *)0)->data))
-
-/* Does the plugin use members that are beyond what we know? */
-static bool
-has_unknown(const struct sl_connect_options *options)
-{
-	const unsigned char *bytes = (const void *)options;
-
-	for (size_t i = sizeof(*options); i < options->size; i++)
-		if (bytes[i] != 0)
-			return true;
-	return false;
-}
-
 /* The options as this daemon knows them.  0, or -1 with errno. */
 static int
 read_options(struct sl_connect_options *ret,
     const struct sl_connect_options *options)
 {
-	if (options == NULL || options->size < OPTIONS_MIN)
-		return fail(EINVAL);
-	if (has_unknown(options))
-		return fail(ENOTSUP);
-	memset(ret, 0, sizeof(*ret));
-	memcpy(ret, options,
-	    options->size < sizeof(*ret) ? options->size : sizeof(*ret));
+	if (api_read_struct(ret, sizeof(*ret), options, CONNECT_OPTIONS_MIN) ==
+	    -1)
+		return -1;
 	if ((ret->flags & ~SL_CONNECT_TLS) != 0)
 		return fail(EINVAL);
-	if (ret->flags & SL_CONNECT_TLS)
-		return fail(ENOTSUP);
+	if (ret->tls != NULL && !(ret->flags & SL_CONNECT_TLS))
+		return fail(EINVAL);
 	if ((ret->host == NULL) == (ret->unix_path == NULL))
 		return fail(EINVAL);
 	if (ret->host != NULL && ret->port == 0)
@@ -251,10 +233,25 @@ make(struct sl_service *service, const struct sl_connect_options *options,
 	return conn;
 }
 
+/* With TLS to follow, if it is wished for.  Takes the wish over. */
+static struct sl_conn *
+make_with(struct sl_service *service, const struct sl_connect_options *options,
+    const struct connect_plan *plan, struct tls_wish *wish)
+{
+	struct sl_conn *conn = make(service, options, plan);
+
+	if (conn != NULL)
+		conn->extra->wish = wish;
+	else
+		tls_wish_free(wish);
+	return conn;
+}
+
 struct sl_conn *
 sl_connect(struct sl_service *service, const struct sl_connect_options *options)
 {
 	struct sl_connect_options known;
+	struct tls_wish *wish = NULL;
 	struct connect_plan plan;
 
 	if (service == NULL) {
@@ -265,5 +262,10 @@ sl_connect(struct sl_service *service, const struct sl_connect_options *options)
 	    make_plan(&plan, &known, service->listener->settings) == -1 ||
 	    may_connect(service) == -1)
 		return NULL;
-	return make(service, &known, &plan);
+	if (known.flags & SL_CONNECT_TLS) {
+		wish = api_tls_wish(service, known.tls, known.host);
+		if (wish == NULL)
+			return NULL;
+	}
+	return make_with(service, &known, &plan, wish);
 }

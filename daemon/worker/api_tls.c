@@ -5,7 +5,10 @@
 
 #include <errno.h>
 
+#include "base/error.h"
 #include "base/fail.h"
+#include "base/log.h"
+#include "worker/api_tls.h"
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/listener.h"
@@ -13,10 +16,22 @@
 #include "worker/tls_certificate.h"
 #include "worker/tls_facts.h"
 #include "worker/tls_set.h"
+#include "worker/tls_wish.h"
 
 /* What records may hold, in bytes: less is a waste, more is not TLS. */
 #define FRAGMENT_MIN 512
 #define FRAGMENT_MAX 16384
+
+/* What a client asks for whose handshake has not begun, or NULL. */
+static struct tls_wish *
+wish_of(const struct sl_conn *c)
+{
+	if (c == NULL || c->dead)
+		return NULL;
+	if (c->extra != NULL && c->extra->wish != NULL)
+		return c->extra->wish;
+	return tls_wish(&c->stream);
+}
 
 /* To ask it for facts, which are there until the stream is closed. */
 static SSL *
@@ -27,9 +42,9 @@ known(const struct sl_conn *c)
 	if (c == NULL || (c->dead && c->stream.fd == -1))
 		errno = ENOTCONN;
 	else if (!tls_is(&c->stream))
-		errno = ENOPROTOOPT;
+		errno = wish_of(c) != NULL ? ENODATA : ENOPROTOOPT;
 	else if ((ssl = tls_session(&c->stream)) == NULL)
-		errno = ENODATA; /* the peer has not said a word */
+		errno = ENODATA; /* nobody has said a word */
 	return ssl;
 }
 
@@ -148,9 +163,13 @@ sl_tls_session(const struct sl_conn *c, void *buf, size_t size)
 int
 sl_set_tls_session(struct sl_conn *c, const void *buf, size_t len)
 {
-	SSL *ssl = live(c);
+	struct tls_wish *wish = wish_of(c);
+	SSL *ssl;
 
-	return ssl != NULL ? tls_set_session(ssl, buf, len) : -1;
+	if (wish != NULL)
+		return tls_wish_set_session(wish, buf, len);
+	ssl = live(c);
+	return ssl != NULL ? tls_set_too_late(ssl) : -1;
 }
 
 ssize_t
@@ -216,27 +235,40 @@ sl_ephemeral_key(const struct sl_conn *c)
 int
 sl_set_max_send_fragment(struct sl_conn *c, size_t n)
 {
-	if (live(c) == NULL)
+	struct tls_wish *wish = wish_of(c);
+
+	if (wish == NULL && live(c) == NULL)
 		return -1;
 	if (n < FRAGMENT_MIN || n > FRAGMENT_MAX)
 		return fail(EINVAL);
-	tls_limit_records(&c->stream, n);
+	if (wish != NULL)
+		wish->record_max = n;
+	else
+		tls_limit_records(&c->stream, n);
 	return 0;
 }
 
 int
 sl_set_servername(struct sl_conn *c, const char *name)
 {
-	SSL *ssl = live(c);
+	struct tls_wish *wish = wish_of(c);
+	SSL *ssl;
 
-	return ssl != NULL ? tls_set_servername(ssl, name) : -1;
+	if (wish != NULL)
+		return tls_wish_set_servername(wish, name);
+	ssl = live(c);
+	return ssl != NULL ? tls_set_too_late(ssl) : -1;
 }
 
 int
 sl_set_verify_mode(struct sl_conn *c, int mode)
 {
-	SSL *ssl = speaking(c);
+	struct tls_wish *wish = wish_of(c);
+	SSL *ssl;
 
+	if (wish != NULL)
+		return tls_wish_set_verify(wish, mode);
+	ssl = speaking(c);
 	return ssl != NULL ? ask(c, tls_set_verify(ssl, mode)) : -1;
 }
 
@@ -251,11 +283,47 @@ sl_renegotiate(struct sl_conn *c)
 int
 sl_disable_renegotiation(struct sl_conn *c)
 {
-	SSL *ssl = live(c);
+	struct tls_wish *wish = wish_of(c);
+	SSL *ssl = wish == NULL ? live(c) : NULL;
 
-	if (ssl == NULL)
+	if (wish != NULL)
+		wish->no_renegotiation = true;
+	else if (ssl != NULL)
+		tls_set_no_renegotiation(ssl);
+	else
 		return -1;
-	tls_set_no_renegotiation(ssl);
+	return 0;
+}
+
+struct tls_wish *
+api_tls_wish(const struct sl_service *service,
+    const struct sl_tls_options *options, const char *host)
+{
+	struct tls_wish *wish;
+	struct error err;
+
+	wish = tls_wish_new(options, host, &err);
+	if (wish == NULL)
+		log_warnx("%s: the plugin asks for TLS: sl_tls_options: %s",
+		    service->listener->endpoint.name, err.text);
+	return wish;
+}
+
+/* As a client, by these options. */
+static int
+wish_for(struct sl_conn *c, const struct sl_tls_options *options)
+{
+	char host[ADDRESS_TEXT_MAX];
+	struct tls_wish *wish =
+	    api_tls_wish(c->service, options, conn_host(c, host));
+
+	if (wish == NULL)
+		return -1;
+	if (conn_extra(c) == NULL) {
+		tls_wish_free(wish);
+		return fail(ENOMEM);
+	}
+	c->extra->wish = wish;
 	return 0;
 }
 
@@ -263,21 +331,21 @@ int
 sl_upgrade_tls(struct sl_conn *c, int role,
     const struct sl_tls_options *options)
 {
-	const struct listener *listener;
-
 	if (c == NULL || c->dead)
 		return fail(ENOTCONN);
-	if (role == SL_TLS_CLIENT)
-		return fail(ENOTSUP);
-	if (role != SL_TLS_SERVER || options != NULL)
+	if (role != SL_TLS_CLIENT && (role != SL_TLS_SERVER || options != NULL))
 		return fail(EINVAL);
-	if (tls_is(&c->stream) || conn_marked(c, MARK_UPGRADE))
+	if (tls_is(&c->stream) || wish_of(c) != NULL ||
+	    conn_marked(c, MARK_UPGRADE))
 		return fail(EALREADY);
-	listener = c->service->listener;
-	if (listener->tls == NULL)
+	if (conn_marked(c, MARK_STARTING))
+		return fail(EAGAIN);
+	if (role == SL_TLS_SERVER && c->service->listener->tls == NULL)
 		return fail(ENOPROTOOPT);
 	if (c->in != HALF_OPEN || c->out != HALF_OPEN)
 		return fail(EPIPE);
+	if (role == SL_TLS_CLIENT && wish_for(c, options) == -1)
+		return -1;
 	c->marks |= MARK_UPGRADE;
 	conn_pend(c);
 	return 0;

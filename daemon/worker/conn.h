@@ -33,6 +33,7 @@
 struct endpoint;
 struct listener;
 struct proxied;
+struct tls_wish;
 
 enum half {
 	HALF_OPEN,   /* in: the plugin reads; out: the plugin may write */
@@ -64,8 +65,9 @@ struct extra {
 	struct conn_names *names;
 	struct proxied *proxied; /* owned; NULL: no header has said a thing */
 	/* Of an outgoing connection: */
-	char *target;	     /* what it connects to, as text; NULL: its peer */
-	uint64_t connect_ms; /* how long resolve and connect may take */
+	char *target; /* what it connects to, as text; NULL: its peer */
+	struct tls_wish *wish;	/* owned; NULL: TLS is not to follow */
+	uint64_t connect_ms;	/* how long resolve and connect may take */
 	uint64_t connect_by_ms; /* when that time is over */
 	/* The window in which limits.min_rate is judged, and its beginning: */
 	uint64_t rate_ms;      /* when; 0: there is no window yet */
@@ -163,9 +165,14 @@ const struct sl_address *conn_peer(struct sl_conn *conn);
 /* Set the peer's address.  Until then it is an unnamed unix socket. */
 void conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer,
     socklen_t len);
-/* The peer, or what it connects to.  Returns text. */
+/* The peer, or what it is to connect to.  Returns text. */
 const char *conn_peer_text(const struct sl_conn *conn,
     char text[ADDRESS_TEXT_MAX]);
+/*
+ * The host that it has connected to: a name, or an address.  Returns text, or
+ * NULL: it is none of ours, or goes to a unix socket.
+ */
+const char *conn_host(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX]);
 /* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
 #define CONN_LABEL_MAX 256
 const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);

@@ -2,6 +2,7 @@
 
 #include "worker/conn.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "config/settings.h"
 #include "worker/endpoint.h"
 #include "worker/proxy.h"
+#include "worker/tls_wish.h"
 
 struct name {
 	struct sl_address address;
@@ -89,12 +91,32 @@ conn_peer_text(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX])
 	const struct sockaddr *client;
 	socklen_t len;
 
-	if (conn->extra == NULL || conn->extra->target == NULL) {
+	if (conn->peer.sa.sa_family != AF_UNIX || conn->extra == NULL ||
+	    conn->extra->target == NULL) {
 		client = conn_client(conn, &len);
 		return sockaddr_text(client, len, text);
 	}
 	snprintf(text, ADDRESS_TEXT_MAX, "%s", conn->extra->target);
 	return text;
+}
+
+const char *
+conn_host(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX])
+{
+	const char *target = conn->extra != NULL ? conn->extra->target : NULL;
+	const void *address = &conn->peer.in.sin_addr;
+
+	if (!conn->is_client || conn->stream.is_unix)
+		return NULL;
+	if (target != NULL) {
+		snprintf(text, ADDRESS_TEXT_MAX, "%s", target);
+		*strrchr(text, ':') = '\0';
+		return text;
+	}
+	if (conn->peer.sa.sa_family == AF_INET6)
+		address = &conn->peer.in6.sin6_addr;
+	return inet_ntop(conn->peer.sa.sa_family, address, text,
+	    ADDRESS_TEXT_MAX);
 }
 
 /* The address of our end of the socket. */
@@ -198,6 +220,7 @@ conn_extra_free(struct sl_conn *conn)
 	if (conn->extra == NULL)
 		return;
 	free(conn->extra->target);
+	tls_wish_free(conn->extra->wish);
 	free(conn->extra->proxied);
 	free(conn->extra);
 	conn->extra = NULL;

@@ -186,18 +186,38 @@ know_addresses(struct sl_conn *conn)
 	    getpeername(conn->stream.fd, (struct sockaddr *)&peer, &len) == -1)
 		return;
 	conn_set_peer(conn, (struct sockaddr *)&peer, len);
-	/* Of a host, one of its addresses has answered. */
-	free(conn->extra != NULL ? conn->extra->target : NULL);
-	if (conn->extra != NULL)
-		conn->extra->target = NULL;
+}
+
+/* As a client, with what was wished for.  False: no memory; it ends. */
+static bool
+begin_tls(struct sl_conn *conn)
+{
+	struct tls_client *client =
+	    listener_tls_client(conn->service->listener);
+
+	if (client == NULL ||
+	    !tls_connect(&conn->stream, client, conn->extra->wish,
+		conn->endpoint->counts)) {
+		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_TLS);
+		return false;
+	}
+	conn->extra->wish = NULL;
+	return true;
+}
+
+/* We have connected.  False: it ends. */
+static bool
+connected(struct sl_conn *conn)
+{
+	know_addresses(conn);
+	return conn->extra == NULL || conn->extra->wish == NULL ||
+	    begin_tls(conn);
 }
 
 static void
 become_open(struct sl_conn *conn)
 {
 	conn->marks &= ~MARK_UPGRADE; /* `handshake` may write */
-	if (conn->is_client)
-		know_addresses(conn);
 	if (conn->phase == PHASE_HANDSHAKE)
 		callback_handshake(conn, NULL);
 	set_phase(conn, PHASE_OPEN);
@@ -226,7 +246,8 @@ go_on(struct sl_conn *conn)
 	/* Even if it is late: its hello may be there, and it waits for us. */
 	if (!may_shake(conn))
 		return false;
-	tls_follow(&conn->stream, conn->service->listener->tls);
+	tls_follow(&conn->stream, conn->service->listener->tls,
+	    conn->service->listener->tls_client);
 	while (conn->stream.transport->start(&conn->stream) == -1) {
 		switch (errno) {
 		case EINTR:
@@ -242,6 +263,8 @@ go_on(struct sl_conn *conn)
 			return false;
 		}
 	}
+	if (conn->phase == PHASE_CONNECT)
+		return connected(conn);
 	return !proxy_is(&conn->stream) || conn_take_header(conn);
 }
 
@@ -263,10 +286,27 @@ conn_start(struct sl_conn *conn)
 	become_open(conn);
 }
 
+/* In the role that the plugin has chosen.  False: it ends. */
+static bool
+upgrade_stream(struct sl_conn *conn)
+{
+	struct tls_server *server = conn->service->listener->tls;
+
+	if (conn->extra != NULL && conn->extra->wish != NULL)
+		return begin_tls(conn);
+	if (server == NULL)
+		/* A reload has taken TLS away meanwhile. */
+		conn_fail(conn, SL_WHY_RELOAD, 0, SL_STAGE_NONE);
+	else if (tls_upgrade(&conn->stream, server, conn->endpoint->counts))
+		return true;
+	else
+		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_TLS);
+	return false;
+}
+
 void
 conn_upgrade(struct sl_conn *conn)
 {
-	struct listener *listener = conn->service->listener;
 	char label[CONN_LABEL_MAX];
 
 	if (conn->in != HALF_OPEN || conn->out != HALF_OPEN ||
@@ -279,15 +319,7 @@ conn_upgrade(struct sl_conn *conn)
 			  "starts TLS; closing",
 		    conn_label(conn, label));
 		conn_fail(conn, SL_WHY_TLS, EPROTO, SL_STAGE_TLS);
-	} else if (conn_unsent(conn) == 0 && listener->tls == NULL) {
-		/* A reload has taken TLS away meanwhile. */
-		conn_fail(conn, SL_WHY_RELOAD, 0, SL_STAGE_NONE);
-	} else if (conn_unsent(conn) == 0) {
-		if (!tls_upgrade(&conn->stream, listener->tls,
-			conn->endpoint->counts)) {
-			conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_TLS);
-			return;
-		}
+	} else if (conn_unsent(conn) == 0 && upgrade_stream(conn)) {
 		/* It is still MARK_UPGRADE: nothing is taken until it is open. */
 		conn->marks &= ~MARK_READ_ON;
 		conn->marks |= MARK_STARTING;

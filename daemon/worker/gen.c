@@ -15,6 +15,7 @@
 #include "worker/options.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
+#include "worker/tls_client.h"
 #include "worker/tls_server.h"
 
 #define SWEEP_MAX 256 /* connections per pass, so that events are served too */
@@ -27,6 +28,7 @@ struct plan {
 	const struct listener_settings *settings;
 	struct sl_service *service; /* a new version; NULL: it did not change */
 	struct tls_server *tls;	    /* NULL: none */
+	struct tls_client *tls_client; /* NULL: none */
 	/* All acceptors that an existing listener will have. */
 	struct acceptors acceptors;
 };
@@ -80,6 +82,7 @@ plan_drop(struct plan *plan)
 		listener_drop_conns(plan->listener, plan->service);
 	service_unref(plan->service);
 	tls_server_unref(plan->tls);
+	tls_client_unref(plan->tls_client);
 	if (plan->is_new) {
 		service_end_unused(); /* while `stop` can use the listener */
 		listener_free(plan->listener);
@@ -165,13 +168,23 @@ plan_tls(struct plan *plan, struct material *material)
 	const struct listener_settings *settings = plan->settings;
 	struct error err;
 
-	if (!settings->tls.on)
-		return 0;
-	plan->tls = tls_server_new(settings, material, &err);
-	if (plan->tls == NULL)
-		return material_problem(material,
-		    &settings->tls.identity.origin, "listener \"%s\": tls: %s",
-		    settings->name, err.text);
+	if (settings->tls.on) {
+		plan->tls = tls_server_new(settings, material, &err);
+		if (plan->tls == NULL)
+			return material_problem(material,
+			    &settings->tls.identity.origin,
+			    "listener \"%s\": tls: %s", settings->name,
+			    err.text);
+	}
+	if (settings->connect_tls.on) {
+		plan->tls_client =
+		    tls_client_new(&settings->connect_tls, material, &err);
+		if (plan->tls_client == NULL)
+			return material_problem(material,
+			    &settings->connect_tls.identity.origin,
+			    "listener \"%s\": connect_tls: %s", settings->name,
+			    err.text);
+	}
 	return 0;
 }
 
@@ -330,6 +343,8 @@ commit_listener(struct plan *plan, struct gen *gen)
 		service_commit(listener, plan->service);
 	tls_server_unref(listener->tls);
 	listener->tls = plan->tls;
+	tls_client_unref(listener->tls_client);
+	listener->tls_client = plan->tls_client;
 	commit_sockets(plan);
 	listener_begin_sweep(listener);
 }
@@ -367,6 +382,7 @@ gen_commit(uint32_t number)
 		    !is_stopped(listener, settings))
 			listener_drain(listener, settings->drain_timeout_ms);
 	}
+	tls_client_forget_default();
 	for (uint32_t i = 0; i < prepared.count; i++)
 		commit_listener(&prepared.plans[i], gen);
 	gen_unref(current);
@@ -424,6 +440,7 @@ gen_done(void)
 	gen_abort();
 	while (!LIST_EMPTY(&listeners))
 		free_listener(LIST_FIRST(&listeners));
+	tls_client_forget_default();
 	gen_unref(current);
 	current = NULL;
 }

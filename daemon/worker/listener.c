@@ -18,6 +18,7 @@
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/service.h"
+#include "worker/tls_client.h"
 #include "worker/tls_server.h"
 
 struct listeners listeners_due = LIST_HEAD_INITIALIZER(listeners_due);
@@ -57,6 +58,13 @@ listener_configure(struct listener *listener,
 	listener->endpoint.proxy = &settings->proxy;
 }
 
+struct tls_client *
+listener_tls_client(const struct listener *listener)
+{
+	return listener->tls_client != NULL ? listener->tls_client
+					    : tls_client_default();
+}
+
 static void
 log_counters(const struct listener *listener)
 {
@@ -87,6 +95,7 @@ listener_free(struct listener *listener)
 	}
 	listener_set_done(listener);
 	tls_server_unref(listener->tls);
+	tls_client_unref(listener->tls_client);
 	service_unref(listener->current);
 	service_end_unused(); /* while `stop` can still use the listener */
 	log_counters(listener);

@@ -20,6 +20,7 @@
 struct acceptor;
 struct counter;
 struct gen;
+struct tls_client;
 struct tls_server;
 
 TAILQ_HEAD(acceptors, acceptor);
@@ -37,6 +38,8 @@ struct listener {
 	const struct listener_settings *settings; /* listener_configure() */
 	struct acceptors acceptors;
 	struct tls_server *tls; /* what its streams begin with; NULL: plain */
+	/* For what it connects to; NULL: tls_client_default(). */
+	struct tls_client *tls_client;
 	struct conn_list conns;
 	unsigned int conn_count; /* includes those that ended in this pass */
 	struct sl_conn *sweep;	 /* next to move to the current version */
@@ -61,6 +64,8 @@ struct listener *listener_new(const char *name, uint32_t slot);
 /* The settings are borrowed until the next call. */
 void listener_configure(struct listener *listener,
     const struct listener_settings *settings);
+/* For the TLS connections that it makes; borrowed.  NULL: no memory. */
+struct tls_client *listener_tls_client(const struct listener *listener);
 /* Ends its service and logs its counters.  It must have no connection left. */
 void listener_free(struct listener *listener);
 

@@ -11,18 +11,14 @@
 #include <openssl/ssl.h>
 #include <sluice.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/container_of.h"
 #include "base/fail.h"
 #include "base/ticks.h"
 #include "ipc/counts.h"
 #include "worker/callback.h"
 #include "worker/ours.h"
-#include "worker/tls_kept.h"
-#include "worker/tls_server.h"
 #include "worker/tls_stream.h"
 
 /* Answers to the peer that may wait; with more, nothing is read from it. */
@@ -73,53 +69,17 @@ count_failure(struct tls *tls)
 
 /* -- Handshake -- */
 
-/* Count key updates.  With too many, nothing more is read. */
-static void
-on_state(const SSL *ssl, int where, int result)
-{
-	struct tls *tls;
-
-	(void)result;
-	if (where != SSL_CB_ACCEPT_LOOP ||
-	    SSL_get_state(ssl) != TLS_ST_SR_KEY_UPDATE)
-		return;
-	tls = container_of(BIO_get_data(SSL_get_rbio(ssl)), struct tls, io);
-	tls->visit_updates++;
-	if (++tls->updates > UPDATES_MAX)
-		tls->io.in_error = EPROTO;
-}
-
-static bool
-begin_session(struct tls *tls)
-{
-	BIO *bio = tls_io_bio(&tls->io);
-	SSL *ssl = tls_server_session(tls->server);
-
-	if (bio == NULL || ssl == NULL) {
-		BIO_free(bio);
-		SSL_free(ssl);
-		return false;
-	}
-	SSL_set_bio(ssl, bio, bio);
-	SSL_set_accept_state(ssl);
-	SSL_set_info_callback(ssl, on_state);
-	tls->ssl = ssl;
-	tls->begun = ticks_now();
-	return true;
-}
-
 /* One step of it.  As start(). */
 static int
 shake(struct tls *tls)
 {
 	int rc;
 
-	if (tls->ssl == NULL) {
-		if (tls_io_fill(&tls->io) == -1)
-			return -1;
-		if (!tls->io.eof && !begin_session(tls))
-			return fail(ENOMEM);
-	}
+	if (tls->ssl == NULL && !tls_speaks_first(tls) &&
+	    tls_io_fill(&tls->io) == -1)
+		return -1;
+	if (tls->ssl == NULL && !tls->io.eof && tls_begin_session(tls) == -1)
+		return -1;
 	if (tls->ssl != NULL) {
 		rc = SSL_do_handshake(tls->ssl);
 		if (rc == 1) {
@@ -353,12 +313,7 @@ tls_close(struct stream *stream, bool hard)
 	if (!hard && tls->fault.sys_errno == EPROTO)
 		let_alert_pass(stream);
 	count_handshake(tls, COUNT_HANDSHAKES_UNFINISHED);
-	SSL_free(tls->ssl);
-	tls_kept_free(&tls->kept);
-	tls_bytes_free(&tls->io.in);
-	tls_bytes_free(&tls->io.out);
-	tls_server_unref(tls->server);
-	free(tls);
+	tls_free(tls);
 	stream->state = NULL;
 	transport_plain.close(stream, hard);
 }
@@ -392,35 +347,6 @@ tls_done(void)
 }
 
 bool
-tls_upgrade(struct stream *stream, struct tls_server *server,
-    struct counts *counts)
-{
-	struct tls *tls = calloc(1, sizeof(*tls));
-
-	if (tls == NULL)
-		return false;
-	tls->server = tls_server_ref(server);
-	tls->counts = counts;
-	stream->transport = &transport_tls;
-	stream->state = tls;
-	stream->phase = PHASE_HANDSHAKE;
-	stream->recv_needs = EV_READ;
-	return true;
-}
-
-void
-tls_follow(struct stream *stream, struct tls_server *newest)
-{
-	struct tls *tls = stream->state;
-
-	if (!tls_is(stream) || tls->ssl != NULL || newest == NULL)
-		return;
-	tls_server_ref(newest);
-	tls_server_unref(tls->server);
-	tls->server = newest;
-}
-
-bool
 tls_is(const struct stream *stream)
 {
 	return stream->transport == &transport_tls && stream->state != NULL;
@@ -430,6 +356,13 @@ SSL *
 tls_session(const struct stream *stream)
 {
 	return tls_is(stream) ? ((const struct tls *)stream->state)->ssl : NULL;
+}
+
+struct tls_wish *
+tls_wish(const struct stream *stream)
+{
+	return tls_is(stream) ? ((const struct tls *)stream->state)->wish
+			      : NULL;
 }
 
 struct tls_kept **

@@ -1,7 +1,7 @@
 /*
- * tls.h: the TLS transport, server side, over a socket.  Memory for a TLS
- * session is made when the peer's first byte has come, and buffers only while
- * something waits in them.
+ * tls.h: the TLS transport, in both roles, over a socket.  Memory for a TLS
+ * session is made when the first byte is due, and buffers only while something
+ * waits in them.
  */
 
 #ifndef SLUICE_TLS_H
@@ -13,8 +13,10 @@
 #include "worker/transport.h"
 
 struct counts;
+struct tls_client;
 struct tls_kept;
 struct tls_server;
+struct tls_wish;
 
 extern const struct transport transport_tls;
 
@@ -30,14 +32,25 @@ void tls_done(void);
 bool tls_upgrade(struct stream *stream, struct tls_server *server,
     struct counts *counts);
 
+/*
+ * The same as a client, which wishes for this: takes it over, if it is not
+ * ENOMEM.
+ */
+bool tls_connect(struct stream *stream, struct tls_client *client,
+    struct tls_wish *wish, struct counts *counts);
+
+/* What a client wishes for whose handshake has not begun, or NULL. */
+struct tls_wish *tls_wish(const struct stream *stream);
+
 /* Its session; NULL: not a TLS stream, or nothing has come yet.  Borrowed. */
 SSL *tls_session(const struct stream *stream);
 
 /*
  * Before the first byte of a handshake: let the session be made by the newest
- * settings of its listener.  NULL: the listener has no TLS any more.
+ * settings of its listener, one for each role.  NULL: it has none.
  */
-void tls_follow(struct stream *stream, struct tls_server *newest);
+void tls_follow(struct stream *stream, struct tls_server *server,
+    struct tls_client *client);
 
 /* Has this stream TLS, whatever has come so far? */
 bool tls_is(const struct stream *stream);

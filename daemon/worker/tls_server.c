@@ -16,6 +16,7 @@
 #include "base/escape.h"
 #include "config/secret.h"
 #include "config/settings.h"
+#include "tls/alpn.h"
 #include "tls/context.h"
 #include "tls/parts.h"
 #include "worker/material.h"
@@ -36,8 +37,7 @@ struct tls_server {
 	bool reject_unknown;
 	struct server_name *names; /* sorted */
 	uint32_t name_count;
-	unsigned char *alpn; /* as on the wire; NULL: none */
-	uint32_t alpn_len;
+	struct alpn alpn;
 };
 
 /* -- Which name -- */
@@ -215,34 +215,11 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	unsigned char *chosen;
 
 	(void)ssl;
-	if (SSL_select_next_proto(&chosen, out_len, server->alpn,
-		server->alpn_len, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&chosen, out_len, server->alpn.wire,
+		server->alpn.len, in, in_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
-}
-
-static int
-take_alpn(struct tls_server *server, const struct tls_settings *settings)
-{
-	unsigned char *at;
-	size_t len = 0;
-
-	for (uint32_t i = 0; i < settings->alpn_count; i++)
-		len += 1 + strlen(settings->alpn[i].text);
-	if (len == 0)
-		return 0;
-	server->alpn = at = malloc(len);
-	if (at == NULL)
-		return -1;
-	server->alpn_len = len;
-	for (uint32_t i = 0; i < settings->alpn_count; i++) {
-		len = strlen(settings->alpn[i].text);
-		*at++ = len;
-		memcpy(at, settings->alpn[i].text, len);
-		at += len;
-	}
-	return 0;
 }
 
 /* -- Contexts -- */
@@ -299,7 +276,7 @@ make_context(struct tls_server *server,
 		SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
 		SSL_CTX_set_session_ticket_cb(context, tls_tickets_date,
 		    on_session, NULL);
-		if (server->alpn != NULL)
+		if (server->alpn.len > 0)
 			SSL_CTX_set_alpn_select_cb(context, on_alpn, server);
 		tls_tickets_use(context);
 	}
@@ -352,8 +329,9 @@ tls_server_new(const struct listener_settings *listener,
 	}
 	server->refs = 1;
 	server->reject_unknown = settings->unknown_sni == TLS_UNKNOWN_REJECT;
-	if (take_alpn(server, settings) == -1)
-		rc = error_set(err, "out of memory");
+	for (uint32_t i = 0; i < settings->alpn_count && rc == 0; i++)
+		if (alpn_add(&server->alpn, settings->alpn[i].text) == -1)
+			rc = error_set(err, "out of memory");
 	if (rc == 0)
 		server->context = make_context(server, listener,
 		    &settings->identity, "", material, err);
@@ -390,7 +368,7 @@ tls_server_unref(struct tls_server *server)
 		free(server->names[i].name);
 	}
 	free(server->names);
-	free(server->alpn);
+	alpn_free(&server->alpn);
 	free(server);
 }
 

@@ -5,21 +5,17 @@
 
 #include "worker/tls_set.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sluice.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/fail.h"
 #include "config/settings.h"
 #include "tls/context.h"
 #include "tls/tls_error.h"
-#include "worker/tls_name.h"
 
 _Static_assert((int)SL_VERIFY_NONE == (int)TLS_VERIFY_NONE &&
 	(int)SL_VERIFY_OPTIONAL == (int)TLS_VERIFY_OPTIONAL &&
@@ -27,53 +23,9 @@ _Static_assert((int)SL_VERIFY_NONE == (int)TLS_VERIFY_NONE &&
     "plugins and the configuration count alike");
 
 int
-tls_set_session(SSL *ssl, const void *buf, size_t len)
+tls_set_too_late(const SSL *ssl)
 {
-	const unsigned char *at = buf;
-	SSL_SESSION *session;
-	int rc = 0;
-
-	if (SSL_is_server(ssl))
-		return fail(ENOTSUP);
-	if (buf == NULL || len == 0 || len > INT32_MAX)
-		return fail(EINVAL);
-	if (!SSL_in_before(ssl))
-		return fail(EALREADY);
-	session = d2i_SSL_SESSION(NULL, &at, (long)len);
-	if (session == NULL || at != (const unsigned char *)buf + len ||
-	    SSL_set_session(ssl, session) != 1)
-		rc = tls_fail(EINVAL);
-	SSL_SESSION_free(session);
-	return rc;
-}
-
-static bool
-is_host(const char *name)
-{
-	size_t len = strlen(name);
-	struct in6_addr address;
-
-	if (len == 0 || len > TLS_NAME_MAX ||
-	    inet_pton(AF_INET, name, &address) == 1 ||
-	    inet_pton(AF_INET6, name, &address) == 1)
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)name[i]) &&
-		    strchr("-_.", name[i]) == NULL)
-			return false;
-	return true;
-}
-
-int
-tls_set_servername(SSL *ssl, const char *name)
-{
-	if (SSL_is_server(ssl))
-		return fail(ENOTSUP);
-	if (name != NULL && !is_host(name))
-		return fail(EINVAL);
-	if (!SSL_in_before(ssl))
-		return fail(EALREADY);
-	return SSL_set_tlsext_host_name(ssl, name) == 1 ? 0 : tls_fail(ENOMEM);
+	return fail(SSL_is_server(ssl) ? ENOTSUP : EALREADY);
 }
 
 /* Is the first handshake over?  A later one does not change that. */

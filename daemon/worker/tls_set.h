@@ -9,8 +9,11 @@
 #include <openssl/types.h>
 #include <stddef.h>
 
-int tls_set_session(SSL *ssl, const void *buf, size_t len);
-int tls_set_servername(SSL *ssl, const char *name);
+/*
+ * For those that a client may only call until its handshake begins: see
+ * tls_wish.h.  Returns -1 with errno.
+ */
+int tls_set_too_late(const SSL *ssl);
 
 /* On a connection that may still send.  1: there is something for tls_ask(). */
 int tls_set_verify(SSL *ssl, int mode);

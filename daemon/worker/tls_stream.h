@@ -1,7 +1,7 @@
 /*
  * tls_stream.h: the inside of a TLS stream, for the files of the transport:
- * tls.c (handshake, input, end), tls_output.c (records), tls_visit.c (what all
- * of them do around OpenSSL).
+ * tls_begin.c (the session), tls.c (handshake, input, end), tls_output.c
+ * (records), tls_visit.c (what all of them do around OpenSSL).
  */
 
 #ifndef SLUICE_TLS_STREAM_H
@@ -18,8 +18,10 @@
 #include "worker/transport.h"
 
 struct counts;
+struct tls_client;
 struct tls_kept;
 struct tls_server;
+struct tls_wish;
 
 #define REASON_MAX 160
 /*
@@ -35,9 +37,11 @@ struct tls_server;
 #define KEY_RECORDS_MAX (1u << 24)
 
 struct tls {
-	SSL *ssl; /* NULL: the peer has said nothing */
-	struct tls_server *server;
-	struct tls_kept *kept; /* what the plugin was shown */
+	SSL *ssl;		   /* NULL: nothing was said yet */
+	struct tls_server *server; /* NULL: it is a client */
+	struct tls_client *client; /* NULL: it is a server */
+	struct tls_wish *wish;	   /* of a client without a session yet */
+	struct tls_kept *kept;	   /* what the plugin was shown */
 	struct tls_io io;
 	struct counts *counts;
 	uint64_t begun;			/* in ticks: its first byte came */
@@ -75,6 +79,12 @@ int tls_set_fault(struct tls *tls, enum sl_why why, int error);
 int tls_alert_of(unsigned long code);
 /* OpenSSL has failed for good: say why.  Returns -1 with errno. */
 int tls_broken(struct tls *tls, enum sl_why why);
+
+/* Is it a client that has not begun? */
+bool tls_speaks_first(const struct tls *tls);
+/* Make its session.  0, or -1 as start(). */
+int tls_begin_session(struct tls *tls);
+void tls_free(struct tls *tls);
 
 /* Of the transport's table. */
 ssize_t tls_send(struct stream *stream, const void *buf, size_t len);

@@ -40,21 +40,47 @@ error_words(unsigned long code)
 	return text != NULL ? text : "OpenSSL gives no reason";
 }
 
+/* The name or address that a certificate had to be valid for; NULL: none. */
+static char *
+asked_name(SSL *ssl, long verified)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+
+	if (verified == X509_V_ERR_HOSTNAME_MISMATCH)
+		return OPENSSL_strdup(X509_VERIFY_PARAM_get0_host(param, 0));
+	if (verified != X509_V_ERR_IP_ADDRESS_MISMATCH)
+		return NULL;
+	return X509_VERIFY_PARAM_get1_ip_asc(param);
+}
+
+static void
+say_certificate(struct tls *tls)
+{
+	long verified = SSL_get_verify_result(tls->ssl);
+	char *name = asked_name(tls->ssl, verified);
+
+	if (name != NULL)
+		snprintf(tls->reason, sizeof(tls->reason),
+		    "the peer's certificate is not valid for %s", name);
+	else
+		snprintf(tls->reason, sizeof(tls->reason),
+		    "the peer's certificate: %s",
+		    X509_verify_cert_error_string(verified));
+	OPENSSL_free(name);
+}
+
 static void
 say_reason(struct tls *tls)
 {
 	unsigned long code = ERR_peek_error();
 	int alert = tls_alert_of(code);
-	long verified = SSL_get_verify_result(tls->ssl);
 
 	if (alert != -1)
 		snprintf(tls->reason, sizeof(tls->reason),
 		    "the peer sent the alert \"%s\"",
 		    SSL_alert_desc_string_long(alert));
 	else if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-		snprintf(tls->reason, sizeof(tls->reason),
-		    "the peer's certificate: %s",
-		    X509_verify_cert_error_string(verified));
+		say_certificate(tls);
 	else
 		snprintf(tls->reason, sizeof(tls->reason), "%s",
 		    error_words(code));
@@ -93,7 +119,7 @@ tls_broken(struct tls *tls, enum sl_why why)
 		return fail(EPROTO);
 	if (tls->updates > UPDATES_MAX) {
 		snprintf(tls->reason, sizeof(tls->reason),
-		    "too many key updates");
+		    "too many key updates or session tickets");
 		return tls_set_fault(tls, why, EPROTO);
 	}
 	if (tls->io.in_error != 0)
