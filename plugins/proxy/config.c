@@ -1,0 +1,278 @@
+/* config.c: the options, as a service keeps them. */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy.h"
+
+const struct sl_option proxy_options[] = {
+	{ "upstreams", SL_OPTION_STRINGS, NULL,
+	    "HOST:PORT or unix:PATH, then weight=N, max_connections=N" },
+	{ "balance", SL_OPTION_STRING, "round_robin",
+	    "or least_connections, hash_address" },
+	{ "connect_timeout", SL_OPTION_DURATION, "5s",
+	    "for a connection to one upstream" },
+	{ "retries", SL_OPTION_INT, "2",
+	    "how many more upstreams are tried for a client" },
+	{ "fail_count", SL_OPTION_INT, "3",
+	    "failures in a row that take an upstream out; 0: none do" },
+	{ "fail_backoff", SL_OPTION_DURATION, "1s",
+	    "for how long at first; doubles each time" },
+	{ "fail_backoff_max", SL_OPTION_DURATION, "30s", "and at most" },
+	{ "check_interval", SL_OPTION_DURATION, "0",
+	    "connect to each upstream this often; 0: never" },
+	{ "max_connections", SL_OPTION_INT, "0",
+	    "to each upstream, from each worker; 0: no limit" },
+	{ "idle_timeout", SL_OPTION_DURATION, "0",
+	    "of a client and its upstream; 0: timeouts.idle" },
+	{ "send_proxy", SL_OPTION_STRING, "none",
+	    "tell upstreams who the client is: v1, v2" },
+	{ "log_connections", SL_OPTION_BOOL, "true",
+	    "a line for each at its end" },
+	{ 0 },
+};
+
+/* What went wrong, while a struct proxy is made. */
+struct fault {
+	const char **ret_option;
+	char *why;
+};
+
+static int __attribute__((format(printf, 3, 4)))
+refuse(const struct fault *fault, const char *option, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(fault->why, WHY_BYTES, fmt, ap);
+	va_end(ap);
+	*fault->ret_option = option;
+	return -1;
+}
+
+static int
+no_memory(const struct fault *fault)
+{
+	return refuse(fault, NULL, "out of memory");
+}
+
+/* The value's place in `words`, which end with NULL. */
+static int
+read_choice(const struct sl_options *options, const char *name,
+    const char *const *words, int *ret, const struct fault *fault)
+{
+	const char *value = sl_option_string(options, name);
+	char all[WHY_BYTES / 2] = "";
+	size_t used = 0;
+
+	for (int i = 0; words[i] != NULL; i++) {
+		if (strcmp(value, words[i]) == 0) {
+			*ret = i;
+			return 0;
+		}
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
+		    i > 0 ? ", " : "", words[i]);
+	}
+	return refuse(fault, name, "\"%.60s\" is none of: %s", value, all);
+}
+
+static int
+read_int(const struct sl_options *options, const char *name, int64_t most,
+    uint32_t *ret, const struct fault *fault)
+{
+	int64_t value = sl_option_int(options, name);
+
+	if (value < 0 || value > most)
+		return refuse(fault, name, "must be from 0 to %lld",
+		    (long long)most);
+	*ret = (uint32_t)value;
+	return 0;
+}
+
+static struct upstream *
+find(const struct proxy *proxy, const char *name)
+{
+	for (size_t i = 0; proxy != NULL && i < proxy->upstream_count; i++)
+		if (strcmp(proxy->upstreams[i]->name, name) == 0)
+			return proxy->upstreams[i];
+	return NULL;
+}
+
+/* It belongs to the proxy: borrowed.  NULL: no memory. */
+static struct upstream *
+get_upstream(struct proxy *proxy, const struct proxy *prev,
+    const struct upstream_spec *spec)
+{
+	struct upstream *upstream = find(proxy, spec->name), **more;
+
+	if (upstream != NULL)
+		return upstream;
+	more = realloc(proxy->upstreams,
+	    (proxy->upstream_count + 1) * sizeof(*more));
+	if (more == NULL)
+		return NULL;
+	proxy->upstreams = more;
+	upstream = find(prev, spec->name);
+	if (upstream != NULL)
+		upstream_ref(upstream);
+	else
+		upstream = upstream_new(spec, ++proxy->last_number);
+	if (upstream != NULL)
+		more[proxy->upstream_count++] = upstream;
+	return upstream;
+}
+
+/* Add the upstream in `text` to the group. */
+static int
+add_member(struct proxy *proxy, const struct proxy *prev, struct group *group,
+    const char *text, size_t len, const struct fault *fault, const char *option)
+{
+	struct upstream_spec spec;
+	struct upstream *upstream;
+	char why[WHY_BYTES];
+	struct member *more;
+
+	if (upstream_parse(text, len, &spec, why) == -1)
+		return refuse(fault, option, "%s", why);
+	upstream = get_upstream(proxy, prev, &spec);
+	if (upstream == NULL)
+		return no_memory(fault);
+	for (size_t i = 0; i < group->count; i++)
+		if (group->members[i].upstream == upstream)
+			return refuse(fault, option, "\"%.*s\" is there twice",
+			    (int)sizeof(spec.name), spec.name);
+	more = realloc(group->members, (group->count + 1) * sizeof(*more));
+	if (more == NULL)
+		return no_memory(fault);
+	group->members = more;
+	more[group->count++] = (struct member){
+		.upstream = upstream,
+		.weight = spec.weight,
+		.max_connections = spec.max_connections,
+	};
+	return 0;
+}
+
+static int
+read_upstreams(struct proxy *proxy, const struct proxy *prev,
+    const struct sl_options *options, const struct fault *fault)
+{
+	size_t count = sl_option_count(options, "upstreams");
+	const char *text;
+
+	if (count == 0)
+		return refuse(fault, "upstreams",
+		    "at least one upstream is needed, such as "
+		    "[ \"127.0.0.1:80\" ]");
+	for (size_t i = 0; i < count; i++) {
+		text = sl_option_at(options, "upstreams", i);
+		if (add_member(proxy, prev, &proxy->group, text, strlen(text),
+			fault, "upstreams") == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* max_connections of the option, for all that have none of their own. */
+static int
+read_max_connections(struct proxy *proxy, const struct sl_options *options,
+    const struct fault *fault)
+{
+	struct group *group = &proxy->group;
+	uint32_t most = 0;
+
+	if (read_int(options, "max_connections", UINT32_MAX, &most, fault) ==
+	    -1)
+		return -1;
+	for (size_t i = 0; i < group->count; i++)
+		if (group->members[i].max_connections == 0)
+			group->members[i].max_connections = most;
+	return 0;
+}
+
+static int
+read_health(struct proxy *proxy, const struct sl_options *options,
+    const struct fault *fault)
+{
+	struct health_rules *rules = &proxy->health;
+
+	if (read_int(options, "fail_count", UINT16_MAX, &rules->fail_count,
+		fault) == -1)
+		return -1;
+	rules->backoff_ms = sl_option_ms(options, "fail_backoff");
+	rules->backoff_max_ms = sl_option_ms(options, "fail_backoff_max");
+	if (rules->backoff_ms == 0)
+		return refuse(fault, "fail_backoff",
+		    "must be longer than 0; fail_count = 0 switches it off");
+	if (rules->backoff_max_ms < rules->backoff_ms)
+		return refuse(fault, "fail_backoff_max",
+		    "is shorter than fail_backoff");
+	proxy->check_interval_ms = sl_option_ms(options, "check_interval");
+	rules->checks = proxy->check_interval_ms > 0;
+	return 0;
+}
+
+static int
+read_options(struct proxy *proxy, const struct proxy *prev,
+    const struct sl_options *options, const struct fault *fault)
+{
+	static const char *const balances[] = { "round_robin",
+		"least_connections", "hash_address", NULL };
+	static const char *const versions[] = { "none", "v1", "v2", NULL };
+	uint32_t retries = 0;
+	int choice = 0;
+
+	if (read_choice(options, "balance", balances, &choice, fault) == -1)
+		return -1;
+	proxy->balance = (enum balance)choice;
+	if (read_choice(options, "send_proxy", versions, &choice, fault) == -1)
+		return -1;
+	proxy->send_proxy = (enum send_proxy)choice;
+	if (read_int(options, "retries", RETRIES_MAX, &retries, fault) == -1 ||
+	    read_health(proxy, options, fault) == -1)
+		return -1;
+	proxy->retries = retries;
+	proxy->connect_timeout_ms = sl_option_ms(options, "connect_timeout");
+	if (proxy->connect_timeout_ms == 0)
+		return refuse(fault, "connect_timeout",
+		    "must be longer than 0");
+	proxy->idle_timeout_ms = sl_option_ms(options, "idle_timeout");
+	proxy->log_connections = sl_option_bool(options, "log_connections");
+	if (read_upstreams(proxy, prev, options, fault) == -1)
+		return -1;
+	return read_max_connections(proxy, options, fault);
+}
+
+struct proxy *
+proxy_new(const struct sl_options *options, const struct proxy *prev,
+    const char **ret_option, char why[WHY_BYTES])
+{
+	const struct fault fault = { ret_option, why };
+	struct proxy *proxy = calloc(1, sizeof(*proxy));
+
+	if (proxy == NULL) {
+		no_memory(&fault);
+		return NULL;
+	}
+	if (prev != NULL)
+		proxy->last_number = prev->last_number;
+	if (read_options(proxy, prev, options, &fault) == -1) {
+		proxy_free(proxy);
+		return NULL;
+	}
+	return proxy;
+}
+
+void
+proxy_free(struct proxy *proxy)
+{
+	if (proxy == NULL)
+		return;
+	for (size_t i = 0; i < proxy->upstream_count; i++)
+		upstream_unref(proxy->upstreams[i]);
+	free(proxy->upstreams);
+	free(proxy->group.members);
+	free(proxy);
+}
