@@ -30,7 +30,7 @@ from harness.build import remove_scratch, scratch, usable
 from harness.checks import Failure
 from harness.conf import listener
 from harness.daemon import Daemon
-from harness.net import free_address
+from harness.net import free_address, receive
 from harness.places import INCLUDE, SLUICED, SOURCE
 from harness.runner import SKIPPED
 
@@ -274,7 +274,7 @@ def uncomment_groups(text, directory):
 
 def check_samples(directory):
     file = os.path.join(directory, "sample.conf")
-    for name in ("sluice.conf", "sluice.conf.full"):
+    for name in ("proxy.conf", "sluice.conf", "sluice.conf.full"):
         text = read("conf", name)
         check_config(write(file, with_plugin_dir(text)), "conf/" + name)
     # And with every commented line active, except for users that may not
@@ -285,6 +285,19 @@ def check_samples(directory):
                   live, flags=re.MULTILINE)
     check_config(write(file, with_plugin_dir(live)),
                  "conf/sluice.conf.full with every default written out")
+
+
+def check_proxy_conf():
+    """conf/proxy.conf proxies."""
+    text = read("conf", "proxy.conf")
+    for port in set(re.findall(r"127\.0\.0\.1:(\d+)", text)):
+        text = text.replace("127.0.0.1:" + port, free_address())
+    text = re.sub("^control = .*", "", with_plugin_dir(text), flags=re.MULTILINE)
+    with Daemon(config=text) as d:
+        for _ in range(3):
+            with d.connect("proxy") as s:
+                s.sendall(b"hello")
+                check(receive(s, 5) == b"hello", "conf/proxy.conf proxies")
 
 
 # What ./bootstrap run serves.
@@ -378,6 +391,7 @@ def main():
     try:
         check_manuals(scratch())
         check_samples(scratch())
+        check_proxy_conf()
         check_readme(scratch())
         check_try_out()
     finally:
