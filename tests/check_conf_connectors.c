@@ -106,7 +106,7 @@ START_TEST(keys_of_listeners_are_refused_with_their_line)
 	    "limits.connections: this is only for listeners");
 	key_mistake("limits : { per_address = 1; };",
 	    "limits.per_address: this is only for listeners");
-	key_mistake("tls : { };", "tls: TLS of connectors is not supported");
+	key_mistake("tls : { sni = ( ); };", "unknown key \"tls.sni\"");
 	one_listener_mistake("connect = \"a:1\";",
 	    "connect: this is only for connectors");
 	one_listener_mistake("per_worker = true;",

@@ -395,11 +395,11 @@ START_TEST(words_are_checked)
 	bad_tls(LEAF "verify = \"inherit\";", 2,
 	    "not one of none, optional, require");
 	bad_tls(LEAF "min_version = \"1.3\"; max_version = \"1.2\";", 0,
-	    "listener \"a\": tls.min_version: is higher than max_version");
+	    "listener \"a\": tls: min_version: is higher than max_version");
 	bad_tls(LEAF "policy = \"modern\"; min_version = \"1.2\";", 0,
 	    "\"modern\" is TLS 1.3 alone");
 	bad_tls(LEAF "ciphers = \"FOO\";", 0,
-	    "listener \"a\": tls.ciphers: OpenSSL does not know \"FOO\"");
+	    "listener \"a\": tls: ciphers: OpenSSL does not know \"FOO\"");
 	bad_tls(LEAF "max_send_fragment = 100;", 2, "max_send_fragment");
 	bad_tls(LEAF "session_timeout = \"8d\";", 2, "session_timeout");
 	bad_tls(LEAF "cyphers = \"x\";", 2, "did you mean \"tls.ciphers\"?");

@@ -247,6 +247,9 @@ def make_certificates(directory):
     certs.crl(os.path.join(tls, "clients-crl.pem"), ca)
     certs.ocsp(os.path.join(tls, "ocsp.der"), leaf)
     certs.make(tls, "members-ca", ca=True)
+    certs.crl(os.path.join(tls, "servers-crl.pem"),
+              certs.make(tls, "servers-ca", ca=True))
+    certs.make(tls, "client")
     certs.make(tls, "rsa", kind="rsa")
     certs.make(tls, "ecdsa")
     for name in "org", "example":

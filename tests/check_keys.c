@@ -16,7 +16,8 @@
  * man/sluice.conf.5: each key has a line
  *	.It Ic KEY
  * (more may follow on that line).  A key in a group is written with its group:
- * `.It Ic timeouts.idle`, `.It Ic log.level`.  A group itself needs no line.
+ * `.It Ic timeouts.idle`, `.It Ic log.level`.  A group itself needs no line.  The
+ * `tls` of a connector is described as the `connect_tls` of a listener.
  * Before the next `.It` or `.Sh` line, a key with a default has the two lines
  *	Default:
  *	.Li VALUE
@@ -185,7 +186,10 @@ each_key(const struct key *keys, const char *group,
 	for (; keys->name != NULL; keys++) {
 		snprintf(path, sizeof(path), "%s%s%s", group,
 		    *group != '\0' ? "." : "", keys->name);
-		if (keys->type == KEY_GROUP)
+		/* A connector's `tls` is described with the other group. */
+		if (keys->keys == connect_tls_keys)
+			each_key(keys->keys, "connect_tls", visit);
+		else if (keys->type == KEY_GROUP)
 			each_key(keys->keys, keys->name, visit);
 		else
 			visit(keys, group, path);

@@ -19,6 +19,8 @@
 
 static struct secret_files secrets;
 
+static const char *group_name = "tls";
+
 /* Read a configuration whose one listener has these keys in its group. */
 static inline struct settings *
 read_tls(const char *keys)
@@ -30,11 +32,11 @@ read_tls(const char *keys)
 	snprintf(text, sizeof(text),
 	    "listeners = (\n"
 	    "  { name = \"a\"; plugin = \"echo\"; listen = \"127.0.0.1:7007\";\n"
-	    "    tls : {\n"
+	    "    %s : {\n"
 	    "%s\n"
 	    "    };\n"
 	    "  }\n);\n",
-	    keys);
+	    group_name, keys);
 	settings = read_text(text);
 	ck_assert_ptr_nonnull(settings);
 	memset(&secrets, 0, sizeof(secrets));

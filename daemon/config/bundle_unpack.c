@@ -224,6 +224,14 @@ is_tls(const struct settings *settings, const struct tls_settings *tls)
 }
 
 /* One that is told where to connect must be able to. */
+/* A client need not have a secret. */
+static bool
+is_client_tls(const struct settings *settings, const struct tls_settings *tls)
+{
+	return !tls->on || tls->identity.secret == NO_SECRET ||
+	    is_identity(settings, &tls->identity);
+}
+
 static bool
 is_connector(const struct connector_settings *connector)
 {
@@ -248,6 +256,7 @@ get_endpoint(struct unpacker *in, const struct settings *settings,
 	    !is_mode(listener->unix_rights.mode) ||
 	    listener->limits.write_queue < listener->limits.write_buffer ||
 	    !is_tls(settings, &listener->tls) ||
+	    !is_client_tls(settings, &listener->connect_tls) ||
 	    !is_connector(&listener->connector))
 		in->failed = true;
 	count = unpack_count(in, sizeof(address->address.u));

@@ -41,6 +41,17 @@ settings_endpoint(const struct settings *settings, uint32_t index)
 }
 
 const char *
+tls_group(const struct listener_settings *endpoint,
+    const struct tls_settings *tls)
+{
+	/* A connector has no other TLS. */
+	return tls == &endpoint->connect_tls &&
+		endpoint->connector.connect == NULL
+	    ? "connect_tls"
+	    : "tls";
+}
+
+const char *
 endpoint_kind(const struct listener_settings *endpoint)
 {
 	return endpoint->connector.connect != NULL ? "connector" : "listener";

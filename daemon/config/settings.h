@@ -276,6 +276,9 @@ void settings_free(struct settings *settings); /* NULL is fine */
 uint32_t settings_endpoints(const struct settings *settings);
 struct listener_settings *settings_endpoint(const struct settings *settings,
     uint32_t index);
+/* What the group of these settings is called in the file: "tls", ... */
+const char *tls_group(const struct listener_settings *endpoint,
+    const struct tls_settings *tls);
 /* "listener" or "connector" */
 const char *endpoint_kind(const struct listener_settings *endpoint);
 

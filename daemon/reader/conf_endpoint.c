@@ -86,7 +86,7 @@ check_plugin(struct conf *conf, const struct listener_settings *listener)
 
 void
 conf_endpoint(struct conf *conf, const char *file, const struct node *group,
-    const struct listener_settings *endpoint)
+    struct listener_settings *endpoint)
 {
 	struct origin name = conf_child_origin(file, group, "name");
 
@@ -94,4 +94,5 @@ conf_endpoint(struct conf *conf, const char *file, const struct node *group,
 		check_name(conf, &name, endpoint);
 	check_limits(conf, file, group, endpoint);
 	check_plugin(conf, endpoint);
+	conf_connect_tls(conf, endpoint);
 }

@@ -51,7 +51,7 @@ struct origin conf_child_origin(const char *file, const struct node *group,
 
 /* Check what listeners and connectors have in common. */
 void conf_endpoint(struct conf *conf, const char *file,
-    const struct node *group, const struct listener_settings *endpoint);
+    const struct node *group, struct listener_settings *endpoint);
 
 /* One element of `connectors`: check its keys. */
 void conf_connector(struct conf *conf, const char *file,
@@ -73,6 +73,8 @@ void conf_options(struct conf *conf, const char *file, const struct key *key,
  * replaces that of the listener.
  */
 void conf_tls(struct conf *conf, struct listener_settings *listener);
+/* The same of `connect_tls`, or of the `tls` of a connector. */
+void conf_connect_tls(struct conf *conf, struct listener_settings *endpoint);
 
 /* The user and group that workers run as, after the files have been read. */
 void conf_accounts(struct conf *conf);

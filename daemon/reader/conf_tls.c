@@ -9,10 +9,9 @@
 #include "config/settings.h"
 #include "reader/conf_internal.h"
 #include "reader/problems.h"
+#include "tls/alpn.h"
 
-#define PROTOCOL_MAX 255	 /* bytes of a protocol's name in ALPN... */
-#define PROTOCOLS_MAX UINT16_MAX /* ...and of all, each with its length */
-#define HOST_MAX 253		 /* RFC 1035 */
+#define HOST_MAX 253 /* RFC 1035 */
 #define LABEL_MAX 63
 
 /* -- names -- */
@@ -139,7 +138,7 @@ check_names(struct conf *conf, struct tls_settings *tls)
 /* -- protocols -- */
 
 static void
-check_alpn(struct conf *conf, const struct tls_settings *tls)
+check_alpn(struct conf *conf, const char *group, const struct tls_settings *tls)
 {
 	const struct key_string *protocol;
 	size_t len, all = 0;
@@ -148,16 +147,16 @@ check_alpn(struct conf *conf, const struct tls_settings *tls)
 		protocol = &tls->alpn[i];
 		len = strlen(protocol->text);
 		all += len + 1;
-		if (len == 0 || len > PROTOCOL_MAX)
+		if (len == 0 || len > ALPN_NAME_MAX)
 			problem_error(conf->problems, &protocol->origin,
-			    "tls.alpn: a protocol's name has 1 to %d bytes, "
+			    "%s.alpn: a protocol's name has 1 to %d bytes, "
 			    "and this one has %zu",
-			    PROTOCOL_MAX, len);
+			    group, ALPN_NAME_MAX, len);
 	}
-	if (all > PROTOCOLS_MAX)
+	if (all > ALPN_LIST_MAX)
 		problem_error(conf->problems, &tls->alpn[0].origin,
-		    "tls.alpn: the names have more than %d bytes together",
-		    PROTOCOLS_MAX);
+		    "%s.alpn: the names have more than %d bytes together",
+		    group, ALPN_LIST_MAX);
 }
 
 void
@@ -170,5 +169,39 @@ conf_tls(struct conf *conf, struct listener_settings *listener)
 	if (tls->handshake_timeout_ms != 0)
 		listener->timeouts.handshake_ms = tls->handshake_timeout_ms;
 	check_names(conf, tls);
-	check_alpn(conf, tls);
+	check_alpn(conf, "tls", tls);
+}
+
+/* A name that we ask for: there, other than here, "*" means nothing. */
+static bool
+is_plain_host(const char *name)
+{
+	return name[0] != '*' && !is_address(name) && is_host(name);
+}
+
+void
+conf_connect_tls(struct conf *conf, struct listener_settings *endpoint)
+{
+	struct tls_settings *tls = &endpoint->connect_tls;
+	const struct origin *at = &tls->identity.origin;
+	const char *group = tls_group(endpoint, tls);
+
+	if (!tls->on)
+		return;
+	check_alpn(conf, group, tls);
+	if (tls->servername != NULL && !is_plain_host(tls->servername))
+		problem_error(conf->problems, at,
+		    "%s.servername: \"%s\" is not the name of a host", group,
+		    tls->servername);
+	if (tls->verify_name != NULL && !is_plain_host(tls->verify_name) &&
+	    !is_address(tls->verify_name))
+		problem_error(conf->problems, at,
+		    "%s.verify_name: \"%s\" is neither the name of a host "
+		    "nor an address",
+		    group, tls->verify_name);
+	if (tls->starttls && endpoint->connector.connect == NULL)
+		problem_error(conf->problems, at,
+		    "%s.starttls: this is only for connectors; here the "
+		    "plugin says for each connection when TLS begins",
+		    group);
 }

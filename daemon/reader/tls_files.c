@@ -22,8 +22,9 @@
 static int
 try_context(const struct tls_identity *self, struct error *err)
 {
-	SSL_CTX *ctx =
-	    tls_context(&self->listener->tls, self->identity, self->parts, err);
+	SSL_CTX *ctx = self->client
+	    ? tls_client_context(self->tls, self->parts, err)
+	    : tls_context(self->tls, self->identity, self->parts, err);
 
 	SSL_CTX_free(ctx);
 	return ctx != NULL ? 0 : -1;
@@ -35,7 +36,9 @@ keep_secret(const struct tls_identity *self, struct secret_files *files,
 {
 	struct tls_identity_settings *identity = self->identity;
 	struct secret *secret = tls_parts_write(self->parts, err);
-	char *name = tls_input_name(self->config, identity->cert[0].text);
+	const struct key_string *entry =
+	    identity->cert_count > 0 ? &identity->cert[0] : &identity->ca[0];
+	char *name = tls_input_name(self->config, entry->text);
 	uint64_t stamp[2];
 	int result = -1;
 
@@ -45,26 +48,33 @@ keep_secret(const struct tls_identity *self, struct secret_files *files,
 		error_set(err, "out of memory");
 	else
 		result = secret_files_add(files, self->settings, secret, name,
-		    &identity->cert[0].origin, stamp, &identity->secret, err);
+		    &entry->origin, stamp, &identity->secret, err);
 	free(name);
 	secret_free(secret);
 	return result;
 }
 
+/* A client may do without. */
+static bool
+has_secret(const struct tls_identity *self)
+{
+	return self->identity->cert_count > 0 || self->identity->ca_count > 0;
+}
+
 static void
 open_identity(struct tls_identity *self, struct secret_files *files)
 {
-	const char *listener = self->listener->name;
-	struct error err;
+	struct error err, place;
 
 	tls_identity_read(self);
 	/* An entry of sni would only repeat what is wrong with the listener. */
 	if (self->failed || (self->base != NULL && self->base->failed))
 		return;
-	if (try_context(self, &err) == 0 && keep_secret(self, files, &err) == 0)
+	if (try_context(self, &err) == 0 &&
+	    (!has_secret(self) || keep_secret(self, files, &err) == 0))
 		return;
-	problem_error(self->problems, &self->identity->origin,
-	    "listener \"%s\": %s", listener != NULL ? listener : "", err.text);
+	problem_error(self->problems, &self->identity->origin, "%s: %s",
+	    tls_identity_place(self, &place), err.text);
 	self->failed = true;
 }
 
@@ -100,31 +110,42 @@ forget(struct tls_identity_settings *identity)
 		tls_input_forget(&identity->crl[i]);
 }
 
+static void
+open_group(const struct tls_identity *common, struct tls_settings *tls,
+    bool client, struct secret_files *files)
+{
+	struct tls_identity self = *common;
+
+	if (!tls->on)
+		return;
+	self.tls = tls;
+	self.client = client;
+	self.identity = &tls->identity;
+	open_identity(&self, files);
+	if (self.parts != NULL)
+		open_names(&self, tls, files);
+	tls_identity_done(&self);
+	forget(&tls->identity);
+	for (uint32_t i = 0; i < tls->sni_count; i++)
+		forget(&tls->sni[i].identity);
+}
+
 void
 tls_files_open(const char *config, struct settings *settings,
     struct problems *problems, struct secret_files *ret)
 {
-	struct listener_settings *listener;
-	struct tls_identity self;
+	struct listener_settings *endpoint;
+	struct tls_identity common = {
+		.config = config,
+		.settings = settings,
+		.problems = problems,
+		.now = time(NULL),
+	};
 
-	for (uint32_t i = 0; i < settings->listener_count; i++) {
-		listener = &settings->listeners[i];
-		if (!listener->tls.on)
-			continue;
-		self = (struct tls_identity){
-			.config = config,
-			.settings = settings,
-			.problems = problems,
-			.listener = listener,
-			.identity = &listener->tls.identity,
-			.now = time(NULL),
-		};
-		open_identity(&self, ret);
-		if (self.parts != NULL)
-			open_names(&self, &listener->tls, ret);
-		tls_identity_done(&self);
-		forget(&listener->tls.identity);
-		for (uint32_t j = 0; j < listener->tls.sni_count; j++)
-			forget(&listener->tls.sni[j].identity);
+	for (uint32_t i = 0; i < settings_endpoints(settings); i++) {
+		endpoint = settings_endpoint(settings, i);
+		common.listener = endpoint;
+		open_group(&common, &endpoint->tls, false, ret);
+		open_group(&common, &endpoint->connect_tls, true, ret);
 	}
 }

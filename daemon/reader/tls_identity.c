@@ -18,16 +18,26 @@
 
 #define DAY_S (24 * 60 * 60)
 
+const char *
+tls_identity_place(const struct tls_identity *self, struct error *text)
+{
+	const char *name = self->listener->name;
+
+	error_set(text, "%s \"%s\": %s", endpoint_kind(self->listener),
+	    name != NULL ? name : "", tls_group(self->listener, self->tls));
+	return text->text;
+}
+
 /* "listener "a": tls.key: FILE", for entries of sni with their name. */
 static const char *
 place(const struct tls_identity *self, const char *key, const char *file,
     struct error *text)
 {
 	const struct tls_name_settings *name = self->name;
-	const char *listener = self->listener->name;
+	struct error group;
 
-	error_set(text, "listener \"%s\": tls.%s%s%s%s%s%s",
-	    listener != NULL ? listener : "", name != NULL ? "sni." : "", key,
+	error_set(text, "%s.%s%s%s%s%s%s", tls_identity_place(self, &group),
+	    name != NULL ? "sni." : "", key,
 	    name != NULL && name->name_count > 0 ? " of " : "",
 	    name != NULL && name->name_count > 0 ? name->names[0].text : "",
 	    file != NULL ? ": " : "", file != NULL ? file : "");
@@ -232,6 +242,26 @@ warn_of_end(struct tls_identity *self, const struct origin *origin,
 	doubtful(self, origin, "cert", name, err.text);
 }
 
+/* Are there certificates and keys to be read? */
+static bool
+has_pairs(struct tls_identity *self)
+{
+	const struct tls_identity_settings *identity = self->identity;
+
+	if (identity->cert_count > 0 && identity->key_count > 0)
+		return true;
+	/* Keys that a server needs have been reported. */
+	if (!self->client)
+		self->failed = true;
+	else if (identity->cert_count > 0)
+		wrong(self, &identity->cert[0].origin, "cert", NULL,
+		    "needs a key as well");
+	else if (identity->key_count > 0)
+		wrong(self, &identity->key[0].origin, "key", NULL,
+		    "needs a cert as well");
+	return false;
+}
+
 static void
 check_pair(struct tls_identity *self, uint32_t at)
 {
@@ -341,7 +371,7 @@ read_crl(struct tls_identity *self, const struct key_string *entry)
 	}
 	if (old)
 		doubtful(self, &entry->origin, "crl", name,
-		    "is out of date, so no client certificate will be "
+		    "is out of date, so no certificate of a peer will be "
 		    "accepted");
 	sk_X509_CRL_pop_free(found, X509_CRL_free);
 	secret_free(bytes);
@@ -413,8 +443,9 @@ read_trust(struct tls_identity *self)
 		    "a CRL needs the CA that issued it: there is no ca in this "
 		    "group");
 	read_crls(self);
+	/* A client has those of the system. */
 	if (identity->verify != TLS_VERIFY_NONE && !self->failed &&
-	    sk_X509_num(self->parts->ca) <= 0)
+	    !self->client && sk_X509_num(self->parts->ca) <= 0)
 		wrong(self, &identity->origin, "verify", NULL,
 		    "there is no ca, so no client could be verified");
 	self->failed |= failed;
@@ -471,10 +502,7 @@ tls_identity_read(struct tls_identity *self)
 		    "out of memory");
 		return;
 	}
-	/* Keys that are missing have been reported. */
-	if (self->identity->cert_count == 0 || self->identity->key_count == 0)
-		self->failed = true;
-	else
+	if (has_pairs(self))
 		read_pairs(self);
 	read_trust(self);
 	if (self->failed)

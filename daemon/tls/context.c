@@ -58,7 +58,7 @@ check_words(SSL_CTX *ctx, const char *key, const char *list, set_list *set,
 		if (len >= sizeof(word) || set(ctx, word) != 1) {
 			ERR_clear_error();
 			return error_set(err,
-			    "tls.%s: OpenSSL does not know \"%s\", or its "
+			    "%s: OpenSSL does not know \"%s\", or its "
 			    "security level forbids it",
 			    key, word);
 		}
@@ -77,7 +77,7 @@ apply_list(SSL_CTX *ctx, const char *key, const char *list, const char *policy,
 		return -1;
 	if (set(ctx, list != NULL ? list : policy) == 1)
 		return 0;
-	snprintf(what, sizeof(what), "tls.%s: OpenSSL refuses it", key);
+	snprintf(what, sizeof(what), "%s: OpenSSL refuses it", key);
 	return tls_error(err, what);
 }
 
@@ -101,7 +101,7 @@ apply_versions(SSL_CTX *ctx, const struct tls_settings *settings,
 
 	if (modern && (min == TLS1_2_VERSION || max == TLS1_2_VERSION))
 		return error_set(err,
-		    "tls.%s_version: policy \"modern\" is TLS 1.3 alone",
+		    "%s_version: policy \"modern\" is TLS 1.3 alone",
 		    min == TLS1_2_VERSION ? "min" : "max");
 	if (min == 0)
 		min = modern ? TLS1_3_VERSION : TLS1_2_VERSION;
@@ -109,11 +109,11 @@ apply_versions(SSL_CTX *ctx, const struct tls_settings *settings,
 		max = TLS1_3_VERSION;
 	if (min > max)
 		return error_set(err,
-		    "tls.min_version: is higher than max_version");
+		    "min_version: is higher than max_version");
 	if (SSL_CTX_set_min_proto_version(ctx, (int)min) == 1 &&
 	    SSL_CTX_set_max_proto_version(ctx, (int)max) == 1)
 		return 0;
-	return tls_error(err, "tls.min_version: OpenSSL refuses it");
+	return tls_error(err, "min_version: OpenSSL refuses it");
 }
 
 static void
@@ -145,7 +145,7 @@ apply_sessions(SSL_CTX *ctx, const struct tls_settings *settings,
 	    SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
 	    SSL_CTX_set_recv_max_early_data(ctx, 0) == 1)
 		return 0;
-	return tls_error(err, "tls.tickets: OpenSSL refuses it");
+	return tls_error(err, "tickets: OpenSSL refuses it");
 }
 
 static int
@@ -155,7 +155,7 @@ apply_fragment(SSL_CTX *ctx, const struct tls_settings *settings,
 	if (SSL_CTX_set_max_send_fragment(ctx,
 		(long)settings->max_send_fragment) == 1)
 		return 0;
-	return tls_error(err, "tls.max_send_fragment: OpenSSL refuses it");
+	return tls_error(err, "max_send_fragment: OpenSSL refuses it");
 }
 
 static int
@@ -167,7 +167,7 @@ apply_pair(SSL_CTX *ctx, const struct tls_pair *pair, struct error *err)
 
 	/* 0: do not replace a pair with the same kind of key. */
 	if (leaf == NULL)
-		error_set(err, "tls.cert: out of memory");
+		error_set(err, "cert: out of memory");
 	else if (SSL_CTX_use_cert_and_key(ctx, leaf, pair->key, issuers, 0) ==
 	    1)
 		result = 0;
@@ -175,10 +175,10 @@ apply_pair(SSL_CTX *ctx, const struct tls_pair *pair, struct error *err)
 	    SSL_R_NOT_REPLACING_CERTIFICATE) {
 		ERR_clear_error();
 		error_set(err,
-		    "tls.cert: two certificates have the same kind of key, "
+		    "cert: two certificates have the same kind of key, "
 		    "and clients could get only one of them");
 	} else
-		tls_error(err, "tls.cert: OpenSSL refuses it");
+		tls_error(err, "cert: OpenSSL refuses it");
 	sk_X509_free(issuers);
 	return result;
 }
@@ -199,7 +199,7 @@ apply_client_ca(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 	for (int i = 0; i < sk_X509_num(parts->ca); i++)
 		if (SSL_CTX_add_client_CA(ctx, sk_X509_value(parts->ca, i)) !=
 		    1)
-			return tls_error(err, "tls.ca: OpenSSL refuses it");
+			return tls_error(err, "ca: OpenSSL refuses it");
 	return 0;
 }
 
@@ -209,13 +209,13 @@ tls_trust(X509_STORE *store, const struct tls_parts *parts, struct error *err)
 	for (int i = 0; i < sk_X509_num(parts->ca); i++)
 		if (X509_STORE_add_cert(store, sk_X509_value(parts->ca, i)) !=
 		    1)
-			return tls_error(err, "tls.ca: OpenSSL refuses it");
+			return tls_error(err, "ca: OpenSSL refuses it");
 	if (sk_X509_CRL_num(parts->crls) <= 0)
 		return 0;
 	for (int i = 0; i < sk_X509_CRL_num(parts->crls); i++)
 		if (X509_STORE_add_crl(store,
 			sk_X509_CRL_value(parts->crls, i)) != 1)
-			return tls_error(err, "tls.crl: OpenSSL refuses it");
+			return tls_error(err, "crl: OpenSSL refuses it");
 	X509_STORE_set_flags(store,
 	    X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	return 0;
@@ -259,8 +259,7 @@ apply_verify(SSL_CTX *ctx, const struct tls_identity_settings *identity,
 	int mode = tls_verify_mode(identity->verify, &callback);
 
 	if (mode != SSL_VERIFY_NONE && sk_X509_num(parts->ca) <= 0)
-		return error_set(err,
-		    "tls.verify: there is no ca to verify with");
+		return error_set(err, "verify: there is no ca to verify with");
 	SSL_CTX_set_verify(ctx, mode, callback);
 	return 0;
 }
@@ -274,7 +273,7 @@ apply_system_ca(SSL_CTX *ctx, struct error *err)
 {
 	if (SSL_CTX_load_verify_dir(ctx, X509_get_default_cert_dir()) == 1)
 		return 0;
-	return tls_error(err, "tls.ca: OpenSSL cannot use those of the system");
+	return tls_error(err, "ca: OpenSSL cannot use those of the system");
 }
 
 static int

@@ -75,7 +75,7 @@ tls_staple(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 		return 0;
 	staple = OPENSSL_zalloc(sizeof(*staple));
 	if (staple == NULL)
-		return error_set(err, "tls.ocsp: out of memory");
+		return error_set(err, "ocsp: out of memory");
 	leaf = sk_X509_value(parts->pairs[parts->ocsp_pair].chain, 0);
 	if (X509_up_ref(leaf) == 1)
 		staple->certificate = leaf;
@@ -84,7 +84,7 @@ tls_staple(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 	if (staple->certificate == NULL || staple->response == NULL ||
 	    SSL_CTX_set_ex_data(ctx, staple_index(), staple) != 1) {
 		staple_free(staple);
-		return tls_error(err, "tls.ocsp: OpenSSL refuses it");
+		return tls_error(err, "ocsp: OpenSSL refuses it");
 	}
 	SSL_CTX_set_tlsext_status_cb(ctx, status_cb);
 	SSL_CTX_set_tlsext_status_arg(ctx, staple);

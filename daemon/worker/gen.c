@@ -182,7 +182,9 @@ plan_tls(struct plan *plan, struct material *material)
 		if (plan->tls_client == NULL)
 			return material_problem(material,
 			    &settings->connect_tls.identity.origin,
-			    "listener \"%s\": connect_tls: %s", settings->name,
+			    "%s \"%s\": %s: %s", endpoint_kind(settings),
+			    settings->name,
+			    tls_group(settings, &settings->connect_tls),
 			    err.text);
 	}
 	return 0;
