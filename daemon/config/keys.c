@@ -273,6 +273,8 @@ const struct key connector_keys[] = {
 	  .origin = LISTENER(connect_tls.identity.origin),
 	  .example = "{ ca = \"servers-ca.pem\"; }",
 	  .help = "connect with TLS" },
+	{ .name = "connect_tls", .type = KEY_REFUSED,
+	  .help = "a connector has these keys in its group tls" },
 	{ .name = "listen", .type = KEY_REFUSED, .help = LISTENERS_ONLY },
 	{ .name = "backlog", .type = KEY_REFUSED, .help = LISTENERS_ONLY },
 	{ .name = "mode", .type = KEY_REFUSED, .help = LISTENERS_ONLY },

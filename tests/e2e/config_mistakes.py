@@ -194,8 +194,8 @@ def test_connectors():
 
 def test_unsupported_things_are_named():
     refused(config('connectors = ( { name = "c"; connect = "a:1"; '
-                   'plugin = "%s"; tls : { }; } );' % plugin("discard")), 2,
-            "tls", "not supported")
+                   'plugin = "%s"; connect_tls : { }; } );'
+                   % plugin("discard")), 2, "tls")
     refused(config('@include "other.conf"'), 2, "include")
 
 
