@@ -26,6 +26,20 @@ tls_alert_of(unsigned long code)
 	return alert;
 }
 
+/* OpenSSL 3.0 has no words for the younger ones. */
+static const char *
+alert_words(int alert)
+{
+	switch (alert) {
+	case SSL_AD_MISSING_EXTENSION:
+		return "missing extension";
+	case SSL_AD_CERTIFICATE_REQUIRED:
+		return "certificate required";
+	default:
+		return SSL_alert_desc_string_long(alert);
+	}
+}
+
 /* What OpenSSL says, or a callback of ours that has failed. */
 static const char *
 error_words(unsigned long code)
@@ -77,8 +91,7 @@ say_reason(struct tls *tls)
 
 	if (alert != -1)
 		snprintf(tls->reason, sizeof(tls->reason),
-		    "the peer sent the alert \"%s\"",
-		    SSL_alert_desc_string_long(alert));
+		    "the peer sent the alert \"%s\"", alert_words(alert));
 	else if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		say_certificate(tls);
 	else

@@ -1,6 +1,7 @@
 /*
  * connector.c: makes connections.  A client sends "HOST PORT" or "PATH" in a
- * line, and is then connected to that peer.  With the option `link`, "HOST
+ * line, and is then connected to that peer; with TLS for "HOST PORT tls" or "HOST
+ * PORT tls NAME", where NAME is what the certificate has to be valid for.  With the option `link`, "HOST
  * PORT" as well, the service itself keeps a connection to that peer, from
  * `start` on, and says hello there.
  */
@@ -43,19 +44,24 @@ static const struct sl_option options[] = {
 		    "trace %" PRIu64 " %s " VERSION, sl_id(c), text_); \
 	} while (0)
 
-/* Connect to "HOST PORT" or "PATH". */
+/* Connect to "HOST PORT" with what may follow, or "PATH". */
 static struct sl_conn *
 connect_to(struct sl_service *service, char *where, void *data)
 {
 	struct sl_connect_options o = { .size = sizeof(o), .data = data };
-	char *space = strchr(where, ' ');
+	struct sl_tls_options tls = { .size = sizeof(tls) };
+	char *word, *rest = NULL;
 
-	if (space != NULL) {
-		*space = '\0';
+	o.unix_path = strtok_r(where, " ", &rest);
+	if ((word = strtok_r(NULL, " ", &rest)) != NULL) {
 		o.host = where;
-		o.port = (uint16_t)atoi(space + 1);
-	} else {
-		o.unix_path = where;
+		o.unix_path = NULL;
+		o.port = (uint16_t)atoi(word);
+	}
+	if (strtok_r(NULL, " ", &rest) != NULL) {
+		o.flags = SL_CONNECT_TLS;
+		o.tls = &tls;
+		tls.verify_name = strtok_r(NULL, " ", &rest);
 	}
 	return sl_connect(service, &o);
 }
@@ -109,6 +115,18 @@ on_timer(struct sl_service *service, struct sl_conn *c, uint32_t id)
 	(void)c;
 	(void)id;
 	link_up(service);
+}
+
+static void
+on_handshake(struct sl_conn *c, const struct sl_error *err)
+{
+	const char *name = sl_servername(c), *protocol = sl_alpn(c);
+
+	if (err == NULL)
+		trace(c, "handshake %s name=%s alpn=%s authorized=%d peer=%s",
+		    sl_tls_version(c), name != NULL ? name : "-",
+		    protocol != NULL ? protocol : "-", sl_authorized(c),
+		    sl_peer_certificate(c)->subject);
 }
 
 static int
@@ -203,5 +221,6 @@ on_close(struct sl_conn *c, const struct sl_error *why)
 SL_PLUGIN(.name = "connector", .version = VERSION, .flags = SL_MANY_WORKERS,
     .options = options, .start = on_start, .reload = on_reload,
     .timer = on_timer,
-    .server = SL_HANDLERS(.open = on_open, .data = on_data, .drain = on_drain,
-	.end = on_end, .connect_error = on_connect_error, .close = on_close));
+    .server = SL_HANDLERS(.handshake = on_handshake, .open = on_open,
+	.data = on_data, .drain = on_drain, .end = on_end,
+	.connect_error = on_connect_error, .close = on_close));

@@ -1,0 +1,242 @@
+"""TLS connections that a plugin makes: real servers, real mistakes."""
+
+import socket
+import ssl
+import threading
+
+from sluice_test import (DEADLINE, Daemon, check, compile_plugin, equal,
+                         free_address, listener, main, need, pattern, plugin,
+                         receive, receive_all, test_plugin)
+from harness import certs
+from harness.build import scratch
+from harness.program import Program
+from harness.tls import V12, V13, authority, leaf, tls_listener
+
+
+def connector(path=None, tls=None, **settings):
+    group = {"ca": authority().cert, **(tls or {})}
+    return listener("c", path or test_plugin("connector"), connect_tls=group,
+                    **settings)
+
+
+class Server:
+    """A TLS server by Python's ssl, whose clients are threads that echo."""
+
+    def __init__(self, certificate=None, version=None, ca=None, alpn=()):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate = certificate or leaf()
+        self.context.load_cert_chain(certificate.cert, certificate.key)
+        if version is not None:
+            self.context.minimum_version = version
+            self.context.maximum_version = version
+        if ca is not None:
+            self.context.load_verify_locations(ca.cert)
+            self.context.verify_mode = ssl.CERT_REQUIRED
+        if alpn:
+            self.context.set_alpn_protocols(alpn)
+        self.names = []
+        self.clients = []       # what they have shown
+        self.context.sni_callback = lambda s, name, c: self.names.append(name)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                s, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(s,),
+                             daemon=True).start()
+
+    def serve(self, s):
+        s.settimeout(DEADLINE)
+        try:
+            with self.context.wrap_socket(s, server_side=True) as t:
+                self.clients.append(t.getpeercert())
+                data = t.recv(1 << 16)
+                while data:
+                    t.sendall(data)
+                    data = t.recv(1 << 16)
+        except OSError:
+            s.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def ask_for(d, port, *words, host="localhost"):
+    s = d.connect()
+    s.sendall(" ".join([host, str(port), "tls", *words]).encode() + b"\n")
+    return s
+
+
+def works(s):
+    s.sendall(b"alive")
+    equal(receive(s, 5), b"alive")
+
+
+def fails(d, port, reason, *words, host="localhost"):
+    """The connection is refused for this reason, at the stage of TLS."""
+    mark = d.mark()
+    s = ask_for(d, port, *words, host=host)
+    equal(receive_all(s), b"")
+    d.wait_log("trace [0-9]+ connect_error .*%s.* stage=3" % reason,
+               since=mark)
+    d.wait_log("closed why=handshake", since=mark)
+
+
+def test_both_versions_and_the_facts():
+    for version, name in (V12, "TLSv1.2"), (V13, "TLSv1.3"):
+        with Server(version=version, alpn=["one"]) as server, Daemon(
+                connector(tls={"alpn": ["two", "one"]})) as d:
+            works(ask_for(d, server.port))
+            d.wait_trace("handshake %s name=localhost alpn=one authorized=1 "
+                         "peer=CN=leaf v1" % name, 2)
+            equal(server.names, ["localhost"])
+
+
+def test_the_certificate_is_verified():
+    with Server() as server, Server(leaf("stranger", issuer="other")) as \
+            stranger, Server(leaf("old", start=-9 * 86400,
+                                 end=-86400)) as old, \
+            Daemon(connector(), control="control.sock") as d:
+        works(ask_for(d, server.port, host="127.0.0.1"))
+        fails(d, server.port, "not valid for example.org", "example.org")
+        fails(d, server.port, "not valid for 127.0.0.2", "127.0.0.2")
+        fails(d, stranger.port, "unable to get local issuer certificate")
+        fails(d, old.port, "certificate has expired")
+        handshakes = d.ask("status")["listeners"][0]["counts"]["handshakes"]
+        equal((handshakes["full"], handshakes["certificate"]), (1, 4))
+
+
+def test_a_plain_server_and_one_that_goes_away():
+    with Daemon(connector()) as d, socket.create_server(
+            ("127.0.0.1", 0)) as server:
+        server.settimeout(DEADLINE)
+        port = server.getsockname()[1]
+        s = ask_for(d, port)
+        peer, _ = server.accept()
+        peer.sendall(b"220 hello, I speak no TLS\r\n")
+        equal(receive_all(s), b"")
+        d.wait_log("connect_error .*wrong version number.* stage=3")
+        peer.close()
+        mark = d.mark()
+        s = ask_for(d, port)
+        peer, _ = server.accept()
+        peer.recv(1)
+        peer.close()
+        equal(receive_all(s), b"")
+        d.wait_log("connect_error .* stage=3", since=mark)
+
+
+def test_our_certificate_is_shown():
+    clients = authority("clients")
+    ours = certs.make(scratch(), "ours", clients)
+    with Server(ca=clients) as server:
+        with Daemon(connector(tls={"cert": ours.cert,
+                                   "key": ours.key})) as d:
+            works(ask_for(d, server.port))
+            equal(server.clients[0]["subject"],
+                  ((("commonName", "ours"),),))
+        with Daemon(connector()) as d:
+            # With TLS 1.3 it is told when we are open already.
+            s = ask_for(d, server.port)
+            equal(receive_all(s), b"")
+            d.wait_log('why=tls .*alert .*certificate required')
+
+
+def test_a_reload_changes_whom_we_trust():
+    second = leaf("second", issuer="second-ca")
+    with Server() as before, Server(second) as after, \
+            Daemon(connector()) as d:
+        live = ask_for(d, before.port)
+        works(live)
+        fails(d, after.port, "unable to get local issuer")
+        d.listeners = [connector(tls={"ca": authority("second-ca").cert})]
+        d.write_config()
+        d.reload()
+        works(ask_for(d, after.port))
+        fails(d, before.port, "unable to get local issuer")
+        works(live)
+        d.listeners = [connector(tls={"ca": "none.pem"})]
+        d.write_config()
+        check("connect_tls.ca" in d.reload_refused(), "the reason")
+        works(ask_for(d, after.port))
+
+
+def test_new_code_serves_a_connection_made_by_old():
+    with Server() as server, Daemon(connector()) as d:
+        s = ask_for(d, server.port)
+        works(s)
+        d.listeners = [connector(compile_plugin(
+            "connector", d.path("v2.so"), VERSION="v2"))]
+        d.write_config()
+        d.reload()
+        works(s)
+        s.close()
+        d.wait_trace("close .* v2", 2)
+
+
+def test_every_byte_arrives_both_ways():
+    data = pattern(16 << 20)
+    with Daemon(connector(), tls_listener("echo", plugin("echo"))) as d:
+        s = ask_for(d, d.port("echo"))
+        got = bytearray()
+
+        def read():
+            while len(got) < len(data):
+                part = s.recv(1 << 16)
+                if not part:
+                    return
+                got.extend(part)
+        reader = threading.Thread(target=read)
+        reader.start()
+        s.sendall(data)
+        reader.join(DEADLINE)
+        check(bytes(got) == data, "%d of %d bytes" % (len(got), len(data)))
+        s.shutdown(socket.SHUT_WR)
+        equal(receive_all(s), b"")
+
+
+class Peer(Program):
+    """A server of another library, that echoes lines."""
+
+    def __init__(self, ready, *command):
+        super().__init__()
+        self.spawn(command)
+        self.wait_log(ready)
+
+
+def test_openssl_and_gnutls():
+    need("openssl")
+    address = free_address()
+    port = address.split(":")[1]
+    with Daemon(connector()) as d:
+        peer = Peer("ACCEPT", "openssl", "s_server", "-rev", "-accept",
+                    address, "-cert", leaf().cert, "-key", leaf().key)
+        try:
+            s = ask_for(d, port)
+            s.sendall(b"alive\n")
+            equal(receive(s, 6), b"evila\n")
+        finally:
+            peer.kill()
+        need("gnutls-serv")
+        address = free_address()
+        port = address.split(":")[1]
+        peer = Peer("listening", "gnutls-serv", "--echo", "--port", port,
+                    "--x509certfile", leaf().cert, "--x509keyfile",
+                    leaf().key)
+        try:
+            s = ask_for(d, port)
+            s.sendall(b"alive\n")
+            equal(receive(s, 6), b"alive\n")
+        finally:
+            peer.kill()
+
+
+main()
