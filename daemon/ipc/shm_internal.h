@@ -1,6 +1,6 @@
 /*
- * shm_internal.h: what is in the shared memory, for the shm files and
- * versions.c.
+ * shm_internal.h: what is in the shared memory, for the shm files,
+ * versions.c and connectors.c.
  */
 
 #ifndef SLUICE_SHM_INTERNAL_H
@@ -12,6 +12,7 @@
 
 #include "config/settings.h"
 #include "ipc/board.h"
+#include "ipc/connectors.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "ipc/versions.h"
@@ -45,6 +46,13 @@ struct address_entry {
 	_Atomic uint32_t count;
 };
 
+/* Of one connector. */
+struct connector_place {
+	_Atomic uint32_t changes; /* odd while it is being written */
+	uint32_t tenancy;	  /* of the slot, as in struct counts */
+	struct connector_state state;
+};
+
 /* A worker writes it, all others read it. */
 struct shm_row {
 	_Alignas(SHM_PAGE) struct board_row board;
@@ -57,6 +65,7 @@ struct shm_row {
 	struct counts counts[LISTENERS_MAX];
 	/* Apart from `counts`, as most plugins have none. */
 	struct counter counters[LISTENERS_MAX][COUNTERS_MAX];
+	struct connector_place connectors[LISTENERS_MAX];
 };
 
 struct shm {
