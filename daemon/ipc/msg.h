@@ -30,11 +30,12 @@ enum msg_type {
 	/*
 	 * master to probe and worker: what generation `generation` is made of
 	 */
-	MSG_BUNDLE,  /* fd: bundle */
-	MSG_IMAGE,   /* fd: sealed image */
-	MSG_SECRET,  /* fd: sealed secret; to workers only */
-	MSG_SOCKET,  /* fd: socket, bound now, listening by COMMIT */
-	MSG_PREPARE, /* all of it was sent: load, build, start */
+	MSG_BUNDLE,    /* fd: bundle */
+	MSG_IMAGE,     /* fd: sealed image */
+	MSG_SECRET,    /* fd: sealed secret; to workers only */
+	MSG_SOCKET,    /* fd: socket, bound now, listening by COMMIT */
+	MSG_CONNECTOR, /* this worker has it */
+	MSG_PREPARE,   /* all of it was sent: load, build, start */
 	MSG_COMMIT,
 	MSG_ABORT,
 	/* master to worker */
@@ -110,6 +111,10 @@ struct msg {
 			uint32_t id;
 			uint32_t slot; /* of the listener */
 		} socket;
+		struct {
+			uint32_t endpoint; /* index, as settings_endpoint() */
+			uint32_t slot;
+		} connector;
 		struct {
 			bool now; /* do not drain first */
 		} stop;

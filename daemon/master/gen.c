@@ -47,7 +47,7 @@ free_slots(struct gen *gen)
 {
 	if (gen->slots == NULL)
 		return;
-	for (uint32_t i = 0; i < gen->settings->listener_count; i++)
+	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++)
 		slots_unref(gen->slot_table, gen->slots[i]);
 	free(gen->slots);
 }
@@ -292,36 +292,61 @@ gen_send_secrets(const struct gen *gen, struct child *child)
 	return 0;
 }
 
+static int
+send_socket(const struct gen *gen, const struct gen_socket *socket,
+    struct child *child)
+{
+	uint32_t slot = gen->slots[socket->endpoint];
+	struct msg msg = { .type = MSG_SOCKET, .generation = gen->number };
+
+	if (socket->connects) {
+		msg.type = MSG_CONNECTOR;
+		msg.connector.endpoint = socket->endpoint;
+		msg.connector.slot = slot;
+		return child_send(child, &msg);
+	}
+	msg.socket.listener = socket->endpoint;
+	msg.socket.address = socket->address;
+	msg.socket.id = sock_id(socket->sock);
+	msg.socket.slot = slot;
+	msg.fd = sock_fd(socket->sock);
+	return child_send(child, &msg);
+}
+
 int
 gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
 {
-	struct msg msg = { .type = MSG_SOCKET, .generation = gen->number };
 	const struct gen_socket *socket;
 
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		socket = &gen->sockets[i];
-		if (socket->sock == NULL ||
+		if ((socket->sock == NULL && !socket->connects) ||
 		    (socket->worker != ALL_WORKERS && socket->worker != worker))
 			continue;
-		msg.socket.listener = socket->listener;
-		msg.socket.address = socket->address;
-		msg.socket.id = sock_id(socket->sock);
-		msg.socket.slot = gen->slots[socket->listener];
-		msg.fd = sock_fd(socket->sock);
-		if (child_send(child, &msg) == -1)
+		if (send_socket(gen, socket, child) == -1)
 			return -1;
-		slots_give(gen->slot_table, msg.socket.slot, worker);
+		slots_give(gen->slot_table, gen->slots[socket->endpoint],
+		    worker);
 	}
 	return 0;
 }
 
 static const struct listener_settings *
-find_listener(const struct settings *settings, const char *name)
+find_endpoint(const struct settings *settings, const char *name)
 {
-	for (uint32_t i = 0; i < settings->listener_count; i++)
-		if (strcmp(settings->listeners[i].name, name) == 0)
-			return &settings->listeners[i];
+	for (uint32_t i = 0; i < settings_endpoints(settings); i++)
+		if (strcmp(settings_endpoint(settings, i)->name, name) == 0)
+			return settings_endpoint(settings, i);
 	return NULL;
+}
+
+const char *
+gen_kind_of(const struct gen *gen, const char *name)
+{
+	const struct listener_settings *found =
+	    find_endpoint(gen->settings, name);
+
+	return found != NULL ? endpoint_kind(found) : "listener";
 }
 
 bool
@@ -329,7 +354,7 @@ gen_is_served_by(const struct gen *gen, const char *listener,
     const char *plugin)
 {
 	const struct listener_settings *found =
-	    gen != NULL ? find_listener(gen->settings, listener) : NULL;
+	    gen != NULL ? find_endpoint(gen->settings, listener) : NULL;
 
 	return found != NULL &&
 	    strcmp(gen->images[found->image].facts.name, plugin) == 0;
@@ -354,11 +379,11 @@ gen_log_changes(const struct gen *gen, const struct gen *before)
 	char now[CODE_TEXT_MAX], then[CODE_TEXT_MAX];
 	bool any = false;
 
-	for (uint32_t i = 0; i < gen->settings->listener_count; i++) {
+	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++) {
 		const struct listener_settings *a, *b;
 
-		b = &gen->settings->listeners[i];
-		a = find_listener(before->settings, b->name);
+		b = settings_endpoint(gen->settings, i);
+		a = find_endpoint(before->settings, b->name);
 		if (a == NULL)
 			continue; /* logged with its addresses */
 		if (listener_same_service(before->settings, a, gen->settings,
@@ -374,5 +399,6 @@ gen_log_changes(const struct gen *gen, const struct gen *before)
 			    then);
 	}
 	if (!any)
-		log_info("no existing listener has new code or options");
+		log_info("no existing listener or connector has new code or "
+			 "options");
 }

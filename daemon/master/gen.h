@@ -35,10 +35,14 @@ struct gen_image {
 
 #define ALL_WORKERS UINT32_MAX
 
+/* A socket, or the connection of a connector, that workers serve. */
 struct gen_socket {
-	uint32_t listener, address; /* indexes into the settings */
-	uint32_t worker;	    /* the one it is for, or ALL_WORKERS */
-	struct sock *sock; /* NULL: the listener was stopped by its plugin */
+	uint32_t endpoint; /* as settings_endpoint() */
+	uint32_t address;  /* index into those of the listener */
+	uint32_t worker;   /* the one it is for, or ALL_WORKERS */
+	/* Neither of both: its plugin has stopped it. */
+	struct sock *sock;
+	bool connects;
 };
 
 struct gen {
@@ -49,7 +53,7 @@ struct gen {
 	int bundle_fd;
 	struct gen_image *images; /* settings->image_count */
 	int *secrets;	 /* settings->secret_count; -1: has not come yet */
-	uint32_t *slots; /* settings->listener_count, once bound */
+	uint32_t *slots; /* settings_endpoints(), once bound */
 	struct slots *slot_table;
 	struct sockets *socket_table;
 	struct gen_socket *sockets;
@@ -86,7 +90,7 @@ bool gen_complete(const struct gen *gen);
 int gen_send_images(const struct gen *gen, struct child *child);
 /* The secrets, which only workers get. */
 int gen_send_secrets(const struct gen *gen, struct child *child);
-/* Send the sockets that are for this worker. */
+/* Send the sockets and connectors that are for this worker. */
 int gen_send_sockets(const struct gen *gen, struct child *child,
     uint32_t worker);
 
@@ -97,7 +101,8 @@ struct gen_teller {
 };
 
 /*
- * Give each listener its slot and open all sockets that are not open yet.
+ * Give each listener and connector its slot, and open all sockets that are not
+ * open yet.
  * Tells each problem, and returns their number.
  */
 unsigned int gen_bind(struct gen *gen, struct sockets *sockets,
@@ -127,8 +132,8 @@ void gen_restore_sockets(struct gen *gen, uint32_t worker);
 void gen_apply(const struct gen *gen);
 
 /*
- * Log the addresses that are new since `before` (or NULL), and those that are
- * gone.
+ * Log the addresses to listen on or connect to that are new since `before` (or
+ * NULL), and those that are gone.
  */
 void gen_log_sockets(const struct gen *gen, const struct gen *before);
 
@@ -148,7 +153,13 @@ bool gen_is_served_by(const struct gen *gen, const char *listener,
  */
 void gen_end_sockets(struct gen *gen);
 
-/* Drop the sockets of one listener, or with NULL of all.  Returns how many. */
-unsigned int gen_drop_sockets(struct gen *gen, const char *listener);
+/* "listener" or "connector"; for a name that there is not, "listener". */
+const char *gen_kind_of(const struct gen *gen, const char *name);
+
+/*
+ * Drop the sockets of one listener, or the connections of one connector; with
+ * NULL those of all.  Returns how many.
+ */
+unsigned int gen_drop_sockets(struct gen *gen, const char *name);
 
 #endif

@@ -5,11 +5,14 @@
  * worker, chosen by the listener's slot, so that it stays with that worker over
  * reloads.  That worker takes over all sockets that the listener had before:
  * closing them would reset the clients that wait.
+ *
+ * A connector is for one worker, chosen in the same way, or for all.
  */
 
 #include "master/gen.h"
 
 #include <sluice.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,10 +69,12 @@ add_row(struct gen *gen, uint32_t l, uint32_t a, uint32_t serves,
 		error_set(err, "%s is used by two addresses or listeners",
 		    sock_text(sock, text));
 	} else {
-		row->listener = l;
-		row->address = a;
-		row->worker = serves;
-		row->sock = sock;
+		*row = (struct gen_socket){
+			.endpoint = l,
+			.address = a,
+			.worker = serves,
+			.sock = sock,
+		};
 		gen->socket_count++;
 		return 0;
 	}
@@ -151,12 +156,6 @@ bind_listener(struct gen *gen, struct sockets *sockets, uint32_t l,
 	struct error err;
 	uint32_t a;
 
-	gen->slots[l] = slots_ref(gen->slot_table, listener->name);
-	if (gen->slots[l] == SLOT_NONE) {
-		teller->tell(teller->arg, &listener->origin,
-		    "no room to count this listener's connections");
-		return 1;
-	}
 	for (a = 0; a < listener->address_count; a++) {
 		if (bind_address(gen, sockets, l, a, workers, &err) == 0)
 			continue;
@@ -167,11 +166,53 @@ bind_listener(struct gen *gen, struct sockets *sockets, uint32_t l,
 	return problems;
 }
 
+/* From all workers, or from the one that would serve such a listener. */
+static unsigned int
+assign_connector(struct gen *gen, uint32_t index, uint32_t workers,
+    const struct gen_teller *teller)
+{
+	const struct listener_settings *settings =
+	    settings_endpoint(gen->settings, index);
+	struct gen_socket *row = new_row(gen);
+
+	if (row == NULL) {
+		teller->tell(teller->arg, &settings->origin, "out of memory");
+		return 1;
+	}
+	*row = (struct gen_socket){
+		.endpoint = index,
+		.worker = settings->connector.per_worker
+		    ? ALL_WORKERS
+		    : gen->slots[index] % workers,
+		.connects = true,
+	};
+	gen->socket_count++;
+	return 0;
+}
+
+static unsigned int
+bind_endpoint(struct gen *gen, struct sockets *sockets, uint32_t index,
+    uint32_t workers, const struct gen_teller *teller)
+{
+	const struct listener_settings *settings =
+	    settings_endpoint(gen->settings, index);
+
+	gen->slots[index] = slots_ref(gen->slot_table, settings->name);
+	if (gen->slots[index] == SLOT_NONE) {
+		teller->tell(teller->arg, &settings->origin,
+		    "no room to count its connections");
+		return 1;
+	}
+	return index < gen->settings->listener_count
+	    ? bind_listener(gen, sockets, index, workers, teller)
+	    : assign_connector(gen, index, workers, teller);
+}
+
 unsigned int
 gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
     uint32_t workers, const struct gen_teller *teller)
 {
-	uint32_t i, count = gen->settings->listener_count;
+	uint32_t i, count = settings_endpoints(gen->settings);
 	unsigned int problems = 0;
 
 	gen->slots = calloc(count + 1, sizeof(*gen->slots));
@@ -184,7 +225,7 @@ gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
 	for (i = 0; i < count; i++)
 		gen->slots[i] = SLOT_NONE;
 	for (i = 0; i < count; i++)
-		problems += bind_listener(gen, sockets, i, workers, teller);
+		problems += bind_endpoint(gen, sockets, i, workers, teller);
 	return problems;
 }
 
@@ -198,7 +239,7 @@ gen_listen(struct gen *gen, uint32_t below, const struct gen_teller *teller)
 
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
-		listener = &gen->settings->listeners[row->listener];
+		listener = settings_endpoint(gen->settings, row->endpoint);
 		if (row->worker != ALL_WORKERS && row->worker >= below)
 			continue;
 		if (row->sock == NULL) /* a plugin stopped this listener */
@@ -263,7 +304,7 @@ gen_restore_sockets(struct gen *gen, uint32_t worker)
 
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
-		listener = &gen->settings->listeners[row->listener];
+		listener = settings_endpoint(gen->settings, row->endpoint);
 		if (row->sock == NULL ||
 		    (row->worker != ALL_WORKERS && row->worker != worker) ||
 		    sock_restore(row->sock, listener->name) == 0)
@@ -287,8 +328,19 @@ gen_apply(const struct gen *gen)
 		row = &gen->sockets[i];
 		if (row->sock != NULL)
 			sock_apply(row->sock,
-			    &gen->settings->listeners[row->listener]);
+			    settings_endpoint(gen->settings, row->endpoint));
 	}
+}
+
+/* Where the row listens or connects to; NULL: its plugin has stopped it. */
+static const char *
+row_text(const struct gen *gen, const struct gen_socket *row,
+    char text[ADDRESS_TEXT_MAX])
+{
+	if (row->connects)
+		return settings_endpoint(gen->settings, row->endpoint)
+		    ->connector.connect;
+	return row->sock != NULL ? sock_text(row->sock, text) : NULL;
 }
 
 /* Is row the first of its address, and is that address not in `other`? */
@@ -296,72 +348,81 @@ static bool
 is_news(const struct gen *gen, const struct gen_socket *row,
     const struct gen *other)
 {
-	const struct listener_settings *listener =
-					   &gen->settings
-						->listeners[row->listener],
-				       *other_listener;
+	char room[ADDRESS_TEXT_MAX], other_room[ADDRESS_TEXT_MAX];
+	const char *text = row_text(gen, row, room), *other_text;
+	const struct listener_settings *settings =
+	    settings_endpoint(gen->settings, row->endpoint);
 	const struct gen_socket *scan;
-	char text[ADDRESS_TEXT_MAX], other_text[ADDRESS_TEXT_MAX];
 
-	if (row->sock == NULL)
+	if (text == NULL)
 		return false;
 	if (row > gen->sockets && row[-1].sock != NULL &&
-	    row[-1].listener == row->listener &&
+	    row[-1].endpoint == row->endpoint &&
 	    row[-1].address == row->address && row->worker != ALL_WORKERS)
 		return false;
-	sock_text(row->sock, text);
 	for (uint32_t i = 0; other != NULL && i < other->socket_count; i++) {
 		scan = &other->sockets[i];
-		other_listener = &other->settings->listeners[scan->listener];
-		if (scan->sock != NULL &&
-		    strcmp(other_listener->name, listener->name) == 0 &&
-		    strcmp(sock_text(scan->sock, other_text), text) == 0)
+		if (scan->connects != row->connects ||
+		    strcmp(settings_endpoint(other->settings, scan->endpoint)
+			       ->name,
+			settings->name) != 0)
+			continue;
+		other_text = row_text(other, scan, other_room);
+		if (other_text != NULL && strcmp(other_text, text) == 0)
 			return false;
 	}
 	return true;
 }
 
-void
-gen_log_sockets(const struct gen *gen, const struct gen *before)
+/* Log those of gen that `other` does not have. */
+static void
+log_news(const struct gen *gen, const struct gen *other, bool gone)
 {
-	const struct listener_settings *listener;
+	const struct listener_settings *settings;
 	const struct image_facts *facts;
-	char text[ADDRESS_TEXT_MAX];
+	const struct gen_socket *row;
+	char text[ADDRESS_TEXT_MAX], plugin[2 * FACT_TEXT_MAX + 32] = "";
 
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
-		if (!is_news(gen, &gen->sockets[i], before))
+		row = &gen->sockets[i];
+		if (!is_news(gen, row, other))
 			continue;
-		listener = &gen->settings->listeners[gen->sockets[i].listener];
-		facts = facts_of(gen, listener);
-		log_info("listening on %s for %s (plugin %s %s)",
-		    sock_text(gen->sockets[i].sock, text), listener->name,
-		    facts->name, facts->version);
-	}
-	for (uint32_t i = 0; before != NULL && i < before->socket_count; i++) {
-		if (!is_news(before, &before->sockets[i], gen))
-			continue;
-		listener =
-		    &before->settings->listeners[before->sockets[i].listener];
-		log_info("no longer listening on %s for %s",
-		    sock_text(before->sockets[i].sock, text), listener->name);
+		settings = settings_endpoint(gen->settings, row->endpoint);
+		facts = facts_of(gen, settings);
+		if (!gone)
+			snprintf(plugin, sizeof(plugin), " (plugin %s %s)",
+			    facts->name, facts->version);
+		log_info("%s%s %s for %s%s", gone ? "no longer " : "",
+		    row->connects ? "connecting to" : "listening on",
+		    row_text(gen, row, text), settings->name, plugin);
 	}
 }
 
+void
+gen_log_sockets(const struct gen *gen, const struct gen *before)
+{
+	log_news(gen, before, false);
+	if (before != NULL)
+		log_news(before, gen, true);
+}
+
 unsigned int
-gen_drop_sockets(struct gen *gen, const char *listener)
+gen_drop_sockets(struct gen *gen, const char *name)
 {
 	struct gen_socket *row;
 	unsigned int dropped = 0;
 
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
-		if (row->sock == NULL ||
-		    (listener != NULL &&
-			strcmp(gen->settings->listeners[row->listener].name,
-			    listener) != 0))
+		if ((row->sock == NULL && !row->connects) ||
+		    (name != NULL &&
+			strcmp(settings_endpoint(gen->settings, row->endpoint)
+				   ->name,
+			    name) != 0))
 			continue;
 		sock_unref(row->sock);
 		row->sock = NULL;
+		row->connects = false;
 		dropped++;
 	}
 	return dropped;

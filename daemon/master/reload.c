@@ -135,7 +135,8 @@ void
 reload_complete(struct reload *reload)
 {
 	const struct gen *gen = reload->committed;
-	char listeners[64], workers[64], as[64] = "", why[64] = "";
+	char listeners[64], connectors[64], workers[64];
+	char what[256], as[64] = "", why[64] = "";
 
 	gen_apply(gen);
 	gen_log_sockets(gen, reload->old);
@@ -151,11 +152,14 @@ reload_complete(struct reload *reload)
 		snprintf(why, sizeof(why), "; generation %u crashed too often",
 		    reload->probation.refused_number);
 	count_text(gen->settings->listener_count, "listener", listeners);
+	count_text(gen->settings->connector_count, "connector", connectors);
 	count_text(workers_count(reload->workers), "worker", workers);
-	conclude(reload, true, "generation %u ready%s: %s, %s%s", gen->number,
-	    as, listeners, workers, why);
-	notify_status("generation %u%s: %s, %s%s", gen->number, as, listeners,
-	    workers, why);
+	snprintf(what, sizeof(what), "%s, %s%s%s", listeners,
+	    gen->settings->connector_count > 0 ? connectors : "",
+	    gen->settings->connector_count > 0 ? ", " : "", workers);
+	conclude(reload, true, "generation %u ready%s: %s%s", gen->number, as,
+	    what, why);
+	notify_status("generation %u%s: %s%s", gen->number, as, what, why);
 	notify_ready();
 	finish(reload, true);
 }

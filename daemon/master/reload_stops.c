@@ -1,5 +1,5 @@
 /*
- * reload_stops.c: listeners that their plugins stop.  Between BIND and the end
+ * reload_stops.c: listeners and connectors that their plugins stop.  Between BIND and the end
  * of a transaction the workers already have the sockets of the next generation.
  * So a stop that comes in this time is applied after COMMIT or ABORT, to what
  * is served then.
@@ -36,8 +36,8 @@ apply(struct reload *reload, uint32_t worker, const char *name,
 	/* Nothing to do for a listener that is gone or was stopped before. */
 	if (dropped == 0)
 		return;
-	log_info("listener %s was stopped by its plugin in worker %u", name,
-	    worker + 1);
+	log_info("%s %s was stopped by its plugin in worker %u",
+	    gen_kind_of(reload->committed, name), name, worker + 1);
 	workers_stop_listener(reload->workers, name, close_active);
 }
 

@@ -384,22 +384,12 @@ static struct sl_error
 explain(const struct sl_conn *conn, const struct ending *why,
     char text[ERROR_TEXT_MAX])
 {
-	const char *fault = stream_fault_text(&conn->stream, why->why);
-
-	if (fault != NULL)
-		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
-		    fault);
-	else if (why->sys_errno != 0)
-		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
-		    strerror(why->sys_errno));
-	else
-		snprintf(text, ERROR_TEXT_MAX, "%s", why_text(why->why));
 	return (struct sl_error){
 		.size = sizeof(struct sl_error),
 		.why = why->why,
 		.sys_errno = why->sys_errno,
 		.stage = why->stage,
-		.text = text,
+		.text = conn_reason_text(conn, why, text),
 	};
 }
 

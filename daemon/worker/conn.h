@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "base/error.h"
 #include "config/address.h"
 #include "worker/admission.h"
 #include "worker/ids.h"
@@ -60,6 +61,16 @@ enum mark {
 /* Its addresses as text, made when first asked for. */
 struct conn_names;
 
+/*
+ * Whoever keeps a connection up.  Both are called once at most, not under a
+ * callback, and begin nothing themselves.
+ */
+struct keeper {
+	void (*on_open)(struct keeper *keeper, const struct sl_conn *conn);
+	/* Its reason is known, and it is gone after this pass. */
+	void (*on_end)(struct keeper *keeper, const struct sl_conn *conn);
+};
+
 /* What only few connections need, or only few at a time. */
 struct extra {
 	struct conn_names *names;
@@ -69,6 +80,7 @@ struct extra {
 	struct tls_wish *wish;	/* owned; NULL: TLS is not to follow */
 	uint64_t connect_ms;	/* how long resolve and connect may take */
 	uint64_t connect_by_ms; /* when that time is over */
+	struct keeper *keeper;	/* borrowed; NULL: nobody */
 	/* The window in which limits.min_rate is judged, and its beginning: */
 	uint64_t rate_ms;      /* when; 0: there is no window yet */
 	int64_t rate_acked;    /* bytes that the peer had */
@@ -176,6 +188,15 @@ const char *conn_host(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX]);
 /* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
 #define CONN_LABEL_MAX 256
 const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);
+/* A sentence about why it ends, or has failed.  Returns text. */
+const char *conn_reason_text(const struct sl_conn *conn,
+    const struct ending *why, char text[ERROR_TEXT_MAX]);
+/* Who keeps it up, or NULL. */
+static inline struct keeper *
+conn_keeper(const struct sl_conn *conn)
+{
+	return conn->extra != NULL ? conn->extra->keeper : NULL;
+}
 /* The addresses have changed, or are known only now. */
 void conn_names_free(struct sl_conn *conn);
 /* NULL: ENOMEM. */

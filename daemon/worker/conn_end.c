@@ -74,6 +74,7 @@ count_end(const struct sl_conn *conn)
 void
 conn_end(struct sl_conn *conn)
 {
+	struct keeper *keeper = conn_keeper(conn);
 	uint32_t first = conn_judge_end(conn);
 
 	conn_forget_events(conn);
@@ -90,7 +91,10 @@ conn_end(struct sl_conn *conn)
 		callback_close(conn, &conn->ending);
 	}
 	count_end(conn);
-	if (engine.log_access)
+	if (keeper != NULL)
+		keeper->on_end(keeper, conn);
+	/* An attempt that has failed is logged by whoever made it. */
+	if (engine.log_access && (keeper == NULL || conn->opened))
 		log_access(conn, first);
 	conn->stream.transport->close(&conn->stream, conn->reset);
 	queue_clear(&conn->queue);

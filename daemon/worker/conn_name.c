@@ -1,4 +1,7 @@
-/* conn_name.c: a connection's addresses as text, made when first asked for. */
+/*
+ * conn_name.c: a connection's addresses as text, made when first asked for, and
+ * why it ends.
+ */
 
 #include "worker/conn.h"
 
@@ -9,6 +12,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/why.h"
 #include "config/address.h"
 #include "config/settings.h"
 #include "worker/endpoint.h"
@@ -203,6 +207,23 @@ conn_names_free(struct sl_conn *conn)
 		return;
 	free(conn->extra->names);
 	conn->extra->names = NULL;
+}
+
+const char *
+conn_reason_text(const struct sl_conn *conn, const struct ending *why,
+    char text[ERROR_TEXT_MAX])
+{
+	const char *fault = stream_fault_text(&conn->stream, why->why);
+
+	if (fault != NULL)
+		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
+		    fault);
+	else if (why->sys_errno != 0)
+		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
+		    strerror(why->sys_errno));
+	else
+		snprintf(text, ERROR_TEXT_MAX, "%s", why_text(why->why));
+	return text;
 }
 
 struct extra *

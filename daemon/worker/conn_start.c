@@ -227,10 +227,13 @@ become_open(struct sl_conn *conn)
 		conn->marks |= MARK_READ_ON;
 	if (conn_closing(conn) || conn->opened)
 		return; /* closed by `handshake`, or it was open before */
-	if (callback_open(conn) < 0)
+	if (callback_open(conn) < 0) {
 		conn_close(conn, SL_WHY_PLUGIN);
-	else
-		conn->opened = true;
+		return;
+	}
+	conn->opened = true;
+	if (conn_keeper(conn) != NULL)
+		conn_keeper(conn)->on_open(conn_keeper(conn), conn);
 }
 
 /* Work on the current phase.  Returns true when it is over. */

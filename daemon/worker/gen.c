@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "worker/accept.h"
+#include "worker/connector.h"
 #include "worker/engine.h"
 #include "worker/material.h"
 #include "worker/options.h"
@@ -29,6 +30,8 @@ struct plan {
 	struct sl_service *service; /* a new version; NULL: it did not change */
 	struct tls_server *tls;	    /* NULL: none */
 	struct tls_client *tls_client; /* NULL: none */
+	/* NULL: it is a listener, or has one already. */
+	struct connector *connector;
 	/* All acceptors that an existing listener will have. */
 	struct acceptors acceptors;
 };
@@ -83,6 +86,7 @@ plan_drop(struct plan *plan)
 	service_unref(plan->service);
 	tls_server_unref(plan->tls);
 	tls_client_unref(plan->tls_client);
+	connector_free(plan->connector);
 	if (plan->is_new) {
 		service_end_unused(); /* while `stop` can use the listener */
 		listener_free(plan->listener);
@@ -113,7 +117,7 @@ plan_sockets(struct plan *plan, struct material *material, uint32_t index)
 		struct material_sock *socket = &material->sockets[i];
 		struct acceptor *acceptor;
 
-		if (socket->listener != index)
+		if (socket->endpoint != index || socket->connects)
 			continue;
 		acceptor = acceptor_new(plan->listener, socket->fd, socket->id,
 		    socket->index);
@@ -153,8 +157,8 @@ plan_service(struct plan *plan, struct material *material, int64_t on_reload)
 	    material->generation, listener->current, on_reload, &err);
 	if (plan->service == NULL)
 		return material_problem(material, &settings->plugin_origin,
-		    "listener \"%s\": plugin \"%s\": %s", settings->name,
-		    settings->plugin, err.text);
+		    "%s \"%s\": plugin \"%s\": %s", endpoint_kind(settings),
+		    settings->name, settings->plugin, err.text);
 	return 0;
 }
 
@@ -194,16 +198,26 @@ static uint32_t
 slot_of(const struct material *material, uint32_t index)
 {
 	for (uint32_t i = 0; i < material->socket_count; i++)
-		if (material->sockets[i].listener == index)
+		if (material->sockets[i].endpoint == index)
 			return material->sockets[i].slot;
 	return 0;
+}
+
+static int
+plan_connector(struct plan *plan)
+{
+	if (plan->settings->connector.connect == NULL ||
+	    plan->listener->connector != NULL)
+		return 0;
+	plan->connector = connector_new(plan->listener);
+	return plan->connector != NULL ? 0 : -1;
 }
 
 static int
 plan_listener(struct material *material, uint32_t index)
 {
 	const struct listener_settings *settings =
-	    &material->settings->listeners[index];
+	    settings_endpoint(material->settings, index);
 	struct plan *plan = &prepared.plans[prepared.count];
 
 	plan->settings = settings;
@@ -215,15 +229,18 @@ plan_listener(struct material *material, uint32_t index)
 		    listener_new(settings->name, slot_of(material, index));
 		if (plan->listener == NULL)
 			return material_problem(material, &settings->origin,
-			    "listener \"%s\": out of memory", settings->name);
+			    "%s \"%s\": out of memory", endpoint_kind(settings),
+			    settings->name);
 	}
 	if (plan->is_new) /* now, so that `start` can use the settings */
 		listener_configure(plan->listener, settings);
 	prepared.count++; /* gen_abort() cleans up from here */
 	if (engine_reserve_recv(settings->limits.read_buffer) == -1 ||
-	    plan_sockets(plan, material, index) == -1)
+	    plan_sockets(plan, material, index) == -1 ||
+	    plan_connector(plan) == -1)
 		return material_problem(material, &settings->origin,
-		    "listener \"%s\": %s", settings->name, strerror(errno));
+		    "%s \"%s\": %s", endpoint_kind(settings), settings->name,
+		    strerror(errno));
 	if (plan_tls(plan, material) == -1)
 		return -1;
 	plan->good = true;
@@ -264,7 +281,7 @@ gen_prepare(struct material *material)
 	gen_abort();
 	if (material_read(material, &err) == -1)
 		return material_problem(material, NULL, "%s", err.text);
-	prepared.plans = calloc(material->settings->listener_count + 1,
+	prepared.plans = calloc(settings_endpoints(material->settings) + 1,
 	    sizeof(*prepared.plans));
 	prepared.gen = calloc(1, sizeof(*prepared.gen));
 	if (prepared.plans == NULL || prepared.gen == NULL) {
@@ -276,7 +293,7 @@ gen_prepare(struct material *material)
 		apply_log_settings(material->settings);
 	prepared.gen->refs = 1;
 	prepared.gen->number = material->generation;
-	for (uint32_t i = 0; i < material->settings->listener_count; i++)
+	for (uint32_t i = 0; i < settings_endpoints(material->settings); i++)
 		if (material_serves(material, i) &&
 		    plan_listener(material, i) == -1)
 			rc = -1; /* go on, to report all problems */
@@ -330,6 +347,26 @@ commit_sockets(struct plan *plan)
 	}
 }
 
+/* A name may belong to a listener before, and to a connector now. */
+static void
+commit_connector(struct plan *plan)
+{
+	struct listener *listener = plan->listener;
+
+	if (plan->connector != NULL)
+		listener->connector = plan->connector;
+	if (listener->connector == NULL)
+		return;
+	if (plan->settings->connector.connect != NULL) {
+		connector_go(listener->connector, plan->service != NULL);
+		return;
+	}
+	connector_stop(listener->connector, SL_WHY_RELOAD);
+	connector_end(listener->connector, SL_WHY_RELOAD);
+	connector_free(listener->connector);
+	listener->connector = NULL;
+}
+
 static void
 commit_listener(struct plan *plan, struct gen *gen)
 {
@@ -348,17 +385,20 @@ commit_listener(struct plan *plan, struct gen *gen)
 	tls_client_unref(listener->tls_client);
 	listener->tls_client = plan->tls_client;
 	commit_sockets(plan);
+	commit_connector(plan);
 	listener_begin_sweep(listener);
 }
 
-/* Did its plugin stop it?  Then it is configured, but no socket is sent. */
+/* Did its plugin stop it?  Then it is configured, but nothing of it is sent. */
 static bool
 is_stopped(const struct listener *listener, const struct settings *settings)
 {
-	if (!TAILQ_EMPTY(&listener->acceptors))
+	if (!TAILQ_EMPTY(&listener->acceptors) ||
+	    (listener->connector != NULL &&
+		!connector_is_stopped(listener->connector)))
 		return false;
-	for (uint32_t i = 0; i < settings->listener_count; i++)
-		if (strcmp(settings->listeners[i].name,
+	for (uint32_t i = 0; i < settings_endpoints(settings); i++)
+		if (strcmp(settings_endpoint(settings, i)->name,
 			listener->endpoint.name) == 0)
 			return true;
 	return false;

@@ -16,6 +16,7 @@
 #include "ipc/shm.h"
 #include "worker/accept.h"
 #include "worker/conn.h"
+#include "worker/connector.h"
 #include "worker/engine.h"
 #include "worker/service.h"
 #include "worker/tls_client.h"
@@ -93,6 +94,7 @@ listener_free(struct listener *listener)
 		TAILQ_REMOVE(&listener->acceptors, acceptor, link);
 		acceptor_free(acceptor);
 	}
+	connector_free(listener->connector);
 	listener_set_done(listener);
 	tls_server_unref(listener->tls);
 	tls_client_unref(listener->tls_client);
@@ -123,10 +125,12 @@ listener_set_done(struct listener *listener)
 }
 
 void
-listener_stop_accepting(struct listener *listener)
+listener_stop_new(struct listener *listener, enum sl_why why)
 {
 	while (!TAILQ_EMPTY(&listener->acceptors))
 		acceptor_stop(TAILQ_FIRST(&listener->acceptors));
+	if (listener->connector != NULL)
+		connector_stop(listener->connector, why);
 }
 
 void
@@ -135,7 +139,9 @@ listener_drain(struct listener *listener, uint64_t drain_ms)
 	listener->gone = true;
 	service_not_current(listener->current);
 	listener_set_due(listener);
-	listener_stop_accepting(listener);
+	listener_stop_new(listener, SL_WHY_RELOAD);
+	if (listener->connector != NULL)
+		connector_end(listener->connector, SL_WHY_RELOAD);
 	timers_set(engine.timers, &listener->drain_timer,
 	    engine_now() + drain_ms);
 }

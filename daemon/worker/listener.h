@@ -1,7 +1,7 @@
 /*
  * listener.h: the part of a listener that stays while its code, options and
  * settings are replaced: its sockets, its connections and its place in the
- * shared counts.
+ * shared counts.  A connector is a listener without sockets.
  */
 
 #ifndef SLUICE_LISTENER_H
@@ -18,6 +18,7 @@
 #include "worker/timers.h"
 
 struct acceptor;
+struct connector;
 struct counter;
 struct gen;
 struct tls_client;
@@ -37,6 +38,7 @@ struct listener {
 	struct gen *gen;
 	const struct listener_settings *settings; /* listener_configure() */
 	struct acceptors acceptors;
+	struct connector *connector; /* owned; NULL: it listens */
 	struct tls_server *tls; /* what its streams begin with; NULL: plain */
 	/* For what it connects to; NULL: tls_client_default(). */
 	struct tls_client *tls_client;
@@ -69,12 +71,13 @@ struct tls_client *listener_tls_client(const struct listener *listener);
 /* Ends its service and logs its counters.  It must have no connection left. */
 void listener_free(struct listener *listener);
 
-/* acceptor_stop() for all of its sockets. */
-void listener_stop_accepting(struct listener *listener);
+/* acceptor_stop() for all of its sockets, or connector_stop(). */
+void listener_stop_new(struct listener *listener, enum sl_why why);
 
 /*
  * The listener is no longer configured: stop accepting, let its connections
- * finish, and close those that are left after drain_ms.
+ * finish, and close those that are left after drain_ms.  The one that a
+ * connector keeps up is closed at once: it might never end by itself.
  */
 void listener_drain(struct listener *listener, uint64_t drain_ms);
 

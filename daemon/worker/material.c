@@ -90,31 +90,48 @@ add_at(int **fds, uint32_t *count, uint32_t index, const struct msg *msg,
 	return 0;
 }
 
+/* Takes the descriptor of the socket over, if it has one. */
 static int
-add_socket(struct material *material, const struct msg *msg, struct error *err)
+add_socket(struct material *material, const struct material_sock *socket,
+    struct error *err)
 {
 	struct material_sock *more = realloc(material->sockets,
 	    (material->socket_count + 1) * sizeof(*more));
 
 	if (more == NULL) {
-		close_fd(msg->fd);
+		close_fd(socket->fd);
 		return error_set(err, "out of memory");
 	}
 	material->sockets = more;
+	more[material->socket_count++] = *socket;
+	return 0;
+}
+
+static struct material_sock
+socket_of(const struct msg *msg)
+{
+	if (msg->type == MSG_CONNECTOR)
+		return (struct material_sock){
+			.endpoint = msg->connector.endpoint,
+			.slot = msg->connector.slot,
+			.fd = -1,
+			.connects = true,
+		};
 	ours_add(msg->fd);
-	more[material->socket_count++] = (struct material_sock){
-		.listener = msg->socket.listener,
+	return (struct material_sock){
+		.endpoint = msg->socket.listener,
 		.index = msg->socket.address,
 		.id = msg->socket.id,
 		.slot = msg->socket.slot,
 		.fd = msg->fd,
 	};
-	return 0;
 }
 
 static int
 add(struct material *material, const struct msg *msg, struct error *err)
 {
+	struct material_sock socket;
+
 	if (msg->fd == -1 && msg_takes_fd(msg->type))
 		return error_set(err,
 		    "%s came without its descriptor: this "
@@ -133,7 +150,9 @@ add(struct material *material, const struct msg *msg, struct error *err)
 		return add_at(&material->secrets, &material->secret_count,
 		    msg->secret.index, msg, err);
 	case MSG_SOCKET:
-		return add_socket(material, msg, err);
+	case MSG_CONNECTOR:
+		socket = socket_of(msg);
+		return add_socket(material, &socket, err);
 	default:
 		close_fd(msg->fd);
 		return error_set(err, "%s is not part of a generation",
@@ -156,6 +175,15 @@ material_add(struct material *material, const struct msg *msg,
 	return 0;
 }
 
+static bool
+is_known(const struct settings *settings, const struct material_sock *socket)
+{
+	bool is_listener = socket->endpoint < settings->listener_count;
+
+	return socket->endpoint < settings_endpoints(settings) &&
+	    is_listener != socket->connects;
+}
+
 int
 material_read(struct material *material, struct error *err)
 {
@@ -175,11 +203,12 @@ material_read(struct material *material, struct error *err)
 	if (material->plugins == NULL)
 		return error_set(err, "out of memory");
 	for (uint32_t i = 0; i < material->socket_count; i++)
-		if (material->sockets[i].listener >=
-		    material->settings->listener_count)
+		if (!is_known(material->settings, &material->sockets[i]))
 			return error_set(err,
-			    "a socket was sent for a listener that is not in "
-			    "the bundle");
+			    "%s was sent that is not in the bundle",
+			    material->sockets[i].connects
+				? "a connector"
+				: "a socket for a listener");
 	return 0;
 }
 
@@ -293,10 +322,10 @@ material_options(struct material *material,
 }
 
 bool
-material_serves(const struct material *material, uint32_t listener)
+material_serves(const struct material *material, uint32_t endpoint)
 {
 	for (uint32_t i = 0; i < material->socket_count; i++)
-		if (material->sockets[i].listener == listener)
+		if (material->sockets[i].endpoint == endpoint)
 			return true;
 	return false;
 }

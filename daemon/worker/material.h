@@ -18,9 +18,12 @@ struct plugin;
 struct secret;
 struct sl_options;
 
+/* A socket of a listener, or a connector. */
 struct material_sock {
-	uint32_t listener, index, id, slot;
-	int fd; /* owned; -1 once taken */
+	uint32_t endpoint; /* as settings_endpoint() */
+	uint32_t index, id, slot;
+	int fd; /* owned; -1 once taken, and of a connector */
+	bool connects;
 };
 
 /* Reports a problem to the master; level is enum log_level. */
@@ -47,8 +50,8 @@ void material_init(struct material *material, material_report *report);
 void material_clear(struct material *material);
 
 /*
- * Add the part in a MSG_BUNDLE, MSG_IMAGE, MSG_SECRET or MSG_SOCKET, and take
- * its descriptor over.  The first part of another generation releases the old
+ * Add the part in a MSG_BUNDLE, MSG_IMAGE, MSG_SECRET, MSG_SOCKET or
+ * MSG_CONNECTOR, and take its descriptor over.  The first part of another generation releases the old
  * parts.  Returns 0, or -1 with err, and then material_read() will fail too.
  */
 int material_add(struct material *material, const struct msg *msg,
@@ -83,7 +86,7 @@ void material_close_secrets(struct material *material);
 struct sl_options *material_options(struct material *material,
     const struct listener_settings *listener, const struct plugin *plugin);
 
-/* Does this process get a socket for the listener with this index? */
-bool material_serves(const struct material *material, uint32_t listener);
+/* Does this process serve the listener or connector with this index? */
+bool material_serves(const struct material *material, uint32_t endpoint);
 
 #endif

@@ -33,6 +33,16 @@ same_state(const struct sl_service *next, const struct sl_service *prev)
 	    prev->plugin->descriptor.state_version;
 }
 
+/*
+ * What becomes of connections that the new code cannot serve.  That of a
+ * connector is made anew: it might never end by itself.
+ */
+static enum carry
+leave_behind(const struct sl_service *next)
+{
+	return next->listener->connector != NULL ? CARRY_CLOSE : CARRY_DRAIN;
+}
+
 static enum carry
 decide_carry(const struct sl_service *next, const struct sl_service *prev,
     int64_t on_reload)
@@ -45,10 +55,10 @@ decide_carry(const struct sl_service *next, const struct sl_service *prev,
 		return CARRY_SWAP;
 	/* Never give one plugin the user pointers of another. */
 	if (!same_plugin(next, prev))
-		return CARRY_DRAIN;
+		return leave_behind(next);
 	if (next->plugin->descriptor.migrate != NULL)
 		return CARRY_MIGRATE;
-	return on_reload == ON_RELOAD_SWAP ? CARRY_SWAP : CARRY_DRAIN;
+	return on_reload == ON_RELOAD_SWAP ? CARRY_SWAP : leave_behind(next);
 }
 
 static void

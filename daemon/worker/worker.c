@@ -76,15 +76,15 @@ on_drain_timeout(struct timer *timer)
 }
 
 static void
-stop_accepting(void)
+stop_new(void)
 {
 	struct listener *listener;
 
 	LIST_FOREACH(listener, &listeners, link)
-		listener_stop_accepting(listener);
+		listener_stop_new(listener, SL_WHY_SHUTDOWN);
 }
 
-/* Accept nothing new, and leave when the connections have ended. */
+/* Accept and connect nothing new, and leave when the connections have ended. */
 static void
 drain(void)
 {
@@ -93,7 +93,7 @@ drain(void)
 	if (worker.draining)
 		return;
 	worker.draining = true;
-	stop_accepting();
+	stop_new();
 	timers_set(engine.timers, &worker.drain_timer,
 	    engine_now() + (gen != NULL ? gen->settings->drain_timeout_ms : 0));
 }
@@ -124,7 +124,7 @@ stop_listener(const char *name, bool close_active)
 
 	if (listener == NULL)
 		return;
-	listener_stop_accepting(listener);
+	listener_stop_new(listener, SL_WHY_STOP);
 	if (close_active)
 		listener_close_all(listener, SL_WHY_STOP);
 }
@@ -162,7 +162,7 @@ commit(void)
 	gen = gen_current();
 	orphan_s = gen->settings->drain_timeout_ms / 1000 + ORPHAN_GRACE_S;
 	if (worker.draining) /* a stop that came after COMMIT: apply it again */
-		stop_accepting();
+		stop_new();
 	log_debug("generation %u committed", number);
 	uplink_committed(number);
 }
@@ -213,6 +213,7 @@ on_message(void *arg, struct msg *msg)
 	case MSG_IMAGE:
 	case MSG_SECRET:
 	case MSG_SOCKET:
+	case MSG_CONNECTOR:
 		if (material_add(&worker.material, msg, &err) == -1)
 			log_errorx("%s", err.text);
 		return; /* the descriptor is taken */

@@ -73,7 +73,7 @@ def test_reload_says_what_changed():
     with Daemon(listener("one", plugin("echo")),
                 listener("two", plugin("lines"))) as d:
         d.reload_ready()
-        d.wait_log(r"no existing listener has new code or options")
+        d.wait_log(r"no existing listener or connector has new code")
         d.listener("two")["options"] = {"max_length": "2KiB"}
         d.listener("one")["plugin"] = plugin("discard")
         d.write_config()
