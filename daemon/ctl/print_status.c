@@ -55,6 +55,47 @@ fill_draining_listener(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	fill_listener_or(row, cells, "(closed: sluiced is stopping)");
 }
 
+/* One worker of a connector, with what is the same for all of them. */
+static void
+fill_connector(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
+{
+	const json_t *connector = json_object_get(row, "connector");
+	const json_t *state = json_object_get(row, "state");
+
+	snprintf(cells[0], CELL_MAX, "%s", answer_text(connector, "name"));
+	snprintf(cells[1], CELL_MAX, "%lld", answer_number(state, "worker"));
+	snprintf(cells[2], CELL_MAX, "%s", answer_text(state, "state"));
+	snprintf(cells[3], CELL_MAX, "%s", answer_text(state, "since"));
+	snprintf(cells[4], CELL_MAX, "%lld", answer_number(state, "attempts"));
+	snprintf(cells[5], CELL_MAX, "%s %s", answer_text(connector, "plugin"),
+	    answer_text(connector, "version"));
+	snprintf(cells[6], CELL_MAX, "%s", answer_text(connector, "connect"));
+	snprintf(cells[7], CELL_MAX, "%s", answer_text(state, "error"));
+}
+
+static void
+print_connectors(const json_t *connectors)
+{
+	static const char *const heads[] = { "CONNECTOR", "WORKER", "STATE",
+		"SINCE", "ATTEMPTS", "PLUGIN", "PEER", "LAST ERROR", NULL };
+	json_t *rows, *connector, *states, *state;
+	size_t i, j;
+
+	if (json_array_size(connectors) == 0)
+		return;
+	rows = json_array();
+	json_array_foreach(connectors, i, connector)
+	{
+		states = json_object_get(connector, "workers");
+		json_array_foreach(states, j, state) json_array_append_new(rows,
+		    json_pack("{s:O, s:O}", "connector", connector, "state",
+			state));
+	}
+	putchar('\n');
+	put_table(rows, heads, fill_connector);
+	json_decref(rows);
+}
+
 /* The sum of the numbers in a member. */
 static long long
 total(const json_t *counts, const char *name)
@@ -69,13 +110,14 @@ total(const json_t *counts, const char *name)
 }
 
 static void
-fill_counts(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
+fill_numbers(const json_t *row, long long begun, long long failed,
+    char cells[COLUMNS_MAX][CELL_MAX])
 {
 	const json_t *counts = json_object_get(row, "counts");
 	const json_t *callbacks = json_object_get(counts, "callbacks");
 	const long long numbers[] = {
-		answer_number(counts, "accepted"),
-		total(counts, "refused"),
+		begun,
+		failed,
 		total(counts, "closed"),
 		answer_number(counts, "bytes_in"),
 		answer_number(counts, "bytes_out"),
@@ -86,6 +128,24 @@ fill_counts(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	snprintf(cells[0], CELL_MAX, "%s", answer_text(row, "name"));
 	for (unsigned int i = 0; i < 7; i++)
 		snprintf(cells[1 + i], CELL_MAX, "%lld", numbers[i]);
+}
+
+static void
+fill_counts(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
+{
+	const json_t *counts = json_object_get(row, "counts");
+
+	fill_numbers(row, answer_number(counts, "accepted"),
+	    total(counts, "refused"), cells);
+}
+
+static void
+fill_connector_counts(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
+{
+	const json_t *counts = json_object_get(row, "counts");
+
+	fill_numbers(row, answer_number(counts, "outgoing"),
+	    answer_number(counts, "failed"), cells);
 }
 
 /* "echo closed: peer 12, idle 1" */
@@ -161,24 +221,53 @@ print_times(const json_t *listener, const char *name, const char *label)
 	putchar('\n');
 }
 
+/* What the table of counts has no room for. */
 static void
-print_counts(const json_t *listeners)
+print_details(const json_t *endpoints)
 {
-	static const char *const heads[] = { "LISTENER", "ACCEPTED", "REFUSED",
-		"CLOSED", "IN", "OUT", "CALLBACKS", "SLOW", NULL };
-	const json_t *listener;
+	const json_t *endpoint;
 
-	putchar('\n');
-	put_table(listeners, heads, fill_counts);
-	for (size_t i = 0; i < json_array_size(listeners); i++) {
-		listener = json_array_get(listeners, i);
-		print_members(listener, "refused");
-		print_members(listener, "closed");
-		print_times(listener, "callbacks", "callbacks");
-		print_members(listener, "handshakes");
-		print_times(listener, "handshake_times", "handshake times");
-		print_members(listener, "counters");
+	for (size_t i = 0; i < json_array_size(endpoints); i++) {
+		endpoint = json_array_get(endpoints, i);
+		print_members(endpoint, "refused");
+		print_members(endpoint, "closed");
+		print_times(endpoint, "callbacks", "callbacks");
+		print_members(endpoint, "handshakes");
+		print_times(endpoint, "handshake_times", "handshake times");
+		print_members(endpoint, "counters");
 	}
+}
+
+/* `first` is the head of the first column; NULL: what stands there. */
+static void
+put_counts(const json_t *listeners, const json_t *connectors, const char *first)
+{
+	const char *const heads[] = { first != NULL ? first : "LISTENER",
+		"ACCEPTED", "REFUSED", "CLOSED", "IN", "OUT", "CALLBACKS",
+		"SLOW", NULL };
+	const char *const made[] = { first != NULL ? first : "CONNECTOR",
+		"TRIED", "FAILED", "CLOSED", "IN", "OUT", "CALLBACKS", "SLOW",
+		NULL };
+
+	if (json_array_size(listeners) > 0) {
+		putchar('\n');
+		put_table(listeners, heads, fill_counts);
+	}
+	if (json_array_size(connectors) > 0) {
+		putchar('\n');
+		put_table(connectors, made, fill_connector_counts);
+	}
+}
+
+static void
+print_counts(const json_t *answer)
+{
+	const json_t *listeners = json_object_get(answer, "listeners");
+	const json_t *connectors = json_object_get(answer, "connectors");
+
+	put_counts(listeners, connectors, NULL);
+	print_details(listeners);
+	print_details(connectors);
 }
 
 /* Callbacks that have been running for long. */
@@ -218,6 +307,7 @@ print_status(const json_t *answer)
 	static const char *const listener_heads[] = { "LISTENER", "CONNECTIONS",
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");
+	const json_t *listeners = json_object_get(answer, "listeners");
 
 	printf("sluiced ");
 	put_member(answer, "version");
@@ -241,12 +331,15 @@ print_status(const json_t *answer)
 	put_table(json_object_get(answer, "workers"), worker_heads,
 	    fill_worker);
 	print_doing(json_object_get(answer, "workers"));
-	putchar('\n');
-	put_table(json_object_get(answer, "listeners"), listener_heads,
-	    strcmp(answer_text(answer, "reload"), "stopped") == 0
-		? fill_draining_listener
-		: fill_listener);
-	print_counts(json_object_get(answer, "listeners"));
+	if (json_array_size(listeners) > 0) {
+		putchar('\n');
+		put_table(listeners, listener_heads,
+		    strcmp(answer_text(answer, "reload"), "stopped") == 0
+			? fill_draining_listener
+			: fill_listener);
+	}
+	print_connectors(json_object_get(answer, "connectors"));
+	print_counts(answer);
 }
 
 #define RATE_MAX 1e18 /* more is not a sensible answer */
@@ -274,38 +367,46 @@ rate_of(const json_t *after, const json_t *before, uint64_t ms)
 	return object;
 }
 
-/* NULL: no member has that name. */
+/* NULL: no element has that name. */
 static const json_t *
-counts_of(const json_t *answer, const char *name)
+counts_of(const json_t *array, const char *name)
 {
-	const json_t *listeners = json_object_get(answer, "listeners");
-
-	for (size_t i = 0; i < json_array_size(listeners); i++)
-		if (strcmp(answer_text(json_array_get(listeners, i), "name"),
+	for (size_t i = 0; i < json_array_size(array); i++)
+		if (strcmp(answer_text(json_array_get(array, i), "name"),
 			name) == 0)
-			return json_object_get(json_array_get(listeners, i),
+			return json_object_get(json_array_get(array, i),
 			    "counts");
 	return NULL;
+}
+
+/* The names of a list in both answers, with the rates of their counts. */
+static json_t *
+rates_of(const json_t *before, const json_t *after, const char *list,
+    uint64_t ms)
+{
+	const json_t *array = json_object_get(after, list);
+	json_t *rows = json_array(), *one;
+	const char *name;
+
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		one = json_array_get(array, i);
+		name = answer_text(one, "name");
+		json_array_append_new(rows,
+		    json_pack("{s:s, s:o}", "name", name, "counts",
+			rate_of(json_object_get(one, "counts"),
+			    counts_of(json_object_get(before, list), name),
+			    ms > 0 ? ms : 1)));
+	}
+	return rows;
 }
 
 void
 print_rates(const json_t *before, const json_t *after, uint64_t ms)
 {
-	static const char *const heads[] = { "IN A SECOND", "ACCEPTED",
-		"REFUSED", "CLOSED", "IN", "OUT", "CALLBACKS", "SLOW", NULL };
-	const json_t *listeners = json_object_get(after, "listeners");
-	json_t *rows = json_array(), *listener;
-	const char *name;
+	json_t *listeners = rates_of(before, after, "listeners", ms);
+	json_t *connectors = rates_of(before, after, "connectors", ms);
 
-	for (size_t i = 0; i < json_array_size(listeners); i++) {
-		listener = json_array_get(listeners, i);
-		name = answer_text(listener, "name");
-		json_array_append_new(rows,
-		    json_pack("{s:s, s:o}", "name", name, "counts",
-			rate_of(json_object_get(listener, "counts"),
-			    counts_of(before, name), ms > 0 ? ms : 1)));
-	}
-	putchar('\n');
-	put_table(rows, heads, fill_counts);
-	json_decref(rows);
+	put_counts(listeners, connectors, "IN A SECOND");
+	json_decref(listeners);
+	json_decref(connectors);
 }

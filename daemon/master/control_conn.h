@@ -16,6 +16,7 @@ struct control_subject;
 struct counts_sum;
 struct event;
 struct event_base;
+struct gen;
 
 #define CONTROL_REPLY_MAX \
 	(6u << 20) /* bytes; 1,024 listeners fit, with all their counts */
@@ -76,6 +77,12 @@ void control_run(struct control_conn *conn, const char *line, size_t length);
 
 /* control_counts.c: as an object, without those that are 0. */
 json_t *control_counts(const struct counts_sum *sum, uint64_t tick_scale);
+
+/* control_endpoints.c: those of a generation, which may be NULL. */
+json_t *control_listeners(const struct control_subject *subject,
+    const struct gen *gen);
+json_t *control_connectors(const struct control_subject *subject,
+    const struct gen *gen);
 
 /* control_status.c, control_generations.c */
 void control_status(struct control_conn *conn, unsigned int flags);

@@ -12,8 +12,6 @@
 
 #include "base/json_text.h"
 #include "base/time_text.h"
-#include "config/address.h"
-#include "config/settings.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "master/control_conn.h"
@@ -21,81 +19,7 @@
 #include "master/doing.h"
 #include "master/gen.h"
 #include "master/reload.h"
-#include "master/sockets.h"
 #include "master/workers.h"
-
-static json_t *
-hash_text(const uint8_t hash[IMAGE_HASH_SIZE])
-{
-	char text[2 * IMAGE_HASH_SIZE + 1];
-
-	for (int i = 0; i < IMAGE_HASH_SIZE; i++)
-		snprintf(text + 2 * i, 3, "%02x", hash[i]);
-	return json_string(text);
-}
-
-static bool
-contains(const json_t *array, const json_t *value)
-{
-	for (size_t i = 0; i < json_array_size(array); i++)
-		if (json_equal(json_array_get(array, i), value))
-			return true;
-	return false;
-}
-
-/* Where it really listens; an address is listed once for all workers. */
-static json_t *
-addresses(const struct gen *gen, uint32_t listener)
-{
-	json_t *array = json_array(), *one;
-	char text[ADDRESS_TEXT_MAX];
-
-	for (uint32_t i = 0; i < gen->socket_count; i++) {
-		if (gen->sockets[i].listener != listener ||
-		    gen->sockets[i].sock == NULL)
-			continue;
-		sock_text(gen->sockets[i].sock, text);
-		one = json_text(text);
-		if (!contains(array, one))
-			json_array_append(array, one);
-		json_decref(one);
-	}
-	return array;
-}
-
-static json_t *
-listener_object(const struct control_subject *subject, const struct gen *gen,
-    uint32_t index)
-{
-	const struct listener_settings *listener =
-	    &gen->settings->listeners[index];
-	const struct image_settings *image =
-	    &gen->settings->images[listener->image];
-	const struct image_facts *facts = &gen->images[listener->image].facts;
-	const struct shm *shm = workers_shm(subject->workers);
-	struct counts_sum sum;
-
-	shm_sum_listener(shm, gen->slots[index], &sum);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "name",
-	    json_text(listener->name), "addresses", addresses(gen, index),
-	    "plugin", json_text(facts->name), "version",
-	    json_text(facts->version), "file", json_text(image->path), "image",
-	    hash_text(image->hash), "connections",
-	    (json_int_t)shm_connections(shm, gen->slots[index]), "counts",
-	    control_counts(&sum, shm_tick_scale(shm)));
-}
-
-static json_t *
-listeners_array(const struct control_subject *subject, const struct gen *gen)
-{
-	json_t *array = json_array();
-
-	if (gen != NULL)
-		for (uint32_t i = 0; i < gen->settings->listener_count; i++)
-			json_array_append_new(array,
-			    listener_object(subject, gen, i));
-	return array;
-}
 
 static json_t *
 worker_object(const struct control_subject *subject, uint32_t worker)
@@ -162,7 +86,8 @@ control_status(struct control_conn *conn, unsigned int flags)
 	(void)flags;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	control_reply(conn,
-	    json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o}",
+	    json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o, "
+		      "s:o}",
 		"version", PACKAGE_VERSION, "pid", (json_int_t)getpid(),
 		"uptime_s", (json_int_t)(now.tv_sec - subject->started_s),
 		"config", json_text(subject->config), "generation",
@@ -172,5 +97,6 @@ control_status(struct control_conn *conn, unsigned int flags)
 		last_verdict(subject->reload), "crashes",
 		(json_int_t)crashes_count(subject->crashes), "workers",
 		workers_array(subject), "listeners",
-		listeners_array(subject, gen)));
+		control_listeners(subject, gen), "connectors",
+		control_connectors(subject, gen)));
 }

@@ -23,7 +23,7 @@ from harness.build import (
     compile_plugin, compiler, make_directory, plugin, scratch, test_plugin)
 from harness.checks import (
     Failure, Skip, check, equal, need, need_root, wait_until)
-from harness.conf import Raw, listener, setting
+from harness.conf import Raw, connector, listener, setting
 from harness.daemon import TEXT_LINE, Daemon
 from harness.net import (
     close_all, exchange, expect_end, expect_gone, expect_reset,

@@ -25,3 +25,8 @@ def setting(value):
 def listener(name, plugin_path, listen="127.0.0.1:0", **settings):
     return dict({"name": name, "listen": listen, "plugin": plugin_path},
                 **settings)
+
+
+def connector(name, plugin_path, connect, **settings):
+    return dict({"name": name, "connect": connect, "plugin": plugin_path},
+                **settings)

@@ -246,6 +246,7 @@ class Daemon(Program):
         """SIGTERM, and the checks that every test ends with."""
         if close_clients:
             close_all(self.clients)
+        if close_clients and not self.settings.get("connectors"):
             for pid in self.workers():
                 if is_alive(pid):
                     wait_until(

@@ -1,0 +1,235 @@
+"""Connectors: the daemon makes connections, and makes them again."""
+
+import os
+import re
+import selectors
+import signal
+import socket
+import struct
+
+from sluice_test import (DEADLINE, Daemon, check, connector, equal,
+                         expect_end, expect_gone, free_address, listener, main, plugin,
+                         receive, receive_line, test_plugin, wait_until)
+
+
+class Peer:
+    """A server whose connections are counted."""
+
+    def __init__(self, address=("127.0.0.1", 0)):
+        if isinstance(address, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.bind(address)
+            self.socket.listen()
+            self.address = "unix:" + address
+        else:
+            self.socket = socket.create_server(address)
+            self.address = "%s:%d" % self.socket.getsockname()[:2]
+        self.socket.settimeout(DEADLINE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def accept(self):
+        s, _ = self.socket.accept()
+        s.settimeout(DEADLINE)
+        return s
+
+    def has_more(self):
+        """Does a connection wait to be accepted?"""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            return bool(selector.select(0))
+
+
+QUICK = {"first": "10ms", "max": "50ms"}
+
+
+def feed(peer, path=None, name="feed", **settings):
+    settings.setdefault("retry", QUICK)
+    return connector(name, path or plugin("echo"),
+                     getattr(peer, "address", peer), **settings)
+
+
+def daemon(*connectors, listeners=(), **settings):
+    return Daemon(*listeners, connectors=list(connectors),
+                  control="control.sock", **settings)
+
+
+def state(d, name="feed"):
+    """What each worker shows of a connector: {worker: state}."""
+    said = next(c for c in d.ask("status")["connectors"]
+                if c["name"] == name)
+    return {w["worker"]: w for w in said["workers"]}
+
+
+def is_served(s):
+    s.sendall(b"x")
+    equal(receive(s, 1), b"x")
+
+
+def await_up(d, name="feed", count=1):
+    wait_until(lambda: sum(w["up"] for w in state(d, name).values()) == count,
+               lambda: "%s to be up: %s" % (name, state(d, name)))
+
+
+def test_kept_up_after_close_reset_and_refusal():
+    with Peer() as peer, daemon(feed(peer)) as d:
+        s = peer.accept()
+        is_served(s)
+        s.close()
+        s = peer.accept()
+        is_served(s)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                     struct.pack("ii", 1, 0))
+        s.close()
+        s = peer.accept()
+        is_served(s)
+        host, _, port = peer.address.rpartition(":")
+        peer.socket.close()
+        s.close()
+        d.wait_log("feed: .*Connection refused; next attempt in")
+        wait_until(lambda: state(d)[1]["attempts"] > 2, "more attempts")
+        with Peer((host, int(port))) as again:
+            is_served(again.accept())
+            await_up(d)
+
+
+def test_status_says_how_it_is():
+    with Peer() as peer, daemon(
+            feed(peer), feed(free_address(), name="none",
+                             retry={"first": "1h", "max": "1h"})) as d:
+        s = peer.accept()
+        await_up(d)
+        up = state(d)[1]
+        equal((up["state"], up["up"], up["attempts"], up["error"],
+               up["next_ms"]), ("up", True, 1, None, None))
+        check(re.match(r"20\d\d-\d\d-\d\dT.*Z$", up["since"]), up)
+        d.wait_log("none: .*refused")
+        none = state(d, "none")[1]
+        equal((none["state"], none["up"], none["attempts"], none["error"]),
+              ("waiting", False, 1, "could not connect: Connection refused"))
+        check(1000000 < none["next_ms"] <= 5400000, none)
+        said = d.ask("status")["connectors"][0]
+        equal((said["name"], said["connect"], said["plugin"],
+               said["per_worker"]), ("feed", peer.address, "echo", False))
+        equal(said["counts"]["outgoing"], 1)
+        text = d.sluicectl("status").stdout
+        check(re.search(r"^CONNECTOR +WORKER +STATE +SINCE", text, re.M), text)
+        check(re.search(r"^feed +1 +up +20\S+ +1 +echo 1\.0 +"
+                        + re.escape(peer.address), text, re.M), text)
+        check(re.search(r"^none +1 +waiting .*Connection refused", text, re.M),
+              text)
+        s.close()
+
+
+def test_one_worker_connects_and_its_successor_takes_over():
+    with Peer() as peer, daemon(feed(peer, test_plugin("stamp")),
+                                workers=4) as d:
+        s = peer.accept()
+        await_up(d)
+        states = state(d)
+        equal(len(states), 1)
+        worker = next(iter(states))
+        os.kill(d.workers()[worker - 1], signal.SIGKILL)
+        expect_gone(s)
+        s = peer.accept()
+        s.sendall(b"hello\n")
+        equal(receive_line(s), "v1 1 hello")
+        equal(list(state(d)), [worker])
+        check(not peer.has_more(), "a second connection")
+        s.close()
+
+
+def test_a_dead_worker_is_down():
+    with Peer() as peer, daemon(
+            feed(peer, test_plugin("crasher"),
+                 options={"at": "open", "how": "abort"}), probation=0) as d:
+        wait_until(lambda: state(d)[1]["state"] == "down",
+                   "a state without a process")
+        equal(state(d)[1]["up"], False)
+
+
+def test_per_worker():
+    with Peer() as peer, daemon(feed(peer, per_worker=True), workers=3) as d:
+        all_of_them = [peer.accept() for _ in range(3)]
+        await_up(d, count=3)
+        equal(sorted(state(d)), [1, 2, 3])
+        os.kill(d.workers()[1], signal.SIGKILL)
+        all_of_them.append(peer.accept())
+        await_up(d, count=3)
+        check(not peer.has_more(), "a fourth connection")
+        for s in all_of_them:
+            s.close()
+
+
+def test_names_and_unix_sockets():
+    with Daemon(start=False) as d:
+        with Peer(d.path("peer")) as peer, Peer() as tcp:
+            port = tcp.address.rpartition(":")[2]
+            os.chmod(d.path("peer"), 0o666)
+            os.chmod(d.directory, 0o755)
+            d.settings["connectors"] = [
+                feed(peer, name="path"),
+                feed("localhost:" + port, name="name")]
+            d.write_config()
+            d.start()
+            is_served(peer.accept())
+            is_served(tcp.accept())
+            d.wait_log("path: connected to unix:")
+            d.wait_log("name: connected to 127.0.0.1:" + port)
+
+
+def test_the_plugin_stops_it():
+    with Peer() as peer, daemon(feed(peer, test_plugin("command"))) as d:
+        s = peer.accept()
+        s.sendall(b"stop 0\n")
+        d.wait_log("connector feed was stopped by its plugin")
+        await_up(d)
+        s.close()
+        wait_until(lambda: state(d)[1]["state"] == "stopped", "the stop")
+        check(not peer.has_more(), "another attempt")
+        d.reload_ready()
+        s = peer.accept()
+        s.sendall(b"stop 1\n")
+        expect_end(s)
+        s.close()
+        wait_until(lambda: state(d)[1]["state"] == "stopped", "the stop")
+        check(not peer.has_more(), "another attempt")
+
+
+def test_a_drain_does_not_wait_and_does_not_connect():
+    with Peer() as peer, daemon(
+            feed(peer), listeners=[listener("echo", plugin("echo"))],
+            drain_timeout="1h") as d:
+        s = peer.accept()
+        client = d.connect()
+        is_served(client)
+        d.signal(signal.SIGTERM)
+        d.wait_log("drain")
+        is_served(client)
+        is_served(s)                    # it is needed until the last
+        s.close()
+        wait_until(lambda: d.log_lines("conn .* feed .*closed"), "the end")
+        is_served(client)
+        check(not peer.has_more(), "another attempt")
+        client.close()
+        d.wait_exit(0)
+        check(not peer.has_more(), "another attempt")
+
+
+def test_the_end_closes_it():
+    with Peer() as peer, daemon(feed(peer), drain_timeout="1h") as d:
+        s = peer.accept()
+        is_served(s)
+        d.signal(signal.SIGTERM)
+        expect_end(s)
+        s.close()
+        d.wait_exit(0)
+        check(d.log_lines("feed .*closed why=shutdown"), "why it ended")
+
+
+if __name__ == "__main__":
+    main()
