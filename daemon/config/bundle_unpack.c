@@ -223,7 +223,6 @@ is_tls(const struct settings *settings, const struct tls_settings *tls)
 	return is_identity(settings, &tls->identity);
 }
 
-/* One that is told where to connect must be able to. */
 /* A client need not have a secret. */
 static bool
 is_client_tls(const struct settings *settings, const struct tls_settings *tls)
@@ -232,6 +231,7 @@ is_client_tls(const struct settings *settings, const struct tls_settings *tls)
 	    is_identity(settings, &tls->identity);
 }
 
+/* One that is told where to connect must be able to. */
 static bool
 is_connector(const struct connector_settings *connector)
 {

@@ -175,8 +175,11 @@ static void
 attempt(struct connector *connector)
 {
 	const struct target *target = &connector->target;
+	const struct tls_settings *tls =
+	    &connector->listener->settings->connect_tls;
 	const struct sl_connect_options options = {
 		.size = sizeof(options),
+		.flags = tls->on && !tls->starttls ? SL_CONNECT_TLS : 0,
 		.host = target->host[0] != '\0' ? target->host : NULL,
 		.port = target->port,
 		.unix_path = target->host[0] == '\0' ? target->unix_path : NULL,

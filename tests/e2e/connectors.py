@@ -1,15 +1,19 @@
 """Connectors: the daemon makes connections, and makes them again."""
 
+import contextlib
 import os
 import re
 import selectors
 import signal
 import socket
+import ssl
 import struct
 
 from sluice_test import (DEADLINE, Daemon, check, connector, equal,
                          expect_end, expect_gone, free_address, listener, main, plugin,
                          receive, receive_line, test_plugin, wait_until)
+
+from harness import certs
 
 
 class Peer:
@@ -180,6 +184,38 @@ def test_names_and_unix_sockets():
             is_served(tcp.accept())
             d.wait_log("path: connected to unix:")
             d.wait_log("name: connected to 127.0.0.1:" + port)
+
+
+def test_tls():
+    with Peer() as peer, daemon(start=False) as d:
+        ours = certs.make(d.directory, "ours", names=("IP:127.0.0.1",))
+        other = certs.make(d.directory, "other")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(ours.cert, ours.key)
+
+        def shake():
+            return context.wrap_socket(peer.accept(), server_side=True)
+
+        d.settings["connectors"] = [feed(peer, tls={"ca": other.cert})]
+        d.write_config()
+        d.start()
+        try:
+            shake().recv(1)
+        except ssl.SSLError as error:
+            check("UNKNOWN_CA" in str(error), error)
+        d.wait_log("feed: .*TLS handshake failed.*; next attempt in")
+        equal(state(d)[1]["up"], False)
+        d.settings["connectors"] = [feed(peer, tls={"ca": ours.cert},
+                                         retry={"first": "11ms"})]
+        d.write_config()
+        d.reload()
+        for _ in range(99):             # those of before may come first
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                s = shake()
+                is_served(s)
+                break
+        await_up(d)
+        s.close()
 
 
 def test_the_plugin_stops_it():
