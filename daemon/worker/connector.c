@@ -49,8 +49,9 @@ show(struct connector *connector, enum connector_phase phase)
 }
 
 /* For lines that all connectors may cause at once. */
-static void __attribute__((format(printf, 2, 3)))
-say(const struct connector *connector, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4)))
+say(const struct connector *connector, enum log_level level, const char *fmt,
+    ...)
 {
 	static struct log_limit limit;
 	char text[ERROR_TEXT_MAX], skipped[64] = "";
@@ -65,7 +66,7 @@ say(const struct connector *connector, const char *fmt, ...)
 	if (count > 0)
 		snprintf(skipped, sizeof(skipped),
 		    " (and %u more lines about connectors)", count);
-	log_warnx("%s: %s%s", connector->listener->endpoint.name, text,
+	log_at(level, "%s: %s%s", connector->listener->endpoint.name, text,
 	    skipped);
 }
 
@@ -121,7 +122,7 @@ retry(struct connector *connector, uint64_t open_ms)
 {
 	uint64_t ms = begin_later(connector, open_ms);
 
-	say(connector, "%s: %s; next attempt in %llu ms",
+	say(connector, LOG_LEVEL_WARN, "%s: %s; next attempt in %llu ms",
 	    settings_of(connector)->connect, connector->state.error,
 	    (unsigned long long)ms);
 }
@@ -142,9 +143,8 @@ on_open(struct keeper *keeper, const struct sl_conn *conn)
 
 	connector->state.since_ms = engine_now();
 	show(connector, CONNECTOR_UP);
-	log_info("%s: connected to %s at attempt %u",
-	    connector->listener->endpoint.name, conn_peer_text(conn, peer),
-	    connector->state.attempts);
+	say(connector, LOG_LEVEL_INFO, "connected to %s at attempt %u",
+	    conn_peer_text(conn, peer), connector->state.attempts);
 }
 
 static void
@@ -250,6 +250,13 @@ connector_free(struct connector *connector)
 }
 
 static bool
+same_target(const struct target *a, const struct target *b)
+{
+	return strcmp(a->host, b->host) == 0 && a->port == b->port &&
+	    strcmp(a->unix_path, b->unix_path) == 0;
+}
+
+static bool
 same_retry(const struct retry_settings *a, const struct retry_settings *b)
 {
 	return a->first_ms == b->first_ms && a->max_ms == b->max_ms &&
@@ -268,7 +275,7 @@ connector_go(struct connector *connector, bool changed)
 	if (target_parse(settings->connect, &target, &err) == -1)
 		log_errorx("%s: connect: %s",
 		    connector->listener->endpoint.name, err.text);
-	moved = memcmp(&target, &connector->target, sizeof(target)) != 0;
+	moved = !same_target(&target, &connector->target);
 	changed = changed || moved || connector->stopped ||
 	    !same_retry(&settings->retry, &connector->retry);
 	connector->target = target;

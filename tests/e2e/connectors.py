@@ -3,49 +3,16 @@
 import contextlib
 import os
 import re
-import selectors
 import signal
 import socket
 import ssl
 import struct
 
-from sluice_test import (DEADLINE, Daemon, check, connector, equal,
-                         expect_end, expect_gone, free_address, listener, main, plugin,
-                         receive, receive_line, test_plugin, wait_until)
-
+from sluice_test import (Daemon, check, connector, equal, expect_end,
+                         expect_gone, listener, main, plugin, receive,
+                         receive_line, test_plugin, wait_until)
 from harness import certs
-
-
-class Peer:
-    """A server whose connections are counted."""
-
-    def __init__(self, address=("127.0.0.1", 0)):
-        if isinstance(address, str):
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.bind(address)
-            self.socket.listen()
-            self.address = "unix:" + address
-        else:
-            self.socket = socket.create_server(address)
-            self.address = "%s:%d" % self.socket.getsockname()[:2]
-        self.socket.settimeout(DEADLINE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def accept(self):
-        s, _ = self.socket.accept()
-        s.settimeout(DEADLINE)
-        return s
-
-    def has_more(self):
-        """Does a connection wait to be accepted?"""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.socket, selectors.EVENT_READ)
-            return bool(selector.select(0))
+from harness.upstream import Upstream, nobody
 
 
 QUICK = {"first": "10ms", "max": "50ms"}
@@ -62,25 +29,19 @@ def daemon(*connectors, listeners=(), **settings):
                   control="control.sock", **settings)
 
 
-def state(d, name="feed"):
-    """What each worker shows of a connector: {worker: state}."""
-    said = next(c for c in d.ask("status")["connectors"]
-                if c["name"] == name)
-    return {w["worker"]: w for w in said["workers"]}
-
-
 def is_served(s):
     s.sendall(b"x")
     equal(receive(s, 1), b"x")
 
 
 def await_up(d, name="feed", count=1):
-    wait_until(lambda: sum(w["up"] for w in state(d, name).values()) == count,
-               lambda: "%s to be up: %s" % (name, state(d, name)))
+    wait_until(
+        lambda: sum(w["up"] for w in d.connector(name).values()) == count,
+        lambda: "%s to be up: %s" % (name, d.connector(name)))
 
 
 def test_kept_up_after_close_reset_and_refusal():
-    with Peer() as peer, daemon(feed(peer)) as d:
+    with Upstream() as peer, daemon(feed(peer)) as d:
         s = peer.accept()
         is_served(s)
         s.close()
@@ -91,28 +52,29 @@ def test_kept_up_after_close_reset_and_refusal():
         s.close()
         s = peer.accept()
         is_served(s)
-        host, _, port = peer.address.rpartition(":")
-        peer.socket.close()
+        address = peer.address
+        peer.close()
         s.close()
         d.wait_log("feed: .*Connection refused; next attempt in")
-        wait_until(lambda: state(d)[1]["attempts"] > 2, "more attempts")
-        with Peer((host, int(port))) as again:
+        wait_until(lambda: d.connector("feed")[1]["attempts"] > 2,
+                   "more attempts")
+        with Upstream(address) as again:
             is_served(again.accept())
             await_up(d)
 
 
 def test_status_says_how_it_is():
-    with Peer() as peer, daemon(
-            feed(peer), feed(free_address(), name="none",
+    with Upstream() as peer, daemon(
+            feed(peer), feed(nobody(), name="none",
                              retry={"first": "1h", "max": "1h"})) as d:
         s = peer.accept()
         await_up(d)
-        up = state(d)[1]
+        up = d.connector("feed")[1]
         equal((up["state"], up["up"], up["attempts"], up["error"],
                up["next_ms"]), ("up", True, 1, None, None))
         check(re.match(r"20\d\d-\d\d-\d\dT.*Z$", up["since"]), up)
         d.wait_log("none: .*refused")
-        none = state(d, "none")[1]
+        none = d.connector("none")[1]
         equal((none["state"], none["up"], none["attempts"], none["error"]),
               ("waiting", False, 1, "could not connect: Connection refused"))
         check(1000000 < none["next_ms"] <= 5400000, none)
@@ -130,11 +92,11 @@ def test_status_says_how_it_is():
 
 
 def test_one_worker_connects_and_its_successor_takes_over():
-    with Peer() as peer, daemon(feed(peer, test_plugin("stamp")),
+    with Upstream() as peer, daemon(feed(peer, test_plugin("stamp")),
                                 workers=4) as d:
         s = peer.accept()
         await_up(d)
-        states = state(d)
+        states = d.connector("feed")
         equal(len(states), 1)
         worker = next(iter(states))
         os.kill(d.workers()[worker - 1], signal.SIGKILL)
@@ -142,25 +104,25 @@ def test_one_worker_connects_and_its_successor_takes_over():
         s = peer.accept()
         s.sendall(b"hello\n")
         equal(receive_line(s), "v1 1 hello")
-        equal(list(state(d)), [worker])
+        equal(list(d.connector("feed")), [worker])
         check(not peer.has_more(), "a second connection")
         s.close()
 
 
 def test_a_dead_worker_is_down():
-    with Peer() as peer, daemon(
+    with Upstream() as peer, daemon(
             feed(peer, test_plugin("crasher"),
                  options={"at": "open", "how": "abort"}), probation=0) as d:
-        wait_until(lambda: state(d)[1]["state"] == "down",
+        wait_until(lambda: d.connector("feed")[1]["state"] == "down",
                    "a state without a process")
-        equal(state(d)[1]["up"], False)
+        equal(d.connector("feed")[1]["up"], False)
 
 
 def test_per_worker():
-    with Peer() as peer, daemon(feed(peer, per_worker=True), workers=3) as d:
+    with Upstream() as peer, daemon(feed(peer, per_worker=True), workers=3) as d:
         all_of_them = [peer.accept() for _ in range(3)]
         await_up(d, count=3)
-        equal(sorted(state(d)), [1, 2, 3])
+        equal(sorted(d.connector("feed")), [1, 2, 3])
         os.kill(d.workers()[1], signal.SIGKILL)
         all_of_them.append(peer.accept())
         await_up(d, count=3)
@@ -171,9 +133,8 @@ def test_per_worker():
 
 def test_names_and_unix_sockets():
     with Daemon(start=False) as d:
-        with Peer(d.path("peer")) as peer, Peer() as tcp:
+        with Upstream("unix:" + d.path("peer")) as peer, Upstream() as tcp:
             port = tcp.address.rpartition(":")[2]
-            os.chmod(d.path("peer"), 0o666)
             os.chmod(d.directory, 0o755)
             d.settings["connectors"] = [
                 feed(peer, name="path"),
@@ -187,7 +148,7 @@ def test_names_and_unix_sockets():
 
 
 def test_tls():
-    with Peer() as peer, daemon(start=False) as d:
+    with Upstream() as peer, daemon(start=False) as d:
         ours = certs.make(d.directory, "ours", names=("IP:127.0.0.1",))
         other = certs.make(d.directory, "other")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -204,7 +165,7 @@ def test_tls():
         except ssl.SSLError as error:
             check("UNKNOWN_CA" in str(error), error)
         d.wait_log("feed: .*TLS handshake failed.*; next attempt in")
-        equal(state(d)[1]["up"], False)
+        equal(d.connector("feed")[1]["up"], False)
         d.settings["connectors"] = [feed(peer, tls={"ca": ours.cert},
                                          retry={"first": "11ms"})]
         d.write_config()
@@ -219,25 +180,27 @@ def test_tls():
 
 
 def test_the_plugin_stops_it():
-    with Peer() as peer, daemon(feed(peer, test_plugin("command"))) as d:
+    with Upstream() as peer, daemon(feed(peer, test_plugin("command"))) as d:
         s = peer.accept()
         s.sendall(b"stop 0\n")
         d.wait_log("connector feed was stopped by its plugin")
         await_up(d)
         s.close()
-        wait_until(lambda: state(d)[1]["state"] == "stopped", "the stop")
+        wait_until(lambda: d.connector("feed")[1]["state"] == "stopped",
+                   "the stop")
         check(not peer.has_more(), "another attempt")
         d.reload_ready()
         s = peer.accept()
         s.sendall(b"stop 1\n")
         expect_end(s)
         s.close()
-        wait_until(lambda: state(d)[1]["state"] == "stopped", "the stop")
+        wait_until(lambda: d.connector("feed")[1]["state"] == "stopped",
+                   "the stop")
         check(not peer.has_more(), "another attempt")
 
 
 def test_a_drain_does_not_wait_and_does_not_connect():
-    with Peer() as peer, daemon(
+    with Upstream() as peer, daemon(
             feed(peer), listeners=[listener("echo", plugin("echo"))],
             drain_timeout="1h") as d:
         s = peer.accept()
@@ -257,7 +220,7 @@ def test_a_drain_does_not_wait_and_does_not_connect():
 
 
 def test_the_end_closes_it():
-    with Peer() as peer, daemon(feed(peer), drain_timeout="1h") as d:
+    with Upstream() as peer, daemon(feed(peer), drain_timeout="1h") as d:
         s = peer.accept()
         is_served(s)
         d.signal(signal.SIGTERM)

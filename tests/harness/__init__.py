@@ -7,7 +7,7 @@ certs     certificates, keys and CRLs
 conf      configuration, in libconfig's syntax
 process   what /proc knows about a process
 net       sockets of clients
-upstream  a server behind a proxy
+upstream  a server that the daemon connects to
 program   a process in a session of its own, and what it prints
 tls       TLS listeners and clients
 openssl   a TLS client by libssl itself

@@ -295,6 +295,12 @@ class Daemon(Program):
         check(answer.endswith(b"\n") and answer.count(b"\n") == 1, answer)
         return json.loads(answer)
 
+    def connector(self, name):
+        """What workers show of a connector: {worker, from 1: state}."""
+        said = next(one for one in self.ask("status")["connectors"]
+                    if one["name"] == name)
+        return {state["worker"]: state for state in said["workers"]}
+
     def control_client(self):
         """A socket that is connected to the control socket."""
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

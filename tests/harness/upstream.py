@@ -1,6 +1,7 @@
-"""A server behind a proxy, whose every step is taken by the test."""
+"""A server that the daemon connects to; the test takes its every step."""
 
 import os
+import selectors
 import socket
 
 from harness.net import free_address
@@ -35,6 +36,12 @@ class Upstream:
         s = self.sock.accept()[0]
         s.settimeout(patience())
         return s
+
+    def has_more(self):
+        """Does a connection wait to be accepted?"""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.sock, selectors.EVENT_READ)
+            return bool(selector.select(0))
 
     def close(self):
         self.sock.close()
