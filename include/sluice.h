@@ -470,7 +470,7 @@ struct sl_connect_options {
 	int32_t nodelay;       /* 1: on, -1: off, 0: as the listener's */
 	const char *unix_path; /* instead of host: "/run/x.sock", "@name" */
 	const char *source;    /* the address to connect from; NULL: any */
-	/* How long it may take until it is connected; 0: 10 seconds. */
+	/* How long it may take until it is connected; 0: timeouts.connect. */
 	uint64_t timeout_ms;
 	int64_t keepalive_ms; /* of silence; -1: off, 0: as the listener's */
 	void *data;	      /* for sl_data() */
