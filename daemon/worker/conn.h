@@ -125,6 +125,7 @@ struct sl_conn {
 	bool pending : 1;	/* settled after this pass */
 	bool failed : 1;	/* ends without waiting for anything */
 	bool watched : 1;	/* by hangup.h, for a broken socket */
+	bool to_watch : 1;	/* if it still waits for nothing in a pass */
 	bool local_first : 1;	/* we finished before the peer did */
 	bool reset : 1;		/* end with RST */
 	bool own_idle : 1;	/* idle_ms was set by sl_timeout() */

@@ -40,9 +40,18 @@ conn_want_events(struct sl_conn *conn, unsigned int wants)
 	if (conn->stream.fd == -1)
 		return; /* there is no socket yet */
 	arm(conn, wants);
-	/* If we wait for no event, the socket may still break. */
-	if (conn->wants == 0 && !conn->watched)
+	/*
+	 * If we wait for no event, the socket may still break.  But many a pause
+	 * ends before the pass does: look again then.
+	 */
+	if (conn->wants != 0 || conn->watched) {
+		conn->to_watch = false;
+	} else if (!conn->to_watch) {
+		conn->to_watch = true;
+		conn_pend(conn);
+	} else if (!conn->pending) {
 		conn->watched = hangup_watch(conn->stream.fd, conn) == 0;
+	}
 }
 
 void

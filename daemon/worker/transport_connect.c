@@ -164,20 +164,29 @@ begin(const struct connect_plan *plan)
 	return fail(error == EAGAIN ? EBUSY : error);
 }
 
+static in_port_t
+port_of(const struct endpoint_address *address)
+{
+	/* sin_port and sin6_port are at the same place. */
+	return ((const struct sockaddr_in *)&address->storage)->sin_port;
+}
+
 /*
  * Has TCP connected the socket to itself?  That happens when the kernel chooses
  * the very port that it is to connect to, and nobody listens there.
  */
 static bool
-is_own_peer(int fd)
+is_own_peer(int fd, const struct endpoint_address *to)
 {
-	struct sockaddr_storage local = { 0 }, peer = { 0 };
-	socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
+	struct endpoint_address local = { 0 }, peer = { 0 };
 
-	return getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 &&
-	    getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
-	    local.ss_family != AF_UNIX && local_len == peer_len &&
-	    memcmp(&local, &peer, local_len) == 0;
+	local.len = peer.len = sizeof(local.storage);
+	return to->sa.sa_family != AF_UNIX &&
+	    getsockname(fd, &local.sa, &local.len) == 0 &&
+	    port_of(&local) == port_of(to) && /* they mostly differ */
+	    getpeername(fd, &peer.sa, &peer.len) == 0 &&
+	    local.len == peer.len &&
+	    memcmp(&local.sa, &peer.sa, local.len) == 0;
 }
 
 /*
@@ -186,7 +195,7 @@ is_own_peer(int fd)
  * the plugin first, and then the reset.
  */
 static int
-look(int fd)
+look(int fd, const struct endpoint_address *to)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
@@ -198,7 +207,7 @@ look(int fd)
 		return fail(EAGAIN);
 	if ((ready.revents & POLLERR) && recv(fd, &byte, 1, MSG_PEEK) == -1)
 		return -1;
-	if (!is_own_peer(fd))
+	if (!is_own_peer(fd, to))
 		return 0;
 	/* Or the port stays in use for a minute. */
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -215,7 +224,7 @@ start_single(struct stream *stream, const struct connect *connect)
 			return -1;
 		stream->recv_needs = EV_WRITE;
 	}
-	return look(stream->fd) == -1 ? -1 : hand_on(stream);
+	return look(stream->fd, &connect->plan.to) == -1 ? -1 : hand_on(stream);
 }
 
 static void
@@ -311,7 +320,7 @@ has_won(struct race *race, struct attempt *attempt)
 
 	if (attempt->fd == -1)
 		return false;
-	if (look(attempt->fd) == 0)
+	if (look(attempt->fd, &attempt->to) == 0)
 		return true;
 	error = errno;
 	if (error == EAGAIN)
