@@ -110,9 +110,9 @@ hash_address(const char *address)
  * nobody else moves.  The logarithm gives each its share by weight.
  */
 static struct member *
-by_hash(const struct choice *choice, const char *address)
+by_hash(const struct choice *choice, struct sl_conn *client)
 {
-	uint64_t hash = hash_address(address), drawn;
+	uint64_t hash = hash_address(sl_remote(client)->text), drawn;
 	struct member *best = NULL;
 	double lowest = 0, score;
 
@@ -136,7 +136,7 @@ by_hash(const struct choice *choice, const char *address)
 struct upstream *
 balance_next(struct group *group, enum balance balance,
     const struct health_rules *rules, const struct tried *tried,
-    const char *address)
+    struct sl_conn *client)
 {
 	const struct choice choice = { group, rules, tried };
 	struct member *member = NULL;
@@ -151,7 +151,7 @@ balance_next(struct group *group, enum balance balance,
 			member = next_in_turn(&choice, member);
 		break;
 	case BALANCE_HASH_ADDRESS:
-		member = by_hash(&choice, address);
+		member = by_hash(&choice, client);
 		break;
 	}
 	return member != NULL ? member->upstream : NULL;

@@ -10,6 +10,12 @@
 const struct sl_option proxy_options[] = {
 	{ "upstreams", SL_OPTION_STRINGS, NULL,
 	    "HOST:PORT or unix:PATH, then weight=N, max_connections=N" },
+	{ "sni_routes", SL_OPTION_STRINGS, NULL,
+	    "a host, and the upstreams for clients that ask for it by TLS" },
+	{ "alpn_routes", SL_OPTION_STRINGS, NULL,
+	    "a protocol, and the upstreams for it, when TLS ends here" },
+	{ "hello_timeout", SL_OPTION_DURATION, "10s",
+	    "for the first message of TLS, with sni_routes" },
 	{ "balance", SL_OPTION_STRING, "round_robin",
 	    "or least_connections, hash_address" },
 	{ "connect_timeout", SL_OPTION_DURATION, "5s",
@@ -29,10 +35,29 @@ const struct sl_option proxy_options[] = {
 	    "of a client and its upstream; 0: timeouts.idle" },
 	{ "send_proxy", SL_OPTION_STRING, "none",
 	    "tell upstreams who the client is: v1, v2" },
+	{ "upstream_tls", SL_OPTION_BOOL, "false",
+	    "TLS to upstreams, by connect_tls of the listener" },
+	{ "upstream_servername", SL_OPTION_STRING, NULL,
+	    "the host to ask for; else that of the upstream" },
+	{ "upstream_verify_name", SL_OPTION_STRING, NULL,
+	    "that their certificates are for; else the same" },
+	{ "upstream_verify", SL_OPTION_BOOL, "true",
+	    "refuse upstreams without a good certificate" },
 	{ "log_connections", SL_OPTION_BOOL, "true",
 	    "a line for each at its end" },
 	{ 0 },
 };
+
+int
+proxy_wrong(char why[WHY_BYTES], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, WHY_BYTES, fmt, ap);
+	va_end(ap);
+	return -1;
+}
 
 /* What went wrong, while a struct proxy is made. */
 struct fault {
@@ -91,104 +116,41 @@ read_int(const struct sl_options *options, const char *name, int64_t most,
 	return 0;
 }
 
-static struct upstream *
-find(const struct proxy *proxy, const char *name)
-{
-	for (size_t i = 0; proxy != NULL && i < proxy->upstream_count; i++)
-		if (strcmp(proxy->upstreams[i]->name, name) == 0)
-			return proxy->upstreams[i];
-	return NULL;
-}
-
-/* It belongs to the proxy: borrowed.  NULL: no memory. */
-static struct upstream *
-get_upstream(struct proxy *proxy, const struct proxy *prev,
-    const struct upstream_spec *spec)
-{
-	struct upstream *upstream = find(proxy, spec->name), **more;
-
-	if (upstream != NULL)
-		return upstream;
-	more = realloc(proxy->upstreams,
-	    (proxy->upstream_count + 1) * sizeof(*more));
-	if (more == NULL)
-		return NULL;
-	proxy->upstreams = more;
-	upstream = find(prev, spec->name);
-	if (upstream != NULL)
-		upstream_ref(upstream);
-	else
-		upstream = upstream_new(spec, ++proxy->last_number);
-	if (upstream != NULL)
-		more[proxy->upstream_count++] = upstream;
-	return upstream;
-}
-
-/* Add the upstream in `text` to the group. */
-static int
-add_member(struct proxy *proxy, const struct proxy *prev, struct group *group,
-    const char *text, size_t len, const struct fault *fault, const char *option)
-{
-	struct upstream_spec spec;
-	struct upstream *upstream;
-	char why[WHY_BYTES];
-	struct member *more;
-
-	if (upstream_parse(text, len, &spec, why) == -1)
-		return refuse(fault, option, "%s", why);
-	upstream = get_upstream(proxy, prev, &spec);
-	if (upstream == NULL)
-		return no_memory(fault);
-	for (size_t i = 0; i < group->count; i++)
-		if (group->members[i].upstream == upstream)
-			return refuse(fault, option, "\"%.*s\" is there twice",
-			    (int)sizeof(spec.name), spec.name);
-	more = realloc(group->members, (group->count + 1) * sizeof(*more));
-	if (more == NULL)
-		return no_memory(fault);
-	group->members = more;
-	more[group->count++] = (struct member){
-		.upstream = upstream,
-		.weight = spec.weight,
-		.max_connections = spec.max_connections,
-	};
-	return 0;
-}
-
 static int
 read_upstreams(struct proxy *proxy, const struct proxy *prev,
     const struct sl_options *options, const struct fault *fault)
 {
 	size_t count = sl_option_count(options, "upstreams");
-	const char *text;
 
-	if (count == 0)
+	if (count == 0 && proxy->by_name.count + proxy->by_alpn.count == 0)
 		return refuse(fault, "upstreams",
 		    "at least one upstream is needed, such as "
 		    "[ \"127.0.0.1:80\" ]");
 	for (size_t i = 0; i < count; i++) {
-		text = sl_option_at(options, "upstreams", i);
-		if (add_member(proxy, prev, &proxy->group, text, strlen(text),
-			fault, "upstreams") == -1)
+		if (group_add(proxy, prev, &proxy->group,
+			sl_option_at(options, "upstreams", i),
+			fault->why) == -1) {
+			*fault->ret_option = "upstreams";
 			return -1;
+		}
 	}
 	return 0;
 }
 
-/* max_connections of the option, for all that have none of their own. */
 static int
-read_max_connections(struct proxy *proxy, const struct sl_options *options,
-    const struct fault *fault)
+read_routes(struct proxy *proxy, const struct proxy *prev,
+    const struct sl_options *options, const char *name, bool hosts,
+    struct routes *routes, const struct fault *fault)
 {
-	struct group *group = &proxy->group;
-	uint32_t most = 0;
+	size_t count = sl_option_count(options, name);
 
-	if (read_int(options, "max_connections", UINT32_MAX, &most, fault) ==
-	    -1)
-		return -1;
-	for (size_t i = 0; i < group->count; i++)
-		if (group->members[i].max_connections == 0)
-			group->members[i].max_connections = most;
+	for (size_t i = 0; i < count; i++) {
+		if (routes_add(proxy, prev, routes, hosts,
+			sl_option_at(options, name, i), fault->why) == -1) {
+			*fault->ret_option = name;
+			return -1;
+		}
+	}
 	return 0;
 }
 
@@ -215,13 +177,36 @@ read_health(struct proxy *proxy, const struct sl_options *options,
 }
 
 static int
+read_tls(struct proxy *proxy, const struct sl_options *options,
+    const struct fault *fault)
+{
+	static const char *const only_with[] = { "upstream_servername",
+		"upstream_verify_name" };
+
+	proxy->tls.on = sl_option_bool(options, "upstream_tls");
+	for (size_t i = 0; !proxy->tls.on && i < 2; i++)
+		if (sl_option_string(options, only_with[i]) != NULL)
+			return refuse(fault, only_with[i],
+			    "means nothing without upstream_tls");
+	proxy->tls.options = (struct sl_tls_options){
+		.size = sizeof(struct sl_tls_options),
+		.flags = sl_option_bool(options, "upstream_verify")
+		    ? 0
+		    : SL_TLS_NO_VERIFY,
+		.servername = sl_option_string(options, "upstream_servername"),
+		.verify_name =
+		    sl_option_string(options, "upstream_verify_name"),
+	};
+	return 0;
+}
+
+static int
 read_options(struct proxy *proxy, const struct proxy *prev,
     const struct sl_options *options, const struct fault *fault)
 {
 	static const char *const balances[] = { "round_robin",
 		"least_connections", "hash_address", NULL };
 	static const char *const versions[] = { "none", "v1", "v2", NULL };
-	uint32_t retries = 0;
 	int choice = 0;
 
 	if (read_choice(options, "balance", balances, &choice, fault) == -1)
@@ -230,19 +215,28 @@ read_options(struct proxy *proxy, const struct proxy *prev,
 	if (read_choice(options, "send_proxy", versions, &choice, fault) == -1)
 		return -1;
 	proxy->send_proxy = (enum send_proxy)choice;
-	if (read_int(options, "retries", RETRIES_MAX, &retries, fault) == -1 ||
-	    read_health(proxy, options, fault) == -1)
+	if (read_int(options, "retries", RETRIES_MAX, &proxy->retries, fault) ==
+		-1 ||
+	    read_health(proxy, options, fault) == -1 ||
+	    read_tls(proxy, options, fault) == -1)
 		return -1;
-	proxy->retries = retries;
 	proxy->connect_timeout_ms = sl_option_ms(options, "connect_timeout");
 	if (proxy->connect_timeout_ms == 0)
 		return refuse(fault, "connect_timeout",
 		    "must be longer than 0");
+	proxy->hello_timeout_ms = sl_option_ms(options, "hello_timeout");
+	if (proxy->hello_timeout_ms == 0)
+		return refuse(fault, "hello_timeout", "must be longer than 0");
 	proxy->idle_timeout_ms = sl_option_ms(options, "idle_timeout");
 	proxy->log_connections = sl_option_bool(options, "log_connections");
-	if (read_upstreams(proxy, prev, options, fault) == -1)
+	if (read_int(options, "max_connections", UINT32_MAX,
+		&proxy->max_connections, fault) == -1 ||
+	    read_routes(proxy, prev, options, "sni_routes", true,
+		&proxy->by_name, fault) == -1 ||
+	    read_routes(proxy, prev, options, "alpn_routes", false,
+		&proxy->by_alpn, fault) == -1)
 		return -1;
-	return read_max_connections(proxy, options, fault);
+	return read_upstreams(proxy, prev, options, fault);
 }
 
 struct proxy *
@@ -273,6 +267,8 @@ proxy_free(struct proxy *proxy)
 	for (size_t i = 0; i < proxy->upstream_count; i++)
 		upstream_unref(proxy->upstreams[i]);
 	free(proxy->upstreams);
-	free(proxy->group.members);
+	group_done(&proxy->group);
+	routes_done(&proxy->by_name);
+	routes_done(&proxy->by_alpn);
 	free(proxy);
 }

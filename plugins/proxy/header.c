@@ -203,7 +203,7 @@ put_ssl(struct out *out, struct sl_conn *client)
 }
 
 size_t
-header_v2(struct sl_conn *client, char buf[HEADER_MAX])
+header_v2(struct sl_conn *client, const char *name, char buf[HEADER_MAX])
 {
 	struct out out = { .buf = buf };
 
@@ -214,6 +214,8 @@ header_v2(struct sl_conn *client, char buf[HEADER_MAX])
 		put_tlv(&out, TLV_ALPN, sl_alpn(client));
 		put_tlv(&out, TLV_AUTHORITY, sl_servername(client));
 		put_ssl(&out, client);
+	} else {
+		put_tlv(&out, TLV_AUTHORITY, name);
 	}
 	set_length(&out, V2_HEAD - 2, V2_HEAD);
 	return out.len;

@@ -62,6 +62,8 @@ proxy_timer(struct sl_service *service, struct sl_conn *c, uint32_t id)
 {
 	if (id == TIMER_AGAIN)
 		pair_try_again(c);
+	else if (id == TIMER_HELLO)
+		pair_hello_late(c);
 	else
 		check_all(service);
 }
@@ -75,4 +77,5 @@ SL_PLUGIN(.name = "proxy", .version = "1.0",
 	.end = pair_client_end, .close = pair_client_close),
     .client = SL_HANDLERS(.open = pair_upstream_open,
 	.data = pair_upstream_data, .end = pair_upstream_end,
+	.handshake = pair_upstream_handshake,
 	.connect_error = pair_upstream_failed, .close = pair_upstream_close));

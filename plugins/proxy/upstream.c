@@ -4,7 +4,6 @@
  */
 
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,17 +16,6 @@
 #define UNIX_PREFIX_LEN 5
 #define HOST_MAX 253 /* of a name, in DNS */
 #define LEVEL_MAX 20 /* by then any back-off is at its limit */
-
-static int __attribute__((format(printf, 2, 3)))
-wrong(char why[WHY_BYTES], const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, WHY_BYTES, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* A whole number from 1 to most; 0: it is not. */
 static uint32_t
@@ -83,7 +71,7 @@ read_address(struct upstream_spec *spec, char why[WHY_BYTES])
 	if (strncmp(spec->name, UNIX_PREFIX, UNIX_PREFIX_LEN) == 0) {
 		if ((path[0] != '/' && path[0] != '@') || path[1] == '\0' ||
 		    strlen(path) > path_max)
-			return wrong(why,
+			return proxy_wrong(why,
 			    "\"%s\" is not unix: and a path or @name of at "
 			    "most %zu bytes",
 			    spec->name, path_max);
@@ -92,19 +80,19 @@ read_address(struct upstream_spec *spec, char why[WHY_BYTES])
 	}
 	colon = strrchr(spec->name, ':');
 	if (colon == NULL)
-		return wrong(why, "\"%s\" has no port: HOST:PORT is needed",
-		    spec->name);
+		return proxy_wrong(why,
+		    "\"%s\" has no port: HOST:PORT is needed", spec->name);
 	spec->port =
 	    (uint16_t)read_number(colon + 1, strlen(colon + 1), UINT16_MAX);
 	if (spec->port == 0)
-		return wrong(why, "\"%s\" has no port from 1 to 65535",
+		return proxy_wrong(why, "\"%s\" has no port from 1 to 65535",
 		    spec->name);
 	len = (size_t)(colon - spec->name);
 	memcpy(spec->host, spec->name, len);
 	spec->host[len] = '\0';
 	if (spec->host[0] == '[' ? !read_bracketed(spec->host)
 				 : !is_name(spec->host))
-		return wrong(why,
+		return proxy_wrong(why,
 		    "\"%s\" has neither a name nor an address before its "
 		    "port; IPv6 is written as [ADDRESS]:PORT",
 		    spec->name);
@@ -137,12 +125,12 @@ read_word(struct upstream_spec *spec, const char *word, size_t len,
 		value =
 		    read_number(word + name_len, len - name_len, words[i].most);
 		if (value == 0)
-			return wrong(why, "\"%s\": %sN, N from 1 to %u",
+			return proxy_wrong(why, "\"%s\": %sN, N from 1 to %u",
 			    spec->name, words[i].name, words[i].most);
 		memcpy((char *)spec + words[i].at, &value, sizeof(value));
 		return 0;
 	}
-	return wrong(why,
+	return proxy_wrong(why,
 	    "\"%s\" is followed by \"%.*s\", which is neither weight=N nor "
 	    "max_connections=N",
 	    spec->name, (int)(len > 60 ? 60 : len), word);
@@ -158,7 +146,7 @@ upstream_parse(const char *text, size_t len, struct upstream_spec *ret,
 	memset(ret, 0, sizeof(*ret));
 	ret->weight = 1;
 	while (text < end) {
-		n = strcspn(text, " \t,");
+		n = strcspn(text, " \t");
 		if (n > (size_t)(end - text))
 			n = (size_t)(end - text);
 		if (n == 0) {
@@ -169,7 +157,7 @@ upstream_parse(const char *text, size_t len, struct upstream_spec *ret,
 			if (read_word(ret, text, n, why) == -1)
 				return -1;
 		} else if (n >= sizeof(ret->name)) {
-			return wrong(why, "an address of %zu bytes", n);
+			return proxy_wrong(why, "an address of %zu bytes", n);
 		} else {
 			memcpy(ret->name, text, n);
 			if (read_address(ret, why) == -1)
@@ -178,7 +166,7 @@ upstream_parse(const char *text, size_t len, struct upstream_spec *ret,
 		text += n;
 	}
 	if (ret->name[0] == '\0')
-		return wrong(why, "an address is empty");
+		return proxy_wrong(why, "an address is empty");
 	return 0;
 }
 
@@ -232,10 +220,12 @@ upstream_unref(struct upstream *upstream)
 
 struct sl_conn *
 upstream_connect(const struct upstream *upstream, struct sl_service *service,
-    uint64_t timeout_ms, void *data)
+    uint64_t timeout_ms, const struct sl_tls_options *tls, void *data)
 {
 	struct sl_connect_options options = {
 		.size = sizeof(options),
+		.flags = tls != NULL ? SL_CONNECT_TLS : 0,
+		.tls = tls,
 		.timeout_ms = timeout_ms,
 		.data = data,
 	};
