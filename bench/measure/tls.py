@@ -41,13 +41,12 @@ class Proxy(Program):
     never need the backend.
     """
 
+    names = [kind + more for kind in KINDS for more in ("", "-handshake")]
+
     def __init__(self, directory, pairs, backend, launcher=(), stays=False):
         super().__init__()
         self.directory, self.pairs, self.backend = directory, pairs, backend
-        self.sockets = {}
-        for name in KINDS:
-            self.sockets[name] = self.reserve()
-            self.sockets[name + "-handshake"] = self.reserve()
+        self.sockets = {name: self.reserve() for name in self.names}
         self.where = {name: "127.0.0.1:%d" % s.getsockname()[1]
                       for name, s in self.sockets.items()}
         for s in self.sockets.values():
@@ -110,8 +109,8 @@ class Nginx(Proxy):
         wait_until(lambda: children(self.pid), "nginx to start a worker")
         return children(self.pid)
 
-    def config(self):
-        text = f"""
+    def head(self):
+        return f"""
             load_module {MODULE};
             daemon off;
             worker_processes 1;
@@ -122,6 +121,9 @@ class Nginx(Proxy):
             stream {{
                 ssl_protocols TLSv1.2 TLSv1.3;
                 ssl_handshake_timeout 60s;"""
+
+    def config(self):
+        text = self.head()
         for name, pair in self.pairs.items():
             for suffix, does in (("", f"proxy_pass {self.backend}"),
                                  ("-handshake", 'return ""')):
@@ -137,12 +139,7 @@ class Nginx(Proxy):
 
 class Haproxy(Proxy):
     what = "haproxy"
-
-    def command(self, config):
-        return ["haproxy", "-db", "-f", config]
-
-    def config(self):
-        text = f"""
+    head = f"""
             global
                 maxconn {DESCRIPTORS // 2 - 100}
                 nbthread 1
@@ -152,12 +149,24 @@ class Haproxy(Proxy):
                 timeout client 60s
                 timeout server 60s
             """
-        for name, pair in self.pairs.items():
-            both = os.path.join(self.directory, name + ".both")
-            with open(both, "w", encoding="ascii") as file:
-                for path in (pair.cert, pair.key):
-                    with open(path, encoding="ascii") as part:
-                        file.write(part.read())
+
+    def command(self, config):
+        return ["haproxy", "-db", "-f", config]
+
+    def both(self, name):
+        """Certificate and key in one file."""
+        pair = self.pairs[name]
+        both = os.path.join(self.directory, name + ".both")
+        with open(both, "w", encoding="ascii") as file:
+            for path in (pair.cert, pair.key):
+                with open(path, encoding="ascii") as part:
+                    file.write(part.read())
+        return both
+
+    def config(self):
+        text = self.head
+        for name in self.pairs:
+            both = self.both(name)
             for suffix, waits in (("", ""), ("-handshake", """
                 tcp-request inspect-delay 60s
                 tcp-request content accept if { req.len gt 0 }
@@ -191,16 +200,16 @@ def make_pairs(run):
                              names=("DNS:localhost",)) for name in KINDS}
 
 
-def find_peers():
+def find_peers(section="tls", nginx=Nginx, haproxy=Haproxy):
     """Those that are installed; the others are skipped with a sentence."""
     found = []
-    for kind, program, more in ((Nginx, "nginx", MODULE),
-                                (Haproxy, "haproxy", None)):
+    for kind, program, more in ((nginx, "nginx", MODULE),
+                                (haproxy, "haproxy", None)):
         if not shutil.which(program):
-            print(f"\ntls: without {program}, which is not installed")
+            print(f"\n{section}: without {program}, which is not installed")
         elif more and not os.path.exists(more):
-            print(f"\ntls: without {program}, whose stream module is not "
-                  "installed")
+            print(f"\n{section}: without {program}, whose stream module is "
+                  "not installed")
         else:
             found.append(kind)
     return found
