@@ -5,6 +5,8 @@
 
 #include "conf_tls_fixture.h"
 
+#include <time.h>
+
 START_TEST(verification_needs_a_ca)
 {
 	const struct tls_fixture *root, *middle;
@@ -67,6 +69,30 @@ START_TEST(a_crl_is_of_one_of_the_cas)
 }
 END_TEST
 
+START_TEST(a_crl_follows_the_calendar)
+{
+	const struct tls_fixture *ca;
+	struct settings *settings;
+	int64_t until;
+
+	tls_fixture_leaf(fixture_dir);
+	ca = make_ca("authority");
+	tls_fixture_crl_at(fixture_path("old.crl"), ca, NULL, -7200, -3600);
+	tls_fixture_crl_at(fixture_path("early.crl"), ca, NULL, 3600, 7200);
+	tls_fixture_crl_at(fixture_path("good.crl"), ca, NULL, -3600, 7200);
+	doubtful_tls(LEAF "ca = \"authority.pem\";\ncrl = \"old.crl\";", 3,
+	    "old.crl: is out of date, so no certificate of a peer");
+	doubtful_tls(LEAF "ca = \"authority.pem\";\ncrl = \"early.crl\";", 3,
+	    "early.crl: is not valid before 20");
+	settings =
+	    good_tls(LEAF "ca = \"authority.pem\";\ncrl = \"good.crl\";");
+	until = settings->listeners[0].tls.identity.crl_until - time(NULL);
+	ck_assert_int_gt(until, 7000);
+	ck_assert_int_le(until, 7200);
+	finish(settings);
+}
+END_TEST
+
 START_TEST(a_ca_without_a_crl_beside_one_that_has_one_is_a_warning)
 {
 	const struct tls_fixture *root, *middle;
@@ -114,6 +140,9 @@ START_TEST(a_staple_is_about_the_certificate)
 	settings = good_tls(LEAF "ocsp = \"ocsp\";");
 	parts = parts_of(&settings->listeners[0].tls.identity);
 	ck_assert_uint_gt(parts->ocsp_len, 0);
+	ck_assert_int_gt(parts->ocsp_until, time(NULL));
+	ck_assert_int_eq(parts->ocsp_until,
+	    settings->listeners[0].tls.identity.ocsp_until);
 	tls_parts_free(parts);
 	finish(settings);
 }
@@ -126,6 +155,7 @@ main(void)
 		verification_needs_a_ca,
 		a_ca_that_has_expired_is_a_warning,
 		a_crl_is_of_one_of_the_cas,
+		a_crl_follows_the_calendar,
 		a_ca_without_a_crl_beside_one_that_has_one_is_a_warning,
 		a_staple_is_about_the_certificate,
 		NULL,

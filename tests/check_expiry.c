@@ -122,7 +122,7 @@ START_TEST(each_certificate_that_ends_soon_is_named_each_day)
 		    "certificate ends in 29 days, on 20"));
 		ck_assert_ptr_nonnull(strstr(log,
 		    "sluice.conf:4: listener \"web\": tls.sni.cert of b.test: "
-		    "b.pem: a certificate ends in 0 days, on 20"));
+		    "b.pem: a certificate ends in 1"));
 		ck_assert_ptr_nonnull(strstr(log, "; renew it and reload\n"));
 		ck_assert_ptr_null(strstr(log, "error"));
 		ck_assert_ptr_null(strstr(log, "plain"));
@@ -145,7 +145,37 @@ START_TEST(an_expired_certificate_is_an_error)
 	    "tls.cert: a.pem or another of its list: a certificate expired on "
 	    "20"));
 	ck_assert_ptr_nonnull(
-	    strstr(log, "and clients refuse it; renew it and reload\n"));
+	    strstr(log, "and peers refuse it; renew it and reload\n"));
+	teardown();
+}
+END_TEST
+
+START_TEST(crls_and_responses_are_looked_at_a_day_before)
+{
+	struct tls_settings *client = &listeners[0].connect_tls;
+	struct tls_identity_settings *identity = &listeners[1].tls.identity;
+	const char *log;
+
+	setup();
+	client->on = true;
+	client->identity.crl = &certs[1];
+	client->identity.crl_count = 1;
+	client->identity.crl_until = time(NULL) - 60;
+	identity->ocsp = (char *)"ocsp.der";
+	identity->origin = (struct origin){ "sluice.conf", 2 };
+	identity->ocsp_until = time(NULL) + DAY / 2 + 60;
+	expiry_restart(expiry);
+	log = next_day();
+	ck_assert_msg(
+	    strstr(log,
+		"sluice.conf:4: listener \"plain\": connect_tls.crl: b.pem: a "
+		"CRL expired on 20") != NULL,
+	    "%s", log);
+	ck_assert_ptr_nonnull(
+	    strstr(log, "and no certificate of a peer is accepted; renew it"));
+	ck_assert_ptr_nonnull(strstr(log,
+	    "sluice.conf:2: listener \"web\": tls.ocsp: ocsp.der: the OCSP "
+	    "response ends in 12 hours, on 20"));
 	teardown();
 }
 END_TEST
@@ -200,6 +230,7 @@ main(void)
 		nothing_is_said_before_a_restart_or_without_a_generation,
 		each_certificate_that_ends_soon_is_named_each_day,
 		an_expired_certificate_is_an_error,
+		crls_and_responses_are_looked_at_a_day_before,
 		a_restart_puts_the_next_look_off,
 		NULL,
 	};

@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "config/keys.h"
@@ -380,14 +381,18 @@ START_TEST(clients_are_told_whose_certificates_count)
 }
 END_TEST
 
-START_TEST(the_staple_goes_with_its_certificate)
+/* How many bytes of a response a client gets; it runs out then. */
+static long
+stapled(int64_t until)
 {
 	SSL_CTX *server, *client = client_context(NULL);
 	const unsigned char *response;
 	struct both both;
+	long len;
 
 	parts->ocsp = OPENSSL_memdup("response", 8);
 	parts->ocsp_len = 8;
+	parts->ocsp_until = until;
 	server = context();
 	tls_parts_free(parts); /* the context has what it needs */
 	parts = NULL;
@@ -395,11 +400,31 @@ START_TEST(the_staple_goes_with_its_certificate)
 	SSL_CTX_free(server); /* and so has the connection */
 	SSL_set_tlsext_status_type(both.client, TLSEXT_STATUSTYPE_ocsp);
 	ck_assert(shake(&both));
-	ck_assert_int_eq(
-	    SSL_get_tlsext_status_ocsp_resp(both.client, &response), 8);
-	ck_assert_mem_eq(response, "response", 8);
+	len = SSL_get_tlsext_status_ocsp_resp(both.client, &response);
+	if (len > 0)
+		ck_assert_mem_eq(response, "response", 8);
 	both_free(&both);
 	SSL_CTX_free(client);
+	return len;
+}
+
+START_TEST(the_staple_goes_with_its_certificate)
+{
+	ck_assert_int_eq(stapled(-1), 8);
+	done();
+}
+END_TEST
+
+START_TEST(the_staple_is_sent_until_it_runs_out)
+{
+	ck_assert_int_eq(stapled(time(NULL) + 3600), 8);
+	done();
+}
+END_TEST
+
+START_TEST(a_staple_that_has_run_out_is_not_sent)
+{
+	ck_assert_int_le(stapled(time(NULL) - 1), 0);
 	done();
 }
 END_TEST
@@ -419,6 +444,8 @@ main(void)
 		revoked_and_expired_clients_are_refused,
 		clients_are_told_whose_certificates_count,
 		the_staple_goes_with_its_certificate,
+		the_staple_is_sent_until_it_runs_out,
+		a_staple_that_has_run_out_is_not_sent,
 		NULL,
 	};
 

@@ -64,6 +64,7 @@ make_parts(void)
 	parts->ocsp = OPENSSL_memdup("response", 8);
 	parts->ocsp_len = 8;
 	parts->ocsp_pair = 1;
+	parts->ocsp_until = 1234567890123;
 	return parts;
 }
 
@@ -104,6 +105,7 @@ START_TEST(what_is_written_is_read)
 	ck_assert_uint_eq(read->ocsp_len, 8);
 	ck_assert_mem_eq(read->ocsp, "response", 8);
 	ck_assert_uint_eq(read->ocsp_pair, 1);
+	ck_assert_int_eq(read->ocsp_until, 1234567890123);
 	secret_free(secret);
 	tls_parts_free(read);
 	tls_parts_free(parts);

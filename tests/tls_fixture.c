@@ -193,8 +193,15 @@ void
 tls_fixture_crl(const char *path, const struct tls_fixture *issuer,
     const struct tls_fixture *revoked)
 {
-	ASN1_TIME *now = X509_gmtime_adj(NULL, -DAY_S);
-	ASN1_TIME *next = X509_gmtime_adj(NULL, DAY_S);
+	tls_fixture_crl_at(path, issuer, revoked, -DAY_S, DAY_S);
+}
+
+void
+tls_fixture_crl_at(const char *path, const struct tls_fixture *issuer,
+    const struct tls_fixture *revoked, long from_s, long until_s)
+{
+	ASN1_TIME *now = X509_gmtime_adj(NULL, from_s);
+	ASN1_TIME *next = X509_gmtime_adj(NULL, until_s);
 	X509_CRL *crl = X509_CRL_new();
 	X509_REVOKED *entry;
 	FILE *file;

@@ -47,6 +47,9 @@ void tls_fixture_chain(const char *path, const struct tls_fixture *first, ...)
 /* A CRL of the issuer's, good for a day, that revokes one, or NULL: none. */
 void tls_fixture_crl(const char *path, const struct tls_fixture *issuer,
     const struct tls_fixture *revoked);
+/* The same, good from then until then, from now on. */
+void tls_fixture_crl_at(const char *path, const struct tls_fixture *issuer,
+    const struct tls_fixture *revoked, long from_s, long until_s);
 
 /* A response "good" of the issuer's, valid for so long from now. */
 void tls_fixture_ocsp(const char *path, const struct tls_fixture *issuer,

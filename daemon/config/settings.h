@@ -88,11 +88,11 @@ struct tls_identity_settings {
 	/*
 	 * Resolved.  The index into settings.secrets of what the files hold;
 	 * an entry of `sni` without a CA has the listener's in there.  And when
-	 * the first of our own certificates ends, in seconds since 1970 (-1:
-	 * not known).
+	 * the first of our own certificates ends, the first of the CRLs and the
+	 * OCSP response, in seconds since 1970 (-1: not known).
 	 */
 	uint32_t secret;
-	int64_t not_after;
+	int64_t not_after, crl_until, ocsp_until;
 	struct origin origin; /* of the group */
 };
 

@@ -83,6 +83,7 @@ static const struct key_word version_words[] = {
 	  .help = "the CAs that " peer " certificates must come from" }, \
 	{ .name = "crl", .type = KEY_STRINGS, .example = "\"" peers "-crl.pem\"", \
 	  ARRAY(of, identity.crl, identity.crl_count), \
+	  RESOLVED(of, identity.crl_until), \
 	  .help = "lists of " peer " certificates that were revoked" }, \
 	{ .name = "verify", .type = KEY_WORD, .value = verify_value, \
 	  .words = known_words, .offset = AT(of, identity.verify), \
@@ -93,6 +94,7 @@ static const struct key_word version_words[] = {
 	TRUST_KEYS(of, verify_value, known_words, "client", "clients"), \
 	{ .name = "ocsp", .type = KEY_STRING, .example = "\"ocsp.der\"", \
 	  .offset = AT(of, identity.ocsp), \
+	  RESOLVED(of, identity.ocsp_until), \
 	  .help = "an OCSP response to send with our certificate" }
 
 /* What is the same in both roles. */

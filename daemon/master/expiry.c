@@ -7,6 +7,7 @@
 #include "master/expiry.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -16,7 +17,8 @@
 #include "config/settings.h"
 #include "master/event_in.h"
 
-#define DAY_S (24 * 60 * 60)
+#define HOUR_S (60 * 60)
+#define DAY_S (24 * HOUR_S)
 
 struct expiry {
 	struct event *timer;
@@ -25,60 +27,106 @@ struct expiry {
 	void *arg;
 };
 
+/* Something of an identity that ends, and when to warn of it. */
+struct end {
+	const char *key, *what;
+	const char *file; /* the first, if there are several */
+	const struct origin *origin;
+	bool several;
+	int64_t until; /* seconds since 1970; -1: not known */
+	int64_t warn_s;
+	const char *then; /* what happens when it has ended */
+};
+
 /*
  * "FILE:LINE: listener "a": tls.sni.cert of NAME: CERT".  The settings have only
  * the earliest end of all certificates of an identity, so the first file stands
  * for all.
  */
 static const char *
-place(const struct listener_settings *listener,
-    const struct tls_identity_settings *identity,
-    const struct tls_name_settings *name, struct error *text)
+place(const struct listener_settings *endpoint, const struct tls_settings *tls,
+    const struct tls_name_settings *name, const struct end *end,
+    struct error *text)
 {
-	const struct key_string *cert = &identity->cert[0];
-
-	error_set(text, "%s:%u: listener \"%s\": tls.%scert%s%s: %s%s",
-	    cert->origin.file, cert->origin.line, listener->name,
-	    name != NULL ? "sni." : "", name != NULL ? " of " : "",
-	    name != NULL ? name->names[0].text : "", cert->text,
-	    identity->cert_count > 1 ? " or another of its list" : "");
+	error_set(text, "%s:%u: %s \"%s\": %s.%s%s%s%s: %s%s",
+	    end->origin->file, end->origin->line, endpoint_kind(endpoint),
+	    endpoint->name, tls_group(endpoint, tls),
+	    name != NULL ? "sni." : "", end->key, name != NULL ? " of " : "",
+	    name != NULL ? name->names[0].text : "", end->file,
+	    end->several ? " or another of its list" : "");
 	return text->text;
 }
 
+/* "ends in 3 days, on ..." */
 static void
-look_at(const struct listener_settings *listener,
+tell(const char *where, const struct end *end, int64_t left)
+{
+	char when[TIME_TEXT_MAX];
+	bool days = left >= DAY_S;
+
+	if (left < 0)
+		log_errorx("%s: %s expired on %s, and %s; renew it and reload",
+		    where, end->what, date_text(end->until, when), end->then);
+	else
+		log_warnx("%s: %s ends in %lld %s, on %s; renew it and reload",
+		    where, end->what,
+		    (long long)(left / (days ? DAY_S : HOUR_S)),
+		    days ? "days" : "hours", date_text(end->until, when));
+}
+
+/* The three things of an identity that end by themselves. */
+static void
+look_at(const struct listener_settings *endpoint,
+    const struct tls_settings *tls,
     const struct tls_identity_settings *identity,
     const struct tls_name_settings *name, int64_t now)
 {
-	int64_t left = identity->not_after - now;
-	char when[TIME_TEXT_MAX];
+	const struct key_string none = { 0 };
+	const struct key_string *cert =
+	    identity->cert_count > 0 ? identity->cert : &none;
+	const struct key_string *crl =
+	    identity->crl_count > 0 ? identity->crl : &none;
+	const struct end ends[] = {
+		{ "cert", "a certificate", cert->text, &cert->origin,
+		    identity->cert_count > 1, identity->not_after,
+		    (int64_t)TLS_WARN_DAYS * DAY_S, "peers refuse it" },
+		{ "crl", "a CRL", crl->text, &crl->origin,
+		    identity->crl_count > 1, identity->crl_until, DAY_S,
+		    "no certificate of a peer is accepted" },
+		{ "ocsp", "the OCSP response", identity->ocsp,
+		    &identity->origin, false, identity->ocsp_until, DAY_S,
+		    "it is not sent any more" },
+	};
 	struct error where;
 
-	if (identity->not_after == -1 || identity->cert_count == 0 ||
-	    left >= (int64_t)TLS_WARN_DAYS * DAY_S)
-		return;
-	place(listener, identity, name, &where);
-	if (left < 0)
-		log_errorx("%s: a certificate expired on %s, and clients "
-			   "refuse it; renew it and reload",
-		    where.text, date_text(identity->not_after, when));
-	else
-		log_warnx("%s: a certificate ends in %lld days, on %s; renew "
-			  "it and reload",
-		    where.text, (long long)(left / DAY_S),
-		    date_text(identity->not_after, when));
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		const struct end *end = &ends[i];
+
+		if (end->file == NULL || end->until == -1 ||
+		    end->until - now >= end->warn_s)
+			continue;
+		tell(place(endpoint, tls, name, end, &where), end,
+		    end->until - now);
+	}
 }
 
 static void
-look_at_listener(const struct listener_settings *listener, int64_t now)
+look_at_group(const struct listener_settings *endpoint,
+    const struct tls_settings *tls, int64_t now)
 {
-	const struct tls_settings *tls = &listener->tls;
-
 	if (!tls->on)
 		return;
-	look_at(listener, &tls->identity, NULL, now);
+	look_at(endpoint, tls, &tls->identity, NULL, now);
 	for (uint32_t i = 0; i < tls->sni_count; i++)
-		look_at(listener, &tls->sni[i].identity, &tls->sni[i], now);
+		look_at(endpoint, tls, &tls->sni[i].identity, &tls->sni[i],
+		    now);
+}
+
+static void
+look_at_endpoint(const struct listener_settings *endpoint, int64_t now)
+{
+	look_at_group(endpoint, &endpoint->tls, now);
+	look_at_group(endpoint, &endpoint->connect_tls, now);
 }
 
 static void
@@ -92,9 +140,9 @@ look_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	expiry_restart(expiry);
 	clock_gettime(CLOCK_REALTIME, &now);
-	for (uint32_t i = 0; settings != NULL && i < settings->listener_count;
-	     i++)
-		look_at_listener(&settings->listeners[i], now.tv_sec);
+	for (uint32_t i = 0;
+	     settings != NULL && i < settings_endpoints(settings); i++)
+		look_at_endpoint(settings_endpoint(settings, i), now.tv_sec);
 }
 
 void

@@ -349,30 +349,53 @@ append_crls(STACK_OF(X509_CRL) **to, STACK_OF(X509_CRL) *from)
 	return 0;
 }
 
+/* A file of CRLs is good for this time. */
+static void
+check_period(struct tls_identity *self, const struct key_string *entry,
+    const char *name, const struct tls_period *period)
+{
+	struct tls_identity_settings *identity = self->identity;
+	char when[TIME_TEXT_MAX];
+	struct error err;
+
+	if (period->from > self->now) {
+		error_set(&err,
+		    "is not valid before %s, so no certificate of a peer will "
+		    "be accepted until then",
+		    date_text(period->from, when));
+		doubtful(self, &entry->origin, "crl", name, err.text);
+	}
+	if (period->until < self->now)
+		doubtful(self, &entry->origin, "crl", name,
+		    "is out of date, so no certificate of a peer will be "
+		    "accepted");
+	if (period->until != INT64_MAX &&
+	    (identity->crl_until == -1 || period->until < identity->crl_until))
+		identity->crl_until = period->until;
+}
+
 static void
 read_crl(struct tls_identity *self, const struct key_string *entry)
 {
 	STACK_OF(X509_CRL) *found = NULL;
+	struct tls_period period;
 	struct secret *bytes;
 	struct error err = { "" };
-	bool old = false;
 	char *name;
 
 	bytes = read_input(self, &entry->origin, "crl", entry->text, &name);
 	if (bytes != NULL) {
 		found = tls_pem_crls(bytes, &err);
 		if (found != NULL &&
-		    tls_check_crls(found, self->parts->ca, self->now, &old,
-			&err) == 0 &&
-		    append_crls(&self->parts->crls, found) == -1)
-			error_set(&err, "out of memory");
+		    tls_check_crls(found, self->parts->ca, &period, &err) ==
+			0) {
+			check_period(self, entry, name, &period);
+			if (append_crls(&self->parts->crls, found) == -1)
+				error_set(&err, "out of memory");
+		}
 		if (err.text[0] != '\0')
 			wrong(self, &entry->origin, "crl", name, err.text);
 	}
-	if (old)
-		doubtful(self, &entry->origin, "crl", name,
-		    "is out of date, so no certificate of a peer will be "
-		    "accepted");
 	sk_X509_CRL_pop_free(found, X509_CRL_free);
 	secret_free(bytes);
 	free(name);
@@ -456,9 +479,9 @@ read_trust(struct tls_identity *self)
 static void
 read_ocsp(struct tls_identity *self)
 {
-	const struct tls_identity_settings *identity = self->identity;
+	struct tls_identity_settings *identity = self->identity;
 	struct secret *bytes;
-	struct error err;
+	struct error err, more;
 	char *name;
 	int kept;
 
@@ -470,9 +493,12 @@ read_ocsp(struct tls_identity *self)
 		kept = tls_check_ocsp(self->parts, bytes, &err);
 		if (kept == -1)
 			wrong(self, &identity->origin, "ocsp", name, err.text);
-		else if (kept == 0)
+		else if (kept == 0) {
+			error_set(&more, "%s, and is not sent", err.text);
 			doubtful(self, &identity->origin, "ocsp", name,
-			    "is out of date, and is not sent");
+			    more.text);
+		} else
+			identity->ocsp_until = self->parts->ocsp_until;
 	}
 	secret_free(bytes);
 	free(name);

@@ -35,9 +35,8 @@ subject(const X509 *cert, char text[NAME_TEXT_MAX])
 	return name_text(X509_get_subject_name(cert), text);
 }
 
-/* -1: cannot be read. */
-static int64_t
-seconds(const ASN1_TIME *time)
+int64_t
+tls_seconds(const ASN1_TIME *time)
 {
 	struct tm tm;
 
@@ -108,8 +107,8 @@ tls_check_dates(const STACK_OF(X509) *certificates, int64_t now,
 
 	for (int i = 0; i < sk_X509_num(certificates); i++) {
 		cert = sk_X509_value(certificates, i);
-		from = seconds(X509_get0_notBefore(cert));
-		until = seconds(X509_get0_notAfter(cert));
+		from = tls_seconds(X509_get0_notBefore(cert));
+		until = tls_seconds(X509_get0_notAfter(cert));
 		subject(cert, name);
 		if (from == -1 || until == -1)
 			return error_set(err,
@@ -194,13 +193,14 @@ has_crl(const X509 *ca, const STACK_OF(X509_CRL) *crls)
 
 int
 tls_check_crls(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
-    int64_t now, bool *ret_old, struct error *err)
+    struct tls_period *ret_period, struct error *err)
 {
 	char issuer[NAME_TEXT_MAX];
+	int64_t from, until;
 	const ASN1_TIME *next;
 	X509_CRL *crl;
 
-	*ret_old = false;
+	*ret_period = (struct tls_period){ 0, INT64_MAX };
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
 		crl = sk_X509_CRL_value(crls, i);
 		if (!is_of_one(crl, ca))
@@ -208,8 +208,12 @@ tls_check_crls(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
 			    "contains a CRL of %s, which is not one of the CAs",
 			    name_text(X509_CRL_get_issuer(crl), issuer));
 		next = X509_CRL_get0_nextUpdate(crl);
-		if (next != NULL && seconds(next) < now)
-			*ret_old = true;
+		from = tls_seconds(X509_CRL_get0_lastUpdate(crl));
+		until = next != NULL ? tls_seconds(next) : INT64_MAX;
+		if (from > ret_period->from)
+			ret_period->from = from;
+		if (until < ret_period->until)
+			ret_period->until = until;
 	}
 	return 0;
 }

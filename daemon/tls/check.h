@@ -30,12 +30,19 @@ int tls_check_dates(const STACK_OF(X509) *certificates, int64_t now,
 /* Can each of them verify clients?  0, or -1 with err. */
 int tls_check_ca(const STACK_OF(X509) *ca, struct error *err);
 
+/* In seconds since 1970; -1: it cannot be read. */
+int64_t tls_seconds(const ASN1_TIME *time);
+
+/* When all of them are good, in seconds since 1970. */
+struct tls_period {
+	int64_t from, until; /* INT64_MAX: for ever */
+};
 /*
- * Is each issued by one of the CAs?  0, or -1 with err.  *ret_old: one is out
- * of date, so OpenSSL would refuse all clients.
+ * Is each issued by one of the CAs?  0, or -1 with err.  Outside of the period
+ * OpenSSL would refuse all peers.
  */
 int tls_check_crls(const STACK_OF(X509_CRL) *crls, const STACK_OF(X509) *ca,
-    int64_t now, bool *ret_old, struct error *err);
+    struct tls_period *ret_period, struct error *err);
 
 /*
  * With a CRL, OpenSSL wants one of each CA in the chain of a client.  0, or -1
@@ -49,7 +56,7 @@ bool tls_check_host(const struct tls_parts *parts, const char *name);
 
 /*
  * Keep a DER response in the parts, with the pair that it is about.  Returns 1;
- * 0 if it is out of date and was not kept; or -1 with err.
+ * 0 with err if it is not good today and was not kept; or -1 with err.
  */
 int tls_check_ocsp(struct tls_parts *parts, const struct secret *der,
     struct error *err);

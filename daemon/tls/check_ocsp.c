@@ -58,11 +58,10 @@ find(OCSP_BASICRESP *basic, const struct tls_parts *parts, uint32_t *ret_pair)
 }
 
 static int
-check(OCSP_BASICRESP *basic, const struct tls_parts *parts, uint32_t *ret_pair,
-    struct error *err)
+check(OCSP_BASICRESP *basic, struct tls_parts *parts, struct error *err)
 {
 	ASN1_GENERALIZEDTIME *from, *until;
-	OCSP_SINGLERESP *single = find(basic, parts, ret_pair);
+	OCSP_SINGLERESP *single = find(basic, parts, &parts->ocsp_pair);
 	int status;
 
 	if (single == NULL)
@@ -72,10 +71,14 @@ check(OCSP_BASICRESP *basic, const struct tls_parts *parts, uint32_t *ret_pair,
 		return error_set(err, "says that the certificate is revoked");
 	if (status != V_OCSP_CERTSTATUS_GOOD)
 		return error_set(err, "does not know the certificate");
+	parts->ocsp_until = until != NULL ? tls_seconds(until) : -1;
 	if (OCSP_check_validity(from, until, CLOCK_SKEW_S, -1) == 1)
 		return 1;
+	error_set(err,
+	    ERR_GET_REASON(ERR_peek_last_error()) == OCSP_R_STATUS_NOT_YET_VALID
+		? "is not valid yet"
+		: "is out of date");
 	ERR_clear_error();
-	error_set(err, "is out of date");
 	return 0;
 }
 
@@ -110,7 +113,7 @@ tls_check_ocsp(struct tls_parts *parts, const struct secret *der,
 	basic = parse(der, err);
 	if (basic == NULL)
 		return -1;
-	result = check(basic, parts, &parts->ocsp_pair, err);
+	result = check(basic, parts, err);
 	OCSP_BASICRESP_free(basic);
 	if (result != 1)
 		return result;

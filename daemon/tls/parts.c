@@ -152,6 +152,7 @@ put_public(struct writer *out, const struct tls_parts *parts)
 	put_u32(out, (uint32_t)parts->ocsp_len);
 	put_bytes(out, parts->ocsp, parts->ocsp_len);
 	put_u32(out, parts->ocsp_pair);
+	put_bytes(out, &parts->ocsp_until, sizeof(parts->ocsp_until));
 }
 
 static void
@@ -317,6 +318,7 @@ get_ocsp(struct unpacker *in, struct tls_parts *parts)
 		parts->ocsp_len = len;
 	}
 	parts->ocsp_pair = unpack_u32(in);
+	unpack_bytes(in, &parts->ocsp_until, sizeof(parts->ocsp_until));
 	if (len > 0 && parts->ocsp_pair >= parts->pair_count)
 		in->failed = true;
 }

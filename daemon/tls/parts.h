@@ -26,6 +26,8 @@ struct tls_parts {
 	unsigned char *ocsp;	  /* DER, about one of the pairs; NULL: none */
 	size_t ocsp_len;
 	uint32_t ocsp_pair; /* which one */
+	/* When it runs out, in seconds since 1970; -1: it does not say. */
+	int64_t ocsp_until;
 };
 
 /* A zeroed one is appended; borrowed until the next one.  NULL: ENOMEM. */

@@ -1,11 +1,14 @@
 /*
- * staple.c: the response is sent only with the certificate that it is about.
+ * staple.c: the response is sent only with the certificate that it is about, and
+ * only until it runs out: a client would refuse it then, and goes on without.
  * It lives as long as the context, which may outlive its generation.
  */
 
 #include "tls/staple.h"
 
 #include <openssl/ssl.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "tls/parts.h"
@@ -15,6 +18,7 @@ struct staple {
 	X509 *certificate; /* a reference */
 	unsigned char *response;
 	size_t len;
+	int64_t until; /* seconds since 1970; -1: for ever */
 };
 
 static void
@@ -55,7 +59,8 @@ status_cb(SSL *ssl, void *arg)
 	const struct staple *staple = arg;
 	unsigned char *copy;
 
-	if (SSL_get_certificate(ssl) != staple->certificate)
+	if (SSL_get_certificate(ssl) != staple->certificate ||
+	    (staple->until != -1 && time(NULL) > staple->until))
 		return SSL_TLSEXT_ERR_NOACK;
 	copy = OPENSSL_memdup(staple->response, staple->len);
 	if (copy == NULL)
@@ -81,6 +86,7 @@ tls_staple(SSL_CTX *ctx, const struct tls_parts *parts, struct error *err)
 		staple->certificate = leaf;
 	staple->response = OPENSSL_memdup(parts->ocsp, parts->ocsp_len);
 	staple->len = parts->ocsp_len;
+	staple->until = parts->ocsp_until;
 	if (staple->certificate == NULL || staple->response == NULL ||
 	    SSL_CTX_set_ex_data(ctx, staple_index(), staple) != 1) {
 		staple_free(staple);
