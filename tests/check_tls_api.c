@@ -443,7 +443,7 @@ END_TEST
 static void
 resume(void)
 {
-	static unsigned char session[16384], ticket[4096];
+	static unsigned char session[16384], ticket[4096], again[4096];
 	struct tls_peer peer;
 	ssize_t len, n;
 
@@ -474,6 +474,13 @@ resume(void)
 	ck_assert_int_eq(peer_shake(&peer), 1);
 	ck_assert_int_eq(sl_session_reused(plugin.conn), 1);
 	ck_assert_int_eq(tls_fact_reused(peer.ssl), 1);
+	/* A client of TLS 1.3 uses a ticket once, and gets another. */
+	if (way.version == TLS1_3_VERSION) {
+		peer_listen(&peer);
+		ck_assert_int_gt(
+		    tls_fact_ticket(peer.ssl, again, sizeof(again)), 100);
+		ck_assert_ptr_null(memmem(session, len, again, 100));
+	}
 	/* It is still the same one, of whom only the first is known. */
 	ck_assert_int_eq(sl_authorized(plugin.conn), 1);
 	ck_assert_str_eq(sl_peer_certificate(plugin.conn)->subject,

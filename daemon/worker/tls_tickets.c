@@ -6,7 +6,6 @@
 #include "worker/tls_tickets.h"
 
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -23,12 +22,17 @@
 #define NAME_SIZE 16
 #define HALF_SIZE 32
 
-/* Until the master has sent some there are no tickets. */
-static struct ticket_key {
+struct ticket_key {
 	unsigned char name[NAME_SIZE];
 	unsigned char aes[HALF_SIZE], hmac[HALF_SIZE];
-} keys[TICKET_KEYS_MAX];
-static size_t key_count;
+};
+
+/*
+ * TICKET_KEYS_MAX of them; NULL: until the master has sent some there are no
+ * tickets.  A process that a plugin forks has zeros there, and no core dump has
+ * them.
+ */
+static struct secret *keys;
 
 _Static_assert(sizeof(struct ticket_key) == TICKET_KEY_SIZE, "no padding");
 
@@ -39,29 +43,36 @@ tls_tickets_set(int fd, struct error *err)
 
 	if (secret == NULL)
 		return -1;
-	if (secret->len != sizeof(keys)) {
+	if (secret->len != TICKET_KEYS_MAX * sizeof(struct ticket_key)) {
 		secret_free(secret);
 		return error_set(err, "keys for tickets of a wrong length");
 	}
-	memcpy(keys, secret->bytes, sizeof(keys));
-	key_count = TICKET_KEYS_MAX;
-	secret_free(secret);
+	secret_free(keys);
+	keys = secret;
 	return 0;
 }
 
 void
 tls_tickets_clear(void)
 {
-	OPENSSL_cleanse(keys, sizeof(keys));
-	key_count = 0;
+	secret_free(keys);
+	keys = NULL;
+}
+
+/* Number 0 is the newest.  NULL: there are none. */
+static struct ticket_key *
+key_at(size_t i)
+{
+	return keys != NULL ? (struct ticket_key *)(void *)keys->bytes + i
+			    : NULL;
 }
 
 static struct ticket_key *
 find(const unsigned char *name)
 {
-	for (size_t i = 0; i < key_count; i++)
-		if (memcmp(keys[i].name, name, NAME_SIZE) == 0)
-			return &keys[i];
+	for (size_t i = 0; keys != NULL && i < TICKET_KEYS_MAX; i++)
+		if (memcmp(key_at(i)->name, name, NAME_SIZE) == 0)
+			return key_at(i);
 	return NULL;
 }
 
@@ -79,15 +90,17 @@ set_mac(EVP_MAC_CTX *mac, struct ticket_key *key)
 	return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-/* -1: an error, 0: no such key, 1: done, 2: done, but make a new ticket. */
+/*
+ * -1: an error, 0: no such key, 1: done, 2: done, but make a new ticket.  With
+ * TLS 1.3 a client uses each ticket once (RFC 8446, C.4), so it needs another.
+ */
 static int
 on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
 {
-	struct ticket_key *key = seal ? &keys[0] : find(name);
+	struct ticket_key *key = seal ? key_at(0) : find(name);
 
-	(void)ssl;
-	if (key == NULL || key_count == 0)
+	if (key == NULL)
 		return 0;
 	if (seal) {
 		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
@@ -98,7 +111,9 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 		seal) != 1 ||
 	    !set_mac(mac, key))
 		return -1;
-	return seal || key == &keys[0] ? 1 : 2;
+	if (seal)
+		return 1;
+	return key == key_at(0) && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 /*
