@@ -170,6 +170,7 @@ END_TEST
 
 START_TEST(a_file_that_is_of_no_use_is_named)
 {
+	char *text, twice[8192];
 	struct settings *settings;
 
 	tls_fixture_leaf(fixture_dir);
@@ -204,6 +205,18 @@ START_TEST(a_file_that_is_of_no_use_is_named)
 	    "-----END CERTIFICATE-----\n");
 	bad_tls("cert = \"short\"; key = \"leaf.key\";", 1,
 	    "short: certificate 1 cannot be read");
+	text = slurp(fixture_path("leaf.pem"));
+	snprintf(twice, sizeof(twice), "%s-----BEGIN CERTIFIC", text);
+	fixture_text("cut", twice);
+	bad_tls("cert = \"cut\"; key = \"leaf.key\";", 1,
+	    "cut: is cut off: it ends in a line that begins another block");
+	free(text);
+	text = slurp(fixture_path("leaf.key"));
+	snprintf(twice, sizeof(twice), "%s%s", text, text);
+	fixture_text("two", twice);
+	bad_tls("cert = \"leaf.pem\"; key = \"two\";", 1,
+	    "two: contains more than one private key; put each into a file");
+	free(text);
 	ck_assert_int_eq(mkfifo(fixture_path("fifo"), 0600), 0);
 	bad_tls("cert = \"fifo\"; key = \"leaf.key\";", 1,
 	    "fifo: is not a regular file");

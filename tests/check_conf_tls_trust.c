@@ -93,6 +93,19 @@ START_TEST(a_crl_follows_the_calendar)
 }
 END_TEST
 
+START_TEST(an_entry_of_sni_with_a_ca_and_no_crl_is_a_warning)
+{
+	tls_fixture_leaf(fixture_dir);
+	make_ca("own");
+	tls_fixture_crl(fixture_path("good.crl"), make_ca("authority"), NULL);
+	doubtful_tls(LEAF "ca = \"authority.pem\"; crl = \"good.crl\";\n"
+			  "sni = ( { names = \"localhost\";\n"
+			  "  cert = \"leaf.pem\"; key = \"leaf.key\";\n"
+			  "  ca = \"own.pem\"; } );",
+	    5, "tls.sni.ca of localhost: there is no crl in this entry");
+}
+END_TEST
+
 START_TEST(a_ca_without_a_crl_beside_one_that_has_one_is_a_warning)
 {
 	const struct tls_fixture *root, *middle;
@@ -156,6 +169,7 @@ main(void)
 		a_ca_that_has_expired_is_a_warning,
 		a_crl_is_of_one_of_the_cas,
 		a_crl_follows_the_calendar,
+		an_entry_of_sni_with_a_ca_and_no_crl_is_a_warning,
 		a_ca_without_a_crl_beside_one_that_has_one_is_a_warning,
 		a_staple_is_about_the_certificate,
 		NULL,

@@ -466,6 +466,11 @@ read_trust(struct tls_identity *self)
 		    "a CRL needs the CA that issued it: there is no ca in this "
 		    "group");
 	read_crls(self);
+	if (self->base != NULL && self->base->identity->crl_count > 0 &&
+	    identity->ca_count > 0 && identity->crl_count == 0)
+		doubtful(self, &identity->ca[0].origin, "ca", NULL,
+		    "there is no crl in this entry, so none of its clients is "
+		    "found revoked, unlike those of the listener; give it one");
 	/* A client has those of the system. */
 	if (identity->verify != TLS_VERIFY_NONE && !self->failed &&
 	    !self->client && sk_X509_num(self->parts->ca) <= 0)

@@ -58,6 +58,24 @@ read_blocks(BIO *bio, on_block *visit, void *arg, unsigned int *count,
 	return 0;
 }
 
+/*
+ * OpenSSL takes a last line such as "-----BEGIN CERTI" for text between blocks.
+ * The last line of a block begins like that too, but is complete.
+ */
+static bool
+is_cut(const struct secret *text)
+{
+	static const char dashes[] = "-----";
+	const char *newline = memrchr(text->bytes, '\n', text->len);
+	const char *line = newline != NULL ? newline + 1 : text->bytes;
+	size_t len = (size_t)(text->bytes + text->len - line);
+
+	return len > 0 && line[0] == '-' &&
+	    (len < 2 * strlen(dashes) ||
+		memcmp(line + len - strlen(dashes), dashes, strlen(dashes)) !=
+		    0);
+}
+
 static int
 each_block(const struct secret *text, on_block *visit, void *arg,
     struct error *err)
@@ -74,6 +92,9 @@ each_block(const struct secret *text, on_block *visit, void *arg,
 	BIO_free(bio);
 	if (result == 0 && count == 0)
 		return not_pem(text, err);
+	if (result == 0 && is_cut(text))
+		return error_set(err,
+		    "is cut off: it ends in a line that begins another block");
 	return result;
 }
 
@@ -166,7 +187,7 @@ on_any(void *arg, const char *name, const unsigned char *der, long len,
 	(void)err;
 	if (name_len >= strlen(suffix) &&
 	    strcmp(name + name_len - strlen(suffix), suffix) == 0)
-		*(bool *)arg = true;
+		++*(unsigned int *)arg;
 	return 0;
 }
 
@@ -200,14 +221,17 @@ tls_pem_key(const struct secret *text, const struct secret *passphrase,
     struct error *err)
 {
 	struct question question = { .passphrase = passphrase };
-	bool has_key = false;
+	unsigned int keys = 0;
 	EVP_PKEY *key;
 	BIO *bio;
 
-	if (each_block(text, on_any, &has_key, err) == -1)
+	if (each_block(text, on_any, &keys, err) == -1)
 		return NULL;
-	if (!has_key) {
-		error_set(err, "contains no private key");
+	if (keys != 1) {
+		error_set(err,
+		    keys == 0 ? "contains no private key"
+			      : "contains more than one private key; put each "
+				"into a file of its own");
 		return NULL;
 	}
 	bio = BIO_new_mem_buf(text->bytes, (int)text->len);

@@ -19,7 +19,7 @@ STACK_OF(X509) *tls_pem_certificates(const struct secret *text,
 STACK_OF(X509_CRL) *tls_pem_crls(const struct secret *text, struct error *err);
 
 /*
- * The first private key of the text, owned.  The first line of `passphrase`
+ * The one private key of the text, owned.  The first line of `passphrase`
  * decrypts it if necessary; NULL: there is none, and there is no prompt.  NULL:
  * err.
  */
