@@ -700,7 +700,8 @@ enum sl_verify {
  * handshake begins.  When it is over, a client is asked at once with TLS 1.3 (unless for NONE), and with TLS
  * 1.2 by the next renegotiation; until it has answered, sl_authorized() is as
  * before.  A refusal ends the connection with SL_WHY_TLS.
- * EALREADY: it was asked, and has not answered.  ENOTSUP: it does not take part
+ * EALREADY: it was asked, and has not answered; or there is a handshake now, for
+ * which it is too late.  ENOTSUP: it does not take part
  * in that, or is a server.  EPERM: the listener does not allow renegotiation.
  * EPIPE: our half is finished.
  */

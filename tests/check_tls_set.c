@@ -1,5 +1,9 @@
 /* check_tls_set.c: what plugins may change about TLS. */
 
+#include <signal.h>
+
+#include "worker/tls_stream.h"
+
 #include "tls_api.h"
 
 /* -- Records -- */
@@ -396,6 +400,54 @@ START_TEST(renegotiation_is_disabled_for_good)
 }
 END_TEST
 
+START_TEST(a_flood_of_renegotiations_ends_the_connection)
+{
+	struct tls_peer peer;
+	int n = 0;
+
+	begin_tls(TLS_VERIFY_NONE, true);
+	begin_renegotiation(&peer, NULL);
+	for (int i = 0; i < 5; i++) { /* those that we ask for do not count */
+		ck_assert_int_eq(sl_renegotiate(plugin.conn), 0);
+		peer_listen(&peer);
+	}
+	for (; n < 10 && client_renegotiates(&peer); n++)
+		peer_say(&peer, "x", 1);
+	ck_assert_int_eq(n, RENEGOTIATIONS_MAX);
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_TLS);
+	ck_assert_ptr_nonnull(
+	    strstr(plugin.error_text, "too many renegotiations"));
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+START_TEST(during_a_handshake_it_is_too_late_to_ask)
+{
+	struct tls_peer peer;
+
+	begin_tls(TLS_VERIFY_NONE, true);
+	way.version = TLS1_2_VERSION;
+	peer_prepare(&peer, NULL);
+	SSL_do_handshake(peer.ssl);
+	worker_idle();
+	ck_assert_int_eq(sl_state(peer.conn), SL_STATE_HANDSHAKE);
+	assert_fails(sl_set_verify_mode(peer.conn, SL_VERIFY_REQUIRE),
+	    EALREADY);
+	assert_fails(sl_renegotiate(peer.conn), ENODATA);
+	ck_assert_int_eq(peer_shake(&peer), 1);
+	/* And during another one: the client has not answered our wish. */
+	ck_assert_int_eq(sl_renegotiate(plugin.conn), 0);
+	ck_assert_int_eq(SSL_peek(peer.ssl, &way, 1), -1);
+	worker_idle();
+	assert_fails(sl_set_verify_mode(peer.conn, SL_VERIFY_REQUIRE),
+	    EALREADY);
+	assert_fails(sl_renegotiate(peer.conn), EALREADY);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
 /* Ever new certificates: what was shown stays, and memory has a limit. */
 START_TEST(old_certificates_stay_as_they_were)
 {
@@ -416,7 +468,9 @@ START_TEST(old_certificates_stay_as_they_were)
 		ASN1_INTEGER_set(X509_get_serialNumber(odd.cert), 5000 + n);
 		X509_sign(odd.cert, odd.key, EVP_sha256());
 		SSL_use_certificate(peer.ssl, odd.cert);
-		ck_assert(client_renegotiates(&peer));
+		/* Of its own accord it may do so only now and then. */
+		ck_assert_int_eq(sl_renegotiate(plugin.conn), 0);
+		peer_listen(&peer);
 		shown = sl_peer_certificate(plugin.conn);
 		X509_free(odd.cert);
 		if (shown == NULL)
@@ -450,10 +504,13 @@ main(void)
 		a_name_does_not_evade_the_question,
 		a_peer_may_ignore_the_wish,
 		renegotiation_is_disabled_for_good,
+		a_flood_of_renegotiations_ends_the_connection,
+		during_a_handshake_it_is_too_late_to_ask,
 		old_certificates_stay_as_they_were,
 		NULL,
 	};
 
+	signal(SIGPIPE, SIG_IGN);
 	fill();
 	make_keys();
 	return fixture_run("tls_set", tests);

@@ -201,7 +201,10 @@ tls_recv(struct stream *stream, void *buf, size_t len)
 
 /* -- The end -- */
 
-/* Our close_notify, unless the session is beyond that. */
+/*
+ * Our close_notify, unless the session is beyond that.  In a handshake, the first
+ * or a later one, OpenSSL makes none.
+ */
 static void
 notify(struct tls *tls)
 {
@@ -392,6 +395,7 @@ tls_ask(struct stream *stream)
 
 	tls_obey(stream, tls);
 	tls_enter(stream, 0);
+	tls->asked = SSL_renegotiate_pending(tls->ssl) != 0;
 	rc = SSL_do_handshake(tls->ssl);
 	if (rc != 1 && SSL_get_error(tls->ssl, rc) != SSL_ERROR_WANT_READ)
 		rc = tls_broken(tls, SL_WHY_TLS);

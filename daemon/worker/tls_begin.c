@@ -15,35 +15,66 @@
 #include "base/container_of.h"
 #include "base/fail.h"
 #include "base/ticks.h"
+#include "worker/engine.h"
 #include "worker/tls_client.h"
 #include "worker/tls_kept.h"
 #include "worker/tls_server.h"
 #include "worker/tls_stream.h"
 #include "worker/tls_wish.h"
 
-/* Of what costs much: key updates, and the tickets that a server sends. */
+/* Key updates, and the tickets that a server sends. */
 static bool
-is_costly(int where, OSSL_HANDSHAKE_STATE state)
+is_update(OSSL_HANDSHAKE_STATE state)
 {
-	if (where == SSL_CB_ACCEPT_LOOP)
-		return state == TLS_ST_SR_KEY_UPDATE;
-	return where == SSL_CB_CONNECT_LOOP &&
-	    (state == TLS_ST_CR_KEY_UPDATE ||
-		state == TLS_ST_CR_SESSION_TICKET);
+	return state == TLS_ST_SR_KEY_UPDATE || state == TLS_ST_CR_KEY_UPDATE ||
+	    state == TLS_ST_CR_SESSION_TICKET;
 }
 
-/* Count them.  With too many, nothing more is read. */
+/* The peer begins another handshake, if this is not the first. */
+static bool
+is_renegotiation(const SSL *ssl, OSSL_HANDSHAKE_STATE state)
+{
+	return (state == TLS_ST_SR_CLNT_HELLO ||
+		   state == TLS_ST_CR_HELLO_REQ) &&
+	    SSL_get_finished(ssl, NULL, 0) > 0;
+}
+
+/* Is it one too many? */
+static bool
+count_renegotiation(struct tls *tls)
+{
+	uint64_t now = engine_now();
+
+	if (tls->asked) { /* it is our wish */
+		tls->asked = false;
+		return false;
+	}
+	if (now - tls->window_ms >= RENEGOTIATIONS_MS) {
+		tls->window_ms = now;
+		tls->renegotiations = 0;
+	}
+	return ++tls->renegotiations > RENEGOTIATIONS_MAX;
+}
+
+/* Count what costs us much.  With too much of it, nothing more is read. */
 static void
 on_state(const SSL *ssl, int where, int result)
 {
-	struct tls *tls;
+	struct tls *tls =
+	    container_of(BIO_get_data(SSL_get_rbio(ssl)), struct tls, io);
+	OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
 
 	(void)result;
-	if (!is_costly(where, SSL_get_state(ssl)))
+	if ((where & SSL_CB_LOOP) == 0)
 		return;
-	tls = container_of(BIO_get_data(SSL_get_rbio(ssl)), struct tls, io);
-	tls->visit_updates++;
-	if (++tls->updates > UPDATES_MAX)
+	if (is_update(state)) {
+		tls->visit_updates++;
+		if (++tls->updates > UPDATES_MAX)
+			tls->flood = "too many key updates or session tickets";
+	} else if (is_renegotiation(ssl, state) && count_renegotiation(tls)) {
+		tls->flood = "too many renegotiations";
+	}
+	if (tls->flood != NULL)
 		tls->io.in_error = EPROTO;
 }
 

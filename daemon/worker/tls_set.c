@@ -30,11 +30,10 @@ tls_set_too_late(const SSL *ssl)
 
 /* Is the first handshake over?  A later one does not change that. */
 static bool
-is_open(SSL *ssl)
+was_open(SSL *ssl)
 {
 	return SSL_get_finished(ssl, NULL, 0) > 0 &&
-	    SSL_get_peer_finished(ssl, NULL, 0) > 0 &&
-	    (SSL_is_init_finished(ssl) || SSL_renegotiate_pending(ssl));
+	    SSL_get_peer_finished(ssl, NULL, 0) > 0;
 }
 
 static void
@@ -92,14 +91,15 @@ tls_set_verify(SSL *ssl, int mode)
 	if (mode != SL_VERIFY_NONE && mode != SL_VERIFY_OPTIONAL &&
 	    mode != SL_VERIFY_REQUIRE)
 		return fail(EINVAL);
-	if (is_open(ssl)) {
-		if (!SSL_is_server(ssl))
-			return fail(ENOTSUP);
-		if (SSL_version(ssl) > TLS1_2_VERSION)
-			return ask_certificate(ssl, mode);
-		if (may_renegotiate(ssl) == -1)
-			return -1;
-	}
+	/* In a handshake it is too late for this one, and too early to ask. */
+	if (!was_open(ssl) || !SSL_is_init_finished(ssl))
+		return fail(EALREADY);
+	if (!SSL_is_server(ssl))
+		return fail(ENOTSUP);
+	if (SSL_version(ssl) > TLS1_2_VERSION)
+		return ask_certificate(ssl, mode);
+	if (may_renegotiate(ssl) == -1)
+		return -1;
 	set_verify(ssl, mode);
 	return 0;
 }
@@ -107,7 +107,7 @@ tls_set_verify(SSL *ssl, int mode)
 int
 tls_set_renegotiate(SSL *ssl)
 {
-	if (!is_open(ssl))
+	if (!was_open(ssl))
 		return fail(ENODATA);
 	if (may_renegotiate(ssl) == -1)
 		return -1;

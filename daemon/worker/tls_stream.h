@@ -31,6 +31,13 @@ struct tls_wish;
 #define UPDATES_MAX 32
 
 /*
+ * Renegotiations that a peer may ask for in so many milliseconds, where it may.
+ * Each costs us as much as a new connection.
+ */
+#define RENEGOTIATIONS_MAX 3
+#define RENEGOTIATIONS_MS (10u * 60 * 1000)
+
+/*
  * Our records with one key.  RFC 8446, 5.5, has AES-GCM end at 2^24.5, and
  * OpenSSL does not count.
  */
@@ -50,13 +57,17 @@ struct tls {
 	uint32_t hot;			/* plaintext sent without a pause */
 	uint32_t record_max;		/* bytes; 0: RECORD_MAX */
 	uint32_t records;		/* made with this key */
-	uint32_t behind;	/* ciphertext made since the last plaintext */
-	uint32_t answers;	/* of what waits: what recv() has made */
-	uint32_t updates;	/* key updates since the last data */
-	uint32_t visit_updates; /* of them, in this visit */
+	uint32_t behind;	 /* ciphertext made since the last plaintext */
+	uint32_t answers;	 /* of what waits: what recv() has made */
+	uint32_t updates;	 /* key updates since the last data */
+	uint32_t visit_updates;	 /* of them, in this visit */
+	uint32_t renegotiations; /* of the peer, in the window... */
+	uint64_t window_ms;	 /* ...that began then */
+	const char *flood;	 /* what it does too often, or NULL */
 	int ended;    /* recv() has more to say: an errno; END_OF_FILE */
 	bool closed;  /* close_notify has been made */
 	bool counted; /* its handshake */
+	bool asked;   /* we have asked for another handshake */
 	struct stream_fault fault;
 	char reason[REASON_MAX];
 };

@@ -130,9 +130,8 @@ tls_broken(struct tls *tls, enum sl_why why)
 	/* OpenSSL refuses every further call, and gives no reason again. */
 	if (tls->fault.why != SL_WHY_NONE)
 		return fail(EPROTO);
-	if (tls->updates > UPDATES_MAX) {
-		snprintf(tls->reason, sizeof(tls->reason),
-		    "too many key updates or session tickets");
+	if (tls->flood != NULL) {
+		snprintf(tls->reason, sizeof(tls->reason), "%s", tls->flood);
 		return tls_set_fault(tls, why, EPROTO);
 	}
 	if (tls->io.in_error != 0)
