@@ -228,10 +228,12 @@ END_TEST
 static struct shm *workers[WORKERS];
 
 static void
-count(unsigned int worker, uint64_t closed, uint64_t failed)
+count_in(unsigned int slot, unsigned int worker, uint64_t closed,
+    uint64_t failed)
 {
 	struct counter *counters;
-	struct counts *counts = shm_own_counts(workers[worker], 0, &counters);
+	struct counts *counts =
+	    shm_own_counts(workers[worker], slot, &counters);
 
 	/* Two reasons, to check that all are summed up. */
 	counts->value[COUNT_CLOSED + SL_WHY_PEER] = closed - closed / 2;
@@ -239,10 +241,29 @@ count(unsigned int worker, uint64_t closed, uint64_t failed)
 	counts->value[COUNT_FAILED] = failed;
 }
 
+static void
+count(unsigned int worker, uint64_t closed, uint64_t failed)
+{
+	count_in(0, worker, closed, failed);
+}
+
 START_TEST(a_canary_is_compared_with_the_others)
 {
 	struct settings settings = { .canary = { .time_ms = 60000,
 					 .errors = 10 } };
+	uint32_t slots[] = { 0, 1, 2 };
+	/* A connector in one worker, and one in each. */
+	struct gen_socket sockets[] = {
+		{ .endpoint = 0, .worker = 0 },
+		{ .endpoint = 1, .worker = 0, .connects = true },
+		{ .endpoint = 2, .worker = ALL_WORKERS, .connects = true },
+	};
+	struct gen next = {
+		.settings = &settings,
+		.slots = slots,
+		.sockets = sockets,
+		.socket_count = 3,
+	};
 	static struct canary canary;
 	struct shm *shm;
 	char text[160];
@@ -255,13 +276,20 @@ START_TEST(a_canary_is_compared_with_the_others)
 		workers[i] = shm_map(WORKERS, shm_head_fd(shm), i,
 		    shm_row_fd(shm, i, &serial));
 		ck_assert_ptr_nonnull(workers[i]);
-		shm_give_slot(shm, i, 0);
+		for (unsigned int slot = 0; slot < 3; slot++)
+			shm_give_slot(shm, i, slot);
 		count(i, 1000, 0);
 	}
 	canary.size = 1;
-	canary_begin(&canary, shm, WORKERS, &settings);
+	canary_begin(&canary, shm, WORKERS, &next);
 	ck_assert(!canary_over(&canary));
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
+	/* The peer of a connector is down, which only one worker can see. */
+	count_in(1, 0, 500, 500);
+	ck_assert(!canary_fails(&canary, shm, WORKERS, text));
+	count_in(2, 0, 10, 10);
+	ck_assert(canary_fails(&canary, shm, WORKERS, text));
+	count_in(2, 0, 0, 0);
 	/* The canary has had too few connections for a verdict. */
 	count(0, 1009, 9);
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));

@@ -124,6 +124,9 @@ void shm_sum_listener(const struct shm *shm, unsigned int slot,
     struct counts_sum *ret_sum);
 void shm_sum_worker(const struct shm *shm, unsigned int worker,
     struct counts_sum *ret_sum);
+/* Add what the present process of a worker has counted for one listener. */
+void shm_add_counts(const struct shm *shm, unsigned int worker,
+    unsigned int slot, struct counts_sum *sum);
 /* How long a tick of COUNT_CALLBACK_TICKS is, see ticks.h. */
 uint64_t shm_tick_scale(const struct shm *shm);
 

@@ -42,9 +42,8 @@ shm_own_counts(struct shm *shm, unsigned int slot,
 	return counts;
 }
 
-/* What the present process of a worker has counted for a listener. */
-static void
-add_row(const struct shm *shm, unsigned int worker, unsigned int slot,
+void
+shm_add_counts(const struct shm *shm, unsigned int worker, unsigned int slot,
     struct counts_sum *sum)
 {
 	const struct shm_row *row = shm->view[worker].row;
@@ -66,7 +65,7 @@ shm_sum_listener(const struct shm *shm, unsigned int slot,
 		return;
 	counts_sum_join(ret_sum, &shm->retired[slot]);
 	for (unsigned int i = 0; i < shm->workers; i++)
-		add_row(shm, i, slot, ret_sum);
+		shm_add_counts(shm, i, slot, ret_sum);
 }
 
 void
@@ -75,14 +74,14 @@ shm_sum_worker(const struct shm *shm, unsigned int worker,
 {
 	memset(ret_sum, 0, sizeof(*ret_sum));
 	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
-		add_row(shm, worker, i, ret_sum);
+		shm_add_counts(shm, worker, i, ret_sum);
 }
 
 void
 shm_retire(struct shm *shm, unsigned int worker)
 {
 	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
-		add_row(shm, worker, i, &shm->retired[i]);
+		shm_add_counts(shm, worker, i, &shm->retired[i]);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "master/canary.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "config/settings.h"
@@ -31,26 +32,46 @@ canary_size(const struct gen *committed, const struct gen *next,
 }
 
 static struct canary_counts
-counts_of(const struct shm *shm, uint32_t worker)
+counts_of(const struct canary *canary, const struct shm *shm, uint32_t worker)
 {
 	struct canary_counts counts = { 0, 0 };
-	struct counts_sum sum;
+	struct counts_sum sum = { 0 };
 
-	shm_sum_worker(shm, worker, &sum);
+	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
+		if (!canary->lonely[i])
+			shm_add_counts(shm, worker, i, &sum);
 	for (unsigned int i = COUNT_CLOSED; i <= COUNT_CLOSED_LAST; i++)
 		counts.closed += sum.value[i];
 	counts.failed = sum.value[COUNT_FAILED];
 	return counts;
 }
 
+/*
+ * While the peer of such a connector is down, the one worker that tries to
+ * connect fails more often than the others, whatever generation it serves.
+ */
+static void
+find_lonely(struct canary *canary, const struct gen *gen)
+{
+	memset(canary->lonely, 0, sizeof(canary->lonely));
+	for (uint32_t i = 0; i < gen->socket_count; i++)
+		if (gen->sockets[i].connects &&
+		    gen->sockets[i].worker != ALL_WORKERS)
+			canary->lonely[gen->slots[gen->sockets[i].endpoint]] =
+			    true;
+}
+
 void
 canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
-    const struct settings *settings)
+    const struct gen *next)
 {
-	canary->until_ms = clock_ms() + settings->canary.time_ms;
-	canary->errors = (unsigned int)settings->canary.errors;
+	const struct canary_settings *settings = &next->settings->canary;
+
+	canary->until_ms = clock_ms() + settings->time_ms;
+	canary->errors = (unsigned int)settings->errors;
+	find_lonely(canary, next);
 	for (uint32_t i = 0; i < workers; i++)
-		canary->start[i] = counts_of(shm, i);
+		canary->start[i] = counts_of(canary, shm, i);
 }
 
 bool
@@ -67,7 +88,7 @@ added(const struct canary *canary, struct shm *shm, uint32_t first,
 	struct canary_counts sum = { 0, 0 }, now;
 
 	for (uint32_t i = first; i < end; i++) {
-		now = counts_of(shm, i);
+		now = counts_of(canary, shm, i);
 		/* A worker that was started again counts from 0. */
 		if (now.closed >= canary->start[i].closed &&
 		    now.failed >= canary->start[i].failed) {

@@ -10,7 +10,6 @@
 #include "ipc/shm.h"
 
 struct gen;
-struct settings;
 
 /* With fewer ended connections than this, rates are not compared. */
 #define CANARY_SAMPLE 10
@@ -23,6 +22,8 @@ struct canary {
 	uint32_t size; /* workers below this try it; 0: there is no canary */
 	uint64_t until_ms;
 	unsigned int errors; /* per cent above the others */
+	/* Slots of connectors in one worker: no other can be compared. */
+	bool lonely[LISTENERS_MAX];
 	struct canary_counts start[WORKERS_MAX];
 };
 
@@ -35,7 +36,7 @@ uint32_t canary_size(const struct gen *committed, const struct gen *next,
 
 /* The trial begins: what is counted from now on is compared. */
 void canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
-    const struct settings *settings);
+    const struct gen *next);
 
 /* Has its time passed? */
 bool canary_over(const struct canary *canary);

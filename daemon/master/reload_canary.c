@@ -64,7 +64,7 @@ reload_stage_canary(struct reload *reload)
 	    workers, time);
 	stops_apply(reload);
 	canary_begin(&reload->canary, workers_shm(reload->workers),
-	    workers_count(reload->workers), reload->next->settings);
+	    workers_count(reload->workers), reload->next);
 	set_tick(reload);
 }
 
