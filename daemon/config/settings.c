@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/pack.h"
+#include "config/bundle_format.h"
 #include "config/keys.h"
 #include "config/network.h"
 
@@ -250,6 +252,47 @@ listener_same_service(const struct settings *a,
 			return false;
 	}
 	return true;
+}
+
+static bool
+same_secret(const struct settings *a, uint32_t in_a, const struct settings *b,
+    uint32_t in_b)
+{
+	if (in_a == NO_SECRET || in_b == NO_SECRET)
+		return in_a == in_b;
+	return memcmp(a->secrets[in_a].stamp, b->secrets[in_b].stamp,
+		   sizeof(a->secrets[in_a].stamp)) == 0;
+}
+
+/* Different, too, when a key has moved to another line. */
+static bool
+same_group(const struct settings *a, const void *in_a, const struct settings *b,
+    const void *in_b, const struct key *keys)
+{
+	struct packer one = { 0 }, other = { 0 };
+	bool same;
+
+	bundle_pack_keys(&one, a, keys, in_a);
+	bundle_pack_keys(&other, b, keys, in_b);
+	same = !one.failed && !other.failed && one.len == other.len &&
+	    (one.len == 0 || memcmp(one.data, other.data, one.len) == 0);
+	free(one.data);
+	free(other.data);
+	return same;
+}
+
+bool
+endpoint_same_tls(const struct settings *a, const struct listener_settings *la,
+    const struct settings *b, const struct listener_settings *lb)
+{
+	const struct tls_settings *in_a = &la->connect_tls;
+	const struct tls_settings *in_b = &lb->connect_tls;
+
+	if (!in_a->on || !in_b->on)
+		return in_a->on == in_b->on;
+	return same_secret(a, in_a->identity.secret, b,
+		   in_b->identity.secret) &&
+	    same_group(a, in_a, b, in_b, connect_tls_keys);
 }
 
 const char *

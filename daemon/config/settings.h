@@ -305,6 +305,11 @@ struct network *listener_add_network(struct listener_settings *listener);
 const char *settings_restart_key(const struct settings *prev,
     const struct settings *next, struct origin *ret_origin);
 
+/* Do its own connections have the same TLS in both, with the same files? */
+bool endpoint_same_tls(const struct settings *a,
+    const struct listener_settings *la, const struct settings *b,
+    const struct listener_settings *lb);
+
 /* Has the listener the same plugin and options in both? */
 bool listener_same_service(const struct settings *a,
     const struct listener_settings *la, const struct settings *b,

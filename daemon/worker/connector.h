@@ -22,7 +22,8 @@ void connector_free(struct connector *connector);
 /*
  * Its listener has (new) settings: connect, or go on.  A connection to another
  * target is closed politely.  If it waits for its next attempt, and its target,
- * its waits or its service (`changed`) are new, that attempt comes at once.
+ * its waits or (`changed`) its service or TLS are new, that attempt comes at
+ * once.
  */
 void connector_go(struct connector *connector, bool changed);
 

@@ -25,7 +25,8 @@
 struct plan {
 	struct listener *listener; /* existing, or new and not in the list */
 	bool is_new;
-	bool good; /* nothing is missing for its service */
+	bool good;	  /* nothing is missing for its service */
+	bool tls_changed; /* of the connections that it makes */
 	const struct listener_settings *settings;
 	struct sl_service *service; /* a new version; NULL: it did not change */
 	struct tls_server *tls;	    /* NULL: none */
@@ -180,6 +181,9 @@ plan_tls(struct plan *plan, struct material *material)
 			    "listener \"%s\": tls: %s", settings->name,
 			    err.text);
 	}
+	plan->tls_changed = !plan->is_new &&
+	    !endpoint_same_tls(plan->listener->gen->settings,
+		plan->listener->settings, material->settings, settings);
 	if (settings->connect_tls.on) {
 		plan->tls_client =
 		    tls_client_new(&settings->connect_tls, material, &err);
@@ -358,7 +362,8 @@ commit_connector(struct plan *plan)
 	if (listener->connector == NULL)
 		return;
 	if (plan->settings->connector.connect != NULL) {
-		connector_go(listener->connector, plan->service != NULL);
+		connector_go(listener->connector,
+		    plan->service != NULL || plan->tls_changed);
 		return;
 	}
 	connector_stop(listener->connector, SL_WHY_RELOAD);
