@@ -151,7 +151,7 @@ pair_upstream_handshake(struct sl_conn *c, const struct sl_error *err)
 	struct pair *pair = sl_data(c);
 
 	/* Of sl_connect(): it comes before `open`, or `connect_error` does. */
-	if (err == NULL && pair->opened && pair->client != NULL)
+	if (err == NULL && pair != NULL && pair->opened && pair->client != NULL)
 		ready(pair);
 }
 
@@ -229,6 +229,9 @@ pair_upstream_open(struct sl_conn *c)
 {
 	struct pair *pair = sl_data(c);
 
+	/* A connector of the daemon's: there is no client for it. */
+	if (pair == NULL)
+		return -1;
 	if (pair->is_check)
 		check_answered(c);
 	else
@@ -261,6 +264,8 @@ pair_upstream_failed(struct sl_conn *c, const struct sl_error *err)
 {
 	struct pair *pair = sl_data(c);
 
+	if (pair == NULL)
+		return; /* a connector */
 	if (pair->is_check)
 		check_failed(c, err);
 	else if (is_upstreams_fault(err))

@@ -5,7 +5,7 @@ import socket
 import struct
 
 from sluice_test import (SANITIZED, Daemon, check, connection_descriptors,
-                         equal, expect_end, expect_gone, listener, main,
+                         connector, equal, expect_end, expect_gone, listener, main,
                          memory, plugin, receive, reset, wait_until)
 from harness.upstream import BlackHole, Upstream, nobody
 
@@ -206,6 +206,26 @@ def test_checks():
         del d.listener("p")["options"]["check_interval"]
         d.write_config()
         d.reload_ready()
+
+
+def test_a_connector_has_no_client():
+    """It is refused each time, and disturbs nobody."""
+    with Upstream() as u, Upstream() as strange, Daemon(
+            listener("p", plugin("proxy"),
+                     options={"upstreams": [u.address]}),
+            connectors=[connector(
+                "c", plugin("proxy"), strange.address,
+                options={"upstreams": [u.address]},
+                retry={"first": "10ms", "max": "10ms"})]) as d:
+        client = d.connect()
+        server = echo_once(client, u)
+        for _ in range(3):
+            expect_gone(strange.accept())
+        client.sendall(b"more")
+        equal(receive(server, 4), b"more")
+        client.close()
+        server.close()
+        d.wait_log("proxied ")
 
 
 def test_ten_thousand_failures_leak_nothing():
