@@ -418,7 +418,7 @@ callback_connect_error(struct sl_conn *conn, const struct ending *why)
 	if (handlers(conn)->connect_error == NULL)
 		return;
 	error = explain(conn, why, text);
-	snprintf(whole, sizeof(whole), "%s: %s", conn_peer_text(conn, peer),
+	snprintf(whole, sizeof(whole), "%s: %s", conn_remote_text(conn, peer),
 	    text);
 	error.text = whole;
 	enter(CALLBACK_CONNECT_ERROR, conn->service, conn);

@@ -179,7 +179,7 @@ const struct sl_address *conn_peer(struct sl_conn *conn);
 void conn_set_peer(struct sl_conn *conn, const struct sockaddr *peer,
     socklen_t len);
 /* The peer, or what it is to connect to.  Returns text. */
-const char *conn_peer_text(const struct sl_conn *conn,
+const char *conn_remote_text(const struct sl_conn *conn,
     char text[ADDRESS_TEXT_MAX]);
 /*
  * The host that it has connected to: a name, or an address.  Returns text, or

@@ -90,7 +90,7 @@ conn_client(const struct sl_conn *conn, socklen_t *ret_len)
 }
 
 const char *
-conn_peer_text(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX])
+conn_remote_text(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX])
 {
 	const struct sockaddr *client;
 	socklen_t len;
@@ -159,7 +159,7 @@ names(struct sl_conn *conn)
 	} else {
 		fill_from_socket(&names->local, conn->stream.fd);
 	}
-	conn_peer_text(conn, names->remote.text);
+	conn_remote_text(conn, names->remote.text);
 	conn->extra->names = names;
 	return names;
 }
@@ -196,7 +196,7 @@ conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX])
 	char remote[ADDRESS_TEXT_MAX];
 
 	snprintf(text, CONN_LABEL_MAX, "conn %" PRIu64 " %s %s", conn->id.id,
-	    conn->endpoint->name, conn_peer_text(conn, remote));
+	    conn->endpoint->name, conn_remote_text(conn, remote));
 	return text;
 }
 

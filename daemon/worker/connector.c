@@ -144,7 +144,7 @@ on_open(struct keeper *keeper, const struct sl_conn *conn)
 	connector->state.since_ms = engine_now();
 	show(connector, CONNECTOR_UP);
 	say(connector, LOG_LEVEL_INFO, "connected to %s at attempt %u",
-	    conn_peer_text(conn, peer), connector->state.attempts);
+	    conn_remote_text(conn, peer), connector->state.attempts);
 }
 
 static void
