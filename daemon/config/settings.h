@@ -24,6 +24,13 @@ struct network;
 #define LISTENER_NAME_MAX 64 /* without the NUL */
 #define KEEPIDLE_MAX_S 32767 /* what Linux takes for TCP_KEEPIDLE */
 
+/* The kernel takes whole seconds, at least 1: round up.  0 stays 0. */
+static inline uint64_t
+keepidle_s(uint64_t idle_ms)
+{
+	return idle_ms / 1000 + (idle_ms % 1000 != 0);
+}
+
 enum on_reload {
 	ON_RELOAD_AUTO,
 	ON_RELOAD_SWAP,

@@ -43,7 +43,7 @@ bool
 sock_set_options(const struct sock *sock,
     const struct listener_settings *listener)
 {
-	uint64_t idle_s = (listener->keepalive.ms + 999) / 1000;
+	uint64_t idle_s = keepidle_s(listener->keepalive.ms);
 
 	if (sock->actual.sa.sa_family == AF_UNIX)
 		return true;

@@ -335,8 +335,7 @@ sl_set_nodelay(struct sl_conn *c, int on)
 int
 sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms)
 {
-	/* The kernel takes whole seconds, at least 1: round up. */
-	uint64_t idle_s = idle_ms / 1000 + (idle_ms % 1000 != 0);
+	uint64_t idle_s = keepidle_s(idle_ms);
 
 	if (has_no_socket(c))
 		return fail(ENOTCONN);

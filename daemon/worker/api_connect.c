@@ -155,11 +155,8 @@ make_plan(struct connect_plan *ret, const struct sl_connect_options *options,
 	    keepalive_ms != 0 ? keepalive_ms > 0 : settings->keepalive.on;
 	if (keepalive_ms == 0)
 		keepalive_ms = (int64_t)settings->keepalive.ms;
-	/* The kernel takes whole seconds, at least 1: round up. */
 	if (ret->keepalive)
-		ret->keepalive_s = (uint32_t)((keepalive_ms + 999) / 1000);
-	if (ret->keepalive_s > KEEPIDLE_MAX_S)
-		ret->keepalive_s = KEEPIDLE_MAX_S;
+		ret->keepalive_s = (uint32_t)keepidle_s((uint64_t)keepalive_ms);
 	return 0;
 }
 
