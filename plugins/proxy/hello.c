@@ -19,13 +19,6 @@
 #define EXTENSION_SERVER_NAME 0
 #define NAME_TYPE_HOST 0
 
-static enum hello_result
-bad(const char **ret_wrong, const char *wrong)
-{
-	*ret_wrong = wrong;
-	return HELLO_BAD;
-}
-
 /* What is left to be read; `bad` if more was wanted than there is. */
 struct reader {
 	const unsigned char *at;
@@ -70,6 +63,17 @@ block(struct reader *r, unsigned int bytes)
 	return part(r, number(r, bytes));
 }
 
+/* A letter, digit, '-' or '_', or a dot between two of these. */
+static bool
+belongs(const struct reader *name, size_t at)
+{
+	unsigned char c = name->at[at];
+
+	if (c == '.')
+		return at > 0 && at + 1 < name->left && name->at[at - 1] != '.';
+	return isalnum(c) || c == '-' || c == '_';
+}
+
 /* In lower case and without a dot at the end.  NULL, or what is wrong. */
 static const char *
 take_name(struct reader name, char ret[HELLO_NAME_BYTES])
@@ -79,8 +83,7 @@ take_name(struct reader name, char ret[HELLO_NAME_BYTES])
 	if (name.left == 0 || name.left >= HELLO_NAME_BYTES)
 		return "the name that it asks for is empty or too long";
 	for (size_t i = 0; i < name.left; i++) {
-		if (!isalnum(name.at[i]) &&
-		    memchr("-_.", name.at[i], 3) == NULL)
+		if (!belongs(&name, i))
 			return "the name that it asks for is none of a host";
 		ret[i] = (char)tolower(name.at[i]);
 	}
@@ -145,13 +148,16 @@ take_hello(struct reader r, char ret[HELLO_NAME_BYTES])
 	return take_extensions(extensions, ret);
 }
 
-/* Is what we have of the message the beginning of one? */
+/*
+ * Is what we have of the message the beginning of one?  `coming` more bytes belong
+ * to the last record.
+ */
 static const char *
-check_message(const unsigned char *message, size_t have, size_t *ret_len)
+check_message(const unsigned char *message, size_t have, size_t coming,
+    size_t *ret_len)
 {
 	struct reader head = { message, have, false };
 
-	*ret_len = SIZE_MAX; /* not known yet */
 	if (have > 0 && message[0] != CLIENT_HELLO)
 		return "its first message is no ClientHello";
 	if (have < MESSAGE_HEAD)
@@ -160,7 +166,7 @@ check_message(const unsigned char *message, size_t have, size_t *ret_len)
 	*ret_len = MESSAGE_HEAD + number(&head, 3);
 	if (*ret_len > HELLO_MAX)
 		return "its ClientHello is larger than 16 KiB";
-	if (have > *ret_len)
+	if (have + coming > *ret_len)
 		return "something follows its ClientHello in one record";
 	return NULL;
 }
@@ -179,44 +185,55 @@ check_head(const unsigned char *head, size_t have, size_t *ret_len)
 	return NULL;
 }
 
+/*
+ * Put the message together from its records.  Returns its length, 0 if it is not
+ * complete, or -1.
+ */
+static ssize_t
+gather(const unsigned char *buf, size_t len, unsigned char message[HELLO_MAX],
+    const char **ret_wrong)
+{
+	size_t at = 0, have = 0, whole = SIZE_MAX, record, here;
+
+	while (at < len && have < whole) {
+		*ret_wrong = check_head(buf + at, len - at, &record);
+		if (*ret_wrong != NULL)
+			return -1;
+		if (len - at < RECORD_HEAD)
+			return 0;
+		at += RECORD_HEAD;
+		here = len - at < record ? len - at : record;
+		if (here > HELLO_MAX - have) {
+			*ret_wrong = "its ClientHello is larger than 16 KiB";
+			return -1;
+		}
+		memcpy(message + have, buf + at, here);
+		have += here;
+		at += here;
+		*ret_wrong =
+		    check_message(message, have, record - here, &whole);
+		if (*ret_wrong == NULL && at > RAW_MAX)
+			*ret_wrong = "its ClientHello is in too many records";
+		if (*ret_wrong != NULL)
+			return -1;
+	}
+	return have == whole ? (ssize_t)have : 0;
+}
+
 enum hello_result
 hello_read(const void *buf, size_t len, char ret_name[HELLO_NAME_BYTES],
     const char **ret_wrong)
 {
-	static unsigned char message[HELLO_MAX + 1];
-	const unsigned char *at = buf, *end = at + len;
-	size_t have = 0, whole = SIZE_MAX, record = 0, here;
-	const char *wrong = NULL;
+	static unsigned char message[HELLO_MAX];
+	ssize_t n = gather(buf, len, message, ret_wrong);
+	struct reader body = { message + MESSAGE_HEAD, 0, false };
 
-	while (at < end && have < whole) {
-		here = (size_t)(end - at);
-		wrong = check_head(at, here, &record);
-		if (wrong != NULL)
-			return bad(ret_wrong, wrong);
-		if (here < RECORD_HEAD)
-			break;
-		at += RECORD_HEAD;
-		here -= RECORD_HEAD;
-		if (here > record)
-			here = record;
-		if (here > sizeof(message) - have)
-			here = sizeof(message) - have;
-		memcpy(message + have, at, here);
-		have += here;
-		at += here;
-		wrong = check_message(message, have, &whole);
-		if (wrong != NULL)
-			return bad(ret_wrong, wrong);
-		if (here < record)
-			break;
-	}
-	if (at - (const unsigned char *)buf > RAW_MAX)
-		return bad(ret_wrong, "its ClientHello is in too many records");
-	if (have < whole)
+	if (n == 0)
 		return HELLO_MORE;
+	if (n == -1)
+		return HELLO_BAD;
 	ret_name[0] = '\0';
-	wrong = take_hello((struct reader){ message + MESSAGE_HEAD,
-			       whole - MESSAGE_HEAD, false },
-	    ret_name);
-	return wrong != NULL ? bad(ret_wrong, wrong) : HELLO_DONE;
+	body.left = (size_t)n - MESSAGE_HEAD;
+	*ret_wrong = take_hello(body, ret_name);
+	return *ret_wrong != NULL ? HELLO_BAD : HELLO_DONE;
 }

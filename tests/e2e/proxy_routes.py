@@ -146,11 +146,16 @@ def test_bad_ones():
                 (records(message(server_name(b"."))), "the name .* is empty"),
                 (records(message(server_name(b"a" * 256))), "the name .* too"),
                 (records(message(server_name(b"a\0b"))), "the name .* none o"),
-                (records(message(server_name(b"a/b"))), "the name .* none o")):
+                (records(message(server_name(b"a/b"))), "the name .* none o"),
+                (records(message(server_name(b"a..b"))), "the name .* none "),
+                (records(message(server_name(b"a.."))), "the name .* none o"),
+                (records(message(server_name(b".a"))), "the name .* none o")):
             refused(d, hello, why)
         data = records(message(sni))
         for count in (0, 1, 5, 9, len(data) - 1):
             refused(d, data[:count], "it has ended within", end=True)
+        # Known before all of the record is there.
+        refused(d, records(message() + bytes(9))[:-9], "something follows")
         # Records of other kinds in between.
         refused(d, records(message(sni)[:20]) + records(b"x", kind=20),
                 "it does not begin with TLS")

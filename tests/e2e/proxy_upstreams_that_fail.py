@@ -1,12 +1,13 @@
 """proxy: an upstream that fails costs its own connections, and no more."""
 
 import re
+import resource
 import socket
-import struct
 
-from sluice_test import (SANITIZED, Daemon, check, connection_descriptors,
-                         connector, equal, expect_end, expect_gone, listener, main,
-                         memory, plugin, receive, reset, wait_until)
+from sluice_test import (SANITIZED, Daemon, Skip, check,
+                         connection_descriptors, connector, equal, expect_end,
+                         expect_gone, listener, main, memory, plugin, receive,
+                         reset, wait_until)
 from harness.upstream import BlackHole, Upstream, nobody
 
 
@@ -15,6 +16,13 @@ def proxy(*upstreams, timeouts=None, **options):
     return Daemon(listener("p", plugin("proxy"), options=dict(
         {"upstreams": [getattr(u, "address", u) for u in upstreams]},
         **options), **more))
+
+
+def need_descriptors(count):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count:
+        raise Skip("%d descriptors are needed" % count)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
 
 
 def echo_once(client, u):
@@ -206,6 +214,26 @@ def test_checks():
         del d.listener("p")["options"]["check_interval"]
         d.write_config()
         d.reload_ready()
+
+
+def test_more_clients_than_may_connect_at_once():
+    """Those beyond the daemon's 1,024 wait for their turn."""
+    count = 1100
+    need_descriptors(2 * count + 100)
+    with BlackHole() as u, proxy(u, connect_timeout="60s",
+                                 log_connections=False) as d:
+        where, clients = ("127.0.0.1", d.port("p")), []
+        for number in range(count):
+            clients.append(socket.create_connection(where))
+            clients[-1].sendall(b"%04d" % number)
+        u.open()
+        servers, got = [], set()
+        while len(got) < count:
+            servers.append(u.accept())
+            got.add(receive(servers[-1], 4))
+        equal(got, {b"%04d" % number for number in range(count)})
+        for s in clients + servers:
+            s.close()
 
 
 def test_a_connector_has_no_client():

@@ -60,11 +60,15 @@ class BlackHole(Upstream):
             self.fillers.append(s)
 
     def open(self):
-        """Answer from now on.  The first connection that is not ours."""
+        """Answer from now on."""
         self.sock.listen(1024)
+
+    def accept(self):
+        """The next connection that is not ours."""
+        ours = [s.getsockname() for s in self.fillers]
         while True:
-            s = self.accept()
-            if s.getpeername() not in [f.getsockname() for f in self.fillers]:
+            s = super().accept()
+            if s.getpeername() not in ours:
                 return s
 
     def close(self):
