@@ -753,6 +753,15 @@ SL_EXPORT void *sl_service_data(const struct sl_service *service);
 SL_EXPORT void sl_set_service_data(struct sl_service *service, void *data);
 
 /*
+ * The service of the listener or connector with this name, as this worker has
+ * committed it, if it runs the same code as `service`, which is the caller's.
+ * NULL with ENOENT: this worker has none; EPERM: it runs other code, such as that
+ * of another version; EINVAL.
+ */
+SL_EXPORT struct sl_service *sl_find_service(const struct sl_service *service,
+    const char *name);
+
+/*
  * The address of the listener's socket number `index`, or NULL past the last.
  */
 SL_EXPORT const struct sl_address *sl_listen_address(

@@ -12,6 +12,7 @@
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
+#include "worker/gen.h"
 #include "worker/listener.h"
 #include "worker/options.h"
 #include "worker/plugin.h"
@@ -43,6 +44,28 @@ const struct sl_options *
 sl_options(const struct sl_service *service)
 {
 	return service != NULL ? service->options : NULL;
+}
+
+struct sl_service *
+sl_find_service(const struct sl_service *service, const char *name)
+{
+	struct listener *listener;
+
+	if (service == NULL || name == NULL) {
+		errno = EINVAL;
+		return NULL;
+	}
+	listener = gen_find(name);
+	if (listener == NULL) {
+		errno = ENOENT;
+		return NULL;
+	}
+	/* Other code has other structs behind sl_service_data(). */
+	if (listener->current->plugin != service->plugin) {
+		errno = EPERM;
+		return NULL;
+	}
+	return listener->current;
 }
 
 const struct sl_address *

@@ -52,6 +52,7 @@ gen_unref(struct gen *gen)
 	if (gen == NULL || --gen->refs > 0)
 		return;
 	settings_free(gen->settings);
+	free(gen->by_name);
 	free(gen);
 }
 
@@ -61,16 +62,38 @@ gen_current(void)
 	return current;
 }
 
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct listener *const *x = a, *const *y = b;
+
+	return strcmp((*x)->endpoint.name, (*y)->endpoint.name);
+}
+
 struct listener *
 gen_find(const char *name)
+{
+	struct listener wanted = { .endpoint.name = (char *)name };
+	struct listener *key = &wanted, **found = NULL;
+
+	if (current != NULL && current->by_name_count > 0)
+		found = bsearch(&key, current->by_name, current->by_name_count,
+		    sizeof(struct listener *), compare_names);
+	return found != NULL ? *found : NULL;
+}
+
+/* The listeners that are configured from now on, for gen_find(). */
+static void
+index_names(struct gen *gen)
 {
 	struct listener *listener;
 
 	LIST_FOREACH(listener, &listeners, link)
-		if (!listener->gone &&
-		    strcmp(listener->endpoint.name, name) == 0)
-			return listener;
-	return NULL;
+		if (!listener->gone)
+			gen->by_name[gen->by_name_count++] = listener;
+	if (gen->by_name_count > 0)
+		qsort(gen->by_name, gen->by_name_count,
+		    sizeof(struct listener *), compare_names);
 }
 
 static void
@@ -276,6 +299,15 @@ apply_log_settings(const struct settings *settings)
 	engine.log_access = settings->log.access;
 }
 
+/* Room for all that can be configured.  0 or -1. */
+static int
+reserve_names(struct gen *gen, const struct settings *settings)
+{
+	gen->by_name =
+	    calloc(settings_endpoints(settings) + 1, sizeof(struct listener *));
+	return gen->by_name != NULL ? 0 : -1;
+}
+
 int
 gen_prepare(struct material *material)
 {
@@ -288,14 +320,16 @@ gen_prepare(struct material *material)
 	prepared.plans = calloc(settings_endpoints(material->settings) + 1,
 	    sizeof(*prepared.plans));
 	prepared.gen = calloc(1, sizeof(*prepared.gen));
-	if (prepared.plans == NULL || prepared.gen == NULL) {
+	if (prepared.gen != NULL)
+		prepared.gen->refs = 1;
+	if (prepared.plans == NULL || prepared.gen == NULL ||
+	    reserve_names(prepared.gen, material->settings) == -1) {
 		gen_abort();
 		return material_problem(material, NULL, "out of memory");
 	}
 	/* The first generation: what `start` logs should look like the rest. */
 	if (current == NULL)
 		apply_log_settings(material->settings);
-	prepared.gen->refs = 1;
 	prepared.gen->number = material->generation;
 	for (uint32_t i = 0; i < settings_endpoints(material->settings); i++)
 		if (material_serves(material, i) &&
@@ -377,6 +411,7 @@ commit_listener(struct plan *plan, struct gen *gen)
 {
 	struct listener *listener = plan->listener;
 
+	listener->planned = false;
 	if (plan->is_new)
 		LIST_INSERT_HEAD(&listeners, listener, link);
 	gen->refs++;
@@ -420,18 +455,16 @@ gen_commit(uint32_t number)
 		return -1;
 	settings = gen->settings;
 	/* Listeners that the new generation has no plan for are gone. */
-	LIST_FOREACH(listener, &listeners, link) {
-		bool planned = false;
-
-		for (uint32_t i = 0; i < prepared.count && !planned; i++)
-			planned = prepared.plans[i].listener == listener;
-		if (!planned && !listener->gone &&
+	for (uint32_t i = 0; i < prepared.count; i++)
+		prepared.plans[i].listener->planned = true;
+	LIST_FOREACH(listener, &listeners, link)
+		if (!listener->planned && !listener->gone &&
 		    !is_stopped(listener, settings))
 			listener_drain(listener, settings->drain_timeout_ms);
-	}
 	tls_client_forget_default();
 	for (uint32_t i = 0; i < prepared.count; i++)
 		commit_listener(&prepared.plans[i], gen);
+	index_names(gen);
 	gen_unref(current);
 	current = gen;
 	free(prepared.plans);
@@ -485,6 +518,8 @@ void
 gen_done(void)
 {
 	gen_abort();
+	if (current != NULL)
+		current->by_name_count = 0; /* `stop` finds nothing any more */
 	while (!LIST_EMPTY(&listeners))
 		free_listener(LIST_FIRST(&listeners));
 	tls_client_forget_default();

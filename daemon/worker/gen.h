@@ -20,6 +20,9 @@ struct gen {
 	unsigned int refs;
 	uint32_t number;
 	struct settings *settings;
+	/* Its listeners and connectors, sorted; those of the worker alone. */
+	struct listener **by_name;
+	uint32_t by_name_count;
 };
 
 /* All listeners of this worker, including those that only drain. */

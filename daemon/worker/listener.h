@@ -48,6 +48,7 @@ struct listener {
 	bool sweeping; /* the sweep is not over, even if sweep is NULL */
 	bool due;      /* it is in listeners_due */
 	LIST_ENTRY(listener) due_link;
+	bool planned; /* during a COMMIT: it goes on */
 	bool gone;    /* no longer configured */
 	bool closing; /* and its last connections were told to end */
 	/* Old versions with connections that `migrate` refused. */

@@ -57,6 +57,7 @@ def test_null():
     expect(found, "null", ["sl_id", "sl_queued", "sl_service",
                            "sl_is_client", "sl_next",
                            "sl_find", "sl_first", "sl_connect",
+                           "sl_find_service",
                            "sl_options", "sl_option_string",
                            "sl_option_int", "sl_option_count",
                            "sl_option_at", "sl_fd"], [0])
@@ -149,6 +150,10 @@ def test_strange_arguments():
                               "sl_option_string", "sl_option_int"], [0])
     equal(result("sl_option_count", 'o, "text"')[0], 1)
     equal(result("sl_option_count", 'o, "nothing"')[0], 0)
+    for name, answer in (("NULL", 0), ('"nobody"', 0), ('"b"', 1)):
+        found_it = [value for call, arguments, value, _ in values
+                    if call == "sl_find_service" and name in arguments]
+        equal(found_it, [answer], "sl_find_service " + name)
     # After all these calls the connection is still open.
     equal(result("sl_state", "c")[0], 3)
 

@@ -89,6 +89,7 @@ call_without_service(void)
 	report(phase, sl_listen_address(NULL, 0) != NULL);
 	report(phase, sl_find(NULL, 1) != NULL);
 	report(phase, sl_first(NULL) != NULL);
+	report(phase, sl_find_service(NULL, "b") != NULL);
 	report(phase, sl_stop(NULL, 1));
 	report(phase, sl_connect(NULL, NULL) != NULL);
 	report(phase, sl_options(NULL) != NULL);
@@ -152,6 +153,9 @@ call_with_strange_arguments(struct sl_conn *c)
 	report(phase, sl_set_tos(c, 100000));
 	report(phase, sl_find(service, 0) != NULL);
 	report(phase, sl_find(service, UINT64_MAX) != NULL);
+	report(phase, sl_find_service(service, NULL) != NULL);
+	report(phase, sl_find_service(service, "nobody") != NULL);
+	report(phase, sl_find_service(service, "b") == service);
 	report(phase, sl_listen_address(service, UINT_MAX) != NULL);
 	report(phase, sl_option_string(o, "nothing") != NULL);
 	report(phase, sl_option_string(o, NULL) != NULL);
