@@ -189,6 +189,30 @@ START_TEST(waits_are_spread_by_the_jitter)
 }
 END_TEST
 
+START_TEST(an_attempt_that_cannot_begin_has_failed)
+{
+	char text[64];
+	int fd = listen_as(5, text);
+
+	begin_for("unix:@nobody-listens-here");
+	await("C");
+	/* The plugin makes as many connections as it may. */
+	worker_listener()->endpoint.connecting = 1024;
+	while (state()->attempts < 3)
+		worker_pass(true);
+	ck_assert_uint_eq(state()->phase, CONNECTOR_WAITING);
+	ck_assert_str_eq(state()->error, "Resource temporarily unavailable");
+	ck_assert_uint_gt(state()->next_ms, engine_now());
+	ck_assert_str_eq(plugin.calls, "C");
+	worker_listener()->endpoint.connecting = 0;
+	set_target(text);
+	connector_go(connector, false);
+	await("Co");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 static void
 end_an_hour_later(struct sl_conn *c)
 {
@@ -462,6 +486,7 @@ START_TEST(new_code_takes_the_connection_over_or_gets_another)
 	close(peer);
 	await("oco");
 	ck_assert_ptr_eq(plugin.conn->service, service);
+	ck_assert_str_eq(state()->error, "");
 	peer = await_accept(fd);
 	/* But this is what was asked for. */
 	reload_to(&same, ON_RELOAD_DRAIN);
@@ -481,6 +506,7 @@ main(void)
 		it_connects_and_connects_again_when_the_peer_ends,
 		each_wait_is_twice_as_long_up_to_the_limit,
 		waits_are_spread_by_the_jitter,
+		an_attempt_that_cannot_begin_has_failed,
 		a_connection_that_lasted_resets_the_waits,
 		what_the_plugin_ends_is_made_again,
 		new_settings_leave_it_alone_unless_they_matter,

@@ -53,12 +53,13 @@ static void __attribute__((format(printf, 3, 4)))
 say(const struct connector *connector, enum log_level level, const char *fmt,
     ...)
 {
-	static struct log_limit limit;
+	/* A few that succeed are not lost among many that fail. */
+	static struct log_limit limits[LOG_LEVEL_DEBUG + 1];
 	char text[ERROR_TEXT_MAX], skipped[64] = "";
 	uint32_t count;
 	va_list ap;
 
-	if (!log_limit(&limit, LINES_PER_S, &count))
+	if (!log_limit(&limits[level], LINES_PER_S, &count))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
@@ -156,7 +157,9 @@ on_end(struct keeper *keeper, const struct sl_conn *conn)
 	char text[ERROR_TEXT_MAX];
 
 	connector->conn = NULL;
-	note_error(connector, conn_reason_text(conn, &conn->ending, text));
+	if (conn->ending.why != SL_WHY_RELOAD)
+		note_error(connector,
+		    conn_reason_text(conn, &conn->ending, text));
 	if (conn->opened) {
 		open_ms = engine_now() - connector->state.since_ms;
 		connector->state.since_ms = engine_now();
