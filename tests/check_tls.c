@@ -456,6 +456,35 @@ START_TEST(handshakes_that_wait_end_with_all_others)
 }
 END_TEST
 
+/* Their last bytes are here, but each pass makes only so many steps. */
+START_TEST(handshakes_that_wait_their_turn_are_not_too_late)
+{
+	static struct tls_peer peers[MANY];
+	unsigned int opened = 0;
+
+	begin_tls(&shaking_echo);
+	worker_settings()->timeouts.handshake_ms = 1000;
+	for (int i = 0; i < MANY; i++) {
+		peer_begin(&peers[i]);
+		SSL_do_handshake(peers[i].ssl);
+	}
+	worker_idle();
+	for (int i = 0; i < MANY; i++)
+		ck_assert_int_eq(SSL_do_handshake(peers[i].ssl), 1);
+	worker_skip_ms(1001);
+	for (int i = 0; i < MANY; i++)
+		peers[i].conn->timer.on_expire(&peers[i].conn->timer);
+	engine.now_ms = 0;
+	worker_idle();
+	for (const char *c = plugin.calls; *c != '\0'; c++)
+		opened += *c == 'o';
+	ck_assert_uint_eq(opened, MANY);
+	for (int i = 0; i < MANY; i++)
+		peer_end(&peers[i]);
+	end_tls();
+}
+END_TEST
+
 START_TEST(each_handshake_is_counted_once_by_how_it_ended)
 {
 	struct tls_peer peer;
@@ -545,6 +574,7 @@ main(void)
 		a_key_update_is_answered,
 		handshakes_take_turns_in_order_and_leave_room_for_others,
 		handshakes_that_wait_end_with_all_others,
+		handshakes_that_wait_their_turn_are_not_too_late,
 		output_that_was_given_up_is_not_sent_when_the_stream_closes,
 		each_handshake_is_counted_once_by_how_it_ended,
 		before_the_first_byte_there_is_no_session,

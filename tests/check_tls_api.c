@@ -502,6 +502,49 @@ resume(void)
 	end_tls();
 }
 
+/* Have the certificates of peers ended? */
+static bool late;
+
+int __real_X509_cmp_current_time(const ASN1_TIME *time);
+int __wrap_X509_cmp_current_time(const ASN1_TIME *time);
+
+int
+__wrap_X509_cmp_current_time(const ASN1_TIME *time)
+{
+	return late ? -1 : __real_X509_cmp_current_time(time);
+}
+
+static void
+resume_late(void)
+{
+	static unsigned char session[16384];
+	struct tls_peer peer;
+	ssize_t len;
+
+	begin_tls(TLS_VERIFY_REQUIRE, false);
+	use_tickets();
+	peer_connect_as(&peer, client);
+	peer_listen(&peer);
+	len = tls_fact_session(peer.ssl, session, sizeof(session));
+	SSL_shutdown(peer.ssl);
+	peer_end(&peer);
+	late = true;
+	peer_prepare(&peer, client);
+	set_session(peer.ssl, session, len);
+	ck_assert_int_eq(peer_shake(&peer), 1);
+	late = false;
+	ck_assert_int_eq(sl_session_reused(plugin.conn), 0);
+	peer_end(&peer);
+	tls_tickets_clear();
+	end_tls();
+}
+
+START_TEST(a_session_ends_with_the_certificate_of_its_client)
+{
+	every_way(resume_late);
+}
+END_TEST
+
 START_TEST(a_session_is_resumed)
 {
 	every_way(resume);
@@ -583,6 +626,7 @@ main(void)
 		whoever_is_refused_is_not_authorized,
 		a_servername_is_a_name_or_nothing,
 		a_session_is_resumed,
+		a_session_ends_with_the_certificate_of_its_client,
 		a_session_keeps_its_name,
 		what_clients_do_servers_cannot,
 		key_material_has_its_rules,

@@ -8,8 +8,16 @@
 static int secret;
 static unsigned int updates; /* that the client was sent */
 
+static void
+on_failure(struct sl_conn *c, const struct sl_error *err)
+{
+	if (err != NULL)
+		on_handshake(c, err);
+}
+
 static const struct sl_handlers echoes = {
 	.size = sizeof(echoes),
+	.handshake = on_failure,
 	.open = on_open,
 	.data = echo_data,
 	.drain = on_drain,
@@ -120,6 +128,68 @@ START_TEST(a_session_of_tls_1_2_goes_on_with_its_key)
 }
 END_TEST
 
+/* Is there no memory for a larger buffer? */
+static bool starved;
+
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void *
+__wrap_realloc(void *old, size_t size)
+{
+	if (!starved)
+		return __real_realloc(old, size);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* A chain that is larger than the buffer for output. */
+static int
+make_long_chain(void)
+{
+	const struct tls_fixture *leaf = tls_fixture_leaf(fixture_dir);
+	struct tls_parts *parts = calloc(1, sizeof(*parts));
+	struct tls_pair *pair = tls_parts_add_pair(parts);
+	struct secret *packed;
+	struct error err;
+	int fd;
+
+	pair->chain = sk_X509_new_null();
+	for (int i = 0; i < 1200; i++) {
+		X509_up_ref(leaf->cert);
+		sk_X509_push(pair->chain, leaf->cert);
+	}
+	EVP_PKEY_up_ref(leaf->key);
+	pair->key = leaf->key;
+	packed = tls_parts_write(parts, &err);
+	ck_assert_ptr_nonnull(packed);
+	fd = secret_seal(packed, &err);
+	secret_free(packed);
+	tls_parts_free(parts);
+	return fd;
+}
+
+START_TEST(output_for_which_there_is_no_memory_is_told_as_that)
+{
+	struct tls_peer peer;
+
+	begin(&echoes);
+	peer_settings();
+	secret = make_long_chain();
+	peer_server = peer_make_server(worker_settings(), &secret, 1);
+	worker_stream = peer_stream;
+	peer_begin(&peer);
+	starved = true;
+	SSL_do_handshake(peer.ssl);
+	worker_idle();
+	starved = false;
+	ck_assert_str_eq(plugin.calls, "H");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_MEMORY);
+	ck_assert_int_eq(plugin.error_errno, ENOMEM);
+	end_echo(&peer);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -127,6 +197,7 @@ main(void)
 		a_key_that_has_made_enough_records_is_followed_by_another,
 		a_client_that_asks_for_a_new_key_meanwhile_gets_one,
 		a_session_of_tls_1_2_goes_on_with_its_key,
+		output_for_which_there_is_no_memory_is_told_as_that,
 		NULL,
 	};
 
