@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include "base/container_of.h"
 #include "base/error.h"
@@ -33,6 +34,26 @@ struct connector {
 	bool stopped;
 	struct connector_state state;
 };
+
+/* The sockets of open connections by slot, for connectors_cut(); 0: none. */
+static volatile int sockets[LISTENERS_MAX];
+
+static void
+set_socket(const struct connector *connector, int fd)
+{
+	uint32_t slot = connector->listener->endpoint.slot;
+
+	if (slot < LISTENERS_MAX)
+		sockets[slot] = fd;
+}
+
+void
+connectors_cut(void)
+{
+	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
+		if (sockets[i] > 0)
+			shutdown(sockets[i], SHUT_RDWR);
+}
 
 static const struct connector_settings *
 settings_of(const struct connector *connector)
@@ -142,6 +163,7 @@ on_open(struct keeper *keeper, const struct sl_conn *conn)
 	    container_of(keeper, struct connector, keeper);
 	char peer[ADDRESS_TEXT_MAX];
 
+	set_socket(connector, conn->stream.fd);
 	connector->state.since_ms = engine_now();
 	show(connector, CONNECTOR_UP);
 	say(connector, LOG_LEVEL_INFO, "connected to %s at attempt %u",
@@ -157,6 +179,7 @@ on_end(struct keeper *keeper, const struct sl_conn *conn)
 	char text[ERROR_TEXT_MAX];
 
 	connector->conn = NULL;
+	set_socket(connector, 0);
 	if (conn->ending.why != SL_WHY_RELOAD)
 		note_error(connector,
 		    conn_reason_text(conn, &conn->ending, text));
@@ -218,6 +241,7 @@ let_go(struct connector *connector, enum sl_why why)
 	if (conn == NULL)
 		return;
 	connector->conn = NULL;
+	set_socket(connector, 0);
 	conn->extra->keeper = NULL;
 	conn_close(conn, why);
 	conn_pend(conn);
@@ -246,8 +270,10 @@ connector_free(struct connector *connector)
 {
 	if (connector == NULL)
 		return;
-	if (connector->conn != NULL)
+	if (connector->conn != NULL) {
+		set_socket(connector, 0);
 		connector->conn->extra->keeper = NULL;
+	}
 	timers_detach(engine.timers, &connector->timer);
 	free(connector);
 }

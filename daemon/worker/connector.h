@@ -37,6 +37,13 @@ bool connector_is_stopped(const struct connector *connector);
 /* It is stopped and not wanted any more: close its connection politely. */
 void connector_end(struct connector *connector, enum sl_why why);
 
+/*
+ * For the handler of a fault: end all open connections of connectors.  While the
+ * kernel writes a core dump the process has them still, and its successor makes
+ * new ones.
+ */
+void connectors_cut(void);
+
 /* A wait of about wait_ms: longer or shorter by chance, by up to that part. */
 uint64_t connector_jittered(uint64_t wait_ms, double jitter);
 

@@ -19,6 +19,7 @@
 #include "ipc/board.h"
 #include "worker/callback.h"
 #include "worker/conn.h"
+#include "worker/connector.h"
 #include "worker/crash_text.h"
 #include "worker/crash_trace.h"
 #include "worker/listener.h"
@@ -259,6 +260,7 @@ on_fault(int number, siginfo_t *info, void *context)
 		write_report(number, info, context);
 		atomic_store_explicit(&row->report_whole, 1,
 		    memory_order_release);
+		connectors_cut();
 		log_settle(LOG_MS); /* the last log lines of the plugin */
 	} else if (reporter != gettid()) {
 		for (;;)

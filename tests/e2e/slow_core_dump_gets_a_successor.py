@@ -5,9 +5,10 @@ import ctypes
 import os
 import time
 
-from sluice_test import (SLOW, Daemon, Failure, Skip, check, equal, expect_end,
-                         free_address, is_alive, listener, main, plugin,
-                         receive, test_plugin)
+from sluice_test import (SLOW, Daemon, Failure, Skip, check, connector, equal,
+                         expect_end, free_address, is_alive, listener, main,
+                         plugin, receive, test_plugin)
+from harness.upstream import Upstream
 
 SEIZE, CONT, TRACE_EXIT, EVENT_EXIT = 0x4206, 7, 0x40, 6
 WALL = 0x40000000
@@ -102,6 +103,25 @@ def test_main_thread_alone_ends():
         d.wait_log(r"process %d, which had crashed, is gone" % pid, since)
         expect_end(kept)
         check(not is_alive(pid))
+
+
+def test_a_connector_is_cut():
+    """The peer of a connector does not have two connections for so long."""
+    with Upstream() as peer, Daemon(
+            connectors=[connector("feed", test_plugin("crasher"), peer.address,
+                                  options={"at": "data", "how": "segv"})],
+            pairs=False) as d:
+        s = peer.accept()
+        pid = d.workers()[0]
+        seize(pid)
+        s.sendall(b"x")
+        hold_at_its_end(pid)
+        check(is_alive(pid))
+        expect_end(s)
+        s.close()
+        peer.accept().close()
+        check(is_alive(pid))
+        let_go(pid)
 
 
 main()
