@@ -527,10 +527,10 @@ struct sl_tls_options {
  * A drain waits for it as for any other: see sl_unref().
  *
  * A host that is a name is looked up in /etc/hosts and with the resolvers and
- * search domains of /etc/resolv.conf.  Its addresses are tried one after the
- * other, 250 ms apart or as soon as the one before has failed, and the first to
- * answer is taken.  Until then sl_remote() shows the name.  An address is never
- * looked up.
+ * search domains of /etc/resolv.conf.  At most 16 of its addresses are tried, IPv6
+ * and IPv4 in turn, 250 ms apart or as soon as the one before has failed, and the
+ * first to answer is taken.  Until then sl_remote() shows the name.  An address is
+ * never looked up.
  *
  * With TLS `handshake` comes before `open`, or, if it fails, `connect_error` with
  * the stage SL_STAGE_TLS.  The peer has to show a certificate that is good and

@@ -3,11 +3,8 @@
  * the test, and its addresses are tried one after the other.
  */
 
-#include <arpa/inet.h>
-#include <stdio.h>
-
 #include "conn_plugin.h"
-#include "worker/names.h"
+#include "fake_resolver.h"
 #include "worker/service.h"
 #include "worker/transport_connect.h"
 
@@ -19,120 +16,19 @@ static const struct sl_handlers starts = {
 	.close = on_close,
 };
 
-static char conf_path[64];
-static unsigned int asked; /* questions, of both types */
-
-static int
-bind_loopback(int type, const char *host, uint16_t port)
-{
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-	};
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	inet_pton(AF_INET, host, &addr.sin_addr);
-	ck_assert_int_eq(bind(fd, (void *)&addr, sizeof(addr)), 0);
-	return fd;
-}
-
-static uint16_t
-port_of(int fd)
-{
-	struct sockaddr_in addr;
-	socklen_t len = sizeof(addr);
-
-	ck_assert_int_eq(getsockname(fd, (void *)&addr, &len), 0);
-	return ntohs(addr.sin_port);
-}
-
-/* Write another resolv.conf, which names this resolver. */
-static void
-write_conf(int resolver)
-{
-	char new[80];
-	FILE *file;
-
-	snprintf(new, sizeof(new), "%s.new", conf_path);
-	file = fopen(new, "w");
-	ck_assert_ptr_nonnull(file);
-	fprintf(file,
-	    "nameserver 127.0.0.1\nsearch test\n"
-	    "options timeout:1 attempts:2\n");
-	names_port = port_of(resolver);
-	fclose(file);
-	ck_assert_int_eq(rename(new, conf_path), 0);
-}
-
 static int
 begin_names(void)
 {
-	int resolver = bind_loopback(SOCK_DGRAM, "127.0.0.1", 0);
-
-	snprintf(conf_path, sizeof(conf_path), "/tmp/sluice-names-%d",
-	    getpid());
-	names_resolv_conf = conf_path;
 	begin(&starts);
-	write_conf(resolver);
-	asked = 0;
-	return resolver;
+	return begin_resolver();
 }
 
 static void
 end_names(int resolver)
 {
-	close(resolver);
-	unlink(conf_path);
+	end_resolver(resolver);
 	worker_end();
 }
-
-/* One resource record of an answer.  Returns its end. */
-static unsigned char *
-put_record(unsigned char *p, int family, const char *address)
-{
-	unsigned char head[12] = { 0xc0, 12, 0, family == AF_INET ? 1 : 28, 0,
-		1, 0, 0, 0, 60, 0, family == AF_INET ? 4 : 16 };
-
-	memcpy(p, head, sizeof(head));
-	inet_pton(family, address, p + sizeof(head));
-	return p + sizeof(head) + head[11];
-}
-
-/*
- * Answer a question if there is one.  Each list ends with NULL; if both are
- * empty there is no such name.
- */
-static void
-answer(int resolver, const char *const *v4, const char *const *v6)
-{
-	unsigned char packet[1024], *end, *p;
-	struct sockaddr_in from;
-	socklen_t len = sizeof(from);
-	ssize_t n = recvfrom(resolver, packet, 512, 0, (void *)&from, &len);
-	const char *const *list;
-	int count = 0, family;
-
-	if (n < 12)
-		return;
-	asked++;
-	for (end = packet + 12; *end != 0;)
-		end += *end + 1;
-	family = end[2] == 28 ? AF_INET6 : AF_INET;
-	list = family == AF_INET6 ? v6 : v4;
-	p = end + 5; /* the root, the type and the class */
-	for (; list[count] != NULL; count++)
-		p = put_record(p, family, list[count]);
-	packet[2] = 0x81;
-	packet[3] = v4[0] == NULL && v6[0] == NULL ? 0x83 : 0x80;
-	memset(packet + 4, 0, 8);
-	packet[5] = 1;
-	packet[7] = count;
-	sendto(resolver, packet, p - packet, 0, (void *)&from, len);
-}
-
-static const char *const none[] = { NULL };
-static const char *const loopback[] = { "127.0.0.1", NULL };
-static const char *const loopback6[] = { "::1", NULL };
 
 static struct sl_conn *
 connect_to(const char *host, uint16_t port, uint64_t timeout_ms)
@@ -212,6 +108,105 @@ START_TEST(an_address_that_refuses_is_followed_by_the_next)
 	await_call(resolver, loopback, loopback6);
 	ck_assert_str_eq(plugin.calls, "o");
 	ck_assert_uint_eq(worker_listener()->endpoint.connecting, 0);
+	close(fd);
+	end_names(resolver);
+}
+END_TEST
+
+START_TEST(ipv6_is_tried_first)
+{
+	struct sockaddr_in6 addr = {
+		.sin6_family = AF_INET6,
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+	int resolver = begin_names();
+	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
+	int fd6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	addr.sin6_port = htons(port_of(fd));
+	ck_assert_int_eq(listen(fd, 1), 0);
+	if (fd6 != -1 && bind(fd6, (void *)&addr, sizeof(addr)) == 0) {
+		ck_assert_int_eq(listen(fd6, 1), 0);
+		connect_to("both.test", port_of(fd), 0);
+		await_call(resolver, loopback, loopback6);
+		ck_assert_str_eq(plugin.calls, "o");
+		ck_assert_mem_eq(sl_remote(plugin.conn)->text, "[::1]:", 6);
+	} /* else this kernel has no IPv6 */
+	close(fd6);
+	close(fd);
+	end_names(resolver);
+}
+END_TEST
+
+START_TEST(an_answer_that_comes_later_is_tried_as_well)
+{
+	static const char *const deaf[] = { "127.0.0.9", NULL };
+	int resolver = begin_names();
+	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
+
+	/* Nobody listens at the IPv4 address, and the IPv6 one is not there. */
+	connect_to("slow6.test", port_of(fd), 0);
+	while (asked < 2) {
+		worker_pass(false);
+		answer(resolver, deaf, silent);
+	}
+	while (TAILQ_FIRST(&worker_listener()->conns)->phase != PHASE_CONNECT)
+		worker_pass(true);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "");
+	answer_late(resolver, none);
+	await_call(resolver, none, none);
+	ck_assert_str_eq(plugin.calls, "C");
+	ck_assert_int_eq(plugin.error_errno, ECONNREFUSED);
+	close(fd);
+	end_names(resolver);
+}
+END_TEST
+
+START_TEST(not_more_than_sixteen_addresses_are_tried)
+{
+	const char *many[20] = { NULL };
+	char text[20][16], want[64];
+	int resolver = begin_names();
+	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
+
+	for (int i = 0; i < 19; i++) {
+		snprintf(text[i], sizeof(text[i]), "127.0.1.%d", i + 1);
+		many[i] = text[i];
+	}
+	connect_to("many.test", port_of(fd), 0);
+	await_call(resolver, many, loopback6);
+	ck_assert_str_eq(plugin.calls, "C");
+	/* One place is for ::1. */
+	snprintf(want, sizeof(want), "127.0.1.15:%u: Connection refused",
+	    port_of(fd));
+	ck_assert_ptr_nonnull(strstr(plugin.error_text, want));
+	close(fd);
+	end_names(resolver);
+}
+END_TEST
+
+START_TEST(that_ipv6_is_not_reached_does_not_hide_why_ipv4_failed)
+{
+	/* Of no family that the source has. */
+	struct sl_connect_options options = {
+		.size = sizeof(options),
+		.host = "six.test",
+		.source = "127.0.0.1",
+	};
+	static const char *const two6[] = { "::1", "::1", NULL };
+	int resolver = begin_names();
+	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
+
+	options.port = port_of(fd);
+	ck_assert_ptr_nonnull(sl_connect(worker_listener()->current, &options));
+	await_call(resolver, loopback, two6);
+	ck_assert_int_eq(plugin.error_errno, ECONNREFUSED);
+	options.host = "only6.test";
+	plugin.calls[0] = '\0';
+	ck_assert_ptr_nonnull(sl_connect(worker_listener()->current, &options));
+	await_call(resolver, none, two6);
+	ck_assert_int_eq(plugin.error_errno, EAFNOSUPPORT);
 	close(fd);
 	end_names(resolver);
 }
@@ -346,6 +341,10 @@ main(void)
 		a_name_is_looked_up_and_its_answer_kept,
 		a_name_without_an_address_says_so,
 		an_address_that_refuses_is_followed_by_the_next,
+		ipv6_is_tried_first,
+		an_answer_that_comes_later_is_tried_as_well,
+		not_more_than_sixteen_addresses_are_tried,
+		that_ipv6_is_not_reached_does_not_hide_why_ipv4_failed,
 		when_all_refuse_the_last_is_named,
 		an_address_that_is_silent_holds_up_the_next_a_little,
 		an_answer_for_what_is_gone_is_harmless,

@@ -1,79 +1,64 @@
 /*
- * names.c: c-ares on the event loop.  A channel is c-ares' word for the settings
- * of /etc/resolv.conf with the sockets and queries that use them.
+ * names.c: one table of the names that are being looked up or known.  An entry
+ * that is complete never changes: when it is too old, another one takes its
+ * place, and whoever still reads it keeps it.
  */
 
 #include "worker/names.h"
 
-#include <ares.h>
 #include <errno.h>
-#include <event2/event.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/container_of.h"
-#include "base/fail.h"
 #include "base/hash.h"
-#include "worker/accept.h"
 #include "worker/engine.h"
-#include "worker/ours.h"
 #include "worker/timers.h"
 
 /*
- * Answers that are kept.  Each name has one place by its hash, so an answer may
- * push out another one; that only costs a question.
+ * Each bucket keeps one answer that nobody waits for, so an answer may push out
+ * another one; that only costs a question.
  */
-#define KEPT_MAX 256
-#define KEPT_MAX_MS \
-	((uint64_t)3600 * 1000) /* a change is seen within an hour */
+#define BUCKETS 256
+#define KEPT_MAX_S 3600	      /* a change is seen within an hour... */
+#define KEPT_WITHOUT_MAX_S 60 /* ...and a new name sooner */
 
-const char *names_resolv_conf = "/etc/resolv.conf";
-uint16_t names_port = 53;
+struct name;
 
-/* A descriptor of c-ares that waits for something. */
-struct waiting {
-	LIST_ENTRY(waiting) link;
-	struct event *event;
-	int fd;
+/* The question for one family. */
+struct lookup {
+	struct name *name;
+	bool over;
 };
 
-struct channel {
-	ares_channel ares;
-	LIST_HEAD(, waiting) waiting;
-	struct timer timer;
-	unsigned int queries; /* that are not answered */
+struct name {
+	LIST_ENTRY(name) link; /* in its bucket */
+	bool listed;
+	char *host;
+	struct resolver *resolver;
+	unsigned int number; /* of the question: see resolver_name() */
+	struct lookup lookups[NAME_FAMILIES];
+	struct timer delay; /* IPv4 waits for IPv6 */
+	bool usable;	    /* by whoever has asked */
+	bool failed; /* no answer came: a later search domain must not decide */
+	struct name_answer answer;
+	uint64_t until_ms;
+	LIST_HEAD(, name_query) queries;
 };
 
 struct name_query {
-	struct channel *channel;
-	char *host;
-	void (*news)(void *arg); /* NULL: nobody waits for it */
+	LIST_ENTRY(name_query) link;
+	struct name *name;
+	void (*news)(void *arg);
 	void *arg;
-	bool asking; /* names_ask() has not returned */
-	bool answered;
-	struct name_answer answer;
 };
 
-struct kept {
-	char *host;
-	uint64_t until_ms;
-	struct name_answer answer;
-};
+static LIST_HEAD(bucket, name) buckets[BUCKETS];
 
-static struct channel *channel; /* the newest; older ones end by themselves */
-static struct stat conf;	/* names_resolv_conf when it was read */
-static bool library_ready;
-static struct kept kept[KEPT_MAX];
-
-static struct kept *
-place_of(const char *host)
+static struct bucket *
+bucket_of(const char *host)
 {
 	uint64_t hash = HASH_BEGIN;
 
@@ -82,354 +67,243 @@ place_of(const char *host)
 
 		hash = hash_add(hash, &lower, 1);
 	}
-	return &kept[hash % KEPT_MAX];
+	return &buckets[hash % BUCKETS];
 }
 
+/* Free it if nobody reads it, finds it or is going to answer it. */
 static void
-drop_kept(void)
+name_release(struct name *name)
 {
-	for (unsigned int i = 0; i < KEPT_MAX; i++)
-		free(kept[i].host);
-	memset(kept, 0, sizeof(kept));
-}
-
-static void
-keep(const struct name_query *query, int64_t ttl_s)
-{
-	struct kept *place = place_of(query->host);
-	uint64_t ms = (uint64_t)ttl_s * 1000;
-	char *host;
-
-	if (ttl_s <= 0 || (host = strdup(query->host)) == NULL)
+	if (name->listed || !name->answer.complete ||
+	    !LIST_EMPTY(&name->queries))
 		return;
-	free(place->host);
-	place->host = host;
-	place->until_ms = engine_now() + (ms < KEPT_MAX_MS ? ms : KEPT_MAX_MS);
-	place->answer = query->answer;
-}
-
-/* c-ares' sockets are the worker's as all others are. */
-static ares_socket_t
-open_socket(int family, int type, int protocol, void *arg)
-{
-	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-
-	(void)arg;
-	if (fd != -1 && !accept_may_use(fd)) {
-		close(fd);
-		return fail(EMFILE);
-	}
-	if (fd != -1)
-		ours_add(fd);
-	return fd;
-}
-
-static int
-close_socket(ares_socket_t fd, void *arg)
-{
-	(void)arg;
-	ours_close(fd);
-	return 0;
-}
-
-static int
-connect_socket(ares_socket_t fd, const struct sockaddr *to, ares_socklen_t len,
-    void *arg)
-{
-	(void)arg;
-	return connect(fd, to, len);
-}
-
-static ares_ssize_t
-receive(ares_socket_t fd, void *buf, size_t len, int flags,
-    struct sockaddr *from, ares_socklen_t *from_len, void *arg)
-{
-	(void)arg;
-	return recvfrom(fd, buf, len, flags, from, from_len);
-}
-
-static ares_ssize_t
-send_pieces(ares_socket_t fd, const struct iovec *iov, int count, void *arg)
-{
-	const struct msghdr msg = {
-		.msg_iov = (struct iovec *)iov,
-		.msg_iovlen = (size_t)count,
-	};
-
-	(void)arg;
-	return sendmsg(fd, &msg, MSG_NOSIGNAL);
-}
-
-static const struct ares_socket_functions socket_functions = {
-	.asocket = open_socket,
-	.aclose = close_socket,
-	.aconnect = connect_socket,
-	.arecvfrom = receive,
-	.asendv = send_pieces,
-};
-
-static void
-channel_free(struct channel *old)
-{
-	if (old == NULL)
-		return;
-	ares_destroy(old->ares);
-	timers_detach(engine.timers, &old->timer);
-	free(old);
-}
-
-/*
- * c-ares has done something: when does it want to run next?  A channel that was
- * replaced ends with its last query.  Not from inside of c-ares.
- */
-static void
-go_on(struct channel *on)
-{
-	struct timeval tv;
-
-	if (on->queries == 0 && on != channel) {
-		channel_free(on);
-		return;
-	}
-	timers_cancel(engine.timers, &on->timer);
-	if (on->queries > 0 && ares_timeout(on->ares, NULL, &tv) != NULL)
-		timers_set(engine.timers, &on->timer,
-		    engine_now() + (uint64_t)tv.tv_sec * 1000 +
-			(uint64_t)tv.tv_usec / 1000 + 1);
+	timers_detach(engine.timers, &name->delay);
+	free(name->host);
+	free(name);
 }
 
 static void
-on_timeout(struct timer *timer)
+delist(struct name *name)
 {
-	struct channel *on = container_of(timer, struct channel, timer);
+	if (name->listed)
+		LIST_REMOVE(name, link);
+	name->listed = false;
+	name_release(name);
+}
 
-	ares_process_fd(on->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	go_on(on);
+/* Take all that are complete out of a bucket, or just all. */
+static void
+empty_bucket(struct bucket *bucket, bool all)
+{
+	struct name *name, *next;
+
+	for (name = LIST_FIRST(bucket); name != NULL; name = next) {
+		next = LIST_NEXT(name, link);
+		if (all || name->answer.complete)
+			delist(name);
+	}
 }
 
 static void
-name_socket_cb(evutil_socket_t fd, short what, void *arg)
+forget_all(void)
 {
-	struct channel *on = arg;
-
-	ares_process_fd(on->ares, what & EV_READ ? fd : ARES_SOCKET_BAD,
-	    what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-	go_on(on);
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		empty_bucket(&buckets[i], true);
 }
 
-/* c-ares waits for other events of a socket. */
 static void
-on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
+tell(const struct name *name)
 {
-	struct channel *on = arg;
-	struct waiting *waiting;
-	short wants = (short)((readable ? EV_READ : 0) |
-	    (writable ? EV_WRITE : 0) | EV_PERSIST);
+	struct name_query *query;
 
-	LIST_FOREACH(waiting, &on->waiting, link)
-		if (waiting->fd == fd)
-			break;
-	if (waiting == NULL && (waiting = calloc(1, sizeof(*waiting))) == NULL)
-		return; /* the query times out */
-	if (waiting->event != NULL) {
-		event_free(waiting->event);
-		LIST_REMOVE(waiting, link);
-	}
-	waiting->fd = fd;
-	waiting->event = NULL;
-	if (readable || writable)
-		waiting->event =
-		    event_new(engine.base, fd, wants, name_socket_cb, on);
-	if (waiting->event == NULL) {
-		free(waiting);
-		return;
-	}
-	LIST_INSERT_HEAD(&on->waiting, waiting, link);
-	event_add(waiting->event, NULL);
+	LIST_FOREACH(query, &name->queries, link)
+		if (query->news != NULL) /* names_ask() has returned */
+			query->news(query->arg);
 }
 
-static struct channel *
-channel_new(void)
+static void
+become_usable(struct name *name)
 {
-	struct channel *new = calloc(1, sizeof(*new));
-	struct ares_options options = {
-		.sock_state_cb = on_socket_state,
-		.sock_state_cb_data = new,
-		.resolvconf_path = (char *)names_resolv_conf,
-		.udp_port = names_port,
-		.tcp_port = names_port,
-	};
-
-	if (new == NULL)
-		return NULL;
-	if (timers_attach(engine.timers, &new->timer, on_timeout) == -1) {
-		free(new);
-		return NULL;
-	}
-	if (ares_init_options(&new->ares, &options,
-		ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF |
-		    ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT) != ARES_SUCCESS) {
-		timers_detach(engine.timers, &new->timer);
-		free(new);
-		return NULL;
-	}
-	ares_set_socket_functions(new->ares, &socket_functions, NULL);
-	return new;
+	name->usable = true;
+	timers_cancel(engine.timers, &name->delay);
+	tell(name);
 }
 
-/* Has somebody written another resolv.conf since it was read? */
+static void
+on_delay(struct timer *timer)
+{
+	become_usable(container_of(timer, struct name, delay));
+}
+
+/* The answer is there; keep it if it says so. */
+static void
+complete(struct name *name)
+{
+	bool keep = name->listed && name->until_ms > engine_now();
+
+	if (name->listed)
+		LIST_REMOVE(name, link);
+	name->listed = false;
+	if (keep) {
+		empty_bucket(bucket_of(name->host), false);
+		LIST_INSERT_HEAD(bucket_of(name->host), name, link);
+		name->listed = true;
+	}
+	name->answer.complete = true;
+	become_usable(name);
+	name_release(name);
+}
+
 static bool
-conf_changed(struct stat *ret)
+has_address(const struct name *name)
 {
-	memset(ret, 0, sizeof(*ret));
-	stat(names_resolv_conf, ret); /* none is as good as an empty one */
-	return ret->st_dev != conf.st_dev || ret->st_ino != conf.st_ino ||
-	    ret->st_mtim.tv_sec != conf.st_mtim.tv_sec ||
-	    ret->st_mtim.tv_nsec != conf.st_mtim.tv_nsec ||
-	    ret->st_size != conf.st_size;
+	return name->answer.families[NAME_V6].count > 0 ||
+	    name->answer.families[NAME_V4].count > 0;
 }
 
-/* Use the resolvers that are configured now.  Returns 0, or -1: ENOMEM. */
-static int
-refresh(void)
-{
-	struct channel *old = channel, *new;
-	struct stat now;
-
-	if (!conf_changed(&now) && channel != NULL)
-		return 0;
-	if (!library_ready && ares_library_init(ARES_LIB_INIT_ALL) != 0)
-		return fail(ENOMEM);
-	library_ready = true;
-	new = channel_new();
-	if (new == NULL)
-		return channel != NULL ? 0 : fail(ENOMEM);
-	channel = new;
-	conf = now;
-	drop_kept();
-	if (old != NULL)
-		go_on(old);
-	return 0;
-}
-
-/* As RFC 8305 asks for: families take turns, beginning with the best address. */
+/* The answer holds no longer than any that it was made from. */
 static void
-take_turns(struct name_answer *answer)
+limit_time(struct name *name, const struct resolution *resolution)
 {
-	union name_address sorted[NAME_ADDRESSES_MAX];
-	bool taken[NAME_ADDRESSES_MAX] = { false };
-	unsigned int n = 0, i;
+	uint32_t max_s =
+	    resolution->addresses.count > 0 ? KEPT_MAX_S : KEPT_WITHOUT_MAX_S;
+	uint32_t ttl_s = resolution->ttl_s < max_s ? resolution->ttl_s : max_s;
+	uint64_t until_ms = engine_now() + (uint64_t)ttl_s * 1000;
 
-	for (; n < answer->count; n++) {
-		unsigned int first = answer->count, other = answer->count;
+	if (until_ms < name->until_ms)
+		name->until_ms = until_ms;
+}
 
-		for (i = answer->count; i-- > 0;) {
-			if (taken[i])
-				continue;
-			first = i;
-			if (n > 0 &&
-			    answer->addresses[i].sa.sa_family !=
-				sorted[n - 1].sa.sa_family)
-				other = i;
-		}
-		i = other < answer->count ? other : first;
-		taken[i] = true;
-		sorted[n] = answer->addresses[i];
+static void on_answer(void *arg, const struct resolution *resolution);
+
+/* The name as the search domains have it next. */
+static void
+ask_next(struct name *name)
+{
+	char text[RESOLVER_NAME_MAX];
+
+	if (has_address(name) || name->failed ||
+	    !resolver_name(name->resolver, name->host, name->number++, text)) {
+		complete(name);
+		return;
 	}
-	memcpy(answer->addresses, sorted, n * sizeof(sorted[0]));
+	for (int i = 0; i < NAME_FAMILIES; i++)
+		name->lookups[i] = (struct lookup){ .name = name };
+	/* Nothing touches the name after the second answer: it may be gone. */
+	resolver_ask(name->resolver, text, NAME_V6, on_answer,
+	    &name->lookups[NAME_V6]);
+	resolver_ask(name->resolver, text, NAME_V4, on_answer,
+	    &name->lookups[NAME_V4]);
 }
 
 static void
-query_free(struct name_query *query)
+on_answer(void *arg, const struct resolution *resolution)
 {
-	free(query->host);
-	free(query);
+	struct lookup *lookup = arg;
+	struct name *name = lookup->name;
+	struct name_answer *answer = &name->answer;
+	bool failed = resolution->error != NULL && !resolution->try_next;
+
+	lookup->over = true;
+	limit_time(name, resolution);
+	answer->families[lookup - name->lookups] = resolution->addresses;
+	/* That nothing answers says more than that a name does not exist. */
+	if (answer->error == NULL || failed)
+		answer->error = resolution->error;
+	name->failed = name->failed || failed;
+	if (name->lookups[NAME_V6].over && name->lookups[NAME_V4].over)
+		ask_next(name);
+	else if (answer->families[NAME_V6].count > 0)
+		become_usable(name);
+	else if (answer->families[NAME_V4].count > 0)
+		timers_set(engine.timers, &name->delay,
+		    engine_now() + NAME_V6_DELAY_MS);
 }
 
-/* Copy the addresses.  Returns for how many seconds they hold. */
-static int64_t
-fill(struct name_answer *answer, const struct ares_addrinfo *info)
+static void
+begin(struct name *name)
 {
-	const struct ares_addrinfo_node *node;
-	int64_t ttl_s = INT32_MAX;
-
-	for (node = info->nodes;
-	     node != NULL && answer->count < NAME_ADDRESSES_MAX;
-	     node = node->ai_next) {
-		if ((size_t)node->ai_addrlen > sizeof(answer->addresses[0]))
-			continue;
-		memcpy(&answer->addresses[answer->count++], node->ai_addr,
-		    node->ai_addrlen);
-		if (node->ai_ttl < ttl_s)
-			ttl_s = node->ai_ttl;
+	if (resolver_hosts(name->resolver, name->host, name->answer.families)) {
+		name->until_ms = 0; /* the file may change */
+		complete(name);
+	} else {
+		ask_next(name);
 	}
-	take_turns(answer);
-	return ttl_s;
 }
 
-static void
-on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+/* It is listed, and answers nobody until begin(). */
+static struct name *
+name_new(const char *host, struct resolver *resolver)
 {
-	struct name_query *query = arg;
+	struct name *name = calloc(1, sizeof(*name));
 
-	(void)timeouts;
-	query->channel->queries--;
-	query->answered = true;
-	if (status == ARES_SUCCESS)
-		keep(query, fill(&query->answer, info));
-	else
-		query->answer.error = ares_strerror(status);
-	if (status == ARES_SUCCESS && query->answer.count == 0)
-		query->answer.error = ares_strerror(ARES_ENODATA);
-	if (info != NULL)
-		ares_freeaddrinfo(info);
-	if (query->asking)
-		return; /* names_ask() sees it */
-	if (query->news != NULL)
-		query->news(query->arg);
-	else
-		query_free(query);
+	if (name == NULL)
+		return NULL;
+	name->host = strdup(host);
+	if (name->host == NULL ||
+	    timers_attach(engine.timers, &name->delay, on_delay) == -1) {
+		free(name->host);
+		free(name);
+		return NULL;
+	}
+	name->resolver = resolver;
+	name->until_ms = UINT64_MAX;
+	LIST_INIT(&name->queries);
+	LIST_INSERT_HEAD(bucket_of(host), name, link);
+	name->listed = true;
+	return name;
+}
+
+/* One that is being looked up, or whose answer still holds. */
+static struct name *
+find(const char *host)
+{
+	struct name *name;
+
+	LIST_FOREACH(name, bucket_of(host), link)
+		if (strcasecmp(name->host, host) == 0)
+			break;
+	if (name == NULL || !name->answer.complete ||
+	    name->until_ms > engine_now())
+		return name;
+	delist(name);
+	return NULL;
 }
 
 struct name_query *
 names_ask(const char *host, void (*news)(void *arg), void *arg)
 {
-	const struct ares_addrinfo_hints hints = {
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-		.ai_flags = ARES_AI_NUMERICSERV,
-	};
 	struct name_query *query = calloc(1, sizeof(*query));
-	const struct kept *place = place_of(host);
+	struct resolver *resolver;
+	struct name *name, *fresh = NULL;
+	bool changed;
 
-	if (query == NULL)
+	resolver = query != NULL ? resolver_now(&changed) : NULL;
+	if (resolver != NULL && changed)
+		forget_all();
+	name = resolver != NULL ? find(host) : NULL;
+	if (resolver != NULL && name == NULL)
+		name = fresh = name_new(host, resolver);
+	if (name == NULL) {
+		free(query);
+		errno = ENOMEM;
 		return NULL;
-	query->host = strdup(host);
-	if (query->host == NULL || refresh() == -1) {
-		query_free(query);
-		return NULL;
+	}
+	query->name = name;
+	query->arg = arg;
+	LIST_INSERT_HEAD(&name->queries, query, link);
+	if (fresh != NULL) {
+		begin(fresh);
+		resolver_go_on(resolver);
 	}
 	query->news = news;
-	query->arg = arg;
-	if (place->host != NULL && strcasecmp(place->host, host) == 0 &&
-	    place->until_ms > engine_now()) {
-		query->answered = true;
-		query->answer = place->answer;
-		return query;
-	}
-	query->channel = channel;
-	channel->queries++;
-	query->asking = true;
-	ares_getaddrinfo(channel->ares, host, NULL, &hints, on_answer, query);
-	query->asking = false;
-	go_on(channel);
 	return query;
 }
 
 const struct name_answer *
 names_answer(const struct name_query *query)
 {
-	return query->answered ? &query->answer : NULL;
+	return query->name->usable ? &query->name->answer : NULL;
 }
 
 void
@@ -437,20 +311,14 @@ names_forget(struct name_query *query)
 {
 	if (query == NULL)
 		return;
-	query->news = NULL;
-	/* c-ares cannot call off a single query, so on_answer() frees it. */
-	if (query->answered)
-		query_free(query);
+	LIST_REMOVE(query, link);
+	name_release(query->name);
+	free(query);
 }
 
 void
 names_done(void)
 {
-	channel_free(channel);
-	channel = NULL;
-	drop_kept();
-	if (library_ready)
-		ares_library_cleanup();
-	library_ready = false;
-	memset(&conf, 0, sizeof(conf));
+	forget_all();
+	resolver_done();
 }

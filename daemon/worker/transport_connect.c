@@ -34,10 +34,12 @@ struct connect;
 
 struct race {
 	struct connect *owner;
-	struct timer timer;   /* for the next address */
-	uint64_t next_ms;     /* when it is to be tried */
-	unsigned int next;    /* of the answer's addresses */
-	unsigned int running; /* attempts */
+	struct timer timer;		   /* for the next address */
+	uint64_t next_ms;		   /* when it is to be tried */
+	unsigned int next;		   /* attempt */
+	unsigned int running;		   /* attempts */
+	unsigned int tried[NAME_FAMILIES]; /* addresses of the answer */
+	enum name_family last;		   /* of the last attempt */
 	struct attempt attempts[NAME_ADDRESSES_MAX];
 	struct stream_fault fault; /* of the last one that has failed */
 	char text[ADDRESS_TEXT_MAX + 128];
@@ -251,30 +253,64 @@ on_next(struct timer *timer)
 	tell(race->owner);
 }
 
-/* An attempt has failed: if no other succeeds, this is told. */
+/* Did the attempt fail because this host does not have what it takes? */
+static bool
+is_ours(int error)
+{
+	return error == ENETUNREACH || error == EAFNOSUPPORT ||
+	    error == EADDRNOTAVAIL;
+}
+
+/*
+ * An attempt has failed: if no other succeeds, this is told.  That a host without
+ * IPv6 does not reach it says less than how the other addresses failed.
+ */
 static void
 note_failure(struct race *race, const struct endpoint_address *to, int error)
 {
 	char text[ADDRESS_TEXT_MAX];
 
+	if (race->fault.why != SL_WHY_NONE && is_ours(error))
+		return;
 	race->fault = (struct stream_fault){ SL_WHY_CONNECT, SL_STAGE_CONNECT,
 		error, race->text };
 	snprintf(race->text, sizeof(race->text), "%s: %s",
 	    sockaddr_text(&to->sa, to->len, text), strerror(error));
 }
 
-/* The next address and its port. */
-static void
-next_address(struct connect *connect)
+/*
+ * The next address: families take turns, beginning with IPv6, as RFC 8305 asks
+ * for.  More may have come since the last one.  Returns false: none is left.
+ */
+static bool
+choose_next(struct connect *connect, enum name_family *ret)
 {
 	const struct name_answer *answer = names_answer(connect->query);
-	const union name_address *from =
-	    &answer->addresses[connect->race->next];
-	struct endpoint_address *to = &connect->plan.to;
+	const struct race *race = connect->race;
+	enum name_family other = race->next > 0 ? race->last : NAME_V4;
+	enum name_family turn = other == NAME_V6 ? NAME_V4 : NAME_V6;
 
+	if (race->next == NAME_ADDRESSES_MAX)
+		return false;
+	if (race->tried[turn] == answer->families[turn].count)
+		turn = other;
+	*ret = turn;
+	return race->tried[turn] < answer->families[turn].count;
+}
+
+/* Take it, with its port. */
+static void
+take_next(struct connect *connect, enum name_family family)
+{
+	const struct name_answer *answer = names_answer(connect->query);
+	struct race *race = connect->race;
+	struct endpoint_address *to = &connect->plan.to;
+	const union name_address *from =
+	    &answer->families[family].list[race->tried[family]++];
+
+	race->last = family;
 	memset(to, 0, sizeof(*to));
-	to->len = from->sa.sa_family == AF_INET ? sizeof(from->in)
-						: sizeof(from->in6);
+	to->len = family == NAME_V4 ? sizeof(from->in) : sizeof(from->in6);
 	memcpy(&to->storage, from, to->len);
 	/* sin_port and sin6_port are at the same place. */
 	((struct sockaddr_in *)&to->storage)->sin_port =
@@ -283,14 +319,14 @@ next_address(struct connect *connect)
 
 /* Begin the next attempt.  Returns its descriptor, or -1 if it has failed. */
 static int
-begin_next(struct connect *connect)
+begin_next(struct connect *connect, enum name_family family)
 {
 	struct race *race = connect->race;
 	struct attempt *attempt = &race->attempts[race->next];
 	const struct connect_plan *plan = &connect->plan;
 	bool fits;
 
-	next_address(connect);
+	take_next(connect, family);
 	attempt->to = plan->to;
 	race->next++;
 	fits = plan->from.len == 0 ||
@@ -346,23 +382,24 @@ win(struct stream *stream, struct race *race, struct attempt *attempt)
 static int
 start_race(struct stream *stream, struct connect *connect)
 {
-	const struct name_answer *answer = names_answer(connect->query);
 	struct race *race = connect->race;
+	enum name_family family;
+	bool more;
 
 	for (unsigned int i = 0; i < race->next; i++)
 		if (has_won(race, &race->attempts[i]))
 			return win(stream, race, &race->attempts[i]);
-	while (race->next < answer->count &&
+	while ((more = choose_next(connect, &family)) &&
 	    (race->running == 0 || engine_now() >= race->next_ms)) {
 		struct attempt *attempt = &race->attempts[race->next];
 
-		if (begin_next(connect) != -1 && has_won(race, attempt))
+		if (begin_next(connect, family) != -1 && has_won(race, attempt))
 			return win(stream, race, attempt);
 	}
-	if (race->running == 0)
-		return fail(ECONNREFUSED); /* fault() says why */
-	if (race->next < answer->count)
+	if (more)
 		timers_set(engine.timers, &race->timer, race->next_ms);
+	else if (race->running == 0 && names_answer(connect->query)->complete)
+		return fail(ECONNREFUSED); /* fault() says why */
 	return fail(EAGAIN);
 }
 
@@ -379,7 +416,8 @@ start_resolve(struct stream *stream, struct connect *connect)
 	answer = names_answer(connect->query);
 	if (answer == NULL)
 		return fail(EAGAIN);
-	if (answer->count == 0) {
+	if (answer->families[NAME_V6].count + answer->families[NAME_V4].count ==
+	    0) {
 		connect->race->fault = (struct stream_fault){ SL_WHY_RESOLVE,
 			SL_STAGE_RESOLVE, 0, answer->error };
 		return fail(ENOENT);
