@@ -478,6 +478,8 @@ struct sl_connect_options {
 	const struct sl_tls_options *tls;
 };
 #define SL_CONNECT_TLS 0x1u /* with TLS, as a client: see sl_tls_options */
+/* No line in the access log at its end: the plugin says what is to be said. */
+#define SL_CONNECT_QUIET 0x2u
 
 /*
  * What TLS asks for as a client.  Fill the rest with 0: a member that is 0 or

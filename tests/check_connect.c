@@ -433,7 +433,7 @@ START_TEST(misuse_is_refused_at_once)
 		{ { SIZE, .host = "::1", .port = 1, .source = "a" }, EINVAL },
 		{ { SIZE, .host = "::1", .port = 1, .source = "127.0.0.1" },
 		    EAFNOSUPPORT },
-		{ { SIZE, .host = "::1", .port = 1, .flags = 2 }, EINVAL },
+		{ { SIZE, .host = "::1", .port = 1, .flags = 4 }, EINVAL },
 		{ { SIZE, .host = "::1", .port = 1, .tls = &tls }, EINVAL },
 		{ { SIZE, .host = "[127.0.0.1]", .port = 1 }, EINVAL },
 		{ { SIZE, .host = "a b", .port = 1 }, EINVAL },

@@ -37,7 +37,7 @@ read_options(struct sl_connect_options *ret,
 	if (api_read_struct(ret, sizeof(*ret), options, CONNECT_OPTIONS_MIN) ==
 	    -1)
 		return -1;
-	if ((ret->flags & ~SL_CONNECT_TLS) != 0)
+	if ((ret->flags & ~(SL_CONNECT_TLS | SL_CONNECT_QUIET)) != 0)
 		return fail(EINVAL);
 	if (ret->tls != NULL && !(ret->flags & SL_CONNECT_TLS))
 		return fail(EINVAL);
@@ -216,6 +216,7 @@ make(struct sl_service *service, const struct sl_connect_options *options,
 	}
 	conn_pend(conn);
 	conn->data = options->data;
+	conn->quiet = (options->flags & SL_CONNECT_QUIET) != 0;
 	conn_set_peer(conn, &plan->to.sa, plan->to.len);
 	stream_connect_news(&conn->stream, on_news, conn);
 	if (name_target(conn, plan) == -1) {

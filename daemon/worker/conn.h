@@ -132,6 +132,7 @@ struct sl_conn {
 	bool no_hold : 1;	/* sl_unref(): does not hold up a drain */
 	bool stays : 1;		/* `migrate` refused it, or is running */
 	bool is_client : 1;
+	bool quiet : 1;		    /* no line in the access log */
 	bool queued : 1;	    /* for a step of its handshake */
 	bool piped : 1;		    /* see conn_pipe.c */
 	bool drain_at_empty : 1;    /* `drain` waits until nothing is queued */
