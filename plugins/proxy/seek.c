@@ -50,10 +50,16 @@ static void
 note_failure(struct pair *pair, const char *text)
 {
 	struct attempt *attempt = pair->attempt;
+	const char *name = pair->upstream->name;
 
-	snprintf(attempt->last, sizeof(attempt->last), "%s: %s",
-	    pair->upstream->name, text);
+	if (strncmp(text, name, strlen(name)) == 0)
+		name = ""; /* it says so itself */
+	snprintf(attempt->last, sizeof(attempt->last), "%s%s%s", name,
+	    name[0] != '\0' ? ": " : "", text);
 	pair_count(pair->client, "upstream_failed");
+	if (proxy_of(pair->client)->log_connections)
+		sl_conn_log(pair->client, SL_LOG_INFO, "upstream failed: %s",
+		    attempt->last);
 }
 
 /* What sl_connect() is to ask for.  NULL: no TLS, or it comes later. */

@@ -224,7 +224,7 @@ upstream_connect(const struct upstream *upstream, struct sl_service *service,
 {
 	struct sl_connect_options options = {
 		.size = sizeof(options),
-		.flags = tls != NULL ? SL_CONNECT_TLS : 0,
+		.flags = SL_CONNECT_QUIET | (tls != NULL ? SL_CONNECT_TLS : 0),
 		.tls = tls,
 		.timeout_ms = timeout_ms,
 		.data = data,

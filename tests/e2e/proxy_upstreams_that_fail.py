@@ -46,6 +46,8 @@ def test_the_next_one_is_tried():
             server.close()
             d.wait_log(r"proxied .* upstream=%s .* tries=4 " % re.escape(
                 u.address))
+            d.wait_log("conn 1 p 127.*: upstream failed: unix:/does/not/exist"
+                       ": could not connect: No such file")
 
 
 def test_all_are_down():
@@ -210,6 +212,7 @@ def test_checks():
                     break
             server.close()
         d.wait_log("is out until a check", count=2)
+        check(not d.log_lines("closed why=connect"), "checks are logged")
         # A reload ends them.
         del d.listener("p")["options"]["check_interval"]
         d.write_config()
