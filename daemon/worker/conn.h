@@ -66,7 +66,7 @@ struct conn_names;
  * callback, and begin nothing themselves.
  */
 struct keeper {
-	void (*on_open)(struct keeper *keeper, const struct sl_conn *conn);
+	void (*on_open)(struct keeper *keeper, struct sl_conn *conn);
 	/* Its reason is known, and it is gone after this pass. */
 	void (*on_end)(struct keeper *keeper, const struct sl_conn *conn);
 };

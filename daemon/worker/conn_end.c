@@ -93,9 +93,7 @@ conn_end(struct sl_conn *conn)
 	count_end(conn);
 	if (keeper != NULL)
 		keeper->on_end(keeper, conn);
-	/* An attempt that has failed is logged by whoever made it. */
-	if (engine.log_access && !conn->quiet &&
-	    (keeper == NULL || conn->opened))
+	if (engine.log_access && !conn->quiet)
 		log_access(conn, first);
 	conn->stream.transport->close(&conn->stream, conn->reset);
 	queue_clear(&conn->queue);

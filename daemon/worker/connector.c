@@ -157,12 +157,13 @@ note_error(struct connector *connector, const char *text)
 }
 
 static void
-on_open(struct keeper *keeper, const struct sl_conn *conn)
+on_open(struct keeper *keeper, struct sl_conn *conn)
 {
 	struct connector *connector =
 	    container_of(keeper, struct connector, keeper);
 	char peer[ADDRESS_TEXT_MAX];
 
+	conn->quiet = false;
 	set_socket(connector, conn->stream.fd);
 	connector->state.since_ms = engine_now();
 	show(connector, CONNECTOR_UP);
@@ -205,7 +206,9 @@ attempt(struct connector *connector)
 	    &connector->listener->settings->connect_tls;
 	const struct sl_connect_options options = {
 		.size = sizeof(options),
-		.flags = tls->on && !tls->starttls ? SL_CONNECT_TLS : 0,
+		/* We log attempts that fail, and at a limited rate. */
+		.flags = SL_CONNECT_QUIET |
+		    (tls->on && !tls->starttls ? SL_CONNECT_TLS : 0),
 		.host = target->host[0] != '\0' ? target->host : NULL,
 		.port = target->port,
 		.unix_path = target->host[0] == '\0' ? target->unix_path : NULL,

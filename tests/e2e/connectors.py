@@ -75,6 +75,7 @@ def test_status_says_how_it_is():
         check(re.match(r"20\d\d-\d\d-\d\dT.*Z$", up["since"]), up)
         d.wait_log("none: .*refused")
         none = d.connector("none")[1]
+        check(not d.log_lines("conn .* none .*closed"), "an access line")
         equal((none["state"], none["up"], none["attempts"], none["error"]),
               ("waiting", False, 1, "could not connect: Connection refused"))
         check(1000000 < none["next_ms"] <= 5400000, none)
