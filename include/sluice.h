@@ -58,7 +58,7 @@ enum sl_why {
 	SL_WHY_PLUGIN = 10,	/* a callback returned a negative value */
 	SL_WHY_RELOAD = 11,	/* a reload replaced or removed the listener */
 	SL_WHY_SHUTDOWN = 12,	/* the daemon is ending */
-	SL_WHY_RESOLVE = 13,	/* outgoing: the name has no address */
+	SL_WHY_RESOLVE = 13,	/* outgoing: the name was not found */
 	SL_WHY_CONNECT = 14,	/* outgoing: the peer did not answer */
 	SL_WHY_MEMORY = 15,	/* the daemon is out of memory */
 	SL_WHY_STOP = 16,	/* sl_stop(service, 1) */

@@ -93,7 +93,7 @@ START_TEST(a_name_without_an_address_says_so)
 	ck_assert_uint_eq(plugin.error_why, SL_WHY_RESOLVE);
 	ck_assert_uint_eq(plugin.error_stage, SL_STAGE_RESOLVE);
 	ck_assert_str_eq(plugin.error_text,
-	    "gone.test:80: the name has no address: Domain name not found");
+	    "gone.test:80: could not look up the name: Domain name not found");
 	end_names(resolver);
 }
 END_TEST

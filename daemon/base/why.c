@@ -25,7 +25,7 @@ static const struct {
 	    false },
 	[SL_WHY_RELOAD] = { "reload", "closed by a reload", false },
 	[SL_WHY_SHUTDOWN] = { "shutdown", "the daemon is ending", false },
-	[SL_WHY_RESOLVE] = { "resolve", "the name has no address", true },
+	[SL_WHY_RESOLVE] = { "resolve", "could not look up the name", true },
 	[SL_WHY_CONNECT] = { "connect", "could not connect", true },
 	[SL_WHY_MEMORY] = { "memory", "out of memory", true },
 	[SL_WHY_STOP] = { "stop", "the listener was stopped", false },

@@ -45,11 +45,11 @@ struct name {
 	bool failed; /* no answer came: a later search domain must not decide */
 	struct name_answer answer;
 	uint64_t until_ms;
-	LIST_HEAD(, name_query) queries;
+	TAILQ_HEAD(, name_query) queries; /* served in their order */
 };
 
 struct name_query {
-	LIST_ENTRY(name_query) link;
+	TAILQ_ENTRY(name_query) link;
 	struct name *name;
 	void (*news)(void *arg);
 	void *arg;
@@ -75,7 +75,7 @@ static void
 name_release(struct name *name)
 {
 	if (name->listed || !name->answer.complete ||
-	    !LIST_EMPTY(&name->queries))
+	    !TAILQ_EMPTY(&name->queries))
 		return;
 	timers_detach(engine.timers, &name->delay);
 	free(name->host);
@@ -116,7 +116,7 @@ tell(const struct name *name)
 {
 	struct name_query *query;
 
-	LIST_FOREACH(query, &name->queries, link)
+	TAILQ_FOREACH(query, &name->queries, link)
 		if (query->news != NULL) /* names_ask() has returned */
 			query->news(query->arg);
 }
@@ -248,7 +248,7 @@ name_new(const char *host, struct resolver *resolver)
 	}
 	name->resolver = resolver;
 	name->until_ms = UINT64_MAX;
-	LIST_INIT(&name->queries);
+	TAILQ_INIT(&name->queries);
 	LIST_INSERT_HEAD(bucket_of(host), name, link);
 	name->listed = true;
 	return name;
@@ -291,7 +291,7 @@ names_ask(const char *host, void (*news)(void *arg), void *arg)
 	}
 	query->name = name;
 	query->arg = arg;
-	LIST_INSERT_HEAD(&name->queries, query, link);
+	TAILQ_INSERT_TAIL(&name->queries, query, link);
 	if (fresh != NULL) {
 		begin(fresh);
 		resolver_go_on(resolver);
@@ -311,7 +311,7 @@ names_forget(struct name_query *query)
 {
 	if (query == NULL)
 		return;
-	LIST_REMOVE(query, link);
+	TAILQ_REMOVE(&query->name->queries, query, link);
 	name_release(query->name);
 	free(query);
 }

@@ -116,8 +116,18 @@ send_pieces(ares_socket_t fd, const struct iovec *iov, int count, void *arg)
 		.msg_iovlen = (size_t)count,
 	};
 
+	ssize_t n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+
 	(void)arg;
-	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+	/*
+	 * This tells of an earlier question, for which nobody listened, and is
+	 * told once.  c-ares would take it for an error of this question, and
+	 * wait for an answer to the other one.  So send this one as well: what
+	 * becomes of it is seen when we read, and there it counts for all.
+	 */
+	if (n == -1 && errno == ECONNREFUSED)
+		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+	return n;
 }
 
 static const struct ares_socket_functions socket_functions = {
