@@ -26,6 +26,7 @@ struct name {
 
 struct conn_names {
 	struct name remote, local;
+	bool has_local;	    /* which takes a system call */
 	struct name peer[]; /* one, if that is not the remote end */
 };
 
@@ -152,13 +153,8 @@ names(struct sl_conn *conn)
 		return NULL;
 	client = conn_client(conn, &len);
 	fill(&names->remote, client, len);
-	if (is_proxied(conn)) {
-		fill(&names->local, &conn_proxied(conn)->to.u.sa,
-		    conn_proxied(conn)->to.len);
+	if (is_proxied(conn))
 		fill(names->peer, &conn->peer.sa, conn_peer_len(conn));
-	} else {
-		fill_from_socket(&names->local, conn->stream.fd);
-	}
 	conn_remote_text(conn, names->remote.text);
 	conn->extra->names = names;
 	return names;
@@ -177,7 +173,15 @@ conn_local(struct sl_conn *conn)
 {
 	struct conn_names *n = names(conn);
 
-	return n != NULL ? &n->local.address : &unknown;
+	if (n == NULL)
+		return &unknown;
+	if (!n->has_local && is_proxied(conn))
+		fill(&n->local, &conn_proxied(conn)->to.u.sa,
+		    conn_proxied(conn)->to.len);
+	else if (!n->has_local)
+		fill_from_socket(&n->local, conn->stream.fd);
+	n->has_local = true;
+	return &n->local.address;
 }
 
 const struct sl_address *

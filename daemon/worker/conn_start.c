@@ -174,7 +174,7 @@ not_yet(struct sl_conn *conn, int error)
 	}
 }
 
-/* An outgoing connection has its addresses only now. */
+/* An outgoing connection has its addresses only now, or its own at least. */
 static void
 know_addresses(struct sl_conn *conn)
 {
@@ -182,7 +182,7 @@ know_addresses(struct sl_conn *conn)
 	socklen_t len = sizeof(peer);
 
 	conn_names_free(conn);
-	if (conn->stream.is_unix ||
+	if (conn->stream.is_unix || conn->peer.sa.sa_family != AF_UNIX ||
 	    getpeername(conn->stream.fd, (struct sockaddr *)&peer, &len) == -1)
 		return;
 	conn_set_peer(conn, (struct sockaddr *)&peer, len);
