@@ -2,6 +2,8 @@
 
 #include "base/why.h"
 
+#include <stddef.h>
+
 /* When you add a reason, change WHY_ROWS too. */
 static const struct {
 	const char *word;
@@ -52,4 +54,21 @@ bool
 why_is_error(unsigned int why)
 {
 	return reasons[why < WHY_ROWS ? why : SL_WHY_NONE].error;
+}
+
+const char *
+why_stage_word(unsigned int stage)
+{
+	static const char *const words[] = {
+		[SL_STAGE_NONE] = "none",
+		[SL_STAGE_RESOLVE] = "resolve",
+		[SL_STAGE_CONNECT] = "connect",
+		[SL_STAGE_TLS] = "tls",
+		[SL_STAGE_TIMEOUT] = "timeout",
+		[SL_STAGE_READ] = "read",
+		[SL_STAGE_WRITE] = "write",
+	};
+	const size_t count = sizeof(words) / sizeof(words[0]);
+
+	return words[stage < count ? stage : SL_STAGE_NONE];
 }

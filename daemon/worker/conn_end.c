@@ -17,10 +17,18 @@
 #include "worker/listener.h"
 #include "worker/service.h"
 
+/* A connection of sl_connect() that was not made. */
+static bool
+was_not_made(const struct sl_conn *conn)
+{
+	return conn->is_client && !conn->opened &&
+	    conn->ending.stage != SL_STAGE_NONE;
+}
+
 /*
- * Why TLS or the header of a proxy failed.  Whoever runs the daemon hears of
- * clients that cannot connect, and has to find out whose mistake it is.  NULL:
- * neither failed.
+ * Why TLS, the header of a proxy or connecting failed.  Whoever runs the daemon
+ * hears of clients or servers that cannot be reached, and has to find out whose
+ * mistake it is.  NULL: none of these failed.
  */
 static const char *
 stream_reason(const struct sl_conn *conn)
@@ -29,11 +37,26 @@ stream_reason(const struct sl_conn *conn)
 	const char *text = stream_fault_text(&conn->stream, ending->why);
 
 	if (ending->why != SL_WHY_HANDSHAKE && ending->why != SL_WHY_TLS &&
-	    ending->why != SL_WHY_PROXY)
+	    ending->why != SL_WHY_PROXY && !was_not_made(conn))
 		return NULL;
 	if (text == NULL && ending->sys_errno != 0)
 		text = error_text(ending->sys_errno);
 	return text;
+}
+
+/* How far it had come, and the errno.  Returns how many fields that is. */
+static int
+stage_fields(const struct ending *ending, struct log_field fields[2])
+{
+	const char *name = strerrorname_np(ending->sys_errno);
+
+	fields[0] =
+	    (struct log_field){ "stage", why_stage_word(ending->stage), 0 };
+	if (ending->sys_errno == 0)
+		return 1;
+	fields[1] =
+	    (struct log_field){ "errno", name, (uint64_t)ending->sys_errno };
+	return 2;
 }
 
 /* `after`: the first reason, which differs if output was left undelivered. */
@@ -41,7 +64,7 @@ static void
 log_access(const struct sl_conn *conn, uint32_t after)
 {
 	char label[CONN_LABEL_MAX + 8];
-	struct log_field fields[8] = {
+	struct log_field fields[10] = {
 		{ "why", why_word(conn->ending.why), 0 },
 		{ "in", NULL, conn->bytes_in },
 		{ "out", NULL, conn->bytes_out },
@@ -56,6 +79,8 @@ log_access(const struct sl_conn *conn, uint32_t after)
 			conn_undelivered(conn) };
 	if (after != conn->ending.why)
 		fields[n++] = (struct log_field){ "after", why_word(after), 0 };
+	if (was_not_made(conn))
+		n += stage_fields(&conn->ending, fields + n);
 	if (reason != NULL)
 		fields[n++] = (struct log_field){ "reason", reason, 0 };
 	conn_label(conn, label);

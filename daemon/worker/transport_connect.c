@@ -43,6 +43,8 @@ struct race {
 	struct attempt attempts[NAME_ADDRESSES_MAX];
 	struct stream_fault fault; /* of the last one that has failed */
 	char text[ADDRESS_TEXT_MAX + 128];
+	struct stream_fault silence; /* of the last one, while it runs */
+	char silence_text[ADDRESS_TEXT_MAX + 32];
 };
 
 struct connect {
@@ -317,6 +319,18 @@ take_next(struct connect *connect, enum name_family family)
 	    htons(connect->plan.port);
 }
 
+/* An attempt has begun: if there is no time for its end, this is told. */
+static void
+note_silence(struct race *race, const struct endpoint_address *to)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	race->silence = (struct stream_fault){ SL_WHY_CONNECT, SL_STAGE_CONNECT,
+		ETIMEDOUT, race->silence_text };
+	snprintf(race->silence_text, sizeof(race->silence_text),
+	    "%s does not answer", sockaddr_text(&to->sa, to->len, text));
+}
+
 /* Begin the next attempt.  Returns its descriptor, or -1 if it has failed. */
 static int
 begin_next(struct connect *connect, enum name_family family)
@@ -337,6 +351,7 @@ begin_next(struct connect *connect, enum name_family family)
 		return -1;
 	}
 	race->running++;
+	note_silence(race, &plan->to);
 	race->next_ms = engine_now() + CONNECT_STAGGER_MS;
 	attempt->event = event_new(engine.base, attempt->fd,
 	    EV_WRITE | EV_PERSIST, attempt_cb, connect);
@@ -444,10 +459,12 @@ connect_fault(const struct stream *stream)
 {
 	const struct race *race = ((const struct connect *)stream->state)->race;
 
-	/* While others are running, the failure of one decides nothing. */
-	if (race == NULL || race->running > 0 || race->fault.why == SL_WHY_NONE)
+	if (race == NULL)
 		return NULL;
-	return &race->fault;
+	/* While others are running, the failure of one decides nothing. */
+	if (race->running > 0)
+		return &race->silence;
+	return race->fault.why != SL_WHY_NONE ? &race->fault : NULL;
 }
 
 static int

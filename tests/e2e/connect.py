@@ -75,7 +75,9 @@ def test_what_fails_says_why():
             client = ask_for(d, text)
             equal(receive_all(client), b"")
             check(d.messages("trace [0-9]+ connect_error .*" + error), error)
-        check(d.messages("closed why=connect"), "an access line")
+        check(d.messages("conn [0-9]+ c unix:@nobody closed why=connect .*"
+                         "stage=connect errno=ECONNREFUSED "
+                         "reason=.Connection refused.$"), "an access line")
         client = ask_for(d, "127.0.0.1 0")
         equal(receive_all(client), b"cannot\n")
 

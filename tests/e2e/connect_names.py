@@ -112,6 +112,9 @@ def test_no_such_name():
             "Domain name not found .*stage=1"
         expect_failure(d, "gone.test", error)
         expect_failure(d, "gone.test", error)
+        check(d.messages("gone.test:80 closed why=resolve .* stage=resolve "
+                         "reason=.Domain name not found.$"),
+              "the access line")
         equal(len(dns.questions("gone.test")), 2)   # it is kept
         dns.hosts["soon.test"] = Host(rcode=NXDOMAIN, negative_ttl=None)
         expect_failure(d, "soon.test", "look up")
@@ -131,7 +134,8 @@ def test_no_answer_at_all():
     with daemon(timeouts={"connect": "200ms"}) as d, Resolver() as dns:
         dns.hosts["deaf.test"] = Host(delay4=NEVER, delay6=NEVER)
         expect_failure(d, "deaf.test", "ETIMEDOUT stage=")
-        check(d.messages("closed why=resolve"), "the access line")
+        check(d.messages("closed why=resolve .*stage=timeout "
+                         "errno=ETIMEDOUT"), "the access line")
 
 
 def test_half_an_answer_is_enough():
@@ -161,7 +165,11 @@ def test_an_address_that_is_silent():
         peer.meet(d, "race.test")
     with daemon(timeouts={"connect": "300ms"}) as d, Resolver() as dns:
         dns.hosts["black.test"] = Host([SILENT4])
-        expect_failure(d, "black.test", "could not connect.*ETIMEDOUT stage=")
+        expect_failure(d, "black.test", "could not connect: "
+                       + SILENT4 + ":80 does not answer ETIMEDOUT stage=4")
+        check(d.messages("black.test:80 closed why=connect .*stage=timeout "
+                         "errno=ETIMEDOUT reason=.%s:80 does not answer.$"
+                         % SILENT4), "the access line")
 
 
 def test_all_who_ask_share_a_question():
