@@ -1,106 +1,10 @@
 /* check_connect.c: connections that a plugin makes with sl_connect(). */
 
-#include <dirent.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
-#include <sys/un.h>
 
 #include "base/error.h"
-#include "conn_plugin.h"
+#include "connect_fixture.h"
 #include "worker/plugin.h"
-#include "worker/service.h"
-
-static const struct sl_handlers starts = {
-	.size = sizeof(starts),
-	.open = on_open,
-	.data = on_data,
-	.end = on_end,
-	.connect_error = on_connect_error,
-	.error = on_error,
-	.close = on_close,
-};
-
-static struct sl_service *
-service(void)
-{
-	return worker_listener()->current;
-}
-
-/* A listening socket on the loopback.  Returns it. */
-static int
-listen_tcp(int backlog, uint16_t *ret_port)
-{
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t len = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ck_assert_int_eq(bind(fd, (void *)&addr, len), 0);
-	ck_assert_int_eq(getsockname(fd, (void *)&addr, &len), 0);
-	*ret_port = ntohs(addr.sin_port);
-	if (backlog >= 0)
-		ck_assert_int_eq(listen(fd, backlog), 0);
-	return fd;
-}
-
-/* The same with an abstract name. */
-static int
-listen_unix(int backlog, char name[32])
-{
-	static unsigned int number;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(name, 32, "@sluice-%d-%u", getpid(), number++);
-	memcpy(addr.sun_path + 1, name + 1, strlen(name) - 1);
-	ck_assert_int_eq(
-	    bind(fd, (void *)&addr,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-		    strlen(name))),
-	    0);
-	ck_assert_int_eq(listen(fd, backlog), 0);
-	return fd;
-}
-
-static struct sl_conn *
-connect_to(const char *host, uint16_t port)
-{
-	const struct sl_connect_options options = {
-		.size = sizeof(options),
-		.host = host,
-		.port = port,
-		.data = bytes,
-	};
-	struct sl_conn *conn = sl_connect(service(), &options);
-
-	ck_assert_ptr_nonnull(conn);
-	ck_assert_str_eq(plugin.calls, "");
-	return conn;
-}
-
-static struct sl_conn *
-connect_unix(const char *path, uint64_t timeout_ms)
-{
-	const struct sl_connect_options options = {
-		.size = sizeof(options),
-		.unix_path = path,
-		.timeout_ms = timeout_ms,
-	};
-	struct sl_conn *conn = sl_connect(service(), &options);
-
-	ck_assert_ptr_nonnull(conn);
-	return conn;
-}
-
-static void
-await_call(void)
-{
-	while (plugin.calls[0] == '\0')
-		worker_pass(true);
-	worker_idle();
-}
 
 START_TEST(it_opens_and_sends_what_was_written_before)
 {
@@ -165,65 +69,6 @@ START_TEST(the_client_handlers_serve_it)
 }
 END_TEST
 
-static void
-check_failure(int sys_errno, const char *text)
-{
-	await_call();
-	ck_assert_str_eq(plugin.calls, "C");
-	ck_assert_uint_eq(plugin.error_why, SL_WHY_CONNECT);
-	ck_assert_uint_eq(plugin.error_stage, SL_STAGE_CONNECT);
-	ck_assert_int_eq(plugin.error_errno, sys_errno);
-	ck_assert_str_eq(plugin.error_text, text);
-	ck_assert_uint_eq(conn_count(), 0);
-	ck_assert_uint_eq(worker_listener()->endpoint.connecting, 0);
-}
-
-START_TEST(a_refusal_says_who_and_why)
-{
-	char text[128];
-	uint16_t port;
-	int fd;
-
-	begin(&starts);
-	fd = listen_tcp(-1, &port); /* bound, but it does not listen */
-	connect_to("127.0.0.1", port);
-	snprintf(text, sizeof(text),
-	    "127.0.0.1:%u: could not connect: Connection refused", port);
-	check_failure(ECONNREFUSED, text);
-	close(fd);
-	worker_end();
-}
-END_TEST
-
-START_TEST(what_fails_at_once_is_told_later)
-{
-	begin(&starts);
-	connect_unix("/nowhere/s", 0);
-	ck_assert_str_eq(plugin.calls, "");
-	check_failure(ENOENT,
-	    "unix:/nowhere/s: could not connect: No such file or directory");
-	worker_end();
-}
-END_TEST
-
-START_TEST(a_foreign_source_is_not_available)
-{
-	const struct sl_connect_options options = {
-		.size = sizeof(options),
-		.host = "127.0.0.1",
-		.port = 1,
-		.source = "192.0.2.1",
-	};
-
-	begin(&starts);
-	ck_assert_ptr_nonnull(sl_connect(service(), &options));
-	ck_assert_str_eq(plugin.calls, "");
-	check_failure(EADDRNOTAVAIL,
-	    "127.0.0.1:1: could not connect: Cannot assign requested address");
-	worker_end();
-}
-END_TEST
-
 START_TEST(the_source_is_used)
 {
 	struct sl_connect_options options = {
@@ -251,27 +96,6 @@ START_TEST(the_source_is_used)
 }
 END_TEST
 
-START_TEST(a_socket_that_is_its_own_peer_is_refused)
-{
-	struct sl_connect_options options = {
-		.size = sizeof(options),
-		.host = "127.0.0.1",
-		.source = "127.0.0.1",
-	};
-	char text[128];
-
-	begin(&starts);
-	close(listen_tcp(-1, &options.port));
-	options.source_port = options.port;
-	ck_assert_ptr_nonnull(sl_connect(service(), &options));
-	snprintf(text, sizeof(text),
-	    "127.0.0.1:%u: could not connect: Connection refused",
-	    options.port);
-	check_failure(ECONNREFUSED, text);
-	worker_end();
-}
-END_TEST
-
 START_TEST(a_full_queue_is_waited_for)
 {
 	struct sl_conn *first, *second;
@@ -294,119 +118,6 @@ START_TEST(a_full_queue_is_waited_for)
 		worker_pass(true);
 	ck_assert_ptr_eq(plugin.conn, second);
 	close(peer);
-	close(fd);
-	worker_end();
-}
-END_TEST
-
-START_TEST(a_full_queue_is_not_waited_for_for_ever)
-{
-	char name[32];
-	int fd;
-
-	begin(&starts);
-	fd = listen_unix(0, name);
-	connect_unix(name, 0);
-	connect_unix(name, 150);
-	while (strcmp(plugin.calls, "oC") != 0)
-		worker_pass(true);
-	ck_assert_int_eq(plugin.error_errno, ETIMEDOUT);
-	ck_assert_uint_eq(plugin.error_why, SL_WHY_CONNECT);
-	ck_assert_uint_eq(plugin.error_stage, SL_STAGE_TIMEOUT);
-	close(fd);
-	worker_end();
-}
-END_TEST
-
-/* A listener that answers no SYN, since its queue is full. */
-static int
-listen_deaf(uint16_t *ret_port, int *ret_in_queue)
-{
-	int fd = listen_tcp(0, ret_port);
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_port = htons(*ret_port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-
-	*ret_in_queue = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(connect(*ret_in_queue, (void *)&addr, sizeof(addr)),
-	    0);
-	return fd;
-}
-
-START_TEST(one_that_is_not_answered_takes_its_time_only)
-{
-	struct sl_connect_options options = {
-		.size = sizeof(options),
-		.host = "127.0.0.1",
-		.timeout_ms = 100,
-	};
-	int fd, queued;
-
-	begin(&starts);
-	fd = listen_deaf(&options.port, &queued);
-	ck_assert_ptr_nonnull(sl_connect(service(), &options));
-	worker_idle();
-	ck_assert_str_eq(plugin.calls, "");
-	/* The idle timeout is for later, and changes nothing here. */
-	sl_timeout(TAILQ_FIRST(&worker_listener()->conns), 3600000);
-	await_call();
-	ck_assert_str_eq(plugin.calls, "C");
-	ck_assert_int_eq(plugin.error_errno, ETIMEDOUT);
-	ck_assert_uint_eq(plugin.error_stage, SL_STAGE_TIMEOUT);
-	close(queued);
-	close(fd);
-	worker_end();
-}
-END_TEST
-
-START_TEST(closing_it_while_it_connects_is_silent)
-{
-	int (*const ways[])(struct sl_conn *) = { sl_close, sl_terminate };
-	int fd, queued;
-	uint16_t port;
-
-	begin(&starts);
-	fd = listen_deaf(&port, &queued);
-	for (int i = 0; i < 4; i++) {
-		struct sl_conn *conn = connect_to("127.0.0.1", port);
-
-		if (i < 2)
-			worker_idle(); /* else before it has begun */
-		sl_write(conn, "x", 1);
-		ck_assert_int_eq(ways[i % 2](conn), 0);
-		worker_idle();
-		ck_assert_str_eq(plugin.calls, "");
-		ck_assert_uint_eq(conn_count(), 0);
-	}
-	ck_assert_uint_eq(worker_listener()->endpoint.connecting, 0);
-	close(queued);
-	close(fd);
-	worker_end();
-}
-END_TEST
-
-START_TEST(a_peer_that_has_reset_it_by_then_did_answer)
-{
-	const struct linger at_once = { 1, 0 };
-	int fd, queued, peer;
-	uint16_t port;
-
-	begin(&starts);
-	fd = listen_deaf(&port, &queued);
-	connect_to("127.0.0.1", port);
-	worker_idle();
-	close(accept(fd, NULL, NULL));
-	peer = accept(fd, NULL, NULL); /* our SYN is sent again */
-	ck_assert_int_eq(send(peer, "bye", 3, 0), 3);
-	setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(peer);
-	await_call();
-	ck_assert_str_eq(plugin.calls, "odxc");
-	ck_assert_mem_eq(plugin.input, "bye", 3);
-	ck_assert_int_eq(plugin.error_errno, ECONNRESET);
-	close(queued);
 	close(fd);
 	worker_end();
 }
@@ -519,110 +230,6 @@ START_TEST(an_ipv6_address_may_stand_in_brackets)
 }
 END_TEST
 
-START_TEST(the_descriptors_of_the_master_are_not_used)
-{
-	struct rlimit limit;
-	int fds[64], n = 0;
-
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = 64;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	begin(&starts);
-	do
-		ck_assert_int_ne(fds[n] = dup(STDERR_FILENO), -1);
-	while (fds[n++] < 64 - 64 / 8 - 1);
-	connect_to("127.0.0.1", 1);
-	check_failure(EMFILE,
-	    "127.0.0.1:1: could not connect: Too many open files");
-	while (n > 0)
-		close(fds[--n]);
-	worker_end();
-}
-END_TEST
-
-static unsigned int
-open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
-}
-
-#define MANY 10000
-static unsigned int failures;
-
-static void
-try_again(struct sl_conn *c)
-{
-	static const struct sl_connect_options kinds[] = {
-		{ .size = sizeof(kinds[0]), .host = "127.0.0.1", .port = 1 },
-		{ .size = sizeof(kinds[0]), .unix_path = "/nowhere/s" },
-		{ .size = sizeof(kinds[0]),
-		    .host = "127.0.0.1",
-		    .port = 1,
-		    .source = "192.0.2.1" },
-	};
-
-	plugin.calls[0] = '\0';
-	if (++failures < MANY)
-		ck_assert_ptr_nonnull(
-		    sl_connect(sl_service(c), &kinds[failures % 3]));
-}
-
-START_TEST(ten_thousand_failures_leave_nothing)
-{
-	unsigned int before;
-
-	begin(&starts);
-	before = open_files();
-	plugin.in_connect_error = try_again;
-	failures = 0;
-	connect_to("127.0.0.1", 1);
-	while (failures < MANY)
-		worker_pass(true);
-	worker_idle();
-	ck_assert_uint_eq(conn_count(), 0);
-	ck_assert_uint_eq(worker_listener()->conn_count, 0);
-	ck_assert_uint_eq(worker_listener()->endpoint.connecting, 0);
-	ck_assert_uint_eq(open_files(), before);
-	worker_end();
-}
-END_TEST
-
-static void
-replace_it(struct sl_conn *c)
-{
-	const struct sl_connect_options options = {
-		.size = sizeof(options),
-		.host = "127.0.0.1",
-		.port = 1,
-	};
-
-	failures++;
-	sl_connect(sl_service(c), &options);
-}
-
-START_TEST(an_end_of_all_does_not_meet_their_successors)
-{
-	begin(&starts);
-	failures = 0;
-	plugin.in_connect_error = replace_it;
-	for (int i = 0; i < 3; i++)
-		connect_to("127.0.0.1", 1);
-	listener_kill_all(worker_listener(), SL_WHY_STOP);
-	ck_assert_str_eq(plugin.calls, "CCC");
-	ck_assert_uint_eq(plugin.error_why, SL_WHY_STOP);
-	plugin.in_connect_error = NULL;
-	listener_kill_all(worker_listener(), SL_WHY_STOP);
-	ck_assert_str_eq(plugin.calls, "CCCCCC");
-	worker_end();
-}
-END_TEST
-
 START_TEST(what_ends_makes_no_connection)
 {
 	const struct sl_connect_options options = {
@@ -721,22 +328,11 @@ main(void)
 	const TTest *const tests[] = {
 		it_opens_and_sends_what_was_written_before,
 		the_client_handlers_serve_it,
-		a_refusal_says_who_and_why,
-		what_fails_at_once_is_told_later,
-		a_foreign_source_is_not_available,
 		the_source_is_used,
-		a_socket_that_is_its_own_peer_is_refused,
 		a_full_queue_is_waited_for,
-		a_full_queue_is_not_waited_for_for_ever,
-		one_that_is_not_answered_takes_its_time_only,
-		closing_it_while_it_connects_is_silent,
-		a_peer_that_has_reset_it_by_then_did_answer,
 		misuse_is_refused_at_once,
 		only_so_many_are_made_at_a_time,
 		an_ipv6_address_may_stand_in_brackets,
-		the_descriptors_of_the_master_are_not_used,
-		ten_thousand_failures_leave_nothing,
-		an_end_of_all_does_not_meet_their_successors,
 		what_ends_makes_no_connection,
 		what_start_makes_waits_for_commit,
 		what_start_made_ends_silently_with_the_reload,

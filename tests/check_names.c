@@ -3,18 +3,9 @@
  * the test, and its addresses are tried one after the other.
  */
 
-#include "conn_plugin.h"
+#include "connect_fixture.h"
 #include "fake_resolver.h"
-#include "worker/service.h"
 #include "worker/transport_connect.h"
-
-static const struct sl_handlers starts = {
-	.size = sizeof(starts),
-	.open = on_open,
-	.data = on_data,
-	.connect_error = on_connect_error,
-	.close = on_close,
-};
 
 static int
 begin_names(void)
@@ -30,24 +21,9 @@ end_names(int resolver)
 	worker_end();
 }
 
-static struct sl_conn *
-connect_to(const char *host, uint16_t port, uint64_t timeout_ms)
-{
-	const struct sl_connect_options options = {
-		.size = sizeof(options),
-		.host = host,
-		.port = port,
-		.timeout_ms = timeout_ms,
-	};
-	struct sl_conn *conn = sl_connect(worker_listener()->current, &options);
-
-	ck_assert_ptr_nonnull(conn);
-	return conn;
-}
-
 /* Passes, and answers, until the plugin was called. */
 static void
-await_call(int resolver, const char *const *v4, const char *const *v6)
+await_answer(int resolver, const char *const *v4, const char *const *v6)
 {
 	while (plugin.calls[0] == '\0') {
 		worker_pass(false);
@@ -64,13 +40,13 @@ START_TEST(a_name_is_looked_up_and_its_answer_kept)
 
 	ck_assert_int_eq(listen(fd, 2), 0);
 	for (int i = 0; i < 2; i++) {
-		struct sl_conn *conn = connect_to("peer", port_of(fd), 0);
+		struct sl_conn *conn = connect_to("peer", port_of(fd));
 
 		snprintf(text, sizeof(text), "peer:%u", port_of(fd));
 		ck_assert_str_eq(sl_remote(conn)->text, text);
 		ck_assert_int_eq(sl_write(conn, "x", 1), 1);
 		plugin.calls[0] = '\0';
-		await_call(resolver, loopback, none);
+		await_answer(resolver, loopback, none);
 		ck_assert_str_eq(plugin.calls, "o");
 		snprintf(text, sizeof(text), "127.0.0.1:%u", port_of(fd));
 		ck_assert_str_eq(sl_remote(conn)->text, text);
@@ -86,9 +62,9 @@ START_TEST(a_name_without_an_address_says_so)
 {
 	int resolver = begin_names();
 
-	connect_to("gone.test", 80, 0);
+	connect_to("gone.test", 80);
 	ck_assert_str_eq(plugin.calls, "");
-	await_call(resolver, none, none);
+	await_answer(resolver, none, none);
 	ck_assert_str_eq(plugin.calls, "C");
 	ck_assert_uint_eq(plugin.error_why, SL_WHY_RESOLVE);
 	ck_assert_uint_eq(plugin.error_stage, SL_STAGE_RESOLVE);
@@ -104,8 +80,8 @@ START_TEST(an_address_that_refuses_is_followed_by_the_next)
 	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
 
 	ck_assert_int_eq(listen(fd, 1), 0);
-	connect_to("both.test", port_of(fd), 0);
-	await_call(resolver, loopback, loopback6);
+	connect_to("both.test", port_of(fd));
+	await_answer(resolver, loopback, loopback6);
 	ck_assert_str_eq(plugin.calls, "o");
 	ck_assert_uint_eq(worker_listener()->endpoint.connecting, 0);
 	close(fd);
@@ -127,8 +103,8 @@ START_TEST(ipv6_is_tried_first)
 	ck_assert_int_eq(listen(fd, 1), 0);
 	if (fd6 != -1 && bind(fd6, (void *)&addr, sizeof(addr)) == 0) {
 		ck_assert_int_eq(listen(fd6, 1), 0);
-		connect_to("both.test", port_of(fd), 0);
-		await_call(resolver, loopback, loopback6);
+		connect_to("both.test", port_of(fd));
+		await_answer(resolver, loopback, loopback6);
 		ck_assert_str_eq(plugin.calls, "o");
 		ck_assert_mem_eq(sl_remote(plugin.conn)->text, "[::1]:", 6);
 	} /* else this kernel has no IPv6 */
@@ -145,7 +121,7 @@ START_TEST(an_answer_that_comes_later_is_tried_as_well)
 	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
 
 	/* Nobody listens at the IPv4 address, and the IPv6 one is not there. */
-	connect_to("slow6.test", port_of(fd), 0);
+	connect_to("slow6.test", port_of(fd));
 	while (asked < 2) {
 		worker_pass(false);
 		answer(resolver, deaf, silent);
@@ -155,7 +131,7 @@ START_TEST(an_answer_that_comes_later_is_tried_as_well)
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "");
 	answer_late(resolver, none);
-	await_call(resolver, none, none);
+	await_answer(resolver, none, none);
 	ck_assert_str_eq(plugin.calls, "C");
 	ck_assert_int_eq(plugin.error_errno, ECONNREFUSED);
 	close(fd);
@@ -174,8 +150,8 @@ START_TEST(not_more_than_sixteen_addresses_are_tried)
 		snprintf(text[i], sizeof(text[i]), "127.0.1.%d", i + 1);
 		many[i] = text[i];
 	}
-	connect_to("many.test", port_of(fd), 0);
-	await_call(resolver, many, loopback6);
+	connect_to("many.test", port_of(fd));
+	await_answer(resolver, many, loopback6);
 	ck_assert_str_eq(plugin.calls, "C");
 	/* One place is for ::1. */
 	snprintf(want, sizeof(want), "127.0.1.15:%u: Connection refused",
@@ -199,13 +175,13 @@ START_TEST(that_ipv6_is_not_reached_does_not_hide_why_ipv4_failed)
 	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
 
 	options.port = port_of(fd);
-	ck_assert_ptr_nonnull(sl_connect(worker_listener()->current, &options));
-	await_call(resolver, loopback, two6);
+	ck_assert_ptr_nonnull(sl_connect(service(), &options));
+	await_answer(resolver, loopback, two6);
 	ck_assert_int_eq(plugin.error_errno, ECONNREFUSED);
 	options.host = "only6.test";
 	plugin.calls[0] = '\0';
-	ck_assert_ptr_nonnull(sl_connect(worker_listener()->current, &options));
-	await_call(resolver, none, two6);
+	ck_assert_ptr_nonnull(sl_connect(service(), &options));
+	await_answer(resolver, none, two6);
 	ck_assert_int_eq(plugin.error_errno, EAFNOSUPPORT);
 	close(fd);
 	end_names(resolver);
@@ -218,8 +194,8 @@ START_TEST(when_all_refuse_the_last_is_named)
 	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
 	char text[128];
 
-	connect_to("one.test", port_of(fd), 0);
-	await_call(resolver, loopback, none);
+	connect_to("one.test", port_of(fd));
+	await_answer(resolver, loopback, none);
 	ck_assert_str_eq(plugin.calls, "C");
 	ck_assert_int_eq(plugin.error_errno, ECONNREFUSED);
 	ck_assert_uint_eq(plugin.error_stage, SL_STAGE_CONNECT);
@@ -247,9 +223,9 @@ START_TEST(an_address_that_is_silent_holds_up_the_next_a_little)
 	ck_assert_int_eq(listen(deaf, 0), 0);
 	getsockname(deaf, (void *)&addr, &len);
 	ck_assert_int_eq(connect(queued, (void *)&addr, len), 0);
-	connect_to("two.test", port_of(good), 0);
+	connect_to("two.test", port_of(good));
 	began = engine_read_clock();
-	await_call(resolver, two, none);
+	await_answer(resolver, two, none);
 	ck_assert_str_eq(plugin.calls, "o");
 	ck_assert_uint_ge(engine_read_clock(), began + CONNECT_STAGGER_MS);
 	ck_assert_mem_eq(sl_remote(plugin.conn)->text, "127.0.0.1:", 10);
@@ -263,7 +239,7 @@ END_TEST
 START_TEST(an_answer_for_what_is_gone_is_harmless)
 {
 	int resolver = begin_names();
-	struct sl_conn *conn = connect_to("late.test", 80, 0);
+	struct sl_conn *conn = connect_to("late.test", 80);
 
 	worker_idle();
 	ck_assert_int_eq(sl_close(conn), 0);
@@ -274,7 +250,7 @@ START_TEST(an_answer_for_what_is_gone_is_harmless)
 		worker_pass(false);
 	}
 	worker_idle();
-	connect_to("later.test", 80, 0); /* and this one is never answered */
+	connect_to("later.test", 80); /* and this one is never answered */
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "");
 	end_names(resolver);
@@ -286,18 +262,18 @@ START_TEST(another_resolv_conf_is_used_at_once)
 {
 	int resolver = begin_names(), other;
 
-	connect_to("gone.test", 80, 0);
-	await_call(resolver, none, none);
-	connect_to("late.test", 80, 0); /* still asks the first resolver */
+	connect_to("gone.test", 80);
+	await_answer(resolver, none, none);
+	connect_to("late.test", 80); /* still asks the first resolver */
 	worker_idle();
 	other = bind_loopback(SOCK_DGRAM, "127.0.0.1", 0);
 	write_conf(other);
-	connect_to("gone.test", 80, 0);
+	connect_to("gone.test", 80);
 	plugin.calls[0] = '\0';
-	await_call(other, none, none);
+	await_answer(other, none, none);
 	ck_assert_str_eq(plugin.calls, "C");
 	plugin.calls[0] = '\0';
-	await_call(resolver, none, none);
+	await_answer(resolver, none, none);
 	ck_assert_str_eq(plugin.calls, "C");
 	close(other);
 	end_names(resolver);
@@ -310,8 +286,8 @@ START_TEST(no_resolver_is_asked_for_localhost)
 	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
 
 	ck_assert_int_eq(listen(fd, 1), 0);
-	connect_to("localhost", port_of(fd), 0);
-	await_call(resolver, none, none);
+	connect_to("localhost", port_of(fd));
+	await_answer(resolver, none, none);
 	ck_assert_str_eq(plugin.calls, "o");
 	ck_assert_uint_eq(asked, 0);
 	close(fd);
@@ -323,7 +299,7 @@ START_TEST(a_silent_resolver_takes_the_time_of_the_connection)
 {
 	int resolver = begin_names();
 
-	connect_to("slow.test", 80, 100);
+	connect_in("slow.test", 80, 100);
 	while (plugin.calls[0] == '\0')
 		worker_pass(true);
 	ck_assert_str_eq(plugin.calls, "C");
