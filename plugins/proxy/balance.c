@@ -19,6 +19,7 @@ struct choice {
 	struct group *group;
 	const struct health_rules *rules;
 	const struct tried *tried;
+	bool backups; /* among these, or among the others */
 };
 
 static bool
@@ -26,8 +27,9 @@ may_take(const struct choice *choice, const struct member *member)
 {
 	const struct upstream *upstream = member->upstream;
 
-	return (member->max_connections == 0 ||
-		   upstream->active < member->max_connections) &&
+	return member->backup == choice->backups &&
+	    (member->max_connections == 0 ||
+		upstream->active < member->max_connections) &&
 	    upstream_usable(upstream, choice->rules) &&
 	    !was_tried(choice->tried, upstream);
 }
@@ -133,26 +135,34 @@ by_hash(const struct choice *choice, struct sl_conn *client)
 	return best;
 }
 
+static struct member *
+choose(const struct choice *choice, enum balance balance,
+    struct sl_conn *client)
+{
+	struct member *member;
+
+	switch (balance) {
+	case BALANCE_LEAST_CONNECTIONS:
+		member = least_loaded(choice);
+		return member != NULL ? next_in_turn(choice, member) : NULL;
+	case BALANCE_HASH_ADDRESS:
+		return by_hash(choice, client);
+	default:
+		return next_in_turn(choice, NULL);
+	}
+}
+
 struct upstream *
 balance_next(struct group *group, enum balance balance,
     const struct health_rules *rules, const struct tried *tried,
     struct sl_conn *client)
 {
-	const struct choice choice = { group, rules, tried };
-	struct member *member = NULL;
+	struct choice choice = { group, rules, tried, false };
+	struct member *member = choose(&choice, balance, client);
 
-	switch (balance) {
-	case BALANCE_ROUND_ROBIN:
-		member = next_in_turn(&choice, NULL);
-		break;
-	case BALANCE_LEAST_CONNECTIONS:
-		member = least_loaded(&choice);
-		if (member != NULL)
-			member = next_in_turn(&choice, member);
-		break;
-	case BALANCE_HASH_ADDRESS:
-		member = by_hash(&choice, client);
-		break;
+	if (member == NULL) {
+		choice.backups = true;
+		member = choose(&choice, balance, client);
 	}
 	return member != NULL ? member->upstream : NULL;
 }

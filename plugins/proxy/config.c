@@ -9,7 +9,7 @@
 
 const struct sl_option proxy_options[] = {
 	{ "upstreams", SL_OPTION_STRINGS, NULL,
-	    "HOST:PORT or unix:PATH, then weight=N, max_connections=N" },
+	    "HOST:PORT or unix:PATH, then weight=N, max_connections=N, backup" },
 	{ "sni_routes", SL_OPTION_STRINGS, NULL,
 	    "a host, and the upstreams for clients that ask for it by TLS" },
 	{ "alpn_routes", SL_OPTION_STRINGS, NULL,

@@ -67,6 +67,7 @@ add_member(struct proxy *proxy, const struct proxy *prev, struct group *group,
 		.max_connections = spec.max_connections != 0
 		    ? spec.max_connections
 		    : proxy->max_connections,
+		.backup = spec.backup,
 	};
 	return 0;
 }

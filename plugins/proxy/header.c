@@ -21,6 +21,7 @@
 enum tlv {
 	TLV_ALPN = 0x01,
 	TLV_AUTHORITY = 0x02,
+	TLV_UNIQUE_ID = 0x05,
 	TLV_SSL = 0x20,
 	TLV_SSL_VERSION = 0x21,
 	TLV_SSL_CIPHER = 0x23,
@@ -169,15 +170,38 @@ put_addresses(struct out *out, struct sl_conn *client)
 }
 
 static void
-put_tlv(struct out *out, enum tlv type, const char *value)
+put_tlv(struct out *out, enum tlv type, const void *value, size_t len)
 {
-	size_t len = value != NULL ? strlen(value) : 0;
-
 	if (len == 0 || len > TLV_VALUE_MAX)
 		return;
 	put_byte(out, type);
 	put_two_bytes(out, len);
 	put(out, value, len);
+}
+
+static void
+put_text(struct out *out, enum tlv type, const char *text)
+{
+	if (text != NULL)
+		put_tlv(out, type, text, strlen(text));
+}
+
+/* TLS has not ended here: what a proxy before us knows, and the name. */
+static void
+put_others(struct out *out, struct sl_conn *client, const char *name)
+{
+	static const enum tlv types[] = { TLV_ALPN, TLV_AUTHORITY,
+		TLV_UNIQUE_ID, TLV_SSL };
+	const void *value;
+	size_t len;
+
+	put_text(out, TLV_AUTHORITY, name);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		value = sl_proxy_tlv(client, types[i], &len);
+		if (value != NULL &&
+		    (types[i] != TLV_AUTHORITY || name[0] == '\0'))
+			put_tlv(out, types[i], value, len);
+	}
 }
 
 /* The TLS that ended here. */
@@ -196,9 +220,9 @@ put_ssl(struct out *out, struct sl_conn *client)
 	/* 0: there is a certificate, and it is good. */
 	put_two_bytes(out, 0);
 	put_two_bytes(out, sl_authorized(client) == 1 ? 0 : 1);
-	put_tlv(out, TLV_SSL_VERSION, sl_tls_version(client));
+	put_text(out, TLV_SSL_VERSION, sl_tls_version(client));
 	if (cipher != NULL)
-		put_tlv(out, TLV_SSL_CIPHER, cipher->name);
+		put_text(out, TLV_SSL_CIPHER, cipher->name);
 	set_length(out, at + 1, at + TLV_HEAD);
 }
 
@@ -211,11 +235,11 @@ header_v2(struct sl_conn *client, const char *name, char buf[HEADER_MAX])
 	put_byte(&out, V2_PROXY);
 	put_addresses(&out, client);
 	if (sl_tls_version(client) != NULL) {
-		put_tlv(&out, TLV_ALPN, sl_alpn(client));
-		put_tlv(&out, TLV_AUTHORITY, sl_servername(client));
+		put_text(&out, TLV_ALPN, sl_alpn(client));
+		put_text(&out, TLV_AUTHORITY, sl_servername(client));
 		put_ssl(&out, client);
 	} else {
-		put_tlv(&out, TLV_AUTHORITY, name);
+		put_others(&out, client, name);
 	}
 	set_length(&out, V2_HEAD - 2, V2_HEAD);
 	return out.len;

@@ -101,6 +101,7 @@ struct upstream_spec {
 	uint16_t port;
 	uint32_t weight;
 	uint32_t max_connections; /* 0: no limit */
+	bool backup;		  /* only if no other one is there */
 };
 
 /* 0, or -1 with why in words. */
@@ -133,6 +134,7 @@ struct member {
 	struct upstream *upstream;
 	uint32_t weight;
 	uint32_t max_connections; /* 0: no limit */
+	bool backup;		  /* only if no other one is there */
 	int64_t turn;		  /* of the smooth round robin */
 };
 

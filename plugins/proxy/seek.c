@@ -57,9 +57,6 @@ note_failure(struct pair *pair, const char *text)
 	snprintf(attempt->last, sizeof(attempt->last), "%s%s%s", name,
 	    name[0] != '\0' ? ": " : "", text);
 	pair_count(pair->client, "upstream_failed");
-	if (proxy_of(pair->client)->log_connections)
-		sl_conn_log(pair->client, SL_LOG_INFO, "upstream failed: %s",
-		    attempt->last);
 }
 
 /* What sl_connect() is to ask for.  NULL: no TLS, or it comes later. */
@@ -238,6 +235,9 @@ seek_next(struct pair *pair, const char *text)
 	bool was_trial = attempt->is_trial;
 
 	note_failure(pair, text);
+	if (proxy_of(pair->client)->log_connections)
+		sl_conn_log(pair->client, SL_LOG_INFO, "upstream failed: %s",
+		    attempt->last);
 	seek_leave(pair);
 	if (pair->ready) /* it was taken for well */
 		pair->upstream->failures = attempt->failures;

@@ -116,6 +116,10 @@ read_word(struct upstream_spec *spec, const char *word, size_t len,
 		    UINT32_MAX },
 	};
 
+	if (len == strlen("backup") && strncmp(word, "backup", len) == 0) {
+		spec->backup = true;
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t name_len = strlen(words[i].name);
 		uint32_t value;
@@ -131,8 +135,8 @@ read_word(struct upstream_spec *spec, const char *word, size_t len,
 		return 0;
 	}
 	return proxy_wrong(why,
-	    "\"%s\" is followed by \"%.*s\", which is neither weight=N nor "
-	    "max_connections=N",
+	    "\"%s\" is followed by \"%.*s\", which is none of weight=N, "
+	    "max_connections=N and backup",
 	    spec->name, (int)(len > 60 ? 60 : len), word);
 }
 

@@ -102,6 +102,17 @@ def test_hash_of_the_address():
         check(len(moved) >= 2, moved)
 
 
+def test_backups():
+    with served(["backup", "", "max_connections=1", "backup"],
+                fail_count=1, fail_backoff="1m",
+                fail_backoff_max="1m") as (ups, d):
+        equal(turns(d, ups, 4), "bcbb")
+        ups[1].close()
+        ups[1].sock = ups[0].sock
+        rest = [ups[0], ups[2], ups[3]]
+        equal(turns(d, rest, 3), "aca")
+
+
 def test_max_connections():
     with served(["", "max_connections=1"], max_connections=2) as (ups, d):
         equal(sorted(turns(d, ups, 3)), ["a", "a", "b"])
@@ -132,6 +143,7 @@ def test_mistakes():
                 ({"upstreams": ["a:1 weight=0"]}, "weight=N, N from 1 to 10"),
                 ({"upstreams": ["a:1 weight=1001"]}, "weight=N, N from 1 to"),
                 ({"upstreams": ["a:1 wait=1"]}, 'followed by "wait=1"'),
+                ({"upstreams": ["a:1 backups"]}, "which is none of weight"),
                 ({"upstreams": ["a:1", "a:1"]}, '"a:1" is there twice'),
                 ({"balance": "fair"}, '"fair" is none of: round_robin, least'),
                 ({"send_proxy": "v3"}, '"v3" is none of: none, v1, v2'),

@@ -142,6 +142,17 @@ def test_nc():
             equal(process.stdout.read(), b"the answer")
 
 
+def test_an_upstream_by_name():
+    with Upstream() as u, Daemon(listener("p", plugin("proxy"), options={
+            "upstreams": ["localhost:%d" % u.sock.getsockname()[1]]})) as d:
+        client, server = d.connect(), u.accept()
+        client.sendall(b"by name")
+        equal(receive(server, 7), b"by name")
+        client.close()
+        server.close()
+        d.wait_log(r"proxied .* upstream=localhost:\d+ ")
+
+
 def test_unix_on_both_sides():
     with Daemon(listener("p", plugin("proxy"), options={
             "upstreams": ["unix:/nowhere"]}), start=False) as d:

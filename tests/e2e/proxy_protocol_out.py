@@ -132,6 +132,31 @@ def test_tls_is_described():
         d.wait_log("proxied ")
 
 
+def test_what_a_proxy_before_knows_is_passed_on():
+    def tlv(kind, value):
+        return bytes([kind]) + struct.pack(">H", len(value)) + value
+
+    rest = (bytes([192, 0, 2, 7]) + bytes([192, 0, 2, 1])
+            + struct.pack(">HH", 4411, 443))
+    known = (tlv(1, b"h2") + tlv(2, b"example.org") + tlv(5, b"id-1")
+             + tlv(0x20, b"\1\0\0\0\0"))
+    others = tlv(4, bytes(9)) + tlv(0xe0, b"mine") + tlv(1, b"second")
+    with Upstream() as u, Daemon(proxy(
+            u.address, "v2",
+            proxy_protocol={"from": ["127.0.0.1"]})) as d:
+        client = d.connect()
+        whole = rest + known + others
+        client.sendall(SIGNATURE + b"\x21\x11"
+                       + struct.pack(">H", len(whole)) + whole + b"data")
+        server = u.accept()
+        wanted = (SIGNATURE + b"\x21\x11" + struct.pack(
+            ">H", len(rest + known)) + rest + known + b"data")
+        equal(receive(server, len(wanted)), wanted)
+        client.close()
+        server.close()
+        d.wait_log(r"proxied 192\.0\.2\.7:4411 ")
+
+
 class Haproxy(Program):
     """Passes on from one address to another."""
 

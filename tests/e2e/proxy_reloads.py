@@ -3,10 +3,13 @@
 import os
 import re
 import signal
+import socket
+import threading
 
 from sluice_test import (SOURCE, Daemon, check, compile_plugin, equal,
                          expect_end, expect_gone, listener, main, plugin,
                          receive, reset, wait_until)
+from harness.net import connect
 from harness.process import mapped_images
 from harness.upstream import Upstream, nobody
 
@@ -132,6 +135,70 @@ def test_new_code():
             client.close()
             server.close()
         d.wait_log("proxied ", count=3)
+
+
+def serve(u):
+    """Send everything back, on all connections, until close()."""
+    def one(server):
+        with server:
+            while data := server.recv(1 << 16):
+                server.sendall(data)
+
+    def accept():
+        try:
+            while True:
+                threading.Thread(target=one, args=(u.accept(),)).start()
+        except OSError:
+            pass
+
+    threading.Thread(target=accept).start()
+
+
+def test_reloads_under_load():
+    """Old connections and new ones: each byte comes back."""
+    with Upstream() as a, Upstream() as b, proxy(a, b) as d:
+        for u in a, b:
+            serve(u)
+        address, done, wrong = d.addresses("p")[0], threading.Event(), []
+
+        def old():
+            with connect(address) as s:
+                while not done.is_set():
+                    text = os.urandom(20000)
+                    s.sendall(text)
+                    if receive(s, len(text)) != text:
+                        wrong.append("other bytes")
+
+        def new():
+            while not done.is_set():
+                with connect(address) as s:
+                    s.sendall(b"hello")
+                    if receive(s, 5) != b"hello":
+                        wrong.append("other bytes")
+
+        def watched(what):
+            try:
+                what()
+            except Exception as error:
+                wrong.append(repr(error))
+
+        threads = [threading.Thread(target=watched, args=(what,))
+                   for what in (old, old, new, new)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(20):
+                change(d, *((a,), (b,), (nobody(), a, b))[number % 3],
+                       balance=("round_robin", "least_connections",
+                                "hash_address")[number % 3],
+                       retries=3 + number % 2)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+        for u in a, b:
+            u.sock.shutdown(socket.SHUT_RDWR)
+        equal(wrong, [])
 
 
 def test_a_crash_of_one_worker():

@@ -6,16 +6,15 @@ import socket
 
 from sluice_test import (SANITIZED, Daemon, Skip, check,
                          connection_descriptors, connector, equal, expect_end,
-                         expect_gone, listener, main, memory, plugin, receive,
+                         expect_gone, listener, main, memory, need, plugin, receive,
                          reset, wait_until)
 from harness.upstream import BlackHole, Upstream, nobody
 
 
-def proxy(*upstreams, timeouts=None, **options):
-    more = {"timeouts": timeouts} if timeouts else {}
+def proxy(*upstreams, launcher=(), **options):
     return Daemon(listener("p", plugin("proxy"), options=dict(
         {"upstreams": [getattr(u, "address", u) for u in upstreams]},
-        **options), **more))
+        **options)), launcher=launcher)
 
 
 def need_descriptors(count):
@@ -32,6 +31,18 @@ def echo_once(client, u):
     server.sendall(b"there")
     equal(receive(client, 5), b"there")
     return server
+
+
+def served_among_others(client, u):
+    """Checks and other clients come as well, and are sent away."""
+    client.sendall(b"who")
+    while True:
+        with u.accept() as server:
+            if server.recv(3) == b"who":
+                server.sendall(b"me")
+                break
+    equal(receive(client, 2), b"me")
+    client.close()
 
 
 def test_the_next_one_is_tried():
@@ -174,25 +185,12 @@ def test_back_offs_grow_and_end_with_a_trial():
         failures = d.log_lines("is out for")[-1]
         check("in a row: 6," in failures, failures)
         with Upstream(address) as u:
-            wait_until(lambda: d.connect() and d.log_lines("is back"),
-                       "the upstream to be back")
-            echo_once(d.connect(), Skipping(u))
+            def is_back():
+                d.connect().close()
+                return d.log_lines("is back")
 
-
-class Skipping:
-    """Accepts the last connection of all that wait."""
-
-    def __init__(self, u):
-        self.u = u
-
-    def accept(self):
-        s = self.u.accept()
-        self.u.sock.settimeout(0.1)
-        try:
-            while True:
-                s = self.u.accept()
-        except socket.timeout:
-            return s
+            wait_until(is_back, "the upstream to be back")
+            served_among_others(d.connect(), u)
 
 
 def test_checks():
@@ -204,13 +202,7 @@ def test_checks():
         d.wait_log("no upstream: all others are out or full$")
         with Upstream(address) as u:
             d.wait_log("upstream %s is back" % re.escape(address))
-            client = d.connect()
-            client.sendall(b"who")
-            while True:         # the checks come, too
-                server = u.accept()
-                if server.recv(3) == b"who":
-                    break
-            server.close()
+            served_among_others(d.connect(), u)
         d.wait_log("is out until a check", count=2)
         check(not d.log_lines("closed why=connect"), "checks are logged")
         # A reload ends them.
@@ -237,6 +229,19 @@ def test_more_clients_than_may_connect_at_once():
         equal(got, {b"%04d" % number for number in range(count)})
         for s in clients + servers:
             s.close()
+
+
+def test_a_want_of_descriptors_is_nobodys_fault():
+    with Upstream() as u, proxy(
+            u, fail_count=1,
+            launcher=[need("prlimit"), "--nofile=64:64"]) as d:
+        clients = [d.connect() for _ in range(40)]
+        d.wait_log("no upstream: this worker cannot connect; tried: 1, the "
+                   "last: .*Too many open files")
+        for s in clients:
+            s.close()
+        served_among_others(d.connect(), u)
+        check(not d.log_lines("is out for"))
 
 
 def test_a_connector_has_no_client():

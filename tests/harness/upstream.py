@@ -4,7 +4,6 @@ import os
 import selectors
 import socket
 
-from harness.net import free_address
 from harness.places import patience
 
 
@@ -77,6 +76,14 @@ class BlackHole(Upstream):
         super().close()
 
 
+bound = []                      # as long as the program runs
+
+
 def nobody():
-    """An address at which connections are refused."""
-    return free_address()
+    """An address at which connections are refused, and that no other program
+    gets meanwhile.  An Upstream may listen there later."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    bound.append(s)
+    return "%s:%d" % s.getsockname()
