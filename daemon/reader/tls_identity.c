@@ -1,6 +1,6 @@
 /* tls_identity.c: read the files of an identity, and check them together. */
 
-#include "reader/tls_identity.h"
+#include "reader/tls_identity_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,9 +44,9 @@ place(const struct tls_identity *self, const char *key, const char *file,
 	return text->text;
 }
 
-static void
-wrong(struct tls_identity *self, const struct origin *origin, const char *key,
-    const char *file, const char *text)
+void
+tls_identity_wrong(struct tls_identity *self, const struct origin *origin,
+    const char *key, const char *file, const char *text)
 {
 	struct error where;
 
@@ -55,8 +55,8 @@ wrong(struct tls_identity *self, const struct origin *origin, const char *key,
 	    place(self, key, file, &where), text);
 }
 
-static void
-doubtful(struct tls_identity *self, const struct origin *origin,
+void
+tls_identity_doubt(struct tls_identity *self, const struct origin *origin,
     const char *key, const char *file, const char *text)
 {
 	struct error where;
@@ -65,9 +65,8 @@ doubtful(struct tls_identity *self, const struct origin *origin,
 	    place(self, key, file, &where), text);
 }
 
-/* Read one input of a key.  Bytes and name are owned by the caller. */
-static struct secret *
-read_input(struct tls_identity *self, const struct origin *origin,
+struct secret *
+tls_identity_input(struct tls_identity *self, const struct origin *origin,
     const char *key, const char *text, char **ret_name)
 {
 	struct secret *bytes;
@@ -75,12 +74,12 @@ read_input(struct tls_identity *self, const struct origin *origin,
 
 	*ret_name = tls_input_name(self->config, text);
 	if (*ret_name == NULL) {
-		wrong(self, origin, key, NULL, "out of memory");
+		tls_identity_wrong(self, origin, key, NULL, "out of memory");
 		return NULL;
 	}
 	bytes = tls_input_read(self->settings, *ret_name, text, &err);
 	if (bytes == NULL)
-		wrong(self, origin, key, *ret_name, err.text);
+		tls_identity_wrong(self, origin, key, *ret_name, err.text);
 	return bytes;
 }
 
@@ -94,11 +93,13 @@ read_certificate(struct tls_identity *self, struct key_string *entry,
 	struct error err;
 	char *name;
 
-	bytes = read_input(self, &entry->origin, "cert", entry->text, &name);
+	bytes = tls_identity_input(self, &entry->origin, "cert", entry->text,
+	    &name);
 	if (bytes != NULL) {
 		pair->chain = tls_pem_certificates(bytes, &err);
 		if (pair->chain == NULL)
-			wrong(self, &entry->origin, "cert", name, err.text);
+			tls_identity_wrong(self, &entry->origin, "cert", name,
+			    err.text);
 	}
 	secret_free(bytes);
 	free(name);
@@ -114,8 +115,8 @@ read_certificates(struct tls_identity *self)
 	for (uint32_t i = 0; i < identity->cert_count; i++) {
 		pair = tls_parts_add_pair(self->parts);
 		if (pair == NULL)
-			wrong(self, &identity->cert[i].origin, "cert", NULL,
-			    "out of memory");
+			tls_identity_wrong(self, &identity->cert[i].origin,
+			    "cert", NULL, "out of memory");
 		else
 			read_certificate(self, &identity->cert[i], pair);
 	}
@@ -134,7 +135,7 @@ not_first(struct tls_identity *self, uint32_t pair, int position,
 	    "the chain is out of order: certificate %d must come first, since "
 	    "it is the one that the key %s belongs to",
 	    position + 1, key_name);
-	wrong(self, &entry->origin, "cert", name, err.text);
+	tls_identity_wrong(self, &entry->origin, "cert", name, err.text);
 	free(name);
 }
 
@@ -160,7 +161,7 @@ place_key(struct tls_identity *self, const struct key_string *entry,
 		}
 		twice |= position == 0;
 	}
-	wrong(self, &entry->origin, "key", name,
+	tls_identity_wrong(self, &entry->origin, "key", name,
 	    twice ? "is given twice"
 		: parts->pair_count == 1
 		? "does not belong to the certificate"
@@ -178,11 +179,13 @@ read_key(struct tls_identity *self, struct key_string *entry,
 	struct error err;
 	char *name;
 
-	bytes = read_input(self, &entry->origin, "key", entry->text, &name);
+	bytes =
+	    tls_identity_input(self, &entry->origin, "key", entry->text, &name);
 	if (bytes != NULL) {
 		key = tls_pem_key(bytes, passphrase, &err);
 		if (key == NULL)
-			wrong(self, &entry->origin, "key", name, err.text);
+			tls_identity_wrong(self, &entry->origin, "key", name,
+			    err.text);
 	}
 	secret_free(bytes);
 	if (key != NULL && place_it)
@@ -201,7 +204,7 @@ read_keys(struct tls_identity *self)
 	char *name = NULL;
 
 	if (identity->passphrase_file != NULL) {
-		passphrase = read_input(self, &identity->origin,
+		passphrase = tls_identity_input(self, &identity->origin,
 		    "passphrase_file", identity->passphrase_file, &name);
 		free(name);
 		if (passphrase == NULL)
@@ -224,7 +227,8 @@ check_counts(struct tls_identity *self)
 	    "the number of keys (%u) is not the number of certificates (%u); "
 	    "each certificate needs its own key",
 	    identity->key_count, identity->cert_count);
-	wrong(self, &identity->key[0].origin, "key", NULL, err.text);
+	tls_identity_wrong(self, &identity->key[0].origin, "key", NULL,
+	    err.text);
 }
 
 static void
@@ -239,7 +243,7 @@ warn_of_end(struct tls_identity *self, const struct origin *origin,
 		return;
 	error_set(&err, "a certificate ends in %lld days, on %s",
 	    (long long)(left / DAY_S), date_text(not_after, when));
-	doubtful(self, origin, "cert", name, err.text);
+	tls_identity_doubt(self, origin, "cert", name, err.text);
 }
 
 /* Are there certificates and keys to be read? */
@@ -254,10 +258,10 @@ has_pairs(struct tls_identity *self)
 	if (!self->client)
 		self->failed = true;
 	else if (identity->cert_count > 0)
-		wrong(self, &identity->cert[0].origin, "cert", NULL,
-		    "needs a key as well");
+		tls_identity_wrong(self, &identity->cert[0].origin, "cert",
+		    NULL, "needs a key as well");
 	else if (identity->key_count > 0)
-		wrong(self, &identity->key[0].origin, "key", NULL,
+		tls_identity_wrong(self, &identity->key[0].origin, "key", NULL,
 		    "needs a cert as well");
 	return false;
 }
@@ -274,7 +278,8 @@ check_pair(struct tls_identity *self, uint32_t at)
 
 	if (tls_check_chain(chain, &err) == -1 ||
 	    tls_check_dates(chain, self->now, &ends, &err) == -1)
-		wrong(self, &entry->origin, "cert", name, err.text);
+		tls_identity_wrong(self, &entry->origin, "cert", name,
+		    err.text);
 	else {
 		warn_of_end(self, &entry->origin, name, ends);
 		if (identity->not_after == -1 || ends < identity->not_after)
@@ -295,190 +300,6 @@ read_pairs(struct tls_identity *self)
 		check_pair(self, i);
 }
 
-/* -- how clients are verified -- */
-
-/* Move what is in `from`, owned, to the end of *to.  -1: ENOMEM. */
-static int
-append(STACK_OF(X509) **to, STACK_OF(X509) *from)
-{
-	X509 *cert;
-
-	if (*to == NULL && (*to = sk_X509_new_null()) == NULL)
-		return -1;
-	while ((cert = sk_X509_shift(from)) != NULL)
-		if (sk_X509_push(*to, cert) == 0) {
-			X509_free(cert);
-			return -1;
-		}
-	return 0;
-}
-
-static void
-read_ca(struct tls_identity *self, const struct key_string *entry)
-{
-	STACK_OF(X509) *found;
-	struct secret *bytes;
-	struct error err = { "" };
-	char *name;
-
-	bytes = read_input(self, &entry->origin, "ca", entry->text, &name);
-	if (bytes != NULL) {
-		found = tls_pem_certificates(bytes, &err);
-		if (found != NULL && append(&self->parts->ca, found) == -1)
-			error_set(&err, "out of memory");
-		if (err.text[0] != '\0')
-			wrong(self, &entry->origin, "ca", name, err.text);
-		sk_X509_pop_free(found, X509_free);
-	}
-	secret_free(bytes);
-	free(name);
-}
-
-static int
-append_crls(STACK_OF(X509_CRL) **to, STACK_OF(X509_CRL) *from)
-{
-	X509_CRL *crl;
-
-	if (*to == NULL && (*to = sk_X509_CRL_new_null()) == NULL)
-		return -1;
-	while ((crl = sk_X509_CRL_shift(from)) != NULL)
-		if (sk_X509_CRL_push(*to, crl) == 0) {
-			X509_CRL_free(crl);
-			return -1;
-		}
-	return 0;
-}
-
-/* A file of CRLs is good for this time. */
-static void
-check_period(struct tls_identity *self, const struct key_string *entry,
-    const char *name, const struct tls_period *period)
-{
-	struct tls_identity_settings *identity = self->identity;
-	char when[TIME_TEXT_MAX];
-	struct error err;
-
-	if (period->from > self->now) {
-		error_set(&err,
-		    "is not valid before %s, so no certificate of a peer will "
-		    "be accepted until then",
-		    date_text(period->from, when));
-		doubtful(self, &entry->origin, "crl", name, err.text);
-	}
-	if (period->until < self->now)
-		doubtful(self, &entry->origin, "crl", name,
-		    "is out of date, so no certificate of a peer will be "
-		    "accepted");
-	if (period->until != INT64_MAX &&
-	    (identity->crl_until == -1 || period->until < identity->crl_until))
-		identity->crl_until = period->until;
-}
-
-static void
-read_crl(struct tls_identity *self, const struct key_string *entry)
-{
-	STACK_OF(X509_CRL) *found = NULL;
-	struct tls_period period;
-	struct secret *bytes;
-	struct error err = { "" };
-	char *name;
-
-	bytes = read_input(self, &entry->origin, "crl", entry->text, &name);
-	if (bytes != NULL) {
-		found = tls_pem_crls(bytes, &err);
-		if (found != NULL &&
-		    tls_check_crls(found, self->parts->ca, &period, &err) ==
-			0) {
-			check_period(self, entry, name, &period);
-			if (append_crls(&self->parts->crls, found) == -1)
-				error_set(&err, "out of memory");
-		}
-		if (err.text[0] != '\0')
-			wrong(self, &entry->origin, "crl", name, err.text);
-	}
-	sk_X509_CRL_pop_free(found, X509_CRL_free);
-	secret_free(bytes);
-	free(name);
-}
-
-static void
-read_crls(struct tls_identity *self)
-{
-	const struct tls_identity_settings *identity = self->identity;
-	struct error err;
-
-	for (uint32_t i = 0; i < identity->crl_count && !self->failed; i++)
-		read_crl(self, &identity->crl[i]);
-	if (identity->crl_count > 0 && !self->failed &&
-	    tls_check_crl_of_each(self->parts->crls, self->parts->ca, &err) ==
-		-1)
-		doubtful(self, &identity->crl[0].origin, "crl", NULL, err.text);
-}
-
-/* An entry of sni without a CA has the CAs and CRLs of the listener. */
-static void
-inherit_ca(struct tls_identity *self)
-{
-	const struct tls_parts *base = self->base->parts;
-	struct tls_parts *parts = self->parts;
-
-	if (base->ca != NULL)
-		parts->ca = X509_chain_up_ref(base->ca);
-	for (int i = 0; i < sk_X509_CRL_num(base->crls); i++)
-		X509_CRL_up_ref(sk_X509_CRL_value(base->crls, i));
-	if (base->crls != NULL)
-		parts->crls = sk_X509_CRL_dup(base->crls);
-	if ((base->ca != NULL && parts->ca == NULL) ||
-	    (base->crls != NULL && parts->crls == NULL))
-		wrong(self, &self->identity->origin, "ca", NULL,
-		    "out of memory");
-}
-
-static void
-check_ca(struct tls_identity *self)
-{
-	const struct tls_identity_settings *identity = self->identity;
-	struct error err;
-	int64_t ends;
-
-	if (tls_check_ca(self->parts->ca, &err) == -1)
-		wrong(self, &identity->ca[0].origin, "ca", NULL, err.text);
-	/* Others of the list may be valid, and are enough for their clients. */
-	else if (tls_check_dates(self->parts->ca, self->now, &ends, &err) == -1)
-		doubtful(self, &identity->ca[0].origin, "ca", NULL, err.text);
-}
-
-static void
-read_trust(struct tls_identity *self)
-{
-	const struct tls_identity_settings *identity = self->identity;
-	bool failed = self->failed;
-
-	self->failed = false;
-	for (uint32_t i = 0; i < identity->ca_count; i++)
-		read_ca(self, &identity->ca[i]);
-	if (identity->ca_count > 0 && !self->failed)
-		check_ca(self);
-	if (identity->ca_count == 0 && self->base != NULL)
-		inherit_ca(self);
-	if (identity->crl_count > 0 && identity->ca_count == 0)
-		wrong(self, &identity->crl[0].origin, "crl", NULL,
-		    "a CRL needs the CA that issued it: there is no ca in this "
-		    "group");
-	read_crls(self);
-	if (self->base != NULL && self->base->identity->crl_count > 0 &&
-	    identity->ca_count > 0 && identity->crl_count == 0)
-		doubtful(self, &identity->ca[0].origin, "ca", NULL,
-		    "there is no crl in this entry, so none of its clients is "
-		    "found revoked, unlike those of the listener; give it one");
-	/* A client has those of the system. */
-	if (identity->verify != TLS_VERIFY_NONE && !self->failed &&
-	    !self->client && sk_X509_num(self->parts->ca) <= 0)
-		wrong(self, &identity->origin, "verify", NULL,
-		    "there is no ca, so no client could be verified");
-	self->failed |= failed;
-}
-
 /* -- the rest -- */
 
 static void
@@ -492,16 +313,17 @@ read_ocsp(struct tls_identity *self)
 
 	if (identity->ocsp == NULL)
 		return;
-	bytes =
-	    read_input(self, &identity->origin, "ocsp", identity->ocsp, &name);
+	bytes = tls_identity_input(self, &identity->origin, "ocsp",
+	    identity->ocsp, &name);
 	if (bytes != NULL) {
 		kept = tls_check_ocsp(self->parts, bytes, &err);
 		if (kept == -1)
-			wrong(self, &identity->origin, "ocsp", name, err.text);
+			tls_identity_wrong(self, &identity->origin, "ocsp",
+			    name, err.text);
 		else if (kept == 0) {
 			error_set(&more, "%s, and is not sent", err.text);
-			doubtful(self, &identity->origin, "ocsp", name,
-			    more.text);
+			tls_identity_doubt(self, &identity->origin, "ocsp",
+			    name, more.text);
 		} else
 			identity->ocsp_until = self->parts->ocsp_until;
 	}
@@ -520,7 +342,8 @@ check_names(struct tls_identity *self)
 			continue;
 		error_set(&err, "the certificate is not valid for \"%s\"",
 		    name->names[i].text);
-		doubtful(self, &name->names[i].origin, "cert", NULL, err.text);
+		tls_identity_doubt(self, &name->names[i].origin, "cert", NULL,
+		    err.text);
 	}
 }
 
@@ -529,13 +352,13 @@ tls_identity_read(struct tls_identity *self)
 {
 	self->parts = calloc(1, sizeof(*self->parts));
 	if (self->parts == NULL) {
-		wrong(self, &self->identity->origin, "cert", NULL,
+		tls_identity_wrong(self, &self->identity->origin, "cert", NULL,
 		    "out of memory");
 		return;
 	}
 	if (has_pairs(self))
 		read_pairs(self);
-	read_trust(self);
+	tls_identity_trust(self);
 	if (self->failed)
 		return;
 	read_ocsp(self);
