@@ -22,17 +22,20 @@ import select
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
 from harness import certs, places
 from harness.build import remove_scratch, scratch, usable
 from harness.checks import Failure
-from harness.conf import listener
+from harness.conf import Raw, listener
 from harness.daemon import Daemon
-from harness.net import free_address, receive
+from harness.net import (
+    free_address, pattern, receive, receive_all, send_until_stalled)
 from harness.places import INCLUDE, SLUICED, SOURCE
 from harness.runner import SKIPPED
+from harness.upstream import Upstream
 
 # As root, sluiced takes plugins only from where no other user can write.
 PLUGINS = usable(places.PLUGINS)
@@ -144,6 +147,43 @@ def check_config(path, what):
           "sluiced -t takes %s" % what, output)
 
 
+def try_forward(target):
+    """The plugin forwards, and a peer that does not read stops the other."""
+    data = pattern(32 << 20)
+    with Upstream() as server, Daemon(
+            listener("forward", target, options={
+                "port": Raw(server.address.rpartition(":")[2])})) as d:
+        client = d.connect()
+        peer = server.accept()
+        for one, other in (client, peer), (peer, client):
+            sent = send_until_stalled(one, data)
+            check(sent < len(data), "forward slows a sender down")
+            check(receive(other, sent) == data[:sent], "forward forwards")
+        client.shutdown(socket.SHUT_WR)
+        check(receive_all(peer) == b"", "forward passes an end on")
+        peer.sendall(b"last")
+        peer.close()
+        check(receive_all(client) == b"last", "forward ends after the rest")
+        server.close()
+        with d.connect() as client:
+            check(receive_all(client) == b"", "forward closes without a server")
+
+
+def try_feed(target):
+    """The plugin connects, and connects again."""
+    with Upstream() as server, Daemon(
+            listener("feed", target, options={
+                "port": Raw(server.address.rpartition(":")[2])})) as d:
+        for text in b"one", b"two":
+            with server.accept() as peer, d.connect() as client:
+                while not select.select([client], [], [], 0.05)[0]:
+                    peer.sendall(text)  # until the client is known
+                check(receive(client, 3) == text, "feed feeds")
+
+
+TRIES = {"forward": try_forward, "feed": try_feed}
+
+
 def check_plugin(source, name, what):
     target = source[:-2] + ".so"
     status, output = run(CC + [
@@ -153,6 +193,11 @@ def check_plugin(source, name, what):
         status, output = run([SLUICED, "--describe", target])
         check(status == 0 and name.rstrip("0123456789") in output,
               "%s loads" % what, output)
+        if name in TRIES:
+            try:
+                TRIES[name](target)
+            except (Failure, OSError) as error:
+                check(False, "%s runs" % what, str(error))
 
 
 def talk(text, before, after, directory):

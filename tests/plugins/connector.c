@@ -166,11 +166,16 @@ on_line(struct sl_conn *c, const char *buf, size_t len)
 static ssize_t
 on_data(struct sl_conn *c, const void *buf, size_t len)
 {
+	ssize_t n;
+
 	if (sl_data(c) == LINK)
 		return (ssize_t)len;
 	if (!sl_is_client(c) && sl_data(c) == NULL)
 		return on_line(c, buf, len);
-	return sl_write(other(c), buf, len);
+	n = sl_write(other(c), buf, len);
+	if (n != (ssize_t)len)
+		sl_pause(c); /* until the other one has room */
+	return n;
 }
 
 static void
