@@ -70,8 +70,13 @@ void
 check_answered(struct sl_conn *c)
 {
 	struct pair *check = sl_data(c);
+	const char *header;
+	size_t len;
 
 	upstream_good(check->upstream, sl_service(c));
+	header = header_of_check(proxy_of(c)->send_proxy, &len);
+	if (header != NULL)
+		sl_send(c, header, len);
 	sl_close(c);
 }
 

@@ -29,6 +29,24 @@ enum tlv {
 #define SSL_USED 0x01 /* bits of the first byte of TLV_SSL */
 #define SSL_CERT 0x02
 
+const char *
+header_of_check(enum send_proxy version, size_t *ret_len)
+{
+	static const char v1[] = "PROXY UNKNOWN\r\n";
+	static const char v2[] = V2_SIGNATURE "\x20\0\0"; /* LOCAL */
+
+	switch (version) {
+	case SEND_V1:
+		*ret_len = sizeof(v1) - 1;
+		return v1;
+	case SEND_V2:
+		*ret_len = sizeof(v2); /* its NUL is the last byte */
+		return v2;
+	default:
+		return NULL;
+	}
+}
+
 /* The address without its port, as bytes and as text. */
 static bool
 read_host(const struct sl_address *address, unsigned char bytes[16],

@@ -39,6 +39,9 @@ enum balance {
 
 #define HEADER_MAX 2048
 
+/* For a connection without a client.  NULL: none is wanted. */
+const char *header_of_check(enum send_proxy version, size_t *ret_len);
+
 /*
  * The PROXY header that tells an upstream who the client is.  Returns its
  * length.

@@ -5,8 +5,8 @@ import socket
 import struct
 
 from sluice_test import (Daemon, check, equal, free_address, listener, main,
-                         need, plugin, receive, receive_line, test_plugin,
-                         wait_until)
+                         need, plugin, receive, receive_all, receive_line,
+                         test_plugin, wait_until)
 from harness.net import connect
 from harness.program import Program
 from harness.tls import client_context, keys, tls_listener
@@ -155,6 +155,22 @@ def test_what_a_proxy_before_knows_is_passed_on():
         client.close()
         server.close()
         d.wait_log(r"proxied 192\.0\.2\.7:4411 ")
+
+
+def test_checks_have_no_client():
+    for version, header in (("v1", b"PROXY UNKNOWN\r\n"),
+                            ("v2", SIGNATURE + b"\x20\0\0\0")):
+        one = proxy("127.0.0.1:1", version)
+        with Upstream() as u:
+            one["options"].update(upstreams=[u.address],
+                                  check_interval="20ms")
+            with Daemon(one) as d:
+                for _ in range(2):
+                    with u.accept() as server:
+                        equal(receive_all(server), header)
+                del one["options"]["check_interval"]
+                d.write_config()
+                d.reload_ready()
 
 
 class Haproxy(Program):
