@@ -1,6 +1,7 @@
 /* check_connect_fails.c: connections of sl_connect() that are not made. */
 
 #include <dirent.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include "connect_fixture.h"
@@ -143,6 +144,27 @@ START_TEST(closing_it_while_it_connects_is_silent)
 }
 END_TEST
 
+static uint16_t deaf_port;
+
+static struct sl_conn *
+connect_to_deaf(void)
+{
+	return connect_to("127.0.0.1", deaf_port);
+}
+
+START_TEST(every_callback_may_end_what_connects)
+{
+	int fd, queued;
+
+	begin(&starts);
+	fd = listen_deaf(&deaf_port, &queued);
+	check_every_callback_may_end(connect_to_deaf);
+	close(queued);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 START_TEST(a_peer_that_has_reset_it_by_then_did_answer)
 {
 	const struct linger at_once = { 1, 0 };
@@ -225,10 +247,16 @@ try_again(struct sl_conn *c)
 START_TEST(ten_thousand_failures_leave_nothing)
 {
 	unsigned int before;
+	size_t used;
 
 	begin(&starts);
-	before = open_files();
 	plugin.in_connect_error = try_again;
+	failures = MANY - 10; /* what they leave is there for the others, too */
+	connect_to("127.0.0.1", 1);
+	while (failures < MANY)
+		worker_pass(true);
+	before = open_files();
+	used = mallinfo2().uordblks;
 	failures = 0;
 	connect_to("127.0.0.1", 1);
 	while (failures < MANY)
@@ -238,6 +266,8 @@ START_TEST(ten_thousand_failures_leave_nothing)
 	ck_assert_uint_eq(worker_listener()->conn_count, 0);
 	ck_assert_uint_eq(worker_listener()->endpoint.connecting, 0);
 	ck_assert_uint_eq(open_files(), before);
+	/* Sanitizers have an allocator of their own, which says 0. */
+	ck_assert_uint_lt(mallinfo2().uordblks, used + 4096);
 	worker_end();
 }
 END_TEST
@@ -283,6 +313,7 @@ main(void)
 		a_full_queue_is_not_waited_for_for_ever,
 		one_that_is_not_answered_takes_its_time_only,
 		closing_it_while_it_connects_is_silent,
+		every_callback_may_end_what_connects,
 		a_peer_that_has_reset_it_by_then_did_answer,
 		the_descriptors_of_the_master_are_not_used,
 		ten_thousand_failures_leave_nothing,

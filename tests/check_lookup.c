@@ -3,6 +3,8 @@
  * an answer is kept.
  */
 
+#include <malloc.h>
+
 #include "fake_resolver.h"
 #include "fixture.h"
 #include "worker/names.h"
@@ -242,6 +244,25 @@ START_TEST(a_resolver_that_fails_is_asked_again)
 }
 END_TEST
 
+START_TEST(few_answers_are_kept_and_in_the_end_none)
+{
+	char host[32];
+	size_t before;
+
+	begin();
+	before = mallinfo2().uordblks;
+	for (int i = 0; i < 3000; i++) {
+		snprintf(host, sizeof(host), "host%d.test.", i);
+		look_up(host, loopback, none);
+	}
+	/* Sanitizers have an allocator of their own, which says 0. */
+	ck_assert_uint_lt(mallinfo2().uordblks, before + (512 << 10));
+	names_done();
+	ck_assert_uint_lt(mallinfo2().uordblks, before + (64 << 10));
+	end();
+}
+END_TEST
+
 START_TEST(the_end_of_the_worker_ends_what_is_asked)
 {
 	struct name_query *query;
@@ -268,6 +289,7 @@ main(void)
 		that_there_is_no_ipv6_is_kept_no_longer_than_it_says,
 		that_there_is_no_name_is_kept_as_long_as_the_zone_says,
 		a_resolver_that_fails_is_asked_again,
+		few_answers_are_kept_and_in_the_end_none,
 		the_end_of_the_worker_ends_what_is_asked,
 		NULL,
 	};

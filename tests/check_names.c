@@ -236,6 +236,21 @@ START_TEST(an_address_that_is_silent_holds_up_the_next_a_little)
 }
 END_TEST
 
+static struct sl_conn *
+connect_to_late(void)
+{
+	return connect_to("late.test", 80);
+}
+
+START_TEST(every_callback_may_end_what_is_looked_up)
+{
+	int resolver = begin_names();
+
+	check_every_callback_may_end(connect_to_late);
+	end_names(resolver);
+}
+END_TEST
+
 START_TEST(an_answer_for_what_is_gone_is_harmless)
 {
 	int resolver = begin_names();
@@ -323,6 +338,7 @@ main(void)
 		that_ipv6_is_not_reached_does_not_hide_why_ipv4_failed,
 		when_all_refuse_the_last_is_named,
 		an_address_that_is_silent_holds_up_the_next_a_little,
+		every_callback_may_end_what_is_looked_up,
 		an_answer_for_what_is_gone_is_harmless,
 		another_resolv_conf_is_used_at_once,
 		no_resolver_is_asked_for_localhost,

@@ -140,4 +140,48 @@ listen_deaf(uint16_t *ret_port, int *ret_in_queue)
 	return fd;
 }
 
+static struct sl_conn *victim; /* is being made */
+static int (*end_it)(struct sl_conn *c);
+
+static inline void
+end_victim(struct sl_conn *c)
+{
+	(void)c;
+	if (victim != NULL)
+		ck_assert_int_eq(end_it(victim), 0);
+	victim = NULL;
+}
+
+/* Each callback of an accepted connection ends one that is being made. */
+static inline void
+check_every_callback_may_end(struct sl_conn *(*make)(void))
+{
+	void (**const hooks[])(struct sl_conn *) = { &plugin.in_open,
+		&plugin.in_data, &plugin.in_end, &plugin.in_close };
+	int (*const ways[])(struct sl_conn *) = { sl_close, sl_terminate };
+
+	for (size_t i = 0; i < 8; i++) {
+		int peer;
+
+		victim = make();
+		worker_idle();
+		ck_assert_uint_eq(worker_listener()->endpoint.connecting, 1);
+		end_it = ways[i % 2];
+		*hooks[i / 2] = end_victim;
+		peer = worker_connect();
+		peer_write(peer, "x", 1);
+		shutdown(peer, SHUT_WR);
+		worker_idle();
+		sl_close(plugin.conn);
+		close(peer);
+		worker_idle();
+		*hooks[i / 2] = NULL;
+		ck_assert_ptr_null(victim);
+		ck_assert_uint_eq(worker_listener()->endpoint.connecting, 0);
+		ck_assert_uint_eq(conn_count(), 0);
+		ck_assert_str_eq(plugin.calls, "odec");
+		memset(plugin.calls, 0, sizeof(plugin.calls));
+	}
+}
+
 #endif

@@ -4,6 +4,7 @@ enter() moves the test program itself, so whatever it starts lives there, too.
 Nothing outside is changed.  The loopback is up, and all ports are free.
 """
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -83,7 +84,16 @@ def has_ipv6():
     return os.path.exists("/proc/net/if_inet6")
 
 
-def set_ports(first, last):
-    """From which the kernel chooses the ports of clients."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
-        file.write("%d %d" % (first, last))
+@contextlib.contextmanager
+def few_ports(first, last):
+    """From which the kernel chooses the ports of sockets."""
+    path = "/proc/sys/net/ipv4/ip_local_port_range"
+    with open(path) as file:
+        before = file.read()
+    try:
+        with open(path, "w") as file:
+            file.write("%d %d" % (first, last))
+        yield
+    finally:
+        with open(path, "w") as file:
+            file.write(before)
