@@ -4,6 +4,7 @@
  */
 
 #include <malloc.h>
+#include <sys/resource.h>
 
 #include "fake_resolver.h"
 #include "fixture.h"
@@ -244,6 +245,28 @@ START_TEST(a_resolver_that_fails_is_asked_again)
 }
 END_TEST
 
+START_TEST(too_few_descriptors_are_not_the_resolvers_fault)
+{
+	struct rlimit before;
+	struct name_query *query;
+
+	begin();
+	look_up("first.test", loopback,
+	    none); /* files that libraries keep open */
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(
+	    setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 3, before.rlim_max }),
+	    0);
+	query = ask("a.test");
+	ck_assert(names_answer(query)->complete);
+	ck_assert_str_eq(names_answer(query)->error, "Too many open files");
+	names_forget(query);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_uint_eq(look_up("a.test", loopback, none), 2);
+	end();
+}
+END_TEST
+
 START_TEST(few_answers_are_kept_and_in_the_end_none)
 {
 	char host[32];
@@ -289,6 +312,7 @@ main(void)
 		that_there_is_no_ipv6_is_kept_no_longer_than_it_says,
 		that_there_is_no_name_is_kept_as_long_as_the_zone_says,
 		a_resolver_that_fails_is_asked_again,
+		too_few_descriptors_are_not_the_resolvers_fault,
 		few_answers_are_kept_and_in_the_end_none,
 		the_end_of_the_worker_ends_what_is_asked,
 		NULL,

@@ -67,6 +67,7 @@ static LIST_HEAD(, resolver) resolvers = LIST_HEAD_INITIALIZER(resolvers);
 static struct resolver *newest; /* older ones end by themselves */
 static struct stat conf;	/* resolver_conf when it was read */
 static bool library_ready;
+static int socket_error; /* why there was no socket for a question; or 0 */
 
 /* c-ares' sockets are the worker's as all others are. */
 static ares_socket_t
@@ -77,8 +78,9 @@ open_socket(int family, int type, int protocol, void *arg)
 	(void)arg;
 	if (fd != -1 && !accept_may_use(fd)) {
 		close(fd);
-		return fail(EMFILE);
+		fd = fail(EMFILE);
 	}
+	socket_error = fd == -1 ? errno : 0;
 	if (fd != -1)
 		ours_add(fd);
 	return fd;
@@ -388,6 +390,17 @@ has_decided(int status)
 	    status == ARES_ENODATA;
 }
 
+/* For people.  Valid for ever. */
+static const char *
+failure_text(int status)
+{
+	if (status != ARES_ECONNREFUSED)
+		return ares_strerror(status);
+	/* That is also what c-ares says if it could not ask. */
+	return socket_error != 0 ? strerrordesc_np(socket_error)
+				 : "no resolver has an answer";
+}
+
 static void
 on_packet(void *arg, int status, int timeouts, unsigned char *packet, int len)
 {
@@ -401,9 +414,7 @@ on_packet(void *arg, int status, int timeouts, unsigned char *packet, int len)
 		    ? read_v6(packet, len, &resolution)
 		    : read_v4(packet, len, &resolution);
 	if (status != ARES_SUCCESS) {
-		resolution.error = status == ARES_ECONNREFUSED
-		    ? "no resolver has an answer" /* or could be reached */
-		    : ares_strerror(status);
+		resolution.error = failure_text(status);
 		resolution.try_next = has_decided(status) ||
 		    status == ARES_ESERVFAIL || status == ARES_EBADNAME;
 	}
@@ -430,6 +441,7 @@ resolver_ask(struct resolver *resolver, const char *name,
 	}
 	*question = (struct question){ resolver, family, answered, arg };
 	resolver->questions++;
+	socket_error = 0;
 	ares_query(resolver->ares, name, ns_c_in,
 	    family == NAME_V6 ? ns_t_aaaa : ns_t_a, on_packet, question);
 }

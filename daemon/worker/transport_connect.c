@@ -300,6 +300,13 @@ choose_next(struct connect *connect, enum name_family *ret)
 	return race->tried[turn] < answer->families[turn].count;
 }
 
+static bool
+may_get_more(const struct connect *connect)
+{
+	return !names_answer(connect->query)->complete &&
+	    connect->race->next < NAME_ADDRESSES_MAX;
+}
+
 /* Take it, with its port. */
 static void
 take_next(struct connect *connect, enum name_family family)
@@ -413,7 +420,7 @@ start_race(struct stream *stream, struct connect *connect)
 	}
 	if (more)
 		timers_set(engine.timers, &race->timer, race->next_ms);
-	else if (race->running == 0 && names_answer(connect->query)->complete)
+	else if (race->running == 0 && !may_get_more(connect))
 		return fail(ECONNREFUSED); /* fault() says why */
 	return fail(EAGAIN);
 }
