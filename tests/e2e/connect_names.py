@@ -70,7 +70,9 @@ def test_aliases():
         peer.meet(d, "a.test")
         equal(len(dns.questions()), 4)
         dns.hosts["end.test"] = Host(aliases=["nowhere.test"])
-        expect_failure(d, "end.test", "could not look up the name: .*stage=1")
+        dns.hosts["loop.test"] = Host(aliases=["loop.test", "loop.test"])
+        for name in "end.test", "loop.test":
+            expect_failure(d, name, "could not look up the name: .*stage=1")
 
 
 def test_one_family_only():
@@ -128,6 +130,24 @@ def test_a_resolver_that_fails_and_then_does_not():
         expect_failure(d, "a.test", "no resolver has an answer")
         dns.hosts["a.test"] = Host([HOME])
         peer.meet(d, "a.test")
+
+
+def test_answers_that_are_none():
+    """Cut off anywhere, or for another question: nothing is believed."""
+    spoilers = [lambda data, n=n: data[:n] for n in range(0, 48, 4)] + [
+        lambda data: data[:-1],
+        lambda data: bytes([data[0] ^ 1]) + data[1:],
+        lambda data: data.replace(b"\4test", b"\4tess")]
+    namespace.enter()
+    with Resolver() as dns, Peer() as peer, \
+            daemon(timeouts={"connect": "100ms"}) as d:
+        for n, spoil in enumerate(spoilers):
+            name = "a%d.test" % n
+            dns.hosts[name], dns.spoil = Host([HOME]), spoil
+            expect_failure(d, name, "look up", peer.port)
+        dns.spoil = None
+        with daemon() as other:
+            peer.meet(other, "a0.test")
 
 
 def test_no_answer_at_all():
@@ -189,7 +209,7 @@ def test_all_who_ask_share_a_question():
 
 
 def test_whoever_asked_is_gone():
-    with daemon(timeouts={"connect": "200ms"}) as d, Peer() as peer, \
+    with daemon(timeouts={"connect": "1s"}) as d, Peer() as peer, \
             Resolver() as dns:
         dns.hosts["slow.test"] = Host([HOME], delay4=HELD, delay6=HELD)
         expect_failure(d, "slow.test", "look up .*ETIMEDOUT stage=", peer.port)

@@ -56,6 +56,7 @@ class Resolver:
     def __init__(self, hosts=None, address="127.0.0.1"):
         self.hosts, self.asked = dict(hosts or {}), []
         self.address = address
+        self.spoil = None       # makes other bytes of an answer
         self.sockets, self.threads, self.held = [], [], []
 
     def __enter__(self):
@@ -124,6 +125,8 @@ class Resolver:
         if delay is NEVER:
             return
         data = self.reply(packet[:end], name, kind, host)
+        if self.spoil:
+            data = self.spoil(data)
         if how == "udp" and len(data) > UDP_MAX:
             # Only the question, and the bit that says so.
             data = data[:2] + struct.pack("!HHHHH", 0x8380, 1, 0, 0, 0) \
