@@ -51,7 +51,8 @@ int address_resolve(const char *spec, struct address *ret, int max,
 /* The same syntax, without resolving: is it well formed?  Returns 0 or -1. */
 int address_check(const char *spec, struct error *err);
 
-#define HOST_NAME_MAX_LEN 253 /* of a host, in DNS */
+#define HOST_NAME_MAX_LEN 253		      /* of a host, in DNS */
+#define HOST_TEXT_MAX (HOST_NAME_MAX_LEN + 1) /* a name or any address */
 
 /*
  * Could it be the name of a host?  A resolver that is asked for other things may
@@ -86,6 +87,12 @@ const char *address_text(const struct address *address,
  */
 const char *sockaddr_text(const struct sockaddr *sa, socklen_t len,
     char text[ADDRESS_TEXT_MAX]);
+
+/*
+ * Only the address, as certificates have it: "192.0.2.7", "::1"; a v4-mapped
+ * one reads as IPv4.  Returns text, or NULL: it has none.
+ */
+const char *sockaddr_host(const struct sockaddr *sa, char text[HOST_TEXT_MAX]);
 
 bool address_equal(const struct address *a, const struct address *b);
 

@@ -94,6 +94,22 @@ sockaddr_text(const struct sockaddr *sa, socklen_t len,
 }
 
 const char *
+sockaddr_host(const struct sockaddr *sa, char text[HOST_TEXT_MAX])
+{
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+	const struct sockaddr_in *in = (const void *)sa;
+
+	if (sa->sa_family == AF_INET)
+		return inet_ntop(AF_INET, &in->sin_addr, text, HOST_TEXT_MAX);
+	if (sa->sa_family != AF_INET6)
+		return NULL;
+	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		return inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text,
+		    HOST_TEXT_MAX);
+	return inet_ntop(AF_INET6, &in6->sin6_addr, text, HOST_TEXT_MAX);
+}
+
+const char *
 address_text(const struct address *address, char text[ADDRESS_TEXT_MAX])
 {
 	if (address->kind == ADDRESS_SYSTEMD)

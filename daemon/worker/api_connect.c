@@ -251,6 +251,7 @@ sl_connect(struct sl_service *service, const struct sl_connect_options *options)
 	struct sl_connect_options known;
 	struct tls_wish *wish = NULL;
 	struct connect_plan plan;
+	char text[HOST_TEXT_MAX];
 
 	if (service == NULL) {
 		errno = EINVAL;
@@ -261,7 +262,9 @@ sl_connect(struct sl_service *service, const struct sl_connect_options *options)
 	    may_connect(service) == -1)
 		return NULL;
 	if (known.flags & SL_CONNECT_TLS) {
-		wish = api_tls_wish(service, known.tls, known.host);
+		wish = api_tls_wish(service, known.tls,
+		    plan.host != NULL ? plan.host
+				      : sockaddr_host(&plan.to.sa, text));
 		if (wish == NULL)
 			return NULL;
 	}

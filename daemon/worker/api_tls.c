@@ -313,7 +313,7 @@ api_tls_wish(const struct sl_service *service,
 static int
 wish_for(struct sl_conn *c, const struct sl_tls_options *options)
 {
-	char host[ADDRESS_TEXT_MAX];
+	char host[HOST_TEXT_MAX];
 	struct tls_wish *wish =
 	    api_tls_wish(c->service, options, conn_host(c, host));
 

@@ -186,7 +186,7 @@ const char *conn_remote_text(const struct sl_conn *conn,
  * The host that it has connected to: a name, or an address.  Returns text, or
  * NULL: it is none of ours, or goes to a unix socket.
  */
-const char *conn_host(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX]);
+const char *conn_host(const struct sl_conn *conn, char text[HOST_TEXT_MAX]);
 /* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
 #define CONN_LABEL_MAX 256
 const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);

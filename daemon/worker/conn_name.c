@@ -106,22 +106,17 @@ conn_remote_text(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX])
 }
 
 const char *
-conn_host(const struct sl_conn *conn, char text[ADDRESS_TEXT_MAX])
+conn_host(const struct sl_conn *conn, char text[HOST_TEXT_MAX])
 {
 	const char *target = conn->extra != NULL ? conn->extra->target : NULL;
-	const void *address = &conn->peer.in.sin_addr;
 
 	if (!conn->is_client || conn->stream.is_unix)
 		return NULL;
-	if (target != NULL) {
-		snprintf(text, ADDRESS_TEXT_MAX, "%s", target);
-		*strrchr(text, ':') = '\0';
-		return text;
-	}
-	if (conn->peer.sa.sa_family == AF_INET6)
-		address = &conn->peer.in6.sin6_addr;
-	return inet_ntop(conn->peer.sa.sa_family, address, text,
-	    ADDRESS_TEXT_MAX);
+	if (target == NULL)
+		return sockaddr_host(&conn->peer.sa, text);
+	snprintf(text, HOST_TEXT_MAX, "%.*s", (int)strcspn(target, ":"),
+	    target);
+	return text;
 }
 
 /* The address of our end of the socket. */

@@ -3,7 +3,6 @@
 #include "worker/tls_wish.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -13,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fail.h"
+#include "config/address.h"
 #include "config/secret.h"
 #include "config/settings.h"
 #include "tls/check.h"
@@ -20,7 +20,6 @@
 #include "tls/pem.h"
 #include "tls/tls_error.h"
 #include "worker/api_struct.h"
-#include "worker/tls_name.h"
 
 static bool
 is_address(const char *name)
@@ -31,19 +30,14 @@ is_address(const char *name)
 	    inet_pton(AF_INET6, name, &address) == 1;
 }
 
-/* May it be sent as SNI? */
+/*
+ * May it be sent as SNI?  Not with a dot in front: when OpenSSL verifies, that
+ * stands for every host of a domain.
+ */
 static bool
 is_host(const char *name)
 {
-	size_t len = strlen(name);
-
-	if (len == 0 || len > TLS_NAME_MAX || is_address(name))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)name[i]) &&
-		    strchr("-_.", name[i]) == NULL)
-			return false;
-	return true;
+	return !is_address(name) && host_name_valid(name);
 }
 
 /* Says what is wrong.  Returns -1 with EINVAL. */
@@ -133,24 +127,6 @@ take_string(char **ret, const char *text)
 	return 0;
 }
 
-/* Without the brackets and the zone of an address, as certificates have it. */
-static int
-take_host(struct tls_wish *wish, const char *host)
-{
-	char *end;
-
-	if (host == NULL)
-		return 0;
-	wish->host = strdup(host + (host[0] == '['));
-	if (wish->host == NULL)
-		return -1;
-	end = wish->host + strcspn(wish->host, "]%");
-	if (end > wish->host && end[-1] == '.')
-		end--;
-	*end = '\0';
-	return 0;
-}
-
 static int
 take_names(struct tls_wish *wish, const struct sl_tls_options *options,
     struct error *err)
@@ -228,7 +204,7 @@ tls_wish_new(const struct sl_tls_options *options, const char *host,
 	    api_read_struct(&known, sizeof(known), options, TLS_OPTIONS_MIN) ==
 		-1)
 		error_set(err, "the struct is of another version");
-	else if (wish->parts != NULL && take_host(wish, host) == 0 &&
+	else if (wish->parts != NULL && take_string(&wish->host, host) == 0 &&
 	    take_options(wish, &known, err) == 0)
 		return wish;
 	error = errno;

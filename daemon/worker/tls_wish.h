@@ -32,7 +32,7 @@ struct tls_wish {
 
 /*
  * A copy of the options, of any size; NULL: asks for nothing.  `host` is a name
- * or an address, "[::1]" too, or NULL.  NULL: EINVAL with err, ENOTSUP or ENOMEM.
+ * or an address as sockaddr_host() writes it, or NULL.  NULL: EINVAL with err, ENOTSUP or ENOMEM.
  */
 struct tls_wish *tls_wish_new(const struct sl_tls_options *options,
     const char *host, struct error *err);
