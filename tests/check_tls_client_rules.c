@@ -4,6 +4,8 @@
  */
 
 #include "tls_client_fixture.h"
+#include "worker/listener.h"
+#include "worker/material.h"
 
 /* To OpenSSL, a name with a dot in front is that of everything below it. */
 START_TEST(a_name_is_one_host_and_not_a_domain)
@@ -128,6 +130,126 @@ START_TEST(an_address_is_one_however_it_is_written)
 }
 END_TEST
 
+/* The operator's certificate for all that this listener connects to. */
+static void
+operator_shows(const struct tls_fixture *shown)
+{
+	int secret = peer_secret(shown, NULL);
+	struct material material = { .secrets = &secret, .secret_count = 1 };
+	struct tls_settings settings = {
+		.identity = { .verify = TLS_VERIFY_REQUIRE },
+		.max_send_fragment = SSL3_RT_MAX_PLAIN_LENGTH,
+	};
+	struct error err;
+
+	worker_listener()->tls_client =
+	    tls_client_new(&settings, &material, &err);
+	ck_assert_ptr_nonnull(worker_listener()->tls_client);
+	close(secret);
+}
+
+static int
+accept_any(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
+static void
+plugin_shows(const char *sigalgs, const struct tls_fixture *theirs)
+{
+	struct sl_tls_options tls = trusting(NULL);
+	char cert[8192], key[8192];
+	struct sl_conn *conn;
+	X509 *shown;
+
+	SSL_CTX_set1_client_sigalgs_list(fix.peer.context, sigalgs);
+	read_text(theirs->cert_file, cert);
+	read_text(theirs->key_file, key);
+	tls.cert = cert;
+	tls.key = key;
+	conn = connect_and_shake(&tls, 1);
+	shown = SSL_get1_peer_certificate(fix.peer.ssl);
+	ck_assert_int_eq(X509_cmp(shown, theirs->cert), 0);
+	X509_free(shown);
+	both_close(conn);
+}
+
+START_TEST(a_certificate_of_the_plugin_goes_before_the_operators)
+{
+	const struct tls_fixture *ec, *rsa;
+
+	begin_client();
+	ec = tls_fixture_make(fixture_dir, "ec",
+	    &(struct tls_fixture_options){ 0 });
+	rsa = tls_fixture_make(fixture_dir, "rsa",
+	    &(struct tls_fixture_options){ .kind = TLS_FIXTURE_RSA });
+	SSL_CTX_set_verify(fix.peer.context, SSL_VERIFY_PEER, accept_any);
+	operator_shows(ec);
+	plugin_shows("ECDSA+SHA256:RSA-PSS+SHA256", rsa);
+	plugin_shows("RSA-PSS+SHA256:ECDSA+SHA256", rsa);
+	plugin_shows("ECDSA+SHA256:RSA-PSS+SHA256", ec);
+	end_client();
+}
+END_TEST
+
+/* OpenSSL does not take it: no reason to try for ever. */
+START_TEST(a_weak_certificate_ends_the_handshake)
+{
+	const struct tls_fixture *weak;
+	struct sl_tls_options tls;
+	char cert[8192], key[8192];
+
+	begin_client();
+	weak = tls_fixture_make(fixture_dir, "weak",
+	    &(struct tls_fixture_options){ .kind = TLS_FIXTURE_RSA,
+		.rsa_bits = 1024 });
+	read_text(weak->cert_file, cert);
+	read_text(weak->key_file, key);
+	tls = trusting(NULL);
+	tls.cert = cert;
+	tls.key = key;
+	ck_assert_ptr_nonnull(connect_tls(&tls));
+	accept_peer();
+	await_calls("C");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_HANDSHAKE);
+	ck_assert_ptr_nonnull(strstr(plugin.error_text, "key too small"));
+	end_client();
+}
+END_TEST
+
+static int
+choose_other(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *in, unsigned int in_len, void *arg)
+{
+	(void)ssl;
+	(void)in;
+	(void)in_len;
+	(void)arg;
+	*out = (const unsigned char *)"two";
+	*out_len = 3;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+START_TEST(a_protocol_that_was_not_offered_ends_the_handshake)
+{
+	const char *const protocols[] = { "h2", "one" };
+	struct sl_tls_options tls;
+
+	begin_client();
+	SSL_CTX_set_alpn_select_cb(fix.peer.context, choose_other, NULL);
+	SSL_CTX_set_max_proto_version(fix.peer.context, TLS1_2_VERSION);
+	tls = trusting(NULL);
+	tls.alpn = protocols;
+	tls.alpn_count = 2;
+	connect_and_shake(&tls, -1);
+	await_calls("C");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_HANDSHAKE);
+	end_client();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -135,6 +257,9 @@ main(void)
 		a_name_is_one_host_and_not_a_domain,
 		an_upgrade_knows_the_longest_name_of_a_host,
 		an_address_is_one_however_it_is_written,
+		a_certificate_of_the_plugin_goes_before_the_operators,
+		a_weak_certificate_ends_the_handshake,
+		a_protocol_that_was_not_offered_ends_the_handshake,
 		NULL,
 	};
 

@@ -107,6 +107,20 @@ nameless(struct tls *tls)
 	return tls_set_fault(tls, SL_WHY_HANDSHAKE, EINVAL);
 }
 
+/* Once and for all, unless it is for want of memory.  Returns -1 with errno. */
+static int
+no_session(struct tls *tls)
+{
+	switch (errno) {
+	case EINVAL:
+		return nameless(tls);
+	case EPROTO:
+		return tls_broken(tls, SL_WHY_HANDSHAKE);
+	default:
+		return -1;
+	}
+}
+
 int
 tls_begin_session(struct tls *tls)
 {
@@ -114,7 +128,7 @@ tls_begin_session(struct tls *tls)
 	BIO *bio;
 
 	if (ssl == NULL)
-		return errno == EINVAL ? nameless(tls) : -1;
+		return no_session(tls);
 	bio = tls_io_bio(&tls->io);
 	if (bio == NULL) {
 		SSL_free(ssl);

@@ -240,6 +240,8 @@ set_pair(SSL *ssl, const struct tls_wish *wish)
 		return true;
 	issuers = sk_X509_dup(wish->parts->pairs[0].chain);
 	leaf = issuers != NULL ? sk_X509_shift(issuers) : NULL;
+	/* A server that asks might like the operator's kind of key better. */
+	SSL_certs_clear(ssl);
 	good = leaf != NULL &&
 	    SSL_use_cert_and_key(ssl, leaf, wish->parts->pairs[0].key, issuers,
 		1) == 1;
@@ -314,6 +316,15 @@ set_session(SSL *ssl, const struct rules *rules,
 	return SSL_set_session(ssl, wish->session) == 1;
 }
 
+/* OpenSSL gives a reason that does not go away when there is memory again. */
+static bool
+is_refusal(void)
+{
+	unsigned long code = ERR_peek_error();
+
+	return code != 0 && ERR_GET_REASON(code) != ERR_R_MALLOC_FAILURE;
+}
+
 SSL *
 tls_client_session(const struct tls_client *client, const struct tls_wish *wish)
 {
@@ -336,6 +347,9 @@ tls_client_session(const struct tls_client *client, const struct tls_wish *wish)
 		return ssl;
 	}
 	SSL_free(ssl);
-	tls_fail(ENOMEM);
+	if (is_refusal())
+		errno = EPROTO;
+	else
+		tls_fail(ENOMEM);
 	return NULL;
 }

@@ -34,7 +34,8 @@ void tls_client_forget_default(void);
 
 /*
  * A new session, without a BIO; owned by the caller.  NULL: ENOMEM; EINVAL: it
- * has to verify the peer, and nobody has said by which name.
+ * has to verify the peer, and nobody has said by which name; EPROTO: OpenSSL
+ * refuses what the plugin has given, and its queue of errors says why.
  */
 SSL *tls_client_session(const struct tls_client *client,
     const struct tls_wish *wish);
