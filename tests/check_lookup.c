@@ -125,6 +125,25 @@ START_TEST(ipv6_waits_for_nothing)
 }
 END_TEST
 
+START_TEST(half_an_answer_gets_too_old_as_well)
+{
+	struct name_query *first, *second;
+
+	begin();
+	reply.ttl_s = 0;
+	first = ask("half.test");
+	serve(2, silent, loopback6);
+	ck_assert(!names_answer(first)->complete);
+	second = ask("half.test");
+	ck_assert_ptr_null(names_answer(second));
+	serve(2, silent, loopback6);
+	ck_assert_ptr_ne(names_answer(first), names_answer(second));
+	names_forget(first);
+	names_forget(second);
+	end();
+}
+END_TEST
+
 START_TEST(without_ipv6_there_is_nothing_to_wait_for)
 {
 	struct name_query *query;
@@ -305,6 +324,7 @@ main(void)
 	const TTest *const tests[] = {
 		ipv4_waits_a_little_for_ipv6,
 		ipv6_waits_for_nothing,
+		half_an_answer_gets_too_old_as_well,
 		without_ipv6_there_is_nothing_to_wait_for,
 		all_who_ask_at_the_same_time_share_a_question,
 		an_answer_that_nobody_waits_for_is_kept,

@@ -263,8 +263,8 @@ find(const char *host)
 	LIST_FOREACH(name, bucket_of(host), link)
 		if (strcasecmp(name->host, host) == 0)
 			break;
-	if (name == NULL || !name->answer.complete ||
-	    name->until_ms > engine_now())
+	/* One that still waits for half of its answer may be too old as well. */
+	if (name == NULL || !name->usable || name->until_ms > engine_now())
 		return name;
 	delist(name);
 	return NULL;

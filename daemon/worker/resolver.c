@@ -56,6 +56,11 @@ struct resolver {
 	unsigned int questions; /* that are not answered */
 };
 
+/* The files that answers depend on. */
+struct state {
+	struct stat conf, hosts;
+};
+
 struct question {
 	struct resolver *resolver;
 	enum name_family family;
@@ -65,7 +70,7 @@ struct question {
 
 static LIST_HEAD(, resolver) resolvers = LIST_HEAD_INITIALIZER(resolvers);
 static struct resolver *newest; /* older ones end by themselves */
-static struct stat conf;	/* resolver_conf when it was read */
+static struct state seen;	/* when the newest one was made */
 static bool library_ready;
 static int socket_error; /* why there was no socket for a question; or 0 */
 
@@ -273,26 +278,33 @@ resolver_new(void)
 	return new;
 }
 
-/* Has somebody written another resolv.conf since it was read? */
-static bool
-conf_changed(struct stat *ret)
+static void
+look_at(const char *path, struct stat *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	stat(resolver_conf, ret); /* none is as good as an empty one */
-	return ret->st_dev != conf.st_dev || ret->st_ino != conf.st_ino ||
-	    ret->st_mtim.tv_sec != conf.st_mtim.tv_sec ||
-	    ret->st_mtim.tv_nsec != conf.st_mtim.tv_nsec ||
-	    ret->st_size != conf.st_size;
+	stat(path, ret); /* none is as good as an empty one */
+}
+
+static bool
+has_changed(const struct stat *now, const struct stat *before)
+{
+	return now->st_dev != before->st_dev || now->st_ino != before->st_ino ||
+	    now->st_mtim.tv_sec != before->st_mtim.tv_sec ||
+	    now->st_mtim.tv_nsec != before->st_mtim.tv_nsec ||
+	    now->st_size != before->st_size;
 }
 
 struct resolver *
 resolver_now(bool *ret_changed)
 {
 	struct resolver *old = newest, *new;
-	struct stat now;
+	struct state now;
 
 	*ret_changed = false;
-	if (!conf_changed(&now) && newest != NULL)
+	look_at(resolver_conf, &now.conf);
+	look_at("/etc/hosts", &now.hosts);
+	if (newest != NULL && !has_changed(&now.conf, &seen.conf) &&
+	    !has_changed(&now.hosts, &seen.hosts))
 		return newest;
 	if (!library_ready && ares_library_init(ARES_LIB_INIT_ALL) != 0)
 		return NULL;
@@ -301,7 +313,7 @@ resolver_now(bool *ret_changed)
 	if (new == NULL)
 		return newest; /* and the next question tries again */
 	newest = new;
-	conf = now;
+	seen = now;
 	*ret_changed = true;
 	if (old != NULL)
 		resolver_go_on(old);
@@ -491,5 +503,4 @@ resolver_done(void)
 	if (library_ready)
 		ares_library_cleanup();
 	library_ready = false;
-	memset(&conf, 0, sizeof(conf));
 }

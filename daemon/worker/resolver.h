@@ -42,7 +42,7 @@ struct resolver;
 /*
  * The resolvers that are configured now.  Borrowed: it ends by itself when it is
  * not the newest one, and nothing is asked of it.  *ret_changed: it is another
- * one than last time.  NULL: ENOMEM.
+ * one than last time, since resolv.conf or /etc/hosts has changed.  NULL: ENOMEM.
  */
 struct resolver *resolver_now(bool *ret_changed);
 

@@ -270,6 +270,11 @@ def test_hosts():
         write_hosts("127.0.0.8 printer.test printer")
         peer.meet(d, "printer")
         peer.meet(d, "printer.test")
+        dns.hosts["moved.test"] = Host(["127.0.0.9"])
+        expect_failure(d, "moved.test", "127.0.0.9", peer.port)
+        write_hosts("127.0.0.8 moved.test")     # the answer is forgotten
+        peer.meet(d, "moved.test")
+        dns.asked.clear()
         expect_failure(d, "localhost", "Connection refused", peer.port)
         equal(dns.asked, [])
 
