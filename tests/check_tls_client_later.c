@@ -3,6 +3,10 @@
  * send later, and plain connections that go on with TLS.
  */
 
+#include <poll.h>
+
+#include "worker/tls_stream.h"
+
 #include "tls_client_fixture.h"
 
 /* The session, once its ticket has come. */
@@ -193,6 +197,144 @@ START_TEST(an_upgrade_whose_peer_is_refused_is_told)
 }
 END_TEST
 
+#define LABEL "EXPERIMENTAL sluice"
+
+/* What both ends say of the session. */
+static void
+compare_facts(struct sl_conn *conn)
+{
+	SSL *peer = fix.peer.ssl;
+	unsigned char ours[64], theirs[64];
+	size_t n;
+
+	ck_assert_str_eq(sl_tls_version(conn), SSL_get_version(peer));
+	ck_assert_str_eq(sl_tls_cipher(conn)->name,
+	    SSL_CIPHER_get_name(SSL_get_current_cipher(peer)));
+	ck_assert_int_eq(
+	    sl_export_keying_material(conn, ours, 32, LABEL, "c", 1), 0);
+	ck_assert_int_eq(SSL_export_keying_material(peer, theirs, 32, LABEL,
+			     strlen(LABEL), (const void *)"c", 1, 1),
+	    1);
+	ck_assert_mem_eq(ours, theirs, 32);
+	n = SSL_get_peer_finished(peer, theirs, sizeof(theirs));
+	ck_assert_int_eq(sl_tls_finished(conn, ours, sizeof(ours)), (ssize_t)n);
+	ck_assert_mem_eq(ours, theirs, n);
+	n = SSL_get_finished(peer, theirs, sizeof(theirs));
+	ck_assert_int_eq(sl_tls_peer_finished(conn, ours, sizeof(ours)),
+	    (ssize_t)n);
+	ck_assert_mem_eq(ours, theirs, n);
+	ck_assert_str_eq(sl_ephemeral_key(conn)->type, "ECDH");
+	ck_assert_str_eq(sl_ephemeral_key(conn)->name,
+	    OBJ_nid2sn((int)SSL_get_negotiated_group(peer)));
+	ck_assert_str_eq(sl_peer_certificate(conn)->subject, "CN=localhost");
+	ck_assert_int_eq(sl_session_reused(conn), 0);
+	ck_assert_int_eq(sl_set_max_send_fragment(conn, 1024), 0);
+	/* The server alone chooses among those of both. */
+	ck_assert_ptr_null(sl_shared_sigalgs(conn));
+	ck_assert_int_eq(errno, ENODATA);
+	ck_assert_int_eq(sl_set_verify_mode(conn, SL_VERIFY_NONE), -1);
+	ck_assert_int_eq(errno, ENOTSUP);
+}
+
+START_TEST(facts_are_those_of_the_other_end)
+{
+	const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	struct sl_tls_options tls;
+	struct sl_conn *conn;
+
+	for (int i = 0; i < 2; i++) {
+		begin_client();
+		SSL_CTX_set_max_proto_version(fix.peer.context, versions[i]);
+		tls = trusting(NULL);
+		conn = connect_and_shake(&tls, 1);
+		compare_facts(conn);
+		both_close(conn);
+		end_client();
+	}
+}
+END_TEST
+
+/* With what the listener has for its connections. */
+static struct sl_conn *
+connect_renegotiating(bool may)
+{
+	const struct tls_settings settings = {
+		.identity = { .verify = TLS_VERIFY_REQUIRE,
+		    .secret = NO_SECRET },
+		.max_send_fragment = 16384,
+		.renegotiation = may,
+	};
+	struct sl_tls_options tls = trusting(NULL);
+	struct error err;
+
+	SSL_CTX_set_max_proto_version(fix.peer.context, TLS1_2_VERSION);
+	SSL_CTX_set_options(fix.peer.context,
+	    SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+	tls_client_unref(worker_listener()->tls_client);
+	worker_listener()->tls_client = tls_client_new(&settings, NULL, &err);
+	return connect_and_shake(&tls, 1);
+}
+
+/* The client has sent something, and the server answers, if it wants to. */
+static void
+answer(void)
+{
+	struct pollfd ready = { .fd = fix.peer.fd, .events = POLLIN };
+	char byte;
+
+	ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+	ERR_clear_error();
+	SSL_read(fix.peer.ssl, &byte, 1);
+}
+
+START_TEST(a_client_renegotiates_where_it_may)
+{
+	unsigned char before[64], after[64];
+	struct sl_conn *conn;
+
+	begin_client();
+	conn = connect_renegotiating(false);
+	ck_assert_int_eq(sl_renegotiate(conn), -1);
+	ck_assert_int_eq(errno, EPERM);
+	both_close(conn);
+	conn = connect_renegotiating(true);
+	sl_tls_finished(conn, before, sizeof(before));
+	ck_assert_int_eq(sl_renegotiate(conn), 0);
+	answer(); /* hello */
+	worker_pass(true);
+	answer(); /* key, finished */
+	worker_pass(true);
+	ck_assert_int_gt(sl_tls_finished(conn, after, sizeof(after)), 0);
+	ck_assert_mem_ne(before, after, 12);
+	ck_assert_int_eq(sl_authorized(conn), 1);
+	both_close(conn);
+	end_client();
+}
+END_TEST
+
+/* Each costs us as much as a new connection. */
+START_TEST(a_server_that_renegotiates_without_end_is_left)
+{
+	begin_client();
+	connect_renegotiating(true);
+	for (int i = 0; i < RENEGOTIATIONS_MAX; i++) {
+		SSL_renegotiate(fix.peer.ssl);
+		SSL_do_handshake(fix.peer.ssl);
+		worker_pass(true); /* the wish has come */
+		answer();
+		worker_pass(true);
+		answer(); /* it has resumed a session, and has no more to say */
+	}
+	await_calls("ho");
+	SSL_renegotiate(fix.peer.ssl);
+	SSL_do_handshake(fix.peer.ssl);
+	await_calls("hoxc");
+	ck_assert_str_eq(plugin.error_text,
+	    "a TLS error: too many renegotiations");
+	end_client();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -201,6 +343,9 @@ main(void)
 		a_server_that_floods_with_tickets_is_left,
 		an_upgrade_as_client_goes_on_with_the_same_connection,
 		an_upgrade_whose_peer_is_refused_is_told,
+		facts_are_those_of_the_other_end,
+		a_client_renegotiates_where_it_may,
+		a_server_that_renegotiates_without_end_is_left,
 		NULL,
 	};
 
