@@ -2,10 +2,11 @@
  * fuzz_tls.c: the TLS transport between a peer and a connection, for libFuzzer:
  * make fuzz, then tests/fuzz/fuzz_tls CORPUS-DIRECTORY tests/fuzz/seeds/tls.
  *
- * An input with an odd first byte is what a peer sends to a new server, in
- * pieces.  One with an even first byte is a program: a real client has shaken
- * hands, and each byte is a step of the client or of the connection.  Whatever
- * arrives has to be what was sent.
+ * An input with an odd first byte is what a peer sends to a new connection, in
+ * pieces.  One with an even first byte is a program: a real peer has shaken hands,
+ * and each byte is a step of the peer or of the connection.  Whatever arrives has
+ * to be what was sent.  The connection is the server, or, if the first byte has
+ * the bit 2, the client.
  */
 
 #include <errno.h>
@@ -28,7 +29,12 @@
 #include "worker/engine.h"
 #include "worker/material.h"
 #include "worker/tls.h"
+#include "worker/tls_client.h"
 #include "worker/tls_server.h"
+#include "worker/tls_wish.h"
+
+#define IS_RAW 1
+#define IS_CLIENT 2
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FLIGHTS_MAX 100 /* of a handshake between two that understand */
 
 static struct tls_server *server;
-static SSL_CTX *client_context;
+static struct tls_client *client;
+static SSL_CTX *client_context, *server_context; /* of peers */
 static struct counts counts;
 /* Byte number i of each stream is i modulo this. */
 #define PERIOD 251
@@ -73,6 +80,9 @@ make_secret(void)
 	must(X509_sign(cert, pair->key, EVP_sha256()) > 0);
 	pair->chain = sk_X509_new_null();
 	must(sk_X509_push(pair->chain, cert) > 0);
+	server_context = SSL_CTX_new(TLS_server_method());
+	must(SSL_CTX_use_cert_and_key(server_context, cert, pair->key, NULL,
+		 1) == 1);
 	secret = tls_parts_write(&parts, &err);
 	must(secret != NULL);
 	fd = secret_seal(secret, &err);
@@ -102,6 +112,11 @@ prepare(void)
 	listener->tls.identity.secret = 0;
 	server = tls_server_new(listener, &material, &err);
 	must(server != NULL);
+	listener->connect_tls.identity.verify = TLS_VERIFY_OPTIONAL;
+	listener->connect_tls.identity.secret = NO_SECRET;
+	listener->connect_tls.renegotiation = true;
+	client = tls_client_new(&listener->connect_tls, &material, &err);
+	must(client != NULL);
 	settings_free(settings);
 	close(secret);
 	client_context = SSL_CTX_new(TLS_client_method());
@@ -111,28 +126,36 @@ prepare(void)
 
 /* A stream whose peer is *ret_peer. */
 static void
-begin(struct stream *stream, int *ret_peer)
+begin(struct stream *stream, bool as_client, int *ret_peer)
 {
 	int pair[2], small = 4096;
+	struct tls_wish *wish;
+	struct error err;
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		 pair) == 0);
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	*stream = stream_plain(pair[0], true);
-	must(tls_upgrade(stream, server, &counts));
+	if (as_client) {
+		wish = tls_wish_new(NULL, "localhost", &err);
+		must(wish != NULL);
+		must(tls_connect(stream, client, wish, &counts));
+	} else {
+		must(tls_upgrade(stream, server, &counts));
+	}
 	*ret_peer = pair[1];
 }
 
-/* Whatever a peer sends, the server takes it, or says that it is broken. */
+/* Whatever a peer sends, it is taken, or the stream says that it is broken. */
 static void
-run_raw(const uint8_t *data, size_t size)
+run_raw(const uint8_t *data, size_t size, bool as_client)
 {
 	static unsigned char buf[BUFFER];
 	struct stream stream;
 	size_t at = 0, n;
 	int peer;
 
-	begin(&stream, &peer);
+	begin(&stream, as_client, &peer);
 	while (at < size) {
 		n = 1 + data[at] * 16u;
 		n = n < size - at ? n : size - at;
@@ -156,13 +179,13 @@ run_raw(const uint8_t *data, size_t size)
 /* Both ends, and how much of the noise has gone each way. */
 static struct {
 	struct stream stream;
-	SSL *client;
+	SSL *far;
 	int peer;
-	size_t said, heard;	/* by the client, by the server */
-	size_t taken, returned; /* by the server, at the client */
-	size_t waits;		/* what the client could not say yet */
-	bool ended, broken;	/* the server's input, its stream */
-	bool closed, garbled;	/* the client has finished, or lied */
+	size_t said, heard;	/* by the peer, by the connection */
+	size_t taken, returned; /* by the connection, at the peer */
+	size_t waits;		/* what the peer could not say yet */
+	bool ended, broken;	/* the connection's input, its stream */
+	bool closed, garbled;	/* the peer has finished, or lied */
 } way;
 
 static bool
@@ -171,7 +194,7 @@ shake(void)
 	int rc = 0;
 
 	for (int i = 0; i < FLIGHTS_MAX; i++) {
-		rc = SSL_do_handshake(way.client);
+		rc = SSL_do_handshake(way.far);
 		if (way.stream.phase != PHASE_OPEN)
 			must(way.stream.transport->start(&way.stream) == 0 ||
 			    errno == EAGAIN);
@@ -186,7 +209,7 @@ shake(void)
  * it may have gone already: OpenSSL does not say so before it returns a number.
  */
 static void
-client_says(size_t len)
+far_says(size_t len)
 {
 	int rc;
 
@@ -194,15 +217,15 @@ client_says(size_t len)
 		len = way.waits;
 	way.waits = 0;
 	ERR_clear_error(); /* SSL_get_error() looks there */
-	rc = SSL_write(way.client, noise + way.said % PERIOD, (int)len);
+	rc = SSL_write(way.far, noise + way.said % PERIOD, (int)len);
 	if (rc > 0)
 		way.said += (size_t)rc;
-	else if (SSL_get_error(way.client, rc) == SSL_ERROR_WANT_WRITE)
+	else if (SSL_get_error(way.far, rc) == SSL_ERROR_WANT_WRITE)
 		way.waits = len;
 }
 
 static void
-server_hears(size_t room)
+near_hears(size_t room)
 {
 	static unsigned char buf[BUFFER];
 	ssize_t n;
@@ -225,7 +248,7 @@ server_hears(size_t room)
 }
 
 static void
-server_says(size_t len)
+near_says(size_t len)
 {
 	unsigned char *from = noise + way.taken % PERIOD;
 	const struct iovec iov[] = {
@@ -246,10 +269,10 @@ server_says(size_t len)
 }
 
 static void
-client_hears(size_t room)
+far_hears(size_t room)
 {
 	static unsigned char buf[BUFFER];
-	int n = SSL_read(way.client, buf, (int)room);
+	int n = SSL_read(way.far, buf, (int)room);
 
 	if (n > 0)
 		must(
@@ -257,6 +280,17 @@ client_hears(size_t room)
 	if (n > 0)
 		way.returned += (size_t)n;
 	must(way.returned <= way.taken);
+}
+
+/* What a server may send besides: tickets, and wishes for a new handshake. */
+static void
+far_asks(void)
+{
+	if (SSL_version(way.far) > TLS1_2_VERSION)
+		SSL_new_session_ticket(way.far);
+	else
+		SSL_renegotiate(way.far);
+	SSL_do_handshake(way.far);
 }
 
 static void
@@ -269,27 +303,29 @@ step(uint8_t what)
 	switch (what & 7) {
 	case 0:
 		if (!way.closed)
-			client_says(size < 32768 ? size : 32768);
+			far_says(size < 32768 ? size : 32768);
 		break;
 	case 1:
-		server_hears(size);
+		near_hears(size);
 		break;
 	case 2:
-		server_says(size);
+		near_says(size);
 		break;
 	case 3:
-		client_hears(size);
+		far_hears(size);
 		break;
 	case 4:
 		if (way.waits > 0)
 			break;
-		if (what & 8) {
-			SSL_key_update(way.client,
+		if (SSL_is_server(way.far) && what & 32) {
+			far_asks();
+		} else if (what & 8) {
+			SSL_key_update(way.far,
 			    what & 16 ? SSL_KEY_UPDATE_REQUESTED
 				      : SSL_KEY_UPDATE_NOT_REQUESTED);
 		} else if (way.closed || what & 16) {
 			way.closed = true;
-			SSL_shutdown(way.client);
+			SSL_shutdown(way.far);
 		}
 		break;
 	case 5:
@@ -320,10 +356,10 @@ settle(void)
 	for (int i = 0; i < 1000 && !way.broken && !way.ended; i++) {
 		if (way.stream.unsent > 0)
 			way.stream.transport->flush(&way.stream);
-		client_hears(BUFFER);
-		server_hears(BUFFER);
+		far_hears(BUFFER);
+		near_hears(BUFFER);
 		if (way.waits > 0)
-			client_says(0);
+			far_says(0);
 		if (way.waits == 0 && way.heard == way.said &&
 		    way.returned == way.taken && way.stream.unsent == 0)
 			return;
@@ -333,26 +369,29 @@ settle(void)
 }
 
 static void
-run_program(const uint8_t *data, size_t size)
+run_program(const uint8_t *data, size_t size, bool as_client)
 {
 	memset(&way, 0, sizeof(way));
-	begin(&way.stream, &way.peer);
-	way.client = SSL_new(client_context);
-	must(way.client != NULL);
-	SSL_set_fd(way.client, way.peer);
-	SSL_set_connect_state(way.client);
-	SSL_set_mode(way.client,
+	begin(&way.stream, as_client, &way.peer);
+	way.far = SSL_new(as_client ? server_context : client_context);
+	must(way.far != NULL);
+	SSL_set_fd(way.far, way.peer);
+	if (as_client)
+		SSL_set_accept_state(way.far);
+	else
+		SSL_set_connect_state(way.far);
+	SSL_set_mode(way.far,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	if (size > 0 && data[0] & 1)
-		SSL_set_max_proto_version(way.client, TLS1_2_VERSION);
+		SSL_set_max_proto_version(way.far, TLS1_2_VERSION);
 	if (shake()) {
 		for (size_t i = 0; i < size && !way.broken; i++)
 			step(data[i]);
 		settle();
 	}
 	way.stream.transport->close(&way.stream, size % 2 == 0);
-	SSL_free(way.client);
+	SSL_free(way.far);
 	close(way.peer);
 }
 
@@ -363,9 +402,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		prepare();
 	if (size == 0)
 		return 0;
-	if (data[0] & 1)
-		run_raw(data + 1, size - 1);
+	if (data[0] & IS_RAW)
+		run_raw(data + 1, size - 1, data[0] & IS_CLIENT);
 	else
-		run_program(data + 1, size - 1);
+		run_program(data + 1, size - 1, data[0] & IS_CLIENT);
 	return 0;
 }
