@@ -362,8 +362,10 @@ SL_EXPORT int sl_resume(struct sl_conn *c);
  * directions: what arrives on one is sent on the other, beginning with input
  * that the plugin has not consumed and behind output that is queued.  When the
  * reader is slow, no more is read from the sender.  The end of the input of one
- * is a half-close of the other.  When one ends for another reason, the other is
- * closed as by sl_close().
+ * is a half-close of the other.  So if both just finish, the one whose input has
+ * ended first ends with SL_WHY_PEER, and the other with SL_WHY_LOCAL.  When one
+ * ends for another reason, the other is closed as by sl_close(), before `error`
+ * and `close` of the first are called.
  *
  * `data`, `drain` and `end` are not called meanwhile; all other callbacks are.
  * They may be of different services, and either may still be connecting.  A
