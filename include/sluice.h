@@ -498,7 +498,8 @@ struct sl_tls_options {
 	 * Else servername, or else the host.
 	 */
 	const char *verify_name;
-	const char *ca;	  /* PEM: CAs to trust.  Else those of the system. */
+	/* PEM: CAs to trust, without CRLs.  Else those of the system. */
+	const char *ca;
 	const char *cert; /* PEM: our certificate with its chain, and... */
 	const char *key;  /* ...its key, not encrypted.  Else none. */
 	const char *const *alpn; /* protocols, the preferred one first */
