@@ -230,8 +230,12 @@ pair_upstream_open(struct sl_conn *c)
 	struct pair *pair = sl_data(c);
 
 	/* A connector of the daemon's: there is no client for it. */
-	if (pair == NULL)
+	if (pair == NULL) {
+		sl_conn_log(c, SL_LOG_ERROR,
+		    "the plugin proxy is only for listeners: it connects by "
+		    "itself, to the upstreams in its options");
 		return -1;
+	}
 	if (pair->is_check)
 		check_answered(c);
 	else

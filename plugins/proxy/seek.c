@@ -106,21 +106,59 @@ wait_a_little(struct pair *pair)
 		give_up(pair, strerror(errno));
 }
 
+/* What the client asks for, also by TLS that ends here.  NULL: no name. */
+static const char *
+name_of(const struct pair *pair)
+{
+	const char *name = pair->attempt->name;
+
+	return name[0] != '\0' ? name : sl_servername(pair->client);
+}
+
 /* Those that this client may be sent to. */
 static struct group *
-group_of(struct pair *pair, struct proxy *proxy)
+group_of(const struct pair *pair, struct proxy *proxy)
 {
-	const char *name = pair->attempt->name, *alpn;
+	const char *name = name_of(pair), *alpn = sl_alpn(pair->client);
 	struct group *group = NULL;
 
-	if (name[0] == '\0')
-		name = sl_servername(pair->client);
 	if (name != NULL)
 		group = routes_find_host(&proxy->by_name, name);
-	alpn = sl_alpn(pair->client);
 	if (group == NULL && alpn != NULL)
 		group = routes_find(&proxy->by_alpn, alpn);
 	return group != NULL ? group : &proxy->group;
+}
+
+static void
+give_up_without_route(struct pair *pair)
+{
+	const char *asked = name_of(pair);
+	char why[WHY_BYTES] = "it asks for no name, and only routes have any";
+
+	if (asked == NULL)
+		asked = sl_alpn(pair->client);
+	if (asked != NULL)
+		snprintf(why, sizeof(why),
+		    "no route is for \"%s\", and only routes have any", asked);
+	give_up(pair, why);
+}
+
+/* There is no next one. */
+static void
+give_up_all(struct pair *pair, const struct group *group, uint32_t retries)
+{
+	unsigned int tried = pair->attempt->tried.count;
+
+	if (group->count == 0)
+		give_up_without_route(pair);
+	else if (tried >= group->count)
+		give_up(pair, "all have failed");
+	else if (tried > retries)
+		give_up(pair, "no more retries");
+	else
+		give_up(pair,
+		    tried > 0 ? "all others are out or full"
+			      : "all are out or full");
 }
 
 /* Try the next upstream, if there is one. */
@@ -129,16 +167,14 @@ try_next(struct pair *pair)
 {
 	struct proxy *proxy = sl_service_data(sl_service(pair->client));
 	const struct tried *tried = &pair->attempt->tried;
+	struct group *group = group_of(pair, proxy);
 	struct upstream *upstream = NULL;
 
 	if (tried->count <= proxy->retries)
-		upstream = balance_next(group_of(pair, proxy), proxy->balance,
-		    &proxy->health, tried, pair->client);
+		upstream = balance_next(group, proxy->balance, &proxy->health,
+		    tried, pair->client);
 	if (upstream == NULL)
-		give_up(pair,
-		    tried->count > proxy->retries
-			? "no more retries"
-			: "all others are out or full");
+		give_up_all(pair, group, proxy->retries);
 	else if (begin(pair, upstream) == 0)
 		return;
 	else if (errno == EAGAIN)

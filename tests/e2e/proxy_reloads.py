@@ -65,7 +65,7 @@ def test_counts_and_health_are_kept():
             change(d, down, u.address + " weight=%d" % weight,
                    max_connections=1, **patient)
             expect_end(d.connect())
-            d.wait_log("no upstream: all others are out or full$",
+            d.wait_log("no upstream: all are out or full$",
                        count=weight - 1)
         client.close()
         server.close()

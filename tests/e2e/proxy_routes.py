@@ -212,7 +212,13 @@ def test_without_a_default():
         s = d.connect()
         s.sendall(records(message(server_name(b"example.com"))))
         expect_gone(s)
-        d.wait_log("no upstream: all others are out or full")
+        d.wait_log('no upstream: no route is for "example.com", and only '
+                   'routes have any$')
+        s = d.connect()
+        s.sendall(records(message()))
+        expect_gone(s)
+        d.wait_log("no upstream: it asks for no name, and only routes have "
+                   "any$")
 
 
 def test_real_tls_passes_through():

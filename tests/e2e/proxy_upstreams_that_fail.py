@@ -66,14 +66,14 @@ def test_all_are_down():
     with proxy(gone, nobody(), fail_backoff="1m", fail_backoff_max="1m") as d:
         for _ in range(3):
             expect_end(d.connect())
-        d.wait_log("conn %d+ p 127.* no upstream: all others are out or full; "
+        d.wait_log("conn %d+ p 127.* no upstream: all have failed; "
                    "tried: 2, the last: 127.*Connection refused" % 1)
         d.wait_log(r"upstream %s is out for 60000 ms, after failures in a "
                    "row: 3, the last: .*Connection refused"
                    % re.escape(gone))
         # From now on nobody is even asked.
         expect_end(d.connect())
-        d.wait_log("no upstream: all others are out or full$")
+        d.wait_log("no upstream: all are out or full$")
         check(not d.log_lines("proxied"))
 
 
@@ -199,7 +199,7 @@ def test_checks():
         d.wait_log("upstream %s is out until a check finds it well"
                    % re.escape(address))
         expect_end(d.connect())
-        d.wait_log("no upstream: all others are out or full$")
+        d.wait_log("no upstream: all are out or full$")
         with Upstream(address) as u:
             d.wait_log("upstream %s is back" % re.escape(address))
             served_among_others(d.connect(), u)
@@ -257,6 +257,7 @@ def test_a_connector_has_no_client():
         server = echo_once(client, u)
         for _ in range(3):
             expect_gone(strange.accept())
+        d.wait_log(r"conn \d+ c 127.*: the plugin proxy is only for listeners")
         client.sendall(b"more")
         equal(receive(server, 4), b"more")
         client.close()
