@@ -1,11 +1,15 @@
 /* config.c: the options, as a service keeps them. */
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proxy.h"
+
+#define HOST_CHARS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 const struct sl_option proxy_options[] = {
 	{ "upstreams", SL_OPTION_STRINGS, NULL,
@@ -169,10 +173,39 @@ read_health(struct proxy *proxy, const struct sl_options *options,
 		return refuse(fault, "fail_backoff",
 		    "must be longer than 0; fail_count = 0 switches it off");
 	if (rules->backoff_max_ms < rules->backoff_ms)
-		return refuse(fault, "fail_backoff_max",
-		    "is shorter than fail_backoff");
+		return refuse(fault, "fail_backoff",
+		    "%llu ms is longer than fail_backoff_max, %llu ms: set one "
+		    "of them, so that it is not",
+		    (unsigned long long)rules->backoff_ms,
+		    (unsigned long long)rules->backoff_max_ms);
 	proxy->check_interval_ms = sl_option_ms(options, "check_interval");
 	rules->checks = proxy->check_interval_ms > 0;
+	return 0;
+}
+
+/*
+ * Names that sl_connect() would refuse for every client.  It knows best, so this
+ * finds only what cannot be meant.
+ */
+static int
+check_names(const struct sl_tls_options *tls, const struct fault *fault)
+{
+	const char *name = tls->servername;
+	struct in6_addr in;
+
+	if (name != NULL &&
+	    (name[strspn(name, HOST_CHARS)] != '\0' ||
+		inet_pton(AF_INET, name, &in) == 1))
+		return refuse(fault, "upstream_servername",
+		    "\"%.200s\" is not the name of a host", name);
+	name = tls->verify_name;
+	if (name != NULL &&
+	    (name[0] == '\0' ||
+		(name[strspn(name, HOST_CHARS)] != '\0' &&
+		    inet_pton(AF_INET6, name, &in) != 1)))
+		return refuse(fault, "upstream_verify_name",
+		    "\"%.200s\" is neither the name of a host nor an address",
+		    name);
 	return 0;
 }
 
@@ -180,16 +213,11 @@ static int
 read_tls(struct proxy *proxy, const struct sl_options *options,
     const struct fault *fault)
 {
-	static const char *const only_with[] = { "upstream_servername",
-		"upstream_verify_name" };
+	struct sl_tls_options *tls = &proxy->tls.options;
+	const char *needless = NULL;
 
-	proxy->tls.on = sl_option_bool(options, "upstream_tls");
-	for (size_t i = 0; !proxy->tls.on && i < 2; i++)
-		if (sl_option_string(options, only_with[i]) != NULL)
-			return refuse(fault, only_with[i],
-			    "means nothing without upstream_tls");
-	proxy->tls.options = (struct sl_tls_options){
-		.size = sizeof(struct sl_tls_options),
+	*tls = (struct sl_tls_options){
+		.size = sizeof(*tls),
 		.flags = sl_option_bool(options, "upstream_verify")
 		    ? 0
 		    : SL_TLS_NO_VERIFY,
@@ -197,7 +225,18 @@ read_tls(struct proxy *proxy, const struct sl_options *options,
 		.verify_name =
 		    sl_option_string(options, "upstream_verify_name"),
 	};
-	return 0;
+	proxy->tls.on = sl_option_bool(options, "upstream_tls");
+	if (proxy->tls.on)
+		return check_names(tls, fault);
+	if (tls->servername != NULL)
+		needless = "upstream_servername";
+	else if (tls->verify_name != NULL)
+		needless = "upstream_verify_name";
+	else if (tls->flags != 0)
+		needless = "upstream_verify";
+	return needless == NULL
+	    ? 0
+	    : refuse(fault, needless, "means nothing without upstream_tls");
 }
 
 static int

@@ -117,7 +117,7 @@ def test_max_connections():
     with served(["", "max_connections=1"], max_connections=2) as (ups, d):
         equal(sorted(turns(d, ups, 3)), ["a", "a", "b"])
         expect_end(d.connect())
-        d.wait_log("no upstream: all others are out or full$")
+        d.wait_log("no upstream: all are out or full$")
         for s in ups[1].open.pop():
             reset(s)
         d.wait_log("proxied ")
@@ -150,7 +150,8 @@ def test_mistakes():
                 ({"retries": -1}, "from 0 to 31"),
                 ({"fail_count": 1 << 16}, "from 0 to 65535"),
                 ({"fail_backoff": "0s"}, "longer than 0"),
-                ({"fail_backoff": "1m"}, "shorter than fail_backoff"),
+                ({"fail_backoff": "1m"}, "60000 ms is longer than fail_backoff_max, "
+                 "30000 ms"),
                 ({"connect_timeout": 0}, "longer than 0")):
             if options:
                 options.setdefault("upstreams", ok)

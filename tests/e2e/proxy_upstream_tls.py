@@ -110,8 +110,8 @@ def test_no_good_certificate_at_all():
         client = d.connect()
         refuses(u)
         expect_gone(client)
-        d.wait_log("no upstream: all others are out or full; tried: 1, the "
-                   "last: .*certificate")
+        d.wait_log("no upstream: all have failed; tried: 1, the last: "
+                   ".*certificate")
 
 
 def test_verify_is_off():
@@ -195,11 +195,26 @@ def test_a_client_that_leaves_during_the_handshake():
 
 def test_mistakes():
     with proxy(nobody()) as d:
-        d.listener("p")["options"] = {"upstreams": ["127.0.0.1:1"],
-                                      "upstream_servername": "example.org"}
+        for tls, name, value, said in (
+                (False, "servername", "a", "means nothing without upstream_"),
+                (False, "verify_name", "a", "means nothing without upstream"),
+                (False, "verify", False, "means nothing without upstream_tls"),
+                (True, "servername", "10.0.0.1", "not the name of a host"),
+                (True, "servername", "*.a", "not the name of a host"),
+                (True, "verify_name", "", "neither the name of a host nor"),
+                (True, "verify_name", "a b", "neither the name of a host nor"),
+                (True, "verify_name", "a:1", "neither the name of a host n")):
+            d.listener("p")["options"] = {
+                "upstreams": ["127.0.0.1:1"], "upstream_tls": tls,
+                "upstream_" + name: value}
+            d.write_config()
+            out = d.reload_refused()
+            check("upstream_%s: " % name in out and said in out, out)
+        d.listener("p")["options"] = {
+            "upstreams": ["127.0.0.1:1"], "upstream_tls": True,
+            "upstream_servername": "", "upstream_verify_name": "::1"}
         d.write_config()
-        out = d.reload_refused()
-        check(re.search("means nothing without upstream_tls", out), out)
+        d.reload_ready()
 
 
 main()
