@@ -78,7 +78,10 @@ START_TEST(a_target_is_an_address_or_a_name)
 
 	for (size_t i = 0; i < sizeof(targets) / sizeof(*targets); i++)
 		done(good(connector(targets[i], "")));
-	connect_mistake("127.0.0.1", "has no port");
+	connect_mistake("127.0.0.1", "has no port: write host:port, [v6]:port");
+	connect_mistake("a://b:7",
+	    "not an address: write host:port, [v6]:port");
+	connect_mistake(":7", "has no host: write host:port, [v6]:port");
 	connect_mistake("127.0.0.1:0", "does not say where to connect to");
 	connect_mistake("127.0.0.1:65536", "is not a number from 0 to 65535");
 	connect_mistake("*:7", "does not say where to connect to");

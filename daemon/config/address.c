@@ -14,13 +14,19 @@
 
 #include "base/error.h"
 
+/* What a mistake is answered with: where one may connect to, and listen. */
+#define TARGET_FORMS "host:port, [v6]:port, unix:/path or unix:@name"
+#define LISTEN_FORMS \
+	"host:port, *:port, [v6]:port, unix:/path, unix:@name or systemd:name"
+
 /* An entry taken apart.  Points into the entry, and host has no NUL. */
 struct spec {
 	enum address_kind kind;
 	const char *host,
 	    *name; /* name: unix path, or what follows @ or systemd: */
 	size_t host_len;
-	bool any; /* host is * */
+	bool target; /* to connect to */
+	bool any;    /* host is * */
 	bool bracketed;
 	unsigned int port;
 };
@@ -107,6 +113,12 @@ parse_port(const char *entry, const char *text, unsigned int *ret,
 	return 0;
 }
 
+static const char *
+forms(const struct spec *spec)
+{
+	return spec->target ? TARGET_FORMS : LISTEN_FORMS;
+}
+
 static int
 parse_tcp(const char *entry, struct spec *ret, struct error *err)
 {
@@ -126,10 +138,8 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 		ret->bracketed = true;
 		colon = close + 1;
 	} else if (colon == NULL) {
-		return error_set(err,
-		    "\"%s\" has no port: write host:port, "
-		    "*:port, [v6]:port, unix:/path, unix:@name or systemd:name",
-		    entry);
+		return error_set(err, "\"%s\" has no port: write %s", entry,
+		    forms(ret));
 	} else {
 		ret->host = entry;
 		ret->host_len = (size_t)(colon - entry);
@@ -137,16 +147,17 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 			ret->host_len &&
 		    memchr(entry, ':', ret->host_len) != NULL)
 			return error_set(err,
-			    "\"%s\" is not an address: write host:port, "
-			    "*:port, [v6]:port, unix:/path, unix:@name or "
-			    "systemd:name",
-			    entry);
+			    "\"%s\" is not an address: write %s", entry,
+			    forms(ret));
 		if (memchr(entry, ':', ret->host_len) != NULL)
 			return error_set(err,
 			    "\"%s\": write an IPv6 address "
 			    "in brackets, as in [::1]:7007",
 			    entry);
 	}
+	if (ret->host_len == 0 && ret->target)
+		return error_set(err, "\"%s\" has no host: write %s", entry,
+		    forms(ret));
 	if (ret->host_len == 0)
 		return error_set(err,
 		    "\"%s\" has no host; write *%s for all addresses", entry,
@@ -166,9 +177,10 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 }
 
 static int
-parse(const char *entry, struct spec *ret, struct error *err)
+parse(const char *entry, bool target, struct spec *ret, struct error *err)
 {
 	memset(ret, 0, sizeof(*ret));
+	ret->target = target;
 	if (*entry == '\0')
 		return error_set(err, "the address is empty");
 	if (!is_printable(entry))
@@ -186,7 +198,7 @@ address_check(const char *spec, struct error *err)
 {
 	struct spec parts;
 
-	return parse(spec, &parts, err);
+	return parse(spec, false, &parts, err);
 }
 
 bool
@@ -245,7 +257,7 @@ target_parse(const char *text, struct target *ret, struct error *err)
 	struct spec parts;
 
 	memset(ret, 0, sizeof(*ret));
-	if (parse(text, &parts, err) == -1)
+	if (parse(text, true, &parts, err) == -1)
 		return -1;
 	switch (parts.kind) {
 	case ADDRESS_TCP:
@@ -259,9 +271,7 @@ target_parse(const char *text, struct target *ret, struct error *err)
 		break;
 	}
 	return error_set(err,
-	    "\"%s\" is a socket to listen on; write host:port, [v6]:port, "
-	    "unix:/path or unix:@name",
-	    text);
+	    "\"%s\" is a socket to listen on; write " TARGET_FORMS, text);
 }
 
 static void
@@ -353,7 +363,7 @@ address_resolve(const char *spec, struct address *ret, int max,
 	struct address address = { 0 };
 	struct spec parts;
 
-	if (parse(spec, &parts, err) == -1)
+	if (parse(spec, false, &parts, err) == -1)
 		return -1;
 	if (max < 1)
 		return error_set(err, "\"%s\": too many addresses", spec);
