@@ -160,6 +160,25 @@ START_TEST(every_mistake_is_reported_with_its_line)
 }
 END_TEST
 
+START_TEST(a_long_list_of_options_is_cut_off_with_dots)
+{
+	char names[64][16];
+	struct sl_option many[65] = { 0 };
+
+	for (int i = 0; i < 64; i++) {
+		snprintf(names[i], sizeof(names[i]), "an_option_%d", i);
+		many[i] =
+		    (struct sl_option){ names[i], SL_OPTION_INT, "0", NULL };
+	}
+	begin();
+	add_string("typo", "x", 4);
+	ck_assert_ptr_null(options_build(many, listener, on_problem, problems));
+	ck_assert_ptr_nonnull(strstr(problems, "an_option_20, "));
+	ck_assert_ptr_nonnull(strstr(problems, "...\n"));
+	settings_free(settings);
+}
+END_TEST
+
 START_TEST(a_wrong_name_or_type_reads_as_absent)
 {
 	struct sl_options *o;
@@ -208,6 +227,7 @@ main(void)
 		an_option_not_in_the_config_has_its_default,
 		the_config_overrides_the_defaults,
 		every_mistake_is_reported_with_its_line,
+		a_long_list_of_options_is_cut_off_with_dots,
 		a_wrong_name_or_type_reads_as_absent,
 		a_bad_default_is_the_plugins_mistake_and_refused,
 		a_plugin_without_a_table_takes_no_options,

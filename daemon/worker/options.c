@@ -12,7 +12,7 @@
 #include "config/address.h"
 #include "config/value.h"
 
-#define OPTION_NAMES_MAX 256 /* bytes for the list of names in an error */
+#define OPTION_NAMES_MAX 400 /* bytes for the list of names in an error */
 
 static const struct {
 	const char *name;
@@ -220,6 +220,8 @@ list_names(const struct sl_options *options, char text[OPTION_NAMES_MAX])
 	for (uint32_t i = 0; i < options->count && used < OPTION_NAMES_MAX; i++)
 		used += snprintf(text + used, OPTION_NAMES_MAX - used, "%s%s",
 		    i == 0 ? "it has: " : ", ", options->options[i].name);
+	if (used >= OPTION_NAMES_MAX)
+		strcpy(text + OPTION_NAMES_MAX - sizeof("..."), "...");
 	return text;
 }
 
