@@ -73,12 +73,13 @@ START_TEST(mistakes_name_the_group_and_the_line)
 }
 END_TEST
 
-#define CONNECTOR(keys)                          \
+#define CONNECTOR_TO(to, keys)                   \
 	"connectors = (\n"                       \
 	"  { name = \"a\"; plugin = \"echo\";\n" \
-	"    connect = \"a.org:1\";\n"           \
+	"    connect = \"" to "\";\n"            \
 	"    tls : { " keys " };\n"              \
 	"  }\n);\n"
+#define CONNECTOR(keys) CONNECTOR_TO("a.org:1", keys)
 
 START_TEST(a_connector_calls_it_tls)
 {
@@ -95,6 +96,24 @@ START_TEST(a_connector_calls_it_tls)
 }
 END_TEST
 
+START_TEST(over_a_unix_socket_somebody_has_to_say_the_name)
+{
+	static const char *const said[] = { CONNECTOR_TO("unix:/a",
+						"verify_name = \"a.org\";"),
+		CONNECTOR_TO("unix:@a", "servername = \"a.org\";"),
+		CONNECTOR_TO("unix:/a", "verify = \"none\";"),
+		CONNECTOR_TO("unix:/a", "starttls = true;"), CONNECTOR("") };
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++)
+		done(good(said[i]));
+	one_mistake(CONNECTOR_TO("unix:/a", ""), 4,
+	    "tls: unix:/a has no name to verify the server's certificate by: "
+	    "set tls.verify_name");
+	one_mistake(CONNECTOR_TO("unix:@a", "verify = \"optional\";"), 4,
+	    "tls: unix:@a has no name");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -103,6 +122,7 @@ main(void)
 		files_become_a_secret,
 		mistakes_name_the_group_and_the_line,
 		a_connector_calls_it_tls,
+		over_a_unix_socket_somebody_has_to_say_the_name,
 		NULL,
 	};
 

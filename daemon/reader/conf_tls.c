@@ -179,6 +179,19 @@ is_plain_host(const char *name)
 	return name[0] != '*' && !is_address(name) && is_host(name);
 }
 
+/* Does nothing say which name the certificate of the server has to have? */
+static bool
+is_nameless(const struct listener_settings *endpoint)
+{
+	const struct tls_settings *tls = &endpoint->connect_tls;
+	const char *connect = endpoint->connector.connect;
+
+	/* With starttls the plugin may say it. */
+	return connect != NULL && strncmp(connect, "unix:", 5) == 0 &&
+	    !tls->starttls && tls->identity.verify != TLS_VERIFY_NONE &&
+	    tls->servername == NULL && tls->verify_name == NULL;
+}
+
 void
 conf_connect_tls(struct conf *conf, struct listener_settings *endpoint)
 {
@@ -199,6 +212,11 @@ conf_connect_tls(struct conf *conf, struct listener_settings *endpoint)
 		    "%s.verify_name: \"%s\" is neither the name of a host "
 		    "nor an address",
 		    group, tls->verify_name);
+	if (is_nameless(endpoint))
+		problem_error(conf->problems, at,
+		    "%s: %s has no name to verify the server's certificate "
+		    "by: set %s.verify_name",
+		    group, endpoint->connector.connect, group);
 	if (tls->starttls && endpoint->connector.connect == NULL)
 		problem_error(conf->problems, at,
 		    "%s.starttls: this is only for connectors; here the "
