@@ -253,7 +253,9 @@ END_TEST
 START_TEST(a_peer_that_speaks_something_else_is_closed)
 {
 	say_nonsense("EHLO example.org\r\n", 18,
-	    "the TLS handshake failed: wrong version number", 0);
+	    "the TLS handshake failed: wrong version number, as if it did "
+	    "not speak TLS",
+	    0);
 }
 END_TEST
 

@@ -51,6 +51,8 @@ error_words(unsigned long code)
 	if (ERR_GET_REASON(code) == SSL_R_CALLBACK_FAILED &&
 	    (flags & ERR_TXT_STRING) != 0)
 		return ours;
+	if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER)
+		return "wrong version number, as if it did not speak TLS";
 	return text != NULL ? text : "OpenSSL gives no reason";
 }
 

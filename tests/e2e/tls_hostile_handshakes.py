@@ -165,7 +165,8 @@ def test_the_log_says_why():
         for number, (data, reason) in enumerate((
                 (old, "unsupported protocol"),
                 (b"GET / HTTP/1.1\r\n\r\n", "http request"),
-                (b"EHLO example.org\r\n", "wrong version number"),
+                (b"EHLO example.org\r\n",
+                 "wrong version number, as if it did not speak TLS"),
                 (b"", "the peer has ended the connection")), 1):
             answer(d, data)
             equal(why_failed(d, number), reason)
