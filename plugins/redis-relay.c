@@ -192,7 +192,14 @@ subscribe(struct sl_conn *c)
 static int
 redis_open(struct sl_conn *c)
 {
+	const char *to = sl_option_string(sl_options(sl_service(c)), "to");
+
 	sl_timer(sl_service(c), c, PING_TIMER, PING_MS);
+	if (to[0] != '\0' && sl_find_service(sl_service(c), to) == NULL)
+		sl_conn_log(c, SL_LOG_WARN,
+		    "to: this worker has no listener \"%s\" with this plugin: "
+		    "messages are lost",
+		    to);
 	return subscribe(c);
 }
 

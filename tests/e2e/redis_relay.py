@@ -153,6 +153,8 @@ def test_a_listener_of_another_plugin_is_not_told():
             listener("echo", plugin("echo")), control="control.sock",
             connectors=conf(address, options={"to": "echo"})) as d:
         s, = clients(d)
+        d.wait_log('to: this worker has no listener "echo" with this plugin: '
+                   "messages are lost")
         wait_until(lambda: redis.publish("news", "x") == 1, "a subscription")
         wait_until(lambda: d.ask("status")["connectors"][0]["counts"][
             "counters"].get("lost"), "a count of what is lost")
