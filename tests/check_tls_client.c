@@ -53,7 +53,9 @@ static const struct {
 	{ "localhost.example", false, "is not valid for localhost.example" },
 	{ "127.0.0.2", false, "is not valid for 127.0.0.2" },
 	{ "local*", false, NULL }, /* refused as an argument */
-	{ NULL, true, "certificate: unable to get local issuer certificate" },
+	{ NULL, true,
+	    "certificate: unable to get local issuer certificate; "
+	    "it comes from no CA that is trusted here, see the key ca" },
 };
 
 static void

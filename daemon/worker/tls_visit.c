@@ -69,6 +69,22 @@ asked_name(SSL *ssl, long verified)
 	return X509_VERIFY_PARAM_get1_ip_asc(param);
 }
 
+/* What to look at, where OpenSSL only says which step has failed. */
+static const char *
+certificate_hint(long verified)
+{
+	switch (verified) {
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+		return "; it comes from no CA that is trusted here, see the "
+		       "key ca";
+	default:
+		return "";
+	}
+}
+
 static void
 say_certificate(struct tls *tls)
 {
@@ -80,8 +96,9 @@ say_certificate(struct tls *tls)
 		    "the peer's certificate is not valid for %s", name);
 	else
 		snprintf(tls->reason, sizeof(tls->reason),
-		    "the peer's certificate: %s",
-		    X509_verify_cert_error_string(verified));
+		    "the peer's certificate: %s%s",
+		    X509_verify_cert_error_string(verified),
+		    certificate_hint(verified));
 	OPENSSL_free(name);
 }
 
