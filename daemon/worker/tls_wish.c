@@ -128,16 +128,25 @@ take_string(char **ret, const char *text)
 }
 
 static int
+wrong_name(struct error *err, const char *member, const char *name,
+    const char *what)
+{
+	error_set(err, "%s \"%.200s\" %s", member, name, what);
+	return fail(EINVAL);
+}
+
+static int
 take_names(struct tls_wish *wish, const struct sl_tls_options *options,
     struct error *err)
 {
 	const char *servername = options->servername;
 
 	if (servername != NULL && servername[0] != '\0' && !is_host(servername))
-		return wrong(err, "servername", "is not the name of a host");
+		return wrong_name(err, "servername", servername,
+		    "is not the name of a host");
 	if (options->verify_name != NULL && !is_host(options->verify_name) &&
 	    !is_address(options->verify_name))
-		return wrong(err, "verify_name",
+		return wrong_name(err, "verify_name", options->verify_name,
 		    "is neither the name of a host nor an address");
 	if (take_string(&wish->servername, servername) == -1)
 		return -1;

@@ -239,4 +239,11 @@ def test_openssl_and_gnutls():
             peer.kill()
 
 
+def test_a_name_that_is_none_is_said():
+    with Daemon(connector()) as d:
+        equal(receive_all(ask_for(d, 1, "*x.org")), b"cannot\n")
+        d.wait_log('c: the plugin asks for TLS: sl_tls_options: verify_name '
+                   '"[*]x.org" is neither the name of a host nor an address$')
+
+
 main()
