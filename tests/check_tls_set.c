@@ -487,6 +487,80 @@ START_TEST(old_certificates_stay_as_they_were)
 }
 END_TEST
 
+/* The client's hello of another handshake is here, and our answer is there. */
+static void
+begin_amid_renegotiation(struct tls_peer *peer)
+{
+	begin_tls(TLS_VERIFY_NONE, true);
+	begin_renegotiation(peer, NULL);
+	ck_assert_int_eq(SSL_renegotiate(peer->ssl), 1);
+	SSL_do_handshake(peer->ssl);
+	worker_idle();
+	ck_assert_int_eq(
+	    SSL_is_init_finished(tls_session(&plugin.conn->stream)), 0);
+}
+
+/* There is no close_notify, and nothing to wait for. */
+START_TEST(a_close_amid_a_renegotiation_ends_at_once)
+{
+	struct tls_peer peer;
+	char buf[4096];
+
+	begin_amid_renegotiation(&peer);
+	worker_settings()->timeouts.linger_ms = 0;
+	ck_assert_int_eq(sl_close(plugin.conn), 0);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "hoc");
+	ck_assert_uint_eq(plugin.why, SL_WHY_LOCAL);
+	ck_assert_int_gt(peer_read_to_end(peer.fd, buf, sizeof(buf)), 0);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+/* Our end has gone out; the client finishes its handshake all the same. */
+START_TEST(what_is_left_of_a_renegotiation_does_not_disturb_the_close)
+{
+	struct tls_peer peer;
+
+	begin_amid_renegotiation(&peer);
+	worker_settings()->timeouts.linger_ms = 60000;
+	ck_assert_int_eq(sl_close(plugin.conn), 0);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "ho");
+	SSL_do_handshake(peer.ssl);
+	worker_idle();
+	shutdown(peer.fd, SHUT_WR);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "hoc");
+	ck_assert_uint_eq(plugin.why, SL_WHY_LOCAL);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
+/* The client says no more, and what the plugin wrote cannot leave. */
+START_TEST(a_close_behind_a_stalled_renegotiation_ends_by_the_clock)
+{
+	struct tls_peer peer;
+
+	begin_amid_renegotiation(&peer);
+	worker_settings()->timeouts.write_ms = 1000;
+	ck_assert_int_eq(sl_end(plugin.conn, "rest", 4), 0);
+	ck_assert_int_eq(sl_close(plugin.conn), 0);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "ho");
+	worker_skip_ms(1001);
+	plugin.conn->timer.on_expire(&plugin.conn->timer);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "hoxc");
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_UNDELIVERED);
+	ck_assert_uint_eq(plugin.lost, 4);
+	peer_end(&peer);
+	end_tls();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -507,6 +581,9 @@ main(void)
 		a_flood_of_renegotiations_ends_the_connection,
 		during_a_handshake_it_is_too_late_to_ask,
 		old_certificates_stay_as_they_were,
+		a_close_amid_a_renegotiation_ends_at_once,
+		what_is_left_of_a_renegotiation_does_not_disturb_the_close,
+		a_close_behind_a_stalled_renegotiation_ends_by_the_clock,
 		NULL,
 	};
 
