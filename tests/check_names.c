@@ -297,13 +297,18 @@ END_TEST
 
 START_TEST(no_resolver_is_asked_for_localhost)
 {
+	static const char *const names[] = { "localhost", "localhost.",
+		"LocalHost", "a.b.localhost", "a.LOCALHOST." };
 	int resolver = begin_names();
 	int fd = bind_loopback(SOCK_STREAM, "127.0.0.1", 0);
 
-	ck_assert_int_eq(listen(fd, 1), 0);
-	connect_to("localhost", port_of(fd));
-	await_answer(resolver, none, none);
-	ck_assert_str_eq(plugin.calls, "o");
+	ck_assert_int_eq(listen(fd, 8), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		plugin.calls[0] = '\0';
+		connect_to(names[i], port_of(fd));
+		await_answer(resolver, none, none);
+		ck_assert_str_eq(plugin.calls, "o");
+	}
 	ck_assert_uint_eq(asked, 0);
 	close(fd);
 	end_names(resolver);

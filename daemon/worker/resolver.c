@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -481,6 +482,25 @@ on_hosts(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 		ares_freeaddrinfo(info);
 }
 
+/*
+ * The name as it stands in the file.  RFC 6761: what is below localhost is this
+ * machine as well, and no resolver may be asked for it.
+ */
+static void
+name_in_file(const char *host, char ret[RESOLVER_NAME_MAX])
+{
+	static const char below[] = ".localhost";
+	size_t len;
+
+	snprintf(ret, RESOLVER_NAME_MAX, "%s", host);
+	len = strlen(ret);
+	if (len > 1 && ret[len - 1] == '.')
+		ret[--len] = '\0';
+	if (len > strlen(below) &&
+	    strcasecmp(ret + len - strlen(below), below) == 0)
+		snprintf(ret, RESOLVER_NAME_MAX, "%s", below + 1);
+}
+
 bool
 resolver_hosts(struct resolver *resolver, const char *host,
     struct name_addresses ret[NAME_FAMILIES])
@@ -489,8 +509,10 @@ resolver_hosts(struct resolver *resolver, const char *host,
 		.ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM,
 	};
+	char name[RESOLVER_NAME_MAX];
 
-	ares_getaddrinfo(resolver->files, host, NULL, &hints, on_hosts, ret);
+	name_in_file(host, name);
+	ares_getaddrinfo(resolver->files, name, NULL, &hints, on_hosts, ret);
 	return ret[NAME_V6].count + ret[NAME_V4].count > 0;
 }
 
