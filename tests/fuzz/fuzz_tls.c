@@ -184,8 +184,10 @@ static struct {
 	size_t said, heard;	/* by the peer, by the connection */
 	size_t taken, returned; /* by the connection, at the peer */
 	size_t waits;		/* what the peer could not say yet */
-	bool ended, broken;	/* the connection's input, its stream */
-	bool closed, garbled;	/* the peer has finished, or lied */
+	size_t lost;	    /* may have gone before its write failed for good */
+	bool ended, broken; /* the connection's input, its stream */
+	bool given_up;	    /* the peer */
+	bool closed, garbled; /* the peer has finished, or lied */
 } way;
 
 static bool
@@ -205,23 +207,40 @@ shake(void)
 }
 
 /*
+ * Has an error ended the peer's session?  A server of TLS 1.2 does that when its
+ * wish for a new handshake is refused, at its next read or write.
+ */
+static bool
+has_given_up(int error)
+{
+	if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL)
+		way.given_up = true;
+	return way.given_up;
+}
+
+/*
  * A write that had to wait is to be made again before anything else.  Records of
  * it may have gone already: OpenSSL does not say so before it returns a number.
  */
 static void
 far_says(size_t len)
 {
-	int rc;
+	bool again = way.waits > 0;
+	int rc, error;
 
-	if (way.waits > 0)
+	if (again)
 		len = way.waits;
 	way.waits = 0;
 	ERR_clear_error(); /* SSL_get_error() looks there */
 	rc = SSL_write(way.far, noise + way.said % PERIOD, (int)len);
+	error = SSL_get_error(way.far, rc);
 	if (rc > 0)
 		way.said += (size_t)rc;
-	else if (SSL_get_error(way.far, rc) == SSL_ERROR_WANT_WRITE)
+	else if (error == SSL_ERROR_WANT_WRITE ||
+	    (again && error == SSL_ERROR_WANT_READ))
 		way.waits = len;
+	else if (has_given_up(error))
+		way.lost += len;
 }
 
 static void
@@ -244,7 +263,7 @@ near_hears(size_t room)
 	} else {
 		must(!way.stream.more);
 	}
-	must(way.heard <= way.said + way.waits);
+	must(way.heard <= way.said + way.waits + way.lost);
 }
 
 static void
@@ -272,13 +291,17 @@ static void
 far_hears(size_t room)
 {
 	static unsigned char buf[BUFFER];
-	int n = SSL_read(way.far, buf, (int)room);
+	int n;
 
+	ERR_clear_error(); /* SSL_get_error() looks there */
+	n = SSL_read(way.far, buf, (int)room);
 	if (n > 0)
 		must(
 		    memcmp(buf, noise + way.returned % PERIOD, (size_t)n) == 0);
 	if (n > 0)
 		way.returned += (size_t)n;
+	else
+		has_given_up(SSL_get_error(way.far, n));
 	must(way.returned <= way.taken);
 }
 
@@ -364,8 +387,9 @@ settle(void)
 		    way.returned == way.taken && way.stream.unsent == 0)
 			return;
 	}
-	must(way.broken || way.ended || way.garbled || way.stream.finished);
-	must(!way.ended || way.closed || way.garbled);
+	must(way.broken || way.ended || way.garbled || way.given_up ||
+	    way.stream.finished);
+	must(!way.ended || way.closed || way.garbled || way.given_up);
 }
 
 static void
