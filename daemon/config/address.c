@@ -214,6 +214,15 @@ host_name_valid(const char *host)
 	    strstr(host, "..") == NULL;
 }
 
+bool
+host_is_address(const char *host)
+{
+	struct in6_addr room;
+
+	return inet_pton(AF_INET, host, &room) == 1 ||
+	    inet_pton(AF_INET6, host, &room) == 1;
+}
+
 /* "2001:db8::1" or "fe80::1%eth0" */
 static bool
 is_v6(const char *host)

@@ -60,6 +60,9 @@ int address_check(const char *spec, struct error *err);
  */
 bool host_name_valid(const char *host);
 
+/* Is it an IPv4 or IPv6 address, without brackets and zone? */
+bool host_is_address(const char *host);
+
 /* Where to connect to: a host and its port, or else a unix socket. */
 struct target {
 	/* A name, or an address ; "": a unix socket. */

@@ -1,11 +1,11 @@
 /* conf_tls.c: the checks of a `tls` group for which no file is read. */
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "config/address.h"
 #include "config/settings.h"
 #include "reader/conf_internal.h"
 #include "reader/problems.h"
@@ -48,21 +48,12 @@ is_host(const char *name)
 	}
 }
 
-static bool
-is_address(const char *name)
-{
-	struct in6_addr room;
-
-	return inet_pton(AF_INET, name, &room) == 1 ||
-	    inet_pton(AF_INET6, name, &room) == 1;
-}
-
 static const char *
 wrong_name(const char *name)
 {
 	size_t len = strlen(name);
 
-	if (is_address(name))
+	if (host_is_address(name))
 		return "is an address, and clients ask for names only";
 	if (len > 1 && name[len - 1] == '.')
 		return "ends with a dot, which clients do not send";
@@ -176,7 +167,7 @@ conf_tls(struct conf *conf, struct listener_settings *listener)
 static bool
 is_plain_host(const char *name)
 {
-	return name[0] != '*' && !is_address(name) && is_host(name);
+	return name[0] != '*' && !host_is_address(name) && is_host(name);
 }
 
 /* Does nothing say which name the certificate of the server has to have? */
@@ -207,7 +198,7 @@ conf_connect_tls(struct conf *conf, struct listener_settings *endpoint)
 		    "%s.servername: \"%s\" is not the name of a host", group,
 		    tls->servername);
 	if (tls->verify_name != NULL && !is_plain_host(tls->verify_name) &&
-	    !is_address(tls->verify_name))
+	    !host_is_address(tls->verify_name))
 		problem_error(conf->problems, at,
 		    "%s.verify_name: \"%s\" is neither the name of a host "
 		    "nor an address",

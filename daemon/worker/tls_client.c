@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "config/address.h"
 #include "config/secret.h"
 #include "config/settings.h"
 #include "tls/alpn.h"
@@ -172,7 +173,6 @@ make_rules(struct rules *ret, const struct tls_client *client,
 {
 	const char *asked = first(wish->servername, client->servername);
 	const char *name = wish->verify_name;
-	ASN1_OCTET_STRING *address;
 
 	ret->verify =
 	    wish->verify != TLS_VERIFY_INHERIT ? wish->verify : client->verify;
@@ -186,11 +186,8 @@ make_rules(struct rules *ret, const struct tls_client *client,
 		name = asked;
 	tidy(ret->name, first(name, wish->host));
 	/* Nobody can ask for an address. */
-	address = a2i_IPADDRESS(ret->servername);
-	if (address != NULL)
+	if (host_is_address(ret->servername))
 		ret->servername[0] = '\0';
-	ASN1_OCTET_STRING_free(address);
-	ERR_clear_error();
 }
 
 static bool

@@ -2,7 +2,6 @@
 
 #include "worker/tls_wish.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -21,15 +20,6 @@
 #include "tls/tls_error.h"
 #include "worker/api_struct.h"
 
-static bool
-is_address(const char *name)
-{
-	struct in6_addr address;
-
-	return inet_pton(AF_INET, name, &address) == 1 ||
-	    inet_pton(AF_INET6, name, &address) == 1;
-}
-
 /*
  * May it be sent as SNI?  Not with a dot in front: when OpenSSL verifies, that
  * stands for every host of a domain.
@@ -37,7 +27,7 @@ is_address(const char *name)
 static bool
 is_host(const char *name)
 {
-	return !is_address(name) && host_name_valid(name);
+	return !host_is_address(name) && host_name_valid(name);
 }
 
 /* Says what is wrong.  Returns -1 with EINVAL. */
@@ -145,7 +135,7 @@ take_names(struct tls_wish *wish, const struct sl_tls_options *options,
 		return wrong_name(err, "servername", servername,
 		    "is not the name of a host");
 	if (options->verify_name != NULL && !is_host(options->verify_name) &&
-	    !is_address(options->verify_name))
+	    !host_is_address(options->verify_name))
 		return wrong_name(err, "verify_name", options->verify_name,
 		    "is neither the name of a host nor an address");
 	if (take_string(&wish->servername, servername) == -1)
