@@ -6,6 +6,7 @@
 #include "tls/context.h"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <string.h>
 
@@ -356,3 +357,21 @@ tls_client_context(const struct tls_settings *settings,
 	SSL_CTX_free(ctx);
 	return NULL;
 }
+
+int
+tls_context_id(const struct iovec *pieces, int count,
+    unsigned char ret[SSL_MAX_SID_CTX_LENGTH])
+{
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	bool good = digest != NULL &&
+	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+
+	for (int i = 0; i < count && good; i++)
+		good = EVP_DigestUpdate(digest, pieces[i].iov_base,
+			   pieces[i].iov_len) == 1;
+	good = good && EVP_DigestFinal_ex(digest, ret, NULL) == 1;
+	EVP_MD_CTX_free(digest);
+	return good ? 0 : -1;
+}
+
+_Static_assert(SSL_MAX_SID_CTX_LENGTH == 32, "the size of a SHA-256");

@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct error;
 struct tls_identity_settings;
@@ -33,6 +34,13 @@ SSL_CTX *tls_client_context(const struct tls_settings *settings,
 /* Verify peers by the CAs and CRLs of the parts.  0, or -1 with err. */
 int tls_trust(X509_STORE *store, const struct tls_parts *parts,
     struct error *err);
+
+/*
+ * A session-id context: sessions go on only where all of these pieces are the
+ * same.  0, or -1: no memory.
+ */
+int tls_context_id(const struct iovec *pieces, int count,
+    unsigned char ret[SSL_MAX_SID_CTX_LENGTH]);
 
 /*
  * What SSL_set_verify() takes for an enum tls_verify: returns the mode.  There

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
@@ -261,27 +260,22 @@ set_alpn(SSL *ssl, const struct tls_client *client, const struct tls_wish *wish)
  * In a session that goes on nothing is verified again.  So it only does where the
  * same was verified in the same way when it began: this says what and how.
  */
-static bool
-make_context_id(unsigned char ret[EVP_MAX_MD_SIZE], const struct rules *rules,
-    const struct tls_client *client, const struct tls_wish *wish)
+static int
+make_context_id(unsigned char ret[SSL_MAX_SID_CTX_LENGTH],
+    const struct rules *rules, const struct tls_client *client,
+    const struct tls_wish *wish)
 {
 	unsigned char asked[TLS_HASH_SIZE];
-	EVP_MD_CTX *digest = EVP_MD_CTX_new();
-	bool good;
+	const struct iovec pieces[] = {
+		{ (char *)rules->name, strlen(rules->name) + 1 },
+		{ (int64_t *)&rules->verify, sizeof(rules->verify) },
+		{ asked, sizeof(asked) },
+		{ (unsigned char *)client->trust, sizeof(client->trust) },
+	};
 
-	good = digest != NULL &&
-	    tls_parts_hash_trust(wish->parts, asked) == 0 &&
-	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-	    EVP_DigestUpdate(digest, rules->name, strlen(rules->name) + 1) ==
-		1 &&
-	    EVP_DigestUpdate(digest, &rules->verify, sizeof(rules->verify)) ==
-		1 &&
-	    EVP_DigestUpdate(digest, asked, sizeof(asked)) == 1 &&
-	    EVP_DigestUpdate(digest, client->trust, sizeof(client->trust)) ==
-		1 &&
-	    EVP_DigestFinal_ex(digest, ret, NULL) == 1;
-	EVP_MD_CTX_free(digest);
-	return good;
+	if (tls_parts_hash_trust(wish->parts, asked) == -1)
+		return -1;
+	return tls_context_id(pieces, 4, ret);
 }
 
 /* May the session go on here?  If not, there is a full handshake. */
@@ -303,10 +297,10 @@ static bool
 set_session(SSL *ssl, const struct rules *rules,
     const struct tls_client *client, const struct tls_wish *wish)
 {
-	unsigned char id[EVP_MAX_MD_SIZE];
+	unsigned char id[SSL_MAX_SID_CTX_LENGTH];
 
-	if (!make_context_id(id, rules, client, wish) ||
-	    SSL_set_session_id_context(ssl, id, SSL_MAX_SID_CTX_LENGTH) != 1)
+	if (make_context_id(id, rules, client, wish) == -1 ||
+	    SSL_set_session_id_context(ssl, id, sizeof(id)) != 1)
 		return false;
 	if (wish->session == NULL || !may_resume(wish->session, id))
 		return true;

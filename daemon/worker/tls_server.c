@@ -7,7 +7,6 @@
 #include "worker/tls_server.h"
 
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,21 +231,20 @@ static int
 set_session_context(SSL_CTX *context, const char *listener, const char *name,
     int64_t verify, const struct tls_parts *parts)
 {
-	unsigned char id[EVP_MAX_MD_SIZE], trust[TLS_HASH_SIZE];
-	EVP_MD_CTX *digest = EVP_MD_CTX_new();
-	bool good;
+	unsigned char id[SSL_MAX_SID_CTX_LENGTH], trust[TLS_HASH_SIZE];
+	const struct iovec pieces[] = {
+		{ (char *)listener, strlen(listener) + 1 },
+		{ (char *)name, strlen(name) + 1 },
+		{ &verify, sizeof(verify) },
+		{ trust, sizeof(trust) },
+	};
 
-	good = digest != NULL && tls_parts_hash_trust(parts, trust) == 0 &&
-	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-	    EVP_DigestUpdate(digest, listener, strlen(listener) + 1) == 1 &&
-	    EVP_DigestUpdate(digest, name, strlen(name) + 1) == 1 &&
-	    EVP_DigestUpdate(digest, &verify, sizeof(verify)) == 1 &&
-	    EVP_DigestUpdate(digest, trust, sizeof(trust)) == 1 &&
-	    EVP_DigestFinal_ex(digest, id, NULL) == 1 &&
-	    SSL_CTX_set_session_id_context(context, id,
-		SSL_MAX_SID_CTX_LENGTH) == 1;
-	EVP_MD_CTX_free(digest);
-	return good ? 0 : -1;
+	if (tls_parts_hash_trust(parts, trust) == -1 ||
+	    tls_context_id(pieces, 4, id) == -1)
+		return -1;
+	return SSL_CTX_set_session_id_context(context, id, sizeof(id)) == 1
+	    ? 0
+	    : -1;
 }
 
 /* The context of one identity; `name` is "" for the listener's own. */
