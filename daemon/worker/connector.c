@@ -106,14 +106,21 @@ connector_jittered(uint64_t wait_ms, double jitter)
 	return wait_ms > 0 ? wait_ms : 1;
 }
 
+/* The next attempt is in so many milliseconds. */
+static void
+wait_for(struct connector *connector, uint64_t ms)
+{
+	connector->state.next_ms = engine_now() + ms;
+	timers_set(engine.timers, &connector->timer, connector->state.next_ms);
+	show(connector, CONNECTOR_WAITING);
+}
+
 /* At once, with the shortest wait after it. */
 static void
 begin(struct connector *connector)
 {
 	connector->wait_ms = 0;
-	connector->state.next_ms = engine_now();
-	timers_set(engine.timers, &connector->timer, connector->state.next_ms);
-	show(connector, CONNECTOR_WAITING);
+	wait_for(connector, 0);
 }
 
 /*
@@ -132,9 +139,7 @@ begin_later(struct connector *connector, uint64_t open_ms)
 		ms = retry->max_ms;
 	connector->wait_ms = ms;
 	ms = connector_jittered(ms, retry->jitter);
-	connector->state.next_ms = engine_now() + ms;
-	timers_set(engine.timers, &connector->timer, connector->state.next_ms);
-	show(connector, CONNECTOR_WAITING);
+	wait_for(connector, ms);
 	return ms;
 }
 
