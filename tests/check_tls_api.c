@@ -1,6 +1,7 @@
 /* check_tls_api.c: what plugins are told about TLS, in every state. */
 
 #include "tls_api.h"
+#include "tls_late.h"
 
 /* What the client knows, to be compared with what the plugin is told. */
 static struct {
@@ -500,18 +501,6 @@ resume(void)
 	peer_end(&peer);
 	tls_tickets_clear();
 	end_tls();
-}
-
-/* Have the certificates of peers ended? */
-static bool late;
-
-int __real_X509_cmp_current_time(const ASN1_TIME *time);
-int __wrap_X509_cmp_current_time(const ASN1_TIME *time);
-
-int
-__wrap_X509_cmp_current_time(const ASN1_TIME *time)
-{
-	return late ? -1 : __real_X509_cmp_current_time(time);
 }
 
 static void

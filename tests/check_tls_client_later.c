@@ -8,6 +8,7 @@
 #include "worker/tls_stream.h"
 
 #include "tls_client_fixture.h"
+#include "tls_late.h"
 
 /* The session, once its ticket has come. */
 static size_t
@@ -29,18 +30,6 @@ assert_no_session(struct sl_conn *conn, const void *buf, size_t len)
 {
 	ck_assert_int_eq(sl_set_tls_session(conn, buf, len), -1);
 	ck_assert_int_eq(errno, EINVAL);
-}
-
-/* Have the certificates of peers ended? */
-static bool late;
-
-int __real_X509_cmp_current_time(const ASN1_TIME *time);
-int __wrap_X509_cmp_current_time(const ASN1_TIME *time);
-
-int
-__wrap_X509_cmp_current_time(const ASN1_TIME *time)
-{
-	return late ? -1 : __real_X509_cmp_current_time(time);
 }
 
 static void

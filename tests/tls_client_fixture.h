@@ -8,9 +8,8 @@
 
 #include <signal.h>
 
-#include "conn_plugin.h"
+#include "connect_fixture.h"
 #include "tls_peer.h"
-#include "worker/service.h"
 #include "worker/tls_client.h"
 
 static const struct sl_handlers talks = {
@@ -48,11 +47,6 @@ read_text(const char *path, char text[8192])
 static inline void
 begin_client(void)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t len = sizeof(addr);
 	char path[512];
 
 	signal(SIGPIPE, SIG_IGN);
@@ -65,11 +59,7 @@ begin_client(void)
 	read_text(path, fix.ca_text);
 	read_text(fix.leaf->cert_file, fix.cert_text);
 	read_text(fix.leaf->key_file, fix.key_text);
-	fix.listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(fix.listening, (void *)&addr, len), 0);
-	ck_assert_int_eq(getsockname(fix.listening, (void *)&addr, &len), 0);
-	fix.port = ntohs(addr.sin_port);
-	ck_assert_int_eq(listen(fix.listening, 4), 0);
+	fix.listening = listen_tcp(4, &fix.port);
 	fix.peer.context = SSL_CTX_new(TLS_server_method());
 	ck_assert_int_eq(
 	    SSL_CTX_use_certificate(fix.peer.context, fix.leaf->cert), 1);
