@@ -10,7 +10,7 @@ from sluice_test import (SANITIZED, Daemon, check, equal, expect_end,
                          expect_gone, listener, main, need, plugin, receive,
                          receive_all, reset, send_until_stalled)
 from harness.places import patience
-from harness.tls import client_context, tls_listener
+from harness.tls import client_context, exchange_in_turn, tls_listener
 from harness.upstream import BlackHole, Upstream
 
 MUCH = (8 if SANITIZED else 64) << 20
@@ -71,13 +71,7 @@ def test_much_both_ways_behind_tls():
         client = client_context().wrap_socket(
             d.connect(timeout=60), server_hostname="localhost")
         server = u.accept()
-        data = os.urandom(MUCH)
-        # Python's ssl does not send and receive at once.
-        for sender, other in (client, server), (server, client):
-            thread = threading.Thread(target=sender.sendall, args=(data,))
-            thread.start()
-            check(receive(other, MUCH) == data, "other bytes")
-            thread.join()
+        exchange_in_turn(client, server, MUCH)
         client.close()
         expect_end(server)
         server.close()

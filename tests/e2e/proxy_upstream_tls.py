@@ -1,6 +1,5 @@
 """proxy: upstream_tls, with certificates that are good and not."""
 
-import os
 import re
 import socket
 import ssl
@@ -8,7 +7,8 @@ import threading
 
 from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
                          plugin, receive, receive_all, receive_line)
-from harness.tls import authority, client_context, leaf, tls_listener
+from harness.tls import (authority, client_context, exchange_in_turn, leaf,
+                         tls_listener)
 from harness.upstream import Upstream, nobody
 
 MUCH = 4 << 20
@@ -39,15 +39,6 @@ def proxy(*upstreams, make=listener, connect_tls=None, **options):
              "upstream_tls": True}, **options)))
 
 
-def both_ways(client, server):
-    data = os.urandom(MUCH)
-    for sender, other in (client, server), (server, client):
-        thread = threading.Thread(target=sender.sendall, args=(data,))
-        thread.start()
-        check(receive(other, MUCH) == data, "other bytes")
-        thread.join()
-
-
 def end(d, *sockets):
     for s in sockets:
         s.close()
@@ -58,7 +49,7 @@ def test_bytes_and_ends():
     with TlsUpstream() as u, proxy(u) as d:
         client = d.connect()
         server = u.accept()
-        both_ways(client, server)
+        exchange_in_turn(client, server, MUCH)
         client.sendall(b"last")
         client.shutdown(socket.SHUT_WR)
         equal(receive_all(server), b"last")     # and close_notify
@@ -76,7 +67,7 @@ def test_tls_on_both_sides():
         client = client_context().wrap_socket(plain,
                                               server_hostname="localhost")
         thread.join()
-        both_ways(client, got[0])
+        exchange_in_turn(client, got[0], MUCH)
         end(d, client, got[0])
 
 
@@ -153,7 +144,7 @@ def test_a_header_comes_before_tls():
                 receive(plain, 28)
             server = u.accept(plain)
             equal(receive(server, 5), b"early")
-            both_ways(client, server)
+            exchange_in_turn(client, server, MUCH)
             end(d, client, server)
 
 

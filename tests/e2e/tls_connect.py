@@ -204,39 +204,38 @@ def test_every_byte_arrives_both_ways():
 
 
 class Peer(Program):
-    """A server of another library, that echoes lines."""
+    """A server of another library, on a port that `command` names."""
 
-    def __init__(self, ready, *command):
+    def __init__(self, ready, command):
         super().__init__()
+        need(command[0])
         self.spawn(command)
         self.wait_log(ready)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+
+def answers(d, port, answer):
+    s = ask_for(d, port)
+    s.sendall(b"alive\n")
+    equal(receive(s, 6), answer)
+
 
 def test_openssl_and_gnutls():
-    need("openssl")
-    address = free_address()
-    port = address.split(":")[1]
+    address, other = free_address(), free_address().rpartition(":")[2]
     with Daemon(connector()) as d:
-        peer = Peer("ACCEPT", "openssl", "s_server", "-rev", "-accept",
-                    address, "-cert", leaf().cert, "-key", leaf().key)
-        try:
-            s = ask_for(d, port)
-            s.sendall(b"alive\n")
-            equal(receive(s, 6), b"evila\n")
-        finally:
-            peer.kill()
-        need("gnutls-serv")
-        address = free_address()
-        port = address.split(":")[1]
-        peer = Peer("listening", "gnutls-serv", "--echo", "--port", port,
-                    "--x509certfile", leaf().cert, "--x509keyfile",
-                    leaf().key)
-        try:
-            s = ask_for(d, port)
-            s.sendall(b"alive\n")
-            equal(receive(s, 6), b"alive\n")
-        finally:
-            peer.kill()
+        with Peer("ACCEPT", ["openssl", "s_server", "-rev", "-accept",
+                             address, "-cert", leaf().cert, "-key",
+                             leaf().key]):
+            answers(d, address.rpartition(":")[2], b"evila\n")
+        with Peer("listening", ["gnutls-serv", "--echo", "--port", other,
+                                "--x509certfile", leaf().cert,
+                                "--x509keyfile", leaf().key]):
+            answers(d, other, b"alive\n")
 
 
 def test_a_name_that_is_none_is_said():

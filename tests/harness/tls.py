@@ -1,13 +1,16 @@
 """TLS listeners, and clients by Python's ssl."""
 
+import os
 import random
 import select
 import ssl
+import threading
 
 from harness import certs
 from harness.build import scratch
-from harness.checks import Failure, need
+from harness.checks import Failure, check, need
 from harness.conf import listener
+from harness.net import receive
 from harness.places import patience
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -53,6 +56,19 @@ def client_context(version=None, ca="ca", cert=None, ciphers=None):
     if ciphers is not None:
         context.set_ciphers(ciphers)
     return context
+
+
+def exchange_in_turn(one, other, count):
+    """So many random bytes one way, and then as many back.
+
+    Python's ssl does not send and receive at once.
+    """
+    data = os.urandom(count)
+    for sender, receiver in (one, other), (other, one):
+        thread = threading.Thread(target=sender.sendall, args=(data,))
+        thread.start()
+        check(receive(receiver, count) == data, "other bytes")
+        thread.join()
 
 
 class Peer:
