@@ -5,13 +5,13 @@ import socket
 import ssl
 import threading
 
-from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
+from sluice_test import (SANITIZED, Daemon, check, equal, expect_gone, listener, main,
                          plugin, receive, receive_all, receive_line)
 from harness.tls import (authority, client_context, exchange_in_turn, leaf,
                          tls_listener)
 from harness.upstream import Upstream, nobody
 
-MUCH = 4 << 20
+MUCH = (8 if SANITIZED else 64) << 20
 
 
 class TlsUpstream(Upstream):
