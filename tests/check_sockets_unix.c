@@ -90,6 +90,40 @@ START_TEST(a_unix_path_gets_its_owner_or_is_not_made)
 }
 END_TEST
 
+/* An operator's chmod of a socket that has no mode is left alone. */
+START_TEST(what_is_taken_out_becomes_what_bind_gave)
+{
+	struct listener_settings changed = web;
+	const char *path = fixture_path("sock");
+	struct sock *sock;
+	struct stat st;
+
+	make();
+	umask(027);
+	changed.unix_rights.mode = 0666;
+	if (geteuid() == 0) {
+		changed.unix_rights.owner.uid = 12345;
+		changed.unix_rights.owner.gid = 54321;
+	}
+	sock = must_open(unix_spec("sock"), &changed, SOCK_SHARED);
+	sock_apply(sock, &web);
+	ck_assert_uint_eq(mode_of(path), 0750);
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_uint_eq(st.st_uid, geteuid());
+	ck_assert_uint_eq(st.st_gid, getegid());
+	ck_assert_int_eq(chmod(path, 0777), 0);
+	sock_apply(sock, &web);
+	ck_assert_uint_eq(mode_of(path), 0777);
+	/* Also what came with a later reload. */
+	sock_apply(sock, &changed);
+	ck_assert_uint_eq(mode_of(path), 0666);
+	sock_apply(sock, &web);
+	ck_assert_uint_eq(mode_of(path), 0750);
+	sock_unref(sock);
+	sockets_free(sockets);
+}
+END_TEST
+
 START_TEST(a_stale_socket_is_taken_over_and_a_live_one_is_not)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -205,6 +239,7 @@ main(void)
 	const TTest *const tests[] = {
 		a_unix_path_has_its_mode_and_goes_with_the_socket,
 		a_unix_path_gets_its_owner_or_is_not_made,
+		what_is_taken_out_becomes_what_bind_gave,
 		a_stale_socket_is_taken_over_and_a_live_one_is_not,
 		a_file_that_is_not_a_socket_is_left_alone,
 		a_path_that_is_no_longer_ours_is_not_removed,

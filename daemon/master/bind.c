@@ -210,6 +210,20 @@ bind_unix_is_there(const struct address *address, const struct stat *bound)
 	return S_ISSOCK(now.st_mode) && same_file(&now, bound);
 }
 
+void
+bind_unix_given_up(const struct unix_rights *before,
+    const struct unix_rights *now, const struct stat *bound,
+    struct unix_rights *ret)
+{
+	*ret = *now;
+	if (ret->mode == (uint32_t)-1 && before->mode != (uint32_t)-1)
+		ret->mode = bound->st_mode & 07777;
+	if (ret->owner.uid == (uid_t)-1 && before->owner.uid != (uid_t)-1)
+		ret->owner.uid = bound->st_uid;
+	if (ret->owner.gid == (gid_t)-1 && before->owner.gid != (gid_t)-1)
+		ret->owner.gid = bound->st_gid;
+}
+
 int
 bind_unix_rights(int path_fd, const struct unix_rights *rights,
     struct error *err)
@@ -275,6 +289,8 @@ bind_unix(const struct address *address, const struct unix_rights *rights,
 		    path);
 		goto fail;
 	}
+	if (rights->mode != (uint32_t)-1)
+		ret_stat->st_mode = S_IFSOCK | (0777 & ~mask);
 	if (bind_unix_rights(path_fd, rights, &cause) == -1) {
 		error_set(err, "cannot listen on unix:%s: %s", path,
 		    cause.text);

@@ -26,7 +26,8 @@ int bind_tcp(const struct address *address, bool joins, bool port_is_ours,
 
 /*
  * A path.  A socket there that no process listens on is replaced.  *ret_stat
- * identifies the new socket: see bind_unix_ours().
+ * identifies the new socket: see bind_unix_ours().  Its owner and mode are those
+ * that a socket has there when `rights` say nothing.
  */
 int bind_unix(const struct address *address, const struct unix_rights *rights,
     struct stat *ret_stat, struct error *err);
@@ -42,6 +43,14 @@ int bind_unix_ours(const struct address *address, const struct stat *bound);
 /* Is the path still that socket?  Also true when it cannot be examined. */
 bool bind_unix_is_there(const struct address *address,
     const struct stat *bound);
+
+/*
+ * What to set when `before` were set and `now` are asked for: what is asked for
+ * no more becomes what it was at first.
+ */
+void bind_unix_given_up(const struct unix_rights *before,
+    const struct unix_rights *now, const struct stat *bound,
+    struct unix_rights *ret);
 
 /* Set mode, owner and group.  0 or -1. */
 int bind_unix_rights(int path_fd, const struct unix_rights *rights,

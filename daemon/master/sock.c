@@ -194,12 +194,36 @@ sock_listen(struct sock *sock, const struct listener_settings *listener,
 	return 0;
 }
 
+/* Mode and owner of its path. */
+static void
+apply_rights(struct sock *sock, const struct listener_settings *listener)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct unix_rights rights;
+	struct error err;
+	int path_fd = bind_unix_ours(&sock->requested, &sock->bound);
+
+	if (path_fd == -1) {
+		log_warnx("listener %s: %s was removed or replaced by another "
+			  "process: no client can find it; reload to make a "
+			  "new one",
+		    listener->name, sock_text(sock, text));
+		return;
+	}
+	bind_unix_given_up(&sock->rights, &listener->unix_rights, &sock->bound,
+	    &rights);
+	if (bind_unix_rights(path_fd, &rights, &err) == -1)
+		log_warnx("listener %s: %s: %s", listener->name,
+		    sock_text(sock, text), err.text);
+	else
+		sock->rights = listener->unix_rights;
+	close(path_fd);
+}
+
 void
 sock_apply(struct sock *sock, const struct listener_settings *listener)
 {
 	char text[ADDRESS_TEXT_MAX];
-	struct error err;
-	int path_fd;
 
 	/* From now on clients reach this socket. */
 	sock_restore(sock, listener->name);
@@ -214,20 +238,8 @@ sock_apply(struct sock *sock, const struct listener_settings *listener)
 			    listener->name, sock_text(sock, text));
 		sock->backlog = (int)listener->backlog;
 	}
-	if (sock->requested.kind != ADDRESS_UNIX)
-		return;
-	path_fd = bind_unix_ours(&sock->requested, &sock->bound);
-	if (path_fd == -1) {
-		log_warnx("listener %s: %s was removed or replaced by another "
-			  "process: no client can find it; reload to make a "
-			  "new one",
-		    listener->name, sock_text(sock, text));
-		return;
-	}
-	if (bind_unix_rights(path_fd, &listener->unix_rights, &err) == -1)
-		log_warnx("listener %s: %s: %s", listener->name,
-		    sock_text(sock, text), err.text);
-	close(path_fd);
+	if (sock->requested.kind == ADDRESS_UNIX)
+		apply_rights(sock, listener);
 }
 
 bool

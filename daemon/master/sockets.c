@@ -153,6 +153,7 @@ open_any(struct sockets *sockets, struct sock *sock,
 	case ADDRESS_TCP:
 		return open_tcp(sockets, &sock->requested, sibling, err);
 	case ADDRESS_UNIX:
+		sock->rights = listener->unix_rights;
 		return bind_unix(&sock->requested, &listener->unix_rights,
 		    &sock->bound, err);
 	case ADDRESS_ABSTRACT:

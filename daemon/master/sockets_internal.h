@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "config/address.h"
+#include "config/settings.h"
 #include "master/sticky.h"
 
 struct sock {
@@ -34,7 +35,9 @@ struct sock {
 		struct sockaddr_storage storage;
 	} actual;
 	socklen_t actual_length;
-	struct stat bound; /* of a unix path */
+	/* of a unix path: how bind(2) made it, and what the settings changed */
+	struct stat bound;
+	struct unix_rights rights;
 	bool listening;
 	int backlog;	      /* of the last listen(2); 0: not ours */
 	struct sticky sticky; /* its state when we had set it up */
