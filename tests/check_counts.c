@@ -9,6 +9,7 @@
 #include "ipc/counts.h"
 #include "ipc/shm_internal.h"
 #include "shm_fixture.h"
+#include "worker/callback.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
 #include "worker_fixture.h"
@@ -335,6 +336,7 @@ START_TEST(a_callback_is_counted_by_its_time)
 	int fd;
 
 	worker_begin(&handlers);
+	callback_set_slow(100);
 	counts = worker_listener()->endpoint.counts;
 	fd = worker_connect();
 	sleep_ms = 3;

@@ -47,4 +47,16 @@ ticks_half_us(uint64_t ticks, uint64_t scale)
 	return (uint64_t)((ticks_wide)ticks * scale >> 64);
 }
 
+/* How many ticks take so long; at most TICKS_MAX. */
+#define TICKS_MAX ((uint64_t)INT64_MAX)
+static inline uint64_t
+ticks_of_ms(uint32_t ms, uint64_t scale)
+{
+	ticks_wide ticks = TICKS_MAX;
+
+	if (scale != 0)
+		ticks = ((ticks_wide)ms * 2000 << 64) / scale;
+	return ticks < TICKS_MAX ? (uint64_t)ticks : TICKS_MAX;
+}
+
 #endif

@@ -241,7 +241,7 @@ struct settings {
 	struct key_string *includes; /* as written */
 	uint32_t include_count;
 	struct log_settings log;
-	uint64_t drain_timeout_ms, probation_ms, watchdog_ms;
+	uint64_t drain_timeout_ms, probation_ms, watchdog_ms, slow_ms;
 	struct canary_settings canary;
 	char *control; /* path of the control socket, or NULL */
 	char *control_mode, *control_group; /* as written; the group or NULL */

@@ -23,7 +23,6 @@
  * microseconds, and the last one all that took longer.
  */
 #define COUNT_BUCKETS 26
-#define COUNT_SLOW_MS 100 /* the worker's other connections wait for so long */
 
 enum count {
 	/* Those that each message changes come first, to share a cache line. */

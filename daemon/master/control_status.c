@@ -21,6 +21,9 @@
 #include "master/reload.h"
 #include "master/workers.h"
 
+/* A callback that runs for so long is shown. */
+#define BUSY_MS 100
+
 static json_t *
 worker_object(const struct control_subject *subject, uint32_t worker)
 {
@@ -37,10 +40,10 @@ worker_object(const struct control_subject *subject, uint32_t worker)
 	    "worker", (json_int_t)worker + 1, "pid", (json_int_t)facts.pid,
 	    "state", facts.state, "generation", (json_int_t)facts.generation,
 	    "connections", (json_int_t)facts.connections, "slow_callbacks",
-	    (json_int_t)facts.slow, "aborts", (json_int_t)facts.aborted,
-	    "restarts", (json_int_t)facts.restarts, "counts",
-	    control_counts(&sum, shm_tick_scale(shm)));
-	if (facts.lasted_ms >= COUNT_SLOW_MS) {
+	    (json_int_t)sum.value[COUNT_SLOW], "aborts",
+	    (json_int_t)facts.aborted, "restarts", (json_int_t)facts.restarts,
+	    "counts", control_counts(&sum, shm_tick_scale(shm)));
+	if (facts.lasted_ms >= BUSY_MS) {
 		workers_doing(subject->workers, worker, NULL, doing);
 		json_object_set_new(object, "doing", json_text(doing));
 	}

@@ -24,7 +24,6 @@
 #include "base/time_text.h"
 #include "config/settings.h"
 #include "ipc/board.h"
-#include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "master/child.h"
 #include "master/doing.h"
@@ -32,6 +31,11 @@
 #include "master/worker_row.h"
 
 #define TICK_MS 50
+/*
+ * A callback that has been running for so long is told of while it runs.  One
+ * that returns sooner is told of by its worker, which knows how long it took.
+ */
+#define LONG_MS 1000
 #define TICK_COUNTS_MS (2 * TICK_MS) /* at most for one tick */
 #define REPORT_MS 1000		     /* for the report of an aborted one */
 /* For a worker whose report is whole to end; after that it is dumping core. */
@@ -55,7 +59,7 @@ struct watched {
 	uint64_t aborted_ms; /* since it was aborted; 0: it was not */
 	bool dying;	     /* the kernel says so */
 	uint64_t dying_ms;   /* how long it has been seen to die */
-	struct watchdog_counts counts;
+	uint64_t aborts;
 	char reason[128]; /* why it was killed */
 };
 
@@ -134,7 +138,7 @@ abort_worker(struct watchdog *watchdog, struct worker_row *worker,
 		    "was stuck in callback %s",
 		    callback_name(watched->callback));
 	watched->aborted_ms = 1;
-	watched->counts.aborted++;
+	watched->aborts++;
 	child_abort(worker->child, watched->reason);
 }
 
@@ -149,7 +153,7 @@ lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	char what[DOING_MAX];
 
 	watched->ms += ms;
-	if (watched->ms < COUNT_SLOW_MS && (limit == 0 || watched->ms < limit))
+	if (watched->ms < LONG_MS && (limit == 0 || watched->ms < limit))
 		return;
 	doing_name(worker, NULL, watched->callback, atomic_load(&row->code),
 	    what, sizeof(what));
@@ -159,7 +163,6 @@ lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 		log_warnx("worker %u: %s has been running for %" PRIu64 " ms",
 		    worker->index + 1, what, watched->ms);
 		watched->said = true;
-		watched->counts.slow++;
 	}
 	if (limit != 0 && watched->ms >= limit)
 		abort_worker(watchdog, worker, what);
@@ -357,10 +360,10 @@ watchdog_free(struct watchdog *watchdog)
 	free(watchdog);
 }
 
-struct watchdog_counts
-watchdog_counts(const struct watchdog *watchdog, uint32_t worker)
+uint64_t
+watchdog_aborts(const struct watchdog *watchdog, uint32_t worker)
 {
-	return watchdog->watched[worker].counts;
+	return watchdog->watched[worker].aborts;
 }
 
 uint64_t

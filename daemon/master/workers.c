@@ -97,11 +97,8 @@ workers_facts(const struct workers *workers, uint32_t worker,
     struct worker_facts *ret_facts)
 {
 	const struct worker_row *row = &workers->row[worker];
-	struct watchdog_counts counts =
-	    watchdog_counts(workers->watchdog, worker);
 
-	ret_facts->slow = counts.slow;
-	ret_facts->aborted = counts.aborted;
+	ret_facts->aborted = watchdog_aborts(workers->watchdog, worker);
 	ret_facts->lasted_ms = watchdog_lasted_ms(workers->watchdog, worker);
 	ret_facts->pid = row->child != NULL ? row->pid : 0;
 	ret_facts->state = worker_state_name(row->state);

@@ -65,8 +65,8 @@ struct worker_facts {
 	uint32_t generation; /* that it serves; 0: none */
 	uint64_t connections;
 	uint32_t restarts;
-	uint64_t slow, aborted; /* callbacks: see watchdog.h */
-	uint64_t lasted_ms;	/* the one that runs; 0: it has just begun */
+	uint64_t aborted;   /* callbacks: see watchdog.h */
+	uint64_t lasted_ms; /* the one that runs; 0: it has just begun */
 };
 void workers_facts(const struct workers *workers, uint32_t worker,
     struct worker_facts *ret_facts);

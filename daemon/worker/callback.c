@@ -17,9 +17,15 @@
 #include "worker/engine.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
+#include "worker/slow.h"
 
-/* Callbacks up to 2^16 us are the usual ones, and faster than COUNT_SLOW_MS. */
-#define QUICK_BUCKET 16
+/*
+ * All callbacks that take longer are looked at more closely.  It is below the
+ * time of the last bucket of COUNT_CALLBACKS.
+ */
+#define USUAL_MAX_MS 30000
+_Static_assert((uint64_t)USUAL_MAX_MS * 2000 < 1ULL << COUNT_BUCKETS,
+    "the bucket of a usual callback exists");
 
 /*
  * The callback on the stack, or the last one.  Its number is on the board,
@@ -74,6 +80,18 @@ callback_was_rung(void)
 }
 
 static uint64_t tick_scale; /* for ticks_half_us() */
+static uint64_t slow_ms;    /* callbacks that take so long are slow; 0: none */
+/* A callback that takes fewer ticks is a usual one. */
+static uint64_t usual_ticks = UINT64_MAX;
+
+void
+callback_set_slow(uint64_t ms)
+{
+	uint64_t most = ms == 0 || ms > USUAL_MAX_MS ? USUAL_MAX_MS : ms;
+
+	slow_ms = ms;
+	usual_ticks = ticks_of_ms(most, tick_scale);
+}
 
 void
 callback_init(struct shm *shm)
@@ -82,6 +100,7 @@ callback_init(struct shm *shm)
 	bell = shm_bell(shm);
 	rung = get(bell);
 	tick_scale = shm_tick_scale(shm);
+	callback_set_slow(0);
 }
 
 /* Show on the board that this plugin code begins to run. */
@@ -114,20 +133,24 @@ enter(enum callback callback, const struct sl_service *service,
 }
 
 /*
- * Count a callback that took longer than most.  If the ticks went backwards
+ * Count a callback that took longer than usual.  If the ticks went backwards
  * meanwhile, how long it took is unknown and counts as 0.
  */
 static void __attribute__((cold, noinline))
 count_slowly(struct counts *counts, uint64_t ticks)
 {
+	struct callback_context context;
 	uint64_t half_us;
 
-	if (ticks > INT64_MAX)
+	if (ticks > TICKS_MAX)
 		ticks = 0;
 	half_us = ticks_half_us(ticks, tick_scale);
 	count_time(counts, COUNT_CALLBACKS, ticks, half_us);
-	if (half_us >= (uint64_t)COUNT_SLOW_MS * 2000)
-		count_add(counts, COUNT_SLOW, 1);
+	if (slow_ms == 0 || half_us / 2000 < slow_ms)
+		return;
+	count_add(counts, COUNT_SLOW, 1);
+	context = callback_context();
+	slow_tell(&context, half_us / 2000);
 }
 
 void
@@ -141,11 +164,12 @@ leave(void)
 {
 	struct counts *counts = running.service->counts;
 	uint64_t ticks = ticks_now() - row->begun;
-	unsigned int bucket = count_bucket(ticks_half_us(ticks, tick_scale));
+	unsigned int bucket;
 
-	if (bucket > QUICK_BUCKET) {
+	if (ticks >= usual_ticks) {
 		count_slowly(counts, ticks);
 	} else {
+		bucket = count_bucket(ticks_half_us(ticks, tick_scale));
 		count_add(counts, COUNT_CALLBACKS + bucket, 1);
 		count_add(counts, COUNT_CALLBACK_TICKS, ticks);
 	}

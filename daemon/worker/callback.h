@@ -26,6 +26,11 @@ struct shm;
  * master has rung the bell.  shm is borrowed until the process ends.
  */
 void callback_init(struct shm *shm);
+/*
+ * From now on, callbacks that take this long are counted and logged as slow;
+ * 0: none are.
+ */
+void callback_set_slow(uint64_t ms);
 /* As count_time(), for what took so many ticks. */
 void callback_count_time(struct counts *counts, enum count first,
     uint64_t ticks);

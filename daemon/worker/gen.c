@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "worker/callback.h"
 #include "worker/connector.h"
 #include "worker/engine.h"
 #include "worker/material.h"
@@ -114,11 +115,13 @@ prepare_services(struct material *material)
 	return rc;
 }
 
+/* What is the worker's own, whatever it serves. */
 static void
-apply_log_settings(const struct settings *settings)
+apply_own_settings(const struct settings *settings)
 {
 	log_configure(settings->log.level, settings->log.format);
 	engine.log_access = settings->log.access;
+	callback_set_slow(settings->slow_ms);
 }
 
 /* Room for all that can be configured.  0 or -1. */
@@ -151,7 +154,7 @@ gen_prepare(struct material *material)
 	}
 	/* The first generation: what `start` logs should look like the rest. */
 	if (current == NULL)
-		apply_log_settings(material->settings);
+		apply_own_settings(material->settings);
 	prepared.gen->number = material->generation;
 	for (uint32_t i = 0; i < settings_endpoints(material->settings); i++)
 		if (material_serves(material, i) &&
@@ -223,7 +226,7 @@ gen_commit(uint32_t number)
 	current = gen;
 	free(prepared.plans);
 	memset(&prepared, 0, sizeof(prepared));
-	apply_log_settings(settings);
+	apply_own_settings(settings);
 	return 0;
 }
 

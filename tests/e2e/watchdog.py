@@ -20,8 +20,9 @@ SLOW_LINE = (r"worker 1: callback data of plugin crasher \(listener room\) "
              r"has been running for (\d+) ms$")
 
 
-def test_a_slow_callback_is_logged_once():
-    with Daemon(room("sleep", 600), watchdog="60s") as d:
+def test_a_callback_that_does_not_return_is_told_of_once():
+    """Its worker can tell of it only when it has returned."""
+    with Daemon(room("sleep", 2000), watchdog="60s") as d:
         s = d.connect()
         for count in (1, 2):
             s.sendall(b"x")
@@ -29,16 +30,7 @@ def test_a_slow_callback_is_logged_once():
             lines = d.log_lines(SLOW_LINE)
             equal(len(lines), count, "lines")
         ms = int(d.wait_log(SLOW_LINE).group(1))
-        check(100 <= ms < 300 * SLOW, "said after", ms)
-
-
-def test_short_callbacks_are_not_logged():
-    with Daemon(room("sleep", 40), watchdog="60s") as d:
-        s = d.connect()
-        for _ in range(10):
-            s.sendall(b"x")
-            equal(receive(s, 1), b"x")
-        check(not d.log_lines("has been running"))
+        check(1000 <= ms < 1200 * SLOW, "said after", ms)
 
 
 def test_stuck_is_aborted():
@@ -118,13 +110,13 @@ def test_reload_changes_it():
 
 
 def test_stopped_worker_is_not_killed():
-    with Daemon(room("sleep", 400), watchdog="600ms") as d:
+    with Daemon(room("sleep", 1400), watchdog="1700ms") as d:
         s, pid = d.connect(), d.workers()[0]
         s.sendall(b"x")
         # Stopped in the callback for longer than the watchdog's limit.
         wait_until(lambda: d.log_lines(SLOW_LINE), "the slow callback")
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(1.5)
+        time.sleep(2.5)
         os.kill(pid, signal.SIGCONT)
         equal(receive(s, 1), b"x")
         equal(d.workers()[0], pid)

@@ -1,0 +1,41 @@
+/* slow.c: tells which callback was slow, and for whom it ran. */
+
+#include "worker/slow.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "ipc/board.h"
+#include "worker/callback.h"
+#include "worker/conn.h"
+#include "worker/listener.h"
+#include "worker/plugin.h"
+#include "worker/service.h"
+
+/*
+ * With the usual limit there cannot be more than 10 in a second, and after a
+ * few an operator knows.
+ */
+#define LINES_PER_S 3 /* for each listener */
+
+void
+slow_tell(const struct callback_context *context, uint64_t ms)
+{
+	struct endpoint *endpoint = &context->service->listener->endpoint;
+	char label[CONN_LABEL_MAX], skipped[64] = "";
+	const char *who = endpoint->name;
+	uint32_t n;
+
+	if (!log_limit(&endpoint->slow, LINES_PER_S, &n))
+		return;
+	if (n > 0)
+		snprintf(skipped, sizeof(skipped),
+		    "; %u more were slow since the last such line", n);
+	if (context->conn != NULL)
+		who = conn_label(context->conn, label);
+	log_warnx("%s: callback %s of plugin %s took %" PRIu64
+		  " ms; all other connections of this worker waited%s",
+	    who, callback_name(context->callback),
+	    context->plugin->descriptor.name, ms, skipped);
+}
