@@ -29,6 +29,8 @@
 
 #ifdef __cplusplus
 extern "C" {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* see struct sl_conn */
 #endif
 
 #define SL_ABI 1 /* changes only when an old plugin could no longer be loaded */
@@ -36,6 +38,10 @@ extern "C" {
 #define SL_EXPORT __attribute__((visibility("default")))
 #define SL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/*
+ * In C++, too, write `struct` before sl_service, sl_options, sl_certificate and
+ * sl_ephemeral_key: without it these names mean the functions that have them.
+ */
 struct sl_conn;	   /* one connection */
 struct sl_service; /* one listener, as one worker serves it */
 struct sl_options; /* the `options` group of a listener, checked and complete */
@@ -251,24 +257,24 @@ extern SL_EXPORT const struct sl_plugin sl_plugin;
  *	    .server = SL_HANDLERS(.data = echo_data));
  */
 /* clang-format off */
-#define SL_PLUGIN(...)                                   \
-	const struct sl_plugin sl_plugin = {             \
-		.abi = SL_ABI,                           \
+/* __extension__: before C++20 -Wpedantic warns of members that are named. */
+#define SL_PLUGIN(...)                                     \
+	__extension__ const struct sl_plugin sl_plugin = { \
+		.abi = SL_ABI,                             \
 		.size = sizeof(struct sl_plugin), __VA_ARGS__}
 
 #ifdef __cplusplus
-/* Members that are left out are NULL, as intended. */
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 /*
  * Hidden: otherwise the static variable is an exported symbol, and one plugin
  * could be bound to that of another.
  */
-#define SL_HANDLERS(...)                                              \
-	([]() __attribute__((visibility("hidden")))                   \
-		-> const struct sl_handlers * {                       \
-		static const struct sl_handlers sl_handlers_ = {      \
-		    .size = sizeof(struct sl_handlers), __VA_ARGS__}; \
-		return &sl_handlers_;                                 \
+#define SL_HANDLERS(...)                                               \
+	([]() __attribute__((visibility("hidden")))                    \
+		-> const struct sl_handlers * {                        \
+		__extension__ static const struct sl_handlers          \
+		    sl_handlers_ = {.size = sizeof(struct sl_handlers), \
+			__VA_ARGS__};                                  \
+		return &sl_handlers_;                                  \
 	}())
 #else
 #define SL_HANDLERS(...)              \
@@ -852,6 +858,9 @@ SL_EXPORT int sl_count(struct sl_service *service, const char *name,
 SL_EXPORT uint64_t sl_now_ms(void);
 
 #ifdef __cplusplus
+#pragma GCC diagnostic pop
+/* Members that are left out are NULL, as intended. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 }
 #endif
 

@@ -83,3 +83,22 @@ memfd_read(int fd, void *buf, size_t len, off_t offset)
 	}
 	return 0;
 }
+
+int
+memfd_write(int fd, const void *buf, size_t len, off_t offset)
+{
+	const char *p = buf;
+	ssize_t n;
+
+	while (len > 0) {
+		n = pwrite(fd, p, len, offset);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+		offset += n;
+	}
+	return 0;
+}

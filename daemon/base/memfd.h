@@ -25,4 +25,7 @@ bool memfd_is_sealed(int fd);
 /* Read len bytes at offset.  0, or -1 with errno; EIO when there are fewer. */
 int memfd_read(int fd, void *buf, size_t len, off_t offset);
 
+/* Write all of buf over what is at offset.  0, or -1 with errno. */
+int memfd_write(int fd, const void *buf, size_t len, off_t offset);
+
 #endif

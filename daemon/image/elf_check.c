@@ -130,35 +130,6 @@ check_thread_storage(const struct elf_file *elf, struct error *err)
 	return check_relocations(elf, rela, size, err);
 }
 
-/*
- * The loader binds such a symbol once for the whole process: all later images
- * use the first definition, even the next version of the same image.
- */
-static int
-check_unique(const struct elf_file *elf, struct error *err)
-{
-	uint64_t name = 0;
-	char *text;
-
-	switch (elf_symbols_unique(elf, &name)) {
-	case ELF_SYMBOLS_NONE:
-		return 0;
-	case ELF_SYMBOLS_DAMAGED:
-		return error_set(err, "%s: its table of symbols is damaged",
-		    elf->path);
-	case ELF_SYMBOLS_UNIQUE:
-		break;
-	}
-	text = elf_file_string(elf, name);
-	error_set(err,
-	    "%s: its symbol \"%.200s\" is unique in the process "
-	    "(STB_GNU_UNIQUE), so that other plugins and its own next version "
-	    "would share it; compile with -fno-gnu-unique",
-	    elf->path, text != NULL ? text : "?");
-	free(text);
-	return -1;
-}
-
 int
 elf_check(const char *path, int fd, uint64_t size, struct error *err)
 {
@@ -170,7 +141,7 @@ elf_check(const char *path, int fd, uint64_t size, struct error *err)
 	result = check_stack(&elf, err) == -1 ||
 		check_sections(&elf, err) == -1 ||
 		check_thread_storage(&elf, err) == -1 ||
-		check_unique(&elf, err) == -1
+		elf_symbols_unshare(&elf, err) == -1
 	    ? -1
 	    : 0;
 	elf_file_done(&elf);

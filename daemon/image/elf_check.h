@@ -9,8 +9,9 @@ struct error;
 
 /*
  * Is fd, of size bytes, a whole shared object for this machine that leaves the
- * stack as it is, needs no static TLS and shares no symbol with other images?
- * path is for the sentence in err, which begins with it.
+ * stack as it is and needs no static TLS?  Symbols that all images would share
+ * are changed in it: see elf_symbols_unshare().  fd is a copy that may be
+ * written to.  path is for the sentence in err, which begins with it.
  * Returns 0 or -1.
  */
 int elf_check(const char *path, int fd, uint64_t size, struct error *err);

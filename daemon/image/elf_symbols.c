@@ -6,10 +6,14 @@
 
 #include "image/elf_symbols.h"
 
+#include <errno.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/memfd.h"
 #include "image/elf_file.h"
 
 #define WORDS_AT_ONCE 1024
@@ -118,29 +122,43 @@ elf_symbols_read(const struct elf_file *elf, size_t *ret_count)
 	return symbols;
 }
 
-static bool
-is_unique(const ElfW(Sym) *symbol)
+/* Change the binding of a symbol that is unique.  Returns 0, or -1 with errno. */
+static int
+unshare(const struct elf_file *elf, uint64_t table, size_t index,
+    const ElfW(Sym) *symbol)
 {
-	return ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE &&
-	    symbol->st_shndx != SHN_UNDEF;
+	unsigned char info =
+	    ELF64_ST_INFO(STB_WEAK, ELF64_ST_TYPE(symbol->st_info));
+	uint64_t at = table + index * sizeof(*symbol) +
+	    offsetof(ElfW(Sym), st_info),
+		 offset;
+
+	if (ELF64_ST_BIND(symbol->st_info) != STB_GNU_UNIQUE ||
+	    symbol->st_shndx == SHN_UNDEF)
+		return 0;
+	if (!elf_file_find(elf, at, sizeof(info), &offset))
+		return fail(EIO);
+	return memfd_write(elf->fd, &info, sizeof(info), (off_t)offset);
 }
 
-enum elf_symbols
-elf_symbols_unique(const struct elf_file *elf, uint64_t *ret_name)
+int
+elf_symbols_unshare(const struct elf_file *elf, struct error *err)
 {
-	enum elf_symbols found = ELF_SYMBOLS_NONE;
+	uint64_t table = 0;
 	ElfW(Sym) *symbols;
-	size_t count;
+	size_t count, i;
+	int rc = 0;
 
 	symbols = elf_symbols_read(elf, &count);
 	if (symbols == NULL)
-		return ELF_SYMBOLS_DAMAGED;
-	for (size_t i = 0; i < count; i++)
-		if (is_unique(&symbols[i])) {
-			*ret_name = symbols[i].st_name;
-			found = ELF_SYMBOLS_UNIQUE;
-			break;
-		}
+		return error_set(err, "%s: its table of symbols is damaged",
+		    elf->path);
+	if (count > 0)
+		elf_file_dynamic(elf, DT_SYMTAB, &table);
+	for (i = 0; rc == 0 && i < count; i++)
+		rc = unshare(elf, table, i, &symbols[i]);
 	free(symbols);
-	return found;
+	return rc == 0
+	    ? 0
+	    : error_sys(err, "%s: cannot change its copy", elf->path);
 }

@@ -8,24 +8,21 @@
 #include <stdint.h>
 
 struct elf_file;
-
-enum elf_symbols {
-	ELF_SYMBOLS_NONE,    /* no such symbol */
-	ELF_SYMBOLS_UNIQUE,  /* there is one */
-	ELF_SYMBOLS_DAMAGED, /* the table of symbols is damaged */
-};
+struct error;
 
 /*
- * Does it define a symbol of binding STB_GNU_UNIQUE?  Uses the hash tables, as
- * the loader does, since section headers may be stripped.  ret_name: where its
- * name stands, for elf_file_string().
+ * Make each symbol that the file defines with the binding STB_GNU_UNIQUE a weak
+ * one, in the file itself, as g++ does with -fno-gnu-unique.  The loader binds a
+ * unique symbol once for the whole process: all later images would use the
+ * first definition, even the next version of the same image.  Returns 0, or -1
+ * with a sentence that begins with the path.
  */
-enum elf_symbols elf_symbols_unique(const struct elf_file *elf,
-    uint64_t *ret_name);
+int elf_symbols_unshare(const struct elf_file *elf, struct error *err);
 
 /*
- * The symbols up to the last that is found by name; owned by the caller.
- * *ret_count may be 0.  NULL: no such table, or no memory.
+ * The symbols up to the last that is found by name, from the hash tables as the
+ * loader does, since section headers may be stripped; owned by the caller.
+ * *ret_count may be 0.  NULL: the tables are damaged, or no memory.
  */
 ElfW(Sym) *elf_symbols_read(const struct elf_file *elf, size_t *ret_count);
 

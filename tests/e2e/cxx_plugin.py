@@ -5,11 +5,9 @@ import os
 import shutil
 import subprocess
 
-from sluice_test import (Daemon, INCLUDE, SOURCE, Skip, check, compile_plugin,
-                         compiler, equal, listener, main, receive_line,
-                         run_sluiced, test_plugin)
-
-from refusals import Refusals
+from sluice_test import (BUILD, Daemon, INCLUDE, SOURCE, Skip,
+                         compile_plugin, compiler, equal, listener, main,
+                         receive_line, run_sluiced, test_plugin)
 
 # Answers with its name.
 WHO = """
@@ -26,13 +24,30 @@ SL_PLUGIN(.name = "who", .version = WHO, .flags = SL_MANY_WORKERS,
     .server = SL_HANDLERS(.data = on_data));
 """
 
-# Headers of C++ libraries are full of such templates.
-TEMPLATE = """
+# Counts in a static variable of a template.  Headers of C++ libraries are full
+# of these, and g++ makes a symbol of each that the whole process would share.
+COUNTS = """
+#include <string>
+#include <sluice.h>
+
 template <class T> struct Counted {
 	static int count;
 };
 template <class T> int Counted<T>::count;
-__attribute__((visibility("default"))) int *count = &Counted<int>::count;
+
+static ssize_t
+on_data(struct sl_conn *c, const void *, size_t len)
+{
+	std::string text = WHO;
+
+	text += std::to_string(++Counted<int>::count) + "\\n";
+	sl_write(c, text.data(), text.size());
+	return static_cast<ssize_t>(len);
+}
+
+SL_PLUGIN(.name = "who", .version = WHO,
+    .flags = SL_MANY_WORKERS | SL_UNLOADABLE,
+    .server = SL_HANDLERS(.data = on_data));
 """
 
 
@@ -51,14 +66,6 @@ def plain(target, who, source=WHO, flags=(), include=INCLUDE):
         '-DWHO="%s"' % who, "-o", target + ".new", path] + list(flags),
         check=True)
     os.rename(target + ".new", target)
-
-
-def makes_unique():
-    """Does the compiler make STB_GNU_UNIQUE symbols?  clang does not."""
-    macros = subprocess.run(compiler("CXX", "c++") + [
-        "-dM", "-E", "-x", "c++", "/dev/null"], stdout=subprocess.PIPE,
-        check=True, text=True).stdout
-    return "__clang__" not in macros
 
 
 def ask(s):
@@ -84,38 +91,59 @@ def test_each_is_served_by_its_own_code_without_any_flags():
             equal(ask(s["p"]), "p")
 
 
-def test_symbols_of_the_whole_process_are_refused():
-    need_compiler()
-    if not makes_unique():
-        raise Skip("this compiler makes no STB_GNU_UNIQUE symbols")
-    with Refusals() as r:
-        plain(r.d.path("u.so"), "u", WHO + TEMPLATE)
-        r.without("./u.so", r'u\.so: its symbol "_ZN7CountedIiE5countE" is '
-                  r"unique in the process .* compile with -fno-gnu-unique")
-        result = run_sluiced("--describe", r.d.path("u.so"))
-        equal(result.returncode, 1)
-        check("-fno-gnu-unique" in result.stderr, result.stderr)
-        # It is found without a table of sections, too.
-        subprocess.run(["strip", r.d.path("u.so")], check=True)
-        r.refused_once("unique in the process")
-        plain(r.d.path("u.so"), "u", WHO + TEMPLATE, ["-fno-gnu-unique"])
-        equal(r.d.reload_ready(), 2, "generation")
-        equal(ask(r.d.connect("bad")), "u")
+def with_pkg_config(target, cxx, who):
+    """Compile it as the manual says, from the build tree."""
+    path = target + ".cc"
+    with open(path, "w") as file:
+        file.write(COUNTS)
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "sluice"], stdout=subprocess.PIPE,
+        check=True, text=True,
+        env=dict(os.environ, PKG_CONFIG_PATH=BUILD)).stdout.split()
+    subprocess.run(cxx + ["-std=c++11", "-Wall", "-Wextra", "-Wpedantic",
+                          "-Werror", '-DWHO="%s"' % who] + flags +
+                   ["-shared", "-o", target + ".new", path], check=True)
+    os.rename(target + ".new", target)
+
+
+def test_pkg_config_has_all_flags_for_each_compiler():
+    """What the whole process would share is each image's own; it can go."""
+    if not shutil.which("pkg-config"):
+        raise Skip("pkg-config is not installed")
+    compilers = [[cxx] for cxx in ("g++", "clang++") if shutil.which(cxx)]
+    if not compilers:
+        raise Skip("no C++ compiler is installed")
+    with Daemon(listener("p", "./p.so"), listener("q", "./q.so"), workers=1,
+                arguments=["-v"], start=False) as d:
+        for who in "pq":
+            with_pkg_config(d.path(who + ".so"), compilers[0], who)
+        d.start()
+        for who in "pq":
+            with d.connect(who) as s:
+                equal(ask(s), who + "1")
+                equal(ask(s), who + "2")
+        for number, cxx in enumerate(compilers * 2):
+            with_pkg_config(d.path("q.so"), cxx, "v%d-" % number)
+            d.reload_ready()
+            with d.connect("q") as s:
+                equal(ask(s), "v%d-1" % number)
+            d.wait_log(r"plugin image \w+ \(who .*\) unloaded")
+        with d.connect("p") as s:
+            equal(ask(s), "p3")
 
 
 def test_a_plugin_of_the_old_header():
-    """Without -fno-gnu-unique, handlers of the old header are such symbols."""
+    """Handlers of the old header are symbols of the whole process, too."""
     need_compiler()
     old = os.path.join(SOURCE, "tests/abi/0.1.0")
-    with Refusals() as r:
-        if makes_unique():
-            plain(r.d.path("old.so"), "old", include=old)
-            r.without("./old.so", r'symbol "\S*sl_handlers_" is unique')
-        flags = ["-fno-gnu-unique"] if makes_unique() else []
-        plain(r.d.path("old.so"), "old", WHO, flags, old)
-        r.with_listener("old", "./old.so")
-        equal(r.d.reload_ready(), 2, "generation")
-        equal(ask(r.d.connect("old")), "old")
+    with Daemon(listener("p", "./p.so"), listener("q", "./q.so"), workers=1,
+                start=False) as d:
+        for who in "pq":
+            plain(d.path(who + ".so"), who, include=old)
+        d.start()
+        for who in "pq":
+            with d.connect(who) as s:
+                equal(ask(s), who)
 
 
 def test_serves():

@@ -30,7 +30,7 @@ from harness.net import (
     free_address, id_of, pattern, receive, receive_all, receive_line,
     reset, send_until_stalled)
 from harness.places import (
-    DEADLINE, INCLUDE, PLUGINS, SANITIZED, SLOW, SLUICECTL, SLUICED,
+    BUILD, DEADLINE, INCLUDE, PLUGINS, SANITIZED, SLOW, SLUICECTL, SLUICED,
     SOURCE, TEST_PLUGINS, TEST_SOURCES, slow_down)
 from harness.process import (
     children, connection_descriptors, cpu_seconds, descriptors,

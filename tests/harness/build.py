@@ -64,7 +64,7 @@ def compile_plugin(source, target, flags=(), **defines):
         path = source if os.path.isabs(source) else os.path.join(
             places.TEST_SOURCES, source if "." in source else source + ".c")
     if path.endswith(".cc"):
-        command = compiler("CXX", "c++") + ["-fno-gnu-unique"]
+        command = compiler("CXX", "c++")
     else:
         command = compiler("CC", "cc") + ["-std=gnu11"]
     command += ["-O1", "-g", "-Wall", "-Wextra", "-fPIC", "-shared",

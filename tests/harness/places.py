@@ -25,7 +25,7 @@ def is_sanitized(path):
         return False
 
 
-BUILD = os.path.join(SOURCE, "build")
+BUILD = place("SLUICE_BUILDDIR", os.path.join(SOURCE, "build"))
 SLUICED = place("SLUICED", os.path.join(BUILD, "daemon/sluiced"))
 SLUICECTL = os.path.join(os.path.dirname(SLUICED), "sluicectl")
 PLUGINS = place("SLUICE_PLUGINS", os.path.join(BUILD, "plugins"))
