@@ -413,6 +413,27 @@ START_TEST(accounts_are_looked_up)
 }
 END_TEST
 
+#define CONTROL "control = \"control.sock\"; control_mode = \"0660\";\n"
+
+START_TEST(no_worker_is_in_the_group_of_the_control_socket)
+{
+	struct settings *settings;
+
+	settings = good(CONTROL "user = \"12345\"; group = \"54321\";\n"
+				"control_group = \"54322\";\n" LISTENERS);
+	done(settings);
+	if (geteuid() != 0)
+		return;
+	one_mistake(CONTROL "user = \"12345\"; group = \"54321\";\n"
+			    "control_group = \"54321\";\n" LISTENERS,
+	    3, "control_group: the workers run in group \"54321\"");
+	/* This one can use the socket anyway. */
+	settings = good(CONTROL "user = \"0\"; group = \"54321\";\n"
+				"control_group = \"54321\";\n" LISTENERS);
+	done(settings);
+}
+END_TEST
+
 static const struct raw_option *
 option(const struct settings *settings, const char *path)
 {
@@ -485,6 +506,7 @@ main(void)
 		names_and_addresses_are_unique,
 		unix_keys_need_a_unix_path,
 		accounts_are_looked_up,
+		no_worker_is_in_the_group_of_the_control_socket,
 		options_are_flattened,
 		copies_need_a_directory,
 		NULL,

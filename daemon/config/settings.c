@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/pack.h"
@@ -40,6 +41,12 @@ settings_endpoint(const struct settings *settings, uint32_t index)
 	return index < settings->listener_count
 	    ? &settings->listeners[index]
 	    : &settings->connectors[index - settings->listener_count];
+}
+
+bool
+settings_workers_apart(const struct settings *settings)
+{
+	return settings->drop && settings->uid != geteuid();
 }
 
 const char *

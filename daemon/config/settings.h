@@ -289,6 +289,9 @@ const char *tls_group(const struct listener_settings *endpoint,
 /* "listener" or "connector" */
 const char *endpoint_kind(const struct listener_settings *endpoint);
 
+/* Do the workers, and so the plugins, run as another user than we do? */
+bool settings_workers_apart(const struct settings *settings);
+
 /*
  * Append zeros to the arrays that belong to no key; borrowed until the next
  * one.  NULL: ENOMEM.

@@ -284,6 +284,21 @@ control_step_aside(struct control *control)
 	control_path_step_aside(&control->path);
 }
 
+/* Any process of our own user may use the socket. */
+static void
+warn_of_plugins(const struct settings *settings)
+{
+	const struct origin *at = &settings->control_origin;
+
+	if (!settings_workers_apart(settings))
+		log_warnx("%s:%u: control: the workers run as uid %u, as the "
+			  "master does, so every plugin can command sluiced; "
+			  "to prevent that %s, or leave out control",
+		    at->file, at->line, (unsigned int)geteuid(),
+		    geteuid() == 0 ? "set another user"
+				   : "start sluiced as root");
+}
+
 struct control *
 control_new(struct event_base *base, const struct settings *settings,
     const struct control_subject *subject, struct error *err)
@@ -315,6 +330,7 @@ control_new(struct event_base *base, const struct settings *settings,
 		error_set(err, "control socket: out of memory");
 		goto fail;
 	}
+	warn_of_plugins(settings);
 	return control;
 fail:
 	control_free(control);

@@ -32,6 +32,24 @@ without_control(struct conf *conf, const char *key, const struct origin *at)
 		    key);
 }
 
+/*
+ * Where master and workers have the same user this makes no difference: a
+ * client of that user needs no group, and the master says so at its start.
+ */
+static void
+check_workers_group(struct conf *conf)
+{
+	const struct settings *settings = conf->settings;
+
+	if (settings_workers_apart(settings) &&
+	    settings->control_gid == settings->gid)
+		problem_error(conf->problems, &settings->control_group_origin,
+		    "control_group: the workers run in group \"%s\" (%u), so "
+		    "every plugin could command sluiced; name a group that no "
+		    "worker is in, or set group for the workers",
+		    settings->control_group, (unsigned int)settings->gid);
+}
+
 static void
 check_group(struct conf *conf)
 {
@@ -44,7 +62,10 @@ check_group(struct conf *conf)
 		problem_error(conf->problems, at,
 		    "control_group: there is no group \"%s\"",
 		    settings->control_group);
-	else if (!(settings->control_bits & S_IWGRP))
+	else
+		check_workers_group(conf);
+	if (settings->control_gid != (gid_t)-1 &&
+	    !(settings->control_bits & S_IWGRP))
 		problem_warn(conf->problems, at,
 		    "control_group has no effect: control_mode = \"%s\" does "
 		    "not let the group in; write \"0660\"",

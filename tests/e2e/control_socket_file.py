@@ -2,6 +2,7 @@
 
 import grp
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -174,6 +175,21 @@ def test_mistakes_in_the_configuration():
               result.stderr)
 
 
+def test_plugins_are_kept_out():
+    """A group that workers are in, and a user that is the master's too."""
+    need_root()
+    status, said = problems(user="daemon", group="games",
+                            control_mode="0660", control_group="games")
+    equal(status, 1)
+    check(re.search(r"\.conf:\d+: error: control_group: the workers run in "
+                    r'group "games"', said), said)
+    with daemon(user="root") as d:
+        check("set another user, or leave out control" in
+              d.log_lines(r" warn +master: .*\.conf:\d+: control: ")[0])
+    with daemon(user="daemon") as d:
+        check(not d.log_lines(": control: "))
+
+
 def test_not_root():
     """Started by an ordinary user, it belongs to that user."""
     need_root()
@@ -183,6 +199,7 @@ def test_not_root():
     d.launcher = [setpriv, "--reuid=65534", "--regid=65534",
                   "--clear-groups"]
     with d:
+        check(d.log_lines("every plugin can command sluiced"))
         equal(os.lstat(d.path(SOCKET)).st_uid, 65534)
         command = [SLUICECTL, "-s", d.path(SOCKET), "reload", "--wait"]
         if subprocess.run(d.launcher + [SLUICECTL, "-V"],
