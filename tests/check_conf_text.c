@@ -88,6 +88,99 @@ START_TEST(broken_syntax_names_the_line)
 }
 END_TEST
 
+/*
+ * The quotation mark that is meant to begin the next string ends this one, and
+ * from there on text and the rest have changed places.
+ */
+START_TEST(a_string_without_end_is_named_where_it_begins)
+{
+	one_mistake("workers = 1;\nuser = \"root;\n" LISTENERS, 2,
+	    "this string has no end");
+	one_mistake("user = \"root;\nplugin_dir = \"\";\n" LISTENERS, 1,
+	    "this string has no end");
+	one_mistake("user = \"root;\nplugin_dir = \"\";\n", 1,
+	    "this string has no end");
+	/* Two of them have an end each. */
+	one_mistake("user = \"root;\ngroup = \"adm;\n" LISTENERS, 1,
+	    "this string has no end on its line, and goes on to line 2");
+	one_mistake("listeners = (\n { name = \"a\";\n   listen = \"*:7;\n"
+		    "   plugin = \"echo\"; },\n\n { name = \"b\"; }\n);\n",
+	    3, "this string has no end");
+	one_mistake("user = \"x\n\";\nlog = (\n};\n", 4,
+	    "does not close the \"(\" of line 3");
+}
+END_TEST
+
+/* One line, line 2, with a mistake that libconfig calls a syntax error. */
+static void
+syntax_mistake(const char *line, const char *part)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "# one\n%s\n# three\n", line);
+	one_mistake(text, 2, part);
+}
+
+START_TEST(syntax_errors_say_what_to_write_instead)
+{
+	syntax_mistake("user = root;", "marks; write user = \"root\"");
+	syntax_mistake("user = 'root';", "marks; write user = \"root\"");
+	syntax_mistake("plugin_dir = /opt/x;",
+	    "marks; write plugin_dir = \"/opt/x\"");
+	syntax_mistake("drain_timeout = 1h;",
+	    "marks; write drain_timeout = \"1h\"");
+	syntax_mistake("x = ( 1, *:80 );", "marks; write \"*:80\"");
+	syntax_mistake("log = { access = yes; };", "write access = true");
+	syntax_mistake("log = { access = Off; };", "write access = false");
+	syntax_mistake("workers 2;", "write workers = 2;");
+	syntax_mistake("user \"x\";", "write user = \"x\";");
+	syntax_mistake("user root;", "write user = VALUE;");
+	syntax_mistake("log { access = true; };", "write log = { ...");
+	syntax_mistake("workers = ;", "write workers = VALUE;");
+	syntax_mistake("workers = = 2;", "\"=\" stands twice");
+	syntax_mistake("workers = \nuser = \"x\";", "write workers = VALUE;");
+	syntax_mistake("log.level = \"warn\";",
+	    "write log = { level = \"warn\"; };");
+	syntax_mistake("log.level = warn;",
+	    "write log = { level = \"warn\"; };");
+	syntax_mistake("a.b.c = 2;", "write a = { b = { c = 2; }; };");
+	syntax_mistake("a.b : {};", "write a = { b = ...; };");
+	syntax_mistake("\"workers\" = 2;", "write workers = VALUE;");
+	syntax_mistake("workers = 2;;", "nothing stands before this \";\"");
+	syntax_mistake("idle = 1 h;", "\"h\" cannot follow the value of");
+	syntax_mistake("x = [ { a = 1; } ];", "write ( ) around groups");
+	syntax_mistake("x = [ 1; 2 ];", "a comma stands between values");
+	syntax_mistake("x = ( 1,, 2 );", "before this comma");
+	syntax_mistake("x = ( 1, );", "behind the last comma");
+	syntax_mistake("x = { a = 1; { b = 2; }; };",
+	    "is a \"}\" missing before it?");
+}
+END_TEST
+
+/* The comma belongs on the line where the value before it ends. */
+START_TEST(a_missing_comma_is_missing_where_the_value_ends)
+{
+	one_mistake("listeners = (\n { name = \"a\"; }\n\n { name = \"b\"; }\n"
+		    ");\n",
+	    2, "a comma is missing after this \"}\", before \"{\" of line 4");
+	one_mistake("x = (\n1\n2\n);\n", 2, "a comma is missing");
+}
+END_TEST
+
+START_TEST(a_duplicate_key_names_both_lines)
+{
+	one_mistake("workers = 1;\nuser = \"x\";\nlog = { level = \"x\"; };\n"
+		    "workers = 2;\n",
+	    4, "duplicate key \"workers\": it is already on line 1");
+	one_mistake("log = {\n level = \"x\";\n level = \"y\"; };\n", 3,
+	    "duplicate key \"level\": it is already on line 2");
+	/* The same name in groups beside each other is none. */
+	one_mistake("x = ( { a = 1; }, { a = 1; } );\ny = { a = 1; b = 2; };\n"
+		    "z { };\n",
+	    3, "write z = {");
+}
+END_TEST
+
 START_TEST(a_binary_file_is_refused_as_binary)
 {
 	struct settings *settings;
@@ -164,6 +257,10 @@ main(void)
 		integers_that_would_wrap_are_refused,
 		strings_keep_their_lines,
 		broken_syntax_names_the_line,
+		a_string_without_end_is_named_where_it_begins,
+		syntax_errors_say_what_to_write_instead,
+		a_missing_comma_is_missing_where_the_value_ends,
+		a_duplicate_key_names_both_lines,
 		a_binary_file_is_refused_as_binary,
 		at_include_is_refused_and_include_suggested,
 		depth_and_width_have_limits,

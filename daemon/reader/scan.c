@@ -1,6 +1,6 @@
 /*
- * scan.c: knows only enough of the syntax to tell comments, strings, brackets,
- * names and numbers from each other.
+ * scan.c: looks at each token for what libconfig gets wrong, and at brackets
+ * and ends.
  */
 
 #include "reader/scan.h"
@@ -13,14 +13,16 @@
 #include <string.h>
 
 #include "config/settings.h"
+#include "reader/lex.h"
 #include "reader/problems.h"
+#include "reader/syntax.h"
 
-#define DEPTH_MAX 32 /* brackets in brackets; our own keys need five */
+#define DEPTH_MAX SYNTAX_DEPTH_MAX
 /*
  * libconfig compares each name of a group with all others: 100,000 take a
  * minute.
  */
-#define GROUP_MAX 1024
+#define GROUP_MAX SYNTAX_GROUP_MAX
 
 struct bracket {
 	char open;
@@ -29,8 +31,10 @@ struct bracket {
 };
 
 struct scanner {
-	const char *at, *end;
-	struct origin origin; /* where `at` is */
+	struct lexer lexer;
+	struct token token; /* the one that is looked at */
+	const char *file, *text;
+	size_t len;
 	struct problems *problems;
 	struct scan *result;
 	struct bracket brackets[DEPTH_MAX + 1]; /* [0]: the file itself */
@@ -38,20 +42,10 @@ struct scanner {
 	bool after_string; /* "a" "b" are one string */
 };
 
-static bool
-starts(const struct scanner *s, const char *what)
+static struct origin
+here(const struct scanner *s)
 {
-	size_t len = strlen(what);
-
-	return (size_t)(s->end - s->at) >= len && memcmp(s->at, what, len) == 0;
-}
-
-/* Go on by one byte, and count lines. */
-static void
-step(struct scanner *s)
-{
-	if (*s->at++ == '\n')
-		s->origin.line++;
+	return (struct origin){ .file = s->file, .line = s->token.line };
 }
 
 static int
@@ -73,102 +67,123 @@ add_line(uint32_t **lines, uint32_t *count, uint32_t line)
 static int
 no_memory(struct scanner *s)
 {
-	problem_error(s->problems, &s->origin, "out of memory");
+	struct origin at = here(s);
+
+	problem_error(s->problems, &at, "out of memory");
+	return -1;
+}
+
+/*
+ * Is it only a consequence of something further up?  A missing quotation mark,
+ * for example, makes text of what is not, and the other way round.
+ */
+static bool
+explained(const struct scanner *s)
+{
+	return syntax_explain(s->file, s->text, s->len, s->problems);
+}
+
+static int
+endless_comment(struct scanner *s)
+{
+	struct origin at = here(s);
+
+	/* libconfig would ignore the rest of the file. */
+	if (!explained(s))
+		problem_error(s->problems, &at,
+		    "this comment has no end: \"*/\" is missing");
+	return -1;
+}
+
+static int
+endless_string(struct scanner *s)
+{
+	struct origin at = here(s);
+
+	/* The mark that ends the text before it may be the first of this. */
+	if (s->after_string)
+		at.line = s->result->string_lines[s->result->string_count - 1];
+	if (!explained(s))
+		problem_error(s->problems, &at,
+		    "this string has no end: a quotation mark is missing");
 	return -1;
 }
 
 static void
-skip_line(struct scanner *s)
+look_for_nul(struct scanner *s)
 {
-	while (s->at < s->end && *s->at != '\n')
-		step(s);
-}
+	const char *p = s->token.text, *end = p + s->token.len;
+	struct origin at = here(s);
 
-static int
-skip_comment(struct scanner *s)
-{
-	struct origin begin = s->origin;
-
-	for (s->at += 2; s->at < s->end; step(s)) {
-		if (starts(s, "*/")) {
-			s->at += 2;
-			return 0;
-		}
+	for (; p < end; p++) {
+		if (end - p > 4 && strncasecmp(p, "\\x00", 4) == 0)
+			problem_error(s->problems, &at,
+			    "a string cannot contain \\x00");
+		if (*p == '\\')
+			p++;
+		if (p < end && *p == '\n')
+			at.line++;
 	}
-	/* libconfig would ignore the rest of the file. */
-	problem_error(s->problems, &begin,
-	    "this comment has no end: \"*/\" is missing");
-	return -1;
 }
 
 static int
 scan_string(struct scanner *s)
 {
-	struct origin begin = s->origin;
-
 	if (!s->after_string &&
 	    add_line(&s->result->string_lines, &s->result->string_count,
-		s->origin.line) == -1)
+		s->token.line) == -1)
 		return no_memory(s);
-	for (s->at++; s->at < s->end && *s->at != '"'; step(s)) {
-		if (starts(s, "\\x00") || starts(s, "\\X00"))
-			problem_error(s->problems, &s->origin,
-			    "a string cannot contain \\x00");
-		if (*s->at == '\\' && s->at + 1 < s->end)
-			s->at++; /* an escaped quote does not end it */
-	}
-	if (s->at >= s->end) {
-		problem_error(s->problems, &begin,
-		    "this string has no end: a quotation mark is missing");
-		return -1;
-	}
-	s->at++;
-	s->after_string = true;
+	look_for_nul(s);
 	return 0;
 }
 
 static int
 open_bracket(struct scanner *s)
 {
+	struct origin at = here(s);
+
 	if (s->depth == DEPTH_MAX) {
-		problem_error(s->problems, &s->origin,
+		problem_error(s->problems, &at,
 		    "brackets are nested more than %d deep", DEPTH_MAX);
 		return -1;
 	}
 	s->brackets[++s->depth] =
-	    (struct bracket){ .open = *s->at++, .line = s->origin.line };
+	    (struct bracket){ .open = *s->token.text, .line = s->token.line };
 	return 0;
 }
 
 static int
-close_bracket(struct scanner *s, char open)
+close_bracket(struct scanner *s)
 {
 	const struct bracket *top = &s->brackets[s->depth];
+	char close = *s->token.text;
+	struct origin at = here(s);
 
-	if (s->depth == 0) {
-		problem_error(s->problems, &s->origin,
-		    "\"%c\" closes nothing: there is no open bracket", *s->at);
-		return -1;
+	if (s->depth > 0 && top->open == syntax_opening(close)) {
+		s->depth--;
+		return 0;
 	}
-	if (top->open != open) {
-		problem_error(s->problems, &s->origin,
-		    "\"%c\" does not close the \"%c\" of line %u", *s->at,
+	if (explained(s))
+		return -1;
+	if (s->depth == 0)
+		problem_error(s->problems, &at,
+		    "\"%c\" closes nothing: there is no open bracket", close);
+	else
+		problem_error(s->problems, &at,
+		    "\"%c\" does not close the \"%c\" of line %u", close,
 		    top->open, top->line);
-		return -1;
-	}
-	s->depth--;
-	s->at++;
-	return 0;
+	return -1;
 }
 
 static int
 count_setting(struct scanner *s)
 {
-	s->at++;
+	struct origin at = here(s);
+
 	if (++s->brackets[s->depth].settings <= GROUP_MAX)
 		return 0;
-	problem_error(s->problems, &s->origin,
-	    "more than %d settings in one group", GROUP_MAX);
+	problem_error(s->problems, &at, "more than %d settings in one group",
+	    GROUP_MAX);
 	return -1;
 }
 
@@ -202,131 +217,142 @@ integer_in_64(const char *word)
 static int
 scan_number(struct scanner *s)
 {
-	const char *begin = s->at;
+	struct origin at = here(s);
 	char word[64];
-	size_t len;
 	int bits;
 
-	while (s->at < s->end &&
-	    (isalnum((unsigned char)*s->at) || strchr("+-.", *s->at) != NULL))
-		s->at++;
-	len = (size_t)(s->at - begin);
-	if (len >= sizeof(word)) {
-		problem_error(s->problems, &s->origin,
-		    "this number is too long: it has %zu characters", len);
+	if (s->token.len >= sizeof(word)) {
+		problem_error(s->problems, &at,
+		    "this number is too long: it has %zu characters",
+		    s->token.len);
 		return -1;
 	}
-	memcpy(word, begin, len);
-	word[len] = '\0';
+	memcpy(word, s->token.text, s->token.len);
+	word[s->token.len] = '\0';
 	if (integer_fits(word, &bits))
 		return 0;
 	if (bits == 32 && integer_in_64(word))
-		problem_error(s->problems, &s->origin,
+		problem_error(s->problems, &at,
 		    "%s does not fit in 32 bits; write an L after it for 64 "
 		    "bits",
 		    word);
 	else
-		problem_error(s->problems, &s->origin,
-		    "%s does not fit in 64 bits", word);
+		problem_error(s->problems, &at, "%s does not fit in 64 bits",
+		    word);
 	if (add_line(&s->result->number_lines, &s->result->number_count,
-		s->origin.line) == -1)
+		s->token.line) == -1)
 		return no_memory(s);
 	return 0;
 }
 
-static void
-skip_name(struct scanner *s)
+static int
+scan_sign(struct scanner *s)
 {
-	while (s->at < s->end &&
-	    (isalnum((unsigned char)*s->at) || strchr("-_*", *s->at) != NULL))
-		s->at++;
+	static const char include[] = "@include";
+	struct origin at = here(s);
+	size_t len = sizeof(include) - 1;
+
+	switch (*s->token.text) {
+	case '=':
+	case ':':
+		return count_setting(s);
+	case '@':
+		if ((size_t)(s->lexer.end - s->token.text) < len ||
+		    memcmp(s->token.text, include, len) != 0)
+			return 0;
+		problem_error(s->problems, &at,
+		    "@include is not supported; write include = "
+		    "\"conf.d/*.conf\";");
+		return -1;
+	default:
+		return 0; /* libconfig finds the others */
+	}
+}
+
+static int
+scan_end(struct scanner *s)
+{
+	const struct bracket *top = &s->brackets[s->depth];
+	struct origin at = { .file = s->file, .line = top->line };
+
+	if (s->depth == 0)
+		return 0;
+	if (!explained(s))
+		problem_error(s->problems, &at, "this \"%c\" is never closed",
+		    top->open);
+	return -1;
 }
 
 static int
 scan_token(struct scanner *s)
 {
-	if (*s->at == '"')
+	switch (s->token.type) {
+	case TOKEN_END:
+		return scan_end(s);
+	case TOKEN_ENDLESS_STRING:
+		return endless_string(s);
+	case TOKEN_ENDLESS_COMMENT:
+		return endless_comment(s);
+	case TOKEN_STRING:
 		return scan_string(s);
-	s->after_string = false;
-	switch (*s->at) {
-	case '(':
-	case '[':
-	case '{':
+	case TOKEN_NUMBER:
+		return scan_number(s);
+	case TOKEN_OPEN:
 		return open_bracket(s);
-	case ')':
-		return close_bracket(s, '(');
-	case ']':
-		return close_bracket(s, '[');
-	case '}':
-		return close_bracket(s, '{');
-	case '=':
-	case ':':
-		return count_setting(s);
-	case '@':
-		if (!starts(s, "@include"))
-			break;
-		problem_error(s->problems, &s->origin,
-		    "@include is not supported; write include = "
-		    "\"conf.d/*.conf\";");
-		return -1;
-	default:
-		if (isdigit((unsigned char)*s->at) ||
-		    strchr("+-.", *s->at) != NULL)
-			return scan_number(s);
-		if (isalpha((unsigned char)*s->at) || *s->at == '*') {
-			skip_name(s);
-			return 0;
-		}
+	case TOKEN_CLOSE:
+		return close_bracket(s);
+	case TOKEN_SIGN:
+		return scan_sign(s);
+	case TOKEN_NAME:
 		break;
 	}
-	step(s); /* libconfig reports the others */
 	return 0;
 }
 
 static int
 scan_all(struct scanner *s)
 {
-	while (s->at < s->end) {
-		if (isspace((unsigned char)*s->at)) {
-			step(s);
-		} else if (*s->at == '#' || starts(s, "//")) {
-			skip_line(s);
-		} else if (starts(s, "/*")) {
-			if (skip_comment(s) == -1)
-				return -1;
-		} else if (scan_token(s) == -1) {
+	do {
+		s->token = lex_next(&s->lexer);
+		if (scan_token(s) == -1)
 			return -1;
-		}
-	}
-	if (s->depth > 0) {
-		s->origin.line = s->brackets[s->depth].line;
-		problem_error(s->problems, &s->origin,
-		    "this \"%c\" is never closed", s->brackets[s->depth].open);
-		return -1;
-	}
+		s->after_string = s->token.type == TOKEN_STRING;
+	} while (s->token.type != TOKEN_END);
 	return 0;
+}
+
+static int
+not_text(const char *file, const char *text, const char *nul,
+    struct problems *problems)
+{
+	struct origin at = { .file = file, .line = 1 };
+
+	while ((text = memchr(text, '\n', (size_t)(nul - text))) != NULL) {
+		text++;
+		at.line++;
+	}
+	problem_error(problems, &at,
+	    "there is a NUL byte here, so this is not a text file");
+	return -1;
 }
 
 int
 scan_text(const char *file, const char *text, size_t len,
     struct problems *problems, struct scan *ret)
 {
-	struct scanner s = { .at = text,
-		.end = text + len,
-		.origin = { .file = file, .line = 1 },
+	struct scanner s = {
+		.lexer = { .at = text, .end = text + len, .line = 1 },
+		.file = file,
+		.text = text,
+		.len = len,
 		.problems = problems,
-		.result = ret };
+		.result = ret,
+	};
 	const char *nul = memchr(text, '\0', len);
 
 	memset(ret, 0, sizeof(*ret));
-	if (nul != NULL) {
-		s.end = nul;
-		while (s.at < s.end)
-			step(&s);
-		problem_error(problems, &s.origin,
-		    "there is a NUL byte here, so this is not a text file");
-		return -1;
-	}
+	if (nul != NULL)
+		return not_text(file, text, nul, problems);
 	return scan_all(&s);
 }
 

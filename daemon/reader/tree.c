@@ -14,6 +14,7 @@
 #include "reader/config_file.h"
 #include "reader/problems.h"
 #include "reader/scan.h"
+#include "reader/syntax.h"
 
 /*
  * On a syntax error libconfig 1.5 forgets the strings it has read.  We exit
@@ -130,8 +131,28 @@ convert(const config_setting_t *setting, struct cursor *cursor,
 	}
 }
 
+/* libconfig's own words say little, and its line is where it gave up. */
+static void
+refused(const char *file, const char *text, size_t len, const config_t *config,
+    struct problems *problems)
+{
+	const char *why = config_error_text(config);
+	struct origin at = {
+		.file = file,
+		.line = (uint32_t)config_error_line(config),
+	};
+
+	if (strncmp(why, "mismatched", strlen("mismatched")) == 0)
+		problem_error(problems, &at,
+		    "%s: values in [ ] are of one kind; write ( ) instead",
+		    why);
+	else if (!syntax_explain(file, text, len, problems))
+		problem_error(problems, &at,
+		    "%s on this line, or just before it", why);
+}
+
 static struct node *
-parse(const char *file, const char *text, const struct scan *scan,
+parse(const char *file, const char *text, size_t len, const struct scan *scan,
     struct problems *problems)
 {
 	struct cursor cursor = { .scan = scan };
@@ -141,8 +162,7 @@ parse(const char *file, const char *text, const struct scan *scan,
 
 	config_init(&config);
 	if (config_read_string(&config, text) != CONFIG_TRUE) {
-		at.line = (uint32_t)config_error_line(&config);
-		problem_error(problems, &at, "%s", config_error_text(&config));
+		refused(file, text, len, &config, problems);
 		goto out;
 	}
 	root = calloc(1, sizeof(*root));
@@ -173,7 +193,7 @@ tree_read(const char *file, struct problems *problems)
 		return NULL;
 	}
 	if (scan_text(file, text, len, problems, &scan) == 0)
-		root = parse(file, text, &scan, problems);
+		root = parse(file, text, len, &scan, problems);
 	scan_done(&scan);
 	free(text);
 	return root;
