@@ -799,7 +799,10 @@ SL_EXPORT int sl_stop(struct sl_service *service, int close_active);
 /* Ask the daemon to reload, as SIGHUP does. */
 SL_EXPORT int sl_reload(void);
 
-/* Options.  Strings live as long as the service. */
+/*
+ * Options.  Strings live as long as the service.  A name that is not in the
+ * table, or of another type, reads as not set: 0 or NULL.  The log says so once.
+ */
 
 SL_EXPORT const struct sl_options *sl_options(const struct sl_service *service);
 SL_EXPORT const char *sl_option_string(const struct sl_options *options,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config/settings.h"
-#include "fixture.h"
+#include "log_fixture.h"
 #include "worker/options.h"
 
 static const struct sl_option table[] = {
@@ -64,13 +64,13 @@ add_string(const char *path, const char *value, uint32_t line)
 }
 
 static void
-on_problem(void *arg, const struct origin *origin, const char *text)
+on_problem(void *arg, const struct origin *origin, const char *problem)
 {
 	size_t n = strlen(problems);
 
 	ck_assert_ptr_eq(arg, problems);
 	snprintf(problems + n, sizeof(problems) - n, "%s:%u: %s\n",
-	    origin->file, origin->line, text);
+	    origin->file, origin->line, problem);
 }
 
 static struct sl_options *
@@ -195,6 +195,80 @@ START_TEST(a_wrong_name_or_type_reads_as_absent)
 }
 END_TEST
 
+/* The log since the last call has one line, with this in it. */
+static void
+one_line(const char *part)
+{
+	const char *line = logged_line();
+
+	ck_assert_msg(strstr(line, part) != NULL, "no \"%s\" in: %s", part,
+	    line);
+	ck_assert_ptr_eq(strchr(line, '\n') + 1, line + strlen(line));
+}
+
+START_TEST(a_wrong_name_or_type_is_logged_once)
+{
+	struct sl_options *o;
+
+	begin();
+	listener->name = strdup("web");
+	o = build();
+	capture(SOCK_STREAM);
+	ck_assert_int_eq(sl_option_int(o, "cuont"), 0);
+	one_line("listener \"web\": plugin \"test\": it calls "
+		 "sl_option_int(\"cuont\"), but its table has no such option, "
+		 "so this reads as not set; did its author mean \"count\"?");
+	ck_assert_ptr_null(sl_option_string(o, "nothing"));
+	one_line("sl_option_string(\"nothing\")");
+	ck_assert_uint_eq(sl_option_count(o, "name"), 0);
+	one_line("did its author mean \"names\"?");
+	ck_assert_ptr_null(sl_option_string(o, "count"));
+	one_line("sl_option_string(\"count\"), but its table says that this "
+		 "option is of type integer, so this reads as not set; its "
+		 "author has to use sl_option_int()");
+	ck_assert_uint_eq(sl_option_size(o, "wait"), 0);
+	one_line("its author has to use sl_option_ms()");
+	/* Not again, and not for what is right. */
+	for (int i = 0; i < 3; i++) {
+		sl_option_int(o, "cuont");
+		sl_option_string(o, "nothing");
+		sl_option_count(o, "name");
+		sl_option_string(o, "count");
+		sl_option_size(o, "wait");
+		sl_option_at(o, "to", 0);
+		sl_option_at(o, "names", 7);
+		sl_option_count(o, "count");
+		sl_option_int(NULL, "count");
+		sl_option_ms(o, NULL);
+	}
+	ck_assert_str_eq(logged(), "");
+	options_free(o);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(names_that_are_made_at_run_time_do_not_fill_the_log)
+{
+	struct sl_options *o;
+	const char *line;
+	char name[32];
+	int lines = 0;
+
+	begin();
+	o = build();
+	capture(SOCK_STREAM);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "made.%d", i);
+		ck_assert_ptr_null(sl_option_string(o, name));
+	}
+	for (line = logged(); (line = strchr(line, '\n')) != NULL; line++)
+		lines++;
+	ck_assert_int_eq(lines, OPTION_MISTAKES_MAX);
+	options_free(o);
+	settings_free(settings);
+}
+END_TEST
+
 START_TEST(a_bad_default_is_the_plugins_mistake_and_refused)
 {
 	static const struct sl_option bad[] = {
@@ -229,6 +303,8 @@ main(void)
 		every_mistake_is_reported_with_its_line,
 		a_long_list_of_options_is_cut_off_with_dots,
 		a_wrong_name_or_type_reads_as_absent,
+		a_wrong_name_or_type_is_logged_once,
+		names_that_are_made_at_run_time_do_not_fill_the_log,
 		a_bad_default_is_the_plugins_mistake_and_refused,
 		a_plugin_without_a_table_takes_no_options,
 		NULL,

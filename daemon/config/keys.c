@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -361,49 +362,12 @@ key_find(const struct key *keys, const char *name)
 	return NULL;
 }
 
-static size_t
-min_size(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Edit distance of two short words. */
-static size_t
-distance(const char *a, const char *b)
-{
-	enum { WORD_MAX = 32 };
-	size_t row[WORD_MAX + 1], i, j, above, left, la = strlen(a),
-						     lb = strlen(b);
-
-	if (la > WORD_MAX || lb > WORD_MAX)
-		return WORD_MAX;
-	for (j = 0; j <= lb; j++)
-		row[j] = j;
-	for (i = 1; i <= la; i++) {
-		above = row[0];
-		row[0] = i;
-		for (j = 1; j <= lb; j++) {
-			left = min_size(row[j], row[j - 1]) + 1;
-			left = min_size(left, above + (a[i - 1] != b[j - 1]));
-			above = row[j];
-			row[j] = left;
-		}
-	}
-	return row[lb];
-}
-
 const char *
 key_nearest(const struct key *keys, const char *name)
 {
-	const char *best = NULL;
-	size_t d, best_distance = 3; /* more than two typos: another word */
+	struct nearest nearest = NEAREST_NONE;
 
-	for (; keys->name != NULL; keys++) {
-		d = distance(name, keys->name);
-		if (d < best_distance && d < strlen(keys->name) / 2 + 1) {
-			best = keys->name;
-			best_distance = d;
-		}
-	}
-	return best;
+	for (; keys->name != NULL; keys++)
+		nearest_try(&nearest, name, keys->name);
+	return nearest.word;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "config/address.h"
 #include "config/value.h"
 
@@ -17,17 +18,23 @@
 static const struct {
 	const char *name;
 	const char *expected;
+	const char *reader;
 } types[] = {
-	[SL_OPTION_STRING] = { "string", "a string, such as \"text\"" },
-	[SL_OPTION_INT] = { "integer", "an integer, such as 7" },
-	[SL_OPTION_FLOAT] = { "number", "a number, such as 0.5" },
-	[SL_OPTION_BOOL] = { "boolean", "true or false" },
-	[SL_OPTION_DURATION] = { "duration", "a duration, such as \"10s\"" },
-	[SL_OPTION_SIZE] = { "size", "a size, such as \"64KiB\"" },
+	[SL_OPTION_STRING] = { "string", "a string, such as \"text\"",
+	    "sl_option_string" },
+	[SL_OPTION_INT] = { "integer", "an integer, such as 7",
+	    "sl_option_int" },
+	[SL_OPTION_FLOAT] = { "number", "a number, such as 0.5",
+	    "sl_option_float" },
+	[SL_OPTION_BOOL] = { "boolean", "true or false", "sl_option_bool" },
+	[SL_OPTION_DURATION] = { "duration", "a duration, such as \"10s\"",
+	    "sl_option_ms" },
+	[SL_OPTION_SIZE] = { "size", "a size, such as \"64KiB\"",
+	    "sl_option_size" },
 	[SL_OPTION_ADDRESS] = { "address",
-	    "an address, such as \"127.0.0.1:7007\"" },
+	    "an address, such as \"127.0.0.1:7007\"", "sl_option_string" },
 	[SL_OPTION_STRINGS] = { "list of strings",
-	    "a list of strings, such as [ \"a\", \"b\" ]" },
+	    "a list of strings, such as [ \"a\", \"b\" ]", "sl_option_at" },
 };
 
 const char *
@@ -36,6 +43,12 @@ options_type_name(uint32_t type)
 	return type >= SL_OPTION_STRING && type <= SL_OPTION_STRINGS
 	    ? types[type].name
 	    : "unknown";
+}
+
+const char *
+options_type_reader(uint32_t type)
+{
+	return types[type].reader;
 }
 
 static int
@@ -179,6 +192,16 @@ options_find(const struct sl_options *options, const char *path)
 	return NULL;
 }
 
+const char *
+options_nearest(const struct sl_options *options, const char *path)
+{
+	struct nearest nearest = NEAREST_NONE;
+
+	for (uint32_t i = 0; i < options->count; i++)
+		nearest_try(&nearest, path, options->options[i].name);
+	return nearest.word;
+}
+
 static const struct raw_option *
 find_raw(const struct listener_settings *listener, const char *path)
 {
@@ -232,6 +255,7 @@ check_unknown(const struct sl_options *options,
     void *arg)
 {
 	char names[OPTION_NAMES_MAX];
+	const char *nearest;
 	bool ok = true;
 
 	for (uint32_t i = 0; i < listener->option_count; i++) {
@@ -239,12 +263,37 @@ check_unknown(const struct sl_options *options,
 
 		if (options_find(options, raw->path) != NULL)
 			continue;
+		nearest = options_nearest(options, raw->path);
 		report(problem, arg, &raw->origin,
-		    "plugin \"%s\" has no option \"%s\"; %s", listener->plugin,
-		    raw->path, list_names(options, names));
+		    "plugin \"%s\" has no option \"%s\"; %s%s%s%s",
+		    listener->plugin, raw->path,
+		    nearest != NULL ? "did you mean \"" : "",
+		    nearest != NULL ? nearest : "",
+		    nearest != NULL ? "\"? " : "", list_names(options, names));
 		ok = false;
 	}
 	return ok;
+}
+
+/* Make an object without options, or NULL. */
+static struct sl_options *
+options_new(const struct listener_settings *listener, uint32_t count)
+{
+	struct sl_options *options = calloc(1, sizeof(*options));
+
+	if (options == NULL)
+		return NULL;
+	options->mistakes = calloc(1, sizeof(*options->mistakes));
+	options->options = calloc(count + 1, sizeof(*options->options));
+	if (asprintf(&options->owner, "%s \"%s\": plugin \"%s\"",
+		endpoint_kind(listener), listener->name,
+		listener->plugin) == -1)
+		options->owner = NULL;
+	if (options->mistakes != NULL && options->options != NULL &&
+	    options->owner != NULL)
+		return options;
+	options_free(options);
+	return NULL;
 }
 
 struct sl_options *
@@ -252,19 +301,15 @@ options_build(const struct sl_option *table,
     const struct listener_settings *listener, options_problem *problem,
     void *arg)
 {
-	struct sl_options *options = calloc(1, sizeof(*options));
-	bool ok = options != NULL;
+	struct sl_options *options;
 	uint32_t count = 0;
+	bool ok = true;
 
 	while (table != NULL && table[count].name != NULL)
 		count++;
-	if (ok && count > 0) {
-		options->options = calloc(count, sizeof(*options->options));
-		ok = options->options != NULL;
-	}
-	if (!ok) {
+	options = options_new(listener, count);
+	if (options == NULL) {
 		report(problem, arg, &listener->origin, "out of memory");
-		options_free(options);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < count; i++) {
@@ -320,5 +365,7 @@ options_free(struct sl_options *options)
 		free(option->name);
 	}
 	free(options->options);
+	free(options->owner);
+	free(options->mistakes);
 	free(options);
 }

@@ -23,9 +23,21 @@ struct option {
 	bool set; /* by the config or by its default */
 };
 
+/*
+ * What the plugin has asked for in vain, so that it is logged once: hashes, up
+ * to some, since names may be made at run time.
+ */
+struct option_mistakes {
+#define OPTION_MISTAKES_MAX 8
+	uint64_t said[OPTION_MISTAKES_MAX];
+	uint32_t count;
+};
+
 struct sl_options {
 	struct option *options;
 	uint32_t count;
+	char *owner; /* for messages: listener "web": plugin "proxy" */
+	struct option_mistakes *mistakes;
 };
 
 /* Called for each problem. */
@@ -45,11 +57,16 @@ void options_free(struct sl_options *options);
 const struct option *options_find(const struct sl_options *options,
     const char *path);
 
+/* The name in the table that was probably meant, or NULL. */
+const char *options_nearest(const struct sl_options *options, const char *path);
+
 /* Where the config sets the option; if it does not, where the listener is. */
 const struct origin *options_origin(const struct listener_settings *listener,
     const char *path);
 
 /* "string", "duration", ... */
 const char *options_type_name(uint32_t type);
+/* What sluice.h has to read one: "sl_option_ms". */
+const char *options_type_reader(uint32_t type);
 
 #endif
