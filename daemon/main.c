@@ -17,12 +17,19 @@
 
 #define EXIT_USAGE 2
 
-enum { OPTION_DESCRIBE = 256, OPTION_JSON, OPTION_HELP, OPTION_WATCH };
+enum {
+	OPTION_DESCRIBE = 256,
+	OPTION_JSON,
+	OPTION_HELP,
+	OPTION_LOG_FORMAT,
+	OPTION_WATCH
+};
 
 static const struct option long_options[] = {
 	{ "describe", required_argument, NULL, OPTION_DESCRIBE },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "log-format", required_argument, NULL, OPTION_LOG_FORMAT },
 	{ "watch", no_argument, NULL, OPTION_WATCH },
 	{ NULL, 0, NULL, 0 },
 };
@@ -40,6 +47,7 @@ static const struct role {
 struct command {
 	const char *config;
 	const char *describe;
+	const char *log_format; /* NULL: not given */
 	bool json, test, verbose, watch;
 };
 
@@ -47,7 +55,7 @@ static void
 print_usage(FILE *out)
 {
 	fprintf(out,
-	    "usage: sluiced [-c FILE] [-t] [-v] [--watch]\n"
+	    "usage: sluiced [-c FILE] [-t] [-v] [--watch] [--log-format FORMAT]\n"
 	    "       sluiced --describe FILE.so [--json]\n"
 	    "       sluiced -V | --help\n");
 }
@@ -56,15 +64,18 @@ static void
 print_help(void)
 {
 	print_usage(stdout);
-	printf("\n"
-	       "  -c FILE             read the configuration from FILE\n"
-	       "                      (default: %s)\n"
-	       "  -t                  test the configuration, then exit\n"
-	       "  -v                  log debug messages\n"
-	       "  -V                  print the version\n"
-	       "  --watch             reload when one of its files changes\n"
-	       "  --describe FILE.so  print what a plugin says of itself\n"
-	       "  --json              the same, as JSON\n",
+	printf(
+	    "\n"
+	    "  -c FILE             read the configuration from FILE\n"
+	    "                      (default: %s)\n"
+	    "  -t                  test the configuration, then exit\n"
+	    "  -v                  log debug messages\n"
+	    "  -V                  print the version\n"
+	    "  --watch             reload when one of its files changes\n"
+	    "  --log-format json   log as JSON from the first line on\n"
+	    "                      (default: text, until FILE has been read)\n"
+	    "  --describe FILE.so  print what a plugin says of itself\n"
+	    "  --json              the same, as JSON\n",
 	    SLUICE_CONFIG);
 }
 
@@ -81,6 +92,18 @@ open_standard_fds(void)
 	return 0;
 }
 
+/* args: what spawn.c has added, up to a NULL. */
+static void
+child_options(char **args)
+{
+	for (; *args != NULL; args++) {
+		if (strcmp(*args, "-v") == 0)
+			log_verbose();
+		else if (strcmp(*args, "--json") == 0)
+			log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	}
+}
+
 static int
 run_child(const char *name)
 {
@@ -95,6 +118,19 @@ run_child(const char *name)
 	}
 	fprintf(stderr, "sluiced: --child is only for use by sluiced itself\n");
 	return EXIT_USAGE;
+}
+
+/* Only the daemon has a log.  False: that is a wrong command line. */
+static bool
+use_log_format(const struct command *command)
+{
+	bool json = strcmp(command->log_format, "json") == 0;
+
+	if ((!json && strcmp(command->log_format, "text") != 0) ||
+	    command->test || command->describe != NULL)
+		return false;
+	log_configure(LOG_LEVEL_INFO, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+	return true;
 }
 
 /*
@@ -129,6 +165,9 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 		case OPTION_JSON:
 			ret->json = true;
 			break;
+		case OPTION_LOG_FORMAT:
+			ret->log_format = optarg;
+			break;
 		case OPTION_WATCH:
 			ret->watch = true;
 			break;
@@ -139,6 +178,8 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 			goto usage;
 		}
 	}
+	if (ret->log_format != NULL && !use_log_format(ret))
+		goto usage;
 	if (optind == argc && !(ret->json && ret->describe == NULL) &&
 	    !(ret->test && ret->describe != NULL) &&
 	    !(ret->watch && (ret->test || ret->describe != NULL)))
@@ -165,8 +206,7 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (argc >= 3 && strcmp(args[1], "--child") == 0) {
-		if (argc >= 4 && strcmp(args[3], "-v") == 0)
-			log_verbose();
+		child_options(args + 3);
 		return run_child(args[2]);
 	}
 	signal_ignore_failures();

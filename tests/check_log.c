@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <event2/event.h>
 #include <jansson.h>
 
 #include "log_fixture.h"
+#include "worker/engine.h"
 
 static json_t *
 logged_json(void)
@@ -216,6 +218,30 @@ START_TEST(the_journal_gets_priorities_and_no_time)
 }
 END_TEST
 
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+START_TEST(complaints_of_libevent_are_lines_of_the_log)
+{
+	struct event *event;
+
+	capture(SOCK_SEQPACKET);
+	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	ck_assert_int_eq(engine_init(NULL), 0);
+	event = event_new(engine.base, 999, EV_READ, on_event, NULL);
+	ck_assert_int_eq(event_add(event, NULL), -1); /* it is not open */
+	ck_assert_int_eq(strncmp(logged(), "{\"time\":", 8), 0);
+	ck_assert_ptr_nonnull(strstr(text, "libevent: "));
+	event_free(event);
+	engine_done();
+}
+END_TEST
+
 START_TEST(a_limit_lets_a_burst_through_and_counts_the_rest)
 {
 	struct log_limit limit = { 0, 0, 0 };
@@ -248,6 +274,7 @@ main(void)
 		a_long_line_is_cut_and_stays_a_line,
 		the_time_is_utc,
 		the_journal_gets_priorities_and_no_time,
+		complaints_of_libevent_are_lines_of_the_log,
 		a_limit_lets_a_burst_through_and_counts_the_rest,
 		NULL,
 	};

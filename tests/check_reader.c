@@ -48,6 +48,10 @@ take(const struct msg *msg)
 		    msg->source.pattern);
 		answer.sources++;
 		break;
+	case MSG_LOG_FORMAT:
+		/* How the problems are logged. */
+		ck_assert_uint_eq(answer.problem_count, 0);
+		break;
 	case MSG_BUNDLE:
 		answer.bundle = msg->fd;
 		break;

@@ -121,6 +121,9 @@ odd_content(struct msg *msg)
 	case MSG_SOURCE:
 		msg->source.pattern = odd_text();
 		break;
+	case MSG_LOG_FORMAT:
+		msg->log.format = odd_small();
+		break;
 	case MSG_FILE:
 		msg->file.is_library = below(2) == 0;
 		msg->file.name = odd_text();

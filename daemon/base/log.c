@@ -64,6 +64,12 @@ log_configure(enum log_level level, enum log_format format)
 	log_state.style.format = format;
 }
 
+enum log_format
+log_format(void)
+{
+	return log_state.style.format;
+}
+
 void
 log_verbose(void)
 {

@@ -34,6 +34,7 @@ bool log_is_journal(void);
  */
 void log_never_wait(void);
 void log_configure(enum log_level level, enum log_format format);
+enum log_format log_format(void);
 void log_verbose(void); /* -v: debug lines, whatever is configured */
 bool log_enabled(enum log_level level);
 

@@ -113,6 +113,9 @@ static const struct row {
 		CUT(file, path, MSG_PATH_MAX) } },
 	[MSG_TICKETS] = { .name = "tickets", .fd = FD_ALWAYS },
 	[MSG_NO_TICKETS] = { .name = "no tickets" },
+	[MSG_LOG_FORMAT] = { .name = "log format",
+	    .fields = { CHOICE(log, format, LOG_FORMAT_TEXT,
+		LOG_FORMAT_JSON) } },
 };
 
 const char *

@@ -71,6 +71,7 @@ enum msg_type {
 	MSG_FILE,
 	MSG_TICKETS,	/* master to worker; fd: sealed: see ticket_keys.h */
 	MSG_NO_TICKETS, /* worker: it could not take them */
+	MSG_LOG_FORMAT, /* reader: before the first problem of a file it read */
 	MSG_TYPES
 };
 
@@ -144,6 +145,9 @@ struct msg {
 		struct {
 			const char *pattern; /* for glob(3) */
 		} source;
+		struct {
+			uint32_t format; /* enum log_format */
+		} log;
 		struct {
 			bool is_library;
 			const char *name; /* a library's */

@@ -109,6 +109,14 @@ on_source(struct build *build, const struct msg *msg)
 		build->ops->on_source(build->arg, msg->source.pattern);
 }
 
+static void
+on_log_format(struct build *build, const struct msg *msg)
+{
+	if (build->ops->on_log_format != NULL)
+		build->ops->on_log_format(build->arg,
+		    (enum log_format)msg->log.format);
+}
+
 static int
 on_progress(struct build *build, const struct msg *msg, struct error *err)
 {
@@ -155,6 +163,8 @@ on_message(void *arg, struct msg *msg)
 		on_answer(build, msg);
 	else if (msg->type == MSG_SOURCE && build->stage == STAGE_READ)
 		on_source(build, msg);
+	else if (msg->type == MSG_LOG_FORMAT && build->stage == STAGE_READ)
+		on_log_format(build, msg);
 	else if (msg->type == MSG_BUNDLE && build->stage == STAGE_READ)
 		result = gen_take_bundle(build->gen, msg, &err);
 	else if (msg->type == MSG_IMAGE && build->stage == STAGE_READ)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
+
 /*
  * The time in which the probe has to load the plugins and check the options.
  * With more time a bad plugin would hold up every reload.
@@ -32,6 +34,8 @@ struct build_ops {
 	 * function may be NULL.
 	 */
 	void (*on_source)(void *arg, const char *pattern);
+	/* What the configuration says of the log; the function may be NULL. */
+	void (*on_log_format)(void *arg, enum log_format format);
 	/*
 	 * The end, and the last call: a generation, owned by the callee, or
 	 * NULL.

@@ -211,7 +211,18 @@ on_build_source(void *arg, const char *path)
 		reload->ops->on_source(reload->arg, path);
 }
 
+/* A reload changes it by its COMMIT; a start has nothing to keep. */
+static void
+on_build_log_format(void *arg, enum log_format format)
+{
+	const struct reload *reload = arg;
+
+	if (reload->committed == NULL)
+		log_configure(LOG_LEVEL_INFO, format);
+}
+
 static const struct build_ops build_ops = {
+	.on_log_format = on_build_log_format,
 	.on_source = on_build_source,
 	.on_problem = on_build_problem,
 	.on_done = on_build_done,

@@ -178,8 +178,13 @@ __attribute__((noreturn)) static void
 become(const char *role, bool verbose, const int *fds, unsigned int count,
     pid_t master)
 {
-	const char *argv[] = { "sluiced", "--child", role,
-		verbose ? "-v" : NULL, NULL };
+	const char *argv[6] = { "sluiced", "--child", role };
+	unsigned int argc = 3;
+
+	if (log_format() == LOG_FORMAT_JSON)
+		argv[argc++] = "--json";
+	if (verbose)
+		argv[argc++] = "-v";
 
 	prctl(PR_SET_PDEATHSIG, death_signal(role));
 	if (getppid() != master)

@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "config/keys.h"
@@ -109,6 +110,37 @@ finish(struct conf *conf, const struct origin *file)
 	check_count(conf, file);
 }
 
+static const struct node *
+child_named(const struct node *group, const char *name)
+{
+	for (uint32_t i = 0; i < group->count; i++)
+		if (strcmp(group->children[i].name, name) == 0)
+			return &group->children[i];
+	return NULL;
+}
+
+/*
+ * Before all keys are walked, so that it holds for the first problem, too.
+ * What is wrong with the key itself is found by the walk.
+ */
+static void
+tell_log_format(const struct node *root, struct problems *problems)
+{
+	const struct node *log = child_named(root, "log"), *format = NULL;
+	const char *name = "text"; /* the default */
+
+	if (problems->on_log_format == NULL)
+		return;
+	if (log != NULL && log->type == NODE_GROUP)
+		format = child_named(log, "format");
+	if (format != NULL)
+		name = format->type == NODE_STRING ? format->string : "";
+	if (strcmp(name, "json") == 0)
+		problems->on_log_format(problems->arg, LOG_FORMAT_JSON);
+	else if (strcmp(name, "text") == 0)
+		problems->on_log_format(problems->arg, LOG_FORMAT_TEXT);
+}
+
 struct settings *
 conf_read(const char *path, struct problems *problems)
 {
@@ -129,6 +161,7 @@ conf_read(const char *path, struct problems *problems)
 		settings_free(conf.settings);
 		return NULL;
 	}
+	tell_log_format(root, problems);
 	conf_group(&conf, file.file, root, settings_keys, conf.settings, "");
 	tree_free(root);
 	finish(&conf, &file);

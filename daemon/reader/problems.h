@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "base/log.h"
+
 struct origin;
 
 struct problem {
@@ -26,6 +28,8 @@ struct problems {
 	 * exit; or NULL.
 	 */
 	void (*on_problem)(void *arg, const struct problem *problem);
+	/* Called as soon as it is known in which format to log them; or NULL. */
+	void (*on_log_format)(void *arg, enum log_format format);
 	void *arg;
 };
 

@@ -83,6 +83,16 @@ on_problem(void *arg, const struct problem *problem)
 }
 
 static void
+on_log_format(void *arg, enum log_format format)
+{
+	say(arg,
+	    &(struct msg){
+		.type = MSG_LOG_FORMAT,
+		.log.format = (uint32_t)format,
+	    });
+}
+
+static void
 say_prepared(struct reader *reader, int bundle,
     const struct plugin_files *files, const struct secret_files *secrets)
 {
@@ -181,7 +191,11 @@ int
 reader_main(void)
 {
 	struct reader reader = { 0 };
-	struct problems problems = { .on_problem = on_problem, .arg = &reader };
+	struct problems problems = {
+		.on_problem = on_problem,
+		.on_log_format = on_log_format,
+		.arg = &reader,
+	};
 
 	/* Without the master nobody needs an answer. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log_libevent.h"
 #include "worker/timers.h"
 
 /*
@@ -28,6 +29,7 @@ engine_init(struct shm *shm)
 	struct event_config *config;
 
 	engine.shm = shm;
+	log_libevent();
 	config = event_config_new();
 	if (config == NULL)
 		return -1;

@@ -5,8 +5,8 @@ import re
 import signal
 
 from sluice_test import (Daemon, check, equal, listener, main, plugin,
-                         receive, receive_line, reset, test_plugin,
-                         wait_until)
+                         receive, receive_line, reset, run_sluiced,
+                         test_plugin, wait_until)
 
 
 def test_text_line():
@@ -94,13 +94,9 @@ def test_json():
         s.close()
         d.wait_log("why")
         d.stop()
-        found = []
-        begun = False
-        for line in d.lines:
-            if not begun and not line.startswith("{"):
-                continue        # from before the configuration was read
-            begun = True
-            found.append(json.loads(line))
+        # The first line comes before the configuration was read.
+        check(" info  master: sluiced " in d.lines[0], d.lines[0])
+        found = [json.loads(line) for line in d.lines[1:]]
         check(all("message" in entry for entry in found), found)
         lines = [entry for entry in found if "why" in entry]
         equal(len(lines), 1, "access lines")
@@ -110,6 +106,50 @@ def test_json():
         check("127.0.0.1:%d" % port in json.dumps(one), one)
         check("conn 1 c" in one["message"], one)
         check("level" in json.dumps(one) or "priority" in one, one)
+
+
+def test_json_from_the_first_line():
+    d = Daemon(listener("echo", plugin("echo")), log={"format": "json"},
+               arguments=("--log-format", "json"))
+    with d:
+        d.stop()
+        check("starting, configuration" in json.loads(d.lines[0])["message"])
+        roles = {json.loads(line)["role"] for line in d.lines}
+        check("master" in roles, roles)
+    for arguments in (["--log-format", "xml"], ["--log-format", "json", "-t"],
+                      ["--log-format", "json", "--describe", "x.so"]):
+        equal(run_sluiced(*arguments).returncode, 2, arguments)
+
+
+def test_json_of_a_refused_start():
+    """The mistakes come before the configuration as a whole is known."""
+    d = Daemon(listener("echo", plugin("echo"), timeouts={"idel": 1}),
+               log={"format": "json"}, start=False)
+    with d:
+        d.start(wait=False)
+        d.wait_exit(1)
+        lines = [json.loads(line) for line in d.lines[1:]]
+        check([line for line in lines if line["level"] == "error" and
+               "idel" in line["message"]], d.lines)
+        equal(lines[-1]["message"], "stopped")
+    # What is not a configuration says nothing of the log.
+    d = Daemon(listener("echo", plugin("echo")), start=False,
+               arguments=("--log-format", "json"))
+    d.write("log : { format = \"text\"")
+    with d:
+        d.start(wait=False)
+        d.wait_exit(1)
+        check(all(json.loads(line) for line in d.lines))
+
+
+def test_a_refused_reload_keeps_the_format():
+    with Daemon(listener("echo", plugin("echo"))) as d:
+        since = d.mark()
+        d.settings["log"] = {"format": "json"}
+        d.settings["drain_timeout"] = "never"
+        d.write_config()
+        d.reload_refused()
+        check(not [line for line in d.lines if line.startswith("{")])
 
 
 def test_journal():
