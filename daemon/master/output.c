@@ -166,6 +166,20 @@ leave_at_the_end(void)
 			lseek(given[fd], 0, SEEK_END);
 }
 
+/*
+ * A file of another user, such as StandardError=file: of a unit with User=: the
+ * open file is changed for all that share it.  It stays so when we end: they
+ * write where the file ends, as they would have done, and workers may go on.
+ */
+static void
+append_as_it_is(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags != -1)
+		fcntl(fd, F_SETFL, flags | O_APPEND);
+}
+
 void
 output_append(void)
 {
@@ -173,9 +187,13 @@ output_append(void)
 	int fd, opened;
 
 	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-		    (opened = open_anew(fd)) == -1)
+		if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
 			continue;
+		opened = open_anew(fd);
+		if (opened == -1) {
+			append_as_it_is(fd);
+			continue;
+		}
 		given[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		dup2(opened, fd);
 		close(opened);

@@ -11,8 +11,8 @@ import termios
 import tty
 
 from sluice_test import (DEADLINE, SLOW, Daemon, Skip, check, children, equal,
-                         free_address, listener, main, need, plugin, receive,
-                         receive_line, test_plugin, wait_until)
+                         free_address, listener, main, need, need_root, plugin,
+                         receive, receive_line, test_plugin, wait_until)
 
 FLOOD = 3000            # lines; more than any terminal holds
 
@@ -235,6 +235,44 @@ def test_whoever_shares_the_file_overwrites_nothing():
         check(" starting, configuration " in lines[1], lines[1])
         check(lines[-2].endswith("master: stopped"), lines[-2])
         equal(lines[-1], "after")
+
+
+def truncated(own):
+    """A file that is emptied meanwhile, as logrotate's copytruncate does."""
+    path = "/dev/shm/sluice-test-%d" % os.getpid()
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if own:
+        os.fchown(fd, 65534, 65534)
+    with open(fd, "wb"), open(path, "rb") as reading:
+        os.unlink(path)
+        d = Logging("echo", plugin("echo"), fd)
+        d.launcher = [need("setpriv"), "--reuid=65534", "--regid=65534",
+                      "--clear-groups"] + d.launcher
+        os.chown(d.directory, 65534, 65534)
+        with d:
+            d.begin()
+            d.open().close()
+            wait_until(lambda: reading.seek(0) == 0 and
+                       b"conn 1 " in reading.read(), "the access line")
+            os.ftruncate(fd, 0)
+            os.kill(d.pid, signal.SIGUSR1)
+            d.open().close()
+            d.finish()
+        reading.seek(0)
+        said = reading.read()
+        check(b"\0" not in said, said[:100])
+        for what in (b"SIGUSR1", b"conn 2 ", b"stopped"):
+            check(what in said, what, said)
+
+
+def test_a_file_is_truncated():
+    need_root()
+    truncated(own=True)
+
+
+def test_a_file_that_cannot_be_opened_again_is_truncated():
+    need_root()
+    truncated(own=False)
 
 
 main()
