@@ -131,7 +131,7 @@ START_TEST(what_is_not_a_regular_file_is_refused_at_once)
 	strcpy(un.sun_path, fixture_path("socket"));
 	ck_assert_int_eq(bind(fd, (void *)&un, sizeof(un)), 0);
 	ck_assert_ptr_null(conf_read(fixture_path("socket"), &problems));
-	expect(LOG_LEVEL_ERROR, "/socket", 0, "cannot open");
+	expect(LOG_LEVEL_ERROR, "/socket", 0, "not a regular file");
 	close(fd);
 	done(NULL);
 	memset(large, ' ', (1 << 20) + 1);

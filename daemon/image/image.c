@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/memfd.h"
+#include "base/open_file.h"
 #include "image/elf_check.h"
 
 #define COPY_SIZE (256 << 10) /* few calls, and little memory */
@@ -200,10 +201,8 @@ fail:
 int
 image_open(const char *path, struct image *ret, struct error *err)
 {
-	int file, result;
+	int file = open_file(AT_FDCWD, path, 0), result;
 
-	/* O_NONBLOCK: a FIFO must not hold us up. */
-	file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (file == -1)
 		return error_sys(err, "%s", path);
 	result = image_copy(file, path, ret, err);

@@ -28,7 +28,7 @@ struct image {
  * machine.  Returns 0, or -1 with one sentence that begins with the path.
  */
 int image_open(const char *path, struct image *ret, struct error *err);
-/* The same from a file that is open for reading, at its beginning; borrowed. */
+/* The same of a descriptor of open_file(), at its beginning; borrowed. */
 int image_copy(int file, const char *path, struct image *ret,
     struct error *err);
 void image_close(struct image *image);

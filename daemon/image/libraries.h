@@ -32,8 +32,8 @@ struct libraries {
 
 struct library_ops {
 	/*
-	 * Open a file for reading.  -1 with one sentence that begins with its
-	 * path.
+	 * Open a file as open_file() does.  -1 with one sentence that begins
+	 * with its path.
 	 */
 	int (*open)(void *arg, const char *path, struct error *err);
 	/* Called with each file that would be used if it existed; or NULL. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/open_file.h"
 #include "image/elf_file.h"
 
 #define CACHE_FILE "/etc/ld.so.cache"
@@ -39,7 +40,7 @@ struct cache_entry {
 static char *
 read_file(const char *path, size_t *ret_size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_file(AT_FDCWD, path, 0);
 	struct stat st;
 	char *data = NULL;
 	size_t size = 0;
@@ -121,7 +122,7 @@ system_libraries_close(struct system_libraries *libraries)
 bool
 system_libraries_fits(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = open_file(AT_FDCWD, path, 0);
 	struct elf_file elf;
 	struct error ignored;
 	struct stat st;

@@ -15,6 +15,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/log_line.h"
+#include "base/open_file.h"
 #include "base/title.h"
 #include "image/image.h"
 #include "image/libraries.h"
@@ -86,7 +87,7 @@ find_nobody(struct hello *hello, struct error *err)
 static int
 open_library(void *arg, const char *path, struct error *err)
 {
-	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int file = open_file(AT_FDCWD, path, 0);
 
 	(void)arg;
 	return file != -1 ? file : error_sys(err, "%s", path);
@@ -96,7 +97,7 @@ static const struct library_ops library_ops = { .open = open_library };
 
 /* The file, and the libraries that belong to it. */
 static int
-open_file(const char *path, struct image *image, struct libraries *libraries,
+open_plugin(const char *path, struct image *image, struct libraries *libraries,
     struct error *err)
 {
 	int file = open_library(NULL, path, err), result = -1;
@@ -145,7 +146,7 @@ run(struct describe *describe, struct children *children, bool json,
 	struct image image;
 	int result = -1;
 
-	if (open_file(describe->path, &image, &libraries, err) == -1)
+	if (open_plugin(describe->path, &image, &libraries, err) == -1)
 		return -1;
 	if (find_nobody(&hello, err) == -1)
 		goto out;

@@ -1,7 +1,4 @@
-/*
- * config_file.c: opens files in such a way that a FIFO or a device does no
- * harm.
- */
+/* config_file.c: reads a file as a whole, with a limit. */
 
 #include "reader/config_file.h"
 
@@ -14,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/open_file.h"
 
 static int
 check(int fd, struct error *err)
@@ -61,7 +59,7 @@ config_file_read(const char *path, size_t *ret_len, struct error *err)
 	ssize_t len;
 	int fd;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = open_file(AT_FDCWD, path, 0);
 	if (fd == -1) {
 		error_sys(err, "cannot open the file");
 		return NULL;

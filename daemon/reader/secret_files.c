@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/open_file.h"
 #include "config/secret.h"
 #include "config/settings.h"
 
@@ -82,8 +83,7 @@ secret_file_read(const char *path, struct error *err)
 	struct secret *secret;
 	int file;
 
-	/* O_NONBLOCK: a FIFO must not hold us up. */
-	file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	file = open_file(AT_FDCWD, path, 0);
 	if (file == -1) {
 		error_sys(err, "cannot open the file");
 		return NULL;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/open_file.h"
 
 #define LINKS_MAX 40 /* the kernel's own limit */
 
@@ -193,9 +194,7 @@ walk_rest(struct walk *walk, struct error *err)
 				return -1;
 			continue;
 		}
-		/* O_NONBLOCK: a FIFO must not hold us up. */
-		fd = openat(walk->at, name,
-		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		fd = open_file(walk->at, name, O_NOFOLLOW);
 		if (fd == -1)
 			return error_sys(err, "%s", walk->path);
 		if (fstat(fd, &st) == -1) {

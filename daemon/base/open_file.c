@@ -1,0 +1,54 @@
+/*
+ * open_file.c: open what was looked at.  A path may lead elsewhere a moment
+ * later, but a descriptor does not.
+ */
+
+#include "base/open_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A regular file may be slow to open as well: O_NONBLOCK is for leases. */
+#define FOR_READING (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* Without /proc the path is opened again, and has to lead to the same file. */
+static int
+open_again(int dir, const char *path, int flags, const struct stat *seen)
+{
+	int fd = openat(dir, path, FOR_READING | flags);
+	struct stat st;
+
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 && st.st_dev == seen->st_dev &&
+	    st.st_ino == seen->st_ino)
+		return fd;
+	close(fd);
+	errno = ESTALE;
+	return -1;
+}
+
+int
+open_file(int dir, const char *path, int flags)
+{
+	int found = openat(dir, path, O_PATH | O_CLOEXEC | flags), fd, saved;
+	struct stat st;
+	char link[32];
+
+	if (found == -1)
+		return -1;
+	/* If this fails it fails for the caller as well. */
+	if (fstat(found, &st) == -1 || !S_ISREG(st.st_mode))
+		return found;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+	fd = open(link, FOR_READING);
+	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
+		fd = open_again(dir, path, flags, &st);
+	saved = errno;
+	close(found);
+	errno = saved;
+	return fd;
+}
