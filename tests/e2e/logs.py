@@ -235,7 +235,8 @@ def test_log_that_nobody_reads():
         s = d.connect()
         d.wait_trace("open", 1)
         d.log_gate.clear()
-        s.sendall(b"got\n" * 5000 + b"say still here\n")    # a line each
+        # A line each: more than the pipe and the daemon's memory hold.
+        s.sendall(b"got\n" * 40000 + b"say still here\n")
         equal(receive_line(s), "still here")
         d.log_gate.set()
         d.settle()
