@@ -148,7 +148,11 @@ struct sl_handlers {
 	 */
 	void (*handshake)(struct sl_conn *c, const struct sl_error *err);
 
-	/* Something went wrong.  `close` follows. */
+	/*
+	 * Something went wrong.  `close` follows.  With SL_WHY_INPUT_LIMIT, and
+	 * with SL_WHY_MEMORY if there was none for input, the output is still
+	 * open: an answer that is written here is sent before the end.
+	 */
 	void (*error)(struct sl_conn *c, const struct sl_error *err);
 
 	/*

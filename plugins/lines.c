@@ -81,12 +81,19 @@ answer_line(struct sl_conn *c, size_t len)
 	return answer(c, text, (size_t)n);
 }
 
+static void
+tell_too_long(struct sl_conn *c)
+{
+	static const char text[] = "error: line too long\n";
+
+	sl_send(c, text, sizeof(text) - 1);
+}
+
 static ssize_t
 lines_data(struct sl_conn *c, const void *buf, size_t len)
 {
 	const char *line = buf, *stop = line + len, *newline;
 	uint64_t max = sl_option_size(sl_options(sl_service(c)), "max_length");
-	static const char too_long[] = "error: line too long\n";
 	bool more;
 
 	while ((newline = memchr(line, '\n', (size_t)(stop - line))) != NULL) {
@@ -100,11 +107,19 @@ lines_data(struct sl_conn *c, const void *buf, size_t len)
 			return line - (const char *)buf;
 	}
 	if (length(line, stop) > max) {
-		sl_send(c, too_long, sizeof(too_long) - 1);
+		tell_too_long(c);
 		sl_close(c);
 		return (ssize_t)len;
 	}
 	return line - (const char *)buf;
+}
+
+/* If limits.read_buffer is below max_length, the daemon ends it first. */
+static void
+lines_error(struct sl_conn *c, const struct sl_error *err)
+{
+	if (err->why == SL_WHY_INPUT_LIMIT)
+		tell_too_long(c);
 }
 
 static void
@@ -119,4 +134,4 @@ SL_PLUGIN(.name = "lines", .version = "1.0",
     .flags = SL_MANY_WORKERS | SL_UNLOADABLE, .state_version = 1,
     .options = options, .check = lines_check,
     .server = SL_HANDLERS(.open = lines_open, .data = lines_data,
-	.close = lines_close));
+	.error = lines_error, .close = lines_close));

@@ -96,6 +96,61 @@ START_TEST(a_frame_that_cannot_fit_ends_it_with_input_limit)
 }
 END_TEST
 
+static void
+answer_error(struct sl_conn *c)
+{
+	ck_assert_int_eq(sl_send(c, "too long", 8), 0);
+}
+
+/* Also to a peer that goes on sending: unread input would cause a reset. */
+START_TEST(error_can_answer_input_that_does_not_fit)
+{
+	char answer[16];
+	int fd;
+
+	begin(&full);
+	worker_settings()->limits.read_buffer = 1024;
+	fd = worker_connect();
+	plugin.consume_most = 0;
+	plugin.in_error = answer_error;
+	peer_write(fd, bytes, 1024);
+	ck_assert_str_eq(plugin.calls, "odx");
+	peer_write(fd, bytes, 5000);
+	shutdown(fd, SHUT_WR);
+	ck_assert_int_eq(peer_read_to_end(fd, answer, sizeof(answer)), 8);
+	ck_assert_mem_eq(answer, "too long", 8);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odxc");
+	ck_assert_uint_eq(plugin.why, SL_WHY_INPUT_LIMIT);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static void
+terminate(struct sl_conn *c)
+{
+	sl_terminate(c);
+}
+
+START_TEST(error_can_end_it_at_once)
+{
+	int fd;
+
+	begin(&full);
+	worker_settings()->limits.read_buffer = 1024;
+	fd = worker_connect();
+	plugin.consume_most = 0;
+	plugin.in_error = terminate;
+	peer_write(fd, bytes, 1024);
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odxc");
+	ck_assert_uint_eq(plugin.why, SL_WHY_INPUT_LIMIT);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 START_TEST(pause_keeps_input_back_and_resume_brings_it)
 {
 	int fd;
@@ -245,6 +300,8 @@ main(void)
 		what_is_not_consumed_comes_again_in_front_of_what_follows,
 		input_one_byte_at_a_time_arrives_whole,
 		a_frame_that_cannot_fit_ends_it_with_input_limit,
+		error_can_answer_input_that_does_not_fit,
+		error_can_end_it_at_once,
 		pause_keeps_input_back_and_resume_brings_it,
 		resume_presents_what_was_kept_also_without_a_pause,
 		resume_inside_data_presents_the_rest_after_it,

@@ -115,6 +115,45 @@ START_TEST(input_written_back_that_cannot_be_copied_ends_it)
 }
 END_TEST
 
+static ssize_t
+consume_nothing_without_memory(struct sl_conn *c, const void *buf, size_t len)
+{
+	(void)c;
+	(void)buf;
+	(void)len;
+	called('d');
+	failing = true;
+	return 0;
+}
+
+static void
+answer_with_memory(struct sl_conn *c, const struct sl_error *err)
+{
+	error_with_memory(c, err);
+	ck_assert_int_eq(sl_send(c, "busy", 4), 0);
+}
+
+START_TEST(error_can_answer_input_that_cannot_be_kept)
+{
+	struct sl_handlers handlers = full;
+	char answer[8];
+	int fd;
+
+	handlers.data = consume_nothing_without_memory;
+	handlers.error = answer_with_memory;
+	begin(&handlers);
+	fd = worker_connect();
+	peer_write(fd, "abc", 3);
+	shutdown(fd, SHUT_WR);
+	ck_assert_int_eq(peer_read_to_end(fd, answer, sizeof(answer)), 4);
+	worker_idle();
+	ck_assert_uint_eq(plugin.error_why, SL_WHY_MEMORY);
+	ck_assert_str_eq(plugin.calls, "odxc");
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 static struct stream
 proxied_stream(int fd, bool is_unix)
 {
@@ -202,6 +241,7 @@ main(void)
 		a_write_that_runs_out_of_memory_is_short_and_owes_a_drain,
 		a_write_that_takes_nothing_fails_with_enomem,
 		input_written_back_that_cannot_be_copied_ends_it,
+		error_can_answer_input_that_cannot_be_kept,
 		a_header_that_cannot_be_kept_ends_it,
 		output_of_tls_that_cannot_be_kept_ends_it,
 		NULL,

@@ -48,6 +48,7 @@ static struct {
 	void (*in_end)(struct sl_conn *c);
 	void (*in_close)(struct sl_conn *c);
 	void (*in_timeout)(struct sl_conn *c);
+	void (*in_error)(struct sl_conn *c);
 } plugin;
 
 static inline void
@@ -151,9 +152,9 @@ on_timeout(struct sl_conn *c)
 static inline void
 on_error(struct sl_conn *c, const struct sl_error *err)
 {
-	(void)c;
 	called('x');
 	tell_error(err);
+	run(plugin.in_error, c);
 }
 
 static inline void

@@ -121,6 +121,7 @@ struct sl_conn {
 	unsigned int wants : 8; /* events armed: EV_READ, EV_WRITE */
 	uint32_t marks;		/* enum mark */
 	bool opened : 1;	/* `open` succeeded: `close` is to follow */
+	bool told : 1;		/* of its fault, by `error` */
 	bool dead : 1;		/* ended; freed after the pass */
 	bool pending : 1;	/* settled after this pass */
 	bool failed : 1;	/* ends without waiting for anything */
@@ -433,6 +434,13 @@ bool conn_input_full(const struct sl_conn *conn);
 bool conn_read(struct sl_conn *conn);
 /* Has the socket broken?  If so, decides what follows. */
 void conn_ask_broken(struct sl_conn *conn);
+/*
+ * Its input, which is open, cannot go on, and it is not the network's fault:
+ * call `error` while the plugin can still write an answer, then end politely.
+ * Not under a callback.
+ */
+void conn_refuse_input(struct sl_conn *conn, enum sl_why why, int sys_errno,
+    enum sl_stage stage);
 /* Show the plugin its kept input again.  Not under a callback. */
 void conn_represent(struct sl_conn *conn);
 

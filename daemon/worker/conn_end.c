@@ -111,7 +111,7 @@ conn_end(struct sl_conn *conn)
 		conn_pipe_cut(conn);
 	conn_tell_failure(conn);
 	if (conn->opened) {
-		if (conn->fault.why != SL_WHY_NONE)
+		if (conn->fault.why != SL_WHY_NONE && !conn->told)
 			callback_error(conn, &conn->fault);
 		callback_close(conn, &conn->ending);
 	}

@@ -46,6 +46,18 @@ is_sane(struct sl_conn *conn, ssize_t used, size_t len)
 	return false;
 }
 
+void
+conn_refuse_input(struct sl_conn *conn, enum sl_why why, int sys_errno,
+    enum sl_stage stage)
+{
+	conn_set_in(conn,
+	    conn_marked(conn, MARK_EOF) ? HALF_CLOSED : HALF_DRAIN);
+	conn_decide(conn, why, sys_errno, stage);
+	conn->told = true;
+	callback_error(conn, &conn->fault);
+	conn_close(conn, why);
+}
+
 /* How much of len bytes of input is shown at once. */
 static size_t
 slice(const struct sl_conn *conn, size_t len)
@@ -104,7 +116,7 @@ show_rest(struct sl_conn *conn, const unsigned char *buf, size_t len,
 	if (used != -1 && (size_t)used < len &&
 	    input_keep(&conn->input, buf + used, len - used,
 		conn->endpoint->limits->read_buffer) == -1)
-		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
+		conn_refuse_input(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
 }
 
 /* Show more than one slice.  What the plugin writes leaves together. */
@@ -270,7 +282,7 @@ room_for(struct sl_conn *conn, size_t *ret_room)
 		return buf;
 	buf = input_room(&conn->input, *ret_room, ret_room);
 	if (buf == NULL)
-		conn_fail(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
+		conn_refuse_input(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
 	return buf;
 }
 

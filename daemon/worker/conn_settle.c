@@ -143,8 +143,10 @@ conn_settle(struct sl_conn *conn)
 		finish_input(conn);
 		conn_flush(conn);
 	}
-	if (input_stuck(conn))
-		conn_close(conn, SL_WHY_INPUT_LIMIT);
+	if (input_stuck(conn)) {
+		conn_refuse_input(conn, SL_WHY_INPUT_LIMIT, 0, SL_STAGE_NONE);
+		conn_flush(conn);
+	}
 	conn_finish(conn);
 	if (conn_marked(conn, MARK_SALVAGE)) {
 		if (conn->in == HALF_OPEN && conn_read(conn)) {
