@@ -56,6 +56,12 @@ why_is_error(unsigned int why)
 	return reasons[why < WHY_ROWS ? why : SL_WHY_NONE].error;
 }
 
+bool
+why_is_wanted(unsigned int why)
+{
+	return why == SL_WHY_PEER || why == SL_WHY_LOCAL || why == SL_WHY_STOP;
+}
+
 const char *
 why_stage_word(unsigned int stage)
 {

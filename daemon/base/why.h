@@ -12,6 +12,7 @@
 const char *why_word(unsigned int why); /* for logs: "input-limit" */
 const char *why_text(unsigned int why); /* for people: a short sentence */
 bool why_is_error(unsigned int why);	/* `error` comes before `close` */
+bool why_is_wanted(unsigned int why); /* the peer or the plugin asked for it */
 
 /* An enum sl_stage, for logs: "connect". */
 const char *why_stage_word(unsigned int stage);

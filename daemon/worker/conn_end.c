@@ -17,6 +17,9 @@
 #include "worker/listener.h"
 #include "worker/service.h"
 
+/* Lines per second and listener, while log.access is off. */
+#define UNWANTED_PER_S 5
+
 /* A connection of sl_connect() that was not made. */
 static bool
 was_not_made(const struct sl_conn *conn)
@@ -59,12 +62,30 @@ stage_fields(const struct ending *ending, struct log_field fields[2])
 	return 2;
 }
 
-/* `after`: the first reason, which differs if output was left undelivered. */
+/*
+ * Does the log have a line of this end?  If nobody asked for the end, also with
+ * log.access off, since the reason is a limit of ours or a fault; but then peers
+ * must not fill the log with it.
+ */
+static bool
+is_logged(const struct sl_conn *conn, uint32_t *ret_skipped)
+{
+	*ret_skipped = 0;
+	if (engine.log_access)
+		return !conn->quiet;
+	return !conn->quiet && !why_is_wanted(conn->ending.why) &&
+	    log_limit(&conn->endpoint->unwanted, UNWANTED_PER_S, ret_skipped);
+}
+
+/*
+ * `after`: the first reason, which differs if output was left undelivered.
+ * `skipped`: how many lines were left out before this one.
+ */
 static void
-log_access(const struct sl_conn *conn, uint32_t after)
+log_access(const struct sl_conn *conn, uint32_t after, uint32_t skipped)
 {
 	char label[CONN_LABEL_MAX + 8];
-	struct log_field fields[10] = {
+	struct log_field fields[11] = {
 		{ "why", why_word(conn->ending.why), 0 },
 		{ "in", NULL, conn->bytes_in },
 		{ "out", NULL, conn->bytes_out },
@@ -83,6 +104,8 @@ log_access(const struct sl_conn *conn, uint32_t after)
 		n += stage_fields(&conn->ending, fields + n);
 	if (reason != NULL)
 		fields[n++] = (struct log_field){ "reason", reason, 0 };
+	if (skipped > 0)
+		fields[n++] = (struct log_field){ "skipped", NULL, skipped };
 	conn_label(conn, label);
 	strcat(label, " closed");
 	log_fields(LOG_LEVEL_INFO, label, fields, n);
@@ -100,7 +123,7 @@ void
 conn_end(struct sl_conn *conn)
 {
 	struct keeper *keeper = conn_keeper(conn);
-	uint32_t first = conn_judge_end(conn);
+	uint32_t first = conn_judge_end(conn), skipped;
 
 	conn_forget_events(conn);
 	timers_detach(engine.timers, &conn->timer);
@@ -118,8 +141,8 @@ conn_end(struct sl_conn *conn)
 	count_end(conn);
 	if (keeper != NULL)
 		keeper->on_end(keeper, conn);
-	if (engine.log_access && !conn->quiet)
-		log_access(conn, first);
+	if (is_logged(conn, &skipped))
+		log_access(conn, first, skipped);
 	conn->stream.transport->close(&conn->stream, conn->reset);
 	queue_clear(&conn->queue);
 	input_drop(&conn->input);

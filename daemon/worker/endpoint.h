@@ -25,9 +25,9 @@ struct endpoint {
 	const struct limit_settings *limits;
 	const struct timeout_settings *timeouts;
 	const struct proxy_settings *proxy;
-	uint32_t slot;			/* in the shared memory */
-	struct counts *counts;		/* there, of this worker */
-	struct log_limit refused, slow; /* of the lines about these */
+	uint32_t slot;				  /* in the shared memory */
+	struct counts *counts;			  /* there, of this worker */
+	struct log_limit refused, slow, unwanted; /* of lines about these */
 	unsigned int connecting; /* outgoing connections, until they are made */
 };
 

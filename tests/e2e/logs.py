@@ -3,10 +3,11 @@
 import json
 import re
 import signal
+import socket
 
 from sluice_test import (Daemon, check, equal, listener, main, plugin,
-                         receive, receive_line, reset, run_sluiced,
-                         test_plugin, wait_until)
+                         receive, receive_all, receive_line, reset,
+                         run_sluiced, test_plugin, wait_until)
 
 
 def test_text_line():
@@ -181,6 +182,27 @@ def test_access_off():
         d.wait_trace("close", 1)
         d.stop()
         equal(d.log_lines("conn 1 .*closed"), [])
+
+
+def test_ends_that_nobody_asked_for_are_logged_with_access_off():
+    """And peers that cause them do not fill the log."""
+    with Daemon(listener("c", test_plugin("command"),
+                         limits={"read_buffer": 512}),
+                listener("idle", plugin("echo"), timeouts={"idle": "50ms"}),
+                log={"access": False}, control="control.sock") as d:
+        idle = d.connect("idle")
+        d.wait_log(r"conn 1 idle .* closed why=idle ")
+        idle.close()
+        for _ in range(50):
+            s = d.connect("c")
+            s.sendall(b"x" * 600)
+            s.shutdown(socket.SHUT_WR)
+            receive_all(s)
+            s.close()
+        wait_until(lambda: d.ask("status")["listeners"][0]["counts"]["closed"]
+                   == {"input-limit": 50}, "the ends")
+        said = len(d.log_lines("closed why=input-limit "))
+        check(1 <= said < 50, said, "lines")
 
 
 def test_level():

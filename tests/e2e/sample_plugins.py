@@ -50,6 +50,20 @@ def test_lines():
         equal(receive_all(s), b"error: line too long\n")
 
 
+def test_lines_answers_what_the_daemon_refuses():
+    """With too small a buffer the daemon ends it, and not the plugin."""
+    with Daemon(listener("lines", plugin("lines"),
+                         limits={"read_buffer": 512}),
+                log={"access": False}) as d:
+        s = d.connect()
+        s.sendall(b"hello\n" + b"y" * 300)
+        equal(receive_line(s), "1: 5")
+        s.sendall(b"y" * 100000)
+        s.shutdown(socket.SHUT_WR)
+        equal(receive_all(s), b"error: line too long\n")
+        d.wait_log(r"conn 1 lines .* closed why=input-limit ")
+
+
 def test_lines_with_a_reader_that_is_slow():
     with Daemon(listener("lines", plugin("lines"),
                          limits={"write_buffer": 1024})) as d:
