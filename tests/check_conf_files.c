@@ -107,6 +107,92 @@ START_TEST(mistakes_in_included_files_name_them)
 }
 END_TEST
 
+/* What root must not read, and which command the error names. */
+static void
+untrusted(const char *part, const char *command, const char *name)
+{
+	struct settings *settings =
+	    conf_read(fixture_path("sluice.conf"), &problems);
+	char repaired[256];
+
+	snprintf(repaired, sizeof(repaired), "%s %s", command,
+	    name != NULL ? fixture_path(name) : fixture_dir);
+	ck_assert_uint_eq(problems.errors, 1);
+	ck_assert_ptr_nonnull(strstr(problems.list[0].text, part));
+	if (strstr(problems.list[0].text, repaired) == NULL)
+		ck_abort_msg("no \"%s\" in \"%s\"", repaired,
+		    problems.list[0].text);
+	done(settings);
+}
+
+static void
+trusted(void)
+{
+	struct settings *settings =
+	    conf_read(fixture_path("sluice.conf"), &problems);
+
+	dump();
+	ck_assert_uint_eq(problems.errors, 0);
+	done(settings);
+}
+
+START_TEST(for_root_only_root_may_write_the_files)
+{
+	fixture_text("sluice.conf", LISTENERS "include = \"conf.d/*.conf\";");
+	ck_assert_int_eq(mkdir(fixture_path("conf.d"), 0755), 0);
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(chmod(fixture_path("sluice.conf"), 0664), 0);
+	untrusted("can be written to by its group", "chmod g-w", "sluice.conf");
+	ck_assert_int_eq(chmod(fixture_path("sluice.conf"), 0666), 0);
+	untrusted("can be written to by everybody", "chmod go-w",
+	    "sluice.conf");
+	ck_assert_int_eq(chmod(fixture_path("sluice.conf"), 0644), 0);
+	ck_assert_int_eq(chown(fixture_path("sluice.conf"), 1234567, 0), 0);
+	untrusted("belongs to user 1234567", "chown root", "sluice.conf");
+	ck_assert_int_eq(chown(fixture_path("sluice.conf"), 0, 0), 0);
+	ck_assert_int_eq(chmod(fixture_dir, 0702), 0);
+	untrusted("the directory", "chmod o-w", NULL);
+	ck_assert_int_eq(chmod(fixture_dir, 0700), 0);
+	/* An empty directory counts, since others may put files into it. */
+	ck_assert_int_eq(chmod(fixture_path("conf.d"), 0777), 0);
+	untrusted("include: \"conf.d/*.conf\"", "chmod go-w", "conf.d");
+	ck_assert_int_eq(chmod(fixture_path("conf.d"), 01777), 0);
+	trusted();
+	ck_assert_int_eq(chown(fixture_path("conf.d"), 1234567, 0), 0);
+	untrusted("belongs to user 1234567", "chown root", "conf.d");
+	ck_assert_int_eq(chown(fixture_path("conf.d"), 0, 0), 0);
+	fixture_text("conf.d/a.conf", "");
+	trusted();
+	ck_assert_int_eq(chmod(fixture_path("conf.d/a.conf"), 0666), 0);
+	untrusted("can be written to by everybody", "chmod go-w",
+	    "conf.d/a.conf");
+	unlink(fixture_path("conf.d/a.conf"));
+	ck_assert_int_eq(symlink("/dev/null", fixture_path("conf.d/a.conf")),
+	    0);
+	ck_assert_int_eq(lchown(fixture_path("conf.d/a.conf"), 1234567, 0), 0);
+	untrusted("the link", "chown -h root", "conf.d/a.conf");
+}
+END_TEST
+
+START_TEST(an_include_directory_that_is_missing_is_warned_of)
+{
+	struct settings *settings;
+
+	settings = good(LISTENERS "include = [ \"conf.d/*.conf\",\n"
+				  "\"conf.d/x/*.conf\", \"*.no\" ];");
+	expect(LOG_LEVEL_WARN, "/sluice.conf", 2,
+	    "include: \"conf.d/*.conf\": there is no directory");
+	expect(LOG_LEVEL_WARN, "/sluice.conf", 3, "/conf.d/x, so nothing");
+	ck_assert_uint_eq(problems.count, 2);
+	done(settings);
+	mkdir(fixture_path("conf.d"), 0755);
+	settings = good(LISTENERS "include = \"conf.d/*.conf\";");
+	ck_assert_uint_eq(problems.count, 0);
+	done(settings);
+}
+END_TEST
+
 START_TEST(what_is_not_a_regular_file_is_refused_at_once)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -157,6 +243,8 @@ main(void)
 		the_directory_of_the_file_is_not_a_pattern,
 		a_directory_that_cannot_be_read_is_a_mistake,
 		mistakes_in_included_files_name_them,
+		for_root_only_root_may_write_the_files,
+		an_include_directory_that_is_missing_is_warned_of,
 		what_is_not_a_regular_file_is_refused_at_once,
 		NULL,
 	};

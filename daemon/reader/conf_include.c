@@ -4,11 +4,14 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/error.h"
 #include "base/same_file.h"
 #include "config/keys.h"
 #include "config/settings.h"
 #include "reader/conf_internal.h"
+#include "reader/config_file.h"
 #include "reader/problems.h"
 #include "reader/tree.h"
 
@@ -125,6 +128,65 @@ glob_pattern(const char *config, const char *text)
 	return pattern;
 }
 
+/*
+ * The directory of a pattern: what stands before its first wildcard, up to a
+ * slash.  Owned by the caller.  NULL: it is that of the main file, or there is
+ * no wildcard, or no memory.
+ */
+static char *
+pattern_directory(const struct conf *conf, const char *text)
+{
+	size_t len = strcspn(text, "*?[\\");
+	char *written, *path = NULL;
+
+	if (text[len] == '\0')
+		return NULL;
+	while (len > 0 && text[len - 1] != '/')
+		len--;
+	if (len == 0)
+		return NULL;
+	if (len > 1)
+		len--;
+	written = strndup(text, len);
+	if (written != NULL)
+		path = config_file_path(conf->path, written);
+	free(written);
+	return path;
+}
+
+/*
+ * May the files in it be read?  They are checked on their own, but also an
+ * empty directory must not be one that others can put a file into.
+ */
+static bool
+check_directory(struct conf *conf, const struct origin *at, const char *text)
+{
+	char *path = pattern_directory(conf, text);
+	struct error doubt;
+	bool good = true;
+	int fd;
+
+	if (path == NULL)
+		return true;
+	fd = config_file_open(path, &doubt);
+	if (fd != -1) {
+		close(fd);
+	} else if (doubt.text[0] != '\0') {
+		problem_error(conf->problems, at, "include: \"%s\": %s", text,
+		    doubt.text);
+		good = false;
+	} else if (errno == ENOENT) {
+		/* Its listeners may be missed only when it is too late. */
+		problem_warn(conf->problems, at,
+		    "include: \"%s\": there is no directory %s, so nothing "
+		    "is included; create it, or remove the pattern",
+		    text, path);
+	}
+	/* glob(3) has an error of its own for what else may be wrong. */
+	free(path);
+	return good;
+}
+
 static void
 include_glob(struct conf *conf, const struct origin *at, const char *text)
 {
@@ -137,6 +199,10 @@ include_glob(struct conf *conf, const struct origin *at, const char *text)
 		return;
 	}
 	settings_add_source(conf->settings, pattern, true);
+	if (!check_directory(conf, at, text)) {
+		free(pattern);
+		return;
+	}
 	memset(&files, 0, sizeof(files));
 	glob_errno = 0;
 	error = glob(pattern, 0, on_glob_error, &files);

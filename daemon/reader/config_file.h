@@ -10,6 +10,14 @@ struct error;
 #define CONFIG_FILE_MAX (1 << 20) /* a larger one is a mistake */
 
 /*
+ * Open a file or directory of the configuration, as open_file() does.  If we are
+ * root it has to be one that only root can write to or replace, since whoever
+ * writes the configuration decides who runs which code; see trusted_path.h.
+ * -1: not so, and doubt has a sentence, or errno, and doubt is "".
+ */
+int config_file_open(const char *path, struct error *doubt);
+
+/*
  * Read all of a regular file, and add a NUL; owned by the caller.  NULL: err
  * has a sentence, which does not name the file.  Waits for nothing.
  */

@@ -86,24 +86,26 @@ no_memory(struct error *err)
  * be shared, there is only a warning.
  */
 static int
-open_file(struct opener *opener, const struct listener_settings *listener,
+open_trusted(struct opener *opener, const struct listener_settings *listener,
     const char *path, struct error *err)
 {
 	const struct settings *settings = opener->settings;
 	const struct trusted_users users = { { geteuid(),
 	    settings->drop ? settings->uid : geteuid() } };
 	struct error doubt;
-	int file = trusted_path_open(path, &users, &doubt, err);
+	int file = trusted_path_open(path, &users, &doubt);
 
-	if (file == -1 || doubt.text[0] == '\0')
+	if (file == -1)
+		return error_sys(err, "%s", path);
+	if (doubt.text[0] == '\0')
 		return file;
 	if (geteuid() != 0) {
 		problem_warn(opener->problems, &listener->plugin_origin,
-		    "plugin: %s", doubt.text);
+		    "plugin: %s: %s", path, doubt.text);
 		return file;
 	}
 	close(file);
-	return error_set(err, "%s", doubt.text);
+	return error_set(err, "%s: %s", path, doubt.text);
 }
 
 /* The listener whose plugin needs the libraries. */
@@ -117,7 +119,7 @@ open_library(void *arg, const char *path, struct error *err)
 {
 	const struct seeker *seeker = arg;
 
-	return open_file(seeker->opener, seeker->listener, path, err);
+	return open_trusted(seeker->opener, seeker->listener, path, err);
 }
 
 static void
@@ -148,7 +150,7 @@ open_image(struct opener *opener, const struct listener_settings *listener,
 	struct seeker seeker = { opener, listener };
 	struct libraries libraries = { 0 };
 	struct image image = { .fd = -1 };
-	int file = open_file(opener, listener, path, err), result = -1;
+	int file = open_trusted(opener, listener, path, err), result = -1;
 
 	if (file == -1)
 		return -1;

@@ -18,12 +18,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fail.h"
 #include "base/open_file.h"
 
 #define LINKS_MAX 40 /* the kernel's own limit */
 
 struct walk {
-	const char *path; /* the operator's, for messages */
+	const char *path; /* the operator's, if there is no better one */
 	const struct trusted_users *users;
 	struct error *doubt;
 	int at;	    /* the directory we are in */
@@ -74,6 +75,20 @@ is_trusted(const struct walk *walk, uid_t uid)
 	    uid == walk->users->uid[1];
 }
 
+/* "root", or "root or user "sluice"". */
+static const char *
+owner_names(const struct walk *walk, char text[80])
+{
+	char user[64];
+	uid_t uid = walk->users->uid[1] != 0 ? walk->users->uid[1]
+					     : walk->users->uid[0];
+
+	if (uid == 0)
+		return "root";
+	snprintf(text, 80, "root or %s", user_name(uid, user));
+	return text;
+}
+
 /* Keep only the first doubt.  name NULL: the directory we are in. */
 static void
 look_at(struct walk *walk, const struct stat *st, const char *name)
@@ -81,8 +96,9 @@ look_at(struct walk *walk, const struct stat *st, const char *name)
 	const char *what = S_ISDIR(st->st_mode) ? "the directory "
 	    : S_ISLNK(st->st_mode)		? "the link "
 						: "the file ";
-	char place[PATH_MAX], user[64];
-	const char *who;
+	bool link = S_ISLNK(st->st_mode);
+	char place[PATH_MAX], user[64], owners[80];
+	mode_t others = st->st_mode & (S_IWGRP | S_IWOTH);
 
 	/* Other types are refused later. */
 	if (walk->doubt->text[0] != '\0' ||
@@ -92,56 +108,58 @@ look_at(struct walk *walk, const struct stat *st, const char *name)
 	if (!is_trusted(walk, st->st_uid)) {
 		name_place(walk, name, place);
 		error_set(walk->doubt,
-		    "%s: cannot be trusted: %s%s belongs to %s; make root or "
-		    "the workers' user its owner",
-		    walk->path, what, place, user_name(st->st_uid, user));
+		    "cannot be trusted: %s%s belongs to %s; make %s its "
+		    "owner, such as by chown %sroot %s",
+		    what, place, user_name(st->st_uid, user),
+		    owner_names(walk, owners), link ? "-h " : "", place);
 		return;
 	}
 	/* The mode of a link means nothing. */
-	if (S_ISLNK(st->st_mode) || !(st->st_mode & (S_IWGRP | S_IWOTH)) ||
+	if (link || others == 0 ||
 	    (S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX)))
 		return;
-	who = st->st_mode & S_IWOTH ? "everybody" : "its group";
 	name_place(walk, name, place);
 	error_set(walk->doubt,
-	    "%s: cannot be trusted: %s%s can be written to by %s; take that "
-	    "permission away",
-	    walk->path, what, place, who);
+	    "cannot be trusted: %s%s can be written to by %s; take that "
+	    "permission away: chmod %s-w %s",
+	    what, place, others & S_IWOTH ? "everybody" : "its group",
+	    others == S_IWGRP	    ? "g"
+		: others == S_IWOTH ? "o"
+				    : "go",
+	    place);
 }
 
-/* Go to a directory that is open; takes fd over. */
+/* Go to a directory that is open; takes fd over.  0, or -1 with errno. */
 static int
-enter(struct walk *walk, int fd, struct error *err)
+enter(struct walk *walk, int fd)
 {
 	struct stat st;
 
 	if (fd == -1)
-		return error_sys(err, "%s", walk->path);
+		return -1;
 	if (walk->at != -1)
 		close(walk->at);
 	walk->at = fd;
 	if (fstat(fd, &st) == -1)
-		return error_sys(err, "%s", walk->path);
+		return -1;
 	look_at(walk, &st, NULL);
 	return 0;
 }
 
 /* Put the target of a link in front of what is left. */
 static int
-follow(struct walk *walk, const char *name, struct error *err)
+follow(struct walk *walk, const char *name)
 {
 	char target[PATH_MAX], *rest;
 	ssize_t len = readlinkat(walk->at, name, target, sizeof(target) - 1);
 
 	if (len == -1)
-		return error_sys(err, "%s", walk->path);
+		return -1;
 	target[len] = '\0';
-	if (len == 0 || ++walk->links > LINKS_MAX) {
-		errno = ELOOP;
-		return error_sys(err, "%s", walk->path);
-	}
+	if (len == 0 || ++walk->links > LINKS_MAX)
+		return fail(ELOOP);
 	if (asprintf(&rest, "%s/%s", target, walk->rest) == -1)
-		return error_set(err, "%s: out of memory", walk->path);
+		return fail(ENOMEM);
 	/* No slash after a file. */
 	if (walk->rest[0] == '\0')
 		rest[len] = '\0';
@@ -149,7 +167,7 @@ follow(struct walk *walk, const char *name, struct error *err)
 	walk->rest = rest;
 	if (target[0] != '/')
 		return 0;
-	return enter(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), err);
+	return enter(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 /* Take the next name off what is left.  "" and false: there is none. */
@@ -171,7 +189,7 @@ next_name(struct walk *walk, char name[NAME_MAX + 1], bool *ret_last)
 
 /* Walk what is left.  Returns the descriptor of the last name, or -1. */
 static int
-walk_rest(struct walk *walk, struct error *err)
+walk_rest(struct walk *walk)
 {
 	char name[NAME_MAX + 1];
 	struct stat st;
@@ -180,58 +198,55 @@ walk_rest(struct walk *walk, struct error *err)
 
 	while (next_name(walk, name, &last)) {
 		if (fstatat(walk->at, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-			return error_sys(err, "%s", walk->path);
+			return -1;
 		if (S_ISLNK(st.st_mode)) {
 			look_at(walk, &st, name);
-			if (follow(walk, name, err) == -1)
+			if (follow(walk, name) == -1)
 				return -1;
 			continue;
 		}
 		if (!last) {
 			fd = openat(walk->at, name,
 			    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			if (enter(walk, fd, err) == -1)
+			if (enter(walk, fd) == -1)
 				return -1;
 			continue;
 		}
 		fd = open_file(walk->at, name, O_NOFOLLOW);
 		if (fd == -1)
-			return error_sys(err, "%s", walk->path);
+			return -1;
 		if (fstat(fd, &st) == -1) {
 			close(fd);
-			return error_sys(err, "%s", walk->path);
+			return -1;
 		}
 		look_at(walk, &st, name);
 		return fd;
 	}
 	/* The path ends with a slash, or is "/". */
-	fd = openat(walk->at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd != -1 ? fd : error_sys(err, "%s", walk->path);
+	return open_file(walk->at, ".", 0);
 }
 
 int
 trusted_path_open(const char *path, const struct trusted_users *users,
-    struct error *doubt, struct error *err)
+    struct error *doubt)
 {
 	struct walk walk = { path, users, doubt, -1, NULL, 0 };
 	char *here = NULL;
-	int fd = -1;
+	int fd = -1, saved;
 
 	doubt->text[0] = '\0';
 	/* What lies above the working directory counts as well. */
 	if (path[0] != '/' && (here = getcwd(NULL, 0)) == NULL)
-		return error_sys(err, "%s", path);
-	if (asprintf(&walk.rest, "%s/%s", here != NULL ? here : "", path) ==
-	    -1) {
+		return -1;
+	if (asprintf(&walk.rest, "%s/%s", here != NULL ? here : "", path) == -1)
 		walk.rest = NULL;
-		error_set(err, "%s: out of memory", path);
-	} else if (enter(&walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC),
-		       err) == 0) {
-		fd = walk_rest(&walk, err);
-	}
+	else if (enter(&walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == 0)
+		fd = walk_rest(&walk);
+	saved = errno;
 	if (walk.at != -1)
 		close(walk.at);
 	free(walk.rest);
 	free(here);
+	errno = saved;
 	return fd;
 }

@@ -6,7 +6,7 @@ import shutil
 import socket
 
 from sluice_test import (Daemon, PLUGINS, check, equal, listener, main,
-                         make_directory, plugin, run_sluiced, test_plugin)
+                         make_directory, need_root, plugin, run_sluiced, test_plugin)
 
 
 def verdict(text, **files):
@@ -308,6 +308,33 @@ def test_files():
     check(status == 1 and "at most" in output, output)
     status, output, _ = verdict(config("\0"))
     equal(status, 1, output)
+
+
+def test_who_may_write_the_files():
+    """For root, only files that nobody else can change."""
+    need_root()
+    with Daemon(listener("echo", plugin("echo")), include="conf.d/*.conf",
+                start=False) as d:
+        os.mkdir(d.path("conf.d"), 0o755)
+        d.start()
+        os.chmod(d.config, 0o666)
+        said = d.reload_refused()
+        check("sluice.conf: cannot be trusted: the file" in said and
+              "chmod go-w " + d.config in said, said)
+        os.chmod(d.config, 0o644)
+        os.chmod(d.path("conf.d"), 0o777)
+        said = d.reload_refused()
+        check("chmod go-w " + d.path("conf.d") in said, said)
+        os.chmod(d.path("conf.d"), 0o755)
+        d.write("", "conf.d/other.conf")
+        os.chown(d.path("conf.d/other.conf"), 1234567, -1)
+        said = d.reload_refused()
+        check("other.conf: cannot be trusted: the file" in said and
+              "chown root " + d.path("conf.d/other.conf") in said, said)
+        result = run_sluiced("-t", "-c", d.config)
+        equal(result.returncode, 1, result.stderr)
+        os.chown(d.path("conf.d/other.conf"), 0, -1)
+        d.reload_ready()
 
 
 def test_names_of_files_do_not_play_with_a_terminal():
