@@ -32,8 +32,10 @@
 #include <ctype.h>
 #include <limits.h>
 
+#include "base/why.h"
 #include "config/keys.h"
 #include "config/settings.h"
+#include "ipc/counts.h"
 #include "reader/conf.h"
 #include "reader/problems.h"
 
@@ -256,6 +258,26 @@ START_TEST(the_table_is_complete)
 }
 END_TEST
 
+/* Has the manual an item of a list that begins with `.It Ql', with the word? */
+static bool
+has_item(const char *page, const char *word)
+{
+	size_t length = strlen(word);
+	const char *line, *end, *at;
+
+	for (line = page; (line = strstr(line, "\n.It Ql ")) != NULL; line++) {
+		end = strchr(line + 1, '\n');
+		at = line + strlen("\n.It Ql");
+		while ((at = strstr(at, word)) != NULL && at < end) {
+			if (at[-1] == ' ' &&
+			    (at[length] == ' ' || at[length] == '\n'))
+				return true;
+			at++;
+		}
+	}
+	return false;
+}
+
 START_TEST(the_sample_shows_every_key_with_its_default)
 {
 	full = source_file("conf/sluice.conf.full");
@@ -273,6 +295,26 @@ START_TEST(the_manual_describes_every_key_with_its_default)
 	each_key(listener_keys, "", visit_manual);
 	each_key(connector_keys, "", visit_manual);
 	free(manual);
+}
+END_TEST
+
+/* Whoever looks for a word of the log or of sluicectl there finds advice. */
+START_TEST(the_page_for_trouble_has_every_reason_and_limit)
+{
+	char *page = source_file("man/sluice-trouble.7");
+	const struct count_row *row;
+
+	for (unsigned int i = SL_WHY_NONE + 1; i < WHY_ROWS; i++)
+		ck_assert_msg(has_item(page, why_word(i)), "%s", why_word(i));
+	for (size_t i = 0; i < count_table_size; i++) {
+		row = &count_table[i];
+		if (row->first != COUNT_REFUSED)
+			continue;
+		for (unsigned int k = 0; k < row->many; k++)
+			ck_assert_msg(has_item(page, row->label_value(k)), "%s",
+			    row->label_value(k));
+	}
+	free(page);
 }
 END_TEST
 
@@ -318,6 +360,7 @@ main(void)
 		the_table_is_complete,
 		the_sample_shows_every_key_with_its_default,
 		the_manual_describes_every_key_with_its_default,
+		the_page_for_trouble_has_every_reason_and_limit,
 		the_samples_are_valid,
 		a_typo_suggests_a_key_and_another_word_does_not,
 		NULL,
