@@ -67,7 +67,7 @@ END_TEST
 START_TEST(what_is_not_printable_utf8_is_escaped)
 {
 	const struct log_field fields[] = {
-		{ "name", "\xff \xc3\xa9\xc2\x9b", 0 },
+		{ "name", "\xff \xc3\xa9\xc2\x9b", 0, false },
 	};
 
 	capture(0);
@@ -85,10 +85,10 @@ END_TEST
 START_TEST(fields_follow_the_message)
 {
 	const struct log_field fields[] = {
-		{ "why", "peer", 0 },
-		{ "in", NULL, 512 },
-		{ "name", "a \"b\"\n", 0 },
-		{ "none", "", 0 },
+		{ "why", "peer", 0, false },
+		{ "in", NULL, 512, false },
+		{ "name", "a \"b\"\n", 0, false },
+		{ "none", "", 0, false },
 	};
 
 	capture(0);
@@ -102,8 +102,8 @@ END_TEST
 START_TEST(json_has_the_fields_as_members)
 {
 	const struct log_field fields[] = {
-		{ "why", "peer", 0 },
-		{ "in", NULL, 512 },
+		{ "why", "peer", 0, false },
+		{ "in", NULL, 512, false },
 	};
 	json_t *line;
 
@@ -117,6 +117,31 @@ START_TEST(json_has_the_fields_as_members)
 	ck_assert_str_eq(member(line, "why"), "peer");
 	ck_assert_int_eq(json_integer_value(json_object_get(line, "in")), 512);
 	ck_assert_int_eq(text[strlen(text) - 1], '\n');
+	json_decref(line);
+}
+END_TEST
+
+START_TEST(what_is_in_the_prefix_is_a_member_only)
+{
+	const struct log_field fields[] = {
+		{ "listener", "web", 0, true },
+		{ "listener", NULL, 7, false },
+		{ "time", NULL, 8, false },
+	};
+	json_t *line;
+
+	capture(0);
+	log_fields(LOG_LEVEL_WARN, "web counters", fields, 3);
+	ck_assert_str_eq(logged_line(),
+	    "warn  master: web counters listener=7 time=8\n");
+	log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	log_fields(LOG_LEVEL_WARN, "web counters", fields, 3);
+	line = logged_json();
+	ck_assert_str_eq(member(line, "listener"), "web");
+	ck_assert_ptr_nonnull(member(line, "time"));
+	ck_assert_int_eq(json_integer_value(json_object_get(line, "listener_")),
+	    7);
+	ck_assert_int_eq(json_integer_value(json_object_get(line, "time_")), 8);
 	json_decref(line);
 }
 END_TEST
@@ -270,6 +295,7 @@ main(void)
 		what_is_not_printable_utf8_is_escaped,
 		fields_follow_the_message,
 		json_has_the_fields_as_members,
+		what_is_in_the_prefix_is_a_member_only,
 		json_escapes_what_is_not_utf8,
 		a_long_line_is_cut_and_stays_a_line,
 		the_time_is_utc,

@@ -61,12 +61,15 @@ void log_settle(unsigned int most_ms);
 /*
  * A line of named fields, such as the access log's: in text
  *	PREFIX NAME=VALUE NAME=VALUE
- * in json an object with the prefix as "message" and the fields as members.
+ * in json an object with the prefix as "message" and the fields as members.  A
+ * field with a name that an object has already gets a "_" behind it.
  */
 struct log_field {
 	const char *name;
 	const char *string; /* used when not NULL, else number */
 	uint64_t number;
+	/* In text it is part of the prefix already: only for json. */
+	bool in_prefix;
 };
 void log_fields(enum log_level level, const char *prefix,
     const struct log_field *fields, unsigned int count);

@@ -138,7 +138,21 @@ build_text(struct log_line *line, const struct log_style *style,
 	line_begin(line, style, level);
 	line_escape(line, message);
 	for (unsigned int i = 0; i < count; i++)
-		line_field(line, &fields[i]);
+		if (!fields[i].in_prefix)
+			line_field(line, &fields[i]);
+}
+
+/* The counters of a plugin have any name: none may hide a member of ours. */
+static void
+add_member(json_t *object, const struct log_field *field, size_t max)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s%s", field->name,
+	    json_object_get(object, field->name) != NULL ? "_" : "");
+	json_object_set_new(object, name,
+	    field->string != NULL ? json_text_cut(field->string, max)
+				  : json_integer((json_int_t)field->number));
 }
 
 static size_t
@@ -155,10 +169,7 @@ dump_json(struct log_line *line, const struct log_style *style,
 	json_object_set_new(object, "role", json_string(style->role));
 	json_object_set_new(object, "message", json_text_cut(message, max));
 	for (unsigned int i = 0; i < count; i++)
-		json_object_set_new(object, fields[i].name,
-		    fields[i].string != NULL
-			? json_text_cut(fields[i].string, max)
-			: json_integer((json_int_t)fields[i].number));
+		add_member(object, &fields[i], max);
 	line->length = 0;
 	if (style->journal)
 		line_printf(line, "<%d>", (int)level);

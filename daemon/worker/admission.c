@@ -42,8 +42,9 @@ limit_reached(struct endpoint *endpoint, enum count count, const char *limit,
 	char text[ADDRESS_TEXT_MAX], skipped[SKIPPED_MAX];
 
 	if (refused(endpoint, count, skipped))
-		log_warnx("%s: refused %s: limits.%s (%llu) is reached%s",
-		    endpoint->name, sockaddr_text(peer, len, text), limit,
+		endpoint_log(endpoint, LOG_LEVEL_WARN,
+		    "refused %s: limits.%s (%llu) is reached%s",
+		    sockaddr_text(peer, len, text), limit,
 		    (unsigned long long)most, skipped);
 	return false;
 }
@@ -90,8 +91,8 @@ admission_out_of(struct endpoint *endpoint, const char *what)
 	char skipped[SKIPPED_MAX];
 
 	if (refused(endpoint, COUNT_REFUSED_MEMORY, skipped))
-		log_warnx("%s: out of %s; a connection was refused%s",
-		    endpoint->name, what, skipped);
+		endpoint_log(endpoint, LOG_LEVEL_WARN,
+		    "out of %s; a connection was refused%s", what, skipped);
 }
 
 void

@@ -247,8 +247,8 @@ sl_log(const struct sl_service *service, int level, const char *fmt, ...)
 	format_line(text, fmt, ap);
 	va_end(ap);
 	if (service != NULL)
-		log_at(log_level(level), "%s: %s",
-		    service->listener->endpoint.name, text);
+		endpoint_log(&service->listener->endpoint, log_level(level),
+		    "%s", text);
 	else
 		log_at(log_level(level), "%s", text);
 }
@@ -256,7 +256,7 @@ sl_log(const struct sl_service *service, int level, const char *fmt, ...)
 void
 sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
 {
-	char text[PLUGIN_LINE_MAX], label[CONN_LABEL_MAX];
+	char text[PLUGIN_LINE_MAX];
 	va_list ap;
 
 	if (c == NULL || !log_enabled(log_level(level)))
@@ -264,7 +264,7 @@ sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	format_line(text, fmt, ap);
 	va_end(ap);
-	log_at(log_level(level), "%s: %s", conn_label(c, label), text);
+	conn_log(c, log_level(level), ": %s", text);
 }
 
 int

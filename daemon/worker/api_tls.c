@@ -304,8 +304,8 @@ api_tls_wish(const struct sl_service *service,
 
 	wish = tls_wish_new(options, host, &err);
 	if (wish == NULL)
-		log_warnx("%s: the plugin asks for TLS: sl_tls_options: %s",
-		    service->listener->endpoint.name, err.text);
+		endpoint_log(&service->listener->endpoint, LOG_LEVEL_WARN,
+		    "the plugin asks for TLS: sl_tls_options: %s", err.text);
 	return wish;
 }
 

@@ -106,10 +106,9 @@ static void
 trace(const struct sl_conn *conn, const char *which, enum half from,
     enum half to)
 {
-	char label[CONN_LABEL_MAX];
 
 	if (log_enabled(LOG_LEVEL_DEBUG))
-		log_debug("%s %s: %s -> %s", conn_label(conn, label), which,
+		conn_log(conn, LOG_LEVEL_DEBUG, " %s: %s -> %s", which,
 		    half_name(from), half_name(to));
 }
 

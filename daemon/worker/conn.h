@@ -21,6 +21,7 @@
 #include <sys/queue.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "config/address.h"
 #include "worker/admission.h"
 #include "worker/ids.h"
@@ -191,6 +192,16 @@ const char *conn_host(const struct sl_conn *conn, char text[HOST_TEXT_MAX]);
 /* "conn 17 echo 192.0.2.7:4411", for logs.  Returns text. */
 #define CONN_LABEL_MAX 256
 const char *conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX]);
+/*
+ * A line about it: its label, and what fmt says behind that.  As json it is also
+ * found by the members connection, listener and peer.
+ */
+void conn_log(const struct sl_conn *conn, enum log_level level, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+/* The same with more fields. */
+#define CONN_LOG_FIELDS_MAX 11
+void conn_log_fields(const struct sl_conn *conn, enum log_level level,
+    const char *text, const struct log_field *fields, unsigned int count);
 /* A sentence about why it ends, or has failed.  Returns text. */
 const char *conn_reason_text(const struct sl_conn *conn,
     const struct ending *why, char text[ERROR_TEXT_MAX]);

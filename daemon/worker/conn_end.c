@@ -53,12 +53,12 @@ stage_fields(const struct ending *ending, struct log_field fields[2])
 {
 	const char *name = strerrorname_np(ending->sys_errno);
 
-	fields[0] =
-	    (struct log_field){ "stage", why_stage_word(ending->stage), 0 };
+	fields[0] = (struct log_field){ "stage", why_stage_word(ending->stage),
+		0, false };
 	if (ending->sys_errno == 0)
 		return 1;
-	fields[1] =
-	    (struct log_field){ "errno", name, (uint64_t)ending->sys_errno };
+	fields[1] = (struct log_field){ "errno", name,
+		(uint64_t)ending->sys_errno, false };
 	return 2;
 }
 
@@ -84,31 +84,31 @@ is_logged(const struct sl_conn *conn, uint32_t *ret_skipped)
 static void
 log_access(const struct sl_conn *conn, uint32_t after, uint32_t skipped)
 {
-	char label[CONN_LABEL_MAX + 8];
-	struct log_field fields[11] = {
-		{ "why", why_word(conn->ending.why), 0 },
-		{ "in", NULL, conn->bytes_in },
-		{ "out", NULL, conn->bytes_out },
-		{ "ms", NULL, engine_now() - conn->opened_ms },
-		{ "gen", NULL, conn->service->generation },
+	struct log_field fields[CONN_LOG_FIELDS_MAX] = {
+		{ "why", why_word(conn->ending.why), 0, false },
+		{ "in", NULL, conn->bytes_in, false },
+		{ "out", NULL, conn->bytes_out, false },
+		{ "ms", NULL, engine_now() - conn->opened_ms, false },
+		{ "gen", NULL, conn->service->generation, false },
 	};
 	const char *reason = stream_reason(conn);
 	int n = 5;
 
 	if (conn_undelivered(conn) > 0)
 		fields[n++] = (struct log_field){ "undelivered", NULL,
-			conn_undelivered(conn) };
+			conn_undelivered(conn), false };
 	if (after != conn->ending.why)
-		fields[n++] = (struct log_field){ "after", why_word(after), 0 };
+		fields[n++] =
+		    (struct log_field){ "after", why_word(after), 0, false };
 	if (was_not_made(conn))
 		n += stage_fields(&conn->ending, fields + n);
 	if (reason != NULL)
-		fields[n++] = (struct log_field){ "reason", reason, 0 };
+		fields[n++] = (struct log_field){ "reason", reason, 0, false };
 	if (skipped > 0)
-		fields[n++] = (struct log_field){ "skipped", NULL, skipped };
-	conn_label(conn, label);
-	strcat(label, " closed");
-	log_fields(LOG_LEVEL_INFO, label, fields, n);
+		fields[n++] =
+		    (struct log_field){ "skipped", NULL, skipped, false };
+	conn_log_fields(conn, LOG_LEVEL_INFO, " closed", fields,
+	    (unsigned int)n);
 }
 
 static void

@@ -23,7 +23,6 @@ static int
 migrate(struct sl_conn *conn, struct sl_service *to)
 {
 	struct sl_service *from = conn->service;
-	char label[CONN_LABEL_MAX];
 	int rc;
 
 	/* `migrate` sees the new service, and nothing moves it on meanwhile. */
@@ -39,8 +38,9 @@ migrate(struct sl_conn *conn, struct sl_service *to)
 	to->refused++;
 	if (from->stayed++ == 0)
 		LIST_INSERT_HEAD(&from->listener->stayed_on, from, stayed_link);
-	log_warnx("%s: migrate refused it; it stays on generation %u",
-	    conn_label(conn, label), conn->service->generation);
+	conn_log(conn, LOG_LEVEL_WARN,
+	    ": migrate refused it; it stays on generation %u",
+	    conn->service->generation);
 	return -1;
 }
 

@@ -7,11 +7,13 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/log_line.h"
 #include "base/why.h"
 #include "config/address.h"
 #include "config/settings.h"
@@ -197,6 +199,41 @@ conn_label(const struct sl_conn *conn, char text[CONN_LABEL_MAX])
 	snprintf(text, CONN_LABEL_MAX, "conn %" PRIu64 " %s %s", conn->id.id,
 	    conn->endpoint->name, conn_remote_text(conn, remote));
 	return text;
+}
+
+void
+conn_log_fields(const struct sl_conn *conn, enum log_level level,
+    const char *text, const struct log_field *fields, unsigned int count)
+{
+	char remote[ADDRESS_TEXT_MAX], label[CONN_LABEL_MAX];
+	char prefix[LOG_MESSAGE_MAX + CONN_LABEL_MAX];
+	struct log_field all[3 + CONN_LOG_FIELDS_MAX] = {
+		{ "connection", NULL, conn->id.id, true },
+		{ "listener", conn->endpoint->name, 0, true },
+		{ "peer", remote, 0, true },
+	};
+
+	if (!log_enabled(level))
+		return;
+	conn_remote_text(conn, remote);
+	snprintf(prefix, sizeof(prefix), "%s%s", conn_label(conn, label), text);
+	if (count > 0)
+		memcpy(all + 3, fields, count * sizeof(*fields));
+	log_fields(level, prefix, all, 3 + count);
+}
+
+void
+conn_log(const struct sl_conn *conn, enum log_level level, const char *fmt, ...)
+{
+	char text[LOG_MESSAGE_MAX];
+	va_list ap;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	conn_log_fields(conn, level, text, NULL, 0);
 }
 
 void

@@ -19,19 +19,16 @@
 static void
 log_proxy(const struct sl_conn *conn, const struct proxied *proxied)
 {
-	char label[CONN_LABEL_MAX + 16];
 	char via[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX];
 	const struct log_field fields[] = {
 		{ "via",
-		    sockaddr_text(&conn->peer.sa, conn_peer_len(conn), via),
-		    0 },
+		    sockaddr_text(&conn->peer.sa, conn_peer_len(conn), via), 0,
+		    false },
 		{ "to", sockaddr_text(&proxied->to.u.sa, proxied->to.len, to),
-		    0 },
+		    0, false },
 	};
 
-	conn_label(conn, label);
-	strcat(label, " proxied");
-	log_fields(LOG_LEVEL_INFO, label, fields, 2);
+	conn_log_fields(conn, LOG_LEVEL_INFO, " proxied", fields, 2);
 }
 
 bool

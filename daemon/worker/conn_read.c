@@ -23,10 +23,9 @@
 static void __attribute__((cold, noinline))
 consumed_too_much(struct sl_conn *conn, ssize_t used, size_t len)
 {
-	char label[CONN_LABEL_MAX];
 
-	log_errorx("%s: data returned %zd of %zu bytes; closing",
-	    conn_label(conn, label), used, len);
+	conn_log(conn, LOG_LEVEL_ERROR,
+	    ": data returned %zd of %zu bytes; closing", used, len);
 	conn_fail(conn, SL_WHY_PLUGIN, 0, SL_STAGE_NONE);
 }
 

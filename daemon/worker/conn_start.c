@@ -46,11 +46,10 @@ later(uint64_t from, uint64_t ms)
 static void
 set_phase(struct sl_conn *conn, enum phase to)
 {
-	char label[CONN_LABEL_MAX];
 
 	assert(to > conn->phase);
 	if (log_enabled(LOG_LEVEL_DEBUG))
-		log_debug("%s phase: %s -> %s", conn_label(conn, label),
+		conn_log(conn, LOG_LEVEL_DEBUG, " phase: %s -> %s",
 		    phases[conn->phase].name, phases[to].name);
 	if (conn->phase == PHASE_NEW && conn->extra != NULL)
 		conn->extra->connect_by_ms =
@@ -310,7 +309,6 @@ upgrade_stream(struct sl_conn *conn)
 void
 conn_upgrade(struct sl_conn *conn)
 {
-	char label[CONN_LABEL_MAX];
 
 	if (conn->in != HALF_OPEN || conn->out != HALF_OPEN ||
 	    conn_marked(conn, MARK_EOF)) {
@@ -318,9 +316,9 @@ conn_upgrade(struct sl_conn *conn)
 		conn->marks &= ~MARK_UPGRADE;
 		conn_close(conn, SL_WHY_LOCAL);
 	} else if (input_bytes(conn->input) > 0) {
-		log_warnx("%s: there is plain text behind the command that "
-			  "starts TLS; closing",
-		    conn_label(conn, label));
+		conn_log(conn, LOG_LEVEL_WARN,
+		    ": there is plain text behind the command that starts TLS; "
+		    "closing");
 		conn_fail(conn, SL_WHY_TLS, EPROTO, SL_STAGE_TLS);
 	} else if (conn_unsent(conn) == 0 && upgrade_stream(conn)) {
 		/* It is still MARK_UPGRADE: nothing is taken until it is open. */

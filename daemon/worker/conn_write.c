@@ -105,14 +105,13 @@ void __attribute__((cold))
 conn_tell_starved(const struct sl_conn *conn, int error)
 {
 	static struct log_limit limit;
-	char label[CONN_LABEL_MAX];
 	uint32_t skipped;
 
 	if (!log_limit(&limit, STARVED_LOG_MAX, &skipped))
 		return;
-	errno = error;
-	log_warn("%s: the kernel cannot serve it; trying again every %d ms",
-	    conn_label(conn, label), STARVED_RETRY_MS);
+	conn_log(conn, LOG_LEVEL_WARN,
+	    ": the kernel cannot serve it; trying again every %d ms: %s",
+	    STARVED_RETRY_MS, error_text(error));
 }
 
 /* Nothing was sent.  Returns 0 if it may be later, -1 if output is broken. */

@@ -88,7 +88,7 @@ say(const struct connector *connector, enum log_level level, const char *fmt,
 	if (count > 0)
 		snprintf(skipped, sizeof(skipped),
 		    " (and %u more lines about connectors)", count);
-	log_at(level, "%s: %s%s", connector->listener->endpoint.name, text,
+	endpoint_log(&connector->listener->endpoint, level, "%s%s", text,
 	    skipped);
 }
 
@@ -310,8 +310,8 @@ connector_go(struct connector *connector, bool changed)
 
 	/* The reader has checked it. */
 	if (target_parse(settings->connect, &target, &err) == -1)
-		log_errorx("%s: connect: %s",
-		    connector->listener->endpoint.name, err.text);
+		endpoint_log(&connector->listener->endpoint, LOG_LEVEL_ERROR,
+		    "connect: %s", err.text);
 	moved = !same_target(&target, &connector->target);
 	changed = changed || moved || connector->stopped ||
 	    !same_retry(&settings->retry, &connector->retry);

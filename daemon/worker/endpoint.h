@@ -31,4 +31,11 @@ struct endpoint {
 	unsigned int connecting; /* outgoing connections, until they are made */
 };
 
+/*
+ * A line about it: "NAME: ", and what fmt says.  As json it is also found by the
+ * member listener.
+ */
+void endpoint_log(const struct endpoint *endpoint, enum log_level level,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 #endif

@@ -69,18 +69,22 @@ listener_tls_client(const struct listener *listener)
 static void
 log_counters(const struct listener *listener)
 {
-	struct log_field fields[COUNTERS_MAX];
+	struct log_field fields[1 + COUNTERS_MAX] = {
+		{ "listener", listener->endpoint.name, 0, true },
+	};
 	unsigned int count = counters_named(listener->endpoint.counts);
 	char prefix[ADDRESS_TEXT_MAX];
 
 	if (count == 0)
 		return;
 	for (unsigned int i = 0; i < count; i++)
-		fields[i] = (struct log_field){ listener->counters[i].name,
-			NULL, listener->counters[i].value };
+		fields[1 + i] = (struct log_field){ listener->counters[i].name,
+			NULL, listener->counters[i].value, false };
 	snprintf(prefix, sizeof(prefix), "%s counters",
 	    listener->endpoint.name);
-	log_fields(LOG_LEVEL_INFO, prefix, fields, count);
+	fields[count] =
+	    (struct log_field){ "listener", listener->endpoint.name, 0, true };
+	log_fields(LOG_LEVEL_INFO, prefix, fields, 1 + count);
 }
 
 void
@@ -152,9 +156,9 @@ on_drain_timer(struct timer *timer)
 	struct listener *listener =
 	    container_of(timer, struct listener, drain_timer);
 
-	log_info("%s: connections still open after drain_timeout: %u; "
-		 "closing them",
-	    listener->endpoint.name, listener->conn_count);
+	endpoint_log(&listener->endpoint, LOG_LEVEL_INFO,
+	    "connections still open after drain_timeout: %u; closing them",
+	    listener->conn_count);
 	listener->closing = true;
 	listener_close_all(listener, SL_WHY_RELOAD);
 }

@@ -23,8 +23,7 @@ void
 slow_tell(const struct callback_context *context, uint64_t ms)
 {
 	struct endpoint *endpoint = &context->service->listener->endpoint;
-	char label[CONN_LABEL_MAX], skipped[64] = "";
-	const char *who = endpoint->name;
+	char text[512], skipped[64] = "";
 	uint32_t n;
 
 	if (!log_limit(&endpoint->slow, LINES_PER_S, &n))
@@ -32,10 +31,13 @@ slow_tell(const struct callback_context *context, uint64_t ms)
 	if (n > 0)
 		snprintf(skipped, sizeof(skipped),
 		    "; %u more were slow since the last such line", n);
+	snprintf(text, sizeof(text),
+	    "callback %s of plugin %s took %" PRIu64
+	    " ms; all other connections of this worker waited%s",
+	    callback_name(context->callback), context->plugin->descriptor.name,
+	    ms, skipped);
 	if (context->conn != NULL)
-		who = conn_label(context->conn, label);
-	log_warnx("%s: callback %s of plugin %s took %" PRIu64
-		  " ms; all other connections of this worker waited%s",
-	    who, callback_name(context->callback),
-	    context->plugin->descriptor.name, ms, skipped);
+		conn_log(context->conn, LOG_LEVEL_WARN, ": %s", text);
+	else
+		endpoint_log(endpoint, LOG_LEVEL_WARN, "%s", text);
 }

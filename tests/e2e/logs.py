@@ -104,7 +104,8 @@ def test_json():
         one = lines[0]
         equal(one["why"], "peer")
         equal((one["in"], one["out"], one["gen"]), (13, 9, 1))
-        check("127.0.0.1:%d" % port in json.dumps(one), one)
+        equal((one["connection"], one["listener"], one["peer"]),
+              (1, "c", "127.0.0.1:%d" % port))
         check("conn 1 c" in one["message"], one)
         check("level" in json.dumps(one) or "priority" in one, one)
 
@@ -247,6 +248,19 @@ def test_plugin_lines_about_a_connection():
         s.sendall(b"ended")
         s.close()
         d.wait_log(r"conn 1 b 127\.0\.0\.1:\d+:? bad ended line")
+
+
+def test_json_of_plugin_lines():
+    with Daemon(listener("b", test_plugin("badcalls")),
+                log={"format": "json"}) as d:
+        s = d.connect()
+        s.sendall(b"ended")
+        peer = "127.0.0.1:%d" % s.getsockname()[1]
+        s.close()
+        d.wait_log("bad ended line")
+        one = json.loads(d.log_lines("bad ended line")[0])
+        equal((one["connection"], one["listener"], one["peer"]),
+              (1, "b", peer))
 
 
 def test_log_that_nobody_reads():
