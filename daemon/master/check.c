@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/log_line.h"
 #include "base/title.h"
+#include "config/settings.h"
 #include "master/build.h"
 #include "master/child.h"
 #include "master/gen.h"
@@ -26,6 +27,7 @@ struct check {
 	struct event_base *base;
 	unsigned int errors;
 	bool valid;
+	char found[160]; /* if it is valid: what is in it */
 };
 
 static void
@@ -56,12 +58,29 @@ on_problem(void *arg, int level, const char *file, uint32_t line,
 		fprintf(stderr, "%s:%u: %s: %s\n", file, line, kind, text);
 }
 
+/* "4 listeners, 2 files": whether an included file was found at all. */
+static void
+describe(const struct settings *settings, char *text, size_t room)
+{
+	char listeners[64], connectors[64], files[64];
+	bool any = settings->connector_count > 0;
+
+	snprintf(text, room, "%s%s%s, %s",
+	    count_text(settings->listener_count, "listener", listeners),
+	    any ? ", " : "",
+	    any ? count_text(settings->connector_count, "connector", connectors)
+		: "",
+	    count_text(settings->file_count, "file", files));
+}
+
 static void
 on_done(void *arg, struct gen *gen)
 {
 	struct check *check = arg;
 
 	check->valid = gen != NULL;
+	if (gen != NULL)
+		describe(gen->settings, check->found, sizeof(check->found));
 	gen_unref(gen);
 	event_base_loopbreak(check->base);
 }
@@ -78,7 +97,8 @@ print_verdict(const struct check *check, const char *config)
 
 	config = escape_text(config, plain, sizeof(plain));
 	if (check->valid)
-		printf("sluiced: configuration %s is valid\n", config);
+		printf("sluiced: configuration %s is valid: %s\n", config,
+		    check->found);
 	else
 		fprintf(stderr, "sluiced: configuration %s is NOT valid: %s\n",
 		    config, count_text(check->errors, "error", text));

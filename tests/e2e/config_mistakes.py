@@ -44,12 +44,24 @@ def refused(text, line, *words, count=1):
 
 def valid(text, **files):
     status, output, directory = verdict(text, **files)
-    check(status == 0 and re.search(r"^sluiced: configuration \S+ is valid$",
-                                    output, re.M), output)
+    found = re.search(r"^sluiced: configuration \S+ is valid: (.*)$", output,
+                      re.M)
+    check(status == 0 and found, output)
+    return found[1]
 
 
 def test_valid():
-    valid(config())
+    equal(valid(config()), "1 listener, 1 file")
+
+
+def test_it_says_what_it_found():
+    more = config("", "", ", " + ONE.replace('"a"', '"b"') % "")
+    equal(valid(more), "2 listeners, 1 file")
+    discard = 'plugin = "%s";' % plugin("discard")
+    equal(valid(connectors(discard)), "0 listeners, 1 connector, 1 file")
+    equal(valid('include = "a.conf";\n' + connectors(discard),
+                a__conf="listeners = ( %s );" % ONE % ""),
+          "1 listener, 1 connector, 2 files")
 
 
 def test_valid_with_everything():
