@@ -230,6 +230,58 @@ START_TEST(unknown_keys_suggest_a_known_one)
 }
 END_TEST
 
+/* And the error says how to write it. */
+START_TEST(unknown_keys_suggest_a_key_of_another_group)
+{
+	one_listener_mistake("max_connections = 5;",
+	    "did you mean \"connections\" in the group \"limits\"? Write "
+	    "limits = { connections = 10000; };");
+	one_mistake("max_connections = 5;\n" LISTENERS, 1,
+	    "Write listeners = ( { limits = { connections = 10000; }; } );");
+	one_listener_mistake("limits = { max_connections = 5; };",
+	    "did you mean \"connections\" in the group \"limits\"?");
+	one_listener_mistake("conections = 5;",
+	    "did you mean \"connections\" in the group \"limits\"?");
+	one_mistake("connections = 5;\n" LISTENERS, 1,
+	    "it belongs in the group \"limits\"");
+	one_listener_mistake("idle_timeout = 5;",
+	    "did you mean \"idle\" in the group \"timeouts\"?");
+	one_listener_mistake("limits = { idle = 5; };",
+	    "it belongs in the group \"timeouts\"");
+	one_listener_mistake("log_level = \"info\";",
+	    "Write log = { level = \"info\"; };");
+	one_listener_mistake("tls_cert = \"x\";",
+	    "did you mean \"cert\" in the group \"tls\"?");
+	one_listener_mistake("workers = 5;",
+	    "\"workers\" belongs outside of all groups");
+	one_listener_mistake("timeout = 5;", "did you mean \"timeouts\"?");
+	one_listener_mistake("read_timeout = 5;", "sluice.conf(5)");
+	one_listener_mistake("connects = 5;", "did you mean \"connect");
+}
+END_TEST
+
+/* libconfig joins strings that follow each other. */
+START_TEST(a_missing_comma_between_strings_is_warned_of)
+{
+	struct settings *settings;
+
+	settings = read_text("listeners = ( { name = \"a\"; plugin = \"p\";\n"
+			     "listen = [ \"unix:/a\"\n\"unix:/b\" ];\n"
+			     "tls = { alpn = \"a\" \"b\";\n"
+			     "cert = [ \"-----BEGIN X-----\" \"x\" ]; };\n"
+			     "options = { l = ( \"a\", \"b\"\n\"c\" );\n"
+			     "t = \"a\" \"b\"; }; } );");
+	expect(LOG_LEVEL_WARN, "/sluice.conf", 2,
+	    "listen: strings without a comma between them are one string, "
+	    "\"unix:/aunix:/b\"");
+	expect(LOG_LEVEL_WARN, "/sluice.conf", 6, "options.l: strings without");
+	ck_assert_ptr_null(find_problem(LOG_LEVEL_WARN, "", 4, "strings"));
+	ck_assert_ptr_null(find_problem(LOG_LEVEL_WARN, "", 5, "strings"));
+	ck_assert_ptr_null(find_problem(LOG_LEVEL_WARN, "", 8, "strings"));
+	done(settings);
+}
+END_TEST
+
 START_TEST(an_unknown_word_lists_the_known_ones)
 {
 	one_mistake("log : { level = \"loud\"; };\n" LISTENERS, 1,
@@ -498,6 +550,8 @@ main(void)
 		out_of_range_says_the_range,
 		proxies_are_networks,
 		unknown_keys_suggest_a_known_one,
+		unknown_keys_suggest_a_key_of_another_group,
+		a_missing_comma_between_strings_is_warned_of,
 		an_unknown_word_lists_the_known_ones,
 		missing_keys_are_named,
 		every_mistake_is_reported,

@@ -341,15 +341,17 @@ END_TEST
 
 START_TEST(a_typo_suggests_a_key_and_another_word_does_not)
 {
-	ck_assert_str_eq(key_nearest(settings_keys, "worker"), "workers");
-	ck_assert_str_eq(key_nearest(settings_keys, "plugindir"), "plugin_dir");
-	ck_assert_str_eq(key_nearest(listener_keys, "Name"), "name");
-	ck_assert_ptr_null(key_nearest(settings_keys, "x"));
-	ck_assert_ptr_null(key_nearest(settings_keys, "frobnicate"));
-	ck_assert_ptr_null(key_nearest(settings_keys, ""));
+	ck_assert_str_eq(key_nearest(settings_keys, "worker").word, "workers");
+	ck_assert_str_eq(key_nearest(settings_keys, "plugindir").word,
+	    "plugin_dir");
+	ck_assert_str_eq(key_nearest(listener_keys, "Name").word, "name");
+	ck_assert_ptr_null(key_nearest(settings_keys, "x").word);
+	ck_assert_ptr_null(key_nearest(settings_keys, "frobnicate").word);
+	ck_assert_ptr_null(key_nearest(settings_keys, "").word);
 	ck_assert_ptr_null(key_nearest(settings_keys,
 	    "a-name-that-is-far-longer"
-	    "-than-any-key-of-ours-could-ever-be"));
+	    "-than-any-key-of-ours-could-ever-be")
+			       .word);
 }
 END_TEST
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/nearest.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -362,12 +361,12 @@ key_find(const struct key *keys, const char *name)
 	return NULL;
 }
 
-const char *
+struct nearest
 key_nearest(const struct key *keys, const char *name)
 {
 	struct nearest nearest = NEAREST_NONE;
 
 	for (; keys->name != NULL; keys++)
 		nearest_try(&nearest, name, keys->name);
-	return nearest.word;
+	return nearest;
 }

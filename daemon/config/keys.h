@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/nearest.h"
+
 struct error;
 
 /* Where a setting stands; line 0: nowhere, it is a default. */
@@ -130,8 +132,8 @@ key_origin(const struct key *key, const void *base)
 /* The row of that name, or NULL. */
 const struct key *key_find(const struct key *keys, const char *name);
 
-/* The name that was probably meant, or NULL. */
-const char *key_nearest(const struct key *keys, const char *name);
+/* The name that was probably meant, if there is one. */
+struct nearest key_nearest(const struct key *keys, const char *name);
 
 /* "an integer", "a duration", ... */
 const char *key_expects(const struct key *key);

@@ -8,39 +8,13 @@
 #include "config/settings.h"
 #include "reader/conf_internal.h"
 #include "reader/problems.h"
+#include "reader/tls_input.h"
 #include "reader/tree.h"
 
 struct origin
 conf_origin(const char *file, const struct node *node)
 {
 	return (struct origin){ .file = file, .line = node->line };
-}
-
-static void
-unknown_key(struct conf *conf, const struct origin *at, const char *name,
-    const struct key *keys, const char *prefix)
-{
-	const char *nearest = key_nearest(keys, name);
-	const struct key *group;
-
-	if (nearest != NULL) {
-		problem_error(conf->problems, at,
-		    "unknown key \"%s%s\"; did you mean \"%s%s\"?", prefix,
-		    name, prefix, nearest);
-		return;
-	}
-	for (group = keys; group->name != NULL; group++) {
-		if (group->keys == NULL || key_find(group->keys, name) == NULL)
-			continue;
-		problem_error(conf->problems, at,
-		    "unknown key \"%s%s\"; it belongs in %s \"%s\"", prefix,
-		    name, group->type == KEY_GROUP ? "the group" : "a group of",
-		    group->name);
-		return;
-	}
-	problem_error(conf->problems, at,
-	    "unknown key \"%s%s\"; sluice.conf(5) describes all keys", prefix,
-	    name);
 }
 
 static int
@@ -180,6 +154,20 @@ find_strings(struct conf *conf, const char *file, const struct key *key,
 	return NULL;
 }
 
+void
+conf_joined(struct conf *conf, const char *file, const char *name,
+    const struct node *node)
+{
+	struct origin at = conf_origin(file, node);
+
+	/* A PEM text may be written line by line. */
+	if (node->joined && !tls_input_inline(node->string))
+		problem_warn(conf->problems, &at,
+		    "%s: strings without a comma between them are one string, "
+		    "\"%s\"; write a comma, or only one string",
+		    name, node->string);
+}
+
 static void
 add_strings(struct conf *conf, const char *file, const struct key *key,
     const struct node *node, void *base, const char *prefix)
@@ -187,11 +175,15 @@ add_strings(struct conf *conf, const char *file, const struct key *key,
 	const struct node *strings;
 	struct key_string *added;
 	uint32_t count;
+	char name[64];
 
+	snprintf(name, sizeof(name), "%s%s", prefix, key->name);
 	strings = find_strings(conf, file, key, node, prefix, &count);
 	for (uint32_t i = 0; strings != NULL && i < count; i++) {
 		struct origin at = conf_origin(file, &strings[i]);
 
+		if (strings != node)
+			conf_joined(conf, file, name, &strings[i]);
 		added = add_element(conf, &at, key, base);
 		if (added == NULL)
 			return;
@@ -289,7 +281,7 @@ conf_group(struct conf *conf, const char *file, const struct node *group,
 		at = conf_origin(file, node);
 		key = key_find(keys, node->name);
 		if (key == NULL)
-			unknown_key(conf, &at, node->name, keys, prefix);
+			conf_unknown(conf, &at, node->name, keys, prefix);
 		else
 			conf_key(conf, file, key, node, base, prefix);
 	}

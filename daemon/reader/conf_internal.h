@@ -39,6 +39,20 @@ void conf_group(struct conf *conf, const char *file, const struct node *group,
 void conf_key(struct conf *conf, const char *file, const struct key *key,
     const struct node *node, void *base, const char *prefix);
 
+/*
+ * A key that the table does not have is a problem, which says what was probably
+ * meant: one of the table, or one of another group.
+ */
+void conf_unknown(struct conf *conf, const struct origin *at, const char *name,
+    const struct key *keys, const char *prefix);
+
+/*
+ * Warn if this string of a list was written as several ones: probably a comma
+ * is missing.
+ */
+void conf_joined(struct conf *conf, const char *file, const char *name,
+    const struct node *node);
+
 /* The place of a node. */
 struct origin conf_origin(const char *file, const struct node *node);
 

@@ -60,15 +60,19 @@ check_value(struct conf *conf, const char *file, const char *path,
     const struct node *node)
 {
 	struct origin at = conf_origin(file, node);
+	char name[PATH_LEN_MAX + 16];
 
 	if (node->type == NODE_FLOAT && !isfinite(node->real)) {
 		problem_error(conf->problems, &at,
 		    "options.%s: the number is too large", path);
 		return false;
 	}
+	snprintf(name, sizeof(name), "options.%s", path);
 	for (uint32_t i = 0; i < node->count; i++) {
-		if (node->children[i].type == NODE_STRING)
+		if (node->children[i].type == NODE_STRING) {
+			conf_joined(conf, file, name, &node->children[i]);
 			continue;
+		}
 		at = conf_origin(file, &node->children[i]);
 		problem_error(conf->problems, &at,
 		    "options.%s: a list may contain only strings; this is %s",

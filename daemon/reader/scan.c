@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "config/settings.h"
 #include "reader/lex.h"
 #include "reader/problems.h"
@@ -42,26 +43,16 @@ struct scanner {
 	bool after_string; /* "a" "b" are one string */
 };
 
+static struct scan_string *
+last_string(const struct scanner *s)
+{
+	return &s->result->strings[s->result->string_count - 1];
+}
+
 static struct origin
 here(const struct scanner *s)
 {
 	return (struct origin){ .file = s->file, .line = s->token.line };
-}
-
-static int
-add_line(uint32_t **lines, uint32_t *count, uint32_t line)
-{
-	uint32_t *larger;
-
-	if ((*count & (*count - 1)) == 0) {
-		larger = reallocarray(*lines,
-		    *count == 0 ? 1 : (size_t)*count * 2, sizeof(*larger));
-		if (larger == NULL)
-			return -1;
-		*lines = larger;
-	}
-	(*lines)[(*count)++] = line;
-	return 0;
 }
 
 static int
@@ -102,7 +93,7 @@ endless_string(struct scanner *s)
 
 	/* The mark that ends the text before it may be the first of this. */
 	if (s->after_string)
-		at.line = s->result->string_lines[s->result->string_count - 1];
+		at.line = last_string(s)->line;
 	if (!explained(s))
 		problem_error(s->problems, &at,
 		    "this string has no end: a quotation mark is missing");
@@ -129,11 +120,20 @@ look_for_nul(struct scanner *s)
 static int
 scan_string(struct scanner *s)
 {
-	if (!s->after_string &&
-	    add_line(&s->result->string_lines, &s->result->string_count,
-		s->token.line) == -1)
-		return no_memory(s);
+	void *strings = s->result->strings;
+	struct scan_string *added;
+
 	look_for_nul(s);
+	if (s->after_string) {
+		last_string(s)->joined = true;
+		return 0;
+	}
+	added = array_grow(&strings, s->result->string_count, sizeof(*added));
+	s->result->strings = strings;
+	if (added == NULL)
+		return no_memory(s);
+	s->result->string_count++;
+	added->line = s->token.line;
 	return 0;
 }
 
@@ -218,6 +218,8 @@ static int
 scan_number(struct scanner *s)
 {
 	struct origin at = here(s);
+	void *lines = s->result->number_lines;
+	uint32_t *line;
 	char word[64];
 	int bits;
 
@@ -239,9 +241,12 @@ scan_number(struct scanner *s)
 	else
 		problem_error(s->problems, &at, "%s does not fit in 64 bits",
 		    word);
-	if (add_line(&s->result->number_lines, &s->result->number_count,
-		s->token.line) == -1)
+	line = array_grow(&lines, s->result->number_count, sizeof(*line));
+	s->result->number_lines = lines;
+	if (line == NULL)
 		return no_memory(s);
+	s->result->number_count++;
+	*line = s->token.line;
 	return 0;
 }
 
@@ -359,7 +364,7 @@ scan_text(const char *file, const char *text, size_t len,
 void
 scan_done(struct scan *scan)
 {
-	free(scan->string_lines);
+	free(scan->strings);
 	free(scan->number_lines);
 	memset(scan, 0, sizeof(*scan));
 }

@@ -7,17 +7,20 @@
 #ifndef SLUICE_SCAN_H
 #define SLUICE_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct problems;
 
+struct scan_string {
+	uint32_t line; /* on which it begins */
+	bool joined;   /* of several that follow each other */
+};
+
 struct scan {
-	/*
-	 * Lines on which the string values begin, in the order of the text;
-	 * owned.
-	 */
-	uint32_t *string_lines;
+	/* The string values, in the order of the text; owned. */
+	struct scan_string *strings;
 	uint32_t string_count;
 	/* Lines with integers that were refused, ascending; owned. */
 	uint32_t *number_lines;

@@ -46,12 +46,16 @@ struct cursor {
  * libconfig gives a string in a list the line of whatever follows it.  The
  * scan knows better, and both have the strings in the same order.
  */
-static uint32_t
-string_line(struct cursor *cursor, uint32_t line)
+static void
+place_string(struct cursor *cursor, struct node *node)
 {
-	if (cursor->string < cursor->scan->string_count)
-		return cursor->scan->string_lines[cursor->string++];
-	return line;
+	const struct scan_string *seen;
+
+	if (cursor->string >= cursor->scan->string_count)
+		return;
+	seen = &cursor->scan->strings[cursor->string++];
+	node->line = seen->line;
+	node->joined = seen->joined;
 }
 
 static bool
@@ -124,7 +128,7 @@ convert(const config_setting_t *setting, struct cursor *cursor,
 		return 0;
 	default:
 		ret->type = NODE_STRING;
-		ret->line = string_line(cursor, ret->line);
+		place_string(cursor, ret);
 		name = config_setting_get_string(setting);
 		ret->string = strdup(name != NULL ? name : "");
 		return ret->string != NULL ? 0 : -1;

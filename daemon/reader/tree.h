@@ -28,6 +28,7 @@ struct node {
 	int64_t integer;       /* INT, BOOL */
 	double real;	       /* FLOAT */
 	char *string;	       /* STRING */
+	bool joined;	       /* STRING: of several, without commas */
 	struct node *children; /* GROUP, LIST */
 	uint32_t count;
 };
