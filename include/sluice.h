@@ -8,7 +8,9 @@
  *
  * Rules that hold for everything here:
  * - A plugin runs on one thread.  Callbacks never nest: a callback that a call
- *   causes runs after the running callback has returned.
+ *   causes runs after the running callback has returned.  In any other thread
+ *   all functions but sl_log(NULL, ...) and those that read options fail with
+ *   EPERM, and the log says so once.
  * - *borrowed* memory is valid until the running callback returns; *copied*
  *   memory is the caller's again as soon as the call returns.
  * - A connection stays readable until its `close` callback has returned.  To
@@ -309,6 +311,22 @@ SL_EXPORT ssize_t sl_writev(struct sl_conn *c, const struct iovec *iov,
  * will be called if anything is queued.
  */
 SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
+
+/* The same for a message in parts: all of them or nothing. */
+SL_EXPORT int sl_sendv(struct sl_conn *c, const struct iovec *iov, int count);
+
+/*
+ * How many bytes sl_send() and sl_sendv() would take now: limits.write_queue less
+ * sl_queued().  So a message of that length fails for lack of memory only.  0: also when c is NULL or closed, when its out half is finished, and
+ * between sl_upgrade_tls() and the end of the handshake.
+ *
+ * If anything is queued, so that there will be more room, `drain` will be called
+ * as after a short write: whoever finds too little may return from `data` and is
+ * shown the rest again.  Ask before you act on a request whose reply is limited
+ * in length; then the reply cannot be refused when the request has been carried
+ * out.
+ */
+SL_EXPORT size_t sl_room(struct sl_conn *c);
 
 /*
  * Sends the same bytes to each connection that sl_first() and sl_next() would

@@ -50,6 +50,36 @@ START_TEST(a_write_that_runs_out_of_memory_is_short_and_owes_a_drain)
 }
 END_TEST
 
+START_TEST(a_message_in_parts_without_memory_leaves_nothing_behind)
+{
+	static char got[200000];
+	struct iovec iov[2] = { { bytes, 1000 }, { bytes + 1000, 100000 } };
+	int fd, rc;
+
+	begin(&full);
+	worker_settings()->limits.write_buffer = 1 << 20;
+	fd = worker_connect();
+	plugin.conn->marks |= MARK_BLOCKED; /* so that output is queued */
+	/* The chunk has room for the first part, but not for all. */
+	ck_assert_int_eq(sl_write(plugin.conn, bytes, 500), 500);
+	failing = true;
+	errno = 0;
+	rc = sl_sendv(plugin.conn, iov, 2);
+	failing = false;
+	ck_assert_int_eq(rc, -1);
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_uint_eq(sl_queued(plugin.conn), 500);
+	ck_assert_int_eq(sl_sendv(plugin.conn, iov, 2), 0);
+	plugin.conn->marks &= ~MARK_BLOCKED;
+	worker_idle();
+	peer_read(fd, got, 101500);
+	ck_assert_mem_eq(got, bytes, 500);
+	ck_assert_mem_eq(got + 500, bytes, 101000);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 START_TEST(a_write_that_takes_nothing_fails_with_enomem)
 {
 	ssize_t n;
@@ -239,6 +269,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		a_write_that_runs_out_of_memory_is_short_and_owes_a_drain,
+		a_message_in_parts_without_memory_leaves_nothing_behind,
 		a_write_that_takes_nothing_fails_with_enomem,
 		input_written_back_that_cannot_be_copied_ends_it,
 		error_can_answer_input_that_cannot_be_kept,

@@ -115,6 +115,119 @@ START_TEST(drain_comes_once_for_each_short_write)
 }
 END_TEST
 
+/* Parts of all sizes, in order, that together have `total` bytes of `bytes`. */
+static int
+parts(struct iovec *iov, size_t total)
+{
+	static const size_t sizes[] = { 1, 0, 64, 20000, 3, 9000, 0, 1 };
+	size_t at = 0, i;
+	int count = 0;
+
+	for (i = 0; at < total; i = (i + 1) % 8) {
+		iov[count].iov_base = bytes + at;
+		iov[count].iov_len =
+		    sizes[i] < total - at ? sizes[i] : total - at;
+		at += iov[count++].iov_len;
+	}
+	return count;
+}
+
+static void
+send_parts(struct sl_conn *c)
+{
+	struct iovec iov[64];
+
+	ck_assert_uint_eq(sl_room(c), 110000);
+	ck_assert_int_eq(sl_sendv(c, NULL, 0), 0);
+	ck_assert_int_eq(sl_sendv(c, iov, parts(iov, 100000)), 0);
+	ck_assert_uint_eq(sl_room(c), 110000 - sl_queued(c));
+	errno = 0;
+	ck_assert_int_eq(sl_sendv(c, iov, parts(iov, 110001)), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+	taken = 100000;
+}
+
+static void
+fill_room(struct sl_conn *c)
+{
+	struct iovec iov[64];
+	size_t room = sl_room(c);
+
+	errno = 0;
+	ck_assert_int_eq(sl_sendv(c, iov, parts(iov, room + 1)), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+	ck_assert_int_eq(sl_sendv(c, iov, parts(iov, room)), 0);
+	taken = room;
+}
+
+START_TEST(a_message_in_parts_is_taken_whole_or_not)
+{
+	static char got[110000];
+	int fd;
+
+	begin(&full);
+	worker_settings()->limits.write_buffer = 4096;
+	worker_settings()->limits.write_queue = 110000;
+	plugin.in_data = send_parts;
+	fd = worker_connect();
+	small_buffers(fd);
+	for (int i = 0; i < 5; i++) {
+		peer_write(fd, "x", 1);
+		peer_read(fd, got, taken);
+		ck_assert_mem_eq(got, bytes, taken);
+		worker_idle();
+		plugin.in_data = fill_room;
+	}
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+static unsigned int asked;
+
+static void
+ask_for_room(struct sl_conn *c)
+{
+	asked++;
+	if (sl_room(c) > 0 && asked == 1)
+		ck_assert_int_eq(sl_send(c, bytes, sl_room(c)), 0);
+	/* It is not consumed as long as there is no room for an answer. */
+	plugin.consume_most = sl_room(c) < 50000 ? 0 : 1;
+}
+
+START_TEST(who_finds_no_room_is_called_when_there_is)
+{
+	static char got[100000];
+	int fd;
+
+	begin(&full);
+	worker_settings()->limits.write_buffer = 4096;
+	worker_settings()->limits.write_queue = 100000;
+	plugin.in_data = ask_for_room;
+	plugin.consume_most = 0;
+	asked = 0;
+	fd = worker_connect();
+	small_buffers(fd);
+	peer_write(fd, "x", 1);
+	worker_idle();
+	ck_assert_uint_eq(asked, 1);
+	ck_assert_uint_eq(plugin.input_len, 0);
+	peer_read(fd, got, sizeof(got));
+	worker_idle();
+	ck_assert_uint_ge(asked, 2);
+	/* The last call found all of the room, so nothing more was promised. */
+	ck_assert(!conn_marked(plugin.conn, MARK_DRAIN_OWED));
+	ck_assert_uint_eq(sl_room(plugin.conn), 100000);
+	ck_assert_int_eq(sl_shutdown(plugin.conn, SL_SHUT_WRITE), 0);
+	ck_assert_uint_eq(sl_room(plugin.conn), 0);
+	ck_assert_int_eq(sl_close(plugin.conn), 0);
+	ck_assert_uint_eq(sl_room(plugin.conn), 0);
+	ck_assert_uint_eq(sl_room(NULL), 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 static void
 send_two(struct sl_conn *c)
 {
@@ -247,6 +360,8 @@ main(void)
 		echo_is_exact_through_small_buffers,
 		small_writes_of_one_callback_leave_together,
 		drain_comes_once_for_each_short_write,
+		a_message_in_parts_is_taken_whole_or_not,
+		who_finds_no_room_is_called_when_there_is,
 		send_takes_all_or_nothing,
 		absurd_lengths_are_refused,
 		an_idle_connection_is_small,

@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 from harness import certs, places
 from harness.build import remove_scratch, scratch, usable
@@ -181,7 +182,22 @@ def try_feed(target):
                 check(receive(client, 3) == text, "feed feeds")
 
 
-TRIES = {"forward": try_forward, "feed": try_feed}
+def try_incr(target):
+    """Each request is carried out once, however late the replies are read."""
+    requests = 100000
+    with Daemon(listener("incr", target, limits={
+            "write_buffer": "4KiB", "write_queue": "64KiB"})) as d:
+        client = d.connect(receive_buffer=4096)
+        sender = threading.Thread(target=client.sendall,
+                                  args=(b"INCR\r\n" * requests,))
+        sender.start()
+        replies = b"".join(b":%d\r\n" % n for n in range(1, requests + 1))
+        check(receive(client, len(replies)) == replies,
+              "incr carries each request out once")
+        sender.join()
+
+
+TRIES = {"forward": try_forward, "feed": try_feed, "incr": try_incr}
 
 
 def check_plugin(source, name, what):

@@ -202,6 +202,28 @@ START_TEST(a_shared_message_may_be_put_in_part)
 }
 END_TEST
 
+START_TEST(what_stands_behind_can_be_dropped_again)
+{
+	struct shared *shared = shared_new(pattern, 40000);
+	struct queue queue = { 0 };
+
+	ck_assert_ptr_nonnull(shared);
+	for (size_t keep = 0; keep <= 60000; keep += keep < 2000 ? 1 : 997) {
+		ck_assert_int_eq(queue_put_shared(&queue, shared, 0), 0);
+		ck_assert_int_eq(queue_put(&queue, pattern + 40000, 9), 0);
+		ck_assert_int_eq(queue_put(&queue, pattern + 40009, 19991), 0);
+		queue_truncate(&queue, keep);
+		ck_assert_uint_eq(queue.bytes, keep);
+		/* What is put now stands behind it, and not in what is shared. */
+		ck_assert_int_eq(queue_put(&queue, pattern + keep, 700), 0);
+		drain_in_steps(&queue, keep + 700, 5000);
+		ck_assert_ptr_null(queue.head);
+	}
+	shared_done(shared);
+	queue_pool_done();
+}
+END_TEST
+
 /* Whichever malloc() fails, the queue is unchanged and nothing is lost. */
 START_TEST(without_memory_a_queue_stays_as_it_is)
 {
@@ -312,6 +334,7 @@ main(void)
 		a_shared_message_is_copied_once,
 		a_sent_part_of_a_shared_message_is_freed,
 		a_shared_message_may_be_put_in_part,
+		what_stands_behind_can_be_dropped_again,
 		without_memory_a_queue_stays_as_it_is,
 		lent_bytes_are_copied_once_the_loan_ends,
 		without_lent_bytes_the_end_of_a_loan_changes_nothing,

@@ -12,6 +12,7 @@
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/listener.h"
+#include "worker/own_thread.h"
 #include "worker/proxy.h"
 #include "worker/service.h"
 
@@ -33,7 +34,7 @@ touch(struct sl_conn *conn)
 }
 
 /* May the plugin write this?  0, or -1 with errno. */
-static int
+static inline __attribute__((always_inline)) int
 check_output(const struct sl_conn *conn, const void *buf, size_t len)
 {
 	if (gone(conn))
@@ -50,6 +51,8 @@ sl_write(struct sl_conn *c, const void *buf, size_t len)
 {
 	ssize_t n;
 
+	if (own_thread_is_other())
+		return -1;
 	if (check_output(c, buf, len) == -1)
 		return -1;
 	if (len == 0)
@@ -59,10 +62,12 @@ sl_write(struct sl_conn *c, const void *buf, size_t len)
 	return n;
 }
 
-ssize_t
-sl_writev(struct sl_conn *c, const struct iovec *iov, int count)
+/* May the plugin write these parts?  Returns 0, or -1 with errno. */
+static int
+check_parts(const struct sl_conn *c, const struct iovec *iov, int count,
+    size_t *ret_total)
 {
-	size_t total = 0, done = 0;
+	size_t total = 0;
 
 	if (gone(c))
 		return fail(ENOTCONN);
@@ -76,6 +81,17 @@ sl_writev(struct sl_conn *c, const struct iovec *iov, int count)
 	}
 	if (c->out != HALF_OPEN)
 		return fail(EPIPE);
+	*ret_total = total;
+	return 0;
+}
+
+ssize_t
+sl_writev(struct sl_conn *c, const struct iovec *iov, int count)
+{
+	size_t total, done = 0;
+
+	if (own_thread_is_other() || check_parts(c, iov, count, &total) == -1)
+		return -1;
 	for (int i = 0; i < count; i++) {
 		ssize_t n;
 
@@ -104,6 +120,8 @@ sl_send(struct sl_conn *c, const void *buf, size_t len)
 {
 	int rc;
 
+	if (own_thread_is_other())
+		return -1;
 	if (check_output(c, buf, len) == -1)
 		return -1;
 	if (len == 0)
@@ -111,6 +129,33 @@ sl_send(struct sl_conn *c, const void *buf, size_t len)
 	rc = conn_send(c, buf, len);
 	touch(c);
 	return rc;
+}
+
+int
+sl_sendv(struct sl_conn *c, const struct iovec *iov, int count)
+{
+	size_t total;
+	int rc;
+
+	if (own_thread_is_other() || check_parts(c, iov, count, &total) == -1)
+		return -1;
+	if (total == 0)
+		return 0;
+	rc = conn_sendv(c, iov, count, total);
+	touch(c);
+	return rc;
+}
+
+size_t
+sl_room(struct sl_conn *c)
+{
+	size_t room;
+
+	if (own_thread_is_other() || gone(c) || c->out != HALF_OPEN)
+		return 0;
+	room = conn_room(c);
+	touch(c);
+	return room;
 }
 
 /* Send it to one connection.  Returns whether that has taken it. */
@@ -151,6 +196,8 @@ sl_broadcast(struct sl_service *service, const void *buf, size_t len,
 	struct sl_conn *c;
 	int taken = 0;
 
+	if (own_thread_is_other())
+		return -1;
 	if (service == NULL || len > LENGTH_MAX || (buf == NULL && len > 0))
 		return fail(EINVAL);
 	if (len == 0)
@@ -168,6 +215,8 @@ sl_broadcast(struct sl_service *service, const void *buf, size_t len,
 int
 sl_flush(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (gone(c))
 		return fail(ENOTCONN);
 	conn_flush(c);
@@ -178,6 +227,8 @@ sl_flush(struct sl_conn *c)
 int
 sl_end(struct sl_conn *c, const void *buf, size_t len)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (check_output(c, buf, len) == -1)
 		return -1;
 	if (len > 0 && conn_send(c, buf, len) == -1) {
@@ -196,6 +247,8 @@ sl_end(struct sl_conn *c, const void *buf, size_t len)
 int
 sl_close(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (gone(c))
 		return fail(ENOTCONN);
 	conn_close(c, SL_WHY_LOCAL);
@@ -206,6 +259,8 @@ sl_close(struct sl_conn *c)
 int
 sl_terminate(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (gone(c))
 		return fail(ENOTCONN);
 	c->reset = true;
@@ -217,6 +272,8 @@ sl_terminate(struct sl_conn *c)
 int
 sl_shutdown(struct sl_conn *c, unsigned int how)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (gone(c))
 		return fail(ENOTCONN);
 	if (how == 0 || (how & ~(SL_SHUT_READ | SL_SHUT_WRITE)) != 0)
@@ -238,6 +295,8 @@ sl_shutdown(struct sl_conn *c, unsigned int how)
 int
 sl_pause(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (gone(c))
 		return fail(ENOTCONN);
 	if (c->piped)
@@ -250,6 +309,8 @@ sl_pause(struct sl_conn *c)
 int
 sl_resume(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (gone(c))
 		return fail(ENOTCONN);
 	if (c->piped)
@@ -264,6 +325,8 @@ sl_resume(struct sl_conn *c)
 int
 sl_pipe(struct sl_conn *a, struct sl_conn *b)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (gone(a) || gone(b))
 		return fail(ENOTCONN);
 	if (a == b)
@@ -280,6 +343,8 @@ sl_unpipe(struct sl_conn *c)
 {
 	struct sl_conn *other;
 
+	if (own_thread_is_other())
+		return -1;
 	if (gone(c))
 		return fail(ENOTCONN);
 	if (!c->piped)
@@ -294,6 +359,8 @@ sl_unpipe(struct sl_conn *c)
 int
 sl_timeout(struct sl_conn *c, uint64_t ms)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (gone(c))
 		return fail(ENOTCONN);
 	c->own_idle = true;
@@ -325,6 +392,8 @@ is_unix(const struct sl_conn *c)
 int
 sl_set_nodelay(struct sl_conn *c, int on)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (has_no_socket(c))
 		return fail(ENOTCONN);
 	if (is_unix(c))
@@ -337,6 +406,8 @@ sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms)
 {
 	uint64_t idle_s = keepidle_s(idle_ms);
 
+	if (own_thread_is_other())
+		return -1;
 	if (has_no_socket(c))
 		return fail(ENOTCONN);
 	if (is_unix(c))
@@ -352,6 +423,8 @@ sl_set_keepalive(struct sl_conn *c, int on, uint64_t idle_ms)
 int
 sl_set_tos(struct sl_conn *c, int tos)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (has_no_socket(c))
 		return fail(ENOTCONN);
 	if (tos < 0 || tos > 255)
@@ -371,18 +444,24 @@ sl_set_tos(struct sl_conn *c, int tos)
 int
 sl_fd(const struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return -1;
 	return has_no_socket(c) ? fail(ENOTCONN) : c->stream.fd;
 }
 
 uint64_t
 sl_id(const struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return 0;
 	return c != NULL ? c->id.id : 0;
 }
 
 int
 sl_state(const struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return SL_STATE_CLOSED;
 	if (gone(c))
 		return SL_STATE_CLOSED;
 	if (conn_closing(c))
@@ -405,27 +484,36 @@ static const struct sl_address nowhere = {
 const struct sl_address *
 sl_local(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return &nowhere;
 	return c != NULL ? conn_local(c) : &nowhere;
 }
 
 const struct sl_address *
 sl_remote(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return &nowhere;
 	return c != NULL ? conn_remote(c) : &nowhere;
 }
 
 const struct sl_address *
 sl_peer(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return &nowhere;
 	return c != NULL ? conn_peer(c) : &nowhere;
 }
 
 const void *
 sl_proxy_tlv(struct sl_conn *c, uint8_t type, size_t *ret_len)
 {
-	const struct proxied *proxied = c != NULL ? conn_proxied(c) : NULL;
+	const struct proxied *proxied;
 	const void *value = NULL;
 
+	if (own_thread_is_other())
+		return NULL;
+	proxied = c != NULL ? conn_proxied(c) : NULL;
 	if (ret_len == NULL) {
 		errno = EINVAL;
 		return NULL;
@@ -442,30 +530,40 @@ sl_proxy_tlv(struct sl_conn *c, uint8_t type, size_t *ret_len)
 uint64_t
 sl_bytes_read(const struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return 0;
 	return c != NULL ? c->bytes_in : 0;
 }
 
 uint64_t
 sl_bytes_written(const struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return 0;
 	return c != NULL ? c->bytes_out : 0;
 }
 
 size_t
 sl_queued(const struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return 0;
 	return c != NULL ? conn_unsent(c) : 0;
 }
 
 void *
 sl_data(const struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return NULL;
 	return c != NULL ? c->data : NULL;
 }
 
 void
 sl_set_data(struct sl_conn *c, void *data)
 {
+	if (own_thread_is_other())
+		return;
 	if (c != NULL)
 		c->data = data;
 }
@@ -473,18 +571,24 @@ sl_set_data(struct sl_conn *c, void *data)
 struct sl_service *
 sl_service(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return NULL;
 	return c != NULL ? c->service : NULL;
 }
 
 int
 sl_is_client(const struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return 0;
 	return c != NULL && c->is_client;
 }
 
 void
 sl_ref(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return;
 	if (c != NULL)
 		conn_set_hold(c, true);
 }
@@ -492,6 +596,8 @@ sl_ref(struct sl_conn *c)
 void
 sl_unref(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return;
 	if (c != NULL)
 		conn_set_hold(c, false);
 }

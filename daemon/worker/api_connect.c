@@ -19,6 +19,7 @@
 #include "worker/endpoint.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
+#include "worker/own_thread.h"
 #include "worker/service.h"
 #include "worker/tls_wish.h"
 #include "worker/transport_connect.h"
@@ -253,6 +254,8 @@ sl_connect(struct sl_service *service, const struct sl_connect_options *options)
 	struct connect_plan plan;
 	char text[HOST_TEXT_MAX];
 
+	if (own_thread_is_other())
+		return NULL;
 	if (service == NULL) {
 		errno = EINVAL;
 		return NULL;

@@ -1,6 +1,7 @@
 /*
  * api_options.c: the calls of sluice.h on options.  A wrong name or type reads
- * as absent, and the log says so once.
+ * as absent, and the log says so once.  Options do not change, so other threads
+ * may read them, too.
  */
 
 #include "worker/options.h"
@@ -10,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "worker/own_thread.h"
 
 /* Has this mistake been said already, or too many others?  Note that it is. */
 static bool
@@ -33,7 +35,7 @@ static void __attribute__((cold)) tell_unknown(const struct sl_options *options,
 {
 	const char *nearest = options_nearest(options, path);
 
-	if (was_said(options->mistakes, call, path))
+	if (!own_thread || was_said(options->mistakes, call, path))
 		return;
 	log_warnx("%s: it calls %s(\"%.100s\"), but its table has no such "
 		  "option, so this reads as not set%s%s%s",
@@ -46,7 +48,7 @@ static void __attribute__((cold)) tell_unknown(const struct sl_options *options,
 static void __attribute__((cold)) tell_type(const struct sl_options *options,
     const char *call, const struct option *option)
 {
-	if (was_said(options->mistakes, call, option->name))
+	if (!own_thread || was_said(options->mistakes, call, option->name))
 		return;
 	log_warnx("%s: it calls %s(\"%s\"), but its table says that this "
 		  "option is of type %s, so this reads as not set; its author "

@@ -15,6 +15,7 @@
 #include "worker/gen.h"
 #include "worker/listener.h"
 #include "worker/options.h"
+#include "worker/own_thread.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
 #include "worker/uplink.h"
@@ -24,18 +25,24 @@
 const char *
 sl_service_name(const struct sl_service *service)
 {
+	if (own_thread_is_other())
+		return "";
 	return service != NULL ? service->listener->endpoint.name : "";
 }
 
 void *
 sl_service_data(const struct sl_service *service)
 {
+	if (own_thread_is_other())
+		return NULL;
 	return service != NULL ? service->state->data : NULL;
 }
 
 void
 sl_set_service_data(struct sl_service *service, void *data)
 {
+	if (own_thread_is_other())
+		return;
 	if (service != NULL)
 		service->state->data = data;
 }
@@ -43,6 +50,8 @@ sl_set_service_data(struct sl_service *service, void *data)
 const struct sl_options *
 sl_options(const struct sl_service *service)
 {
+	if (own_thread_is_other())
+		return NULL;
 	return service != NULL ? service->options : NULL;
 }
 
@@ -51,6 +60,8 @@ sl_find_service(const struct sl_service *service, const char *name)
 {
 	struct listener *listener;
 
+	if (own_thread_is_other())
+		return NULL;
 	if (service == NULL || name == NULL) {
 		errno = EINVAL;
 		return NULL;
@@ -73,6 +84,8 @@ sl_listen_address(const struct sl_service *service, unsigned int index)
 {
 	const struct acceptor *acceptor, *before = NULL;
 
+	if (own_thread_is_other())
+		return NULL;
 	if (service == NULL)
 		return NULL;
 	TAILQ_FOREACH(acceptor, &service->listener->acceptors, link) {
@@ -106,6 +119,8 @@ sl_find(struct sl_service *service, uint64_t id)
 {
 	struct sl_conn *conn;
 
+	if (own_thread_is_other())
+		return NULL;
 	if (service == NULL)
 		return NULL;
 	conn = conn_find(id);
@@ -126,6 +141,8 @@ next_served(const struct sl_service *service, struct sl_conn *conn)
 struct sl_conn *
 sl_first(struct sl_service *service)
 {
+	if (own_thread_is_other())
+		return NULL;
 	if (service == NULL)
 		return NULL;
 	return next_served(service, TAILQ_FIRST(&service->listener->conns));
@@ -134,6 +151,8 @@ sl_first(struct sl_service *service)
 struct sl_conn *
 sl_next(struct sl_conn *c)
 {
+	if (own_thread_is_other())
+		return NULL;
 	if (c == NULL || c->dead)
 		return NULL; /* it has left the list already */
 	return next_served(c->service, TAILQ_NEXT(c, link));
@@ -169,6 +188,8 @@ int
 sl_timer(struct sl_service *service, struct sl_conn *c, uint32_t id,
     uint64_t ms)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (service == NULL)
 		return fail(EINVAL);
 	if (c == NULL)
@@ -184,11 +205,14 @@ sl_timer(struct sl_service *service, struct sl_conn *c, uint32_t id,
 int
 sl_stop(struct sl_service *service, int close_active)
 {
-	const struct plugin *plugin = callback_context().plugin;
+	const struct plugin *plugin;
 	const char *name;
 
+	if (own_thread_is_other())
+		return -1;
 	if (service == NULL)
 		return fail(EINVAL);
+	plugin = callback_context().plugin;
 	name = service->plugin->descriptor.name;
 	if (plugin == NULL || strcmp(plugin->descriptor.name, name) != 0)
 		return fail(EPERM);
@@ -199,6 +223,8 @@ sl_stop(struct sl_service *service, int close_active)
 int
 sl_reload(void)
 {
+	if (own_thread_is_other())
+		return -1;
 	return uplink_ask_reload();
 }
 
@@ -207,6 +233,8 @@ sl_refuse(struct sl_error *err, const char *option, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (own_thread_is_other())
+		return -1;
 	va_start(ap, fmt);
 	callback_refuse(err, option, fmt, ap);
 	va_end(ap);
@@ -246,7 +274,7 @@ sl_log(const struct sl_service *service, int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	format_line(text, fmt, ap);
 	va_end(ap);
-	if (service != NULL)
+	if (service != NULL && !own_thread_is_other())
 		endpoint_log(&service->listener->endpoint, log_level(level),
 		    "%s", text);
 	else
@@ -264,12 +292,17 @@ sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	format_line(text, fmt, ap);
 	va_end(ap);
-	conn_log(c, log_level(level), ": %s", text);
+	if (own_thread_is_other())
+		log_at(log_level(level), "%s", text);
+	else
+		conn_log(c, log_level(level), ": %s", text);
 }
 
 int
 sl_count(struct sl_service *service, const char *name, uint64_t n)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (service == NULL || name == NULL || !counter_name_valid(name))
 		return fail(EINVAL);
 	return counter_add(service->counts, service->listener->counters, name,
@@ -279,5 +312,7 @@ sl_count(struct sl_service *service, const char *name, uint64_t n)
 uint64_t
 sl_now_ms(void)
 {
+	if (own_thread_is_other())
+		return 0;
 	return engine_now();
 }

@@ -12,6 +12,7 @@
 #include "worker/callback.h"
 #include "worker/conn.h"
 #include "worker/listener.h"
+#include "worker/own_thread.h"
 #include "worker/tls.h"
 #include "worker/tls_certificate.h"
 #include "worker/tls_facts.h"
@@ -88,7 +89,7 @@ ask(struct sl_conn *c, int due)
 const char *
 sl_tls_version(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_version(ssl) : NULL;
 }
@@ -96,7 +97,7 @@ sl_tls_version(const struct sl_conn *c)
 const struct sl_cipher *
 sl_tls_cipher(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_cipher(ssl, tls_kept(&c->stream)) : NULL;
 }
@@ -104,7 +105,7 @@ sl_tls_cipher(const struct sl_conn *c)
 const char *
 sl_alpn(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_alpn(ssl, tls_kept(&c->stream)) : NULL;
 }
@@ -112,7 +113,7 @@ sl_alpn(const struct sl_conn *c)
 const char *
 sl_servername(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_servername(ssl, tls_kept(&c->stream))
 			   : NULL;
@@ -121,7 +122,7 @@ sl_servername(const struct sl_conn *c)
 int
 sl_authorized(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_authorized(ssl) : -1;
 }
@@ -129,7 +130,7 @@ sl_authorized(const struct sl_conn *c)
 const char *
 sl_authorization_error(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_authorization_error(ssl) : NULL;
 }
@@ -137,7 +138,7 @@ sl_authorization_error(const struct sl_conn *c)
 const struct sl_certificate *
 sl_peer_certificate(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_peer_certificate(ssl, tls_kept(&c->stream))
 			   : NULL;
@@ -146,7 +147,7 @@ sl_peer_certificate(const struct sl_conn *c)
 const struct sl_certificate *
 sl_certificate(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_own_certificate(ssl, tls_kept(&c->stream))
 			   : NULL;
@@ -155,7 +156,7 @@ sl_certificate(const struct sl_conn *c)
 ssize_t
 sl_tls_session(const struct sl_conn *c, void *buf, size_t size)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_session(ssl, buf, size) : -1;
 }
@@ -163,9 +164,12 @@ sl_tls_session(const struct sl_conn *c, void *buf, size_t size)
 int
 sl_set_tls_session(struct sl_conn *c, const void *buf, size_t len)
 {
-	struct tls_wish *wish = wish_of(c);
+	struct tls_wish *wish;
 	SSL *ssl;
 
+	if (own_thread_is_other())
+		return -1;
+	wish = wish_of(c);
 	if (wish != NULL)
 		return tls_wish_set_session(wish, buf, len);
 	ssl = live(c);
@@ -175,7 +179,7 @@ sl_set_tls_session(struct sl_conn *c, const void *buf, size_t len)
 ssize_t
 sl_tls_ticket(const struct sl_conn *c, void *buf, size_t size)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_ticket(ssl, buf, size) : -1;
 }
@@ -183,7 +187,7 @@ sl_tls_ticket(const struct sl_conn *c, void *buf, size_t size)
 int
 sl_session_reused(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_reused(ssl) : -1;
 }
@@ -192,7 +196,7 @@ int
 sl_export_keying_material(const struct sl_conn *c, void *out, size_t len,
     const char *label, const void *context, size_t context_len)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL
 	    ? tls_fact_export(ssl, out, len, label, context, context_len)
@@ -202,7 +206,7 @@ sl_export_keying_material(const struct sl_conn *c, void *out, size_t len,
 ssize_t
 sl_tls_finished(const struct sl_conn *c, void *buf, size_t size)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_finished(ssl, buf, size) : -1;
 }
@@ -210,7 +214,7 @@ sl_tls_finished(const struct sl_conn *c, void *buf, size_t size)
 ssize_t
 sl_tls_peer_finished(const struct sl_conn *c, void *buf, size_t size)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_peer_finished(ssl, buf, size) : -1;
 }
@@ -218,7 +222,7 @@ sl_tls_peer_finished(const struct sl_conn *c, void *buf, size_t size)
 const char *
 sl_shared_sigalgs(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_sigalgs(ssl, tls_kept(&c->stream)) : NULL;
 }
@@ -226,7 +230,7 @@ sl_shared_sigalgs(const struct sl_conn *c)
 const struct sl_ephemeral_key *
 sl_ephemeral_key(const struct sl_conn *c)
 {
-	SSL *ssl = known(c);
+	SSL *ssl = own_thread_is_other() ? NULL : known(c);
 
 	return ssl != NULL ? tls_fact_ephemeral_key(ssl, tls_kept(&c->stream))
 			   : NULL;
@@ -235,8 +239,11 @@ sl_ephemeral_key(const struct sl_conn *c)
 int
 sl_set_max_send_fragment(struct sl_conn *c, size_t n)
 {
-	struct tls_wish *wish = wish_of(c);
+	struct tls_wish *wish;
 
+	if (own_thread_is_other())
+		return -1;
+	wish = wish_of(c);
 	if (wish == NULL && live(c) == NULL)
 		return -1;
 	if (n < FRAGMENT_MIN || n > FRAGMENT_MAX)
@@ -251,9 +258,12 @@ sl_set_max_send_fragment(struct sl_conn *c, size_t n)
 int
 sl_set_servername(struct sl_conn *c, const char *name)
 {
-	struct tls_wish *wish = wish_of(c);
+	struct tls_wish *wish;
 	SSL *ssl;
 
+	if (own_thread_is_other())
+		return -1;
+	wish = wish_of(c);
 	if (wish != NULL)
 		return tls_wish_set_servername(wish, name);
 	ssl = live(c);
@@ -263,9 +273,12 @@ sl_set_servername(struct sl_conn *c, const char *name)
 int
 sl_set_verify_mode(struct sl_conn *c, int mode)
 {
-	struct tls_wish *wish = wish_of(c);
+	struct tls_wish *wish;
 	SSL *ssl;
 
+	if (own_thread_is_other())
+		return -1;
+	wish = wish_of(c);
 	if (wish != NULL)
 		return tls_wish_set_verify(wish, mode);
 	ssl = speaking(c);
@@ -275,7 +288,7 @@ sl_set_verify_mode(struct sl_conn *c, int mode)
 int
 sl_renegotiate(struct sl_conn *c)
 {
-	SSL *ssl = speaking(c);
+	SSL *ssl = own_thread_is_other() ? NULL : speaking(c);
 
 	return ssl != NULL ? ask(c, tls_set_renegotiate(ssl)) : -1;
 }
@@ -283,9 +296,13 @@ sl_renegotiate(struct sl_conn *c)
 int
 sl_disable_renegotiation(struct sl_conn *c)
 {
-	struct tls_wish *wish = wish_of(c);
-	SSL *ssl = wish == NULL ? live(c) : NULL;
+	struct tls_wish *wish;
+	SSL *ssl;
 
+	if (own_thread_is_other())
+		return -1;
+	wish = wish_of(c);
+	ssl = wish == NULL ? live(c) : NULL;
 	if (wish != NULL)
 		wish->no_renegotiation = true;
 	else if (ssl != NULL)
@@ -331,6 +348,8 @@ int
 sl_upgrade_tls(struct sl_conn *c, int role,
     const struct sl_tls_options *options)
 {
+	if (own_thread_is_other())
+		return -1;
 	if (c == NULL || c->dead)
 		return fail(ENOTCONN);
 	if (role != SL_TLS_CLIENT && (role != SL_TLS_SERVER || options != NULL))

@@ -339,9 +339,15 @@ void conn_tell_starved(const struct sl_conn *conn, int error);
 /* Is `drain` to follow, and has the queue fallen far enough for it? */
 bool conn_drain_due(const struct sl_conn *conn);
 
-/* As sl_write() and sl_send(), on a connection whose out half is open. */
+/*
+ * As sl_write(), sl_send(), sl_sendv() and sl_room(), on a connection whose out
+ * half is open.  total: the bytes of all parts.
+ */
 ssize_t conn_write(struct sl_conn *conn, const void *buf, size_t len);
 int conn_send(struct sl_conn *conn, const void *buf, size_t len);
+int conn_sendv(struct sl_conn *conn, const struct iovec *iov, int count,
+    size_t total);
+size_t conn_room(struct sl_conn *conn);
 /*
  * A message for many connections.  Those that cannot send it at once share one
  * copy of it.

@@ -440,13 +440,15 @@ break_off(struct sl_conn *conn)
 	return fail(ENOMEM);
 }
 
-int
-conn_send(struct sl_conn *conn, const void *buf, size_t len)
+/*
+ * Send or queue all of it.  -1 with ENOMEM: a part of it may have been sent; with
+ * EPIPE: the output is broken.
+ */
+static int
+put(struct sl_conn *conn, const void *buf, size_t len)
 {
 	ssize_t sent = 0;
 
-	if (check_room(conn, len) == -1)
-		return -1;
 	if (len >= DIRECT_SEND_MIN &&
 	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING)) {
 		if (borrow(conn, buf, len))
@@ -455,10 +457,59 @@ conn_send(struct sl_conn *conn, const void *buf, size_t len)
 		if (sent == -1)
 			return fail(EPIPE);
 	}
-	if ((size_t)sent < len &&
-	    queue_put(&conn->queue, (const char *)buf + sent, len - sent) == -1)
-		return sent > 0 ? break_off(conn) : fail(ENOMEM);
+	if ((size_t)sent == len)
+		return 0;
+	return queue_put(&conn->queue, (const char *)buf + sent, len - sent);
+}
+
+/* put() has failed in a message that began at this byte of the output.  -1. */
+static int
+take_back(struct sl_conn *conn, uint64_t begin)
+{
+	if (errno != ENOMEM)
+		return -1;
+	if (conn->bytes_out > begin)
+		return break_off(conn);
+	queue_truncate(&conn->queue, begin - conn->bytes_out);
+	return fail(ENOMEM);
+}
+
+int
+conn_send(struct sl_conn *conn, const void *buf, size_t len)
+{
+	uint64_t begin = conn->bytes_out + conn->queue.bytes;
+
+	if (check_room(conn, len) == -1)
+		return -1;
+	return put(conn, buf, len) == 0 ? 0 : take_back(conn, begin);
+}
+
+int
+conn_sendv(struct sl_conn *conn, const struct iovec *iov, int count,
+    size_t total)
+{
+	uint64_t begin = conn->bytes_out + conn->queue.bytes;
+
+	if (check_room(conn, total) == -1)
+		return -1;
+	for (int i = 0; i < count; i++)
+		if (iov[i].iov_len > 0 &&
+		    put(conn, iov[i].iov_base, iov[i].iov_len) == -1)
+			return take_back(conn, begin);
 	return 0;
+}
+
+size_t
+conn_room(struct sl_conn *conn)
+{
+	size_t most = conn->endpoint->limits->write_queue;
+	size_t unsent = conn_unsent(conn);
+
+	if (unsent == 0 && !conn_marked(conn, MARK_UPGRADE))
+		return most;
+	conn_owe_drain(conn);
+	return conn_marked(conn, MARK_UPGRADE) || unsent > most ? 0
+								: most - unsent;
 }
 
 /* Queue the message without its first `from` bytes.  0, or -1 with ENOMEM. */

@@ -372,6 +372,31 @@ queue_consume(struct queue *queue, size_t len)
 }
 
 void
+queue_truncate(struct queue *queue, size_t keep)
+{
+	struct chunk *chunk = queue->head;
+	struct queue rest;
+	size_t len;
+
+	if (keep == 0) {
+		queue_clear(queue);
+		return;
+	}
+	if (keep >= queue->bytes)
+		return;
+	queue->bytes = keep;
+	for (; (len = chunk->end - chunk->start) < keep; chunk = chunk->next)
+		keep -= len;
+	chunk->end = chunk->start + keep;
+	if (chunk->data != chunk->bytes)
+		chunk->size = chunk->end; /* others' bytes: never write there */
+	rest = (struct queue){ .head = chunk->next };
+	chunk->next = NULL;
+	queue->tail = chunk;
+	queue_clear(&rest);
+}
+
+void
 queue_clear(struct queue *queue)
 {
 	struct chunk *chunk = queue->head;

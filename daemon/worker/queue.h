@@ -79,6 +79,9 @@ int queue_iov(const struct queue *queue, struct iovec *iov, int max);
 /* Drop the first len bytes; everything, if there are fewer. */
 void queue_consume(struct queue *queue, size_t len);
 
+/* Drop everything behind the first `keep` bytes. */
+void queue_truncate(struct queue *queue, size_t keep);
+
 /* Drop everything. */
 void queue_clear(struct queue *queue);
 

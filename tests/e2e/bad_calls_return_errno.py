@@ -6,19 +6,19 @@ import re
 from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
                          receive_line, test_plugin)
 
-OUTPUT = ("sl_write", "sl_writev", "sl_send", "sl_flush")
+OUTPUT = ("sl_write", "sl_writev", "sl_send", "sl_sendv", "sl_flush")
 FLOW = ("sl_pause", "sl_resume", "sl_pipe", "sl_unpipe", "sl_timeout",
         "sl_timer", "sl_set_nodelay", "sl_set_keepalive", "sl_set_tos")
 ENDING = ("sl_shutdown", "sl_end", "sl_close", "sl_terminate")
 
 
-def phase(name, listen="127.0.0.1:0"):
+def phase(name, listen="127.0.0.1:0", expect_log=lambda d: None):
     """The results of all calls: [(call, result, errno name)]."""
     with Daemon(listener("b", test_plugin("badcalls"), listen,
                          timeouts={"linger": "200ms"})) as d:
         s = d.connect()
         s.sendall(name.encode())
-        if name in ("null", "strange", "sockets"):
+        if name in ("null", "strange", "sockets", "thread"):
             equal(receive_line(s), "done")
         else:
             expect_gone(s)
@@ -27,6 +27,7 @@ def phase(name, listen="127.0.0.1:0"):
         other = d.connect()
         other.sendall(b"alive?")
         equal(receive_line(other), "done")
+        expect_log(d)
     found = []
     for line in d.lines:
         match = re.search(r"bad (\w+) (sl_\w+)\((.*)\).* = (-?\d+) (\S+)$",
@@ -71,7 +72,7 @@ def test_closed():
     expect(found, "closed", OUTPUT + FLOW + ENDING, [(-1, "ENOTCONN")])
     expect(found, "closed", ["sl_state"], [7])
     expect(found, "closed", ["sl_fd", "sl_queued"], [0])
-    expect(found, "terminated", ["sl_write", "sl_writev", "sl_send"],
+    expect(found, "terminated", ["sl_write", "sl_writev", "sl_send", "sl_sendv"],
            [(-1, "ENOTCONN"), (-1, "EPIPE")])
     for which in ("closed", "terminated"):
         expect(found, which, ["sl_id", "sl_local", "sl_remote",
@@ -80,7 +81,7 @@ def test_closed():
 
 def test_after_end():
     found = phase("ended")
-    expect(found, "ended", ["sl_write", "sl_writev", "sl_send"],
+    expect(found, "ended", ["sl_write", "sl_writev", "sl_send", "sl_sendv"],
            [(-1, "EPIPE")])
     expect(found, "ended", ["sl_pause", "sl_resume", "sl_timeout",
                             "sl_close", "sl_terminate"], [0])
@@ -89,7 +90,7 @@ def test_after_end():
 
 def test_after_shutdown():
     found = phase("shut")
-    expect(found, "shut", ["sl_write", "sl_writev", "sl_send"],
+    expect(found, "shut", ["sl_write", "sl_writev", "sl_send", "sl_sendv"],
            [(-1, "EPIPE")])
     expect(found, "shut", ["sl_close", "sl_terminate"],
            [0, (-1, "ENOTCONN")])
@@ -97,7 +98,7 @@ def test_after_shutdown():
 
 def test_after_close():
     found = phase("closing")
-    expect(found, "closing", ["sl_write", "sl_writev", "sl_send"],
+    expect(found, "closing", ["sl_write", "sl_writev", "sl_send", "sl_sendv"],
            [(-1, "EPIPE"), (-1, "ENOTCONN")])
     expect(found, "closing", ["sl_close", "sl_terminate"],
            [0, (-1, "ENOTCONN")])
@@ -125,6 +126,9 @@ def test_strange_arguments():
             ("sl_writev", "c, iov, INT_MAX"),
             ("sl_send", "c, &byte, SIZE_MAX"),
             ("sl_send", "c, NULL, 1"),
+            ("sl_sendv", "c, overflow, 2"),
+            ("sl_sendv", "c, &null, 1"),
+            ("sl_sendv", "c, iov, -1"),
             ("sl_end", "c, NULL, 1"),
             ("sl_end", "c, &byte, SIZE_MAX"),
             ("sl_shutdown", "c, 0"),
@@ -156,6 +160,33 @@ def test_strange_arguments():
         equal(found_it, [answer], "sl_find_service " + name)
     # After all these calls the connection is still open.
     equal(result("sl_state", "c")[0], 3)
+
+
+def test_other_threads():
+    """Nothing that they call does a thing, and the log says so once."""
+    def expect_log(d):
+        lines = d.messages(r"in thread \d+")
+        equal(len(lines), 1, "\n".join(lines))
+        d.wait_log(r"warn +worker \d+: badcalls\.so calls sl_service\(\) in "
+                   r"thread \d+, .* see \"Threads\"")
+        # What it logs is there, without the connection or service.
+        d.wait_log(r"worker \d+: bad thread line$")
+        d.wait_log(r"worker \d+: bad thread line of a service$")
+
+    found = phase("thread", expect_log=expect_log)
+    expect(found, "thread", OUTPUT + FLOW + ENDING +
+           ("sl_fd", "sl_broadcast", "sl_stop", "sl_reload", "sl_count",
+            "sl_upgrade_tls"), [(-1, "EPERM"), (0, "EPERM")])
+    expect(found, "thread", OUTPUT + FLOW + ENDING, [(-1, "EPERM")])
+    expect(found, "thread", ("sl_id", "sl_room", "sl_local", "sl_next",
+                             "sl_service", "sl_service_name", "sl_find",
+                             "sl_first", "sl_find_service", "sl_now_ms",
+                             "sl_tls_version"), [0, 1])
+    for name, call, _, result, error in found:
+        if name == "thread":
+            equal(error, "EPERM", call)
+    equal([result for name, _, _, result, _ in found if name == "anywhere"],
+          [42, 0], "options")
 
 
 def test_unix_sockets_have_no_tcp_options():

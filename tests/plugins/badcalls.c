@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -43,6 +44,8 @@ call_all(struct sl_conn *c, const char *phase)
 	report(phase, sl_write(c, &byte, 1));
 	report(phase, sl_writev(c, &iov, 1));
 	report(phase, sl_send(c, &byte, 1));
+	report(phase, sl_sendv(c, &iov, 1));
+	report(phase, sl_room(c) > 0);
 	report(phase, sl_flush(c));
 	report(phase, sl_pause(c));
 	report(phase, sl_resume(c));
@@ -135,6 +138,11 @@ call_with_strange_arguments(struct sl_conn *c)
 	report(phase, sl_send(c, &byte, SIZE_MAX));
 	report(phase, sl_send(c, NULL, 1));
 	report(phase, sl_send(c, &byte, 0));
+	report(phase, sl_sendv(c, iov, 2));
+	report(phase, sl_sendv(c, overflow, 2));
+	report(phase, sl_sendv(c, &null, 1));
+	report(phase, sl_sendv(c, iov, -1));
+	report(phase, sl_sendv(c, NULL, 0));
 	report(phase, sl_broadcast(service, &byte, SIZE_MAX, NULL));
 	report(phase, sl_broadcast(service, NULL, 1, c));
 	report(phase, sl_broadcast(service, &byte, 0, c));
@@ -183,6 +191,52 @@ call_with_strange_arguments(struct sl_conn *c)
 	report(phase, sl_state(c));
 }
 
+/* In a thread, where no call may do a thing, with what would be right. */
+static struct {
+	struct sl_service *service;
+	const struct sl_options *options;
+	struct sl_conn *conn;
+} right;
+
+static void *
+call_in_thread(void *arg)
+{
+	struct sl_service *service = right.service;
+	const char *phase = "thread";
+
+	(void)arg;
+	call_all(right.conn, phase);
+	report(phase, sl_broadcast(service, &byte, 1, NULL));
+	report(phase, sl_timer(service, NULL, 1, 1));
+	report(phase, sl_service_name(service)[0] != '\0');
+	report(phase, sl_find(service, sl_id(right.conn)) != NULL);
+	report(phase, sl_first(service) != NULL);
+	report(phase, sl_find_service(service, "b") != NULL);
+	report(phase, sl_stop(service, 1));
+	report(phase, sl_reload());
+	report(phase, sl_count(service, "name", 1));
+	report(phase, sl_now_ms() != 0);
+	report(phase, sl_tls_version(right.conn) != NULL);
+	report(phase, sl_upgrade_tls(right.conn, SL_TLS_SERVER, NULL));
+	sl_log(service, SL_LOG_INFO, "bad thread line of a service");
+	/* This is allowed. */
+	report("anywhere", sl_option_int(right.options, "number"));
+	report("anywhere", sl_option_int(right.options, "nubmer"));
+	return NULL;
+}
+
+static void
+call_from_thread(struct sl_conn *c)
+{
+	pthread_t thread;
+
+	right.service = sl_service(c);
+	right.options = sl_options(right.service);
+	right.conn = c;
+	if (pthread_create(&thread, NULL, call_in_thread, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
 static ssize_t
 on_data(struct sl_conn *c, const void *buf, size_t len)
 {
@@ -194,6 +248,8 @@ on_data(struct sl_conn *c, const void *buf, size_t len)
 		call_without_service();
 	} else if (is("strange")) {
 		call_with_strange_arguments(c);
+	} else if (is("thread")) {
+		call_from_thread(c);
 	} else if (is("ended")) {
 		sl_end(c, NULL, 0);
 		call_all(c, "ended");
