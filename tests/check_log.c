@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <jansson.h>
 
+#include "base/log_limit.h"
 #include "log_fixture.h"
 #include "worker/engine.h"
 
@@ -269,7 +270,7 @@ END_TEST
 
 START_TEST(a_limit_lets_a_burst_through_and_counts_the_rest)
 {
-	struct log_limit limit = { 0, 0, 0 };
+	struct log_limit limit = { 0 };
 	uint32_t skipped = 99;
 	unsigned int let_through = 0;
 
@@ -282,6 +283,41 @@ START_TEST(a_limit_lets_a_burst_through_and_counts_the_rest)
 	ck_assert(log_limit(&limit, 3, &skipped));
 	ck_assert_uint_gt(skipped, 0);
 	ck_assert_uint_le(skipped, 1000 - let_through);
+}
+END_TEST
+
+static uint32_t summed;
+
+static void
+sum_up(struct log_limit *limit, uint32_t skipped)
+{
+	(void)limit;
+	summed += skipped;
+}
+
+START_TEST(what_is_left_out_is_summed_up_without_a_next_line)
+{
+	struct log_limit limit = { .sum_up = sum_up };
+	struct log_limit other = { .sum_up = sum_up };
+	uint32_t skipped, passed = 0, i;
+
+	capture(0);
+	ck_assert_int_eq(engine_init(NULL), 0);
+	for (i = 0; i < 500; i++)
+		passed += log_limit(&limit, 1, &skipped);
+	ck_assert_uint_lt(passed, 5);
+	while (limit.skipped > 0)
+		ck_assert_int_eq(event_base_loop(engine.base, EVLOOP_ONCE), 0);
+	ck_assert_uint_ge(summed, 500 - passed - skipped);
+	ck_assert(!limit.waits);
+	/* What ends before is summed up at its end. */
+	summed = 0;
+	for (i = 0; i < 100; i++)
+		passed =
+		    log_limit(&limit, 0, NULL) + log_limit(&other, 0, NULL);
+	log_limit_done(&limit);
+	engine_done();
+	ck_assert_uint_eq(summed, 200);
 }
 END_TEST
 
@@ -302,6 +338,7 @@ main(void)
 		the_journal_gets_priorities_and_no_time,
 		complaints_of_libevent_are_lines_of_the_log,
 		a_limit_lets_a_burst_through_and_counts_the_rest,
+		what_is_left_out_is_summed_up_without_a_next_line,
 		NULL,
 	};
 

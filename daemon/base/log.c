@@ -215,23 +215,3 @@ log_fields(enum log_level level, const char *prefix,
 	if (log_enabled(level))
 		emit(level, prefix, fields, count);
 }
-
-bool
-log_limit(struct log_limit *limit, uint32_t burst, uint32_t *ret_skipped)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (limit->second != (uint64_t)now.tv_sec) {
-		limit->second = (uint64_t)now.tv_sec;
-		limit->count = 0;
-	}
-	if (limit->count >= burst) {
-		limit->skipped++;
-		return false;
-	}
-	limit->count++;
-	*ret_skipped = limit->skipped;
-	limit->skipped = 0;
-	return true;
-}

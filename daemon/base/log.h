@@ -74,15 +74,4 @@ struct log_field {
 void log_fields(enum log_level level, const char *prefix,
     const struct log_field *fields, unsigned int count);
 
-/*
- * Rate limit for lines that a peer can cause: at most `burst` per second for
- * each struct.  Returns true when the line may be logged; *ret_skipped is then
- * how many were dropped since the last logged one.
- */
-struct log_limit {
-	uint64_t second;
-	uint32_t count, skipped;
-};
-bool log_limit(struct log_limit *limit, uint32_t burst, uint32_t *ret_skipped);
-
 #endif

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "config/settings.h"
 #include "master/aside.h"
 #include "master/bind.h"
@@ -98,9 +99,15 @@ turn_away(int fd, const char *member, const char *why)
 }
 
 static void
+sum_up_refused(struct log_limit *limit, uint32_t skipped)
+{
+	(void)limit;
+	log_warnx("control socket: refused %u more clients", skipped);
+}
+
+static void
 turn_away_stranger(struct control *control, int fd, const struct ucred *peer)
 {
-	uint32_t skipped;
 	char why[256];
 
 	snprintf(why, sizeof(why),
@@ -109,7 +116,7 @@ turn_away_stranger(struct control *control, int fd, const struct ucred *peer)
 	    control->path.rights.owner.gid != (gid_t)-1
 		? " and the members of control_group"
 		: "; control_group in the configuration can name a group");
-	if (log_limit(&control->refused, REFUSALS_PER_S, &skipped))
+	if (log_limit(&control->refused, REFUSALS_PER_S, NULL))
 		log_warnx("control socket: refused uid %u, process %d",
 		    (unsigned int)peer->uid, (int)peer->pid);
 	turn_away(fd, "denied", why);
@@ -313,6 +320,7 @@ control_new(struct event_base *base, const struct settings *settings,
 	TAILQ_INIT(&control->clients);
 	control->base = base;
 	control->subject = subject;
+	control->refused.sum_up = sum_up_refused;
 	control_path_init(&control->path, settings);
 	if (control_path_open(&control->path, &cause) == -1) {
 		error_set(err,

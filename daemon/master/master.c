@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/title.h"
 #include "config/settings.h"
 #include "ipc/shm.h"
@@ -172,11 +173,18 @@ on_plugin_reload(void *arg, uint32_t worker)
 }
 
 static void
+sum_up_stops(struct log_limit *limit, uint32_t skipped)
+{
+	(void)limit;
+	log_warnx("%u more requests of plugins to stop a listener were refused",
+	    skipped);
+}
+
+static void
 on_stop_listener(void *arg, uint32_t worker, const char *name,
     const char *plugin, bool close_active)
 {
 	struct master *master = arg;
-	uint32_t skipped;
 
 	/*
 	 * The listener may belong to another plugin or worker, always or since
@@ -186,7 +194,7 @@ on_stop_listener(void *arg, uint32_t worker, const char *name,
 	    reload_stop_listener(master->reload, worker, name, plugin,
 		close_active))
 		return;
-	if (log_limit(&master->refused_stops, REFUSED_STOPS_MAX, &skipped))
+	if (log_limit(&master->refused_stops, REFUSED_STOPS_MAX, NULL))
 		log_warnx("worker %u: plugin %.64s may not stop listener %s, "
 			  "which it does not serve",
 		    worker + 1, plugin, name);
@@ -362,7 +370,7 @@ master_init(struct master *master, const char *config, bool verbose)
 	log_never_wait();
 	raise_descriptor_limit();
 	master->base = master_base();
-	if (master->base == NULL)
+	if (master->base == NULL || log_limit_begin(master->base) == -1)
 		return -1;
 	notify_init(master->base);
 	master->children = children_new(master->base);
@@ -389,6 +397,7 @@ master_init(struct master *master, const char *config, bool verbose)
 static void
 master_done(struct master *master)
 {
+	log_limit_end();
 	/* A module goes before those that it refers to. */
 	control_free(master->control);
 	watch_free(master->watch);
@@ -413,6 +422,7 @@ master_main(const char *config, bool verbose, bool watch)
 	struct master master;
 
 	memset(&master, 0, sizeof(master));
+	master.refused_stops.sum_up = sum_up_stops;
 	master.exit_status = EXIT_FAILURE;
 	master.config = config;
 	title_set("master %s", config);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/signal_set.h"
 
 #define LINES_PER_S 20 /* for signals that mean nothing */
@@ -70,13 +71,19 @@ tell_cpu_limit(struct signals *signals)
 }
 
 static void
+sum_up(struct log_limit *limit, uint32_t skipped)
+{
+	(void)limit;
+	log_info("%u more signals had no meaning for sluiced", skipped);
+}
+
+static void
 tell(struct signals *signals, const struct signalfd_siginfo *info,
     const char *name)
 {
 	char from[64] = "";
-	uint32_t skipped;
 
-	if (!log_limit(&signals->limit, LINES_PER_S, &skipped))
+	if (!log_limit(&signals->limit, LINES_PER_S, NULL))
 		return;
 	if (has_sender(info->ssi_code))
 		snprintf(from, sizeof(from), " from process %u (uid %u)",
@@ -191,6 +198,7 @@ signals_new(struct event_base *base, const struct signals_ops *ops, void *arg)
 	if (signals == NULL)
 		return NULL;
 	signals->ops = ops;
+	signals->limit.sum_up = sum_up;
 	signals->arg = arg;
 	choose(&taken);
 	signals->fd = signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "ipc/msg.h"
 
 struct child;

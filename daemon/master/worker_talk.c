@@ -3,6 +3,8 @@
  * there.  A worker that sends an unexpected message is killed.
  */
 
+#include "base/container_of.h"
+#include "base/log.h"
 #include "ipc/msg.h"
 #include "master/child.h"
 #include "master/worker_row.h"
@@ -30,16 +32,26 @@ take_answer(struct worker_row *worker, bool good)
 }
 
 static void
+sum_up_problems(struct log_limit *limit, uint32_t skipped)
+{
+	const struct worker_row *worker =
+	    container_of(limit, struct worker_row, problem_limit);
+
+	log_warnx("worker %u: %u more problems were left out",
+	    worker->index + 1, skipped);
+}
+
+static void
 take_problem(struct worker_row *worker, const struct msg *msg)
 {
 	struct workers *workers = worker->workers;
-	uint32_t skipped;
 
 	/* Drop problems of an aborted attempt. */
 	if (worker->unanswered > 0 && worker->state != WORKER_PREPARING &&
 	    worker->state != WORKER_JOINING)
 		return;
-	if (log_limit(&worker->problem_limit, PROBLEMS_PER_S, &skipped))
+	worker->problem_limit.sum_up = sum_up_problems;
+	if (log_limit(&worker->problem_limit, PROBLEMS_PER_S, NULL))
 		workers->ops->on_problem(workers->arg, worker->index,
 		    (int)msg->problem.level, msg->problem.file,
 		    msg->problem.line, msg->problem.text);

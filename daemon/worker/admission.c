@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "config/address.h"
 #include "config/settings.h"
 #include "ipc/counts.h"

@@ -9,6 +9,7 @@
 
 #include "base/fail.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "config/settings.h"
 #include "ipc/counts.h"
 #include "worker/endpoint.h"
@@ -101,13 +102,19 @@ conn_broke(struct sl_conn *conn, int error, enum sl_stage stage)
 		conn_set_out(conn, HALF_CLOSED);
 }
 
+static void
+sum_up_starved(struct log_limit *limit, uint32_t skipped)
+{
+	(void)limit;
+	log_warnx("the kernel could not serve %u more times", skipped);
+}
+
 void __attribute__((cold))
 conn_tell_starved(const struct sl_conn *conn, int error)
 {
-	static struct log_limit limit;
-	uint32_t skipped;
+	static struct log_limit limit = { .sum_up = sum_up_starved };
 
-	if (!log_limit(&limit, STARVED_LOG_MAX, &skipped))
+	if (!log_limit(&limit, STARVED_LOG_MAX, NULL))
 		return;
 	conn_log(conn, LOG_LEVEL_WARN,
 	    ": the kernel cannot serve it; trying again every %d ms: %s",

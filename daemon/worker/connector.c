@@ -12,6 +12,7 @@
 #include "base/container_of.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "config/address.h"
 #include "config/settings.h"
 #include "ipc/connectors.h"
@@ -69,17 +70,26 @@ show(struct connector *connector, enum connector_phase phase)
 	    &connector->state);
 }
 
+/* A few that succeed are not lost among many that fail. */
+static struct log_limit limits[LOG_LEVEL_DEBUG + 1];
+
+static void
+sum_up(struct log_limit *limit, uint32_t skipped)
+{
+	log_at((enum log_level)(limit - limits),
+	    "%u more lines about connectors", skipped);
+}
+
 /* For lines that all connectors may cause at once. */
 static void __attribute__((format(printf, 3, 4)))
 say(const struct connector *connector, enum log_level level, const char *fmt,
     ...)
 {
-	/* A few that succeed are not lost among many that fail. */
-	static struct log_limit limits[LOG_LEVEL_DEBUG + 1];
 	char text[ERROR_TEXT_MAX], skipped[64] = "";
 	uint32_t count;
 	va_list ap;
 
+	limits[level].sum_up = sum_up;
 	if (!log_limit(&limits[level], LINES_PER_S, &count))
 		return;
 	va_start(ap, fmt);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/container_of.h"
 #include "base/log_line.h"
 
 void
@@ -23,4 +24,43 @@ endpoint_log(const struct endpoint *endpoint, enum log_level level,
 	va_end(ap);
 	snprintf(prefix, sizeof(prefix), "%s: %s", endpoint->name, text);
 	log_fields(level, prefix, &field, 1);
+}
+
+static void
+sum_up_refused(struct log_limit *limit, uint32_t skipped)
+{
+	endpoint_log(container_of(limit, struct endpoint, refused),
+	    LOG_LEVEL_WARN, "%u more were refused since the last such line",
+	    skipped);
+}
+
+static void
+sum_up_slow(struct log_limit *limit, uint32_t skipped)
+{
+	endpoint_log(container_of(limit, struct endpoint, slow), LOG_LEVEL_WARN,
+	    "%u more callbacks were slow since the last such line", skipped);
+}
+
+static void
+sum_up_unwanted(struct log_limit *limit, uint32_t skipped)
+{
+	endpoint_log(container_of(limit, struct endpoint, unwanted),
+	    LOG_LEVEL_INFO, "%u more connections ended by a limit or a fault",
+	    skipped);
+}
+
+void
+endpoint_limit_lines(struct endpoint *endpoint)
+{
+	endpoint->refused.sum_up = sum_up_refused;
+	endpoint->slow.sum_up = sum_up_slow;
+	endpoint->unwanted.sum_up = sum_up_unwanted;
+}
+
+void
+endpoint_lines_done(struct endpoint *endpoint)
+{
+	log_limit_done(&endpoint->refused);
+	log_limit_done(&endpoint->slow);
+	log_limit_done(&endpoint->unwanted);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/log_limit.h"
 
 struct counts;
 struct limit_settings;
@@ -30,6 +31,10 @@ struct endpoint {
 	struct log_limit refused, slow, unwanted; /* of lines about these */
 	unsigned int connecting; /* outgoing connections, until they are made */
 };
+
+/* Its limits of lines; done: it may be freed then. */
+void endpoint_limit_lines(struct endpoint *endpoint);
+void endpoint_lines_done(struct endpoint *endpoint);
 
 /*
  * A line about it: "NAME: ", and what fmt says.  As json it is also found by the

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log_libevent.h"
+#include "base/log_limit.h"
 #include "worker/timers.h"
 
 /*
@@ -43,7 +44,7 @@ engine_init(struct shm *shm)
 	if (engine.base == NULL)
 		return -1;
 	engine.timers = timers_new(engine.base, engine_now);
-	if (engine.timers == NULL)
+	if (engine.timers == NULL || log_limit_begin(engine.base) == -1)
 		return -1;
 	return engine_reserve_recv(RECV_BUFFER_MIN);
 }
@@ -51,6 +52,7 @@ engine_init(struct shm *shm)
 void
 engine_done(void)
 {
+	log_limit_end();
 	timers_free(engine.timers);
 	if (engine.base != NULL)
 		event_base_free(engine.base);

@@ -36,6 +36,7 @@ listener_new(const char *name, uint32_t slot)
 	listener->endpoint.slot = slot;
 	listener->endpoint.counts =
 	    shm_own_counts(engine.shm, slot, &listener->counters);
+	endpoint_limit_lines(&listener->endpoint);
 	TAILQ_INIT(&listener->acceptors);
 	TAILQ_INIT(&listener->conns);
 	listener->endpoint.name = strdup(name);
@@ -106,6 +107,7 @@ listener_free(struct listener *listener)
 	service_end_unused(); /* while `stop` can still use the listener */
 	log_counters(listener);
 	timers_detach(engine.timers, &listener->drain_timer);
+	endpoint_lines_done(&listener->endpoint);
 	free(listener->endpoint.name);
 	free(listener);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "ipc/board.h"
 #include "worker/callback.h"
 #include "worker/conn.h"

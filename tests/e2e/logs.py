@@ -297,6 +297,15 @@ def test_flood_is_limited():
             s.close()
         check(len(d.log_lines("limit|refus|too many")) < 100,
               "a line for each")
+        # The rest is summed up without another refusal.
+        wait_until(lambda: told_of(d) == 500,
+                   lambda: "500 refusals, not %d" % told_of(d))
+
+
+def told_of(d):
+    return len(d.log_lines("echo: refused 127")) + sum(
+        int(re.search(r"(\d+) more were refused", line).group(1))
+        for line in d.log_lines(r"\d+ more were refused"))
 
 
 main()
