@@ -93,9 +93,8 @@ output_place(const int relays[3])
 	return 0;
 }
 
-/* 0, or -1: the other end is gone. */
-static int
-show(const char *bytes, size_t length)
+int
+output_show(const char *bytes, size_t length)
 {
 	ssize_t put;
 
@@ -135,7 +134,7 @@ output_relay(int from)
 
 	for (;;) {
 		if (there > 0 && poll(&pfd, 1, PROMPT_MS) == 0) {
-			if (show(bytes, there) == -1)
+			if (output_show(bytes, there) == -1)
 				return;
 			there = 0;
 		}
@@ -146,12 +145,12 @@ output_relay(int from)
 			break;
 		there += (size_t)got;
 		whole = whole_lines(bytes, there, sizeof(bytes));
-		if (show(bytes, whole) == -1)
+		if (output_show(bytes, whole) == -1)
 			return;
 		there -= whole;
 		memmove(bytes, bytes + whole, there);
 	}
-	show(bytes, there);
+	output_show(bytes, there);
 }
 
 static int given[3] = { -1, -1, -1 };

@@ -7,6 +7,7 @@
 #define SLUICE_MASTER_OUTPUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * Does a child need a relay process in front of this descriptor?  Yes for a
@@ -20,6 +21,9 @@ bool output_needs_relay(int fd);
  * write to instead, or -1.  0 or -1.
  */
 int output_place(const int relays[3]);
+
+/* Write all of it to standard output.  0, or -1: the other end is gone. */
+int output_show(const char *bytes, size_t length);
 
 /*
  * Copy what comes from a descriptor to standard output, until its end or an

@@ -5,6 +5,7 @@
  * COMMIT only a worker can die, and then it comes up in the new generation.
  */
 
+#include "master/output_json.h"
 #include "master/reload.h"
 
 #include <event2/event.h>
@@ -66,6 +67,7 @@ commit_all(struct reload *reload)
 	probation_end(&reload->probation);
 	log_configure((enum log_level)settings->log.level,
 	    (enum log_format)settings->log.format);
+	output_json_format((enum log_format)settings->log.format);
 	reload->waiting =
 	    workers_commit(reload->workers, reload->committed, reload->part);
 }

@@ -23,13 +23,27 @@
 #include "base/title.h"
 #include "ipc/msg.h"
 #include "master/output.h"
+#include "master/output_json.h"
 
 #define RELAY_MS 1000 /* at our end, for output that is still on its way */
 #define RELAY_POLL_MS 2
 
 /* For each standard descriptor: the pipe to its relay process; -1: none. */
-static int relays[3] = { -1, -1, -1 };
-static pid_t relay_pids[3];
+struct relays {
+	int fds[3];
+	pid_t pids[3];
+	bool started;
+};
+
+/* Those for a log of text, and for one of objects, once they are needed. */
+static struct relays relays_text = { .fds = { -1, -1, -1 } };
+static struct relays relays_json = { .fds = { -1, -1, -1 } };
+
+static struct relays *
+relays_now(void)
+{
+	return log_format() == LOG_FORMAT_JSON ? &relays_json : &relays_text;
+}
 
 bool
 spawn_runs_plugins(const char *role)
@@ -122,6 +136,7 @@ next_of(const int *fds, unsigned int count, int from)
 static void
 close_others(const int *fds, unsigned int count)
 {
+	const int *relays = relays_now()->fds;
 	int keep[SPAWN_FDS_MAX + 3], from, next;
 
 	for (unsigned int i = 0; i < count; i++)
@@ -194,7 +209,8 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 		reduce_environment();
 	setsid();
 	close_others(fds, count);
-	if (output_place(relays) == -1 || place_fds(fds, count) == -1)
+	if (output_place(relays_now()->fds) == -1 ||
+	    place_fds(fds, count) == -1)
 		_exit(SPAWN_FAILED_STATUS);
 	if (log_is_journal())
 		rename_journal();
@@ -205,7 +221,7 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 
 /* Copy from the pipe to fd until no process can write to the pipe. */
 __attribute__((noreturn)) static void
-become_relay(int from, int fd)
+become_relay(int from, int fd, void (*relay)(int))
 {
 	reset_signals();
 	setsid();
@@ -213,12 +229,12 @@ become_relay(int from, int fd)
 	dup2(from, STDIN_FILENO);
 	close_range(STDERR_FILENO, ~0U, 0);
 	title_set("output");
-	output_relay(STDIN_FILENO);
+	relay(STDIN_FILENO);
 	_exit(0);
 }
 
 static void
-start_relay(int fd)
+start_relay(struct relays *relays, int fd, void (*relay)(int))
 {
 	int pipes[2];
 	pid_t pid;
@@ -227,33 +243,47 @@ start_relay(int fd)
 		return;
 	pid = fork();
 	if (pid == 0)
-		become_relay(pipes[0], fd);
+		become_relay(pipes[0], fd, relay);
 	close(pipes[0]);
 	if (pid == -1) {
 		close(pipes[1]);
 		return;
 	}
-	relays[fd] = pipes[1];
-	relay_pids[fd] = pid;
+	relays->fds[fd] = pipes[1];
+	relays->pids[fd] = pid;
+}
+
+static void
+close_relays(struct relays *relays)
+{
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (relays->pids[fd] != 0)
+			close(relays->fds[fd]);
+}
+
+static void
+await_relays(const struct relays *relays, unsigned int *waited)
+{
+	static const struct timespec pause = { 0, RELAY_POLL_MS * 1000000 };
+
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		while (relays->pids[fd] != 0 && *waited < RELAY_MS &&
+		    waitpid(relays->pids[fd], NULL, WNOHANG) == 0) {
+			nanosleep(&pause, NULL);
+			*waited += RELAY_POLL_MS;
+		}
 }
 
 /* Before we exit, wait until the output of our children is written. */
 static void
 end_relays(void)
 {
-	static const struct timespec pause = { 0, RELAY_POLL_MS * 1000000 };
 	unsigned int waited = 0;
-	int fd;
 
-	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
-		if (relay_pids[fd] != 0)
-			close(relays[fd]);
-	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
-		while (relay_pids[fd] != 0 && waited < RELAY_MS &&
-		    waitpid(relay_pids[fd], NULL, WNOHANG) == 0) {
-			nanosleep(&pause, NULL);
-			waited += RELAY_POLL_MS;
-		}
+	close_relays(&relays_text);
+	close_relays(&relays_json);
+	await_relays(&relays_text, &waited);
+	await_relays(&relays_json, &waited);
 }
 
 static bool
@@ -265,24 +295,46 @@ same_file(int one, int other)
 	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* What goes to the same place as standard error is a part of the log. */
+static void
+start_json(struct relays *relays)
+{
+	if (output_json_init() == 0)
+		start_relay(relays, STDERR_FILENO, output_json_relay);
+	if (relays->fds[STDERR_FILENO] != -1 &&
+	    same_file(STDOUT_FILENO, STDERR_FILENO))
+		relays->fds[STDOUT_FILENO] = relays->fds[STDERR_FILENO];
+}
+
+static void
+start_text(struct relays *relays)
+{
+	if (relays->fds[STDOUT_FILENO] == -1 &&
+	    output_needs_relay(STDOUT_FILENO))
+		start_relay(relays, STDOUT_FILENO, output_relay);
+	if (relays->fds[STDERR_FILENO] != -1)
+		return;
+	if (relays->fds[STDOUT_FILENO] != -1 &&
+	    same_file(STDOUT_FILENO, STDERR_FILENO))
+		relays->fds[STDERR_FILENO] = relays->fds[STDOUT_FILENO];
+	else if (output_needs_relay(STDERR_FILENO))
+		start_relay(relays, STDERR_FILENO, output_relay);
+}
+
 /* Only once, since the standard descriptors do not change. */
 static void
 start_relays(void)
 {
-	static bool done;
+	struct relays *relays = relays_now();
 
-	if (done)
+	if (relays->started)
 		return;
-	done = true;
-	if (output_needs_relay(STDOUT_FILENO))
-		start_relay(STDOUT_FILENO);
-	if (relays[STDOUT_FILENO] != -1 &&
-	    same_file(STDOUT_FILENO, STDERR_FILENO))
-		relays[STDERR_FILENO] = relays[STDOUT_FILENO];
-	else if (output_needs_relay(STDERR_FILENO))
-		start_relay(STDERR_FILENO);
-	if (relays[STDOUT_FILENO] != -1 || relays[STDERR_FILENO] != -1)
+	if (!relays_text.started && !relays_json.started)
 		atexit(end_relays);
+	relays->started = true;
+	if (relays == &relays_json)
+		start_json(relays);
+	start_text(relays);
 }
 
 pid_t

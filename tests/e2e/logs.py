@@ -5,9 +5,9 @@ import re
 import signal
 import socket
 
-from sluice_test import (Daemon, check, equal, listener, main, plugin,
-                         receive, receive_all, receive_line, reset,
-                         run_sluiced, test_plugin, wait_until)
+from sluice_test import (Daemon, check, compile_plugin, equal, listener,
+                         main, plugin, receive, receive_all, receive_line,
+                         reset, run_sluiced, test_plugin, wait_until)
 
 
 def test_text_line():
@@ -261,6 +261,71 @@ def test_json_of_plugin_lines():
         one = json.loads(d.log_lines("bad ended line")[0])
         equal((one["connection"], one["listener"], one["peer"]),
               (1, "b", peer))
+
+
+PRINTS = r"""
+#include <stdio.h>
+#include <sluice.h>
+
+static void __attribute__((constructor))
+constructor(void)
+{
+	fputs("loaded\n", stderr);
+}
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	fprintf(stderr, "printed %.*s\n", (int)len, (const char *)buf);
+	puts("{ \"not\": \"ours\" }");
+	fflush(stdout);
+	sl_log(NULL, SL_LOG_INFO, "logged");
+	sl_write(c, buf, len);
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "prints", .version = "1",
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def printing_daemon():
+    d = Daemon(listener("p", "p.so"), log={"format": "json"})
+    d.listener("p")["plugin"] = d.path("p.so")
+    d.write_config()
+    compile_plugin(PRINTS, d.path("p.so"))
+    return d
+
+
+def have_it_print(d):
+    s = d.connect()
+    s.sendall(b"x")
+    equal(receive(s, 1), b"x")
+    s.close()
+
+
+def test_json_of_what_plugins_print():
+    with printing_daemon() as d:
+        have_it_print(d)
+        d.stop()
+        entries = [json.loads(line) for line in d.lines[1:]]
+        said = sorted(entry["message"] for entry in entries
+                      if entry["role"] == "output")
+        # It is loaded by the probe, too.
+        equal(said, ["loaded", "loaded", "printed x", '{ "not": "ours" }'])
+        check([entry for entry in entries if entry["message"] == "logged" and
+               entry["role"] == "worker 1"], entries)
+
+
+def test_what_plugins_print_follows_the_format():
+    with printing_daemon() as d:
+        d.settings["log"] = {"format": "text"}
+        d.write_config()
+        d.reload_ready()
+        since = d.mark()
+        have_it_print(d)
+        d.wait_log("^printed x$", since)
+        d.wait_log(" info  worker 1: logged$", since)
 
 
 def test_log_that_nobody_reads():
