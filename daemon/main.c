@@ -1,7 +1,6 @@
 /* main.c: the command line, and which of the processes this is. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "base/log.h"
 #include "base/roles.h"
 #include "base/signal_set.h"
+#include "base/standard.h"
 #include "base/title.h"
 #include "master/master.h"
 
@@ -79,19 +79,6 @@ print_help(void)
 	    SLUICE_CONFIG);
 }
 
-/* Open 0 to 2, so that no later descriptor of ours is taken for stderr. */
-static int
-open_standard_fds(void)
-{
-	int fd;
-
-	for (fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) == -1 &&
-		    open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
-			return -1;
-	return 0;
-}
-
 /* args: what spawn.c has added, up to a NULL. */
 static void
 child_options(char **args)
@@ -133,6 +120,13 @@ use_log_format(const struct command *command)
 	return true;
 }
 
+/* The exit status of an option that only prints. */
+static int
+printed(void)
+{
+	return standard_printed("sluiced") == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /*
  * Returns true when there is something to run; else *ret_status is the exit
  * status.
@@ -158,6 +152,7 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 			break;
 		case 'V':
 			puts("sluiced " PACKAGE_VERSION);
+			*ret_status = printed();
 			return false;
 		case OPTION_DESCRIBE:
 			ret->describe = optarg;
@@ -173,6 +168,7 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 			break;
 		case OPTION_HELP:
 			print_help();
+			*ret_status = printed();
 			return false;
 		default:
 			goto usage;
@@ -198,7 +194,7 @@ main(int argc, char **argv)
 	int status;
 
 	signal_block_all();
-	if (open_standard_fds() == -1)
+	if (standard_open("sluiced") == -1)
 		return EXIT_FAILURE;
 	args = title_init(argc, argv);
 	if (args == NULL) {

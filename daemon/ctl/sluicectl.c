@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/standard.h"
 #include "ctl/print.h"
 #include "ipc/control_client.h"
 #include "ipc/control_words.h"
@@ -105,6 +106,13 @@ parse_flags(char **words, struct call *call)
 	return 0;
 }
 
+/* The exit status, if all could be printed. */
+static int
+printed(int status)
+{
+	return standard_printed("sluicectl") == 0 ? status : EXIT_REFUSED;
+}
+
 /*
  * Returns true when there is a command to send; else *ret_status is the exit
  * status.
@@ -136,9 +144,11 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 			break;
 		case 'V':
 			puts("sluicectl " PACKAGE_VERSION);
+			*ret_status = printed(EXIT_SUCCESS);
 			return false;
 		case 'h':
 			print_help();
+			*ret_status = printed(EXIT_SUCCESS);
 			return false;
 		default:
 			goto usage;
@@ -247,13 +257,9 @@ main(int argc, char **argv)
 	 * error, which is reported below.
 	 */
 	signal(SIGXFSZ, SIG_IGN);
+	if (standard_open("sluicectl") == -1)
+		return EXIT_REFUSED;
 	if (!parse(argc, argv, &call, &status))
 		return status;
-	status = run(&call);
-	if (fflush(stdout) == EOF) {
-		fprintf(stderr, "sluicectl: cannot print: %s\n",
-		    strerror(errno));
-		return EXIT_REFUSED;
-	}
-	return status;
+	return printed(run(&call));
 }

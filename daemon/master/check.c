@@ -3,7 +3,6 @@
  * It prints for a person, without the prefix of log lines.
  */
 
-#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/log_line.h"
+#include "base/standard.h"
 #include "base/title.h"
 #include "config/settings.h"
 #include "master/build.h"
@@ -115,12 +115,9 @@ run(struct check *check, struct children *children, const char *config)
 	else
 		event_base_dispatch(check->base);
 	print_verdict(check, config);
-	if (fflush(stdout) == EOF) {
-		fprintf(stderr, "sluiced: cannot print: %s\n",
-		    error_text(errno));
+	if (!check->valid || standard_printed("sluiced") == -1)
 		return EXIT_FAILURE;
-	}
-	return check->valid ? EXIT_SUCCESS : EXIT_FAILURE;
+	return EXIT_SUCCESS;
 }
 
 int

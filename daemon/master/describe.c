@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/log_line.h"
 #include "base/open_file.h"
+#include "base/standard.h"
 #include "base/title.h"
 #include "image/image.h"
 #include "image/libraries.h"
@@ -190,5 +191,8 @@ describe_file(const char *path, bool json, bool verbose)
 	if (describe.base != NULL)
 		event_base_free(describe.base);
 	inherited_done(&inherited);
-	return describe.good ? EXIT_SUCCESS : EXIT_FAILURE;
+	/* The child has printed, and knows only of its own errors. */
+	if (!describe.good || standard_printed("sluiced") == -1)
+		return EXIT_FAILURE;
+	return EXIT_SUCCESS;
 }

@@ -278,6 +278,14 @@ def test_unreachable():
             equal(subprocess.call([SLUICECTL, "-s", d.path("control.sock"),
                                    "status"], stdout=full,
                                   stderr=subprocess.DEVNULL), 1)
+        for arguments in (["-s", d.path("control.sock"), "status"], ["-V"],
+                          ["--help"]):
+            result = subprocess.run([SLUICECTL] + arguments,
+                                    preexec_fn=lambda: os.close(1),
+                                    stderr=subprocess.PIPE, text=True)
+            equal(result.returncode, 1, arguments)
+            equal(result.stderr,
+                  "sluicectl: cannot print: standard output is closed\n")
 
 
 def test_off_by_default():

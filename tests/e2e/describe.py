@@ -104,7 +104,7 @@ def test_output_that_cannot_be_printed_is_an_error():
                    'plugin = "%s"; });\n' % plugin("echo"))
     for arguments in (["--describe", plugin("echo")],
                       ["--describe", plugin("echo"), "--json"],
-                      ["-t", "-c", config]):
+                      ["-t", "-c", config], ["-V"], ["--help"]):
         for target, why in (("/dev/full", "No space left on device"),
                             (None, "Broken pipe")):
             if target is None:
@@ -118,6 +118,12 @@ def test_output_that_cannot_be_printed_is_an_error():
             equal(result.returncode, 1, arguments)
             check("cannot print" in result.stderr
                   and why in result.stderr, arguments, result.stderr)
+        result = subprocess.run([SLUICED] + arguments,
+                                preexec_fn=lambda: os.close(1),
+                                stderr=subprocess.PIPE, text=True)
+        equal(result.returncode, 1, arguments)
+        equal(result.stderr,
+              "sluiced: cannot print: standard output is closed\n")
 
 
 main()
