@@ -208,6 +208,63 @@ START_TEST(copies_are_kept_for_debuggers)
 }
 END_TEST
 
+static bool
+has_bytes(const char *name, const void *bytes, size_t len)
+{
+	char *found = calloc(1, len + 1);
+	int fd = open(fixture_path(name), O_RDONLY | O_CLOEXEC);
+	bool same;
+
+	same = fd != -1 && read(fd, found, len + 1) == (ssize_t)len &&
+	    memcmp(found, bytes, len) == 0;
+	close(fd);
+	free(found);
+	return same;
+}
+
+/* Eight digits of a hash do not say that the bytes are the same. */
+START_TEST(a_copy_is_known_by_its_content)
+{
+	char name[64], whole[96], digits[2 * IMAGE_HASH_SIZE + 1], hash[9];
+	struct tiny t = tiny(), other = t;
+	struct image image;
+	struct error err;
+
+	mkdir(fixture_path("copies"), 0755);
+	ck_assert_int_eq(
+	    image_open(fixture_file("a.so", &t, sizeof(t)), &image, &err), 0);
+	snprintf(name, sizeof(name), "copies/a.%s.so",
+	    image_short_hash(image.hash, hash));
+	for (int i = 0; i < IMAGE_HASH_SIZE; i++)
+		snprintf(digits + 2 * i, 3, "%02x", image.hash[i]);
+	snprintf(whole, sizeof(whole), "copies/a.%s.so", digits);
+	image_close(&image);
+	other.names[0] = 'x';
+	fixture_file(name, &other, sizeof(other));
+	fixture_text("sluice.conf",
+	    "plugin_copies = \"copies\";\n"
+	    "listeners = ( { name = \"1\"; listen = \"*:1\";"
+	    "plugin = \"./a.so\"; } );\n");
+	/* The other one stays, and a copy that is damaged is replaced. */
+	for (int round = 0; round < 3; round++) {
+		read_config(fixture_path("sluice.conf"), false);
+		ck_assert_uint_eq(answer.verdict, MSG_PREPARED);
+		expect(LOG_LEVEL_WARN, 1, "is not a copy of");
+		ck_assert_uint_eq(answer.problem_count, 1);
+		ck_assert(has_bytes(name, &other, sizeof(other)));
+		ck_assert(has_bytes(whole, &t, sizeof(t)));
+		if (round == 1)
+			fixture_text(whole, "damaged");
+	}
+	/* The right one is found again. */
+	unlink(fixture_path(whole));
+	fixture_file(name, &t, sizeof(t));
+	read_config(fixture_path("sluice.conf"), false);
+	ck_assert_uint_eq(answer.problem_count, 0);
+	ck_assert_int_eq(access(fixture_path(whole), F_OK), -1);
+}
+END_TEST
+
 START_TEST(sixty_mistakes_all_arrive)
 {
 	char *text = calloc(1, 64 << 10);
@@ -249,6 +306,7 @@ main(void)
 		each_bad_plugin_is_named_at_its_line,
 		a_missing_file_is_refused,
 		copies_are_kept_for_debuggers,
+		a_copy_is_known_by_its_content,
 		sixty_mistakes_all_arrive,
 		the_reader_ends_when_the_master_sends_nonsense_or_closes,
 		NULL,

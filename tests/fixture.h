@@ -44,7 +44,7 @@ fixture_teardown(void)
 static inline const char *
 fixture_path(const char *name)
 {
-	static char paths[8][128];
+	static char paths[8][192];
 	static unsigned int next;
 	char *path = paths[next++ % 8];
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,14 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/open_file.h"
 #include "config/settings.h"
 #include "image/image.h"
 #include "reader/plugin_files.h"
 #include "reader/problems.h"
+
+#define SHORT_BYTES 4	  /* of a hash: as image_short_hash() */
+#define COMPARE_SIZE 4096 /* on the stack, twice */
 
 static int
 copy_bytes(const struct image *image, int to)
@@ -57,22 +62,79 @@ out:
 	return result;
 }
 
-/* "/usr/lib/sluice/echo.so" of hash 1a2b... to "COPIES/echo.1a2b3c4d.so". */
+/* Does the file have the bytes of the image? */
+static bool
+holds(const char *path, const struct image *image)
+{
+	int file = open_file(AT_FDCWD, path, 0);
+	char ours[COMPARE_SIZE], theirs[COMPARE_SIZE];
+	off_t at = 0;
+	struct stat st;
+	ssize_t n = 1;
+
+	if (file == -1)
+		return false;
+	if (fstat(file, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size != image->size)
+		n = -1;
+	while (n > 0) {
+		n = pread(file, theirs, sizeof(theirs), at);
+		if (n > 0 &&
+		    (pread(image->fd, ours, (size_t)n, at) != n ||
+			memcmp(ours, theirs, (size_t)n) != 0))
+			n = -1;
+		if (n > 0)
+			at += n;
+	}
+	close(file);
+	return n == 0 && (uint64_t)at == image->size;
+}
+
+/*
+ * "/usr/lib/sluice/echo.so" of hash 1a2b... to "COPIES/echo.1a2b3c4d.so", with
+ * that many bytes of the hash.
+ */
 static char *
-copy_path(const struct settings *settings, const struct image_settings *image)
+copy_path(const struct settings *settings, const struct image_settings *image,
+    size_t bytes)
 {
 	const char *slash = strrchr(image->path, '/');
 	const char *name = slash != NULL ? slash + 1 : image->path;
 	const char *dot = strrchr(name, '.');
+	char hash[2 * IMAGE_HASH_SIZE + 1], *path;
 	size_t len = strlen(name);
-	char hash[9], *path;
 
 	if (dot != NULL && strcmp(dot, ".so") == 0)
 		len = (size_t)(dot - name);
+	for (size_t i = 0; i < bytes; i++)
+		snprintf(hash + 2 * i, 3, "%02x", image->hash[i]);
 	if (asprintf(&path, "%s/%.*s.%s.so", settings->plugin_copies, (int)len,
-		name, image_short_hash(image->hash, hash)) == -1)
+		name, hash) == -1)
 		return NULL;
 	return path;
+}
+
+/*
+ * The short hash in the name is for people.  If another file has it, that may
+ * be a copy which somebody still needs, so ours gets a longer name.
+ */
+static char *
+free_path(const struct settings *settings, uint32_t index,
+    const struct image *image, struct problems *problems)
+{
+	const struct image_settings *named = &settings->images[index];
+	char *path = copy_path(settings, named, SHORT_BYTES), *longer;
+
+	if (path == NULL || access(path, F_OK) == -1 || holds(path, image))
+		return path;
+	longer = copy_path(settings, named, IMAGE_HASH_SIZE);
+	if (longer != NULL)
+		problem_warn(problems, &settings->plugin_copies_origin,
+		    "plugin_copies: \"%s\" is not a copy of %s, whose copy is "
+		    "\"%s\"; remove the first if nobody needs it",
+		    path, named->path, longer);
+	free(path);
+	return longer;
 }
 
 void
@@ -85,11 +147,10 @@ plugin_files_copy(const struct settings *settings,
 	if (settings->plugin_copies == NULL)
 		return;
 	for (uint32_t i = 0; i < files->count; i++) {
-		path = copy_path(settings, &settings->images[i]);
+		path = free_path(settings, i, &files->images[i], problems);
 		if (path == NULL)
 			return;
-		/* The hash is in the name, so an existing file is the same. */
-		if (access(path, F_OK) == -1 &&
+		if (!holds(path, &files->images[i]) &&
 		    copy_image(&files->images[i], path) == -1)
 			problem_warn(problems, at,
 			    "plugin_copies: cannot write \"%s\": %s", path,

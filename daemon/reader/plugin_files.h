@@ -27,7 +27,8 @@ void plugin_files_close(struct plugin_files *files);
 /*
  * Keep a copy NAME.HASH8.so of each image, also of libraries, in
  * settings->plugin_copies, so that a debugger finds the code that is or was in
- * memory.  Only warns.
+ * memory.  A file that has this name and other bytes stays, and the copy has the
+ * whole hash in its name.  Only warns.
  */
 void plugin_files_copy(const struct settings *settings,
     const struct plugin_files *files, struct problems *problems);
