@@ -43,7 +43,7 @@ START_TEST(malformed_addresses_are_refused)
 		"[127.0.0.1]:80", "[*]:80", "udp:127.0.0.1:1",
 		"unix:", "unix:path", "unix:./path", "unix:/", "unix:/run/",
 		"unix:@", "systemd:", "systemd:a:b", "a\nb:80", "unix:/a\nb",
-		"a b:80", "256.0.0.1.:x" };
+		"a b:80", "256.0.0.1.:x", "[fe80::1]:80" };
 	struct address found[MAX];
 	struct error err;
 

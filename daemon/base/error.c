@@ -8,22 +8,35 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* Limits that are easily overlooked, and how they are raised. */
+static const struct advice {
+	int error, resource;
+	const char *name, *unit, *how;
+} advices[] = {
+	/* It holds for files in memory, too. */
+	{ EFBIG, RLIMIT_FSIZE, "RLIMIT_FSIZE", " bytes",
+	    "ulimit -f or LimitFSIZE= in the unit" },
+	{ EMFILE, RLIMIT_NOFILE, "RLIMIT_NOFILE", "",
+	    "ulimit -n or LimitNOFILE= in the unit" },
+};
+
 const char *
 error_text(int error)
 {
+	const struct advice *advice = advices;
 	static char text[192];
 	struct rlimit limit;
 
-	if (error != EFBIG || getrlimit(RLIMIT_FSIZE, &limit) == -1 ||
+	while (advice->error != error)
+		if (++advice == advices + sizeof(advices) / sizeof(*advices))
+			return strerror(error);
+	if (getrlimit(advice->resource, &limit) == -1 ||
 	    limit.rlim_cur == RLIM_INFINITY)
 		return strerror(error);
-	/*
-	 * The limit holds for files in memory, too, which is easily overlooked.
-	 */
 	snprintf(text, sizeof(text),
-	    "%s: the limit RLIMIT_FSIZE is %llu bytes; raise it with ulimit -f "
-	    "or LimitFSIZE= in the unit",
-	    strerror(error), (unsigned long long)limit.rlim_cur);
+	    "%s: the limit %s is %llu%s; raise it with %s", strerror(error),
+	    advice->name, (unsigned long long)limit.rlim_cur, advice->unit,
+	    advice->how);
 	return text;
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 
+#define LAST_LINES_MS 1000
+
 static void
 on_libevent_log(int severity, const char *text)
 {
@@ -22,6 +24,7 @@ static void
 on_libevent_fatal(int status)
 {
 	log_errorx("libevent cannot go on (%d)", status);
+	log_settle(LAST_LINES_MS); /* abort() does not wait for them */
 	abort();
 }
 

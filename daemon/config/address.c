@@ -119,6 +119,21 @@ forms(const struct spec *spec)
 	return spec->target ? TARGET_FORMS : LISTEN_FORMS;
 }
 
+/* "fe80::1" without a scope */
+static bool
+needs_interface(const struct spec *spec)
+{
+	char bare[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (spec->host_len >= sizeof(bare))
+		return false;
+	memcpy(bare, spec->host, spec->host_len);
+	bare[spec->host_len] = '\0';
+	return inet_pton(AF_INET6, bare, &address) == 1 &&
+	    IN6_IS_ADDR_LINKLOCAL(&address);
+}
+
 static int
 parse_tcp(const char *entry, struct spec *ret, struct error *err)
 {
@@ -166,6 +181,11 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 	    memchr(ret->host, ' ', ret->host_len))
 		return error_set(err,
 		    "\"%.60s\" does not begin with a valid host name", entry);
+	if (ret->bracketed && needs_interface(ret))
+		return error_set(err,
+		    "\"%s\" is a link-local address, which may be on any "
+		    "interface; name one, as in [%.*s%%eth0]%s",
+		    entry, (int)ret->host_len, ret->host, colon);
 	ret->any = !ret->bracketed && ret->host_len == 1 && *ret->host == '*';
 	/* glibc would take "*" as no host, which means the loopback. */
 	if (!ret->any && memchr(ret->host, '*', ret->host_len) != NULL)

@@ -182,6 +182,11 @@ image_copy(int file, const char *path, struct image *ret, struct error *err)
 	struct image image = { .fd = -1 };
 
 	image.fd = new_memfd(path);
+	if (image.fd == -1 && errno == EACCES)
+		return error_set(err,
+		    "%s: the kernel refuses a memfd that may be executed; set "
+		    "the sysctl vm.memfd_noexec to 1 or 0",
+		    path);
 	if (image.fd == -1)
 		return error_sys(err, "%s: cannot make a memfd", path);
 	if (copy_whole(path, file, &image, err) == -1 ||

@@ -21,6 +21,7 @@
 #include "master/inherited.h"
 #include "master/master.h"
 #include "master/output.h"
+#include "master/premises.h"
 #include "master/verdict.h"
 
 struct check {
@@ -126,6 +127,7 @@ check_main(const char *config, bool verbose)
 	struct children *children = NULL;
 	struct inherited inherited;
 	struct check check;
+	struct error err;
 	int status = EXIT_FAILURE;
 
 	memset(&check, 0, sizeof(check));
@@ -134,6 +136,11 @@ check_main(const char *config, bool verbose)
 		return EXIT_FAILURE;
 	output_append();
 	log_init("master");
+	if (premises_check(&err) == -1) {
+		fprintf(stderr, "sluiced: %s\n", err.text);
+		inherited_done(&inherited);
+		return EXIT_FAILURE;
+	}
 	check.base = master_base();
 	if (check.base != NULL)
 		children = children_new(check.base);

@@ -26,6 +26,7 @@
 #include "master/inherited.h"
 #include "master/master.h"
 #include "master/output.h"
+#include "master/premises.h"
 
 struct describe {
 	struct event_base *base;
@@ -178,6 +179,11 @@ describe_file(const char *path, bool json, bool verbose)
 		return EXIT_FAILURE;
 	output_append();
 	log_init("master");
+	if (premises_check(&err) == -1) {
+		fprintf(stderr, "sluiced: %s\n", err.text);
+		inherited_done(&inherited);
+		return EXIT_FAILURE;
+	}
 	describe.base = master_base();
 	if (describe.base != NULL)
 		children = children_new(describe.base);

@@ -149,9 +149,8 @@ static int
 lost_descriptor(struct error *err, const char *what)
 {
 	return error_set(err,
-	    "%s, but its descriptor did not arrive: the master has too many "
-	    "open files",
-	    what);
+	    "%s, but its descriptor did not arrive in the master: %s", what,
+	    error_text(EMFILE));
 }
 
 int

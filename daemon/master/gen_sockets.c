@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "config/settings.h"
+#include "master/premises.h"
 #include "master/slots.h"
 #include "master/sockets.h"
 
@@ -162,6 +163,8 @@ bind_listener(struct gen *gen, struct sockets *sockets, uint32_t l,
 		teller->tell(teller->arg, &listener->addresses[a].origin,
 		    err.text);
 		problems++;
+		if (premises_no_descriptors())
+			break;
 	}
 	return problems;
 }
@@ -224,7 +227,9 @@ gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
 	gen->socket_table = sockets;
 	for (i = 0; i < count; i++)
 		gen->slots[i] = SLOT_NONE;
-	for (i = 0; i < count; i++)
+	/* Without descriptors all others would fail in the same way. */
+	for (i = 0; i < count && (problems == 0 || !premises_no_descriptors());
+	     i++)
 		problems += bind_endpoint(gen, sockets, i, workers, teller);
 	return problems;
 }

@@ -27,6 +27,7 @@
 #include "master/leaving.h"
 #include "master/notify.h"
 #include "master/output.h"
+#include "master/premises.h"
 #include "master/reload.h"
 #include "master/signals.h"
 #include "master/slots.h"
@@ -332,19 +333,6 @@ committed_settings(void *arg)
 	return gen != NULL ? gen->settings : NULL;
 }
 
-/* Every connection costs one, and children inherit the limit. */
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
-		log_warn("cannot raise the limit of descriptors");
-}
-
 /* Such a limit is meant for processes that end by themselves. */
 static void
 warn_of_cpu_limit(void)
@@ -363,12 +351,6 @@ warn_of_cpu_limit(void)
 static int
 master_init(struct master *master, const char *config, bool verbose)
 {
-	if (inherited_take(&master->inherited) == -1)
-		return -1;
-	output_append();
-	log_init("master");
-	log_never_wait();
-	raise_descriptor_limit();
 	master->base = master_base();
 	if (master->base == NULL || log_limit_begin(master->base) == -1)
 		return -1;
@@ -420,13 +402,22 @@ int
 master_main(const char *config, bool verbose, bool watch)
 {
 	struct master master;
+	struct error err;
 
 	memset(&master, 0, sizeof(master));
 	master.refused_stops.sum_up = sum_up_stops;
 	master.exit_status = EXIT_FAILURE;
 	master.config = config;
 	title_set("master %s", config);
-	if (master_init(&master, config, verbose) == -1 ||
+	/* Before a descriptor is opened that could take a number of these. */
+	if (inherited_take(&master.inherited) == -1)
+		return EXIT_FAILURE;
+	output_append();
+	log_init("master");
+	log_never_wait();
+	if (premises_check(&err) == -1) {
+		log_errorx("cannot start: %s", err.text);
+	} else if (master_init(&master, config, verbose) == -1 ||
 	    (watch &&
 		(master.watch = watch_new(master.base, config, &watch_ops,
 		     &master)) == NULL)) {

@@ -1,0 +1,96 @@
+"""A system without what sluiced needs: one line says so, and what to do."""
+
+import re
+import subprocess
+
+from sluice_test import (SANITIZED, SLUICED, Daemon, Skip, check, equal,
+                         listener, main, need, need_root, plugin,
+                         run_program)
+
+ECHO = listener("echo", plugin("echo"))
+
+
+def errors(before, arguments=(), **settings):
+    """The errors of a start that fails, after commands of a shell."""
+    d = Daemon(*settings.pop("listeners", [ECHO]), start=False, **settings)
+    shell = before + '; exec "$@"'
+    arguments = [a.replace("CONF", d.config) for a in arguments or
+                 ("-c", "CONF")]
+    result = run_program(["sh", "-c", shell, "sh", SLUICED] + arguments)
+    d.remove()
+    equal(result.returncode, 1, result.stderr)
+    if "-c" not in arguments or "-t" in arguments:
+        return result.stderr.splitlines()
+    return re.findall(r" error master: (.*)", result.stderr)
+
+
+def inside(flags, before):
+    """The same in namespaces; the shell of `before` is in them."""
+    need_root()
+    if SANITIZED:
+        raise Skip("the sanitizers need /proc")
+    command = [need("unshare")] + flags
+    if subprocess.run(command + ["true"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip("no namespaces here")
+    quoted = " ".join(command)
+    return "[ -n \"$INSIDE\" ] || INSIDE=1 exec %s sh -c '%s; exec \"$@\"' " \
+        "sh \"$@\"" % (quoted, before)
+
+
+def one_line(lines, *parts):
+    equal(len(lines), 1, lines)
+    for part in parts:
+        check(part in lines[0], part, "in", lines[0])
+
+
+def test_memory_may_not_be_executed():
+    before = inside(["--pid", "--fork", "--mount-proc"],
+                    "echo 2 > /proc/sys/vm/memfd_noexec")
+    result = run_program(["sh", "-c", before, "sh", "cat",
+                          "/proc/sys/vm/memfd_noexec"])
+    if result.stdout.strip() != "2":
+        raise Skip("this kernel has no vm.memfd_noexec of a pid namespace")
+    for arguments in ((), ("-t", "-c", "CONF"),
+                      ("--describe", plugin("echo"))):
+        one_line(errors(before, arguments),
+                 "set the sysctl vm.memfd_noexec")
+
+
+def test_proc_of_another_namespace():
+    before = inside(["--pid", "--fork"], "true")
+    for arguments in ((), ("-t", "-c", "CONF"),
+                      ("--describe", plugin("echo"))):
+        one_line(errors(before, arguments), "another pid namespace",
+                 "unshare --mount-proc")
+
+
+def test_no_proc():
+    before = inside(["--mount"], "mount -t tmpfs none /proc")
+    one_line(errors(before), "/proc is not mounted", "mount -t proc")
+
+
+def test_hardly_any_descriptors():
+    one_line(errors("ulimit -n 8"), "at least 16", "LimitNOFILE=")
+
+
+def test_too_few_descriptors_for_the_addresses():
+    if SANITIZED:
+        raise Skip("the sanitizers need descriptors")
+    many = [listener("l%d" % number, plugin("echo")) for number in range(200)]
+    lines = errors("ulimit -n 60", listeners=many)
+    equal(len(lines), 2, lines)
+    check(re.search(r"sluice\.conf:\d+: cannot listen on .*: Too many open "
+                    r"files: the limit RLIMIT_NOFILE is 60; raise it",
+                    lines[0]), lines[0])
+    equal(lines[1], "could not start: 1 problem")
+
+
+def test_a_link_local_address_without_its_interface():
+    lines = errors("true", listeners=[
+        listener("echo", plugin("echo"), listen="[fe80::1]:7777")])
+    check(re.search(r"sluice\.conf:\d+: .*link-local.*\[fe80::1%eth0\]:7777",
+                    lines[0]), lines)
+
+
+main()
