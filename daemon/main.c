@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/libc_data.h"
 #include "base/log.h"
 #include "base/roles.h"
 #include "base/signal_set.h"

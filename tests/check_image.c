@@ -223,9 +223,9 @@ START_TEST(static_tls_is_refused)
 }
 END_TEST
 
-/* The binding of the symbol in the copy. */
-static unsigned int
-copied_binding(const struct tiny *t)
+/* The symbol in the copy. */
+static ElfW(Sym)
+copied_symbol(const struct tiny *t)
 {
 	struct image image = { .fd = -1 };
 	struct error err = { "" };
@@ -237,8 +237,41 @@ copied_binding(const struct tiny *t)
 	ck_assert_int_eq(memfd_read(image.fd, &copy, sizeof(copy), 0), 0);
 	ck_assert_uint_eq(image.size, sizeof(copy));
 	image_close(&image);
-	return ELF64_ST_BIND(copy.symbols[1].st_info);
+	return copy.symbols[1];
 }
+
+static unsigned int
+copied_binding(const struct tiny *t)
+{
+	return ELF64_ST_BIND(copied_symbol(t).st_info);
+}
+
+START_TEST(a_file_uses_what_it_defines)
+{
+	struct tiny t = tiny();
+
+	tiny_symbol(&t, "mine", STB_GLOBAL, DT_GNU_HASH);
+	t.symbols[1].st_other = STV_DEFAULT;
+	ck_assert_uint_eq(copied_symbol(&t).st_other, STV_PROTECTED);
+	t.symbols[1].st_other = STV_HIDDEN;
+	ck_assert_uint_eq(copied_symbol(&t).st_other, STV_HIDDEN);
+	/* Others may define these as well, and one definition is for all. */
+	t.symbols[1].st_other = STV_DEFAULT;
+	t.symbols[1].st_info = ELF64_ST_INFO(STB_WEAK, STT_OBJECT);
+	ck_assert_uint_eq(copied_symbol(&t).st_other, STV_DEFAULT);
+	t.symbols[1].st_info = ELF64_ST_INFO(STB_GLOBAL, STT_TLS);
+	ck_assert_uint_eq(copied_symbol(&t).st_other, STV_DEFAULT);
+	t = tiny();
+	tiny_symbol(&t, "free", STB_GLOBAL, DT_GNU_HASH);
+	t.symbols[1].st_other = STV_DEFAULT;
+	ck_assert_uint_eq(copied_symbol(&t).st_other, STV_DEFAULT);
+	/* What it only uses. */
+	t = tiny();
+	tiny_symbol(&t, "mine", STB_GLOBAL, DT_GNU_HASH);
+	t.symbols[1].st_shndx = SHN_UNDEF;
+	ck_assert_uint_eq(copied_symbol(&t).st_other, STV_DEFAULT);
+}
+END_TEST
 
 START_TEST(a_symbol_that_all_images_would_share_is_made_an_ordinary_one)
 {
@@ -450,6 +483,7 @@ main(void)
 		other_kinds_of_elf_are_refused,
 		an_executable_stack_is_refused,
 		static_tls_is_refused,
+		a_file_uses_what_it_defines,
 		a_symbol_that_all_images_would_share_is_made_an_ordinary_one,
 		damaged_tables_of_symbols_are_refused,
 		what_a_library_needs_is_read_in_order,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/libc_data.h"
 
 static bool stdout_was_closed;
 

@@ -13,6 +13,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/libc_data.h"
+
 static char *title_start;
 static size_t title_room;
 /* The copies are kept here so that they do not count as leaks. */

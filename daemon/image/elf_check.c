@@ -141,7 +141,7 @@ elf_check(const char *path, int fd, uint64_t size, struct error *err)
 	result = check_stack(&elf, err) == -1 ||
 		check_sections(&elf, err) == -1 ||
 		check_thread_storage(&elf, err) == -1 ||
-		elf_symbols_unshare(&elf, err) == -1
+		elf_symbols_make_own(&elf, err) == -1
 	    ? -1
 	    : 0;
 	elf_file_done(&elf);

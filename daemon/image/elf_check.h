@@ -9,8 +9,8 @@ struct error;
 
 /*
  * Is fd, of size bytes, a whole shared object for this machine that leaves the
- * stack as it is and needs no static TLS?  Symbols that all images would share
- * are changed in it: see elf_symbols_unshare().  fd is a copy that may be
+ * stack as it is and needs no static TLS?  Its symbols are changed so that it
+ * uses what it defines: see elf_symbols_make_own().  fd is a copy that may be
  * written to.  path is for the sentence in err, which begins with it.
  * Returns 0 or -1.
  */

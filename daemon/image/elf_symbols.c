@@ -10,6 +10,7 @@
 #include <link.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/fail.h"
@@ -122,42 +123,110 @@ elf_symbols_read(const struct elf_file *elf, size_t *ret_count)
 	return symbols;
 }
 
-/* Change the binding of a symbol that is unique.  Returns 0, or -1 with errno. */
-static int
-unshare(const struct elf_file *elf, uint64_t table, size_t index,
-    const ElfW(Sym) *symbol)
+/*
+ * Memory goes from one owner to another, so these must be those of the whole
+ * process: binding_check() refuses a plugin that defines and uses them.
+ */
+static bool
+is_allocator(const char *name)
 {
-	unsigned char info =
-	    ELF64_ST_INFO(STB_WEAK, ELF64_ST_TYPE(symbol->st_info));
-	uint64_t at = table + index * sizeof(*symbol) +
-	    offsetof(ElfW(Sym), st_info),
-		 offset;
+	static const char *const all[] = { "malloc", "calloc", "realloc",
+		"reallocarray", "free", "memalign", "aligned_alloc",
+		"posix_memalign", "valloc", "pvalloc", "malloc_usable_size" };
 
-	if (ELF64_ST_BIND(symbol->st_info) != STB_GNU_UNIQUE ||
-	    symbol->st_shndx == SHN_UNDEF)
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(name, all[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
+elf_symbols_is_own(const ElfW(Sym) *symbol)
+{
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
+
+	return symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS &&
+	    ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL &&
+	    (type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE);
+}
+
+/* Returns whether the symbol was changed. */
+static bool
+make_own(ElfW(Sym) *symbol, const char *name)
+{
+	if (ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE &&
+	    symbol->st_shndx != SHN_UNDEF) {
+		symbol->st_info =
+		    ELF64_ST_INFO(STB_WEAK, ELF64_ST_TYPE(symbol->st_info));
+		return true;
+	}
+	if (!elf_symbols_is_own(symbol) ||
+	    ELF64_ST_VISIBILITY(symbol->st_other) != STV_DEFAULT ||
+	    is_allocator(name))
+		return false;
+	symbol->st_other |= STV_PROTECTED;
+	return true;
+}
+
+/* All names, with a NUL behind them; owned by the caller.  NULL: none. */
+static char *
+read_names(const struct elf_file *elf, uint64_t *ret_size)
+{
+	uint64_t address = 0, size = 0;
+	char *names;
+
+	if (!elf_file_dynamic(elf, DT_STRTAB, &address) ||
+	    !elf_file_dynamic(elf, DT_STRSZ, &size) || size > elf->size)
+		return NULL;
+	names = calloc(1, size + 1);
+	if (names != NULL && !elf_file_load(elf, address, names, size)) {
+		free(names);
+		return NULL;
+	}
+	*ret_size = size;
+	return names;
+}
+
+/* Write the table back if something in it has changed.  0, or -1 with errno. */
+static int
+change(const struct elf_file *elf, ElfW(Sym) *symbols, size_t count,
+    const char *names, uint64_t names_size)
+{
+	uint64_t address = 0, offset;
+	size_t len = count * sizeof(*symbols), i;
+	bool changed = false;
+
+	for (i = 0; i < count; i++)
+		if (make_own(&symbols[i],
+			symbols[i].st_name < names_size
+			    ? names + symbols[i].st_name
+			    : ""))
+			changed = true;
+	if (!changed)
 		return 0;
-	if (!elf_file_find(elf, at, sizeof(info), &offset))
+	if (!elf_file_dynamic(elf, DT_SYMTAB, &address) ||
+	    !elf_file_find(elf, address, len, &offset))
 		return fail(EIO);
-	return memfd_write(elf->fd, &info, sizeof(info), (off_t)offset);
+	return memfd_write(elf->fd, symbols, len, (off_t)offset);
 }
 
 int
-elf_symbols_unshare(const struct elf_file *elf, struct error *err)
+elf_symbols_make_own(const struct elf_file *elf, struct error *err)
 {
-	uint64_t table = 0;
+	uint64_t names_size = 0;
 	ElfW(Sym) *symbols;
-	size_t count, i;
-	int rc = 0;
+	char *names;
+	size_t count;
+	int rc;
 
 	symbols = elf_symbols_read(elf, &count);
 	if (symbols == NULL)
 		return error_set(err, "%s: its table of symbols is damaged",
 		    elf->path);
-	if (count > 0)
-		elf_file_dynamic(elf, DT_SYMTAB, &table);
-	for (i = 0; rc == 0 && i < count; i++)
-		rc = unshare(elf, table, i, &symbols[i]);
+	names = read_names(elf, &names_size);
+	rc = change(elf, symbols, count, names, names_size);
 	free(symbols);
+	free(names);
 	return rc == 0
 	    ? 0
 	    : error_sys(err, "%s: cannot change its copy", elf->path);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/libc_data.h"
 #include "base/log.h"
 #include "base/log_line.h"
 #include "base/standard.h"

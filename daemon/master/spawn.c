@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/libc_data.h"
 #include "base/log.h"
 #include "base/title.h"
 #include "ipc/msg.h"

@@ -84,21 +84,6 @@ is_constant(const struct image_map *map, uint64_t address)
 }
 
 /*
- * Does the image define this symbol and need its own definition?  A weak symbol
- * may be replaced; C++ defines the same weak symbol in every image that uses
- * it.
- */
-static bool
-is_own(const ElfW(Sym) *symbol)
-{
-	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
-
-	return symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS &&
-	    ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL &&
-	    (type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE);
-}
-
-/*
  * If the image needs a symbol that one of its plugin's own libraries defines,
  * but got one that the loader found earlier: returns that library, else NULL.
  * dlsym() with the image's handle looks only in the image and in what it needs,
@@ -161,7 +146,7 @@ check_bound(const struct binding *binding, const ElfW(Sym) *symbol,
 	 * only if no constructor can have written it, or if the loader would
 	 * have chosen the same address.
 	 */
-	if ((passed_over != NULL || is_own(symbol)) &&
+	if ((passed_over != NULL || elf_symbols_is_own(symbol)) &&
 	    (constant || bound == dlsym(RTLD_DEFAULT, name)))
 		result = taken(binding, passed_over, name, bound);
 	free(name);
@@ -227,6 +212,78 @@ check_tables(const struct binding *binding)
 	    elf_file_dynamic(elf, DT_PLTRELSZ, &len))
 		return check_table(binding, address, len);
 	return 0;
+}
+
+/* Where the file begins that has this symbol in the usual order; NULL: none. */
+static const void *
+usual_base(const char *name)
+{
+	const void *at = dlsym(RTLD_DEFAULT, name);
+	Dl_info info;
+
+	return at != NULL && dladdr(at, &info) != 0 ? info.dli_fbase : NULL;
+}
+
+/* Does one of these libraries itself define the symbol? */
+static bool
+define(struct library *const *libraries, uint32_t count, const char *name)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (libraries[i]->fd != -1 &&
+		    image_map_room(&libraries[i]->map,
+			dlsym(libraries[i]->handle, name), 0) > 0)
+			return true;
+	return false;
+}
+
+/*
+ * The C library is the same for all, so its names are never passed over: who
+ * defines them again is refused.
+ */
+static bool
+passes_over(const struct elf_file *elf, const ElfW(Sym) *symbol,
+    const void *libc, struct library *const *libraries, uint32_t count)
+{
+	const void *usual;
+	char *name;
+	bool passed;
+
+	if (symbol->st_shndx != SHN_UNDEF || symbol->st_name == 0 ||
+	    (name = elf_file_string(elf, symbol->st_name)) == NULL)
+		return false;
+	usual = usual_base(name);
+	passed =
+	    usual != NULL && usual != libc && define(libraries, count, name);
+	free(name);
+	return passed;
+}
+
+bool
+binding_passes_over(int fd, struct library *const *libraries, uint32_t count)
+{
+	const void *libc = usual_base("gnu_get_libc_version");
+	struct elf_file elf;
+	ElfW(Sym) *symbols;
+	struct error err;
+	size_t symbol_count = 0;
+	struct stat st;
+	bool any = false;
+
+	/*
+	 * With RTLD_DEEPBIND a plugin has the malloc() of the C library.  When a
+	 * sanitizer or LD_PRELOAD has replaced that one, memory of one would be
+	 * freed by the other.
+	 */
+	if (count == 0 || usual_base("malloc") != libc ||
+	    fstat(fd, &st) == -1 ||
+	    elf_file_read(&elf, "", fd, (uint64_t)st.st_size, &err) == -1)
+		return false;
+	symbols = elf_symbols_read(&elf, &symbol_count);
+	for (size_t i = 0; symbols != NULL && !any && i < symbol_count; i++)
+		any = passes_over(&elf, &symbols[i], libc, libraries, count);
+	free(symbols);
+	elf_file_done(&elf);
+	return any;
 }
 
 int

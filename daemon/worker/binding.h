@@ -8,9 +8,21 @@
 #define SLUICE_BINDING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct error;
 struct image_map;
+struct library;
+
+/*
+ * Does the file behind fd need a symbol of one of these libraries, which are
+ * loaded, while the loader would take that of a library of the daemon?  Then
+ * it has to be opened with its own libraries first.  false also when that
+ * would be wrong, since malloc() is not that of the C library, and when the file
+ * cannot be read: binding_check() then refuses what is bound to another.
+ */
+bool binding_passes_over(int fd, struct library *const *libraries,
+    uint32_t count);
 
 /*
  * Check the image behind fd, which is mapped as map says.  If a symbol is bound

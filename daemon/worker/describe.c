@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/json_text.h"
+#include "base/libc_data.h"
 #include "base/log.h"
 #include "base/roles.h"
 #include "image/libraries.h"

@@ -155,7 +155,8 @@ check_loaded(struct library *library, const char *path, struct error *err)
 
 static int
 load(struct library *library, const struct library_image *image,
-    const char *for_plugin, struct error *err)
+    const char *for_plugin, struct library *const *others, uint32_t count,
+    struct error *err)
 {
 	if (check_name(image, for_plugin, err) == -1)
 		return -1;
@@ -173,7 +174,8 @@ load(struct library *library, const struct library_image *image,
 	if (library->fd == -1)
 		return error_sys(err, "%s: cannot keep its image", image->path);
 	loading = library;
-	library->handle = loader_open(library->fd);
+	library->handle = loader_open(library->fd,
+	    binding_passes_over(library->fd, others, count));
 	loading = NULL;
 	if (library->handle == NULL)
 		return error_set(err, "%s: cannot be loaded: %s", image->path,
@@ -197,7 +199,7 @@ unload(struct library *library)
 
 struct library *
 library_load(const struct library_image *image, const char *for_plugin,
-    struct error *err)
+    struct library *const *others, uint32_t count, struct error *err)
 {
 	struct library *library = find(image);
 
@@ -213,7 +215,7 @@ library_load(const struct library_image *image, const char *for_plugin,
 	}
 	library->fd = -1;
 	library->refs = 1;
-	if (load(library, image, for_plugin, err) == 0) {
+	if (load(library, image, for_plugin, others, count, err) == 0) {
 		LIST_INSERT_HEAD(&libraries, library, link);
 		return library;
 	}

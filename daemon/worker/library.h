@@ -38,13 +38,15 @@ struct library {
 
 /*
  * Load the library, or find it loaded already.  The libraries that it needs
- * must have been loaded before.  for_plugin is the file of the plugin, for
+ * must have been loaded before; they are among the `count` others, which belong
+ * to the same plugin.  for_plugin is the file of the plugin, for
  * messages.  Returns a reference, or NULL with one sentence in err.  It fails,
  * among other reasons, if the process has something else loaded under this
  * name.
  */
 struct library *library_load(const struct library_image *image,
-    const char *for_plugin, struct error *err);
+    const char *for_plugin, struct library *const *others, uint32_t count,
+    struct error *err);
 /*
  * The loader cannot find a loaded library that has no soname.  Between these
  * two calls it finds the library under the name by which the plugin needs it.

@@ -18,11 +18,12 @@ name(int fd, char text[NAME_MAX_BYTES])
 }
 
 void *
-loader_open(int fd)
+loader_open(int fd, bool own_first)
 {
 	char text[NAME_MAX_BYTES];
 
-	return dlopen(name(fd, text), RTLD_NOW | RTLD_LOCAL);
+	return dlopen(name(fd, text),
+	    RTLD_NOW | RTLD_LOCAL | (own_first ? RTLD_DEEPBIND : 0));
 }
 
 void *

@@ -7,8 +7,13 @@
 #ifndef SLUICE_LOADER_H
 #define SLUICE_LOADER_H
 
-/* Load what is behind fd; NULL: loader_error() says why.  Runs constructors. */
-void *loader_open(int fd);
+#include <stdbool.h>
+
+/*
+ * Load what is behind fd; NULL: loader_error() says why.  Runs constructors.
+ * own_first: look for names in it and in what it needs first (RTLD_DEEPBIND).
+ */
+void *loader_open(int fd, bool own_first);
 
 /*
  * Unload it, and close its descriptor.  Returns NULL; or a new handle if it

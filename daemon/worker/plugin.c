@@ -58,7 +58,8 @@ load_libraries(struct plugin *plugin, const struct plugin_image *image,
 	if (plugin->libraries == NULL)
 		return error_set(err, "%s: out of memory", image->path);
 	for (uint32_t i = 0; i < image->library_count; i++) {
-		library = library_load(&image->libraries[i], image->path, err);
+		library = library_load(&image->libraries[i], image->path,
+		    plugin->libraries, plugin->library_count, err);
 		if (library == NULL)
 			return -1;
 		plugin->libraries[plugin->library_count++] = library;
@@ -80,7 +81,9 @@ load(struct plugin *plugin, const struct plugin_image *image, struct error *err)
 {
 	const char *path = image->path;
 
-	plugin->handle = loader_open(plugin->fd);
+	plugin->handle = loader_open(plugin->fd,
+	    binding_passes_over(plugin->fd, plugin->libraries,
+		plugin->library_count));
 	if (plugin->handle == NULL)
 		return error_set(err, "%s: cannot be loaded: %s", path,
 		    loader_error(plugin->fd));

@@ -7,7 +7,8 @@ import re
 
 from libraries import (HELPER, MANY, ORIGIN, PLUGIN, ask, begin, by_name,
                        daemon, helper, kill_worker, plugin)
-from sluice_test import (check, compile_plugin, equal, listener, main,
+from sluice_test import (Failure, SANITIZED, Skip, check, compile_plugin, equal,
+                         listener, main,
                          receive_line, run_sluiced, wait_until)
 
 
@@ -232,6 +233,134 @@ fall_here(void)
         s.sendall(b"?")
         d.wait_log(r"#0 fall\+\S+ in libhelper\.so\.1 \(image [0-9a-f]{8}\)")
         d.wait_log(r"#\d on_data\+\S+ in p \(image [0-9a-f]{8}\)")
+
+
+TAKEN = "event_base_get_method"		# libevent has a function of this name
+
+
+def library_of(d, name, function, body, flags=()):
+    return compile_plugin("""
+#include <stddef.h>
+#include <stdlib.h>
+extern char **environ;
+const char *%s(void);
+const char *helper(void);
+__attribute__((visibility("default"))) const char *%s(void);
+const char *%s(void) { %s }
+""" % (TAKEN, function, function, body), d.path(name), [
+        "-D_GNU_SOURCE", "-Wl,-soname," + name, ORIGIN] + list(flags))
+
+
+def test_its_own_libraries_come_before_those_of_sluiced():
+    """The loader looks for each name in sluiced and its libraries first."""
+    with daemon() as d:
+        begin(d)
+        # A library that uses what it defines.
+        own = library_of(d, "libown.so.1", TAKEN, 'return "own";')
+        # A library of it, and a plugin that uses both.
+        between = library_of(d, "libbetween.so.1", "helper",
+                             "return environ != NULL && environ[0] != NULL"
+                             " ? %s() : NULL;" % TAKEN,
+                             ["-Wl,--no-as-needed", own])
+        plugin(d, between, "b")
+        d.reload_ready()
+        equal(ask(d.connect()), "b with own")
+        compile_plugin((PLUGIN % ("c", "p", MANY)).replace("helper", TAKEN),
+                       d.path("p.so"), [ORIGIN, "-Wl,--no-as-needed", own])
+        d.reload_ready()
+        equal(ask(d.connect()), "c with own")
+        # The same with a static library that exports everything.
+        compile_plugin((PLUGIN % ("d", "p", MANY)).replace("helper", TAKEN) +
+                       (HELPER % ("", "static")).replace("helper", TAKEN),
+                       d.path("p.so"))
+        d.reload_ready()
+        equal(ask(d.connect()), "d with static")
+
+
+ALLOCATOR = """
+#include <stddef.h>
+#define PUBLIC __attribute__((visibility("default")))
+void *__libc_malloc(size_t);
+PUBLIC void *malloc(size_t);
+void *malloc(size_t n) { return __libc_malloc(n); }
+"""
+
+
+def test_with_another_allocator_they_cannot():
+    """Memory of one would be freed by the other, so such a plugin is refused."""
+    if SANITIZED:
+        raise Skip("sanitizers are loaded before all other libraries")
+    with daemon() as d:
+        d.env["LD_PRELOAD"] = compile_plugin(
+            ALLOCATOR, d.path("allocator.so"), ["-fno-builtin"])
+        begin(d)
+        own = library_of(d, "libown.so.1", TAKEN, 'return "own";')
+        compile_plugin((PLUGIN % ("c", "p", MANY)).replace("helper", TAKEN),
+                       d.path("p.so"), [ORIGIN, "-Wl,--no-as-needed", own])
+        said = d.reload_refused()
+        check(re.search(r'p\.so: uses "%s" of libevent\S+, which comes before '
+                        r"that of its library libown\.so\.1; rename" % TAKEN,
+                        said), said)
+        equal(ask(d.connect()), "a with one")
+
+
+def test_real_libraries():
+    """Jansson linked statically, and libevent as a library of the system."""
+    source = """
+#include <%s>
+#include <sluice.h>
+#include <stdlib.h>
+#include <string.h>
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	(void)buf;
+	%s
+	sl_send(c, text, strlen(text));
+	sl_send(c, "\\n", 1);
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "p", .version = "1", .flags = SL_MANY_WORKERS,
+    .server = SL_HANDLERS(.data = on_data));
+"""
+    jansson = source % ("jansson.h", """
+	char *text = json_dumps(json_pack("{s:[i,f]}", "a", 1, 0.5), 0);""")
+    libevent = source % ("event2/event.h", """
+	struct event_base *base = event_base_new();
+	struct timeval now = { 0, 1 };
+	char text[8] = "none";
+	event_base_once(base, -1, EV_TIMEOUT,
+	    (event_callback_fn)(void *)strcpy_late, text, &now);
+	event_base_dispatch(base);
+	event_base_free(base);""")
+    libevent = libevent.replace("static ssize_t", """static void
+strcpy_late(evutil_socket_t fd, short what, void *text)
+{
+	(void)fd, (void)what;
+	strcpy(text, "event");
+}
+
+static ssize_t""", 1).replace("(event_callback_fn)(void *)", "")
+    tried = 0
+    with daemon() as d:
+        begin(d)
+        for text, flags, answer in (
+                (jansson, ["-l:libjansson.a"], '{"a": [1, 0.5]}'),
+                (jansson, ["-ljansson"], '{"a": [1, 0.5]}'),
+                (libevent, ["-levent_core"], "event"),
+                (libevent, ["-levent"], "event"),
+                (libevent, ["-l:libevent.a"], "event")):
+            try:
+                compile_plugin(text, d.path("p.so"), (), flags)
+            except Failure:
+                continue	# it is not installed here
+            tried += 1
+            d.reload_ready()
+            equal(ask(d.connect()), answer, flags)
+    if tried == 0:
+        raise Skip("neither jansson nor libevent has its headers here")
 
 
 main()

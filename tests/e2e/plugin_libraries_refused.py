@@ -141,52 +141,6 @@ def test_strange_libraries():
                "begin(void) { __builtin_trap(); }")
         said = d.reload_refused()
         check("while loading" in said, said)
-        # A library that would get sluiced's function instead of its own.
-        helper(d, "one", "libhelper.so.3", more="""
-__attribute__((visibility("default"))) const char *event_base_get_method(void);
-__attribute__((visibility("default"))) const char *user(void);
-const char *event_base_get_method(void) { return "own"; }
-const char *user(void) { return event_base_get_method(); }
-""")
-        plugin(d, d.path("libhelper.so.3"))
-        said = d.reload_refused()
-        check('libhelper.so.3: uses "event_base_get_method" of libevent'
-              in said, said)
-        equal(ask(d.connect()), "a with one")
-
-
-def test_what_a_library_defines_is_not_taken_from_elsewhere():
-    """The loader searches sluiced and its libraries first."""
-    taken = "event_base_get_method"
-
-    def uses(d):
-        library = compile_plugin(
-            (HELPER % ("", "own")).replace("helper", taken),
-            d.path("libown.so.1"), ["-Wl,-soname,libown.so.1"])
-        between = compile_plugin(
-            'const char *%s(void); const char *helper(void);'
-            '__attribute__((visibility("default"))) const char *\n'
-            'helper(void) { return %s(); }' % (taken, taken),
-            d.path("libhelper.so.1"), ["-Wl,-soname,libhelper.so.1", ORIGIN,
-                                       "-Wl,--no-as-needed", library])
-        return library, between
-
-    with daemon() as d:
-        begin(d)
-        library, between = uses(d)
-        compile_plugin((PLUGIN % ("b", "p", MANY)).replace("helper", taken),
-                       d.path("p.so"),
-                       [ORIGIN, "-Wl,--no-as-needed", library])
-        said = d.reload_refused()
-        check(re.search(r'p\.so: uses "%s" of libevent\S+, which comes before '
-                        r"that of its library libown\.so\.1; rename" % taken,
-                        said), said)
-        # The same for a library of a library.
-        plugin(d, between, "b")
-        said = d.reload_refused()
-        check(re.search(r'libhelper\.so\.1: uses "%s" of libevent\S+, which '
-                        r"comes before that of its library libown" % taken,
-                        said), said)
         equal(ask(d.connect()), "a with one")
 
 

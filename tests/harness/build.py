@@ -49,10 +49,11 @@ def compiler(variable, default):
     return command
 
 
-def compile_plugin(source, target, flags=(), **defines):
+def compile_plugin(source, target, flags=(), libraries=(), **defines):
     """Build source (a path, a name in tests/plugins, or C text) into target.
 
-    A define that is a str becomes a string literal, True an empty one.
+    Libraries stand behind the source, as linkers want it.  A define that is a
+    str becomes a string literal, True an empty one.
     """
     directory = os.path.dirname(target)
     if "\n" in source:
@@ -77,7 +78,8 @@ def compile_plugin(source, target, flags=(), **defines):
             command.append('-D%s="%s"' % (name, value))
         else:
             command.append("-D%s=%s" % (name, value))
-    result = subprocess.run(command + list(flags) + [path], cwd=directory,
+    result = subprocess.run(command + list(flags) + [path] + list(libraries),
+                            cwd=directory,
                             stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True)
     if result.returncode != 0:
