@@ -150,7 +150,8 @@ tell_gone(struct watch *watch)
 	LIST_FOREACH(file, &watch->files, link) {
 		if (file->seen != 0 || file->loaded == 0 || file->told_gone)
 			continue;
-		log_info("watch: %s is gone; waiting for it to come back",
+		log_info("watch: %s is gone; waiting until it comes back, "
+			 "another file changes, or SIGHUP asks for a reload",
 		    file->path);
 		file->told_gone = true;
 	}

@@ -10,7 +10,7 @@
 
 #include "base/hash.h"
 
-#define NOTHING_MATCHES 1 /* a pattern without matches, unlike a missing file */
+#define NOTHING_NEW 1 /* of a pattern, unlike a missing file */
 
 /* A stamp that differs when the file has changed, made without reading it. */
 static uint64_t
@@ -27,28 +27,6 @@ look_at(const char *path, uint64_t hash)
 	return hash_add(hash, &st.st_ctim, sizeof(st.st_ctim)) | 2;
 }
 
-static uint64_t
-look(const struct watch_file *file)
-{
-	uint64_t hash = HASH_BEGIN;
-	glob_t found;
-
-	if (!file->is_pattern)
-		return look_at(file->path, hash);
-	memset(&found, 0, sizeof(found));
-	if (glob(file->path, 0, NULL, &found) != 0) {
-		globfree(&found);
-		return NOTHING_MATCHES;
-	}
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		hash = hash_add(hash, found.gl_pathv[i],
-		    strlen(found.gl_pathv[i]) + 1);
-		hash = look_at(found.gl_pathv[i], hash);
-	}
-	globfree(&found);
-	return hash | 2;
-}
-
 static struct watch_file *
 find(struct watch_files *files, const char *path, unsigned int *ret_count)
 {
@@ -61,6 +39,42 @@ find(struct watch_files *files, const char *path, unsigned int *ret_count)
 		++*ret_count;
 	}
 	return NULL;
+}
+
+/*
+ * What matches a pattern and was not there when the last reload began.  The
+ * others have stamps of their own, so that one that is removed is waited for.
+ */
+static uint64_t
+look_for_new(struct watch_files *files, const char *pattern)
+{
+	const struct watch_file *known;
+	uint64_t hash = HASH_BEGIN;
+	unsigned int ignored;
+	bool any = false;
+	glob_t found;
+
+	memset(&found, 0, sizeof(found));
+	if (glob(pattern, 0, NULL, &found) != 0)
+		found.gl_pathc = 0;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		known = find(files, found.gl_pathv[i], &ignored);
+		if (known != NULL && known->loaded != 0)
+			continue;
+		any = true;
+		hash = hash_add(hash, found.gl_pathv[i],
+		    strlen(found.gl_pathv[i]) + 1);
+		hash = look_at(found.gl_pathv[i], hash);
+	}
+	globfree(&found);
+	return any ? hash | 2 : NOTHING_NEW;
+}
+
+static uint64_t
+look(struct watch_files *files, const struct watch_file *file)
+{
+	return file->is_pattern ? look_for_new(files, file->path)
+				: look_at(file->path, HASH_BEGIN);
 }
 
 static void
@@ -96,24 +110,87 @@ watch_files_unescape(char *pattern)
 	*to = '\0';
 }
 
-static int
-add(struct watch_files *files, const char *path, bool pattern)
+/* The row of that path, perhaps a new one without a stamp.  NULL: no room. */
+static struct watch_file *
+row(struct watch_files *files, const char *path, bool pattern)
 {
 	unsigned int count;
 	struct watch_file *file = find(files, path, &count);
 
-	if (file == NULL) {
-		if (count >= WATCH_FILES_MAX)
-			return -1;
-		file = calloc(1, sizeof(*file));
-		if (file == NULL || (file->path = strdup(path)) == NULL) {
-			free(file);
-			return -1;
-		}
-		file->is_pattern = pattern;
-		file->loaded = file->seen = look(file);
-		LIST_INSERT_HEAD(files, file, link);
+	if (file != NULL || count >= WATCH_FILES_MAX)
+		return file;
+	file = calloc(1, sizeof(*file));
+	if (file == NULL || (file->path = strdup(path)) == NULL) {
+		free(file);
+		return NULL;
 	}
+	file->is_pattern = pattern;
+	file->is_new = true;
+	LIST_INSERT_HEAD(files, file, link);
+	return file;
+}
+
+/* The file or pattern is read as it is now. */
+static void
+load(struct watch_files *files, struct watch_file *file)
+{
+	file->is_new = false;
+	file->loaded = file->seen = look(files, file);
+}
+
+/* What matches now gets rows.  -1: there is no room for all of it. */
+static int
+expand(struct watch_files *files, const char *pattern)
+{
+	struct watch_file *file;
+	int result = 0;
+	glob_t found;
+
+	memset(&found, 0, sizeof(found));
+	if (glob(pattern, 0, NULL, &found) != 0)
+		found.gl_pathc = 0;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		file = row(files, found.gl_pathv[i], false);
+		if (file == NULL)
+			result = -1;
+		else if (file->is_new)
+			load(files, file);
+	}
+	globfree(&found);
+	return result;
+}
+
+static int
+add_pattern(struct watch_files *files, const char *pattern)
+{
+	struct watch_file *file = row(files, pattern, true), *match;
+	int result = 0;
+
+	if (file == NULL)
+		return -1;
+	if (file->is_new) {
+		result = expand(files, pattern);
+		load(files, file);
+	}
+	file->fresh = true;
+	/* Also one that has gone since the reload began. */
+	LIST_FOREACH(match, files, link)
+		if (!match->is_pattern && match->loaded != 0 &&
+		    fnmatch(pattern, match->path, FNM_PATHNAME | FNM_PERIOD) ==
+			0)
+			match->fresh = true;
+	return result;
+}
+
+static int
+add_file(struct watch_files *files, const char *path)
+{
+	struct watch_file *file = row(files, path, false);
+
+	if (file == NULL)
+		return -1;
+	if (file->is_new)
+		load(files, file);
 	file->fresh = true;
 	return 0;
 }
@@ -124,13 +201,15 @@ watch_files_add(struct watch_files *files, const char *path, bool pattern)
 	char *name;
 	int result;
 
-	if (!pattern || has_wildcard(path))
-		return add(files, path, pattern);
+	if (!pattern)
+		return add_file(files, path);
+	if (has_wildcard(path))
+		return add_pattern(files, path);
 	name = strdup(path);
 	if (name == NULL)
 		return -1;
 	watch_files_unescape(name);
-	result = add(files, name, false);
+	result = add_file(files, name);
 	free(name);
 	return result;
 }
@@ -142,8 +221,16 @@ watch_files_begin(struct watch_files *files)
 
 	LIST_FOREACH(file, files, link) {
 		file->fresh = false;
-		file->loaded = file->seen = look(file);
+		if (!file->is_pattern)
+			load(files, file);
 	}
+	/* New rows are put before the first, so this does not meet them. */
+	LIST_FOREACH(file, files, link)
+		if (file->is_pattern)
+			(void)expand(files, file->path);
+	LIST_FOREACH(file, files, link)
+		if (file->is_pattern)
+			load(files, file);
 }
 
 void
@@ -191,7 +278,7 @@ watch_files_look(struct watch_files *files)
 	uint64_t now;
 
 	LIST_FOREACH(file, files, link) {
-		now = look(file);
+		now = look(files, file);
 		moved = moved || now != file->seen;
 		file->seen = now;
 		if (now != 0)

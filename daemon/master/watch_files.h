@@ -15,10 +15,15 @@
 
 struct watch_file {
 	LIST_ENTRY(watch_file) link;
-	char *path;	 /* or a pattern, which stands for what it matches */
+	/*
+	 * Or a pattern, which stands for what matches it since the last reload
+	 * began; what matched it then has rows of its own.
+	 */
+	char *path;
 	uint64_t loaded; /* its stamp when the last reload began; 0: missing */
 	uint64_t seen;	 /* its stamp at the last look */
 	bool is_pattern;
+	bool is_new;	/* it has no stamp yet */
 	bool committed; /* it is part of what is served */
 	bool attempted; /* it was part of what was refused last */
 	bool fresh;	/* the reload that runs reads it */
@@ -50,7 +55,8 @@ void watch_files_clear(struct watch_files *files);
 bool watch_files_look(struct watch_files *files);
 /*
  * A file that exists and differs from what was loaded, or NULL.  A missing file
- * is not a reason to reload: it is probably being replaced.
+ * is not a reason to reload, whether it was named or matched a pattern: it is
+ * probably being replaced.
  */
 struct watch_file *watch_files_changed(struct watch_files *files);
 

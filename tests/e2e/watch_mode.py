@@ -165,16 +165,71 @@ def test_configuration_and_includes():
         verdict(d, since)
         equal(ask(d.connect("more")), "v1")
 
+        # Until another file changes, it may come back.
         since = quiet_now(d)
         os.unlink(d.path("conf.d/more.conf"))
-        verdict(d, since)
-        check(d.log_lines("no longer listening on", since), "it is gone")
+        d.wait_log("more.conf is gone; waiting", since)
+        stays_quiet(d, since)
 
         since = quiet_now(d)
         d.listener("stamp")["options"] = {"greeting": "!"}
         d.write_config()
         verdict(d, since)
         equal(ask(d.connect("stamp")), "v1!")
+        check(d.log_lines("no longer listening on", since), "it is gone")
+
+
+MORE = b"""listeners = ( { name = "%s"; listen = "127.0.0.1:0";
+plugin = "./stamp.so"; } );\n"""
+
+
+def test_an_included_file_that_vanishes_is_waited_for():
+    """However it is replaced, its listener is not without it in between."""
+    with daemon(include="conf.d/*.conf") as d:
+        def put_more(name):
+            put(d.path("conf.d/" + name), MORE % name.encode())
+
+        os.mkdir(d.path("conf.d"))
+        since = quiet_now(d)
+        put_more("a.conf")
+        put_more("b.conf")
+        verdict(d, since)
+        s = d.connect("a.conf")
+        for i in range(3):
+            since = quiet_now(d)
+            if i == 0:
+                os.unlink(d.path("conf.d/a.conf"))
+            elif i == 1:
+                os.rename(d.path("conf.d/a.conf"), d.path("conf.d/a.conf~"))
+            else:
+                shutil.rmtree(d.path("conf.d"))
+            d.wait_log(r"conf\.d/a\.conf is gone; waiting", since)
+            stays_quiet(d, since)
+            equal(ask(s), "v1")
+            equal(ask(d.connect("a.conf")), "v1")
+            if i == 2:
+                os.mkdir(d.path("conf.d"))
+                put_more("b.conf")
+            put_more("a.conf")
+            verdict(d, since)
+            equal(len(d.log_lines("reloading", since)), 1, "reloads")
+            equal(d.log_lines("no longer listening on", since), [])
+            equal(ask(s), "v1")
+        # Another name is a new file.
+        since = quiet_now(d)
+        os.rename(d.path("conf.d/a.conf"), d.path("conf.d/c.conf"))
+        verdict(d, since)
+        equal(ask(s), "v1")
+        # A reload that was asked for goes on without it.
+        since = quiet_now(d)
+        os.unlink(d.path("conf.d/b.conf"))
+        d.wait_log(r"conf\.d/b\.conf is gone; waiting", since)
+        d.reload_ready()
+        check(d.log_lines("no longer listening on", since), "b is gone")
+        since = quiet_now(d)
+        put_more("b.conf")
+        verdict(d, since)
+        equal(ask(d.connect("b.conf")), "v1")
 
 
 def test_files_of_a_refused_reload_are_watched():
