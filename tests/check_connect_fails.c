@@ -204,7 +204,9 @@ START_TEST(the_descriptors_of_the_master_are_not_used)
 	while (fds[n++] < 64 - 64 / 8 - 1);
 	connect_to("127.0.0.1", 1);
 	check_failure(EMFILE,
-	    "127.0.0.1:1: could not connect: Too many open files");
+	    "127.0.0.1:1: could not connect: Too many open files: the "
+	    "limit RLIMIT_NOFILE is 64; raise it with ulimit -n or "
+	    "LimitNOFILE= in the unit");
 	while (n > 0)
 		close(fds[--n]);
 	worker_end();

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Limits that are easily overlooked, and how they are raised. */
 static const struct advice {
@@ -27,6 +28,12 @@ error_text(int error)
 	static char text[192];
 	struct rlimit limit;
 
+	if (error == EACCES) {
+		snprintf(text, sizeof(text), "%s for uid %u, gid %u",
+		    strerror(error), (unsigned int)geteuid(),
+		    (unsigned int)getegid());
+		return text;
+	}
 	while (advice->error != error)
 		if (++advice == advices + sizeof(advices) / sizeof(*advices))
 			return strerror(error);

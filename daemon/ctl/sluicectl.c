@@ -16,10 +16,6 @@
 #include "ipc/control_client.h"
 #include "ipc/control_words.h"
 
-#ifndef SLUICE_CONTROL
-#define SLUICE_CONTROL "/run/sluice/control.sock"
-#endif
-
 #define EXIT_REFUSED 1
 #define EXIT_USAGE 2
 #define EXIT_UNREACHED 3

@@ -24,11 +24,49 @@ set_flag(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+#define PORT_START "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+
+/* The lowest port that needs no capability. */
+static unsigned int
+unprivileged_port(void)
+{
+	FILE *file = fopen(PORT_START, "re");
+	unsigned int port = 1024;
+
+	if (file == NULL)
+		return port;
+	if (fscanf(file, "%u", &port) != 1)
+		port = 1024;
+	fclose(file);
+	return port;
+}
+
+static int
+needs_capability(const struct address *address, unsigned int first,
+    struct error *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	return error_set(err,
+	    "cannot listen on %s: ports below %u need the capability "
+	    "CAP_NET_BIND_SERVICE, which uid %u does not have here; start "
+	    "sluiced as root, set AmbientCapabilities=CAP_NET_BIND_SERVICE in "
+	    "the unit, or lower the sysctl "
+	    "net.ipv4.ip_unprivileged_port_start",
+	    address_text(address, text), first, (unsigned int)geteuid());
+}
+
 static int
 cannot_bind(const struct address *address, struct error *err)
 {
 	char text[ADDRESS_TEXT_MAX];
+	unsigned int first;
+	int saved = errno;
 
+	if (saved == EACCES && address->kind == ADDRESS_TCP &&
+	    address_port(address) < (first = unprivileged_port()))
+		return needs_capability(address, first, err);
+	errno = saved;
 	return error_sys(err, "cannot listen on %s",
 	    address_text(address, text));
 }

@@ -45,28 +45,39 @@ control_path_text(const struct control_path *path)
  * path may be mistyped.  control_mode decides who may use the socket, so
  * everybody may enter the directory, whatever the umask.
  */
-static void
-make_directory(const char *path)
+static int
+make_directory(const char *path, struct error *err)
 {
 	char *parent = strdup(path), *slash;
 	mode_t mask;
+	int rc = 0;
 
 	slash = parent != NULL ? strrchr(parent, '/') : NULL;
 	if (slash != NULL && slash != parent) {
 		*slash = '\0';
 		mask = umask(S_IWGRP | S_IWOTH);
-		if (mkdir(parent, 0755) == 0)
+		rc = mkdir(parent, 0755);
+		if (rc == 0)
 			log_info("made the directory %s for the control socket",
+			    parent);
+		else if (errno == EEXIST)
+			rc = 0;
+		else
+			error_sys(err,
+			    "cannot make the directory %s for the control "
+			    "socket",
 			    parent);
 		umask(mask);
 	}
 	free(parent);
+	return rc;
 }
 
 int
 control_path_open(struct control_path *path, struct error *err)
 {
-	make_directory(control_path_text(path));
+	if (make_directory(control_path_text(path), err) == -1)
+		return -1;
 	path->fd = bind_unix(&path->address, &path->rights, &path->bound, err);
 	if (path->fd == -1)
 		return -1;

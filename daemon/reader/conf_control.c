@@ -28,7 +28,7 @@ without_control(struct conf *conf, const char *key, const struct origin *at)
 	if (at->line != 0)
 		problem_error(conf->problems, at,
 		    "%s: there is no control socket; set control, such as "
-		    "control = \"/run/sluice/control.sock\"",
+		    "control = \"" SLUICE_CONTROL "\"",
 		    key);
 }
 

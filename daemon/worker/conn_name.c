@@ -256,7 +256,7 @@ conn_reason_text(const struct sl_conn *conn, const struct ending *why,
 		    fault);
 	else if (why->sys_errno != 0)
 		snprintf(text, ERROR_TEXT_MAX, "%s: %s", why_text(why->why),
-		    strerror(why->sys_errno));
+		    error_text(why->sys_errno));
 	else
 		snprintf(text, ERROR_TEXT_MAX, "%s", why_text(why->why));
 	return text;

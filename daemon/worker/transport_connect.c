@@ -1,6 +1,7 @@
 /* transport_connect.c: the socket of a connection that we make. */
 
 #include "worker/transport_connect.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -277,7 +278,7 @@ note_failure(struct race *race, const struct endpoint_address *to, int error)
 	race->fault = (struct stream_fault){ SL_WHY_CONNECT, SL_STAGE_CONNECT,
 		error, race->text };
 	snprintf(race->text, sizeof(race->text), "%s: %s",
-	    sockaddr_text(&to->sa, to->len, text), strerror(error));
+	    sockaddr_text(&to->sa, to->len, text), error_text(error));
 }
 
 /*

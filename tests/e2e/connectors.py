@@ -1,6 +1,8 @@
 """Connectors: the daemon makes connections, and makes them again."""
 
+import grp
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -9,8 +11,8 @@ import ssl
 import struct
 
 from sluice_test import (Daemon, check, connector, equal, expect_end,
-                         expect_gone, listener, main, plugin, receive,
-                         receive_line, test_plugin, wait_until)
+                         expect_gone, listener, main, need_root, plugin,
+                         receive, receive_line, test_plugin, wait_until)
 from harness import certs
 from harness.upstream import Upstream, nobody
 
@@ -146,6 +148,22 @@ def test_names_and_unix_sockets():
             is_served(tcp.accept())
             d.wait_log("path: connected to unix:")
             d.wait_log("name: connected to 127.0.0.1:" + port)
+
+
+def test_a_unix_socket_that_the_workers_may_not_use():
+    """Which user they are is what an operator has to know."""
+    need_root()
+    with Daemon(start=False) as d:
+        with Upstream("unix:" + d.path("peer")) as peer:
+            os.chmod(d.path("peer"), 0o600)
+            os.chmod(d.directory, 0o755)
+            d.settings["connectors"] = [feed(peer)]
+            d.settings.update(user="daemon", group="daemon")
+            d.write_config()
+            d.start()
+            user = pwd.getpwnam("daemon")
+            d.wait_log("Permission denied for uid %d, gid %d" %
+                       (user.pw_uid, grp.getgrnam("daemon").gr_gid))
 
 
 def test_tls():

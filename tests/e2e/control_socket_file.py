@@ -145,6 +145,19 @@ def test_directory_is_made():
     os.rmdir(directory)
 
 
+def test_directory_that_cannot_be_made():
+    """The errno of the directory counts, not that of the socket in it."""
+    need_root()
+    directory = make_directory()
+    d = daemon(control=os.path.join(directory, "run", SOCKET))
+    d.launcher = [need("setpriv"), "--reuid=65534", "--regid=65534",
+                  "--clear-groups"]
+    os.chown(d.directory, 65534, 65534)
+    refused_start(d, "cannot make the directory %s/run for the control "
+                  "socket: Permission denied for uid 65534" % directory)
+    os.rmdir(directory)
+
+
 def problems(**settings):
     d = daemon(**settings)
     try:

@@ -1,5 +1,6 @@
 """A system without what sluiced needs: one line says so, and what to do."""
 
+import os
 import re
 import subprocess
 
@@ -91,6 +92,27 @@ def test_a_link_local_address_without_its_interface():
         listener("echo", plugin("echo"), listen="[fe80::1]:7777")])
     check(re.search(r"sluice\.conf:\d+: .*link-local.*\[fe80::1%eth0\]:7777",
                     lines[0]), lines)
+
+
+def test_a_port_that_needs_a_capability():
+    need_root()
+    d = Daemon(listener("echo", plugin("echo"), listen="*:80"), start=False)
+    os.chown(d.directory, 65534, 65534)
+    # A network of its own has the kernel's default for these ports.
+    d.launcher = [need("unshare"), "--net", need("setpriv"),
+                  "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run(d.launcher + ["true"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        d.remove()
+        raise Skip("no namespaces here")
+    with d:
+        d.start(wait=False)
+        d.wait_exit(1)
+        line = d.log_lines(r" error master: .*\.conf:\d+: ")[0]
+        for part in ("ports below 1024 need the capability "
+                     "CAP_NET_BIND_SERVICE", "uid 65534",
+                     "net.ipv4.ip_unprivileged_port_start"):
+            check(part in line, part, "in", line)
 
 
 main()
