@@ -10,6 +10,7 @@
 
 #include "base/libc_data.h"
 #include "base/log.h"
+#include "base/plain_locale.h"
 #include "base/roles.h"
 #include "base/signal_set.h"
 #include "base/standard.h"
@@ -98,6 +99,7 @@ run_child(const char *name)
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		if (strcmp(roles[i].name, name) != 0)
 			continue;
+		plain_locale_init();
 		log_init(roles[i].name);
 		title_set("%s", roles[i].name);
 		/* spawn.c has set what each signal does in a child. */

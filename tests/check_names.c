@@ -295,6 +295,27 @@ START_TEST(another_resolv_conf_is_used_at_once)
 }
 END_TEST
 
+START_TEST(variables_that_a_plugin_sets_change_no_question)
+{
+	int resolver = begin_names();
+
+	setenv("LOCALDOMAIN", "elsewhere", 1);
+	setenv("RES_OPTIONS", "ndots:9", 1);
+	connect_to("peer", 80);
+	asked = 0;
+	while (asked == 0) {
+		worker_pass(false);
+		answer(resolver, none, none);
+	}
+	ck_assert_str_eq(asked_name, "\4peer\4test");
+	await_answer(resolver, none, none);
+	/* They are still there, for whoever they were set for. */
+	ck_assert_str_eq(getenv("LOCALDOMAIN"), "elsewhere");
+	ck_assert_str_eq(getenv("RES_OPTIONS"), "ndots:9");
+	end_names(resolver);
+}
+END_TEST
+
 START_TEST(no_resolver_is_asked_for_localhost)
 {
 	static const char *const names[] = { "localhost", "localhost.",
@@ -346,6 +367,7 @@ main(void)
 		every_callback_may_end_what_is_looked_up,
 		an_answer_for_what_is_gone_is_harmless,
 		another_resolv_conf_is_used_at_once,
+		variables_that_a_plugin_sets_change_no_question,
 		no_resolver_is_asked_for_localhost,
 		a_silent_resolver_takes_the_time_of_the_connection,
 		NULL,

@@ -9,6 +9,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/plain_locale.h"
+
+/* strerror(3) in English, whatever a plugin has chosen. */
+static const char *
+words(int error)
+{
+	locale_t before = plain_locale_begin();
+	const char *text = strerror(error);
+
+	plain_locale_end(before);
+	return text;
+}
+
 /* Limits that are easily overlooked, and how they are raised. */
 static const struct advice {
 	int error, resource;
@@ -36,12 +49,12 @@ error_text(int error)
 	}
 	while (advice->error != error)
 		if (++advice == advices + sizeof(advices) / sizeof(*advices))
-			return strerror(error);
+			return words(error);
 	if (getrlimit(advice->resource, &limit) == -1 ||
 	    limit.rlim_cur == RLIM_INFINITY)
-		return strerror(error);
+		return words(error);
 	snprintf(text, sizeof(text),
-	    "%s: the limit %s is %llu%s; raise it with %s", strerror(error),
+	    "%s: the limit %s is %llu%s; raise it with %s", words(error),
 	    advice->name, (unsigned long long)limit.rlim_cur, advice->unit,
 	    advice->how);
 	return text;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/plain_locale.h"
 #include "config/keys.h"
 #include "config/value.h"
 
@@ -297,7 +298,8 @@ key_set_default(const struct key *key, void *base)
 	if (strcmp(key->value, "true") == 0 || strcmp(key->value, "false") == 0)
 		return key_set_bool(key, base, key->value[0] == 't', &err);
 	if (key->type == KEY_FRACTION)
-		return key_set_float(key, base, atof(key->value), &err);
+		return key_set_float(key, base, plain_number(key->value, NULL),
+		    &err);
 	if (key->value[0] != '"')
 		return key_set_int(key, base, atoll(key->value), &err);
 	if (len < 2 || len >= sizeof(text)) {

@@ -15,7 +15,7 @@ tls_error(struct error *err, const char *what)
 	const char *reason = ERR_reason_error_string(code);
 
 	if (ERR_SYSTEM_ERROR(code))
-		reason = strerror(ERR_GET_REASON(code));
+		reason = error_text(ERR_GET_REASON(code));
 	if (code == 0 || reason == NULL)
 		error_set(err, "%s", what);
 	else

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/error.h"
 #include "base/log_line.h"
 #include "base/why.h"
 #include "config/address.h"

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/plain_locale.h"
 #include "config/address.h"
 #include "config/value.h"
 
@@ -167,7 +168,7 @@ set_default(struct option *option, const char *text, struct error *err)
 			return wrong_type(option->type, err);
 		return 0;
 	case SL_OPTION_FLOAT:
-		option->value.real = strtod(text, &end);
+		option->value.real = plain_number(text, &end);
 		if (*text == '\0' || *end != '\0')
 			return wrong_type(option->type, err);
 		return 0;

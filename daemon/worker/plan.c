@@ -122,7 +122,7 @@ plan_make(struct plan *plan, struct material *material, uint32_t index,
 	    make_connector(plan) == -1)
 		return material_problem(material, &settings->origin,
 		    "%s \"%s\": %s", endpoint_kind(settings), settings->name,
-		    strerror(errno));
+		    error_text(errno));
 	if (make_tls(plan, material) == -1)
 		return -1;
 	plan->good = true;

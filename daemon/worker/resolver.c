@@ -233,6 +233,35 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 	event_add(waiting->event, NULL);
 }
 
+/*
+ * c-ares looks at these, and a plugin may have set them for a library of its own.
+ * They are taken away meanwhile; without memory they stay.
+ */
+static const char *const variables[] = { "LOCALDOMAIN", "RES_OPTIONS" };
+#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+static void
+hide_variables(char *values[VARIABLES])
+{
+	for (size_t i = 0; i < VARIABLES; i++) {
+		values[i] = getenv(variables[i]);
+		if (values[i] != NULL)
+			values[i] = strdup(values[i]);
+		if (values[i] != NULL)
+			unsetenv(variables[i]);
+	}
+}
+
+static void
+show_variables(char *values[VARIABLES])
+{
+	for (size_t i = 0; i < VARIABLES; i++) {
+		if (values[i] != NULL)
+			setenv(variables[i], values[i], 1);
+		free(values[i]);
+	}
+}
+
 /* Returns ARES_SUCCESS, or why there is no channel. */
 static int
 open_channels(struct resolver *resolver)
@@ -250,11 +279,15 @@ open_channels(struct resolver *resolver)
 		.tries = ROUNDS,
 		.lookups = (char *)"f",
 	};
-	int status = ares_init_options(&resolver->ares, &options, mask);
+	char *values[VARIABLES];
+	int status;
 
+	hide_variables(values);
+	status = ares_init_options(&resolver->ares, &options, mask);
 	if (status == ARES_SUCCESS)
 		status = ares_init_options(&resolver->files, &options,
 		    mask | ARES_OPT_LOOKUPS);
+	show_variables(values);
 	if (status != ARES_SUCCESS)
 		return status;
 	ares_set_socket_functions(resolver->ares, &socket_functions, NULL);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/container_of.h"
+#include "base/error.h"
 #include "base/fail.h"
 #include "config/address.h"
 #include "worker/accept.h"
