@@ -151,7 +151,7 @@ def test_unix_on_both_sides():
     with Daemon(listener("p", plugin("proxy"), options={
             "upstreams": ["unix:/nowhere"]}), start=False) as d:
         path = "unix:" + d.path("up.sock")
-        os.chmod(d.directory, 0o777)
+        os.chmod(d.directory, 0o755)
         with Upstream(path) as u:
             d.listener("p").update(
                 listen="unix:" + d.path("p.sock"),
