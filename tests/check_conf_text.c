@@ -147,6 +147,10 @@ START_TEST(syntax_errors_say_what_to_write_instead)
 	syntax_mistake("a.b : {};", "write a = { b = ...; };");
 	syntax_mistake("\"workers\" = 2;", "write workers = VALUE;");
 	syntax_mistake("workers = 2;;", "nothing stands before this \";\"");
+	syntax_mistake("x = 0x1F.;", "write x = \"0x1F.\"");
+	syntax_mistake("x = +-5;", "write x = \"+-5\"");
+	syntax_mistake("x = 1.5L;", "write x = \"1.5L\"");
+	syntax_mistake("x = ( 1, = 2 );", "cannot stand in a list");
 	syntax_mistake("idle = 1 h;", "\"h\" cannot follow the value of");
 	syntax_mistake("x = [ { a = 1; } ];", "write ( ) around groups");
 	syntax_mistake("x = [ 1; 2 ];", "a comma stands between values");

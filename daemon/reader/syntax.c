@@ -145,17 +145,36 @@ peek(const struct parser *p)
 
 /* -- values -- */
 
+/* An integer ends with up to two L, if at all. */
+static bool
+ends_integer(const char *text)
+{
+	return strcmp(text, "") == 0 || strcmp(text, "L") == 0 ||
+	    strcmp(text, "LL") == 0;
+}
+
 static bool
 is_number(const struct token *token)
 {
-	char word[64], *rest;
+	char word[64], *digits = word, *rest;
+	size_t len;
 
 	if (token->type != TOKEN_NUMBER || token->len >= sizeof(word))
 		return false;
 	memcpy(word, token->text, token->len);
 	word[token->len] = '\0';
-	(void)strtod(word, &rest); /* also what is hexadecimal */
-	return rest > word && rest[strspn(rest, "L")] == '\0';
+	if (strncasecmp(word, "0x", 2) == 0) {
+		len = strspn(word + 2, "0123456789abcdefABCDEF");
+		return len > 0 && ends_integer(word + 2 + len);
+	}
+	digits += *word == '+' || *word == '-';
+	len = strspn(digits, "0123456789");
+	if (len > 0 && ends_integer(digits + len))
+		return true;
+	/* A fraction: strtod() takes a few more, such as infinity. */
+	(void)strtod(word, &rest);
+	return rest > word && *rest == '\0' &&
+	    strspn(digits, "0123456789.eE+-") == strlen(digits);
 }
 
 static bool
@@ -221,6 +240,10 @@ no_value(struct parser *p)
 		if (p->token.type == TOKEN_CLOSE)
 			return mistake(p, p->last.line,
 			    "no value stands behind the last comma; remove it");
+		if (is_sign(&p->token, "=:"))
+			return mistake(p, p->token.line,
+			    "%s cannot stand in a list; remove it",
+			    quoted(&p->token, &what));
 		return STOP; /* the list is not closed, as the scan says */
 	}
 	if (is_sign(&p->token, "=:"))
