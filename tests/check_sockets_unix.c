@@ -4,8 +4,11 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "sockets_fixture.h"
 
@@ -152,6 +155,99 @@ START_TEST(a_stale_socket_is_taken_over_and_a_live_one_is_not)
 }
 END_TEST
 
+#define STARTERS 4
+#define ROUNDS 150
+
+/* One of the daemons: says 'y' if it got the path, and lives until `end`. */
+static void
+start_one(int begin, int end, int said)
+{
+	struct sock *sock;
+	char byte;
+
+	if (read(begin, &byte, 1) != 0)
+		_exit(1);
+	sock = open_for(unix_spec("sock"), &web, SOCK_SHARED);
+	byte = sock != NULL ? 'y' : 'n';
+	if (write(said, &byte, 1) != 1 || read(end, &byte, 1) != 0)
+		_exit(1);
+	_exit(0); /* as if killed: the socket stays, and is stale */
+}
+
+/* How many got it, when all began at once. */
+static unsigned int
+start_all(const char *path, bool *ret_reached)
+{
+	int begin[2], end[2], said[2], fd;
+	unsigned int got = 0;
+	char byte;
+
+	ck_assert_int_eq(pipe(begin), 0);
+	ck_assert_int_eq(pipe(end), 0);
+	ck_assert_int_eq(pipe(said), 0);
+	for (int i = 0; i < STARTERS; i++)
+		if (fork() == 0) {
+			close(begin[1]);
+			close(end[1]);
+			start_one(begin[0], end[0], said[1]);
+		}
+	close(begin[1]);
+	for (int i = 0; i < STARTERS; i++) {
+		ck_assert_int_eq(read(said[0], &byte, 1), 1);
+		got += byte == 'y';
+	}
+	fd = connect_unix(path);
+	*ret_reached = fd != -1;
+	close(fd);
+	close(end[1]);
+	while (wait(NULL) > 0)
+		;
+	close(begin[0]);
+	close(end[0]);
+	close(said[0]);
+	close(said[1]);
+	return got;
+}
+
+START_TEST(of_daemons_that_start_at_once_one_gets_a_stale_path)
+{
+	const char *path = fixture_path("sock");
+	bool reached;
+
+	make();
+	for (int i = 0; i < ROUNDS; i++) {
+		ck_assert_uint_eq(start_all(path, &reached), 1);
+		ck_assert(reached);
+		ck_assert_int_eq(access(path, F_OK), 0);
+	}
+	sockets_free(sockets);
+}
+END_TEST
+
+/* Neither the right to read the directory, nor that nobody has locked it. */
+START_TEST(a_path_can_be_taken_without_the_lock)
+{
+	const char *path = fixture_path("dir");
+	char spec[128];
+	struct sock *sock;
+	int fd;
+
+	make();
+	ck_assert_int_eq(mkdir(path, 0300), 0);
+	snprintf(spec, sizeof(spec), "unix:%s/sock", path);
+	sock = must_open(spec, &web, SOCK_SHARED);
+	sock_unref(sock);
+	ck_assert_int_eq(chmod(path, 0700), 0);
+	fd = open(path, O_RDONLY);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	sock = must_open(spec, &web, SOCK_SHARED);
+	sock_unref(sock);
+	close(fd);
+	ck_assert_int_eq(rmdir(path), 0);
+	sockets_free(sockets);
+}
+END_TEST
+
 START_TEST(a_file_that_is_not_a_socket_is_left_alone)
 {
 	const char *path;
@@ -241,6 +337,8 @@ main(void)
 		a_unix_path_gets_its_owner_or_is_not_made,
 		what_is_taken_out_becomes_what_bind_gave,
 		a_stale_socket_is_taken_over_and_a_live_one_is_not,
+		of_daemons_that_start_at_once_one_gets_a_stale_path,
+		a_path_can_be_taken_without_the_lock,
 		a_file_that_is_not_a_socket_is_left_alone,
 		a_path_that_is_no_longer_ours_is_not_removed,
 		a_path_that_was_removed_is_made_anew,

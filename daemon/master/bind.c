@@ -10,7 +10,10 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -18,13 +21,16 @@
 #include "config/settings.h"
 #include "master/aside.h"
 
+#define PORT_START "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+/* For the lock of a directory: far more than another daemon needs. */
+#define LOCK_MS 1000
+#define LOCK_POLL_MS 5
+
 static int
 set_flag(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof(value));
 }
-
-#define PORT_START "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 
 /* The lowest port that needs no capability. */
 static unsigned int
@@ -289,8 +295,56 @@ bind_unix_rights(int path_fd, const struct unix_rights *rights,
 	return 0;
 }
 
-int
-bind_unix(const struct address *address, const struct unix_rights *rights,
+/*
+ * Two daemons that start at once must not both find the same stale socket: the
+ * second would remove the first one's new one.  So they take turns, with a lock
+ * of the directory: it needs no file that might be left behind, and no right to
+ * write.  Returns -1: there is no lock, or another process keeps it.
+ */
+static int
+lock_directory(const char *path)
+{
+	static const struct timespec pause = { 0, LOCK_POLL_MS * 1000000 };
+	static int tries = LOCK_MS / LOCK_POLL_MS;
+	struct sockaddr_un un;
+	char *slash;
+	int fd;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+	slash = strrchr(un.sun_path, '/');
+	if (slash != NULL)
+		slash[slash == un.sun_path] = '\0';
+	fd = open(slash != NULL ? un.sun_path : ".",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	for (int i = 0; i < tries; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fd;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			break; /* not on this file system */
+		nanosleep(&pause, NULL);
+	}
+	/* Whoever keeps it is not a daemon that starts: do not wait again. */
+	if (errno == EWOULDBLOCK)
+		tries = 1;
+	close(fd);
+	return -1;
+}
+
+static void
+unlock_directory(int fd)
+{
+	if (fd == -1)
+		return;
+	/* A process that was forked meanwhile has it, too. */
+	flock(fd, LOCK_UN);
+	close(fd);
+}
+
+/* By the only daemon that does so in this directory now. */
+static int
+bind_locked(const struct address *address, const struct unix_rights *rights,
     struct stat *ret_stat, struct error *err)
 {
 	const char *path = address->u.un.sun_path;
@@ -311,6 +365,12 @@ bind_unix(const struct address *address, const struct unix_rights *rights,
 		umask(mask);
 	if (fd == -1)
 		return cannot_bind(address, err);
+	/* A socket that does not listen yet looks like a stale one. */
+	if (listen(fd, SOMAXCONN) == -1) {
+		cannot_bind(address, err);
+		unlink(path);
+		goto fail;
+	}
 	path_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (path_fd == -1 || fstat(path_fd, ret_stat) == -1) {
 		cannot_bind(address, err);
@@ -342,4 +402,15 @@ fail:
 		close(path_fd);
 	close(fd);
 	return -1;
+}
+
+int
+bind_unix(const struct address *address, const struct unix_rights *rights,
+    struct stat *ret_stat, struct error *err)
+{
+	int lock = lock_directory(address->u.un.sun_path), fd;
+
+	fd = bind_locked(address, rights, ret_stat, err);
+	unlock_directory(lock);
+	return fd;
 }

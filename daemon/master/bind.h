@@ -25,7 +25,8 @@ int bind_tcp(const struct address *address, bool joins, bool port_is_ours,
     struct error *err);
 
 /*
- * A path.  A socket there that no process listens on is replaced.  *ret_stat
+ * A path.  A socket there that no process listens on is replaced.  The new one
+ * listens already, so that it is not taken for such a one.  *ret_stat
  * identifies the new socket: see bind_unix_ours().  Its owner and mode are those
  * that a socket has there when `rights` say nothing.
  */
