@@ -24,13 +24,15 @@ START_TEST(a_request_is_one_line_of_json)
 {
 	static const struct {
 		enum control_command command;
-		unsigned int flags;
+		struct control_values values;
 		const char *line;
 	} all[] = {
-		{ CONTROL_STATUS, 0, "{\"command\": \"status\"}" },
-		{ CONTROL_RELOAD, CONTROL_RELOAD_FORCE,
+		{ CONTROL_STATUS, { { NULL } }, "{\"command\": \"status\"}" },
+		{ CONTROL_RELOAD, { { [CONTROL_RELOAD_FORCE] = "" } },
 		    "{\"command\": \"reload\", \"force\": true}" },
-		{ CONTROL_RELOAD, CONTROL_RELOAD_WAIT | CONTROL_RELOAD_FORCE,
+		{ CONTROL_RELOAD,
+		    { { [CONTROL_RELOAD_WAIT] = "",
+			[CONTROL_RELOAD_FORCE] = "" } },
 		    "{\"command\": \"reload\", \"wait\": true, \"force\": true}" },
 	};
 	struct control_request request;
@@ -38,7 +40,7 @@ START_TEST(a_request_is_one_line_of_json)
 
 	start(serve_back);
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		request = request_for(all[i].command, all[i].flags);
+		request = request_for(all[i].command, &all[i].values);
 		ck_assert_int_eq(control_ask(&request, &answer, &err), 0);
 		ck_assert_int_eq(answer.outcome, CONTROL_DONE);
 		expected = json_loads(all[i].line, 0, NULL);
@@ -104,12 +106,16 @@ END_TEST
 
 START_TEST(only_commands_with_a_verdict_wait)
 {
-	ck_assert(!control_waits(CONTROL_STATUS, 0));
-	ck_assert(!control_waits(CONTROL_GENERATIONS, 0));
-	ck_assert(!control_waits(CONTROL_CRASHES, 0));
-	ck_assert(!control_waits(CONTROL_RELOAD, CONTROL_RELOAD_FORCE));
-	ck_assert(control_waits(CONTROL_RELOAD, CONTROL_RELOAD_WAIT));
-	ck_assert(control_waits(CONTROL_ROLLBACK, 0));
+	static const struct control_values none,
+	    force = { { [CONTROL_RELOAD_FORCE] = "" } },
+	    wait = { { [CONTROL_RELOAD_WAIT] = "" } };
+
+	ck_assert(!control_waits(CONTROL_STATUS, &none));
+	ck_assert(!control_waits(CONTROL_GENERATIONS, &none));
+	ck_assert(!control_waits(CONTROL_CRASHES, &none));
+	ck_assert(!control_waits(CONTROL_RELOAD, &force));
+	ck_assert(control_waits(CONTROL_RELOAD, &wait));
+	ck_assert(control_waits(CONTROL_ROLLBACK, &none));
 }
 END_TEST
 
@@ -335,7 +341,7 @@ END_TEST
 START_TEST(a_missing_server_is_reported_with_the_cause)
 {
 	static char path[200];
-	struct control_request request = request_for(CONTROL_STATUS, 0);
+	struct control_request request = request_for(CONTROL_STATUS, NULL);
 
 	start(NULL);
 	close(listening);

@@ -113,13 +113,15 @@ stay(int fd)
 }
 
 static inline struct control_request
-request_for(enum control_command command, unsigned int flags)
+request_for(enum control_command command, const struct control_values *values)
 {
+	static const struct control_values none;
+
 	return (struct control_request){
 		.socket = fixture_path("socket"),
 		.hint = "or so",
 		.command = command,
-		.flags = flags,
+		.values = values != NULL ? *values : none,
 		.enter_ms = LONG_MS,
 		.answer_ms = LONG_MS,
 	};
@@ -128,7 +130,7 @@ request_for(enum control_command command, unsigned int flags)
 static inline int
 ask(uint32_t enter_ms, uint32_t answer_ms)
 {
-	struct control_request request = request_for(CONTROL_STATUS, 0);
+	struct control_request request = request_for(CONTROL_STATUS, NULL);
 
 	request.enter_ms = enter_ms;
 	request.answer_ms = answer_ms;

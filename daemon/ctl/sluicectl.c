@@ -20,6 +20,8 @@
 #define EXIT_USAGE 2
 #define EXIT_UNREACHED 3
 
+#define NUMBER_DIGITS_MAX 18 /* fits 63 bits */
+
 #define ENTER_MS 10000	/* how long to try while sluiced is busy */
 #define ANSWER_MS 10000 /* for commands that are answered at once */
 
@@ -29,29 +31,50 @@ struct call {
 	bool rates; /* of status: also print rates */
 };
 
+/* " [--wait] [--listener NAME] ID" */
+static void
+list_options(const struct control_word *word, char *line, size_t size)
+{
+	const struct control_option *option;
+	size_t used = 0;
+
+	line[0] = '\0';
+	for (unsigned int i = 0; i < CONTROL_OPTIONS_MAX && used < size; i++) {
+		option = &word->options[i];
+		if (option->name == NULL)
+			continue;
+		if (option->bare)
+			used += (size_t)snprintf(line + used, size - used,
+			    " %s", option->value);
+		else
+			used += (size_t)snprintf(line + used, size - used,
+			    " [--%s%s%s]", option->name,
+			    option->value != NULL ? " " : "",
+			    option->value != NULL ? option->value : "");
+	}
+}
+
+#define HELP_COLUMN 26 /* where the help of a command begins */
+
 static void
 print_usage(FILE *out)
 {
-	enum control_command command;
-	const char *const *flag;
+	const struct control_word *word;
+	char options[256], line[320];
 
 	fprintf(out,
 	    "usage: sluicectl [-s SOCKET] [--json] COMMAND\n"
 	    "       sluicectl -V | --help\n"
 	    "commands:\n");
-	for (command = 0; command < CONTROL_COMMANDS; command++) {
-		char line[128];
-		size_t used;
-
-		used = (size_t)snprintf(line, sizeof(line), "%s",
-		    control_words[command].name);
-		for (flag = control_words[command].flags;
-		     flag < control_words[command].flags + CONTROL_FLAGS_MAX &&
-		     *flag != NULL;
-		     flag++)
-			used += (size_t)snprintf(line + used,
-			    sizeof(line) - used, " [--%s]", *flag);
-		fprintf(out, "  %-26s %s\n", line, control_words[command].help);
+	for (word = control_words; word < control_words + CONTROL_COMMANDS;
+	     word++) {
+		list_options(word, options, sizeof(options));
+		snprintf(line, sizeof(line), "%s%s", word->name, options);
+		fprintf(out, "  %-*s %s%s\n", HELP_COLUMN, line,
+		    strlen(line) > HELP_COLUMN
+			? "\n                             "
+			: "",
+		    word->help);
 	}
 }
 
@@ -68,15 +91,57 @@ print_help(void)
 }
 
 /*
- * The words after the command: its flags, and our own options.  0, or -1 after
- * a message that says what is wrong.
+ * The next value, for this option; its place is known.  0, or -1 after a message
+ * that says what is wrong.
  */
 static int
-parse_flags(char **words, struct call *call)
+take_value(struct control_request *request, int place, const char *text)
+{
+	const struct control_word *word = &control_words[request->command];
+	const struct control_option *option = &word->options[place];
+	const char *dashes = option->bare ? "" : "--";
+
+	if (text == NULL) {
+		fprintf(stderr, "sluicectl: %s: %s%s needs a value: %s\n",
+		    word->name, dashes, option->name, option->value);
+		return -1;
+	}
+	if (option->kind == CONTROL_NUMBER &&
+	    (*text == '\0' || strspn(text, "0123456789") != strlen(text) ||
+		strlen(text) > NUMBER_DIGITS_MAX)) {
+		fprintf(stderr,
+		    "sluicectl: %s: %s%s must be a number, not "
+		    "\"%s\"\n",
+		    word->name, dashes, option->name, text);
+		return -1;
+	}
+	request->values.of[place] = text;
+	return 0;
+}
+
+/* The place of the next option that is written without --NAME; -1: none. */
+static int
+next_bare(const struct control_request *request)
+{
+	const struct control_word *word = &control_words[request->command];
+
+	for (int i = 0; i < CONTROL_OPTIONS_MAX; i++)
+		if (word->options[i].bare && request->values.of[i] == NULL)
+			return i;
+	return -1;
+}
+
+/*
+ * The words after the command: its options, and our own.  0, or -1 after a
+ * message that says what is wrong.
+ */
+static int
+parse_options(char **words, struct call *call)
 {
 	struct control_request *request = &call->request;
-	const char *name = control_words[request->command].name;
-	unsigned int bit;
+	const struct control_word *word = &control_words[request->command];
+	bool dashes;
+	int place;
 
 	for (; *words != NULL; words++) {
 		if (strcmp(*words, "--json") == 0) {
@@ -88,18 +153,23 @@ parse_flags(char **words, struct call *call)
 			call->rates = true;
 			continue;
 		}
-		bit = strncmp(*words, "--", 2) == 0
-		    ? control_flag(request->command, *words + 2)
-		    : 0;
-		if (bit == 0) {
+		dashes = strncmp(*words, "--", 2) == 0;
+		place = dashes ? control_option(request->command, *words + 2)
+			       : next_bare(request);
+		if (place == -1 || (dashes && word->options[place].bare)) {
 			fprintf(stderr,
 			    "sluicectl: the command %s has no option \"%s\"\n",
-			    name, *words);
+			    word->name, *words);
 			return -1;
 		}
-		request->flags |= bit;
+		if (word->options[place].kind == CONTROL_FLAG)
+			request->values.of[place] = "";
+		else if (take_value(request, place,
+			     dashes ? *++words : *words) == -1)
+			return -1;
 	}
-	return 0;
+	place = next_bare(request);
+	return place == -1 ? 0 : take_value(request, place, NULL);
 }
 
 /* The exit status, if all could be printed. */
@@ -158,7 +228,7 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 		    argv[optind]);
 		goto usage;
 	}
-	if (parse_flags(argv + optind + 1, ret) == -1)
+	if (parse_options(argv + optind + 1, ret) == -1)
 		goto usage;
 	if (ret->json && ret->rates) {
 		fprintf(stderr,
@@ -166,7 +236,7 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 		    "twice, and subtract\n");
 		goto usage;
 	}
-	if (control_waits(ret->request.command, ret->request.flags))
+	if (control_waits(ret->request.command, &ret->request.values))
 		ret->request.answer_ms = CONTROL_NO_LIMIT;
 	return true;
 usage:

@@ -2,7 +2,6 @@
 
 #include "ipc/control_client.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -57,6 +56,9 @@ what_now(int error)
 		       "control_group may use it";
 	case ETIMEDOUT:
 		return "it does not answer: see its log";
+	case EILSEQ:
+	case EMSGSIZE:
+		return "the command line is at fault";
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
@@ -147,7 +149,29 @@ enter(struct exchange *exchange, uint64_t deadline)
 	return fail_sys(exchange, errno, "cannot reach");
 }
 
-/* One line, owned by the caller.  NULL: no memory. */
+/* NULL: no memory, or EILSEQ. */
+static json_t *
+value_of(const struct control_option *option, const char *text)
+{
+	json_t *value;
+
+	switch (option->kind) {
+	case CONTROL_TEXT:
+		value = json_string(text);
+		if (value == NULL)
+			errno = EILSEQ;
+		return value;
+	case CONTROL_NUMBER:
+		return json_integer(strtoll(text, NULL, 10));
+	default:
+		return json_true();
+	}
+}
+
+/*
+ * One line, owned by the caller.  NULL with ENOMEM, with EILSEQ for a value that
+ * is not UTF-8, or with EMSGSIZE if it is too long.
+ */
 static char *
 request_line(const struct control_request *request, size_t *ret_length)
 {
@@ -156,18 +180,23 @@ request_line(const struct control_request *request, size_t *ret_length)
 	char *line = NULL;
 	int rc;
 
+	errno = ENOMEM;
 	rc = json_object_set_new(object, "command", json_string(word->name));
-	for (unsigned int i = 0; i < CONTROL_FLAGS_MAX; i++)
-		if (request->flags & 1u << i)
-			rc |= json_object_set_new(object, word->flags[i],
-			    json_true());
+	for (unsigned int i = 0; i < CONTROL_OPTIONS_MAX; i++)
+		if (request->values.of[i] != NULL)
+			rc |= json_object_set_new(object, word->options[i].name,
+			    value_of(&word->options[i], request->values.of[i]));
 	if (rc == 0)
 		line = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
 	if (line == NULL)
 		return NULL;
 	*ret_length = strlen(line);
-	assert(*ret_length < CONTROL_REQUEST_MAX);
+	if (*ret_length >= CONTROL_REQUEST_MAX) {
+		free(line);
+		errno = EMSGSIZE;
+		return NULL;
+	}
 	line[(*ret_length)++] = '\n'; /* where the NUL was */
 	return line;
 }
@@ -182,7 +211,7 @@ say(struct exchange *exchange)
 	int error;
 
 	if (line == NULL)
-		return fail_sys(exchange, ENOMEM, "cannot talk to");
+		return fail_sys(exchange, errno, "cannot talk to");
 	do {
 		sent = send(exchange->fd, line, length,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);

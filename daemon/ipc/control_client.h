@@ -29,7 +29,7 @@ struct control_request {
 	 */
 	const char *hint;
 	enum control_command command;
-	unsigned int flags; /* of the command: CONTROL_RELOAD_WAIT, ... */
+	struct control_values values;
 	/*
 	 * The time to be let in: to connect, and to try again while sluiced
 	 * serves as many clients as it can.  0: one try.

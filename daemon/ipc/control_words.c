@@ -5,16 +5,18 @@
 #include <string.h>
 
 const struct control_word control_words[CONTROL_COMMANDS] = {
-	[CONTROL_STATUS] = { "status",
-	    "what is served, by whom, and how the last reload went", { NULL } },
-	[CONTROL_RELOAD] = { "reload", "read configuration and plugins again",
-	    { "wait", "force" } },
-	[CONTROL_GENERATIONS] = { "generations",
-	    "which generations still have connections", { NULL } },
-	[CONTROL_ROLLBACK] = { "rollback",
-	    "go back to the generation before this one", { NULL } },
-	[CONTROL_CRASHES] = { "crashes", "how the last workers died",
-	    { NULL } },
+	[CONTROL_STATUS] = { .name = "status",
+	    .help = "what is served, by whom, and how the last reload went" },
+	[CONTROL_RELOAD] = { .name = "reload",
+	    .help = "read configuration and plugins again",
+	    .options = { [CONTROL_RELOAD_WAIT] = { .name = "wait" },
+		[CONTROL_RELOAD_FORCE] = { .name = "force" } } },
+	[CONTROL_GENERATIONS] = { .name = "generations",
+	    .help = "which generations still have connections" },
+	[CONTROL_ROLLBACK] = { .name = "rollback",
+	    .help = "go back to the generation before this one" },
+	[CONTROL_CRASHES] = { .name = "crashes",
+	    .help = "how the last workers died" },
 };
 
 enum control_command
@@ -28,19 +30,22 @@ control_command(const char *name)
 	return command;
 }
 
-unsigned int
-control_flag(enum control_command command, const char *flag)
+int
+control_option(enum control_command command, const char *name)
 {
-	for (unsigned int i = 0; i < CONTROL_FLAGS_MAX; i++)
-		if (control_words[command].flags[i] != NULL &&
-		    strcmp(control_words[command].flags[i], flag) == 0)
-			return 1u << i;
-	return 0;
+	const struct control_option *options = control_words[command].options;
+
+	for (int i = 0; i < CONTROL_OPTIONS_MAX; i++)
+		if (options[i].name != NULL &&
+		    strcmp(options[i].name, name) == 0)
+			return i;
+	return -1;
 }
 
 bool
-control_waits(enum control_command command, unsigned int flags)
+control_waits(enum control_command command, const struct control_values *values)
 {
 	return command == CONTROL_ROLLBACK ||
-	    (command == CONTROL_RELOAD && flags & CONTROL_RELOAD_WAIT);
+	    (command == CONTROL_RELOAD &&
+		values->of[CONTROL_RELOAD_WAIT] != NULL);
 }

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 
 #define CONTROL_REQUEST_MAX 4096 /* with its newline */
-#define CONTROL_FLAGS_MAX 3
+#define CONTROL_OPTIONS_MAX 6
 
 enum control_command {
 	CONTROL_STATUS,
@@ -29,29 +29,52 @@ enum control_command {
 	CONTROL_COMMANDS
 };
 
+/* How the value of an option looks in the request. */
+enum control_kind {
+	CONTROL_FLAG,	/* true, or the option is absent */
+	CONTROL_TEXT,	/* a string */
+	CONTROL_NUMBER, /* not negative */
+};
+
+struct control_option {
+	const char *name; /* of the member; --NAME in sluicectl */
+	enum control_kind kind;
+	/* What the value is called in the usage: "NAME"; NULL for a flag. */
+	const char *value;
+	/* It is written without --NAME, and may not be left out. */
+	bool bare;
+};
+
 struct control_word {
 	const char *name;
 	const char *help; /* one line */
-	/* Each true or absent; bit number is the place. */
-	const char *flags[CONTROL_FLAGS_MAX];
+	struct control_option options[CONTROL_OPTIONS_MAX];
 };
 
 extern const struct control_word control_words[CONTROL_COMMANDS];
 
-/* Bits of the flags. */
-#define CONTROL_RELOAD_WAIT 0x1u
-#define CONTROL_RELOAD_FORCE 0x2u
+/* Places among the options. */
+enum { CONTROL_RELOAD_WAIT, CONTROL_RELOAD_FORCE };
+
+/*
+ * What is asked of a command: text by the place of the option, NULL where it is
+ * not given.  That of a flag is any, of a number its digits.
+ */
+struct control_values {
+	const char *of[CONTROL_OPTIONS_MAX];
+};
 
 /* The command of that name, or CONTROL_COMMANDS. */
 enum control_command control_command(const char *name);
 
-/* The bit of a flag of the command; 0: it has none of that name. */
-unsigned int control_flag(enum control_command command, const char *flag);
+/* The place of an option of the command; -1: it has none of that name. */
+int control_option(enum control_command command, const char *name);
 
 /*
  * Is the answer a verdict, which takes as long as a reload?  All others come at
  * once.
  */
-bool control_waits(enum control_command command, unsigned int flags);
+bool control_waits(enum control_command command,
+    const struct control_values *values);
 
 #endif

@@ -76,15 +76,15 @@ stop_waiting(struct control_conn *conn)
 }
 
 static void
-run_reload(struct control_conn *conn, unsigned int flags)
+run_reload(struct control_conn *conn, const struct control_args *args)
 {
 	struct reload_waiter waiter = { on_verdict, conn };
 	struct reload *reload = conn->subject->reload;
-	unsigned int how = flags & CONTROL_RELOAD_FORCE ? RELOAD_FORCE : 0;
+	unsigned int how = args->of[CONTROL_RELOAD_FORCE] ? RELOAD_FORCE : 0;
 	char who[64];
 
 	name_client(conn, who, sizeof(who));
-	if (flags & CONTROL_RELOAD_WAIT) {
+	if (args->of[CONTROL_RELOAD_WAIT] != NULL) {
 		control_wait(conn, stop_waiting);
 		reload_request_for(reload, who, how, &waiter);
 	} else if (strcmp(reload_state_name(reload), "stopped") == 0) {
@@ -96,12 +96,12 @@ run_reload(struct control_conn *conn, unsigned int flags)
 }
 
 static void
-run_rollback(struct control_conn *conn, unsigned int flags)
+run_rollback(struct control_conn *conn, const struct control_args *args)
 {
 	const struct reload_waiter waiter = { on_verdict, conn };
 	char who[64];
 
-	(void)flags;
+	(void)args;
 	name_client(conn, who, sizeof(who));
 	control_wait(conn, stop_waiting);
 	reload_rollback(conn->subject->reload, who, &waiter);
@@ -121,12 +121,12 @@ add_crash(void *arg, const struct crash *crash)
 }
 
 static void
-run_crashes(struct control_conn *conn, unsigned int flags)
+run_crashes(struct control_conn *conn, const struct control_args *args)
 {
 	const struct crashes *crashes = conn->subject->crashes;
 	json_t *list = json_array();
 
-	(void)flags;
+	(void)args;
 	if (list != NULL)
 		crashes_each(crashes, add_crash, list);
 	control_reply(conn,
@@ -135,7 +135,7 @@ run_crashes(struct control_conn *conn, unsigned int flags)
 }
 
 static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
-    unsigned int flags) = {
+    const struct control_args *args) = {
 	[CONTROL_STATUS] = control_status,
 	[CONTROL_RELOAD] = run_reload,
 	[CONTROL_GENERATIONS] = control_generations,
@@ -143,30 +143,72 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
 	[CONTROL_CRASHES] = run_crashes,
 };
 
+/* What the value of an option must be; NULL: it is that. */
+static const char *
+what_is_wrong(const struct control_option *option, const json_t *value)
+{
+	switch (option->kind) {
+	case CONTROL_FLAG:
+		return json_is_boolean(value) ? NULL : "true or false";
+	case CONTROL_TEXT:
+		return json_is_string(value) &&
+			json_string_length(value) ==
+			    strlen(json_string_value(value))
+		    ? NULL
+		    : "a string";
+	case CONTROL_NUMBER:
+		return json_is_integer(value) && json_integer_value(value) >= 0
+		    ? NULL
+		    : "a number that is not negative";
+	}
+	return NULL;
+}
+
 /* Returns false after saying what is wrong. */
 static bool
-read_flags(struct control_conn *conn, json_t *request,
-    enum control_command command, unsigned int *ret_flags)
+read_option(struct control_conn *conn, enum control_command command,
+    const char *name, const json_t *value, struct control_args *ret)
 {
-	unsigned int bit, flags = 0;
+	int place = control_option(command, name);
+	const char *expected;
+
+	if (place == -1) {
+		control_fail(conn, "%s: there is no option \"%s\"",
+		    control_words[command].name, name);
+		return false;
+	}
+	expected = what_is_wrong(&control_words[command].options[place], value);
+	if (expected != NULL) {
+		control_fail(conn, "%s: \"%s\" must be %s",
+		    control_words[command].name, name, expected);
+		return false;
+	}
+	if (!json_is_false(value))
+		ret->of[place] = value;
+	return true;
+}
+
+/* The same. */
+static bool
+read_options(struct control_conn *conn, json_t *request,
+    enum control_command command, struct control_args *ret)
+{
+	const struct control_option *options = control_words[command].options;
 	const char *name;
 	json_t *value;
 
 	json_object_foreach(request, name, value) {
-		if (strcmp(name, "command") == 0)
-			continue;
-		bit = control_flag(command, name);
-		if (bit == 0 || !json_is_boolean(value)) {
-			control_fail(conn,
-			    bit == 0 ? "%s: there is no option \"%s\""
-				     : "%s: \"%s\" must be true or false",
-			    control_words[command].name, name);
+		if (strcmp(name, "command") != 0 &&
+		    !read_option(conn, command, name, value, ret))
+			return false;
+	}
+	for (unsigned int i = 0; i < CONTROL_OPTIONS_MAX; i++) {
+		if (options[i].bare && ret->of[i] == NULL) {
+			control_fail(conn, "%s: \"%s\" is missing",
+			    control_words[command].name, options[i].name);
 			return false;
 		}
-		if (json_is_true(value))
-			flags |= bit;
 	}
-	*ret_flags = flags;
 	return true;
 }
 
@@ -175,8 +217,8 @@ run_request(struct control_conn *conn, json_t *request)
 {
 	const char *name =
 	    json_string_value(json_object_get(request, "command"));
+	struct control_args args = { { NULL } };
 	enum control_command command;
-	unsigned int flags;
 
 	if (name == NULL) {
 		control_fail(conn,
@@ -189,8 +231,8 @@ run_request(struct control_conn *conn, json_t *request)
 		control_fail(conn,
 		    "there is no command \"%.64s\" in sluiced " PACKAGE_VERSION,
 		    name);
-	else if (read_flags(conn, request, command, &flags))
-		handlers[command](conn, flags);
+	else if (read_options(conn, request, command, &args))
+		handlers[command](conn, &args);
 }
 
 void

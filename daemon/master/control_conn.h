@@ -72,6 +72,14 @@ void control_fail(struct control_conn *conn, const char *fmt, ...)
 void control_wait(struct control_conn *conn,
     void (*cancel)(struct control_conn *conn));
 
+/*
+ * What was asked of a command: by the place of the option, NULL where it was not
+ * given.  Of the kind that control_words says; borrowed.
+ */
+struct control_args {
+	const json_t *of[CONTROL_OPTIONS_MAX];
+};
+
 /* control_commands.c: do what the line asks for; reply, fail or wait. */
 void control_run(struct control_conn *conn, const char *line, size_t length);
 
@@ -85,7 +93,8 @@ json_t *control_connectors(const struct control_subject *subject,
     const struct gen *gen);
 
 /* control_status.c, control_generations.c */
-void control_status(struct control_conn *conn, unsigned int flags);
-void control_generations(struct control_conn *conn, unsigned int flags);
+void control_status(struct control_conn *conn, const struct control_args *args);
+void control_generations(struct control_conn *conn,
+    const struct control_args *args);
 
 #endif

@@ -188,7 +188,7 @@ add_worker(struct rows *rows, const struct control_subject *subject,
 }
 
 void
-control_generations(struct control_conn *conn, unsigned int flags)
+control_generations(struct control_conn *conn, const struct control_args *args)
 {
 	const struct control_subject *subject = conn->subject;
 	json_t *generations = json_array(), *workers = json_array();
@@ -196,7 +196,7 @@ control_generations(struct control_conn *conn, unsigned int flags)
 	uint32_t at = 0;
 	bool whole;
 
-	(void)flags;
+	(void)args;
 	whole = add_generation(&rows, reload_committed(subject->reload)) &&
 	    add_generation(&rows, reload_previous(subject->reload));
 	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {

@@ -80,13 +80,13 @@ last_verdict(const struct reload *reload)
 }
 
 void
-control_status(struct control_conn *conn, unsigned int flags)
+control_status(struct control_conn *conn, const struct control_args *args)
 {
 	const struct control_subject *subject = conn->subject;
 	const struct gen *gen = reload_committed(subject->reload);
 	struct timespec now;
 
-	(void)flags;
+	(void)args;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	control_reply(conn,
 	    json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o, "
