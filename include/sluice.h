@@ -75,8 +75,9 @@ enum sl_why {
 	 * not acknowledge all output.  Replaces the reason for the closing.
 	 */
 	SL_WHY_UNDELIVERED = 17,
-	SL_WHY_PROXY = 18, /* a proxy sent no PROXY header, or a wrong one */
-	SL_WHY_LIMIT = 19, /* limits.per_address, of the client of a proxy */
+	SL_WHY_PROXY = 18,  /* a proxy sent no PROXY header, or a wrong one */
+	SL_WHY_LIMIT = 19,  /* limits.per_address, of the client of a proxy */
+	SL_WHY_KILLED = 20, /* the operator ended it: sluicectl kill */
 };
 
 /* Where an error happened. */

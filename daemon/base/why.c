@@ -36,6 +36,7 @@ static const struct {
 	[SL_WHY_PROXY] = { "proxy", "no valid PROXY header", true },
 	[SL_WHY_LIMIT] = { "limit", "the client has too many connections",
 	    false },
+	[SL_WHY_KILLED] = { "killed", "ended by the operator", false },
 };
 
 const char *

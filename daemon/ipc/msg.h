@@ -72,6 +72,8 @@ enum msg_type {
 	MSG_TICKETS,	/* master to worker; fd: sealed: see ticket_keys.h */
 	MSG_NO_TICKETS, /* worker: it could not take them */
 	MSG_LOG_FORMAT, /* reader: before the first problem of a file it read */
+	MSG_LIST,	/* master to worker; fd: see conn_sheet.h */
+	MSG_LISTED,	/* worker: that one is filled in */
 	MSG_TYPES
 };
 
@@ -148,6 +150,9 @@ struct msg {
 		struct {
 			uint32_t format; /* enum log_format */
 		} log;
+		struct {
+			uint32_t serial;
+		} list, listed;
 		struct {
 			bool is_library;
 			const char *name; /* a library's */

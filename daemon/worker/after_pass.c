@@ -8,6 +8,7 @@
 #include "worker/engine.h"
 #include "worker/gen.h"
 #include "worker/plugin.h"
+#include "worker/survey.h"
 
 void
 after_pass(void (*commit)(void))
@@ -15,7 +16,7 @@ after_pass(void (*commit)(void))
 	/* Events that came before COMMIT are handled by the old code. */
 	conn_after_pass();
 	commit();
-	if (gen_sweep())
+	if (gen_sweep() | survey_go_on())
 		engine.after_pass_due = true;
 	/* First the services that nothing refers to, then their plugins. */
 	gen_reap();

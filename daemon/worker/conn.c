@@ -20,6 +20,7 @@
 #include "worker/hangup.h"
 #include "worker/listener.h"
 #include "worker/service.h"
+#include "worker/survey.h"
 
 struct conn_queue conns_pending = STAILQ_HEAD_INITIALIZER(conns_pending);
 struct conn_queue conns_dead = STAILQ_HEAD_INITIALIZER(conns_dead);
@@ -49,6 +50,7 @@ conn_delist(struct sl_conn *conn)
 	ids_remove(&ids, &conn->id);
 	if (listener->sweep == conn)
 		listener->sweep = TAILQ_NEXT(conn, link);
+	survey_skip_conn(conn);
 	TAILQ_REMOVE(&listener->conns, conn, link);
 	service_count_conn(conn->service, -1);
 }

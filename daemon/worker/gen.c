@@ -13,6 +13,7 @@
 #include "worker/material.h"
 #include "worker/plan.h"
 #include "worker/service.h"
+#include "worker/survey.h"
 #include "worker/tls_client.h"
 
 #define SWEEP_MAX 256 /* connections per pass, so that events are served too */
@@ -249,6 +250,7 @@ free_listener(struct listener *listener)
 {
 	struct gen *gen = listener->gen;
 
+	survey_skip_listener(listener);
 	LIST_REMOVE(listener, link);
 	listener_free(listener);
 	gen_unref(gen);

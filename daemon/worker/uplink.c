@@ -88,6 +88,15 @@ uplink_no_tickets(void)
 	say(MSG_NO_TICKETS, 0);
 }
 
+void
+uplink_listed(uint32_t serial)
+{
+	const struct msg msg = { .type = MSG_LISTED, .listed.serial = serial };
+
+	if (channel != NULL)
+		channel_send(channel, &msg);
+}
+
 static int
 ask(const struct msg *msg)
 {

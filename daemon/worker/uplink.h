@@ -38,6 +38,9 @@ void uplink_done(uint32_t generation);
 /* The answer to MSG_TICKETS, if the keys cannot be taken. */
 void uplink_no_tickets(void);
 
+/* The answer to MSG_LIST. */
+void uplink_listed(uint32_t serial);
+
 /* Requests of plugins.  Return 0, or -1; ENOTCONN: the master is gone. */
 int uplink_ask_reload(void);
 int uplink_ask_stop_listener(const char *name, const char *plugin,

@@ -35,6 +35,7 @@
 #include "worker/privileges.h"
 #include "worker/queue.h"
 #include "worker/service.h"
+#include "worker/survey.h"
 #include "worker/tls.h"
 #include "worker/tls_tickets.h"
 #include "worker/uplink.h"
@@ -249,6 +250,9 @@ on_message(void *arg, struct msg *msg)
 		break;
 	case MSG_TICKETS:
 		take_tickets(msg);
+		break;
+	case MSG_LIST:
+		survey_ask(msg->fd, msg->list.serial);
 		break;
 	default:
 		log_warnx("the master said %s, which is not for workers",
