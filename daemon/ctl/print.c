@@ -100,6 +100,8 @@ static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_GENERATIONS] = print_generations,
 	[CONTROL_ROLLBACK] = print_verdict,
 	[CONTROL_CRASHES] = print_crashes,
+	[CONTROL_CONNS] = print_conns,
+	[CONTROL_KILL] = print_kill,
 };
 
 void

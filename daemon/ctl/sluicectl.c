@@ -45,7 +45,10 @@ list_options(const struct control_word *word, char *line, size_t size)
 			continue;
 		if (option->bare)
 			used += (size_t)snprintf(line + used, size - used,
-			    " %s", option->value);
+			    option->kind == CONTROL_NUMBERS ? " [%s...]"
+				: option->needed	    ? " %s"
+							    : " [%s]",
+			    option->value);
 		else
 			used += (size_t)snprintf(line + used, size - used,
 			    " [--%s%s%s]", option->name,
@@ -70,11 +73,12 @@ print_usage(FILE *out)
 	     word++) {
 		list_options(word, options, sizeof(options));
 		snprintf(line, sizeof(line), "%s%s", word->name, options);
-		fprintf(out, "  %-*s %s%s\n", HELP_COLUMN, line,
-		    strlen(line) > HELP_COLUMN
-			? "\n                             "
-			: "",
-		    word->help);
+		if (strlen(line) <= HELP_COLUMN)
+			fprintf(out, "  %-*s %s\n", HELP_COLUMN, line,
+			    word->help);
+		else
+			fprintf(out, "  %s\n  %*s %s\n", line, HELP_COLUMN, "",
+			    word->help);
 	}
 }
 
@@ -90,9 +94,28 @@ print_help(void)
 	    SLUICE_CONTROL);
 }
 
+static bool
+is_number(const char *text)
+{
+	return *text != '\0' && strspn(text, "0123456789") == strlen(text) &&
+	    strlen(text) <= NUMBER_DIGITS_MAX;
+}
+
+/* One more of several numbers.  Returns them all, or NULL: they are too long. */
+static const char *
+join(const char *before, const char *number)
+{
+	static char text[CONTROL_REQUEST_MAX];
+	size_t used = before != NULL ? strlen(text) : 0;
+	int n = snprintf(text + used, sizeof(text) - used, "%s%s",
+	    before != NULL ? "," : "", number);
+
+	return (size_t)n < sizeof(text) - used ? text : NULL;
+}
+
 /*
- * The next value, for this option; its place is known.  0, or -1 after a message
- * that says what is wrong.
+ * The next value, for the option at this place.  0, or -1 after a message that
+ * says what is wrong.
  */
 static int
 take_value(struct control_request *request, int place, const char *text)
@@ -106,13 +129,18 @@ take_value(struct control_request *request, int place, const char *text)
 		    word->name, dashes, option->name, option->value);
 		return -1;
 	}
-	if (option->kind == CONTROL_NUMBER &&
-	    (*text == '\0' || strspn(text, "0123456789") != strlen(text) ||
-		strlen(text) > NUMBER_DIGITS_MAX)) {
+	if (option->kind != CONTROL_TEXT && !is_number(text)) {
 		fprintf(stderr,
 		    "sluicectl: %s: %s%s must be a number, not "
 		    "\"%s\"\n",
 		    word->name, dashes, option->name, text);
+		return -1;
+	}
+	if (option->kind == CONTROL_NUMBERS)
+		text = join(request->values.of[place], text);
+	if (text == NULL) {
+		fprintf(stderr, "sluicectl: %s: too many numbers at once\n",
+		    word->name);
 		return -1;
 	}
 	request->values.of[place] = text;
@@ -126,7 +154,21 @@ next_bare(const struct control_request *request)
 	const struct control_word *word = &control_words[request->command];
 
 	for (int i = 0; i < CONTROL_OPTIONS_MAX; i++)
-		if (word->options[i].bare && request->values.of[i] == NULL)
+		if (word->options[i].bare &&
+		    (word->options[i].kind == CONTROL_NUMBERS ||
+			request->values.of[i] == NULL))
+			return i;
+	return -1;
+}
+
+/* The first option that is missing; -1: none. */
+static int
+missing(const struct control_request *request)
+{
+	const struct control_word *word = &control_words[request->command];
+
+	for (int i = 0; i < CONTROL_OPTIONS_MAX; i++)
+		if (word->options[i].needed && request->values.of[i] == NULL)
 			return i;
 	return -1;
 }
@@ -168,7 +210,7 @@ parse_options(char **words, struct call *call)
 			     dashes ? *++words : *words) == -1)
 			return -1;
 	}
-	place = next_bare(request);
+	place = missing(request);
 	return place == -1 ? 0 : take_value(request, place, NULL);
 }
 

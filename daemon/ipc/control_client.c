@@ -149,6 +149,21 @@ enter(struct exchange *exchange, uint64_t deadline)
 	return fail_sys(exchange, errno, "cannot reach");
 }
 
+/* NULL: no memory. */
+static json_t *
+numbers_of(const char *text)
+{
+	json_t *list = json_array();
+	char *end = NULL;
+
+	for (; list != NULL && *text != '\0'; text = end + (*end == ',')) {
+		if (json_array_append_new(list,
+			json_integer(strtoll(text, &end, 10))) == -1)
+			break;
+	}
+	return list;
+}
+
 /* NULL: no memory, or EILSEQ. */
 static json_t *
 value_of(const struct control_option *option, const char *text)
@@ -163,6 +178,8 @@ value_of(const struct control_option *option, const char *text)
 		return value;
 	case CONTROL_NUMBER:
 		return json_integer(strtoll(text, NULL, 10));
+	case CONTROL_NUMBERS:
+		return numbers_of(text);
 	default:
 		return json_true();
 	}

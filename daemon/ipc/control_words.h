@@ -19,6 +19,7 @@
 
 #define CONTROL_REQUEST_MAX 4096 /* with its newline */
 #define CONTROL_OPTIONS_MAX 6
+#define CONTROL_NUMBERS_MAX 200
 
 enum control_command {
 	CONTROL_STATUS,
@@ -26,14 +27,17 @@ enum control_command {
 	CONTROL_GENERATIONS,
 	CONTROL_ROLLBACK,
 	CONTROL_CRASHES,
+	CONTROL_CONNS,
+	CONTROL_KILL,
 	CONTROL_COMMANDS
 };
 
 /* How the value of an option looks in the request. */
 enum control_kind {
-	CONTROL_FLAG,	/* true, or the option is absent */
-	CONTROL_TEXT,	/* a string */
-	CONTROL_NUMBER, /* not negative */
+	CONTROL_FLAG,	 /* true, or the option is absent */
+	CONTROL_TEXT,	 /* a string */
+	CONTROL_NUMBER,	 /* not negative */
+	CONTROL_NUMBERS, /* a list of these, up to CONTROL_NUMBERS_MAX */
 };
 
 struct control_option {
@@ -41,8 +45,8 @@ struct control_option {
 	enum control_kind kind;
 	/* What the value is called in the usage: "NAME"; NULL for a flag. */
 	const char *value;
-	/* It is written without --NAME, and may not be left out. */
-	bool bare;
+	bool bare;   /* it is written without --NAME */
+	bool needed; /* it may not be left out */
 };
 
 struct control_word {
@@ -55,10 +59,19 @@ extern const struct control_word control_words[CONTROL_COMMANDS];
 
 /* Places among the options. */
 enum { CONTROL_RELOAD_WAIT, CONTROL_RELOAD_FORCE };
+enum {
+	CONTROL_CONNS_LISTENER,
+	CONTROL_CONNS_ADDRESS,
+	CONTROL_CONNS_STATE,
+	CONTROL_CONNS_SORT,
+	CONTROL_CONNS_LIMIT,
+};
+enum { CONTROL_KILL_IDS, CONTROL_KILL_LISTENER, CONTROL_KILL_ADDRESS };
 
 /*
  * What is asked of a command: text by the place of the option, NULL where it is
- * not given.  That of a flag is any, of a number its digits.
+ * not given.  That of a flag is any, of a number its digits, of several numbers
+ * their digits with commas between.
  */
 struct control_values {
 	const char *of[CONTROL_OPTIONS_MAX];

@@ -141,7 +141,19 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
 	[CONTROL_GENERATIONS] = control_generations,
 	[CONTROL_ROLLBACK] = run_rollback,
 	[CONTROL_CRASHES] = run_crashes,
+	[CONTROL_CONNS] = control_conns,
+	[CONTROL_KILL] = control_kill,
 };
+
+static bool
+are_numbers(const json_t *value)
+{
+	for (size_t i = 0; i < json_array_size(value); i++)
+		if (json_integer_value(json_array_get(value, i)) <= 0)
+			return false;
+	return json_is_array(value) &&
+	    json_array_size(value) <= CONTROL_NUMBERS_MAX;
+}
 
 /* What the value of an option must be; NULL: it is that. */
 static const char *
@@ -151,11 +163,9 @@ what_is_wrong(const struct control_option *option, const json_t *value)
 	case CONTROL_FLAG:
 		return json_is_boolean(value) ? NULL : "true or false";
 	case CONTROL_TEXT:
-		return json_is_string(value) &&
-			json_string_length(value) ==
-			    strlen(json_string_value(value))
-		    ? NULL
-		    : "a string";
+		return json_is_string(value) ? NULL : "a string";
+	case CONTROL_NUMBERS:
+		return are_numbers(value) ? NULL : "a list of numbers";
 	case CONTROL_NUMBER:
 		return json_is_integer(value) && json_integer_value(value) >= 0
 		    ? NULL
@@ -203,7 +213,7 @@ read_options(struct control_conn *conn, json_t *request,
 			return false;
 	}
 	for (unsigned int i = 0; i < CONTROL_OPTIONS_MAX; i++) {
-		if (options[i].bare && ret->of[i] == NULL) {
+		if (options[i].needed && ret->of[i] == NULL) {
 			control_fail(conn, "%s: \"%s\" is missing",
 			    control_words[command].name, options[i].name);
 			return false;

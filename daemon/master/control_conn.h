@@ -45,6 +45,7 @@ struct control_conn {
 	size_t reply_length, reply_sent;
 	/* Called when the client leaves while it waits for an answer. */
 	void (*cancel)(struct control_conn *conn);
+	void *waits_for; /* the command's; see control_wait() */
 	char request[CONTROL_REQUEST_MAX + 1];
 };
 
@@ -96,5 +97,9 @@ json_t *control_connectors(const struct control_subject *subject,
 void control_status(struct control_conn *conn, const struct control_args *args);
 void control_generations(struct control_conn *conn,
     const struct control_args *args);
+
+/* control_conns.c */
+void control_conns(struct control_conn *conn, const struct control_args *args);
+void control_kill(struct control_conn *conn, const struct control_args *args);
 
 #endif

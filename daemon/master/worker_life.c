@@ -16,6 +16,7 @@
 #include "ipc/board.h"
 #include "ipc/msg.h"
 #include "ipc/shm.h"
+#include "master/ask.h"
 #include "master/child.h"
 #include "master/crashes.h"
 #include "master/event_in.h"
@@ -323,6 +324,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	unsigned int ms;
 
 	worker->child = NULL;
+	ask_gone(worker);
 	describe_crash(worker, how, &crash);
 	shm_end_row(workers->shm, worker->index);
 	if (workers->stopping) {

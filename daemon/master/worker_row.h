@@ -83,6 +83,8 @@ struct workers {
 	struct hello hello;
 	struct gen *committed;
 	LIST_HEAD(, dying) dying; /* processes that have a successor already */
+	LIST_HEAD(, ask) asks;	  /* that wait for answers; see ask.h */
+	uint32_t last_ask;	  /* the number of the last one */
 	bool in_transaction, stopping;
 	uint32_t count;
 	struct worker_row row[];

@@ -6,6 +6,7 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "ipc/msg.h"
+#include "master/ask.h"
 #include "master/child.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
@@ -96,6 +97,9 @@ take(struct worker_row *worker, const struct msg *msg)
 		return true;
 	case MSG_NO_TICKETS:
 		worker_lost_tickets(worker);
+		return true;
+	case MSG_LISTED: /* it may come too late */
+		ask_answered(worker, msg->listed.serial);
 		return true;
 	case MSG_RELOAD:
 		if (!workers->stopping)
