@@ -222,8 +222,8 @@ def test_strangers():
         result = as_user(NOBODY, NOBODY, "", "-s", d.path("control.sock"),
                          "status")
         equal(result.returncode, 3)
-        check("Permission denied; only root, its own user" in result.stderr,
-              result.stderr)
+        check("Permission denied for uid 65534, gid 65534; only root, its own "
+              "user" in result.stderr, result.stderr)
 
 
 def test_members_of_the_group():
