@@ -1,0 +1,79 @@
+"""The plugin to begin with: its makefile builds, installs and serves it."""
+
+import os
+import shutil
+import subprocess
+
+from sluice_test import (BUILD, Daemon, SOURCE, check, equal, listener, main,
+                         need, receive_line)
+
+
+def make(directory, *arguments):
+    result = subprocess.run(
+        ("make", "-s", "-C", directory) + arguments,
+        env=dict(os.environ, PKG_CONFIG_PATH=BUILD, MAKEFLAGS=""),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    equal((result.returncode, result.stdout), (0, ""), "make")
+
+
+def test_it_is_built_installed_and_replaced():
+    need("make")
+    need("pkg-config")
+    with Daemon(listener("hello", "./hello.so"), start=False) as d:
+        work = d.path("template")
+        shutil.copytree(os.path.join(SOURCE, "plugins/template"), work)
+        into = ("CFLAGS=-O2 -Wall -Wextra -Werror",
+                "plugindir=" + d.directory)
+        make(work, "install", *into)
+        d.start()
+        s = d.connect()
+        s.sendall(b"world\nand")
+        equal(receive_line(s), "hello, world")
+        s.sendall(b" moon\n")
+        equal(receive_line(s), "hello, and moon")
+
+        source = os.path.join(work, "hello.c")
+        with open(source) as file:
+            text = file.read()
+        check('"hello, "' in text, text)
+        with open(source, "w") as file:
+            file.write(text.replace('"hello, "', '"good evening, "'))
+        make(work, "install", *into)
+        d.reload_ready()
+        s.sendall(b"world\n")
+        equal(receive_line(s), "good evening, world")
+
+
+def test_input_waits_for_a_peer_that_does_not_read():
+    """Every line is answered once, in order."""
+    need("make")
+    need("pkg-config")
+    with Daemon(listener("hello", "./hello.so",
+                         limits={"write_queue": "64KiB",
+                                 "write_buffer": "32KiB"}),
+                start=False) as d:
+        work = d.path("template")
+        shutil.copytree(os.path.join(SOURCE, "plugins/template"), work)
+        make(work, "install", "plugindir=" + d.directory)
+        d.start()
+        s = d.connect()
+        lines = [b"%07d\n" % number for number in range(4000000)]
+        s.settimeout(0.5)
+        sent, text = 0, b"".join(lines)
+        try:
+            while sent < len(text):
+                sent += s.send(text[sent:sent + 65536])
+        except TimeoutError:
+            pass
+        check(sent < len(text), "the daemon took it all")
+        s.settimeout(15)
+        whole = sent // 8
+        got = b""
+        while len(got) < whole * 15:
+            data = s.recv(1 << 20)
+            check(data, "the connection ended after %d bytes" % len(got))
+            got += data
+        equal(got, b"".join(b"hello, " + line for line in lines[:whole]))
+
+
+main()
