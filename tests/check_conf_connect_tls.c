@@ -107,8 +107,8 @@ START_TEST(over_a_unix_socket_somebody_has_to_say_the_name)
 	for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++)
 		done(good(said[i]));
 	one_mistake(CONNECTOR_TO("unix:/a", ""), 4,
-	    "tls: unix:/a has no name to verify the server's certificate by: "
-	    "set tls.verify_name");
+	    "tls: unix:/a has no name to verify the server's certificate by; "
+	    "write tls = { verify_name = ");
 	one_mistake(CONNECTOR_TO("unix:@a", "verify = \"optional\";"), 4,
 	    "tls: unix:@a has no name");
 }

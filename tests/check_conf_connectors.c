@@ -128,7 +128,8 @@ START_TEST(values_have_limits)
 	    "expected a number from 0 to 1");
 	key_mistake("retry : { first = 0; };", "out of range");
 	key_mistake("retry : { first = \"2m\"; };",
-	    "retry.first (2m) is longer than retry.max (1m)");
+	    "retry.first (2m) is longer than retry.max (1m); write "
+	    "retry = { first = \"1m\"; max = \"2m\"; };");
 	key_mistake("retry : { last = 1; };", "unknown key \"retry.last\"");
 	key_mistake("limits : { write_queue = 512; };",
 	    "is less than limits.write_buffer");

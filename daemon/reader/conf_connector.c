@@ -30,9 +30,9 @@ check_retry(struct conf *conf, const struct origin *at,
 	value_duration_text(retry->max_ms, max);
 	if (retry->first_ms > retry->max_ms)
 		problem_error(conf->problems, at,
-		    "retry.first (%s) is longer than retry.max (%s): set one "
-		    "of them, so that it is not",
-		    first, max);
+		    "retry.first (%s) is longer than retry.max (%s); write "
+		    "retry = { first = \"%s\"; max = \"%s\"; }; for example",
+		    first, max, max, first);
 }
 
 void

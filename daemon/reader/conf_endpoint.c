@@ -63,7 +63,7 @@ check_limits(struct conf *conf, const char *file, const struct node *group,
 	if (listener->limits.write_queue < listener->limits.write_buffer)
 		problem_error(conf->problems, &at,
 		    "limits.write_queue (%s) is less than limits.write_buffer "
-		    "(%s): set it to \"%s\" or more",
+		    "(%s); write limits = { write_queue = \"%s\"; }; or more",
 		    queue, buffer, buffer);
 }
 

@@ -206,7 +206,7 @@ conf_connect_tls(struct conf *conf, struct listener_settings *endpoint)
 	if (is_nameless(endpoint))
 		problem_error(conf->problems, at,
 		    "%s: %s has no name to verify the server's certificate "
-		    "by: set %s.verify_name",
+		    "by; write %s = { verify_name = \"NAME\"; };",
 		    group, endpoint->connector.connect, group);
 	if (tls->starttls && endpoint->connector.connect == NULL)
 		problem_error(conf->problems, at,
