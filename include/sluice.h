@@ -230,7 +230,9 @@ struct sl_plugin {
 	 * and share it, by setting the same user pointer, but must not change
 	 * it: the reload may still be called off.  Returns 0 or -1.  Absent:
 	 * the user pointer is carried over when state_version is equal, else
-	 * `start` runs.
+	 * `start` runs.  The state of `prev` may be older, as
+	 * sl_state_version() says, but never newer: with a state_version above
+	 * ours, as when a rollback brings this code back, `start` runs.
 	 */
 	int (*reload)(struct sl_service *next, struct sl_service *prev);
 
@@ -783,6 +785,8 @@ SL_EXPORT int sl_upgrade_tls(struct sl_conn *c, int role,
  */
 
 SL_EXPORT const char *sl_service_name(const struct sl_service *service);
+/* The state_version of its code, such as that of `prev` in `reload`; NULL: 0. */
+SL_EXPORT uint32_t sl_state_version(const struct sl_service *service);
 SL_EXPORT void *sl_service_data(const struct sl_service *service);
 SL_EXPORT void sl_set_service_data(struct sl_service *service, void *data);
 

@@ -299,6 +299,57 @@ START_TEST(reload_may_share_the_state_or_make_its_own)
 }
 END_TEST
 
+static uint32_t told_version;
+
+static int
+reload_asks(struct sl_service *next, struct sl_service *prev)
+{
+	called("reload2");
+	told_version = sl_state_version(prev);
+	ck_assert_uint_eq(sl_state_version(next), 3);
+	sl_set_service_data(next, &state2);
+	return 0;
+}
+
+START_TEST(reload_is_told_of_which_version_the_state_is)
+{
+	begin();
+	second.descriptor.state_version = 3;
+	second.descriptor.reload = reload_asks;
+	commit(prepare(ON_RELOAD_AUTO));
+	worker_idle();
+	ck_assert_str_eq(calls, "reload2 stop1");
+	ck_assert_uint_eq(told_version, 1);
+	ck_assert_uint_eq(sl_state_version(NULL), 0);
+	end();
+}
+END_TEST
+
+/* As after a rollback: it cannot know what newer code has made. */
+START_TEST(reload_never_gets_a_newer_state)
+{
+	static const int64_t ways[] = { ON_RELOAD_AUTO, ON_RELOAD_SWAP };
+	int old, new;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		begin();
+		second.descriptor.state_version = 0;
+		second.descriptor.reload = reload2;
+		old = worker_connect();
+		commit(prepare(ways[i]));
+		new = worker_connect();
+		ck_assert_str_eq(calls, "start2");
+		ck_assert_int_eq(answer(old), '1');
+		ck_assert_int_eq(answer(new), '2');
+		close(old);
+		worker_idle();
+		ck_assert_str_eq(calls, "start2 stop1");
+		close(new);
+		end();
+	}
+}
+END_TEST
+
 START_TEST(a_connection_moves_along_versions_until_one_drains)
 {
 	struct sl_service *v2;
@@ -357,6 +408,8 @@ main(void)
 		a_shared_state_is_stopped_by_its_latest_version,
 		on_reload_close_closes_and_drain_drains,
 		reload_may_share_the_state_or_make_its_own,
+		reload_is_told_of_which_version_the_state_is,
+		reload_never_gets_a_newer_state,
 		a_connection_moves_along_versions_until_one_drains,
 		a_draining_version_does_not_keep_later_ones,
 		NULL,

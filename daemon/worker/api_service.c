@@ -30,6 +30,14 @@ sl_service_name(const struct sl_service *service)
 	return service != NULL ? service->listener->endpoint.name : "";
 }
 
+uint32_t
+sl_state_version(const struct sl_service *service)
+{
+	if (own_thread_is_other())
+		return 0;
+	return service != NULL ? service->plugin->descriptor.state_version : 0;
+}
+
 void *
 sl_service_data(const struct sl_service *service)
 {

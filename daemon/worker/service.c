@@ -24,13 +24,29 @@ same_plugin(const struct sl_service *a, const struct sl_service *b)
 	    0;
 }
 
+static uint32_t
+state_version(const struct sl_service *service)
+{
+	return service->plugin->descriptor.state_version;
+}
+
 /* Can `next` use the data that user pointers of `prev` point at? */
 static bool
 same_state(const struct sl_service *next, const struct sl_service *prev)
 {
 	return same_plugin(next, prev) &&
-	    next->plugin->descriptor.state_version ==
-	    prev->plugin->descriptor.state_version;
+	    state_version(next) == state_version(prev);
+}
+
+/*
+ * Can `next` know that data, though it may look different?  Code cannot know
+ * what newer code has made.  A rollback brings such code.
+ */
+static bool
+may_know_state(const struct sl_service *next, const struct sl_service *prev)
+{
+	return same_plugin(next, prev) &&
+	    state_version(next) >= state_version(prev);
 }
 
 /*
@@ -58,7 +74,9 @@ decide_carry(const struct sl_service *next, const struct sl_service *prev,
 		return leave_behind(next);
 	if (next->plugin->descriptor.migrate != NULL)
 		return CARRY_MIGRATE;
-	return on_reload == ON_RELOAD_SWAP ? CARRY_SWAP : leave_behind(next);
+	if (on_reload == ON_RELOAD_SWAP && may_know_state(next, prev))
+		return CARRY_SWAP;
+	return leave_behind(next);
 }
 
 static void
@@ -72,7 +90,7 @@ state_adopt(struct sl_service *service, struct service_state *state)
 static int
 start(struct sl_service *service, struct sl_service *prev, struct error *err)
 {
-	if (prev != NULL && same_plugin(service, prev) &&
+	if (prev != NULL && may_know_state(service, prev) &&
 	    service->plugin->descriptor.reload != NULL) {
 		if (callback_reload(service, prev) < 0)
 			return error_set(err, "its reload callback refused");
