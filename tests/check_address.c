@@ -70,8 +70,11 @@ START_TEST(a_name_gives_each_of_its_addresses_once)
 {
 	struct address found[MAX];
 	struct error err = { "" };
-	int count = address_resolve("localhost:7007", found, MAX, &err), i, j;
+	int count, i, j;
 
+	if (!fixture_localhost())
+		return;
+	count = address_resolve("localhost:7007", found, MAX, &err);
 	ck_assert_msg(count >= 1, "%s", err.text);
 	for (i = 0; i < count; i++) {
 		ck_assert_uint_eq(address_port(&found[i]), 7007);

@@ -9,7 +9,9 @@
 #include <check.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netdb.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,24 @@ static inline void
 fixture_teardown(void)
 {
 	nftw(fixture_dir, fixture_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/*
+ * Can localhost be resolved?  If not a test that needs it is skipped, and this
+ * says so.
+ */
+static inline bool
+fixture_localhost(void)
+{
+	struct addrinfo *list;
+
+	if (getaddrinfo("localhost", NULL, NULL, &list) == 0) {
+		freeaddrinfo(list);
+		return true;
+	}
+	fprintf(stderr,
+	    "skipped: localhost has no address here; see /etc/hosts\n");
+	return false;
 }
 
 /* The path of a file in the directory; valid for the next seven calls. */

@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(
 from harness.build import (
     compile_plugin, compiler, make_directory, plugin, scratch, test_plugin)
 from harness.checks import (
-    Failure, Skip, check, equal, need, need_root, wait_until)
+    Failure, Skip, check, equal, need, need_localhost, need_root, wait_until)
 from harness.conf import Raw, connector, listener, setting
 from harness.daemon import TEXT_LINE, Daemon
 from harness.net import (

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import time
 
 from harness.places import patience
@@ -50,6 +51,14 @@ def need(program):
     if path is None:
         raise Skip("%s is not installed" % program)
     return path
+
+
+def need_localhost():
+    try:
+        socket.getaddrinfo("localhost", None)
+    except socket.gaierror as error:
+        raise Skip("localhost has no address here (%s); see /etc/hosts" %
+                   error.strerror) from None
 
 
 def need_root():
