@@ -319,9 +319,10 @@ SL_EXPORT int sl_send(struct sl_conn *c, const void *buf, size_t len);
 SL_EXPORT int sl_sendv(struct sl_conn *c, const struct iovec *iov, int count);
 
 /*
- * How many bytes sl_send() and sl_sendv() would take now: limits.write_queue less
- * sl_queued().  So a message of that length fails for lack of memory only.  0: also when c is NULL or closed, when its out half is finished, and
- * between sl_upgrade_tls() and the end of the handshake.
+ * How many bytes sl_send() and sl_sendv() would take now: limits.write_queue
+ * less sl_queued().  So a message of that length fails for lack of memory only.
+ * 0: also when c is NULL or closed, when its out half is finished, and between
+ * sl_upgrade_tls() and the end of the handshake.
  *
  * If anything is queued, so that there will be more room, `drain` will be called
  * as after a short write: whoever finds too little may return from `data` and is

@@ -8,8 +8,8 @@ after a build, and each must say what its comment says.  So must the lines with
 which ./bootstrap run shows how to try TLS.
 
 In a manual, a block that begins with a comment `example: c NAME`, `example:
-conf NAME`, `example: sh`, `example: ctl` or `example: talk NAME NAME` is such
-an example.  For the last two a daemon runs.  In `talk` it is reloaded from the
+unit NAME`, `example: conf NAME`, `example: sh`, `example: ctl` or `example: talk
+NAME NAME` is such an example; `unit` is a program that tests the plugin NAME.  For the last two a daemon runs.  In `talk` it is reloaded from the
 first plugin to the second, and its answers must be those beside the lines.
 
 From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_INCLUDE, CC.
@@ -216,6 +216,19 @@ def check_plugin(source, name, what):
                 check(False, "%s runs" % what, str(error))
 
 
+def check_unit(page, name, source, what):
+    """A test of the plugin `name` of the same page, without a daemon."""
+    plugin = [text for kind, other, text in manual_examples(read(page))
+              if (kind, other) == ("c", name)][0]
+    target = source[:-2]
+    status, output = run(CC + [
+        "-std=c11", "-Wall", "-Wextra", "-Werror", "-I" + INCLUDE,
+        "-o", target, source, write(target + "-plugin.c", plugin)])
+    if check(status == 0, "%s compiles" % what, output):
+        status, output = run([target])
+        check(status == 0, "%s passes" % what, output)
+
+
 def talk(text, before, after, directory):
     """Run a conversation.  Returns what was wrong, or ""."""
     def install(name):
@@ -274,6 +287,8 @@ def check_manuals(directory):
                 if "tls :" in text and not make_certificates(directory):
                     continue
                 check_config(write(file, with_plugin_dir(text)), title)
+            elif kind == "unit":
+                check_unit(page, what, write(file + ".c", text), title)
             elif kind == "talk":
                 wrong = talk(text, *what.split(), directory)
                 check(not wrong, "%s goes as it says" % title, wrong)

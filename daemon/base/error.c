@@ -43,7 +43,7 @@ error_text(int error)
 
 	if (error == EACCES) {
 		snprintf(text, sizeof(text), "%s for uid %u, gid %u",
-		    strerror(error), (unsigned int)geteuid(),
+		    words(error), (unsigned int)geteuid(),
 		    (unsigned int)getegid());
 		return text;
 	}

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "base/libc_data.h"
 #include "base/log.h"
 #include "base/title.h"
+#include "base/valgrind.h"
 #include "ipc/msg.h"
 #include "master/output.h"
 #include "master/output_json.h"
@@ -190,12 +192,32 @@ rename_journal(void)
 	setenv("JOURNAL_STREAM", text, 1);
 }
 
+/*
+ * The running program, also when its file was replaced.  Under valgrind that
+ * link leads to valgrind, for all calls but readlink(2).
+ */
+static const char *
+own_program(char path[PATH_MAX])
+{
+	static const char link[] = "/proc/self/exe";
+	ssize_t len;
+
+	if (!valgrind_runs_us())
+		return link;
+	len = readlink(link, path, PATH_MAX - 1);
+	if (len == -1)
+		return link;
+	path[len] = '\0';
+	return path;
+}
+
 __attribute__((noreturn)) static void
 become(const char *role, bool verbose, const int *fds, unsigned int count,
     pid_t master)
 {
 	const char *argv[6] = { "sluiced", "--child", role };
 	unsigned int argc = 3;
+	char path[PATH_MAX];
 
 	if (log_format() == LOG_FORMAT_JSON)
 		argv[argc++] = "--json";
@@ -215,8 +237,7 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 		_exit(SPAWN_FAILED_STATUS);
 	if (log_is_journal())
 		rename_journal();
-	/* The running program, also when its file was replaced. */
-	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+	execv(own_program(path), (char *const *)(uintptr_t)argv);
 	_exit(SPAWN_FAILED_STATUS);
 }
 

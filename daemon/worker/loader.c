@@ -3,18 +3,51 @@
 #include "worker/loader.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "base/valgrind.h"
 
 #define NAME_MAX_BYTES 64
 
-/* With the pid and not "self", so that a debugger finds the file as well. */
+/*
+ * With the pid and not "self", so that a debugger finds the file as well.
+ * valgrind does not: it looks for symbols under the name in /proc/PID/maps, and
+ * a memfd has none.  So there is a copy in a file for it.
+ */
 static const char *
 name(int fd, char text[NAME_MAX_BYTES])
 {
-	snprintf(text, NAME_MAX_BYTES, "/proc/%d/fd/%d", (int)getpid(), fd);
+	snprintf(text, NAME_MAX_BYTES,
+	    valgrind_runs_us() ? "/tmp/sluiced-valgrind.%d.%d.so"
+			       : "/proc/%d/fd/%d",
+	    (int)getpid(), fd);
 	return text;
+}
+
+/* Copy what is behind fd to this file.  Returns 0, or -1. */
+static int
+copy_for_valgrind(int fd, const char *path)
+{
+	struct stat st;
+	off_t at = 0;
+	int file;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+	if (file == -1)
+		return -1;
+	while (at < st.st_size)
+		if (sendfile(file, fd, &at, (size_t)(st.st_size - at)) <= 0)
+			break;
+	close(file);
+	return at == st.st_size ? 0 : -1;
 }
 
 void *
@@ -22,7 +55,10 @@ loader_open(int fd, bool own_first)
 {
 	char text[NAME_MAX_BYTES];
 
-	return dlopen(name(fd, text),
+	name(fd, text);
+	if (valgrind_runs_us() && copy_for_valgrind(fd, text) == -1)
+		log_warn("%s: cannot be made; valgrind needs it", text);
+	return dlopen(text,
 	    RTLD_NOW | RTLD_LOCAL | (own_first ? RTLD_DEEPBIND : 0));
 }
 
@@ -37,9 +73,12 @@ loader_close(void *handle, int fd)
 		return NULL;
 	if (handle != NULL)
 		handle = dlopen(name(fd, text), RTLD_NOW | RTLD_NOLOAD);
-	if (handle == NULL)
-		close(fd);
-	return handle;
+	if (handle != NULL)
+		return handle;
+	if (valgrind_runs_us())
+		unlink(name(fd, text));
+	close(fd);
+	return NULL;
 }
 
 const char *

@@ -1,6 +1,8 @@
 """Master, reader, probe and workers run without a message from valgrind:
-through a start, traffic, good and bad reloads, a killed worker and a stop."""
+through a start, traffic, good and bad reloads, a killed worker and a stop.
+What a plugin does wrong is shown with its function and line."""
 
+import glob
 import os
 import re
 import shutil
@@ -8,49 +10,32 @@ import signal
 import subprocess
 
 from sluice_test import (SANITIZED, SLUICED, SOURCE, Daemon, Skip, check,
-                         compiler, exchange, listener, main, plugin,
-                         receive_line, slow_down, test_plugin, wait_until)
+                         compile_plugin, equal, exchange, listener, main,
+                         plugin, receive_line, slow_down, test_plugin,
+                         wait_until)
 
-# The daemon runs /proc/self/exe for its children, which under valgrind is
-# valgrind itself: run valgrind with the real program instead.
-EXEC = r"""
-#define _GNU_SOURCE
+WRONG = """
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <sluice.h>
 
-extern char **environ;
-
-static char *words;
-
-/* At execv(3) the environment of a child is already gone. */
-static void __attribute__((constructor)) remember(void)
+static ssize_t
+writes_too_far(struct sl_conn *c, const void *buf, size_t len)
 {
-	const char *text = getenv("TEST_VALGRIND");
+	volatile char *p = malloc(len);
 
-	words = text != NULL ? strdup(text) : NULL;
+	(void)buf;
+	p[len] = 1;
+	free((void *)p);
+	sl_write(c, "done\\n", 5);
+	return (ssize_t)len;
 }
 
-int
-execv(const char *path, char *const argv[])
-{
-	char *args[64], *word, *rest;
-	int n = 0;
-
-	if (strcmp(path, "/proc/self/exe") != 0 || words == NULL)
-		return execve(path, argv, environ);
-	for (word = strtok_r(words, " ", &rest); word != NULL;
-	     word = strtok_r(NULL, " ", &rest))
-		args[n++] = word;
-	for (int i = 1; argv[i] != NULL && n < 63; i++)
-		args[n++] = argv[i];
-	args[n] = NULL;
-	return execvp(args[0], args);
-}
+SL_PLUGIN(.name = "wrong", .version = "1", .flags = SL_UNLOADABLE,
+    .server = SL_HANDLERS(.data = writes_too_far));
 """
 
 
-def test_life():
+def need_valgrind():
     if not shutil.which("valgrind"):
         raise Skip("valgrind is not installed")
     if SANITIZED:
@@ -61,27 +46,61 @@ def test_life():
     if "unhandled dwarf" in said:
         raise Skip("this valgrind cannot read what this compiler writes")
     slow_down(4)
+
+
+def launch_with(d, *flags):
+    """Start the daemon as the manual says.  Returns what reads the reports."""
+    logs = d.path("valgrind")
+    os.mkdir(logs)
+    d.launcher = ["valgrind", "-q", "--trace-children=yes", "--vgdb=no",
+                  "--child-silent-after-fork=yes",
+                  "--log-file=" + logs + "/%p"] + list(flags)
+
+    def reports():
+        said = ""
+        for name in os.listdir(logs):
+            with open(os.path.join(logs, name)) as file:
+                said += file.read()
+        return said
+
+    return reports
+
+
+def copies_for_valgrind():
+    return glob.glob("/tmp/sluiced-valgrind.*")
+
+
+def test_it_names_what_a_plugin_does():
+    need_valgrind()
+    before = set(copies_for_valgrind())
+    with Daemon(listener("wrong", "./wrong.so"), workers=1, watchdog=0,
+                start=False) as d:
+        compile_plugin(WRONG, d.path("wrong.so"))
+        reports = launch_with(d)
+        d.start()
+        with d.connect() as s:
+            s.sendall(b"x")
+            equal(receive_line(s), "done")
+        d.stop()
+        check(re.search(r"Invalid write of size 1\n.* writes_too_far "
+                        r"\(wrong\.so\.c:11\)\n.* callback_data ", reports()),
+              reports())
+    for name in set(copies_for_valgrind()) - before:
+        os.unlink(name)
+
+
+def test_life():
+    need_valgrind()
+    before = set(copies_for_valgrind())
     with Daemon(listener("echo", plugin("echo")),
                 listener("lines", plugin("lines")),
                 workers=2, watchdog=0, drain_timeout=20,
                 start=False) as d:
-        preload = d.path("exec.so")
-        subprocess.run(
-            compiler("CC", "cc") + ["-shared", "-fPIC", "-o", preload,
-                                    "-x", "c", "-"],
-            input=EXEC.encode(), check=True)
-        logs = d.path("valgrind")
-        os.mkdir(logs)
-        command = ["valgrind", "-q", "--leak-check=full",
-                   "--show-leak-kinds=definite,indirect",
-                   "--errors-for-leak-kinds=definite,indirect",
-                   "--child-silent-after-fork=yes", "--vgdb=no",
-                   "--suppressions=" +
-                   os.path.join(SOURCE, "tests/valgrind.supp"),
-                   "--log-file=" + logs + "/%p"]
-        d.launcher = command
-        d.env["LD_PRELOAD"] = preload
-        d.env["TEST_VALGRIND"] = " ".join(command + [SLUICED])
+        reports = launch_with(
+            d, "--leak-check=full",
+            "--show-leak-kinds=definite,indirect",
+            "--errors-for-leak-kinds=definite,indirect",
+            "--suppressions=" + os.path.join(SOURCE, "tests/valgrind.supp"))
         d.start()
         s = d.connect("echo")
         data = os.urandom(300000)
@@ -107,11 +126,9 @@ def test_life():
         s.close()
         lines.close()
         d.stop()
-        said = ""
-        for name in os.listdir(logs):
-            with open(os.path.join(logs, name)) as file:
-                said += file.read()
-        check(not re.search(r"==\d+== ", said), said)
+        check(not re.search(r"==\d+== ", reports()), reports())
+    for name in set(copies_for_valgrind()) - before:
+        os.unlink(name)
 
 
 main()
