@@ -152,6 +152,27 @@ START_TEST(a_port_of_another_process_is_refused_even_if_shared)
 }
 END_TEST
 
+static void
+nothing_else(void)
+{
+}
+
+START_TEST(of_daemons_that_start_at_once_one_gets_a_port)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in in;
+	char spec[64];
+
+	make();
+	bind_quiet_port(fd, &in);
+	close(fd);
+	snprintf(spec, sizeof(spec), "127.0.0.1:%u", ntohs(in.sin_port));
+	for (int i = 0; i < START_ROUNDS; i++)
+		ck_assert_uint_eq(start_all(spec, nothing_else), 1);
+	sockets_free(sockets);
+}
+END_TEST
+
 START_TEST(one_port_on_two_addresses_of_ours_is_fine)
 {
 	struct sock *wide, *narrow;
@@ -385,6 +406,7 @@ main(void)
 		an_open_socket_is_found_again,
 		each_worker_has_a_socket_and_only_the_first_listens_at_once,
 		a_port_of_another_process_is_refused_even_if_shared,
+		of_daemons_that_start_at_once_one_gets_a_port,
 		one_port_on_two_addresses_of_ours_is_fine,
 		star_is_both_families_and_an_ipv6_address_is_one,
 		star_is_ipv4_where_ipv6_is_off,

@@ -1,7 +1,8 @@
 /*
  * bind.c: listening sockets, up to bind(2).  Every TCP socket is in an
  * SO_REUSEPORT group, so a second daemon of the same user could share our port
- * unnoticed.  To notice that, we first try to bind without SO_REUSEPORT.
+ * unnoticed.  So the first one of a group gets SO_REUSEPORT when it listens:
+ * of two daemons that start at once, one fails then.
  */
 
 #include "master/bind.h"
@@ -133,8 +134,8 @@ bind_tcp(const struct address *address, bool joins, bool port_is_ours,
 	if (!joins && address_port(address) != 0) {
 		fd = bind_stream(address, false);
 		if (fd != -1)
-			close(fd);
-		else if (errno == EADDRINUSE && !port_is_ours)
+			return fd;
+		if (errno == EADDRINUSE && !port_is_ours)
 			return cannot_bind(address, err);
 	}
 	fd = bind_stream(address, true);
@@ -145,6 +146,12 @@ bind_tcp(const struct address *address, bool joins, bool port_is_ours,
 	if (fd == -1)
 		return cannot_bind(address, err);
 	return fd;
+}
+
+int
+bind_share(int fd)
+{
+	return set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 }
 
 int

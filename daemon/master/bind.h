@@ -17,12 +17,14 @@ struct unix_rights;
 
 /*
  * A member of the address's SO_REUSEPORT group.  If it joins, the other members
- * are ours; if not, the address must be free.  port_is_ours: another address
- * with that port is ours, so only the kernel can tell whether the two may
- * coexist.
+ * are ours; if not, the address must be free, and others can join only after
+ * bind_share().  port_is_ours: another address with that port is ours, so only
+ * the kernel can tell whether the two may coexist.
  */
 int bind_tcp(const struct address *address, bool joins, bool port_is_ours,
     struct error *err);
+/* When it listens: from here on others may join.  0, or -1 with errno. */
+int bind_share(int fd);
 
 /*
  * A path.  A socket there that no process listens on is replaced.  The new one

@@ -233,9 +233,12 @@ sock_make(struct sockets *sockets, struct sock *sock,
 		return error_sys(err,
 		    "cannot set up the listening socket of %s",
 		    address_text(&sock->requested, text));
-	sock_note(sock);
 	if (sibling == NULL && sock_listen(sock, listener, err) == -1)
 		return -1;
+	if (sock->requested.kind == ADDRESS_TCP && bind_share(sock->fd) == -1)
+		return error_sys(err, "cannot share the port of %s",
+		    address_text(&sock->requested, text));
+	sock_note(sock);
 	sock->id = ++sockets->last_id;
 	return 0;
 }
