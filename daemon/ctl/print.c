@@ -86,7 +86,11 @@ print_crashes(const json_t *answer)
 		printf(" worker %lld (pid %lld), generation %lld, ",
 		    answer_number(row, "worker"), answer_number(row, "pid"),
 		    answer_number(row, "generation"));
-		put_line(stdout, answer_text(row, "how"));
+		put_member(row, "how");
+		if (answer_number(row, "connections") > 0)
+			printf("; connections lost: %lld",
+			    answer_number(row, "connections"));
+		putchar('\n');
 		if (*answer_text(row, "report") == '\0')
 			continue;
 		printf("    ");

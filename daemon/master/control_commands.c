@@ -113,11 +113,13 @@ add_crash(void *arg, const struct crash *crash)
 	json_t *list = arg;
 
 	json_array_append_new(list,
-	    json_pack("{s:o, s:I, s:I, s:I, s:o, s:o}", "time",
+	    json_pack("{s:o, s:I, s:I, s:I, s:o, s:I, s:o}", "time",
 		time_value(crash->time_ms), "worker",
 		(json_int_t)crash->worker + 1, "pid", (json_int_t)crash->pid,
 		"generation", (json_int_t)crash->generation, "how",
-		json_text(crash->how), "report", json_text(crash->text)));
+		json_text(crash->how), "connections",
+		(json_int_t)crash->connections, "report",
+		json_text(crash->text)));
 }
 
 static void

@@ -2,6 +2,8 @@
 
 #include "master/crashes.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +76,13 @@ crash_take_report(struct crash *crash, const struct board_row *row)
 }
 
 void
+crash_make_report(struct crash *crash, const char *line)
+{
+	snprintf(crash->text, sizeof(crash->text), "%.*s\n",
+	    (int)sizeof(crash->text) - 2, line);
+}
+
+void
 crash_log(const struct crash *crash)
 {
 	const char *line = crash->text, *end;
@@ -81,4 +90,8 @@ crash_log(const struct crash *crash)
 	for (; (end = strchr(line, '\n')) != NULL; line = end + 1)
 		log_errorx("worker %u: %.*s", crash->worker + 1,
 		    (int)(end - line), line);
+	if (crash->connections > 0)
+		log_errorx("worker %u: %" PRIu64 " connection%s lost with it",
+		    crash->worker + 1, crash->connections,
+		    crash->connections == 1 ? " was" : "s were");
 }

@@ -18,6 +18,7 @@ struct crash {
 	uint32_t generation;
 	pid_t pid;
 	char how[CRASH_HOW_MAX]; /* "was killed by SIGSEGV" */
+	uint64_t connections;	 /* that were lost with it */
 	/*
 	 * The report that the worker wrote: printable lines, each with its
 	 * newline; may be empty.
@@ -43,6 +44,11 @@ void crashes_each(const struct crashes *crashes,
  * lines, whatever bytes it holds.
  */
 void crash_take_report(struct crash *crash, const struct board_row *row);
+/*
+ * It has left no report, as after exit(3) or SIGKILL: have this line, without a
+ * newline, instead.
+ */
+void crash_make_report(struct crash *crash, const char *line);
 /* Its lines, at level error. */
 void crash_log(const struct crash *crash);
 

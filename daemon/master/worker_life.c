@@ -19,6 +19,7 @@
 #include "master/ask.h"
 #include "master/child.h"
 #include "master/crashes.h"
+#include "master/doing.h"
 #include "master/event_in.h"
 #include "master/gen.h"
 #include "master/worker_row.h"
@@ -292,6 +293,22 @@ guilty_generation(const struct worker_row *worker)
 	return worker->asked;
 }
 
+/* What the board shows, if the worker could not write a report itself. */
+static void
+tell_from_board(const struct worker_row *worker, struct crash *crash)
+{
+	char name[DOING_MAX], line[DOING_MAX + 32];
+
+	if (worker->died_in == CALLBACK_NONE) {
+		crash_make_report(crash, "in no callback");
+		return;
+	}
+	doing_name(worker, NULL, worker->died_in, worker->died_in_code, name,
+	    sizeof(name));
+	snprintf(line, sizeof(line), "in %s", name);
+	crash_make_report(crash, line);
+}
+
 static void
 describe_crash(struct worker_row *worker, const char *how,
     struct crash *ret_crash)
@@ -312,6 +329,11 @@ describe_crash(struct worker_row *worker, const char *how,
 	worker->died_in_code =
 	    atomic_load_explicit(&row->code, memory_order_relaxed);
 	ret_crash->generation = guilty_generation(worker);
+	ret_crash->connections = worker->served
+	    ? shm_worker_connections(worker->workers->shm, worker->index)
+	    : 0;
+	if (ret_crash->text[0] == '\0')
+		tell_from_board(worker, ret_crash);
 }
 
 void

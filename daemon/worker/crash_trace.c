@@ -146,6 +146,27 @@ put_same(struct crash_text *to, int *count)
 	*count = 0;
 }
 
+/*
+ * How many frames tell something: those up to the first function of a plugin,
+ * and what called it.  Below that there is always the same, from the event loop
+ * to main().
+ */
+static int
+useful_frames(void *const *frame, int first, int count)
+{
+	struct module module;
+	Dl_info info;
+
+	for (int i = count - 1; i >= first; i--) {
+		if (dladdr(frame[i], &info) == 0)
+			continue;
+		module = find_module(frame[i], &info);
+		if (module.fd != -1)
+			return i + 2 < count ? i + 2 : count;
+	}
+	return count;
+}
+
 void
 crash_put_trace(struct crash_text *to, uintptr_t pc, void (*on_line)(void))
 {
@@ -157,6 +178,7 @@ crash_put_trace(struct crash_text *to, uintptr_t pc, void (*on_line)(void))
 		first++;
 	if (first == count)
 		first = count > HANDLER_FRAMES ? HANDLER_FRAMES : 0;
+	count = useful_frames(frame, first, count);
 	own_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	for (int i = first; i < count; i++) {
 		/* One line is enough for a recursion. */

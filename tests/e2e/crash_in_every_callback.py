@@ -156,7 +156,41 @@ def test_exit():
         expect_gone(s)
         d.wait_log(r"worker 1 \(pid \d+\) exited with status 3; its "
                    r"connections are lost; starting it again$")
+        # It leaves no report, but the board shows where it was.
+        d.wait_log(r"worker 1: in callback data of plugin crasher "
+                   r"\(listener data-exit\)$")
+        d.wait_log(r"worker 1: 1 connection was lost with it$")
         d.connect()
+
+
+def test_killed_without_a_report():
+    """As the kernel kills a process that uses too much memory."""
+    sleeps = crasher("data", "sleep")
+    sleeps["options"]["ms"] = 60000
+    with CrashingDaemon(sleeps, listener("echo", plugin("echo")), workers=1,
+                        watchdog="0", control="control.sock") as d:
+        idle = [d.connect("echo") for _ in range(3)]
+        for s in idle:
+            echoes(s)
+        os.kill(d.workers()[0], signal.SIGKILL)
+        d.wait_log(r"worker 1: 3 connections were lost with it$")
+        d.wait_log(r"worker 1: in no callback$")
+        d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
+        since, s = d.mark(), d.connect("data-sleep")
+        s.sendall(b"x")
+        d.wait_log("callback data .* has been running for", since)
+        os.kill(d.workers()[0], signal.SIGKILL)
+        expect_gone(s)
+        d.wait_log(r"worker 1: in callback data of plugin crasher "
+                   r"\(listener data-sleep\)$", since)
+        said = d.ask("crashes")["crashes"]
+        equal([one["connections"] for one in said], [3, 1])
+        equal([one["report"] for one in said],
+              ["in no callback\n", "in callback data of plugin crasher "
+               "(listener data-sleep)\n"])
+        text = d.sluicectl("crashes").stdout
+        check("was killed by SIGKILL; connections lost: 3\n    in no callback\n"
+              in text, text)
 
 
 def test_signal_from_outside():
