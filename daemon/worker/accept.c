@@ -20,6 +20,7 @@
 #include "worker/engine.h"
 #include "worker/listener.h"
 #include "worker/ours.h"
+#include "worker/process_limits.h"
 #include "worker/proxy.h"
 #include "worker/tls.h"
 
@@ -269,6 +270,10 @@ accept_one(struct acceptor *acceptor)
 		tell_recovery(acceptor);
 		return false;
 	case EMFILE:
+		if (process_limits_restore())
+			return true;
+		errno = EMFILE;
+		/* FALLTHROUGH */
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:

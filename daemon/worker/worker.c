@@ -33,6 +33,7 @@
 #include "worker/ours.h"
 #include "worker/plugin.h"
 #include "worker/privileges.h"
+#include "worker/process_limits.h"
 #include "worker/queue.h"
 #include "worker/service.h"
 #include "worker/survey.h"
@@ -135,6 +136,7 @@ prepare(uint32_t number)
 {
 	int rc;
 
+	process_limits_restore();
 	if (worker.draining || number != worker.material.generation)
 		rc = material_problem(&worker.material, NULL,
 		    "the worker is leaving");
@@ -353,6 +355,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 		return -1;
 	if (uplink_open(engine.base, answers, &channel_ops) == -1)
 		return -1;
+	process_limits_note();
 	return ours_init();
 }
 

@@ -160,6 +160,47 @@ def test_numbers_messages_and_files():
         equal(result.returncode, 0, result.stderr)
 
 
+LIMITS = """
+#include <sys/resource.h>
+#include <sluice.h>
+
+static int
+on_start(struct sl_service *service)
+{
+	struct rlimit limit;
+
+	(void)service;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 32;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return 0;
+}
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	return sl_write(c, buf, len);
+}
+
+SL_PLUGIN(.name = "limits", .version = "1", .start = on_start,
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def test_a_lower_limit_is_raised_again():
+    with Daemon(listener("a", "./limits.so"), workers=1, start=False) as d:
+        compile_plugin(LIMITS, d.path("limits.so"))
+        d.start()
+        for _ in range(60):
+            s = d.connect()
+            s.sendall(b"still here\n")
+            equal(receive_line(s), "still here")
+        d.wait_log(r"warn +worker 1: a plugin, or prlimit\(1\), has lowered "
+                   r"RLIMIT_NOFILE of this process from \d+ to 32; it is "
+                   r"\d{3,} now")
+        equal(len(d.messages("has lowered")), 1)
+
+
 def test_in_a_canary():
     with Daemon(listener("a", "./changes.so", options={"other": 1}),
                 workers=2, canary={"workers": 1, "time": "100ms"},
