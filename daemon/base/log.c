@@ -58,6 +58,13 @@ log_never_wait(void)
 }
 
 void
+log_leave_stderr(int fd)
+{
+	if (fd != -1)
+		log_sink_leave_stderr(fd);
+}
+
+void
 log_configure(enum log_level level, enum log_format format)
 {
 	log_state.level = level;

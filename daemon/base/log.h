@@ -33,6 +33,11 @@ bool log_is_journal(void);
  * processes that live long, after they have dropped their privileges.
  */
 void log_never_wait(void);
+/*
+ * Standard error leads to fd from here on, for whatever is printed there, but
+ * our lines go where they went.  fd is not kept; -1: nothing happens.
+ */
+void log_leave_stderr(int fd);
 void log_configure(enum log_level level, enum log_format format);
 enum log_format log_format(void);
 void log_verbose(void); /* -v: debug lines, whatever is configured */

@@ -339,6 +339,34 @@ log_sink_background(void)
 	queue.allowed = true;
 }
 
+/* Are standard output and error the same file? */
+static bool
+are_one(void)
+{
+	struct stat out, err;
+
+	return fstat(STDOUT_FILENO, &out) == 0 &&
+	    fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
+	    out.st_ino == err.st_ino;
+}
+
+void
+log_sink_leave_stderr(int fd)
+{
+	bool both = are_one();
+
+	lock();
+	/* The thread may be writing: what it uses now stays open. */
+	if (sink.fd == -1)
+		sink.fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (sink.fd != -1) {
+		dup2(fd, STDERR_FILENO);
+		if (both)
+			dup2(fd, STDOUT_FILENO);
+	}
+	unlock();
+}
+
 void
 log_sink_write(const char *line, size_t length, uint64_t weight)
 {

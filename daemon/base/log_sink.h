@@ -27,6 +27,9 @@ void log_sink_open(void);
  */
 void log_sink_background(void);
 
+/* See log_leave_stderr(). */
+void log_sink_leave_stderr(int fd);
+
 /*
  * Write a whole line.  weight: how many lines are lost when this one is.  Never
  * waits after log_sink_background().

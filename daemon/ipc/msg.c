@@ -118,6 +118,7 @@ static const struct row {
 	    .fields = { NUMBER(list, serial) } },
 	[MSG_LISTED] = { .name = "listed",
 	    .fields = { NUMBER(listed, serial) } },
+	[MSG_OUTPUT] = { .name = "output", .fd = FD_ALWAYS },
 	[MSG_LOG_FORMAT] = { .name = "log format",
 	    .fields = { CHOICE(log, format, LOG_FORMAT_TEXT,
 		LOG_FORMAT_JSON) } },

@@ -74,6 +74,7 @@ enum msg_type {
 	MSG_LOG_FORMAT, /* reader: before the first problem of a file it read */
 	MSG_LIST,	/* master to worker; fd: see conn_sheet.h */
 	MSG_LISTED,	/* worker: that one is filled in */
+	MSG_OUTPUT, /* master to worker; fd: standard error for its plugins */
 	MSG_TYPES
 };
 

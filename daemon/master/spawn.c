@@ -345,10 +345,8 @@ start_text(struct relays *relays)
 
 /* Only once, since the standard descriptors do not change. */
 static void
-start_relays(void)
+start_relays(struct relays *relays)
 {
-	struct relays *relays = relays_now();
-
 	if (relays->started)
 		return;
 	if (!relays_text.started && !relays_json.started)
@@ -372,7 +370,7 @@ spawn(const char *role, bool verbose, const int *fds, unsigned int count)
 	 */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	start_relays();
+	start_relays(relays_now());
 	pid = fork();
 	if (pid == 0)
 		become(role, verbose, fds, count, master);
@@ -380,4 +378,11 @@ spawn(const char *role, bool verbose, const int *fds, unsigned int count)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	errno = saved;
 	return pid;
+}
+
+int
+spawn_json_output(void)
+{
+	start_relays(&relays_json);
+	return relays_json.fds[STDERR_FILENO];
 }

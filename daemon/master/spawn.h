@@ -20,4 +20,10 @@ bool spawn_runs_plugins(const char *role);
  */
 pid_t spawn(const char *role, bool verbose, const int *fds, unsigned int count);
 
+/*
+ * Where children write that are spawned for a log of json, for those that were
+ * spawned before.  Borrowed; -1: there is no such process.
+ */
+int spawn_json_output(void);
+
 #endif

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "config/settings.h"
 #include "ipc/board.h"
 #include "ipc/msg.h"
 #include "ipc/shm.h"
@@ -22,6 +23,7 @@
 #include "master/doing.h"
 #include "master/event_in.h"
 #include "master/gen.h"
+#include "master/spawn.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
 
@@ -70,10 +72,22 @@ worker_tell(struct worker_row *worker, const struct msg *msg)
 	return result;
 }
 
+/* What its plugins print is to become objects, too. */
+static void
+give_json_output(struct worker_row *worker)
+{
+	struct msg output = { .type = MSG_OUTPUT, .fd = spawn_json_output() };
+
+	if (output.fd != -1)
+		worker_tell(worker, &output);
+}
+
 int
 worker_order(struct worker_row *worker, enum msg_type type,
     const struct gen *gen)
 {
+	if (type == MSG_COMMIT && gen->settings->log.format == LOG_FORMAT_JSON)
+		give_json_output(worker);
 	return worker_tell(worker,
 	    &(struct msg){
 		.type = type,

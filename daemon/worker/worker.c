@@ -253,6 +253,9 @@ on_message(void *arg, struct msg *msg)
 	case MSG_TICKETS:
 		take_tickets(msg);
 		break;
+	case MSG_OUTPUT:
+		log_leave_stderr(msg->fd);
+		break;
 	case MSG_LIST:
 		survey_ask(msg->fd, msg->list.serial);
 		break;

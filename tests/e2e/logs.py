@@ -289,8 +289,8 @@ SL_PLUGIN(.name = "prints", .version = "1",
 """
 
 
-def printing_daemon():
-    d = Daemon(listener("p", "p.so"), log={"format": "json"})
+def printing_daemon(form):
+    d = Daemon(listener("p", "p.so"), log={"format": form})
     d.listener("p")["plugin"] = d.path("p.so")
     d.write_config()
     compile_plugin(PRINTS, d.path("p.so"))
@@ -305,7 +305,7 @@ def have_it_print(d):
 
 
 def test_json_of_what_plugins_print():
-    with printing_daemon() as d:
+    with printing_daemon("json") as d:
         have_it_print(d)
         d.stop()
         entries = [json.loads(line) for line in d.lines[1:]]
@@ -318,7 +318,7 @@ def test_json_of_what_plugins_print():
 
 
 def test_what_plugins_print_follows_the_format():
-    with printing_daemon() as d:
+    with printing_daemon("json") as d:
         d.settings["log"] = {"format": "text"}
         d.write_config()
         d.reload_ready()
@@ -326,6 +326,28 @@ def test_what_plugins_print_follows_the_format():
         have_it_print(d)
         d.wait_log("^printed x$", since)
         d.wait_log(" info  worker 1: logged$", since)
+        d.settings["log"] = {"format": "json"}
+        d.write_config()
+        d.reload_ready()
+        since = d.mark()
+        have_it_print(d)
+        d.wait_log('"output","message":"printed x"}$', since)
+
+
+def test_running_workers_change_to_json():
+    with printing_daemon("text") as d:
+        have_it_print(d)
+        d.wait_log("^printed x$")
+        d.settings["log"] = {"format": "json"}
+        d.write_config()
+        d.reload_ready()
+        since = d.mark()
+        have_it_print(d)
+        d.wait_log('"output","message":"printed x"}$', since)
+        d.wait_log('"worker 1","message":"logged"}$', since)
+        d.stop()
+        for line in d.lines[since:]:
+            json.loads(line)
 
 
 def test_log_that_nobody_reads():
