@@ -10,7 +10,8 @@ from sluice_test import (DEADLINE, Daemon, check, compile_plugin, equal,
 from harness import certs
 from harness.build import scratch
 from harness.program import Program
-from harness.tls import V12, V13, authority, leaf, tls_listener
+from harness.tls import V12, V13, Peer, authority, leaf, tls_listener
+from harness.upstream import Upstream
 
 
 def connector(path=None, tls=None, **settings):
@@ -19,16 +20,20 @@ def connector(path=None, tls=None, **settings):
                     **settings)
 
 
+def server_context(certificate=None, version=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = certificate or leaf()
+    context.load_cert_chain(certificate.cert, certificate.key)
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
 class Server:
     """A TLS server by Python's ssl, whose clients are threads that echo."""
 
     def __init__(self, certificate=None, version=None, ca=None, alpn=()):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        certificate = certificate or leaf()
-        self.context.load_cert_chain(certificate.cert, certificate.key)
-        if version is not None:
-            self.context.minimum_version = version
-            self.context.maximum_version = version
+        self.context = server_context(certificate, version)
         if ca is not None:
             self.context.load_verify_locations(ca.cert)
             self.context.verify_mode = ssl.CERT_REQUIRED
@@ -182,6 +187,99 @@ def test_new_code_serves_a_connection_made_by_old():
         d.wait_trace("close .* v2", 2)
 
 
+class Halfway:
+    """A handshake that stops: of our flight only half is sent.
+
+    finish() sends the rest.
+    """
+
+    def __init__(self, d, server, version):
+        self.client = ask_for(d, server.address.rpartition(":")[2])
+        self.peer = Peer(server.accept(), server_context(version=version),
+                         server=True)
+        self.peer.fill()
+        flight = self.peer.hello()
+        check(len(flight) > 500, "no certificate in", flight)
+        self.rest = flight[len(flight) // 2:]
+        self.peer.sock.sendall(flight[:len(flight) // 2])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.close()
+        self.peer.sock.close()
+
+    def finish(self):
+        self.peer.sock.sendall(self.rest)
+        self.peer.handshake()
+        self.client.sendall(b"alive")
+        equal(self.peer.receive(5), b"alive")
+        self.peer.write(b"too")
+        equal(receive(self.client, 3), b"too")
+
+
+def v2(d, tls=None, **settings):
+    """The same listener with new code, and with other CAs."""
+    d.listeners = [connector(
+        compile_plugin("connector", d.path("v2.so"), VERSION="v2"),
+        tls=tls or {"ca": authority("second-ca").cert}, **settings)]
+    d.write_config()
+
+
+def test_a_reload_in_the_middle_of_a_handshake():
+    """It goes on by the rules that it began with, and opens in new code."""
+    for version in V12, V13:
+        with Upstream() as server, Server() as other, \
+                Daemon(connector()) as d, Halfway(d, server, version) as one:
+            v2(d)
+            d.reload_ready()
+            equal(d.messages("handshake TLS|open out|connect_error"), [])
+            one.finish()
+            d.wait_trace("handshake .* authorized=1 .* v2")
+            d.wait_trace("open out v2")
+            fails(d, other.port, "unable to get local issuer")
+
+
+def test_a_handshake_fails_after_a_reload():
+    """The new code is told, once."""
+    for version in V12, V13:
+        with Upstream() as server, Daemon(connector()) as d, \
+                Halfway(d, server, version) as one:
+            v2(d)
+            d.reload_ready()
+            one.peer.sock.close()
+            equal(receive_all(one.client), b"")
+            d.wait_trace("connect_error .* stage=3 v2")
+            equal(len(d.messages("trace .* connect_error")), 1)
+
+
+def test_a_handshake_stays_or_ends_as_on_reload_says():
+    for version in V12, V13:
+        with Upstream() as server, Daemon(connector()) as d, \
+                Halfway(d, server, version) as one:
+            v2(d, on_reload="drain")
+            d.reload_ready()
+            one.finish()
+            d.wait_trace("open out v1")
+        with Upstream() as server, Daemon(connector()) as d, \
+                Halfway(d, server, version) as one:
+            v2(d, on_reload="close")
+            d.reload_ready()
+            equal(receive_all(one.client), b"")
+            equal(receive_all(one.peer.sock), b"")
+
+
+def test_a_refused_reload_in_the_middle_of_a_handshake():
+    for version in V12, V13:
+        with Upstream() as server, Daemon(connector()) as d, \
+                Halfway(d, server, version) as one:
+            v2(d, options={"fail": True})
+            d.reload_refused()
+            one.finish()
+            d.wait_trace("open out v1")
+
+
 def test_every_byte_arrives_both_ways():
     data = pattern(16 << 20)
     with Daemon(connector(), tls_listener("echo", plugin("echo"))) as d:
@@ -203,7 +301,7 @@ def test_every_byte_arrives_both_ways():
         equal(receive_all(s), b"")
 
 
-class Peer(Program):
+class OtherServer(Program):
     """A server of another library, on a port that `command` names."""
 
     def __init__(self, ready, command):
@@ -228,13 +326,14 @@ def answers(d, port, answer):
 def test_openssl_and_gnutls():
     address, other = free_address(), free_address().rpartition(":")[2]
     with Daemon(connector()) as d:
-        with Peer("ACCEPT", ["openssl", "s_server", "-rev", "-accept",
-                             address, "-cert", leaf().cert, "-key",
-                             leaf().key]):
+        with OtherServer("ACCEPT", ["openssl", "s_server", "-rev",
+                                    "-accept", address, "-cert",
+                                    leaf().cert, "-key", leaf().key]):
             answers(d, address.rpartition(":")[2], b"evila\n")
-        with Peer("listening", ["gnutls-serv", "--echo", "--port", other,
-                                "--x509certfile", leaf().cert,
-                                "--x509keyfile", leaf().key]):
+        with OtherServer("listening", ["gnutls-serv", "--echo", "--port",
+                                       other, "--x509certfile",
+                                       leaf().cert, "--x509keyfile",
+                                       leaf().key]):
             answers(d, other, b"alive\n")
 
 

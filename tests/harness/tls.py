@@ -74,15 +74,17 @@ def exchange_in_turn(one, other, count):
 class Peer:
     """A TLS client that sends and receives only where a method says so.
 
-    So a test can stop at any byte.
+    So a test can stop at any byte.  With server=True it is a server, whose
+    context is needed.
     """
 
-    def __init__(self, sock, context=None, name="localhost", session=None):
+    def __init__(self, sock, context=None, name="localhost", session=None,
+                 server=False):
         self.sock = sock
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = (context or client_context()).wrap_bio(
-            self.incoming, self.outgoing, server_hostname=name,
-            session=session)
+            self.incoming, self.outgoing, server_side=server,
+            server_hostname=None if server else name, session=session)
 
     def made(self):
         """What is to be sent and has not been, as bytes."""
