@@ -16,10 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "config/settings.h"
-#include "master/premises.h"
 #include "master/slots.h"
 #include "master/sockets.h"
 
@@ -163,7 +163,7 @@ bind_listener(struct gen *gen, struct sockets *sockets, uint32_t l,
 		teller->tell(teller->arg, &listener->addresses[a].origin,
 		    err.text);
 		problems++;
-		if (premises_no_descriptors())
+		if (descriptors_used_up())
 			break;
 	}
 	return problems;
@@ -228,8 +228,7 @@ gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
 	for (i = 0; i < count; i++)
 		gen->slots[i] = SLOT_NONE;
 	/* Without descriptors all others would fail in the same way. */
-	for (i = 0; i < count && (problems == 0 || !premises_no_descriptors());
-	     i++)
+	for (i = 0; i < count && (problems == 0 || !descriptors_used_up()); i++)
 		problems += bind_endpoint(gen, sockets, i, workers, teller);
 	return problems;
 }

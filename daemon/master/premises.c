@@ -3,7 +3,6 @@
 #include "master/premises.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -13,7 +12,6 @@
 #include "base/memfd.h"
 
 #define DESCRIPTORS_MIN 16 /* with fewer, no worker can be started */
-#define SOCKET_FDS 3	   /* more than it takes to make one */
 
 /* Every connection costs one, and children inherit the limit. */
 static int
@@ -77,17 +75,4 @@ premises_check(struct error *err)
 	if (check_descriptors(err) == -1 || check_proc(err) == -1)
 		return -1;
 	return check_memory(err);
-}
-
-bool
-premises_no_descriptors(void)
-{
-	int fds[SOCKET_FDS], count = 0;
-
-	while (count < SOCKET_FDS &&
-	    (fds[count] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) != -1)
-		count++;
-	for (int i = 0; i < count; i++)
-		close(fds[i]);
-	return count < SOCKET_FDS;
 }

@@ -6,8 +6,6 @@
 #ifndef SLUICE_MASTER_PREMISES_H
 #define SLUICE_MASTER_PREMISES_H
 
-#include <stdbool.h>
-
 struct error;
 
 /*
@@ -15,8 +13,5 @@ struct error;
  * -1 with a sentence that says what to do.
  */
 int premises_check(struct error *err);
-
-/* Is there no descriptor for another socket? */
-bool premises_no_descriptors(void);
 
 #endif

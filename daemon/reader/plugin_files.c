@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "config/settings.h"
 #include "image/image.h"
@@ -206,10 +207,13 @@ plugin_files_open(const char *config, struct settings *settings,
 	memset(ret, 0, sizeof(*ret));
 	for (uint32_t i = 0; i < settings_endpoints(settings); i++) {
 		listener = settings_endpoint(settings, i);
-		if (listener->plugin != NULL &&
-		    open_plugin(&opener, listener, &err) == -1)
-			problem_error(problems, &listener->plugin_origin,
-			    "plugin: %s", err.text);
+		if (listener->plugin == NULL ||
+		    open_plugin(&opener, listener, &err) == 0)
+			continue;
+		problem_error(problems, &listener->plugin_origin, "plugin: %s",
+		    err.text);
+		if (descriptors_used_up())
+			break;
 	}
 	for (uint32_t i = 0; i < opener.opened_count; i++)
 		free(opener.opened[i].path);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "config/secret.h"
 #include "config/settings.h"
@@ -143,6 +144,8 @@ tls_files_open(const char *config, struct settings *settings,
 	};
 
 	for (uint32_t i = 0; i < settings_endpoints(settings); i++) {
+		if (problems->errors > 0 && descriptors_used_up())
+			break;
 		endpoint = settings_endpoint(settings, i);
 		common.listener = endpoint;
 		open_group(&common, &endpoint->tls, false, ret);

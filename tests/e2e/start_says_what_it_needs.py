@@ -87,6 +87,24 @@ def test_too_few_descriptors_for_the_addresses():
     equal(lines[1], "could not start: 1 problem")
 
 
+def test_too_few_descriptors_for_the_plugins():
+    if SANITIZED:
+        raise Skip("the sanitizers need descriptors")
+    d = Daemon(start=False)
+    with open(plugin("echo"), "rb") as file:
+        code = file.read()
+    for number in range(60):
+        with open(d.path("p%d.so" % number), "wb") as file:
+            file.write(code + b"%d" % number)       # each another image
+    lines = errors("ulimit -n 30", listeners=[
+        listener("l%d" % number, d.path("p%d.so" % number))
+        for number in range(60)])
+    equal(len(lines), 2, lines)
+    check(re.search(r"plugin: .*: Too many open files: the limit "
+                    r"RLIMIT_NOFILE is 30; raise it", lines[0]), lines[0])
+    d.remove()
+
+
 def test_a_link_local_address_without_its_interface():
     lines = errors("true", listeners=[
         listener("echo", plugin("echo"), listen="[fe80::1]:7777")])
