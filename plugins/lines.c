@@ -53,9 +53,9 @@ answer(struct sl_conn *c, const char *text, size_t len)
 		return true;
 	/*
 	 * Send the rest above the high mark, so that no half answer has to be
-	 * remembered.  Since the write was short, the daemon presents the lines
-	 * that are left when there is room.  If even sl_send() has no room, half
-	 * an answer has been sent and nothing sensible can follow it.
+	 * remembered: lines_data() has asked for the room.  Since the write was
+	 * short, the daemon presents the lines that are left when there is more.
+	 * If there is no memory, nothing sensible can follow half an answer.
 	 */
 	if (taken >= 0 && sl_send(c, text + taken, len - (size_t)taken) == -1)
 		sl_terminate(c);
@@ -101,6 +101,9 @@ lines_data(struct sl_conn *c, const void *buf, size_t len)
 
 		if (n > max)
 			break;
+		/* A line counts once: only if its answer can be sent, too. */
+		if (sl_room(c) < ANSWER_MAX)
+			return line - (const char *)buf;
 		more = answer_line(c, n);
 		line = newline + 1;
 		if (!more)

@@ -77,7 +77,7 @@ reply(struct sl_conn *c, const char *fmt, ...)
 	taken = sl_write(c, text, len);
 	if (taken == (ssize_t)len)
 		return true;
-	/* No half replies: lines.c says more about this. */
+	/* No half replies: lines.c says more about this and sl_room(). */
 	if (taken >= 0 && sl_send(c, text + taken, len - (size_t)taken) == -1)
 		sl_terminate(c);
 	return false;
@@ -237,6 +237,9 @@ starttls_data(struct sl_conn *c, const void *buf, size_t len)
 	bool more = true;
 
 	while (more && (end = find_end(line, stop)) != NULL) {
+		/* Nothing is done whose reply could not be sent. */
+		if (sl_room(c) < REPLY_MAX)
+			return line - (const char *)buf;
 		more = take_line(c, s, line, (size_t)(end - line));
 		line = end + 2;
 	}

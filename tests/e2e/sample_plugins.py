@@ -76,6 +76,19 @@ def test_lines_with_a_reader_that_is_slow():
         writer.join()
 
 
+def test_lines_without_room_to_spare():
+    """Each line counts once, however little of the answers fits."""
+    with Daemon(listener("lines", plugin("lines"),
+                         limits={"write_buffer": 4096,
+                                 "write_queue": 4096})) as d:
+        s = d.connect(receive_buffer=4096, send_buffer=4096)
+        sender = threading.Thread(target=s.sendall, args=(b"ab\n" * 50000,))
+        sender.start()
+        wanted = b"".join(b"%d: 2\n" % n for n in range(1, 50001))
+        check(receive(s, len(wanted)) == wanted, "not all, or not in order")
+        sender.join()
+
+
 def test_lines_check():
     with Daemon(listener("lines", plugin("lines"))) as d:
         d.listener("lines")["options"] = {"max_length": 0}
