@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "ctl/table.h"
+#include "ipc/control_client.h"
+#include "ipc/metrics.h"
 
 static void
 print_problems(const json_t *answer)
@@ -98,6 +100,12 @@ print_crashes(const json_t *answer)
 	}
 }
 
+static void
+print_metrics(const json_t *answer)
+{
+	metrics_write(stdout, answer, METRICS_TEXT);
+}
+
 static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_STATUS] = print_status,
 	[CONTROL_RELOAD] = print_verdict,
@@ -106,12 +114,17 @@ static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_CRASHES] = print_crashes,
 	[CONTROL_CONNS] = print_conns,
 	[CONTROL_KILL] = print_kill,
+	[CONTROL_METRICS] = print_metrics,
 };
 
 void
-print_answer(enum control_command command, const json_t *answer)
+print_answer(const struct control_request *request, const json_t *answer)
 {
-	printers[command](answer);
+	if (request->command == CONTROL_METRICS &&
+	    request->values.of[CONTROL_METRICS_OPEN] != NULL)
+		metrics_write(stdout, answer, METRICS_OPEN);
+	else
+		printers[request->command](answer);
 }
 
 void

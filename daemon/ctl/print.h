@@ -6,10 +6,10 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "ipc/control_words.h"
+#include "ipc/control_client.h"
 
 /* Print a good answer; problems in it go to stderr. */
-void print_answer(enum control_command command, const json_t *answer);
+void print_answer(const struct control_request *request, const json_t *answer);
 
 /* print_status.c: prints the answer to `status`, for print_answer(). */
 void print_status(const json_t *answer);

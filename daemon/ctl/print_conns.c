@@ -6,6 +6,7 @@
 #include "base/time_text.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
+#include "ipc/control_client.h"
 
 /* Whole seconds, since a table is read at a glance. */
 static void

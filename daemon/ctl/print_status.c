@@ -6,6 +6,7 @@
 
 #include "ctl/print.h"
 #include "ctl/table.h"
+#include "ipc/control_client.h"
 #include "ipc/counts.h"
 
 static void

@@ -345,7 +345,7 @@ run(const struct call *call)
 	if (call->json)
 		fputs(answer.text, stdout);
 	else if (status == EXIT_SUCCESS)
-		print_answer(call->request.command, answer.json);
+		print_answer(&call->request, answer.json);
 	else
 		print_failure(answer.json);
 	if (status == EXIT_SUCCESS && call->rates)

@@ -1,28 +1,11 @@
 /* table.c: text may come from a plugin, so control characters are escaped. */
 
 #include "ctl/table.h"
+#include "ipc/control_client.h"
 
 #include <string.h>
 
 #include "base/escape.h"
-
-const char *
-answer_string(const json_t *value)
-{
-	return json_is_string(value) ? json_string_value(value) : "";
-}
-
-const char *
-answer_text(const json_t *object, const char *name)
-{
-	return answer_string(json_object_get(object, name));
-}
-
-long long
-answer_number(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
 
 void
 put_text(FILE *out, const char *words, const char *indent)

@@ -1,15 +1,10 @@
-/* table.h: members of an answer, and how they are shown on a terminal. */
+/* table.h: how what stands in an answer is shown on a terminal. */
 
 #ifndef SLUICE_CTL_TABLE_H
 #define SLUICE_CTL_TABLE_H
 
 #include <jansson.h>
 #include <stdio.h>
-
-/* "" or 0 if the member is missing or of another type. */
-const char *answer_string(const json_t *value);
-const char *answer_text(const json_t *object, const char *name);
-long long answer_number(const json_t *object, const char *name);
 
 /* With an indent, newlines are kept and each line is indented. */
 void put_text(FILE *out, const char *words, const char *indent);

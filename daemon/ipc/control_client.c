@@ -395,3 +395,21 @@ control_answer_done(struct control_answer *answer)
 	free(answer->text);
 	memset(answer, 0, sizeof(*answer));
 }
+
+const char *
+answer_string(const json_t *value)
+{
+	return json_is_string(value) ? json_string_value(value) : "";
+}
+
+const char *
+answer_text(const json_t *object, const char *name)
+{
+	return answer_string(json_object_get(object, name));
+}
+
+long long
+answer_number(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}

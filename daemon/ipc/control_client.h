@@ -72,4 +72,9 @@ int control_ask(const struct control_request *request,
 /* It may be called twice, and on an answer that is all zero. */
 void control_answer_done(struct control_answer *answer);
 
+/* Members of an answer: "" or 0 if the member is missing or of another type. */
+const char *answer_string(const json_t *value);
+const char *answer_text(const json_t *object, const char *name);
+long long answer_number(const json_t *object, const char *name);
+
 #endif

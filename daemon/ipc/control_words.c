@@ -46,6 +46,9 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 		[CONTROL_KILL_ADDRESS] = { .name = "address",
 		    .kind = CONTROL_TEXT,
 		    .value = "CIDR" } } },
+	[CONTROL_METRICS] = { .name = "metrics",
+	    .help = "all counts, as Prometheus reads them",
+	    .options = { [CONTROL_METRICS_OPEN] = { .name = "openmetrics" } } },
 };
 
 enum control_command

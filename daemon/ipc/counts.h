@@ -65,6 +65,8 @@ enum count_kind {
 struct count_row {
 	enum count_kind kind;
 	const char *name;
+	/* In metrics.c, with the unit; _total is added to all but histograms. */
+	const char *metric;
 	const char *unit; /* "bytes"; "": just a number */
 	enum count first;
 	unsigned int many;

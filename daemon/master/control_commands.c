@@ -145,6 +145,7 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
 	[CONTROL_CRASHES] = run_crashes,
 	[CONTROL_CONNS] = control_conns,
 	[CONTROL_KILL] = control_kill,
+	[CONTROL_METRICS] = control_status,
 };
 
 static bool
