@@ -33,7 +33,8 @@ from harness.checks import Failure
 from harness.conf import Raw, listener
 from harness.daemon import Daemon
 from harness.net import (
-    free_address, pattern, receive, receive_all, send_until_stalled)
+    free_address, more_than_the_kernel_holds, pattern, receive, receive_all,
+    send_until_stalled)
 from harness.places import INCLUDE, SLUICED, SOURCE
 from harness.runner import SKIPPED
 from harness.upstream import Upstream
@@ -150,7 +151,7 @@ def check_config(path, what):
 
 def try_forward(target):
     """The plugin forwards, and a peer that does not read stops the other."""
-    data = pattern(32 << 20)
+    data = pattern(more_than_the_kernel_holds(2))
     with Upstream() as server, Daemon(
             listener("forward", target, options={
                 "port": Raw(server.address.rpartition(":")[2])})) as d:

@@ -128,6 +128,15 @@ def reset(s):
     s.close()
 
 
+def more_than_the_kernel_holds(connections=1):
+    """Bytes that do not fit into the buffers of so many TCP connections."""
+    total = 0
+    for name in "tcp_rmem", "tcp_wmem":
+        with open("/proc/sys/net/ipv4/" + name) as file:
+            total += int(file.read().split()[2])
+    return connections * total + (16 << 20)     # and what sluiced queues
+
+
 def send_until_stalled(s, data, quiet=0.3):
     """Send until the socket has taken nothing for a while; bytes taken."""
     view, sent = memoryview(data), 0
