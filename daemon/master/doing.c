@@ -46,9 +46,9 @@ name_image(const struct gen *gen, uint64_t code, char *text, size_t size)
 		    gen->settings->images[image].path);
 }
 
+/* "plugin chat (listener room)" */
 static bool
-name_listener(const struct gen *gen, uint32_t callback, uint32_t slot,
-    char *text, size_t size)
+name_owner(const struct gen *gen, uint32_t slot, char *text, size_t size)
 {
 	const struct listener_settings *listener;
 
@@ -58,8 +58,7 @@ name_listener(const struct gen *gen, uint32_t callback, uint32_t slot,
 		if (gen->slots[i] != slot)
 			continue;
 		listener = settings_endpoint(gen->settings, i);
-		snprintf(text, size, "callback %s of plugin %s (%s %s)",
-		    callback_name(callback),
+		snprintf(text, size, "plugin %s (%s %s)",
 		    gen->images[listener->image].facts.name,
 		    endpoint_kind(listener), listener->name);
 		return true;
@@ -74,6 +73,7 @@ doing_name(const struct worker_row *worker, const struct gen *next,
 	const struct gen *gen = gen_of(worker, next, (uint32_t)(code >> 32)),
 			 *committed = worker->workers->committed;
 	const char *name = NULL;
+	char owner[DOING_MAX];
 
 	if (callback == CALLBACK_LOAD) {
 		name_image(gen, code, text, size);
@@ -85,8 +85,11 @@ doing_name(const struct worker_row *worker, const struct gen *next,
 	}
 	/* In `check` there are options, but no service yet. */
 	if (callback != CALLBACK_CHECK &&
-	    name_listener(gen, callback, (uint32_t)code, text, size))
+	    name_owner(gen, (uint32_t)code, owner, sizeof(owner))) {
+		snprintf(text, size, "callback %s of %s",
+		    callback_name(callback), owner);
 		return;
+	}
 	/* The listener is gone, or does not exist yet. */
 	if (callback != CALLBACK_CHECK && committed != NULL)
 		name = slots_name(committed->slot_table, (uint32_t)code);
@@ -95,6 +98,15 @@ doing_name(const struct worker_row *worker, const struct gen *next,
 		    callback_name(callback), name);
 	else
 		snprintf(text, size, "callback %s", callback_name(callback));
+}
+
+bool
+doing_last(const struct worker_row *worker, uint64_t code, char *text,
+    size_t size)
+{
+	return code != 0 &&
+	    name_owner(gen_of(worker, NULL, (uint32_t)(code >> 32)),
+		(uint32_t)code, text, size);
 }
 
 /* Tell why the kernel does not let it run.  Returns false when it does. */

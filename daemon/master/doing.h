@@ -24,6 +24,13 @@ void doing_name(const struct worker_row *worker, const struct gen *next,
     uint32_t callback, uint64_t code, char *text, size_t size);
 
 /*
+ * "plugin chat (listener room)": whose the last callback was, while none runs.
+ * Returns false when that is not known.
+ */
+bool doing_last(const struct worker_row *worker, uint64_t code, char *text,
+    size_t size);
+
+/*
  * Why it does not answer: "it is stopped by a debugger (process 7)", "callback
  * data of plugin chat (listener room) has been running for 900 ms".
  */

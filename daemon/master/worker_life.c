@@ -311,15 +311,20 @@ guilty_generation(const struct worker_row *worker)
 static void
 tell_from_board(const struct worker_row *worker, struct crash *crash)
 {
-	char name[DOING_MAX], line[DOING_MAX + 32];
+	char name[DOING_MAX], line[DOING_MAX + 64];
 
-	if (worker->died_in == CALLBACK_NONE) {
-		crash_make_report(crash, "in no callback");
-		return;
+	if (worker->died_in != CALLBACK_NONE) {
+		doing_name(worker, NULL, worker->died_in, worker->died_in_code,
+		    name, sizeof(name));
+		snprintf(line, sizeof(line), "in %s", name);
+	} else if (doing_last(worker, worker->died_in_code, name,
+		       sizeof(name))) {
+		/* It may have set a timer, or have started a thread. */
+		snprintf(line, sizeof(line),
+		    "in no callback; the last one was of %s", name);
+	} else {
+		snprintf(line, sizeof(line), "in no callback");
 	}
-	doing_name(worker, NULL, worker->died_in, worker->died_in_code, name,
-	    sizeof(name));
-	snprintf(line, sizeof(line), "in %s", name);
 	crash_make_report(crash, line);
 }
 
@@ -364,10 +369,12 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	describe_crash(worker, how, &crash);
 	shm_end_row(workers->shm, worker->index);
 	if (workers->stopping) {
-		if (!clean)
+		/* exit(0) in a callback is no clean end. */
+		if (!clean || worker->died_in != CALLBACK_NONE) {
 			log_warnx("worker %u (pid %d) %s while stopping",
 			    worker->index + 1, (int)worker->pid, how);
-		crash_log(&crash);
+			crash_log(&crash);
+		}
 		worker_set_state(worker, WORKER_DOWN);
 		if (workers_alive(workers) == 0)
 			workers->ops->on_all_gone(workers->arg);

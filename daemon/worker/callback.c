@@ -190,6 +190,8 @@ void
 callback_hide(void)
 {
 	set(&row->callback, CALLBACK_NONE);
+	/* Its place for the last callback's listener. */
+	atomic_store_explicit(&row->code, 0, memory_order_relaxed);
 }
 
 bool

@@ -163,6 +163,32 @@ def test_exit():
         d.connect()
 
 
+def test_signal_of_a_timer():
+    """It comes when no callback runs: the log says whose the last one was."""
+    with CrashingDaemon(crasher("data", "alarm"), control="control.sock") as d:
+        s = d.connect()
+        s.sendall(b"x")
+        expect_gone(s)
+        d.wait_log(r"worker 1 \(pid \d+\) was killed by SIGALRM")
+        d.wait_log(r"worker 1: in (no callback; the last one was|callback "
+                   r"\w+) of plugin crasher \(listener data-alarm\)$")
+
+
+def test_end_of_a_worker_while_stopping():
+    with CrashingDaemon(crasher("stop", "exit0")) as d:
+        d.stop()
+        d.wait_log(r"worker 1 \(pid \d+\) exited with status 0 while "
+                   r"stopping$")
+        d.wait_log(r"worker 1: in callback stop of plugin crasher "
+                   r"\(listener stop-exit0\)$")
+    with Daemon(listener("echo", plugin("echo"))) as d:
+        s = d.connect()
+        echoes(s)
+        s.close()
+        d.stop()
+        equal(d.log_lines(r"Z (error|warn) "), [])
+
+
 def test_killed_without_a_report():
     """As the kernel kills a process that uses too much memory."""
     sleeps = crasher("data", "sleep")
@@ -174,7 +200,8 @@ def test_killed_without_a_report():
             echoes(s)
         os.kill(d.workers()[0], signal.SIGKILL)
         d.wait_log(r"worker 1: 3 connections were lost with it$")
-        d.wait_log(r"worker 1: in no callback$")
+        d.wait_log(r"worker 1: in no callback; the last one was of plugin echo "
+                   r"\(listener echo\)$")
         d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
         since, s = d.mark(), d.connect("data-sleep")
         s.sendall(b"x")
@@ -186,10 +213,11 @@ def test_killed_without_a_report():
         said = d.ask("crashes")["crashes"]
         equal([one["connections"] for one in said], [3, 1])
         equal([one["report"] for one in said],
-              ["in no callback\n", "in callback data of plugin crasher "
-               "(listener data-sleep)\n"])
+              ["in no callback; the last one was of plugin echo (listener "
+               "echo)\n", "in callback data of plugin crasher (listener "
+               "data-sleep)\n"])
         text = d.sluicectl("crashes").stdout
-        check("was killed by SIGKILL; connections lost: 3\n    in no callback\n"
+        check("was killed by SIGKILL; connections lost: 3\n    in no callback; "
               in text, text)
 
 

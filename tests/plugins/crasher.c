@@ -148,6 +148,10 @@ here(struct sl_service *service, const char *callback)
 		crash_by_heap();
 	else if (strcmp(how, "exit") == 0)
 		_exit(3);
+	else if (strcmp(how, "exit0") == 0)
+		exit(0);
+	else if (strcmp(how, "alarm") == 0)
+		ualarm(1000, 0); /* it comes when the callback has returned */
 	else if (strcmp(how, "thread") == 0)
 		leave_a_thread();
 	else if (strcmp(how, "fork") == 0)
@@ -161,6 +165,12 @@ on_start(struct sl_service *service)
 {
 	here(service, "start");
 	return 0;
+}
+
+static void
+on_stop(struct sl_service *service)
+{
+	here(service, "stop");
 }
 
 static int
@@ -237,8 +247,8 @@ on_close(struct sl_conn *c, const struct sl_error *why)
 }
 
 SL_PLUGIN(.name = "crasher", .version = VERSION, .state_version = STATE,
-    .options = options, .start = on_start, .migrate = on_migrate,
-    .timer = on_timer,
+    .options = options, .start = on_start, .stop = on_stop,
+    .migrate = on_migrate, .timer = on_timer,
     .server = SL_HANDLERS(.open = on_open, .data = on_data, .drain = on_drain,
 	.end = on_end, .timeout = on_timeout, .error = on_error,
 	.close = on_close));
