@@ -16,7 +16,7 @@ def variable(name):
 
 
 def configured(*options):
-    """What is installed as the configuration, and in which directories."""
+    """The installed configuration, the directories, and the unit."""
     source = os.path.join(BUILD, variable("srcdir"))
     directory = make_directory()
     try:
@@ -26,7 +26,8 @@ def configured(*options):
         for command in (
                 [os.path.join(os.path.abspath(source), "configure"), "-q"] +
                 list(options),
-                ["make", "-s", "install-data-local", "DESTDIR=" + root]):
+                ["make", "-s", "install-data-local",
+                 "systemd/sluiced.service", "DESTDIR=" + root]):
             result = subprocess.run(command, cwd=build, text=True,
                                     stdin=subprocess.DEVNULL,
                                     stdout=subprocess.PIPE,
@@ -34,27 +35,29 @@ def configured(*options):
             if "source directory already configured" in result.stdout:
                 raise Skip("the source directory is configured")
             equal(result.returncode, 0, result.stdout)
-        for path, _, files in os.walk(root):
-            if "sluice.conf" in files:
-                with open(os.path.join(path, "sluice.conf")) as file:
-                    return file.read(), [d[len(root):] for d, _, _ in
-                                         os.walk(root)]
-        check(False, "there is no sluice.conf")
+        path = next(path for path, _, files in os.walk(root)
+                    if "sluice.conf" in files)
+        with open(os.path.join(path, "sluice.conf")) as conf, \
+             open(os.path.join(build, "systemd/sluiced.service")) as unit:
+            return (conf.read(), [d[len(root):] for d, _, _ in
+                                  os.walk(root)], unit.read())
     finally:
         shutil.rmtree(directory)
 
 
 def test_a_prefix_of_ones_own():
-    text, directories = configured("--prefix=/home/x")
+    text, directories, unit = configured("--prefix=/home/x")
     check('control = "/home/x/var/run/sluice/control.sock"' in text, text)
     check("/home/x/var/run" in directories, directories)
+    check("\nReadWritePaths=-/home/x/var/run\n" in unit, unit)
 
 
 def test_the_systems_prefix():
-    text, directories = configured("--prefix=/usr", "--sysconfdir=/etc",
-                                   "--localstatedir=/var")
+    text, directories, unit = configured("--prefix=/usr", "--sysconfdir=/etc",
+                                         "--localstatedir=/var")
     check('control = "/run/sluice/control.sock"' in text, text)
     check("/run" not in directories, directories)
+    check("\nReadWritePaths=" not in unit, unit)
 
 
 main()
