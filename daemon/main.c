@@ -110,17 +110,36 @@ run_child(const char *name)
 	return EXIT_USAGE;
 }
 
-/* Only the daemon has a log.  False: that is a wrong command line. */
-static bool
-use_log_format(const struct command *command)
+/* What is wrong with the command line; NULL: nothing. */
+static const char *
+what_is_wrong(const struct command *command, const char *word)
 {
-	bool json = strcmp(command->log_format, "json") == 0;
+	bool daemon = !command->test && command->describe == NULL;
+	const char *format = command->log_format;
 
-	if ((!json && strcmp(command->log_format, "text") != 0) ||
-	    command->test || command->describe != NULL)
-		return false;
-	log_configure(LOG_LEVEL_INFO, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
-	return true;
+	if (word != NULL)
+		return "only options are expected; -c names a configuration";
+	if (format != NULL && strcmp(format, "text") != 0 &&
+	    strcmp(format, "json") != 0)
+		return "--log-format is text or json";
+	if (format != NULL && !daemon)
+		return "--log-format is for the daemon, and here is no log";
+	if (command->watch && !daemon)
+		return "--watch is for the daemon; -t and --describe only look "
+		       "once";
+	if (command->json && command->describe == NULL)
+		return "--json is for --describe";
+	if (command->test && command->describe != NULL)
+		return "-t checks a configuration and --describe shows a "
+		       "plugin: choose one of them";
+	return NULL;
+}
+
+static void
+use_log_format(const char *format)
+{
+	log_configure(LOG_LEVEL_INFO,
+	    strcmp(format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
 }
 
 /* The exit status of an option that only prints. */
@@ -137,6 +156,7 @@ printed(void)
 static bool
 parse(int argc, char **argv, struct command *ret, int *ret_status)
 {
+	const char *wrong;
 	int option;
 
 	*ret = (struct command){ .config = SLUICE_CONFIG };
@@ -177,12 +197,13 @@ parse(int argc, char **argv, struct command *ret, int *ret_status)
 			goto usage;
 		}
 	}
-	if (ret->log_format != NULL && !use_log_format(ret))
-		goto usage;
-	if (optind == argc && !(ret->json && ret->describe == NULL) &&
-	    !(ret->test && ret->describe != NULL) &&
-	    !(ret->watch && (ret->test || ret->describe != NULL)))
+	wrong = what_is_wrong(ret, argv[optind]);
+	if (wrong == NULL) {
+		if (ret->log_format != NULL)
+			use_log_format(ret->log_format);
 		return true;
+	}
+	fprintf(stderr, "sluiced: %s\n", wrong);
 usage:
 	print_usage(stderr);
 	*ret_status = EXIT_USAGE;

@@ -374,12 +374,22 @@ def test_command_line():
     result = run_sluiced("-V")
     equal(result.returncode, 0)
     check(re.match(r"sluiced \d+\.\d+", result.stdout), result.stdout)
-    for arguments in (["-x"], ["-c"], ["what"], ["--describe"],
-                      ["-t", "-c", "x", "more"]):
+    for arguments, what in (
+            (["-x"], "x"), (["-c"], "c"), (["--describe"], "describe"),
+            (["what"], "only options are expected"),
+            (["-t", "-c", "x", "more"], "only options are expected"),
+            (["--log-format", "xml"], "is text or json"),
+            (["-t", "--log-format", "json"], "is for the daemon"),
+            (["--watch", "-t"], "is for the daemon"),
+            (["--json"], "is for --describe"),
+            (["-t", "--describe", "x"], "choose one")):
         result = run_sluiced(*arguments)
         equal(result.returncode, 2, "exit status of %s: %s"
               % (arguments, result.stderr))
-        check("usage" in result.stderr.lower(), result.stderr)
+        first = result.stderr.splitlines()[0]
+        check(first.startswith("sluiced: ") or "sluiced: " in first, first)
+        check(what in first, arguments, first)
+        check("usage" in result.stderr, result.stderr)
 
 
 main()
