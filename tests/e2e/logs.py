@@ -1,9 +1,12 @@
 """The log as text, as JSON and for the journal, with a line per connection."""
 
+import fcntl
 import json
 import re
 import signal
 import socket
+import sys
+import termios
 
 from sluice_test import (Daemon, check, compile_plugin, equal, listener,
                          main, plugin, receive, receive_all, receive_line,
@@ -350,6 +353,12 @@ def test_running_workers_change_to_json():
             json.loads(line)
 
 
+def unread(d):
+    room = bytearray(4)
+    fcntl.ioctl(d.log_file, termios.FIONREAD, room)
+    return int.from_bytes(room, sys.byteorder)
+
+
 def test_log_that_nobody_reads():
     """Lines are dropped and counted; the daemon does not wait."""
     d = Daemon(listener("c", test_plugin("command")))
@@ -361,6 +370,9 @@ def test_log_that_nobody_reads():
         # A line each: more than the pipe and the daemon's memory hold.
         s.sendall(b"got\n" * 40000 + b"say still here\n")
         equal(receive_line(s), "still here")
+        # A thread writes it, perhaps later: there are more lines than room.
+        wait_until(lambda: unread(d) > 63000, lambda:
+                   "the pipe to be full, not %d" % unread(d))
         d.log_gate.set()
         d.settle()
         s.sendall(b"say here\n")
