@@ -204,8 +204,8 @@ TRIES = {"forward": try_forward, "feed": try_feed, "incr": try_incr}
 def check_plugin(source, name, what):
     target = source[:-2] + ".so"
     status, output = run(CC + [
-        "-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
-        "-fvisibility=hidden", "-I" + INCLUDE, "-o", target, source])
+        "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fPIC",
+        "-shared", "-fvisibility=hidden", "-I" + INCLUDE, "-o", target, source])
     if check(status == 0, "%s compiles" % what, output):
         status, output = run([SLUICED, "--describe", target])
         check(status == 0 and name.rstrip("0123456789") in output,
