@@ -9,6 +9,7 @@ process   what /proc knows about a process
 net       sockets of clients
 upstream  a server that the daemon connects to
 dns       a resolver, which the daemon asks
+machine   a Debian system with systemd, for tests/systemd
 namespace a network and a resolv.conf of the test's own
 program   a process in a session of its own, and what it prints
 tls       TLS listeners and clients
