@@ -16,7 +16,9 @@ after_pass(void (*commit)(void))
 	/* Events that came before COMMIT are handled by the old code. */
 	conn_after_pass();
 	commit();
-	if (gen_sweep() | survey_go_on())
+	if (gen_sweep())
+		engine.after_pass_due = true;
+	if (survey_go_on())
 		engine.after_pass_due = true;
 	/* First the services that nothing refers to, then their plugins. */
 	gen_reap();
