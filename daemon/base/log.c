@@ -65,6 +65,12 @@ log_leave_stderr(int fd)
 }
 
 void
+log_set_level(enum log_level level)
+{
+	log_state.level = level;
+}
+
+void
 log_configure(enum log_level level, enum log_format format)
 {
 	log_state.level = level;

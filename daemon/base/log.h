@@ -39,6 +39,7 @@ void log_never_wait(void);
  */
 void log_leave_stderr(int fd);
 void log_configure(enum log_level level, enum log_format format);
+void log_set_level(enum log_level level);
 enum log_format log_format(void);
 void log_verbose(void); /* -v: debug lines, whatever is configured */
 bool log_enabled(enum log_level level);

@@ -49,7 +49,7 @@
 	.resolved = AT(of, field), \
 	.resolved_size = sizeof(((struct of *)NULL)->field)
 
-static const struct key_word log_level_words[] = {
+const struct key_word log_level_words[] = {
 	{ "error", LOG_LEVEL_ERROR },
 	{ "warn", LOG_LEVEL_WARN },
 	{ "info", LOG_LEVEL_INFO },

@@ -178,4 +178,7 @@ void *keys_at(const struct key *array, const void *base, uint32_t at);
 const struct key *keys_restart(const struct key *keys, const void *a,
     const void *b, struct origin *ret_origin);
 
+/* Those of log.level; the last one has no name. */
+extern const struct key_word log_level_words[];
+
 #endif

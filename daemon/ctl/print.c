@@ -106,6 +106,13 @@ print_metrics(const json_t *answer)
 	metrics_write(stdout, answer, METRICS_TEXT);
 }
 
+static void
+print_log_level(const json_t *answer)
+{
+	printf("logging at level %s until the next reload\n",
+	    answer_text(answer, "level"));
+}
+
 static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_STATUS] = print_status,
 	[CONTROL_RELOAD] = print_verdict,
@@ -115,6 +122,7 @@ static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_CONNS] = print_conns,
 	[CONTROL_KILL] = print_kill,
 	[CONTROL_METRICS] = print_metrics,
+	[CONTROL_LOG_LEVEL] = print_log_level,
 };
 
 void

@@ -49,6 +49,13 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 	[CONTROL_METRICS] = { .name = "metrics",
 	    .help = "all counts, as Prometheus reads them",
 	    .options = { [CONTROL_METRICS_OPEN] = { .name = "openmetrics" } } },
+	[CONTROL_LOG_LEVEL] = { .name = "log-level",
+	    .help = "what is logged until the next reload",
+	    .options = { [CONTROL_LOG_LEVEL_LEVEL] = { .name = "level",
+			     .kind = CONTROL_TEXT,
+			     .value = "LEVEL",
+			     .bare = true,
+			     .needed = true } } },
 };
 
 enum control_command

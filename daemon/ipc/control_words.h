@@ -30,6 +30,7 @@ enum control_command {
 	CONTROL_CONNS,
 	CONTROL_KILL,
 	CONTROL_METRICS, /* the same answer as to `status` */
+	CONTROL_LOG_LEVEL,
 	CONTROL_COMMANDS
 };
 
@@ -68,6 +69,7 @@ enum {
 	CONTROL_CONNS_LIMIT,
 };
 enum { CONTROL_METRICS_OPEN };
+enum { CONTROL_LOG_LEVEL_LEVEL };
 enum { CONTROL_KILL_IDS, CONTROL_KILL_LISTENER, CONTROL_KILL_ADDRESS };
 
 /*

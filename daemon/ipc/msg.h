@@ -75,6 +75,7 @@ enum msg_type {
 	MSG_LIST,	/* master to worker; fd: see conn_sheet.h */
 	MSG_LISTED,	/* worker: that one is filled in */
 	MSG_OUTPUT, /* master to worker; fd: standard error for its plugins */
+	MSG_LOG_LEVEL, /* master to worker: until the next COMMIT */
 	MSG_TYPES
 };
 
@@ -150,6 +151,7 @@ struct msg {
 		} source;
 		struct {
 			uint32_t format; /* enum log_format */
+			uint32_t level;	 /* enum log_level */
 		} log;
 		struct {
 			uint32_t serial;

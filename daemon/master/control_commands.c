@@ -12,10 +12,12 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/time_text.h"
+#include "config/keys.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
 #include "master/gen.h"
 #include "master/reload.h"
+#include "master/workers.h"
 
 static json_t *
 time_value(uint64_t ms)
@@ -136,6 +138,29 @@ run_crashes(struct control_conn *conn, const struct control_args *args)
 		"crashes", list));
 }
 
+static void
+run_log_level(struct control_conn *conn, const struct control_args *args)
+{
+	const char *word = json_string_value(args->of[CONTROL_LOG_LEVEL_LEVEL]);
+	const struct key_word *level = log_level_words;
+
+	while (level->name != NULL && strcmp(level->name, word) != 0)
+		level++;
+	if (level->name == NULL) {
+		control_fail(conn,
+		    "there is no level \"%.32s\": it is one of error, warn, "
+		    "info and debug",
+		    word);
+		return;
+	}
+	log_info("control socket, uid %u, process %d: logging at level %s "
+		 "until the next reload",
+	    (unsigned int)conn->uid, (int)conn->pid, level->name);
+	log_set_level((enum log_level)level->value);
+	workers_set_log_level(conn->subject->workers, (int)level->value);
+	control_reply(conn, json_pack("{s:s}", "level", level->name));
+}
+
 static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
     const struct control_args *args) = {
 	[CONTROL_STATUS] = control_status,
@@ -146,6 +171,7 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
 	[CONTROL_CONNS] = control_conns,
 	[CONTROL_KILL] = control_kill,
 	[CONTROL_METRICS] = control_status,
+	[CONTROL_LOG_LEVEL] = run_log_level,
 };
 
 static bool

@@ -460,6 +460,16 @@ worker_refused(struct worker_row *worker)
 }
 
 void
+worker_send_log_level(struct worker_row *worker)
+{
+	const struct msg msg = { .type = MSG_LOG_LEVEL,
+		.log.level = (uint32_t)worker->workers->log_level };
+
+	if (worker->child != NULL && worker->workers->log_level != 0)
+		worker_tell(worker, &msg);
+}
+
+void
 worker_committed(struct worker_row *worker)
 {
 	struct workers *workers = worker->workers;
@@ -468,6 +478,7 @@ worker_committed(struct worker_row *worker)
 	worker->served = true;
 	worker->serves = worker->asked;
 	worker_set_state(worker, WORKER_SERVING);
+	worker_send_log_level(worker); /* COMMIT has set the configured one */
 	if (in_transaction)
 		workers->ops->on_committed(workers->arg, worker->index);
 }

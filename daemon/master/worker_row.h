@@ -83,8 +83,9 @@ struct workers {
 	struct hello hello;
 	struct gen *committed;
 	LIST_HEAD(, dying) dying; /* processes that have a successor already */
-	LIST_HEAD(, ask) asks;	  /* that wait for answers; see ask.h */
-	uint32_t last_ask;	  /* the number of the last one */
+	int log_level; /* enum log_level, until the next COMMIT; 0: as configured */
+	LIST_HEAD(, ask) asks; /* that wait for answers; see ask.h */
+	uint32_t last_ask;     /* the number of the last one */
 	bool in_transaction, stopping;
 	uint32_t count;
 	struct worker_row row[];
@@ -142,6 +143,8 @@ int worker_tell(struct worker_row *worker, const struct msg *msg);
  */
 int worker_order(struct worker_row *worker, enum msg_type type,
     const struct gen *gen);
+/* Have it log at workers->log_level, if that is set. */
+void worker_send_log_level(struct worker_row *worker);
 /* Do we wait for any answer from it? */
 bool worker_has_to_answer(const struct worker_row *worker);
 /* Must a transaction wait until it has settled? */

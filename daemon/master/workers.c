@@ -199,6 +199,7 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 	if (part != WORKERS_TRIAL) {
 		workers->committed = gen_ref(gen);
 		workers->watchdog_ms = gen->settings->watchdog_ms;
+		workers->log_level = 0;
 		gen_unref(old);
 	}
 	for (uint32_t i = 0; i < workers->count; i++) {
@@ -336,6 +337,14 @@ workers_in_callback(const struct workers *workers, uint32_t worker,
 		return true;
 	}
 	return false;
+}
+
+void
+workers_set_log_level(struct workers *workers, int level)
+{
+	workers->log_level = level;
+	for (uint32_t i = 0; i < workers->count; i++)
+		worker_send_log_level(&workers->row[i]);
 }
 
 void

@@ -146,4 +146,7 @@ void workers_stop(struct workers *workers, bool now);
 void workers_kill(struct workers *workers);
 uint32_t workers_alive(const struct workers *workers);
 
+/* Have all log at this enum log_level, until the next COMMIT. */
+void workers_set_log_level(struct workers *workers, int level);
+
 #endif

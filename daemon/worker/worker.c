@@ -256,6 +256,9 @@ on_message(void *arg, struct msg *msg)
 	case MSG_OUTPUT:
 		log_leave_stderr(msg->fd);
 		break;
+	case MSG_LOG_LEVEL:
+		log_set_level((enum log_level)msg->log.level);
+		break;
 	case MSG_LIST:
 		survey_ask(msg->fd, msg->list.serial);
 		break;
