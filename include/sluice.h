@@ -222,7 +222,10 @@ struct sl_plugin {
 	 */
 	int (*check)(const struct sl_options *options, struct sl_error *err);
 
-	/* A service begins.  Returns 0, or -1: then nothing is changed. */
+	/*
+	 * A service begins.  Returns 0, or -1 with a reason, as by
+	 * sl_refuse(NULL, ...): then nothing is changed.
+	 */
 	int (*start)(struct sl_service *service);
 
 	/*
@@ -851,9 +854,12 @@ SL_EXPORT const char *sl_option_at(const struct sl_options *options,
     const char *path, size_t index);
 
 /*
- * In `check`: refuse the options.  `option` names the one at fault, so that
- * the operator is told its file and line; it may be NULL.  Returns -1:
+ * In `check`, `start` and `reload`: says why the callback is about to refuse.
+ * `err` is what `check` was given, and NULL in the others.  `option` names the
+ * one at fault, so that the operator is told its file and line; it may be NULL.
+ * Returns -1, and has no other effect elsewhere:
  *	return sl_refuse(err, "motd", "longer than %d bytes", MOTD_MAX);
+ *	return sl_refuse(NULL, "store", "%s: %s", path, strerror(errno));
  */
 SL_EXPORT int sl_refuse(struct sl_error *err, const char *option,
     const char *fmt, ...) SL_PRINTF(3, 4);

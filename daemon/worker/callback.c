@@ -226,21 +226,36 @@ callback_number(void)
 	return callback_running() ? row->begun : 0;
 }
 
-/* What `check` gets: a struct sl_error, and the room for its text. */
+/*
+ * What sl_refuse() fills.  `check` gets the struct sl_error; for `start` and
+ * `reload`, which have none, NULL stands for it.
+ */
 static struct own_error {
 	struct sl_error public;
 	char text[ERROR_TEXT_MAX];
 	char option[OPTION_PATH_MAX];
 } own;
 
+static void
+forget_refusal(void)
+{
+	own = (struct own_error){ .public.size = sizeof(own.public) };
+}
+
+void
+callback_take_blamed(char ret_option[OPTION_PATH_MAX])
+{
+	memcpy(ret_option, own.option, OPTION_PATH_MAX);
+	own.option[0] = '\0';
+}
+
 int
 callback_check(const struct plugin *plugin, const struct sl_options *options,
-    struct error *err, char ret_option[OPTION_PATH_MAX])
+    struct error *err)
 {
 	int rc;
 
-	own = (struct own_error){ .public.size = sizeof(own.public) };
-	ret_option[0] = '\0';
+	forget_refusal();
 	if (plugin->descriptor.check == NULL)
 		return 0;
 	running.checking = plugin;
@@ -251,48 +266,67 @@ callback_check(const struct plugin *plugin, const struct sl_options *options,
 	hide();
 	if (rc >= 0)
 		return 0;
-	memcpy(ret_option, own.option, OPTION_PATH_MAX);
 	return error_set(err, "%s",
 	    own.public.text != NULL ? own.public.text
 				    : "the plugin refuses the options");
 }
 
-int
-callback_refuse(struct sl_error *err, const char *option, const char *fmt,
+void
+callback_refuse(const struct sl_error *err, const char *option, const char *fmt,
     va_list ap)
 {
-	/* `check` alone may call this, with the error that it was given. */
-	if (err != &own.public || get(&row->callback) != CALLBACK_CHECK)
-		return -1;
+	uint32_t what = get(&row->callback);
+
+	/* Only these can refuse, with the error that `check` was given. */
+	if ((err != NULL && err != &own.public) ||
+	    (what != CALLBACK_CHECK && what != CALLBACK_START &&
+		what != CALLBACK_RELOAD))
+		return;
 	vsnprintf(own.text, sizeof(own.text), fmt, ap);
 	own.public.text = own.text;
 	snprintf(own.option, sizeof(own.option), "%s",
 	    option != NULL ? option : "");
-	return -1;
+}
+
+/* The result of `start` or `reload`. */
+static int
+judge(int rc, const char *callback, struct error *err)
+{
+	if (rc >= 0)
+		return 0;
+	if (own.public.text == NULL)
+		return error_set(err,
+		    "its %s callback refused and gave no reason (sl_refuse)",
+		    callback);
+	return error_set(err, "its %s callback refused: %s", callback,
+	    own.text);
 }
 
 int
-callback_start(struct sl_service *service)
+callback_start(struct sl_service *service, struct error *err)
 {
 	int rc;
 
+	forget_refusal();
 	if (service->plugin->descriptor.start == NULL)
 		return 0;
 	enter(CALLBACK_START, service, NULL);
 	rc = service->plugin->descriptor.start(service);
 	leave();
-	return rc;
+	return judge(rc, "start", err);
 }
 
 int
-callback_reload(struct sl_service *next, struct sl_service *prev)
+callback_reload(struct sl_service *next, struct sl_service *prev,
+    struct error *err)
 {
 	int rc;
 
+	forget_refusal();
 	enter(CALLBACK_RELOAD, next, NULL);
 	rc = next->plugin->descriptor.reload(next, prev);
 	leave();
-	return rc;
+	return judge(rc, "reload", err);
 }
 
 void

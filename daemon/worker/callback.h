@@ -71,19 +71,18 @@ uint64_t callback_number(void);
  * callback_open() then return 0, and callback_data() consumes everything.
  */
 
-/*
- * Returns 0, or -1 with the plugin's reason in err, and in ret_option the name
- * of the option that it blames (empty: none).
- */
-#define OPTION_PATH_MAX 128
+/* Return 0, or -1 with the plugin's reason in err. */
 int callback_check(const struct plugin *plugin,
-    const struct sl_options *options, struct error *err,
-    char ret_option[OPTION_PATH_MAX]);
+    const struct sl_options *options, struct error *err);
+int callback_start(struct sl_service *service, struct error *err);
+int callback_reload(struct sl_service *next, struct sl_service *prev,
+    struct error *err);
+/* The option that such a refusal blames, told once; "": none. */
+#define OPTION_PATH_MAX 128
+void callback_take_blamed(char ret_option[OPTION_PATH_MAX]);
 /* As sl_refuse(). */
-int callback_refuse(struct sl_error *err, const char *option, const char *fmt,
-    va_list ap) __attribute__((format(printf, 3, 0)));
-int callback_start(struct sl_service *service);
-int callback_reload(struct sl_service *next, struct sl_service *prev);
+void callback_refuse(const struct sl_error *err, const char *option,
+    const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 void callback_stop(struct sl_service *service);
 int callback_migrate(struct sl_conn *conn, struct sl_service *to,
     uint32_t from_version);

@@ -226,6 +226,23 @@ material_problem(const struct material *material, const struct origin *origin,
 	return -1;
 }
 
+int
+material_refusal(const struct material *material,
+    const struct listener_settings *listener, const struct origin *origin,
+    const struct error *err)
+{
+	char option[OPTION_PATH_MAX];
+	bool blamed;
+
+	callback_take_blamed(option);
+	blamed = option[0] != '\0';
+	return material_problem(material,
+	    blamed ? options_origin(listener, option) : origin,
+	    "%s \"%s\": plugin \"%s\": %s%s%s", endpoint_kind(listener),
+	    listener->name, listener->plugin, option, blamed ? ": " : "",
+	    err->text);
+}
+
 /* The libraries that an image needs: borrowed, in an array the caller frees. */
 static struct library_image *
 find_libraries(const struct material *material,

@@ -64,6 +64,13 @@ int material_read(struct material *material, struct error *err);
 int material_problem(const struct material *material,
     const struct origin *origin, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/*
+ * Report that the plugin of this listener refuses, at the option that it blames
+ * or else at `origin`.  Returns -1.
+ */
+int material_refusal(const struct material *material,
+    const struct listener_settings *listener, const struct origin *origin,
+    const struct error *err);
 
 /*
  * Load the plugin of image `index`, once.  Returns it, borrowed, or NULL with

@@ -153,9 +153,8 @@ plan_service(struct plan *plan, struct material *material)
 	plan->service = service_new(listener, plugin, options,
 	    material->generation, listener->current, settings->on_reload, &err);
 	if (plan->service == NULL)
-		return material_problem(material, &settings->plugin_origin,
-		    "%s \"%s\": plugin \"%s\": %s", endpoint_kind(settings),
-		    settings->name, settings->plugin, err.text);
+		return material_refusal(material, settings,
+		    &settings->plugin_origin, &err);
 	return 0;
 }
 

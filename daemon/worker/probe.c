@@ -138,7 +138,6 @@ probe_endpoint(struct material *material, uint32_t index)
 	const struct listener_settings *listener =
 	    settings_endpoint(material->settings, index);
 	struct plugin *plugin = material->plugins[listener->image];
-	char option[OPTION_PATH_MAX];
 	struct sl_options *options;
 	struct error err;
 	int rc = 0;
@@ -149,13 +148,9 @@ probe_endpoint(struct material *material, uint32_t index)
 	if (options == NULL)
 		return -1;
 	send_progress(material, PROGRESS_CHECK, index);
-	if (callback_check(plugin, options, &err, option) == -1)
-		rc = material_problem(material,
-		    option[0] != '\0' ? options_origin(listener, option)
-				      : &listener->origin,
-		    "%s \"%s\": plugin \"%s\": %s%s%s", endpoint_kind(listener),
-		    listener->name, listener->plugin, option,
-		    option[0] != '\0' ? ": " : "", err.text);
+	if (callback_check(plugin, options, &err) == -1)
+		rc = material_refusal(material, listener, &listener->origin,
+		    &err);
 	options_free(options);
 	if (check_workers(material, listener, plugin) == -1)
 		rc = -1;

@@ -92,8 +92,8 @@ start(struct sl_service *service, struct sl_service *prev, struct error *err)
 {
 	if (prev != NULL && may_know_state(service, prev) &&
 	    service->plugin->descriptor.reload != NULL) {
-		if (callback_reload(service, prev) < 0)
-			return error_set(err, "its reload callback refused");
+		if (callback_reload(service, prev, err) == -1)
+			return -1;
 		/*
 		 * If it took the pointer over, both versions share the state.
 		 */
@@ -106,9 +106,7 @@ start(struct sl_service *service, struct sl_service *prev, struct error *err)
 		state_adopt(service, prev->state);
 		return 0;
 	}
-	if (callback_start(service) < 0)
-		return error_set(err, "its start callback refused");
-	return 0;
+	return callback_start(service, err);
 }
 
 struct sl_service *

@@ -4,7 +4,8 @@ return, and for options that the plugin does not know."""
 import re
 import time
 
-from sluice_test import check, equal, main, receive, test_plugin, wait_until
+from sluice_test import (Daemon, check, equal, listener, main, receive,
+                         test_plugin, wait_until)
 
 from refusals import Refusals
 
@@ -85,6 +86,53 @@ def test_start_fails():
                         options={"fail": True})
         r.refused_once('listener "bad".*start')
         r.ready_again()
+
+
+def test_start_and_reload_say_why():
+    with Refusals() as r:
+        r.with_listener("bad", test_plugin("refuse"),
+                        options={"start": "no room"})
+        r.refused_once('listener "bad": .*its start callback refused: '
+                       'no room')
+        r.with_listener("bad", test_plugin("refuse"),
+                        options={"start": "silently"})
+        r.refused_once('listener "bad": .*its start callback refused and '
+                       'gave no reason')
+        r.ready_again()
+
+
+def test_reload_says_why():
+    """A reason for which it did not refuse is not kept for later."""
+    refuse = listener("bad", test_plugin("refuse"),
+                      options={"start": "nothing"})
+    with Daemon(refuse, control="control.sock") as d:
+        refuse["options"] = {"reload": "silently"}
+        d.write_config()
+        check("its reload callback refused and gave no reason"
+              in d.reload_refused())
+        refuse["options"] = {"reload": "no room"}
+        d.write_config()
+        said = d.sluicectl("reload", "--wait")
+        equal(said.returncode, 1)
+        check('listener "bad": ' in said.stderr
+              and "its reload callback refused: no room" in said.stderr, said)
+
+
+def test_start_is_at_the_line_of_its_option():
+    with Refusals() as r:
+        r.d.write(r.good.replace(");\n", """,
+{ name = "bad"; listen = "127.0.0.1:0"; plugin = "%s";
+  options = {
+    other = 1;
+    start = "no room";
+  };
+} );
+""" % test_plugin("refuse")))
+        said = r.refused("1 problem;")
+        with open(r.d.config) as file:
+            line = 1 + file.read().split("\n").index('    start = "no room";')
+        check(re.search(r"sluice\.conf:%d: .*start: .*no room" % line, said),
+              said)
 
 
 def test_start_fails_in_one_worker():
