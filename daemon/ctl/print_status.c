@@ -299,6 +299,24 @@ print_uptime(long long s)
 		printf("%lld s", s);
 }
 
+/* Is it stopping?  That is said first, with what it still waits for. */
+static bool
+print_stopping(const json_t *answer)
+{
+	const json_t *workers = json_object_get(answer, "workers"), *worker;
+	long long connections = 0;
+	size_t i;
+
+	if (strcmp(answer_text(answer, "reload"), "stopped") != 0)
+		return false;
+	json_array_foreach(workers, i, worker) connections +=
+	    answer_number(worker, "connections");
+	printf("sluiced is stopping: it accepts no connections any more, and "
+	       "%lld open %s may finish until drain_timeout\n",
+	    connections, connections == 1 ? "connection" : "connections");
+	return true;
+}
+
 void
 print_status(const json_t *answer)
 {
@@ -309,6 +327,7 @@ print_status(const json_t *answer)
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");
 	const json_t *listeners = json_object_get(answer, "listeners");
+	bool stopping = print_stopping(answer);
 
 	printf("sluiced ");
 	put_member(answer, "version");
@@ -335,9 +354,7 @@ print_status(const json_t *answer)
 	if (json_array_size(listeners) > 0) {
 		putchar('\n');
 		put_table(listeners, listener_heads,
-		    strcmp(answer_text(answer, "reload"), "stopped") == 0
-			? fill_draining_listener
-			: fill_listener);
+		    stopping ? fill_draining_listener : fill_listener);
 	}
 	print_connectors(json_object_get(answer, "connectors"));
 	print_counts(answer);

@@ -58,12 +58,14 @@ compare(const void *pa, const void *pb)
 
 	if (a->generation != b->generation)
 		return a->generation > b->generation ? -1 : 1;
-	if (a->slot != b->slot)
-		return a->slot < b->slot ? -1 : 1;
-	return a->code < b->code ? -1 : a->code > b->code;
+	return a->slot < b->slot ? -1 : a->slot > b->slot;
 }
 
-/* Add up what the workers show. */
+/*
+ * Add up what the workers show.  In a generation a listener has one code.  A
+ * worker that was started again has loaded it later than the others, so what
+ * counts is who had it first.
+ */
 static void
 merge(struct rows *rows)
 {
@@ -73,10 +75,13 @@ merge(struct rows *rows)
 		return;
 	qsort(rows->row, rows->count, sizeof(rows->row[0]), compare);
 	for (uint32_t i = 1; i < rows->count; i++) {
-		if (compare(&rows->row[kept], &rows->row[i]) == 0)
-			rows->row[kept].connections += rows->row[i].connections;
-		else
+		if (compare(&rows->row[kept], &rows->row[i]) != 0) {
 			rows->row[++kept] = rows->row[i];
+			continue;
+		}
+		rows->row[kept].connections += rows->row[i].connections;
+		if (rows->row[i].code < rows->row[kept].code)
+			rows->row[kept].code = rows->row[i].code;
 	}
 	rows->count = kept + 1;
 }

@@ -83,6 +83,19 @@ def test_chain():
             "all connections to be gone")
 
 
+def test_a_worker_that_is_started_again():
+    """It has loaded the code later; the listener is in one row all the same."""
+    with daemon(stamp("v1", 1), workers=2) as d:
+        replace(d, stamp("v1", 1), listener("echo", plugin("echo")))
+        mark = d.mark()
+        os.kill(d.workers()[1], signal.SIGKILL)
+        d.wait_log("starting it again", since=mark)
+        wait_until(lambda: d.ask("generations")["whole"], "worker 2")
+        said = d.ask("generations")["generations"][0]
+        equal([(row["name"], row["code"]) for row in said["listeners"]],
+              [("stamp", 1), ("echo", 2)])
+
+
 def test_listener_that_is_gone():
     with daemon(stamp("v1", 1), listener("echo", plugin("echo"))) as d:
         s = clients(d, 1, "v1")[0]

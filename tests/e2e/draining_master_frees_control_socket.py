@@ -40,7 +40,10 @@ def test_a_successor_starts():
             # Until it has stopped, the old daemon answers at another path.
             aside = "%s.%d" % (old.path(PATH), old.pid)
             said = run_program([SLUICECTL, "-s", aside, "status"])
-            check("is stopping" in said.stdout, said)
+            check(said.stdout.startswith(
+                "sluiced is stopping: it accepts no connections any more, "
+                "and 1 open connection may finish"), said)
+            check("stopping" not in new.sluicectl("status").stdout)
             # At its end it removes only its own socket.
             s.close()
             old.wait_exit(0)
