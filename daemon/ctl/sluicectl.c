@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/standard.h"
 #include "ctl/print.h"
+#include "ctl/words.h"
 #include "ipc/control_client.h"
 #include "ipc/control_words.h"
 
@@ -231,6 +232,7 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "words", no_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -252,6 +254,10 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 			break;
 		case 'V':
 			puts("sluicectl " PACKAGE_VERSION);
+			*ret_status = printed(EXIT_SUCCESS);
+			return false;
+		case 'w':
+			print_words(argv + optind);
 			*ret_status = printed(EXIT_SUCCESS);
 			return false;
 		case 'h':

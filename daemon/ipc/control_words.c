@@ -27,7 +27,8 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 		    .value = "CIDR" },
 		[CONTROL_CONNS_STATE] = { .name = "state",
 		    .kind = CONTROL_TEXT,
-		    .value = "STATE" },
+		    .value = "connecting|handshake|open|read-closed|"
+			     "write-closed|closing" },
 		[CONTROL_CONNS_SORT] = { .name = "sort",
 		    .kind = CONTROL_TEXT,
 		    .value = "age|idle|in|out|queue" },
@@ -53,7 +54,7 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 	    .help = "what is logged until the next reload",
 	    .options = { [CONTROL_LOG_LEVEL_LEVEL] = { .name = "level",
 			     .kind = CONTROL_TEXT,
-			     .value = "LEVEL",
+			     .value = "error|warn|info|debug",
 			     .bare = true,
 			     .needed = true } } },
 };
