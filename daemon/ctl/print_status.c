@@ -21,6 +21,8 @@ fill_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	for (unsigned int i = 0; i < 5; i++)
 		snprintf(cells[3 + i], CELL_MAX, "%lld",
 		    answer_number(row, numbers[i]));
+	snprintf(cells[8], CELL_MAX, "%lld KiB",
+	    answer_number(row, "memory") / 1024);
 }
 
 static void
@@ -322,7 +324,7 @@ print_status(const json_t *answer)
 {
 	static const char *const worker_heads[] = { "WORKER", "PID", "STATE",
 		"GENERATION", "CONNECTIONS", "SLOW", "ABORTS", "RESTARTS",
-		NULL };
+		"MEMORY", NULL };
 	static const char *const listener_heads[] = { "LISTENER", "CONNECTIONS",
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");

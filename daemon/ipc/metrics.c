@@ -297,6 +297,9 @@ put_workers(const struct writer *to, const struct group *workers)
 	    workers, "connections");
 	put_member(to, "sluice_worker_generation", GAUGE,
 	    "The generation that it serves.", workers, "generation");
+	put_member(to, "sluice_worker_resident_memory_bytes", GAUGE,
+	    "Memory of the process, with what it has mapped.", workers,
+	    "memory");
 	put_member(to, "sluice_worker_restarts", COUNTER,
 	    "How often it was started again.", workers, "restarts");
 	put_member(to, "sluice_worker_aborts", COUNTER,

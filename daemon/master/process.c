@@ -52,6 +52,18 @@ process_look(pid_t pid, struct process_view *ret)
 	return true;
 }
 
+uint64_t
+process_memory(pid_t pid)
+{
+	unsigned long long pages;
+	char text[128];
+
+	read_proc(pid, "statm", text, sizeof(text));
+	if (sscanf(text, "%*u %llu", &pages) != 1)
+		return 0;
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 pid_t
 process_tracer(pid_t pid)
 {

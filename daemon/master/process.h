@@ -20,6 +20,9 @@ struct process_view {
 /* false: no such process, or /proc cannot be read. */
 bool process_look(pid_t pid, struct process_view *ret);
 
+/* Memory that is its own or mapped, in bytes; 0: it is not known. */
+uint64_t process_memory(pid_t pid);
+
 /* The process that traces it; 0: none. */
 pid_t process_tracer(pid_t pid);
 

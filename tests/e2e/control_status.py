@@ -48,6 +48,10 @@ def test_json():
         equal([w["worker"] for w in said["workers"]], [1, 2, 3])
         equal([w["pid"] for w in said["workers"]], d.workers())
         for w in said["workers"]:
+            with open("/proc/%d/status" % w["pid"]) as file:
+                resident = re.search(r"VmRSS:\s+(\d+) kB", file.read())
+            check(abs(int(resident.group(1)) * 1024 - w["memory"]) < 1 << 20,
+                  "memory", w["memory"])
             equal((w["state"], w["generation"], w["restarts"],
                    w["slow_callbacks"], w["aborts"]), ("serving", 1, 0, 0, 0))
         equal(sum(w["connections"] for w in said["workers"]), 5)
