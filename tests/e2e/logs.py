@@ -320,6 +320,19 @@ def test_json_of_what_plugins_print():
                entry["role"] == "worker 1"], entries)
 
 
+def test_journal_of_what_plugins_print():
+    d = printing_daemon("json")
+    d.journal = True
+    with d:
+        have_it_print(d)
+        d.stop()
+        check(d.log_lines(r'^<6>\{.*"role":"output","message":"printed x"\}$'),
+              d.lines)
+        for line in d.lines[1:]:
+            check(re.match(r"<\d>\{", line), line)
+            json.loads(line[3:])
+
+
 def test_what_plugins_print_follows_the_format():
     with printing_daemon("json") as d:
         d.settings["log"] = {"format": "text"}
