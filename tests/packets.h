@@ -121,6 +121,9 @@ odd_content(struct msg *msg)
 	case MSG_SOURCE:
 		msg->source.pattern = odd_text();
 		break;
+	case MSG_LOG_LEVEL:
+		msg->log.level = LOG_LEVEL_ERROR + below(6);
+		break;
 	case MSG_LOG_FORMAT:
 		msg->log.format = odd_small();
 		break;
