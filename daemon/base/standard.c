@@ -13,6 +13,13 @@
 
 static bool stdout_was_closed;
 
+/* The lowest free descriptor becomes this one. */
+static int
+open_null(int fd)
+{
+	return open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+}
+
 int
 standard_open(const char *program)
 {
@@ -21,8 +28,7 @@ standard_open(const char *program)
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) != -1)
 			continue;
-		if (open("/dev/null",
-			fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd) {
+		if (open_null(fd) != fd) {
 			fprintf(stderr, "%s: cannot open /dev/null: %s\n",
 			    program, error_text(errno));
 			return -1;
@@ -31,6 +37,21 @@ standard_open(const char *program)
 			stdout_was_closed = true;
 	}
 	return 0;
+}
+
+int
+standard_move(int fd)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int error = errno, null;
+
+	close(fd);
+	null = open_null(fd);
+	/* A thread of a plugin may have been faster. */
+	if (null > STDERR_FILENO)
+		close(null);
+	errno = error;
+	return moved;
 }
 
 int

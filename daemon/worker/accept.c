@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/standard.h"
 #include "config/network.h"
 #include "ipc/shm.h"
 #include "worker/admission.h"
@@ -254,8 +255,8 @@ accept_one(struct acceptor *acceptor)
 	socklen_t len = sizeof(peer);
 	int fd;
 
-	fd =
-	    accept4(acceptor->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = standard_above(accept4(acceptor->fd, &peer.sa, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC));
 	if (fd != -1 && !accept_may_use(fd)) {
 		close_unserved(acceptor, fd);
 		pause_accepting(acceptor, EMFILE);

@@ -2,6 +2,7 @@
 
 #include "worker/process_limits.h"
 
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "base/log.h"
@@ -28,9 +29,19 @@ process_limits_note(void)
 		    getrlimit(limit->resource, &now) == 0 ? now.rlim_cur : 0;
 }
 
+static const char *
+limit_text(rlim_t value, char text[32])
+{
+	if (value == RLIM_INFINITY)
+		return "unlimited";
+	snprintf(text, 32, "%llu", (unsigned long long)value);
+	return text;
+}
+
 static bool
 restore(struct limit *limit)
 {
+	char noted[32], before[32], after[32];
 	struct rlimit now;
 	rlim_t lowered;
 
@@ -44,10 +55,10 @@ restore(struct limit *limit)
 		now.rlim_cur = lowered;
 	if (!limit->said)
 		log_warnx("a plugin, or prlimit(1), has lowered %s of this "
-			  "process from %llu to %llu; it is %llu now",
-		    limit->name, (unsigned long long)limit->noted,
-		    (unsigned long long)lowered,
-		    (unsigned long long)now.rlim_cur);
+			  "process from %s to %s; it is %s now",
+		    limit->name, limit_text(limit->noted, noted),
+		    limit_text(lowered, before),
+		    limit_text(now.rlim_cur, after));
 	limit->said = true;
 	return now.rlim_cur > lowered;
 }

@@ -22,6 +22,7 @@
 
 #include "base/container_of.h"
 #include "base/fail.h"
+#include "base/standard.h"
 #include "worker/accept.h"
 #include "worker/dns_packet.h"
 #include "worker/engine.h"
@@ -79,7 +80,8 @@ static int socket_error; /* why there was no socket for a question; or 0 */
 static ares_socket_t
 open_socket(int family, int type, int protocol, void *arg)
 {
-	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int fd = standard_above(
+	    socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
 
 	(void)arg;
 	if (fd != -1 && !accept_may_use(fd)) {

@@ -18,6 +18,7 @@
 #include "base/container_of.h"
 #include "base/error.h"
 #include "base/fail.h"
+#include "base/standard.h"
 #include "config/address.h"
 #include "worker/accept.h"
 #include "worker/engine.h"
@@ -128,8 +129,8 @@ set_options(int fd, const struct connect_plan *plan)
 static int
 open_socket(const struct connect_plan *plan)
 {
-	int fd = socket(plan->to.sa.sa_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = standard_above(socket(plan->to.sa.sa_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	int error;
 
 	if (fd == -1)

@@ -213,4 +213,47 @@ def test_in_a_canary():
         equal(ask(d.connect("a")), "500 2000")
 
 
+CLOSES = """
+#include <stdio.h>
+#include <unistd.h>
+#include <sluice.h>
+
+static int
+on_start(struct sl_service *service)
+{
+	(void)service;
+	for (int fd = 0; fd <= 2; fd++)
+		close(fd);
+	return 0;
+}
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	fprintf(stderr, "from a plugin\\n");
+	printf("from a plugin\\n");
+	fflush(stdout);
+	sl_log(NULL, SL_LOG_INFO, "a line for the log");
+	return sl_write(c, buf, len);
+}
+
+SL_PLUGIN(.name = "closes", .version = "1", .start = on_start,
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def test_no_client_becomes_standard_error():
+    """A plugin has closed it, so a client's socket could get its number."""
+    with Daemon(listener("a", "./closes.so"), workers=1, start=False) as d:
+        compile_plugin(CLOSES, d.path("closes.so"))
+        d.start()
+        clients = [d.connect("a") for _ in range(4)]
+        for _ in range(3):
+            for s in clients:
+                s.sendall(b"?\n")
+                equal(receive_line(s), "?")
+        d.wait_log("a line for the log", count=12)
+        d.baseline.clear()	# taken when some were closed
+
+
 main()
