@@ -195,6 +195,8 @@ END_TEST
 
 START_TEST(what_is_not_a_regular_file_is_refused_at_once)
 {
+	static const char *const of_one_process[] = { "/dev/fd/63",
+		"/dev/stdin", "-" };
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	char *large = malloc((1 << 20) + 1);
 	int fd;
@@ -206,6 +208,12 @@ START_TEST(what_is_not_a_regular_file_is_refused_at_once)
 	ck_assert_ptr_null(conf_read(fixture_dir, &problems));
 	expect(LOG_LEVEL_ERROR, fixture_dir, 0, "is a directory");
 	done(NULL);
+	for (unsigned int i = 0; i < 3; i++) {
+		ck_assert_ptr_null(conf_read(of_one_process[i], &problems));
+		expect(LOG_LEVEL_ERROR, of_one_process[i], 0,
+		    "each reload reads the configuration anew; write it to");
+		done(NULL);
+	}
 	ck_assert_int_eq(mkfifo(fixture_path("fifo"), 0644), 0);
 	ck_assert_ptr_null(conf_read(fixture_path("fifo"), &problems));
 	expect(LOG_LEVEL_ERROR, "/fifo", 0, "not a regular file");

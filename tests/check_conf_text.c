@@ -136,6 +136,26 @@ START_TEST(syntax_errors_say_what_to_write_instead)
 	syntax_mistake("user \"x\";", "write user = \"x\";");
 	syntax_mistake("user root;", "write user = VALUE;");
 	syntax_mistake("log { access = true; };", "write log = { ...");
+	syntax_mistake("set workers 2;",
+	    "\"set\" and \"workers\" are two words");
+	syntax_mistake("export workers=2",
+	    "write one key, \"=\" and its value");
+	syntax_mistake("workers => 2;",
+	    "\">\" is not a value; write workers =");
+	syntax_mistake("listeners: - name: e", "\"-\" is not a value; a list");
+	syntax_mistake("user = \xe2\x80\x9cx\xe2\x80\x9d;",
+	    "plain ones here; write user = \"x\"");
+	syntax_mistake("user = \xc2\xabx\xc2\xbb;", "write user = \"x\"");
+	syntax_mistake("workers\xc2\xa0= 2;", "cannot be seen is on this line");
+	syntax_mistake("workers =\xe2\x80\x8b 2;", "cannot be seen");
+	syntax_mistake("workers = 10,000;",
+	    "a number is written without commas");
+	syntax_mistake("x = ( ( name = \"e\"; ) );",
+	    "the key \"name\" cannot stand in the list of line 2");
+	syntax_mistake("x = ( \"a\", user = \"x\";",
+	    "\")\" missing before it?");
+	syntax_mistake("x = ( { a = 1; }; workers = 2;",
+	    "a \")\" is missing before this \";\": the list of line 2");
 	syntax_mistake("workers = ;", "write workers = VALUE;");
 	syntax_mistake("workers = = 2;", "\"=\" stands twice");
 	syntax_mistake("workers = \nuser = \"x\";", "write workers = VALUE;");

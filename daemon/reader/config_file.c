@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,15 @@ config_file_open(const char *path, struct error *doubt)
 	return fd;
 }
 
+/* "-", or what a shell puts in the place of <(command). */
+static bool
+is_descriptor(const char *path)
+{
+	return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0 ||
+	    strncmp(path, "/dev/fd/", strlen("/dev/fd/")) == 0 ||
+	    strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/")) == 0;
+}
+
 char *
 config_file_read(const char *path, size_t *ret_len, struct error *err)
 {
@@ -83,6 +93,13 @@ config_file_read(const char *path, size_t *ret_len, struct error *err)
 	ssize_t len;
 	int fd;
 
+	if (is_descriptor(path)) {
+		error_set(err,
+		    "is an open file of one process only, and each reload "
+		    "reads the configuration anew; write it to a file, and "
+		    "name that");
+		return NULL;
+	}
 	fd = config_file_open(path, err);
 	if (fd == -1) {
 		if (err->text[0] == '\0')

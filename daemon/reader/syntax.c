@@ -26,7 +26,8 @@ enum expected {
 };
 
 struct level {
-	char open; /* 0: the file itself */
+	char open;     /* 0: the file itself */
+	uint32_t line; /* of its bracket */
 	enum expected expected;
 	struct token key; /* the last one, in a group */
 	uint32_t names;	  /* how many of its keys are in the list of names */
@@ -53,6 +54,12 @@ char
 syntax_opening(char close)
 {
 	return close == ')' ? '(' : close == ']' ? '[' : '{';
+}
+
+static char
+closing_of(char open)
+{
+	return open == '(' ? ')' : open == '[' ? ']' : '}';
 }
 
 static bool
@@ -196,12 +203,33 @@ key_equals(const struct level *level, struct error *text)
 	return text->text;
 }
 
+/* Take a mark that a word processor has made of a quotation mark off. */
+static void
+strip_marks(struct token *word)
+{
+	static const char *const marks[] = { "\xe2\x80\x9c", "\xe2\x80\x9d",
+		"\xe2\x80\x9e", "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a",
+		"\xc2\xab", "\xc2\xbb" };
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		len = strlen(marks[i]);
+		if (word->len > len && memcmp(word->text, marks[i], len) == 0) {
+			word->text += len;
+			word->len -= len;
+		}
+		if (word->len > len &&
+		    memcmp(word->text + word->len - len, marks[i], len) == 0)
+			word->len -= len;
+	}
+}
+
 /* Text without quotation marks. */
 static enum result
 bare_word(struct parser *p)
 {
 	const struct level *level = &p->levels[p->depth];
-	struct token word = whole_word(p, &p->token);
+	struct token word = whole_word(p, &p->token), plain = word;
 	struct error key;
 	const char *boolean = is_word(&word, "yes") || is_word(&word, "on")
 	    ? "true"
@@ -213,6 +241,19 @@ bare_word(struct parser *p)
 		return mistake(p, word.line,
 		    "\"%.*s\" is not a value; write %s%s", length(&word),
 		    word.text, key.text, boolean);
+	strip_marks(&plain);
+	if (plain.len < word.len)
+		return mistake(p, word.line,
+		    "quotation marks are plain ones here; write %s\"%.*s\"",
+		    key.text, length(&plain), plain.text);
+	if (is_word(&word, "-"))
+		return mistake(p, word.line,
+		    "\"-\" is not a value; a list is written in brackets, "
+		    "%s( ..., ... )",
+		    key.text);
+	if (is_word(&word, ">"))
+		return mistake(p, word.line,
+		    "\">\" is not a value; write %s... without it", key.text);
 	/* 'x' */
 	if (word.len > 2 && *word.text == '\'' &&
 	    word.text[word.len - 1] == '\'') {
@@ -244,6 +285,12 @@ no_value(struct parser *p)
 			return mistake(p, p->token.line,
 			    "%s cannot stand in a list; remove it",
 			    quoted(&p->token, &what));
+		if (p->token.type == TOKEN_NAME)
+			return mistake(p, p->token.line,
+			    "the key %s cannot stand in the list of line %u; "
+			    "is a \"{\" or a \"%c\" missing before it?",
+			    quoted(&p->token, &what), level->line,
+			    closing_of(level->open));
 		return STOP; /* the list is not closed, as the scan says */
 	}
 	if (is_sign(&p->token, "=:"))
@@ -272,6 +319,7 @@ value(struct parser *p)
 		level = &p->levels[++p->depth];
 		memset(level, 0, sizeof(*level));
 		level->open = *p->token.text;
+		level->line = p->token.line;
 		level->expected =
 		    level->open == '{' ? EXPECT_KEY : EXPECT_FIRST;
 		return GO_ON;
@@ -351,6 +399,7 @@ equals(struct parser *p)
 {
 	struct level *level = &p->levels[p->depth];
 	const struct token *key = &level->key;
+	struct token next;
 	struct error text;
 
 	if (is_sign(&p->token, "=:")) {
@@ -370,6 +419,13 @@ equals(struct parser *p)
 		    "\"=\" is missing after \"%.*s\"; write %.*s = %c ...",
 		    length(key), key->text, length(key), key->text,
 		    *p->token.text);
+	next = peek(p);
+	if (p->token.type == TOKEN_NAME && p->token.line == key->line &&
+	    next.line == key->line && (is_sign(&next, "=:") || is_value(&next)))
+		return mistake(p, key->line,
+		    "\"%.*s\" and %s are two words; write one key, \"=\" and "
+		    "its value, as in workers = 2;",
+		    length(key), key->text, quoted(&p->token, &text));
 	return mistake(p, key->line,
 	    "\"=\" and a value are missing after \"%.*s\"; write %.*s = "
 	    "VALUE;",
@@ -440,6 +496,11 @@ key(struct parser *p)
 		return mistake(p, p->token.line,
 		    "nothing stands before this %s; remove it",
 		    quoted(&p->token, &what));
+	if (p->token.type == TOKEN_NUMBER && is_sign(&p->last, ",") &&
+	    p->last.text + 1 == p->token.text)
+		return mistake(p, p->token.line,
+		    "a number is written without commas, and %s follows one",
+		    quoted(&p->token, &what));
 	if (p->token.type == TOKEN_OPEN && level->open == '{')
 		return mistake(p, p->token.line,
 		    "%s cannot stand here, where a key is expected; is a "
@@ -480,6 +541,16 @@ after_in_group(struct parser *p)
 	    key_equals(level, &key_text));
 }
 
+/* Do the next two tokens begin a setting? */
+static bool
+key_follows(const struct parser *p)
+{
+	struct lexer lexer = p->lexer;
+	struct token first = lex_next(&lexer), second = lex_next(&lexer);
+
+	return first.type == TOKEN_NAME && is_sign(&second, "=:");
+}
+
 static enum result
 after_in_list(struct parser *p)
 {
@@ -493,6 +564,12 @@ after_in_list(struct parser *p)
 		return close_level(p);
 	if (p->token.type == TOKEN_END)
 		return STOP;
+	if (is_sign(&p->token, ";") && key_follows(p))
+		return mistake(p, p->token.line,
+		    "a \"%c\" is missing before this \";\": the list of line %u "
+		    "is not closed, and a key follows",
+		    closing_of(p->levels[p->depth].open),
+		    p->levels[p->depth].line);
 	if (is_sign(&p->token, ";"))
 		return mistake(p, p->token.line,
 		    "in a list a comma stands between values, not \";\"");
@@ -514,9 +591,31 @@ more(struct parser *p)
 					  : after_in_group(p);
 }
 
+/* What looks like nothing at all, such as a space of a word processor. */
+static bool
+is_invisible(const struct token *token, const char *end)
+{
+	static const char *const signs[] = { "\xc2\xa0", "\xe2\x80\x8b",
+		"\xe2\x80\xaf", "\xe2\x81\xa0", "\xef\xbb\xbf" };
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+		len = strlen(signs[i]);
+		if ((size_t)(end - token->text) >= len &&
+		    memcmp(token->text, signs[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static enum result
 look_at(struct parser *p)
 {
+	if (p->token.type == TOKEN_SIGN &&
+	    is_invisible(&p->token, p->lexer.end))
+		return mistake(p, p->token.line,
+		    "a character that cannot be seen is on this line, such as "
+		    "a no-break space; write it anew");
 	switch (p->levels[p->depth].expected) {
 	case EXPECT_KEY:
 		return key(p);
