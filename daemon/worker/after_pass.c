@@ -8,6 +8,7 @@
 #include "worker/engine.h"
 #include "worker/gen.h"
 #include "worker/plugin.h"
+#include "worker/slow.h"
 #include "worker/survey.h"
 
 void
@@ -24,5 +25,5 @@ after_pass(void (*commit)(void))
 	gen_reap();
 	callback_show(CALLBACK_UNLOAD, 0);
 	plugin_unload_unused();
-	callback_hide();
+	slow_tell_of("unloading of plugins", callback_hide());
 }

@@ -176,6 +176,9 @@ leave(void)
 	hide();
 }
 
+/* Of the last callback's listener: the master may ask whose that was. */
+static uint64_t code_before;
+
 void
 callback_show(unsigned int what, uint64_t code)
 {
@@ -183,15 +186,21 @@ callback_show(unsigned int what, uint64_t code)
 	running.service = NULL;
 	running.checking = NULL;
 	running.conn = NULL;
+	code_before = atomic_load_explicit(&row->code, memory_order_relaxed);
 	show(row, what, code);
 }
 
-void
+uint64_t
 callback_hide(void)
 {
+	uint64_t ticks = ticks_now() - row->begun, ms;
+
 	set(&row->callback, CALLBACK_NONE);
-	/* Its place for the last callback's listener. */
-	atomic_store_explicit(&row->code, 0, memory_order_relaxed);
+	atomic_store_explicit(&row->code, code_before, memory_order_relaxed);
+	if (ticks < usual_ticks || ticks > TICKS_MAX || slow_ms == 0)
+		return 0;
+	ms = ticks_half_us(ticks, tick_scale) / 2000;
+	return ms >= slow_ms ? ms : 0;
 }
 
 bool

@@ -50,10 +50,11 @@ struct callback_context callback_context(void);
 /*
  * Show plugin code that runs outside of callbacks: `what` is CALLBACK_LOAD or
  * CALLBACK_UNLOAD, and `code` says of which plugin (see board_code()).
- * callback_hide() shows that it is over.
+ * callback_hide() shows that it is over, and returns how many milliseconds it
+ * took, or 0 if that is not slow.
  */
 void callback_show(unsigned int what, uint64_t code);
-void callback_hide(void);
+uint64_t callback_hide(void);
 
 /* Is plugin code on the stack? */
 bool callback_running(void);

@@ -18,6 +18,7 @@
 #include "worker/options.h"
 #include "worker/ours.h"
 #include "worker/plugin.h"
+#include "worker/slow.h"
 
 #define INDEX_MAX 4096 /* a message with a higher index is wrong */
 
@@ -282,6 +283,7 @@ material_plugin(struct material *material, uint32_t index, struct error *err)
 	const struct image_settings *settings;
 	struct plugin_image image;
 	struct library_image *libraries;
+	struct error what;
 
 	if (index >= material->image_count) {
 		error_set(err, "there is no image %u", index);
@@ -308,7 +310,8 @@ material_plugin(struct material *material, uint32_t index, struct error *err)
 	material->images[index] = -1;
 	callback_show(CALLBACK_LOAD, board_code(material->generation, index));
 	material->plugins[index] = plugin_load(&image, err);
-	callback_hide();
+	error_set(&what, "loading of plugin %s", settings->path);
+	slow_tell_of(what.text, callback_hide());
 	free(libraries);
 	return material->plugins[index];
 }

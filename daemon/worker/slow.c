@@ -42,3 +42,12 @@ slow_tell(const struct callback_context *context, uint64_t ms)
 	else
 		endpoint_log(endpoint, LOG_LEVEL_WARN, "%s", text);
 }
+
+void
+slow_tell_of(const char *what, uint64_t ms)
+{
+	if (ms > 0)
+		log_warnx("%s took %" PRIu64
+			  " ms; all connections of this worker waited",
+		    what, ms);
+}

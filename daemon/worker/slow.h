@@ -16,4 +16,7 @@ struct callback_context;
  */
 void slow_tell(const struct callback_context *context, uint64_t ms);
 
+/* The same for "loading of FILE", for example; ms 0: it was not slow. */
+void slow_tell_of(const char *what, uint64_t ms);
+
 #endif

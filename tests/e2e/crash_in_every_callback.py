@@ -195,9 +195,11 @@ def test_killed_without_a_report():
     sleeps["options"]["ms"] = 60000
     with CrashingDaemon(sleeps, listener("echo", plugin("echo")), workers=1,
                         watchdog="0", control="control.sock") as d:
-        idle = [d.connect("echo") for _ in range(3)]
+        idle = [d.connect("echo") for _ in range(4)]
         for s in idle:
             echoes(s)
+        idle.pop().close()
+        d.wait_log("closed why=peer")
         os.kill(d.workers()[0], signal.SIGKILL)
         d.wait_log(r"worker 1: 3 connections were lost with it$")
         d.wait_log(r"worker 1: in no callback; the last one was of plugin echo "

@@ -1,8 +1,8 @@
 """A callback that holds up its worker is told of when it returns: which one, for
 whom it ran, and how long it took."""
 
-from sluice_test import (Daemon, check, equal, listener, main, receive,
-                         test_plugin)
+from sluice_test import (Daemon, check, compile_plugin, equal, listener, main,
+                         receive, test_plugin)
 
 SLOW = (r"worker 1: conn (\d+) (\w+) 127\.0\.0\.1:(\d+): callback data of "
         r"plugin crasher took (\d+) ms; all other connections of this worker "
@@ -53,6 +53,39 @@ def test_a_callback_without_a_connection_is_named_by_its_listener():
                                   "ms": 150})) as d:
         d.wait_log(r"worker 1: room: callback start of plugin crasher "
                    r"took \d+ ms; ")
+
+
+LOADS = """
+#include <unistd.h>
+#include <sluice.h>
+
+__attribute__((constructor)) static void
+begin(void)
+{
+	usleep(120000);
+}
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	return sl_write(c, buf, len);
+}
+
+SL_PLUGIN(.name = "loads", .version = "1",
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def test_a_plugin_that_is_slow_to_load_is_named():
+    """Its constructors run where the callbacks do, and hold up as much."""
+    with Daemon(room(5), workers=1) as d:
+        compile_plugin(LOADS, d.path("loads.so"))
+        d.listeners.append(listener("loads", "./loads.so"))
+        d.write_config()
+        d.reload_ready()
+        match = d.wait_log(r"worker 1: loading of plugin \S*/loads\.so took "
+                           r"(\d+) ms; all connections of this worker waited")
+        check(int(match.group(1)) >= 120, match.group(0))
 
 
 def test_lines_are_limited_and_those_left_out_are_counted():
