@@ -4,7 +4,8 @@ import json
 import time
 
 from sluice_test import (SLOW, Daemon, check, close_all, equal, expect_gone,
-                         listener, main, plugin, receive, test_plugin)
+                         listener, main, plugin, receive, test_plugin,
+                         wait_until)
 
 
 def daemon(*listeners, **settings):
@@ -22,10 +23,18 @@ def say(s, text):
     return s
 
 
-def conns(d, **what):
+def ask(d, **what):
     said = d.ask("conns", **what)
     check(said["ok"], said)
     return said
+
+
+def conns(d, **what):
+    """What all workers say: one may not get the processor in time."""
+    said = []
+    wait_until(lambda: said.append(ask(d, **what)) or not said[-1]["silent"],
+               "all workers")
+    return said[-1]
 
 
 def port(s):
@@ -148,7 +157,7 @@ def test_a_worker_that_hangs_is_named_and_left_out():
         stuck.sendall(b"x")
         d.wait_log("callback data .* has been running for")
         begun = time.monotonic()
-        said = conns(d)
+        said = ask(d)
         check(time.monotonic() - begun < 0.4 * SLOW, "it waited")
         equal(len(said["silent"]), 1, "silent workers")
         check("callback data" in said["silent"][0]["doing"], said["silent"])
@@ -186,8 +195,8 @@ def test_many():
         said = conns(d, limit=10000)
         equal((said["matched"], len(said["conns"])), (9000, 9000))
         equal(len({one["id"] for one in said["conns"]}), 9000)
-        equal(d.ask("kill", listener="echo")["killed"], 9000)
-        equal(conns(d)["matched"], 0)
+        d.ask("kill", listener="echo")
+        wait_until(lambda: conns(d)["matched"] == 0, "the end of all")
         close_all(made)
 
 
