@@ -9,6 +9,8 @@
 #include "ipc/control_client.h"
 #include "ipc/counts.h"
 
+#define CERTIFICATE_DAYS 30 /* as the daily look warns */
+
 static void
 fill_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 {
@@ -273,6 +275,35 @@ print_counts(const json_t *answer)
 	print_details(connectors);
 }
 
+/* Those that end soon, or have ended. */
+static void
+print_certificates(const json_t *endpoints)
+{
+	const json_t *endpoint, *certificates, *one, *names;
+	size_t i, k;
+
+	json_array_foreach(endpoints, i, endpoint)
+	{
+		certificates = json_object_get(endpoint, "certificates");
+		json_array_foreach(certificates, k, one)
+		{
+			if (answer_number(one, "days") > CERTIFICATE_DAYS)
+				continue;
+			put_member(endpoint, "name");
+			names = json_object_get(one, "names");
+			printf(": the certificate ");
+			if (json_array_size(names) > 0)
+				printf("for ");
+			put_text(stdout,
+			    answer_string(json_array_get(names, 0)), NULL);
+			printf("%sends on ",
+			    json_array_size(names) > 0 ? " " : "");
+			put_member(one, "ends");
+			printf(", in %lld days\n", answer_number(one, "days"));
+		}
+	}
+}
+
 /* Callbacks that have been running for long. */
 static void
 print_doing(const json_t *workers)
@@ -360,6 +391,8 @@ print_status(const json_t *answer)
 	}
 	print_connectors(json_object_get(answer, "connectors"));
 	print_counts(answer);
+	print_certificates(listeners);
+	print_certificates(json_object_get(answer, "connectors"));
 }
 
 #define RATE_MAX 1e18 /* more is not a sensible answer */

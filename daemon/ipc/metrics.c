@@ -333,6 +333,29 @@ put_connectors(const struct writer *to, const json_t *connectors)
 }
 
 static void
+put_certificates(const struct writer *to, const struct group *group)
+{
+	const json_t *row, *list, *one;
+	char labels[LABELS_MAX_BYTES];
+	size_t i, k;
+
+	json_array_foreach(group->rows, i, row)
+	{
+		list = json_object_get(row, "certificates");
+		json_array_foreach(list, k, one)
+		{
+			identify(group, row, labels);
+			label(labels, "group", answer_text(one, "group"));
+			label(labels, "name",
+			    answer_string(json_array_get(
+				json_object_get(one, "names"), 0)));
+			sample(to, "sluice_certificate_end_timestamp_seconds",
+			    "", labels, answer_number(one, "ends_s"));
+		}
+	}
+}
+
+static void
 put_daemon(const struct writer *to, const json_t *status)
 {
 	const json_t *last = json_object_get(status, "last");
@@ -373,6 +396,10 @@ metrics_write(FILE *out, const json_t *status, enum metrics_format format)
 	put_counts(&to, "sluice", endpoints, 2);
 	put_counters(&to, endpoints, 2);
 	put_connectors(&to, endpoints[1].rows);
+	begin(&to, "sluice_certificate_end_timestamp_seconds", GAUGE,
+	    "When a certificate of ours ends, in seconds since 1970.");
+	put_certificates(&to, &endpoints[0]);
+	put_certificates(&to, &endpoints[1]);
 	put_workers(&to, &workers);
 	put_counts(&to, "sluice_worker", &workers, 1);
 	if (format == METRICS_OPEN)

@@ -17,6 +17,7 @@ struct counts_sum;
 struct event;
 struct event_base;
 struct gen;
+struct listener_settings;
 
 #define CONTROL_REPLY_MAX \
 	(6u << 20) /* bytes; 1,024 listeners fit, with all their counts */
@@ -92,6 +93,9 @@ json_t *control_listeners(const struct control_subject *subject,
     const struct gen *gen);
 json_t *control_connectors(const struct control_subject *subject,
     const struct gen *gen);
+
+/* control_certificates.c: those of its own, with the day on which they end. */
+json_t *control_certificates(const struct listener_settings *endpoint);
 
 /* control_status.c, control_generations.c */
 void control_status(struct control_conn *conn, const struct control_args *args);

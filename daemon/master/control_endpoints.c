@@ -70,10 +70,11 @@ endpoint_object(const struct control_subject *subject, const struct gen *gen,
 	struct counts_sum sum;
 
 	shm_sum_listener(shm, gen->slots[index], &sum);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 	    json_text(settings->name), "plugin", json_text(facts->name),
 	    "version", json_text(facts->version), "file",
-	    json_text(image->path), "image", hash_text(image->hash), "counts",
+	    json_text(image->path), "image", hash_text(image->hash),
+	    "certificates", control_certificates(settings), "counts",
 	    control_counts(&sum, shm_tick_scale(shm)));
 }
 

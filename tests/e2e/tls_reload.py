@@ -99,6 +99,35 @@ def test_key_of_another_certificate():
     refused(change, "/site.key:", "does not belong")
 
 
+def test_status_says_until_when_certificates_are_good():
+    short = leaf("short", end=5 * certs.DAY + 3600)
+    other = leaf("other", end=60 * certs.DAY + 3600)
+    d = Daemon(start=False, control="control.sock")
+    d.listeners = [
+        tls_listener("echo", plugin("echo"), {
+            "cert": other.cert, "key": other.key,
+            "sni": [{"names": ["short.test"], "cert": short.cert,
+                     "key": short.key}]}),
+        listener("plain", plugin("echo"))]
+    d.write_config()
+    with d:
+        d.start()
+        listeners = d.ask("status")["listeners"]
+        equal([(one["group"], one["names"], one["days"])
+               for one in listeners[0]["certificates"]],
+              [("tls", [], 60), ("tls", ["short.test"], 5)])
+        equal(listeners[1]["certificates"], [])
+        text = d.sluicectl("status").stdout
+        check("echo: the certificate for short.test ends on " in text and
+              ", in 5 days\n" in text, text)
+        equal(text.count("the certificate"), 1)
+        text = d.sluicectl("metrics").stdout
+        for one in listeners[0]["certificates"]:
+            check('sluice_certificate_end_timestamp_seconds{listener="echo",'
+                  'plugin="echo",group="tls",name="%s"} %d\n'
+                  % ("".join(one["names"]), one["ends_s"]) in text, text)
+
+
 def test_expired():
     def change(d):
         install(d, leaf("expired", start=-2 * certs.DAY, end=-certs.DAY))
