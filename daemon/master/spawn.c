@@ -30,6 +30,8 @@
 
 #define RELAY_MS 1000 /* at our end, for output that is still on its way */
 #define RELAY_POLL_MS 2
+#define OOM_SCORE_MORE 100 /* than the master's; thousandths of all memory */
+#define OOM_SCORE_MAX 1000
 
 /* For each standard descriptor: the pipe to its relay process; -1: none. */
 struct relays {
@@ -176,6 +178,31 @@ place_fds(const int *fds, unsigned int count)
 }
 
 /*
+ * When memory runs out, the kernel is to end us before the master, which would
+ * take everybody along, and before no other program that is like us.  If this
+ * fails, only that preference is lost.
+ */
+static void
+go_before_master(void)
+{
+	char text[16] = "";
+	long score;
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+
+	if (fd == -1)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0) {
+		score = strtol(text, NULL, 10) + OOM_SCORE_MORE;
+		if (score < 0)
+			score = 0;
+		if (score > OOM_SCORE_MAX)
+			score = OOM_SCORE_MAX;
+		dprintf(fd, "%ld\n", score);
+	}
+	close(fd);
+}
+
+/*
  * With a relay, standard error is a pipe that still leads to the journal.  Tell
  * log.c so, which looks at this variable.
  */
@@ -232,6 +259,7 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 		reduce_environment();
 	setsid();
 	close_others(fds, count);
+	go_before_master();
 	if (output_place(relays_now()->fds) == -1 ||
 	    place_fds(fds, count) == -1)
 		_exit(SPAWN_FAILED_STATUS);

@@ -72,6 +72,15 @@ def test_named_user_and_group():
         unprivileged(d.workers()[0], user.pw_uid, group.gr_gid)
 
 
+def test_workers_go_before_the_master_when_memory_runs_out():
+    def score(pid):
+        with open("/proc/%d/oom_score_adj" % pid) as file:
+            return int(file.read())
+    with Daemon(listener("echo", plugin("echo")), workers=2) as d:
+        expected = min(max(score(d.pid) + 100, 0), 1000)
+        equal([score(pid) for pid in d.workers()], [expected] * 2)
+
+
 # Reports its status and environment, while it is loaded and for each line.
 TELL = r"""
 #include <stdio.h>
