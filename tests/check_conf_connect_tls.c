@@ -5,6 +5,8 @@
 
 #include "conf_tls_fixture.h"
 
+#include <sys/stat.h>
+
 #define LEAF "cert = \"leaf.pem\"; key = \"leaf.key\";\n"
 
 static void
@@ -126,5 +128,6 @@ main(void)
 		NULL,
 	};
 
+	umask(077); /* keys are secret */
 	return fixture_run_in("conf_connect_tls", tests, use_connect_tls);
 }

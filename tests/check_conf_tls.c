@@ -263,6 +263,33 @@ START_TEST(encrypted_keys_need_a_passphrase)
 }
 END_TEST
 
+/* Read the pair, and expect this warning. */
+static void
+doubtful(const char *file, mode_t mode, const char *part)
+{
+	struct settings *settings;
+
+	ck_assert_int_eq(chmod(fixture_path(file), mode), 0);
+	settings = read_tls("cert = \"leaf.pem\";\nkey = \"leaf.key\";");
+	ck_assert_uint_eq(problems.count, part != NULL);
+	if (part != NULL)
+		expect(LOG_LEVEL_WARN, "/sluice.conf",
+		    strstr(file, ".key") != NULL ? FIRST + 1 : FIRST, part);
+	finish(settings);
+	ck_assert_int_eq(chmod(fixture_path(file), 0600), 0);
+}
+
+START_TEST(files_that_are_open_to_everybody_are_told)
+{
+	tls_fixture_leaf(fixture_dir);
+	doubtful("leaf.pem", 0644, NULL);
+	doubtful("leaf.pem", 0646, "leaf.pem: can be written to by everybody");
+	doubtful("leaf.key", 0640, NULL);
+	doubtful("leaf.key", 0644, "leaf.key: can be read by everybody");
+	doubtful("leaf.key", 0602, "can be written to by everybody");
+}
+END_TEST
+
 START_TEST(certificates_follow_the_calendar)
 {
 	make("leaf",
@@ -453,6 +480,7 @@ main(void)
 		a_file_that_is_of_no_use_is_named,
 		certificates_and_keys_come_in_pairs,
 		encrypted_keys_need_a_passphrase,
+		files_that_are_open_to_everybody_are_told,
 		certificates_follow_the_calendar,
 		an_issuer_in_the_chain_is_held_to_the_calendar_too,
 		a_chain_has_an_order,
@@ -463,5 +491,6 @@ main(void)
 		NULL,
 	};
 
+	umask(077); /* keys are secret */
 	return fixture_run("conf_tls", tests);
 }

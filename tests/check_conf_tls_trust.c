@@ -5,6 +5,8 @@
 
 #include "conf_tls_fixture.h"
 
+#include <sys/stat.h>
+
 #include <time.h>
 
 START_TEST(verification_needs_a_ca)
@@ -175,5 +177,6 @@ main(void)
 		NULL,
 	};
 
+	umask(077); /* keys are secret */
 	return fixture_run("conf_tls_trust", tests);
 }

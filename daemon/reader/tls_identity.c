@@ -65,6 +65,12 @@ tls_identity_doubt(struct tls_identity *self, const struct origin *origin,
 	    place(self, key, file, &where), text);
 }
 
+static bool
+is_secret(const char *key)
+{
+	return strcmp(key, "key") == 0 || strcmp(key, "passphrase_file") == 0;
+}
+
 struct secret *
 tls_identity_input(struct tls_identity *self, const struct origin *origin,
     const char *key, const char *text, char **ret_name)
@@ -80,6 +86,9 @@ tls_identity_input(struct tls_identity *self, const struct origin *origin,
 	bytes = tls_input_read(self->settings, *ret_name, text, &err);
 	if (bytes == NULL)
 		tls_identity_wrong(self, origin, key, *ret_name, err.text);
+	else if (!tls_input_inline(text) &&
+	    tls_input_is_open(*ret_name, is_secret(key), &err))
+		tls_identity_doubt(self, origin, key, *ret_name, err.text);
 	return bytes;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "config/secret.h"
@@ -112,6 +113,28 @@ tls_input_read(struct settings *settings, const char *name, const char *text,
 		return read_inline(text, err);
 	settings_add_source(settings, name, false);
 	return secret_file_read(name, err);
+}
+
+bool
+tls_input_is_open(const char *name, bool secret, struct error *doubt)
+{
+	struct stat st;
+
+	if (stat(name, &st) == -1)
+		return false; /* it was read, and is gone */
+	if (st.st_mode & S_IWOTH)
+		error_set(doubt,
+		    "can be written to by everybody; take that permission "
+		    "away: chmod o-w %s",
+		    name);
+	else if (secret && (st.st_mode & S_IROTH))
+		error_set(doubt,
+		    "can be read by everybody, and is secret; take that "
+		    "permission away: chmod o-r %s",
+		    name);
+	else
+		return false;
+	return true;
 }
 
 void

@@ -26,6 +26,12 @@ char *tls_input_name(const char *config, const char *text);
 struct secret *tls_input_read(struct settings *settings, const char *name,
     const char *text, struct error *err);
 
+/*
+ * May users who should not change, or read what is secret in, the file of that
+ * name?  If so, say in `doubt` what would help.
+ */
+bool tls_input_is_open(const char *name, bool secret, struct error *doubt);
+
 /* Replace PEM text by "(inline)"; a path stays. */
 void tls_input_forget(struct key_string *entry);
 
