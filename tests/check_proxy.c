@@ -144,7 +144,7 @@ START_TEST(a_header_in_pieces_of_one_byte_leaves_nothing_in_the_socket)
 
 	for (size_t i = 0; i < strlen(LINE); i++) {
 		ck_assert_str_eq(plugin.calls, "");
-		peer_write(fd, LINE + i, 1);
+		peer_write(fd, &LINE[i], 1);
 		ck_assert_uint_eq(conn->stream.transport->unread(&conn->stream),
 		    0);
 	}
@@ -267,7 +267,7 @@ START_TEST(a_header_that_is_late_ends_it)
 	worker_settings()->timeouts.handshake_ms = 1;
 	peer_write(fd, LINE, 10);
 	/* Another piece does not give it more time. */
-	ck_assert_int_eq(send(fd, LINE + 10, 10, 0), 10);
+	ck_assert_int_eq(send(fd, &LINE[10], 10, 0), 10);
 	worker_skip_ms(4900);
 	conn_judge_time(conn);
 	conn_settle(conn);
