@@ -57,6 +57,21 @@ START_TEST(malformed_addresses_are_refused)
 }
 END_TEST
 
+START_TEST(what_was_probably_meant_is_said)
+{
+	struct address found[MAX];
+	struct error err;
+
+	ck_assert_int_eq(address_resolve("/run/x.sock", found, MAX, &err), -1);
+	ck_assert_ptr_nonnull(
+	    strstr(err.text, "is a path: write unix:/run/x.sock"));
+	ck_assert_int_eq(
+	    address_resolve("[fe80::1%nowhere]:80", found, MAX, &err), -1);
+	ck_assert_ptr_nonnull(
+	    strstr(err.text, "there is no interface \"nowhere\""));
+}
+END_TEST
+
 START_TEST(address_check_resolves_no_name)
 {
 	struct error err;
@@ -215,6 +230,7 @@ main(void)
 	const TTest *const tests[] = {
 		addresses_read_back_as_written,
 		malformed_addresses_are_refused,
+		what_was_probably_meant_is_said,
 		address_check_resolves_no_name,
 		a_name_gives_each_of_its_addresses_once,
 		the_error_for_an_unknown_name_contains_it,

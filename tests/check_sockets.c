@@ -143,7 +143,13 @@ START_TEST(a_port_of_another_process_is_refused_even_if_shared)
 	snprintf(spec, sizeof(spec), "127.0.0.1:%u", ntohs(in.sin_port));
 	ck_assert_ptr_null(open_for(spec, &web, 0));
 	ck_assert_ptr_nonnull(strstr(err.text, spec));
-	ck_assert_ptr_nonnull(strstr(err.text, "in use"));
+	ck_assert_ptr_nonnull(
+	    strstr(err.text, "in use; stop the other program"));
+	ck_assert_ptr_null(open_for("192.0.2.55:8080", &web, 0));
+	ck_assert_ptr_nonnull(
+	    strstr(err.text, "; this machine does not have the address"));
+	ck_assert_ptr_null(open_for("unix:/nonexistent/x/y", &web, 0));
+	ck_assert_ptr_nonnull(strstr(err.text, "; make the directory"));
 	snprintf(spec, sizeof(spec), "*:%u", ntohs(in.sin_port));
 	ck_assert_ptr_null(open_for(spec, &web, 0));
 	close(fd);

@@ -6,6 +6,7 @@
 #include "config/address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -152,6 +153,9 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 		ret->host_len = (size_t)(close - ret->host);
 		ret->bracketed = true;
 		colon = close + 1;
+	} else if (colon == NULL && entry[0] == '/') {
+		return error_set(err, "\"%s\" is a path: write unix:%s", entry,
+		    entry);
 	} else if (colon == NULL) {
 		return error_set(err, "\"%s\" has no port: write %s", entry,
 		    forms(ret));
@@ -351,6 +355,7 @@ resolve_host(const char *entry, const struct spec *parts, struct address *ret,
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
 	struct address address;
 	char host[NI_MAXHOST], port[8];
+	const char *interface;
 	int error, count = 0;
 
 	snprintf(host, sizeof(host), "%.*s", (int)parts->host_len, parts->host);
@@ -362,6 +367,12 @@ resolve_host(const char *entry, const struct spec *parts, struct address *ret,
 	if (error == EAI_SYSTEM)
 		return error_sys(err, "\"%s\": cannot resolve \"%s\"", entry,
 		    host);
+	interface = strchr(host, '%');
+	if (error != 0 && parts->bracketed && interface != NULL &&
+	    if_nametoindex(interface + 1) == 0)
+		return error_set(err,
+		    "\"%s\": there is no interface \"%s\"; see ip link", entry,
+		    interface + 1);
 	if (error != 0)
 		return error_set(err, "\"%s\": %s \"%s\": %s", entry,
 		    parts->bracketed ? "not an IPv6 address:"

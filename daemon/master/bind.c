@@ -63,6 +63,23 @@ needs_capability(const struct address *address, unsigned int first,
 	    address_text(address, text), first, (unsigned int)geteuid());
 }
 
+/* What helps against an errno of bind(2) that does not say so itself. */
+static const char *
+bind_help(const struct address *address, int error)
+{
+	if (address->kind == ADDRESS_TCP && error == EADDRINUSE)
+		return "; stop the other program, which ss -ltnp shows, or "
+		       "choose another port";
+	if (address->kind == ADDRESS_TCP && error == EADDRNOTAVAIL)
+		return "; this machine does not have the address: see ip "
+		       "address, or set the sysctl net.ipv4.ip_nonlocal_bind if "
+		       "it comes later";
+	if (address->kind != ADDRESS_TCP &&
+	    (error == ENOENT || error == ENOTDIR))
+		return "; make the directory, or choose another path";
+	return "";
+}
+
 static int
 cannot_bind(const struct address *address, struct error *err)
 {
@@ -74,8 +91,9 @@ cannot_bind(const struct address *address, struct error *err)
 	    address_port(address) < (first = unprivileged_port()))
 		return needs_capability(address, first, err);
 	errno = saved;
-	return error_sys(err, "cannot listen on %s",
-	    address_text(address, text));
+	return error_set(err, "cannot listen on %s: %s%s",
+	    address_text(address, text), error_text(saved),
+	    bind_help(address, saved));
 }
 
 static int
