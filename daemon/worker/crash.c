@@ -171,7 +171,9 @@ put_callback(const struct callback_context *context)
 	if (called && context->service != NULL) {
 		put(", generation ");
 		put_number(context->service->generation);
-		put("), listener ");
+		put(context->service->listener->connector != NULL
+			? "), connector "
+			: "), listener ");
 		put(context->service->listener->endpoint.name);
 	} else {
 		put(")");

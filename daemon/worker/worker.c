@@ -373,6 +373,7 @@ done(void)
 	kill_all();
 	while (conn_work_left())
 		conn_after_pass();
+	survey_done();
 	gen_done();
 	material_clear(&worker.material);
 	plugin_unload_unused();

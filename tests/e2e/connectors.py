@@ -119,6 +119,8 @@ def test_a_dead_worker_is_down():
         wait_until(lambda: d.connector("feed")[1]["state"] == "down",
                    "a state without a process")
         equal(d.connector("feed")[1]["up"], False)
+        d.wait_log(r"worker 1: in callback open of plugin crasher .*, "
+                   r"connector feed$")
 
 
 def test_per_worker():
