@@ -9,8 +9,9 @@ which ./bootstrap run shows how to try TLS.
 
 In a manual, a block that begins with a comment `example: c NAME`, `example:
 unit NAME`, `example: conf NAME`, `example: sh`, `example: ctl` or `example: talk
-NAME NAME` is such an example; `unit` is a program that tests the plugin NAME.  For the last two a daemon runs.  In `talk` it is reloaded from the
-first plugin to the second, and its answers must be those beside the lines.
+NAME NAME` is such an example; `unit` is a program that tests the plugin NAME.  For the last two a daemon runs, which
+is reloaded before `ctl after a reload`.  In `talk` it is reloaded from the first
+plugin to the second, and its answers must be those beside the lines.
 
 From the environment: SLUICED, SLUICE_PLUGINS, SLUICE_INCLUDE, CC.
 """
@@ -79,6 +80,8 @@ done
 # A reload then changes something, so that there is something to go back to.
 echo 'drain_timeout = "31s";' >> control.conf
 """
+# The same, for one that goes back.
+RELOADED = "sluicectl reload --wait > /dev/null\n"
 CONTROL_CONF = """workers = 2;
 plugin_dir = "%s";
 control = "control.sock";
@@ -296,8 +299,11 @@ def check_manuals(directory):
             elif kind == "ctl":
                 write(os.path.join(directory, "control.conf"),
                       CONTROL_CONF % PLUGINS)
-                status, output = run(["bash", "-c", CONTROL_PRELUDE + text],
-                                     env=path, cwd=directory)
+                before = CONTROL_PRELUDE
+                if what == "after a reload":
+                    before += RELOADED
+                status, output = run(["bash", "-c", before + text], env=path,
+                                     cwd=directory)
                 check(status == 0 and output, "%s runs" % title, output)
             else:
                 status, output = run(["bash", "-ec", text], env=path,
