@@ -178,6 +178,16 @@ void *keys_at(const struct key *array, const void *base, uint32_t at);
 const struct key *keys_restart(const struct key *keys, const void *a,
     const void *b, struct origin *ret_origin);
 
+/*
+ * Tell how b differs from a, in words and key by key, also in groups:
+ * "limits.connections is 200, was 100".  The text is borrowed.  Leaves out
+ * options, and lists that may stand in included files.
+ */
+#define KEY_CHANGE_MAX 9000
+typedef void key_change(void *arg, const char *text);
+void keys_changes(const struct key *keys, const void *a, const void *b,
+    key_change *on_change, void *arg);
+
 /* Those of log.level; the last one has no name. */
 extern const struct key_word log_level_words[];
 

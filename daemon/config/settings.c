@@ -5,6 +5,7 @@
 
 #include "config/settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -300,6 +301,53 @@ endpoint_same_tls(const struct settings *a, const struct listener_settings *la,
 	return same_secret(a, in_a->identity.secret, b,
 		   in_b->identity.secret) &&
 	    same_group(a, in_a, b, in_b, connect_tls_keys);
+}
+
+static bool
+same_secrets(const struct settings *a, const struct tls_settings *in_a,
+    const struct settings *b, const struct tls_settings *in_b)
+{
+	if (!same_secret(a, in_a->identity.secret, b, in_b->identity.secret))
+		return false;
+	for (uint32_t i = 0; i < in_a->sni_count && i < in_b->sni_count; i++)
+		if (!same_secret(a, in_a->sni[i].identity.secret, b,
+			in_b->sni[i].identity.secret))
+			return false;
+	return true;
+}
+
+static void
+tls_changes(const struct settings *a, const struct tls_settings *in_a,
+    const struct settings *b, const struct tls_settings *in_b,
+    const char *group, key_change *on_change, void *arg)
+{
+	char text[64];
+
+	if (!in_a->on || !in_b->on || same_secrets(a, in_a, b, in_b))
+		return;
+	snprintf(text, sizeof(text), "%s has other certificates or CAs", group);
+	on_change(arg, text);
+}
+
+void
+endpoint_changes(const struct settings *a, const struct listener_settings *la,
+    const struct settings *b, const struct listener_settings *lb,
+    key_change *on_change, void *arg)
+{
+	bool connects = lb->connector.connect != NULL;
+
+	if (connects != (la->connector.connect != NULL)) {
+		on_change(arg,
+		    connects ? "is a connector, was a listener"
+			     : "is a listener, was a connector");
+		return;
+	}
+	keys_changes(connects ? connector_keys : listener_keys, la, lb,
+	    on_change, arg);
+	tls_changes(a, &la->tls, b, &lb->tls, tls_group(lb, &lb->tls),
+	    on_change, arg);
+	tls_changes(a, &la->connect_tls, b, &lb->connect_tls,
+	    tls_group(lb, &lb->connect_tls), on_change, arg);
 }
 
 const char *

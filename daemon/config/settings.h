@@ -320,6 +320,14 @@ bool endpoint_same_tls(const struct settings *a,
     const struct listener_settings *la, const struct settings *b,
     const struct listener_settings *lb);
 
+/*
+ * Tell how a listener or connector differs, but for its options, as
+ * keys_changes(); also that files which its keys name have other contents.
+ */
+void endpoint_changes(const struct settings *a,
+    const struct listener_settings *la, const struct settings *b,
+    const struct listener_settings *lb, key_change *on_change, void *arg);
+
 /* Has the listener the same plugin and options in both? */
 bool listener_same_service(const struct settings *a,
     const struct listener_settings *la, const struct settings *b,

@@ -10,22 +10,23 @@
 #include "ipc/metrics.h"
 
 static void
-print_problems(const json_t *answer)
+print_lines(const json_t *answer, const char *name, FILE *out)
 {
-	const json_t *problems = json_object_get(answer, "problems");
+	const json_t *lines = json_object_get(answer, name);
 	const char *line;
 
-	for (size_t i = 0; i < json_array_size(problems); i++) {
-		line = json_string_value(json_array_get(problems, i));
+	for (size_t i = 0; i < json_array_size(lines); i++) {
+		line = json_string_value(json_array_get(lines, i));
 		if (line != NULL)
-			put_line(stderr, line);
+			put_line(out, line);
 	}
 }
 
 static void
 print_verdict(const json_t *answer)
 {
-	print_problems(answer);
+	print_lines(answer, "problems", stderr);
+	print_lines(answer, "changes", stdout);
 	if (json_is_true(json_object_get(answer, "accepted")))
 		puts("reload requested; its verdict will be in the log and in "
 		     "status");
@@ -138,7 +139,7 @@ print_answer(const struct control_request *request, const json_t *answer)
 void
 print_failure(const json_t *answer)
 {
-	print_problems(answer);
+	print_lines(answer, "problems", stderr);
 	if (json_is_string(json_object_get(answer, "verdict"))) {
 		put_line(stderr, answer_text(answer, "verdict"));
 		return;

@@ -34,27 +34,26 @@ name_client(const struct control_conn *conn, char *who, size_t size)
 	    (unsigned int)conn->uid, (int)conn->pid);
 }
 
-/* The lines of the text but the last one. */
+/* The lines of a text that come before its end, or before its last line. */
 static json_t *
-problem_lines(const char *text, const char *last)
+text_lines(const char *text, const char *last)
 {
-	json_t *problems = json_array(), *line;
+	json_t *lines = json_array(), *line;
 	const char *end;
 	char *copy;
 
-	while (problems != NULL && text < last) {
-		end = strchr(text, '\n');
+	while (lines != NULL && text < last) {
+		end = strchrnul(text, '\n');
 		copy = strndup(text, (size_t)(end - text));
 		line = copy != NULL ? json_text(copy) : NULL;
 		free(copy);
-		if (line == NULL ||
-		    json_array_append_new(problems, line) == -1) {
-			json_decref(problems);
+		if (line == NULL || json_array_append_new(lines, line) == -1) {
+			json_decref(lines);
 			return NULL;
 		}
-		text = end + 1;
+		text = *end != '\0' ? end + 1 : end;
 	}
-	return problems;
+	return lines;
 }
 
 static void
@@ -64,10 +63,12 @@ on_verdict(void *arg, bool good, const char *text)
 	const struct gen *gen = reload_committed(conn->subject->reload);
 	const char *newline = strrchr(text, '\n');
 	const char *last = newline != NULL ? newline + 1 : text;
+	const char *changes = reload_changes(conn->subject->reload);
 
 	control_reply(conn,
-	    json_pack("{s:b, s:o, s:o, s:I}", "ok", good, "problems",
-		problem_lines(text, last), "verdict", json_text(last),
+	    json_pack("{s:b, s:o, s:o, s:o, s:I}", "ok", good, "changes",
+		text_lines(changes, changes + strlen(changes)), "problems",
+		text_lines(text, last), "verdict", json_text(last),
 		"generation", (json_int_t)(gen != NULL ? gen->number : 0)));
 }
 

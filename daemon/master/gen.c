@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,29 +374,74 @@ code_text(const struct gen *gen, uint32_t image, char text[CODE_TEXT_MAX])
 }
 
 void
-gen_log_changes(const struct gen *gen, const struct gen *before)
+gen_tell(const struct gen_teller *teller, const char *fmt, ...)
 {
-	char now[CODE_TEXT_MAX], then[CODE_TEXT_MAX];
+	char text[KEY_CHANGE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	teller->tell(teller->arg, NULL, text);
+}
+
+struct changed {
+	const struct gen_teller *teller;
+	const char *name; /* of the listener; NULL: of no listener */
+};
+
+static void
+on_change(void *arg, const char *text)
+{
+	const struct changed *changed = arg;
+
+	if (changed->name != NULL)
+		gen_tell(changed->teller, "%s: %s", changed->name, text);
+	else
+		changed->teller->tell(changed->teller->arg, NULL, text);
+}
+
+/* Returns whether the service is another. */
+static bool
+tell_service(const struct gen *gen, const struct listener_settings *now,
+    const struct gen *before, const struct listener_settings *then,
+    const struct gen_teller *teller)
+{
+	char code_now[CODE_TEXT_MAX], code_then[CODE_TEXT_MAX];
+
+	if (listener_same_service(before->settings, then, gen->settings, now))
+		return false;
+	code_text(before, then->image, code_then);
+	code_text(gen, now->image, code_now);
+	if (strcmp(code_then, code_now) == 0)
+		gen_tell(teller, "%s: new options for plugin %s", now->name,
+		    code_now);
+	else
+		gen_tell(teller, "%s: plugin %s in place of %s", now->name,
+		    code_now, code_then);
+	return true;
+}
+
+void
+gen_tell_changes(const struct gen *gen, const struct gen *before,
+    const struct gen_teller *teller)
+{
+	struct changed changed = { teller, NULL };
+	const struct listener_settings *now, *then;
 	bool any = false;
 
+	keys_changes(settings_keys, before->settings, gen->settings, on_change,
+	    &changed);
 	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++) {
-		const struct listener_settings *a, *b;
-
-		b = settings_endpoint(gen->settings, i);
-		a = find_endpoint(before->settings, b->name);
-		if (a == NULL)
-			continue; /* logged with its addresses */
-		if (listener_same_service(before->settings, a, gen->settings,
-			b))
-			continue;
-		any = true;
-		code_text(before, a->image, then);
-		code_text(gen, b->image, now);
-		if (strcmp(then, now) == 0)
-			log_info("%s: new options for plugin %s", b->name, now);
-		else
-			log_info("%s: plugin %s in place of %s", b->name, now,
-			    then);
+		now = settings_endpoint(gen->settings, i);
+		then = find_endpoint(before->settings, now->name);
+		if (then == NULL)
+			continue; /* told with its addresses */
+		changed.name = now->name;
+		if (tell_service(gen, now, before, then, teller))
+			any = true;
+		endpoint_changes(before->settings, then, gen->settings, now,
+		    on_change, &changed);
 	}
 	if (!any)
 		log_info("no existing listener or connector has new code or "

@@ -94,11 +94,14 @@ int gen_send_secrets(const struct gen *gen, struct child *child);
 int gen_send_sockets(const struct gen *gen, struct child *child,
     uint32_t worker);
 
-/* Gets each problem; origin NULL: it is not about a place in the files. */
+/* Gets each problem or change; origin NULL: it is not about a place in the files. */
 struct gen_teller {
 	void (*tell)(void *arg, const struct origin *origin, const char *text);
 	void *arg;
 };
+/* Tell a line that is not about a place in the files. */
+void gen_tell(const struct gen_teller *teller, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /*
  * Give each listener and connector its slot, and open all sockets that are not
@@ -132,13 +135,18 @@ void gen_restore_sockets(struct gen *gen, uint32_t worker);
 void gen_apply(const struct gen *gen);
 
 /*
- * Log the addresses to listen on or connect to that are new since `before` (or
+ * Tell the addresses to listen on or connect to that are new since `before` (or
  * NULL), and those that are gone.
  */
-void gen_log_sockets(const struct gen *gen, const struct gen *before);
+void gen_tell_sockets(const struct gen *gen, const struct gen *before,
+    const struct gen_teller *teller);
 
-/* Log which listeners have other code or options than they had in `before`. */
-void gen_log_changes(const struct gen *gen, const struct gen *before);
+/*
+ * Tell which settings differ from those of `before`, and which listeners have
+ * other code or options.
+ */
+void gen_tell_changes(const struct gen *gen, const struct gen *before,
+    const struct gen_teller *teller);
 
 /*
  * Is there such a listener, and is that the name of its plugin?  gen may be

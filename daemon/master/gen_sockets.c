@@ -378,9 +378,10 @@ is_news(const struct gen *gen, const struct gen_socket *row,
 	return true;
 }
 
-/* Log those of gen that `other` does not have. */
+/* Tell those of gen that `other` does not have. */
 static void
-log_news(const struct gen *gen, const struct gen *other, bool gone)
+tell_news(const struct gen *gen, const struct gen *other, bool gone,
+    const struct gen_teller *teller)
 {
 	const struct listener_settings *settings;
 	const struct image_facts *facts;
@@ -396,18 +397,19 @@ log_news(const struct gen *gen, const struct gen *other, bool gone)
 		if (!gone)
 			snprintf(plugin, sizeof(plugin), " (plugin %s %s)",
 			    facts->name, facts->version);
-		log_info("%s%s %s for %s%s", gone ? "no longer " : "",
+		gen_tell(teller, "%s%s %s for %s%s", gone ? "no longer " : "",
 		    row->connects ? "connecting to" : "listening on",
 		    row_text(gen, row, text), settings->name, plugin);
 	}
 }
 
 void
-gen_log_sockets(const struct gen *gen, const struct gen *before)
+gen_tell_sockets(const struct gen *gen, const struct gen *before,
+    const struct gen_teller *teller)
 {
-	log_news(gen, before, false);
+	tell_news(gen, before, false, teller);
 	if (before != NULL)
-		log_news(before, gen, true);
+		tell_news(before, gen, true, teller);
 }
 
 unsigned int

@@ -95,6 +95,7 @@ finish(struct reload *reload, bool good)
 	reload->ended_ms = clock_ms();
 	stops_apply(reload);
 	waiters_tell(&reload->waiters, good, reload->verdict.text);
+	verdict_clear(&reload->changes);
 	reload_schedule(reload);
 	reload->ops->on_done(reload->arg, good);
 	reload->held_up = false;
@@ -131,6 +132,26 @@ reload_refuse(struct reload *reload)
 	finish(reload, false);
 }
 
+static void
+on_change(void *arg, const struct origin *origin, const char *text)
+{
+	struct reload *reload = arg;
+
+	(void)origin;
+	verdict_add(&reload->changes, LOG_LEVEL_INFO, "", 0, text);
+}
+
+/* Log what it has changed, and keep it for those who wait. */
+static void
+tell_changes(struct reload *reload)
+{
+	const struct gen_teller teller = { on_change, reload };
+
+	gen_tell_sockets(reload->committed, reload->old, &teller);
+	if (reload->old != NULL)
+		gen_tell_changes(reload->committed, reload->old, &teller);
+}
+
 void
 reload_complete(struct reload *reload)
 {
@@ -139,9 +160,7 @@ reload_complete(struct reload *reload)
 	char what[256], as[64] = "", why[64] = "";
 
 	gen_apply(gen);
-	gen_log_sockets(gen, reload->old);
-	if (reload->old != NULL)
-		gen_log_changes(gen, reload->old);
+	tell_changes(reload);
 	reload_retire(reload);
 	if (reload->kind == KIND_RELOAD)
 		probation_begin(&reload->probation,
@@ -325,6 +344,12 @@ struct gen *
 reload_committed(const struct reload *reload)
 {
 	return reload->committed;
+}
+
+const char *
+reload_changes(const struct reload *reload)
+{
+	return reload->changes.text;
 }
 
 const struct gen *

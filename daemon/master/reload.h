@@ -91,6 +91,8 @@ void reload_rollback(struct reload *reload, const char *who,
 /* Forget all waiters with this arg, without telling them. */
 void reload_forget_waiter(struct reload *reload, const void *arg);
 
+/* In on_verdict: the lines that say what it has changed, or "". */
+const char *reload_changes(const struct reload *reload);
 /*
  * The last generation served before reload_committed() that differs from it, or
  * NULL.  Borrowed; has no sockets.

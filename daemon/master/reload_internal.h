@@ -60,7 +60,8 @@ struct reload {
 	uint32_t waiting;	   /* how many workers it waits for */
 	uint32_t last_number;	   /* that any worker has served */
 	struct verdict verdict;
-	char reason[128]; /* of a rescue */
+	struct verdict changes; /* what it has changed; no problems */
+	char reason[128];	/* of a rescue */
 	/* Fires while we wait for workers; see reload_patience.c. */
 	struct event *deadline;
 	unsigned int ticks; /* how often it has fired */

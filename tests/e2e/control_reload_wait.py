@@ -32,6 +32,48 @@ def test_good():
                           % os.geteuid()))
 
 
+def test_what_it_has_changed():
+    with daemon(drain_timeout="5s") as d:
+        one = d.listener("echo")
+        one.update(limits={"connections": 7}, on_reload="drain",
+                   timeouts={"idle": "90s"}, backlog=17)
+        d.listeners.append(listener("new", plugin("echo")))
+        d.settings["drain_timeout"] = "6s"
+        d.write_config()
+        said = d.sluicectl("reload", "--wait")
+        equal(said.returncode, 0)
+        equal(said.stderr, "")
+        expected = ["drain_timeout is 6s, was 5s",
+                    "echo: limits.connections is 7, was ",
+                    "echo: on_reload is drain, was not set",
+                    "echo: timeouts.idle is 90s, was ",
+                    "echo: backlog is 17, was 4096"]
+        lines = said.stdout.splitlines()
+        for line in expected:
+            check(any(one.startswith(line) for one in lines), line, lines)
+            check(d.log_lines("info  master: " + line), line)
+        check("listening on " in said.stdout
+              and " for new (plugin echo" in said.stdout, said)
+        equal(len(lines), len(expected) + 2)
+        check(lines[-1].startswith("generation 2 ready"), lines)
+
+        one["plugin"] = plugin("discard")
+        del d.listeners[1]
+        d.write_config()
+        said = d.ask("reload", wait=True)
+        check(any(line.startswith("echo: plugin discard ")
+                  and "in place of echo" in line
+                  for line in said["changes"]), said)
+        check(any(line.startswith("no longer listening on ")
+                  for line in said["changes"]), said)
+        equal(said["problems"], [])
+
+        # What the last one has changed is not told with a refusal.
+        one["backlog"] = -1
+        d.write_config()
+        equal(d.ask("reload", wait=True)["changes"], [])
+
+
 def test_refused_with_all_reasons():
     with daemon() as d:
         d.listeners.append(listener("x", "no-such-plugin", nodelay=3))

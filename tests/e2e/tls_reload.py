@@ -55,6 +55,7 @@ def test_new_certificate():
                 for v in (V12, V13)]
         install(d, leaf("second", kind="rsa"))
         equal(d.reload_ready(), 2)
+        d.wait_log("info  master: echo: tls has other certificates or CAs$")
         equal(served(d), der(leaf("second")))
         for p in live:
             works(p)
@@ -71,6 +72,7 @@ def test_same_files_again():
             equal(d.reload_ready(), generation)
             works(p)
             equal(served(d), der(leaf("first")))
+        check(not d.log_lines("other certificates"), "nothing has changed")
         check(not d.log_lines("unloaded|no longer used"),
               "the plugin was loaded anew")
 

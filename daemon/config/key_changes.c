@@ -1,0 +1,169 @@
+/* key_changes.c: how two structs of the same table differ, in words. */
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/keys.h"
+#include "config/value.h"
+
+#define KEY_PATH_MAX 64
+/* Of a value; what differs only behind that is not seen. */
+#define SHOWN_MAX PATH_MAX
+
+static const char *
+string_text(const struct key *key, const void *base, char text[SHOWN_MAX])
+{
+	const char *string = *(char *const *)key_field(key, base);
+
+	if (string == NULL)
+		return "not set";
+	snprintf(text, SHOWN_MAX, "\"%s\"", string);
+	return text;
+}
+
+static const char *
+word_text(const struct key *key, int64_t value)
+{
+	for (const struct key_word *word = key->words; word->name != NULL;
+	     word++)
+		if (word->value == value)
+			return word->name;
+	return "not set"; /* a default that has no word */
+}
+
+/* NULL: values of this type are not shown. */
+static const char *
+value_text(const struct key *key, const void *base, char text[SHOWN_MAX])
+{
+	const void *at = key_field(key, base);
+	const struct bool_duration *both = at;
+
+	switch (key->type) {
+	case KEY_BOOL:
+		return *(const bool *)at ? "true" : "false";
+	case KEY_INT:
+		snprintf(text, SHOWN_MAX, "%" PRId64, *(const int64_t *)at);
+		return text;
+	case KEY_DURATION:
+		return value_duration_text(*(const uint64_t *)at, text);
+	case KEY_SIZE:
+		return value_size_text(*(const uint64_t *)at, text);
+	case KEY_WORD:
+		return word_text(key, *(const int64_t *)at);
+	case KEY_STRING:
+		return string_text(key, base, text);
+	case KEY_BOOL_DURATION:
+		if (both->on && both->ms != 0)
+			return value_duration_text(both->ms, text);
+		return both->on ? "true" : "false";
+	case KEY_FRACTION:
+		snprintf(text, SHOWN_MAX, "%g", *(const double *)at);
+		return text;
+	default:
+		return NULL;
+	}
+}
+
+static bool
+same_strings(const struct key *key, const void *a, const void *b)
+{
+	uint32_t count = *key_count(key, a);
+	const struct key_string *in_a, *in_b;
+
+	if (count != *key_count(key, b))
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		in_a = keys_at(key, a, i);
+		in_b = keys_at(key, b, i);
+		if (strcmp(in_a->text, in_b->text) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+ignore(void *arg, const char *text)
+{
+	(void)text;
+	*(bool *)arg = true;
+}
+
+static bool
+same_groups(const struct key *key, const void *a, const void *b)
+{
+	uint32_t count = *key_count(key, a);
+	bool differ = false;
+
+	if (count != *key_count(key, b))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		keys_changes(key->keys, keys_at(key, a, i), keys_at(key, b, i),
+		    ignore, &differ);
+	return !differ;
+}
+
+/* A group that is in only one of the files is said as such. */
+static bool
+appeared(const struct key *key, const void *a, const void *b, const char *path,
+    key_change *on_change, void *arg)
+{
+	char text[KEY_CHANGE_MAX];
+
+	if (key->present == 0 || *key_present(key, a) == *key_present(key, b))
+		return false;
+	snprintf(text, sizeof(text), "%s is %s", path,
+	    *key_present(key, b) ? "new" : "gone");
+	on_change(arg, text);
+	return true;
+}
+
+static void
+compare_value(const struct key *key, const void *a, const void *b,
+    const char *path, key_change *on_change, void *arg)
+{
+	char then_room[SHOWN_MAX], now_room[SHOWN_MAX], text[KEY_CHANGE_MAX];
+	const char *then = value_text(key, a, then_room);
+	const char *now = value_text(key, b, now_room);
+
+	if (then != NULL && strcmp(then, now) == 0)
+		return;
+	if (then != NULL)
+		snprintf(text, sizeof(text), "%s is %s, was %s", path, now,
+		    then);
+	else if (key->type == KEY_STRINGS ? same_strings(key, a, b)
+					  : same_groups(key, a, b))
+		return;
+	else
+		snprintf(text, sizeof(text), "%s has changed", path);
+	on_change(arg, text);
+}
+
+static void
+compare(const struct key *keys, const void *a, const void *b,
+    const char *prefix, key_change *on_change, void *arg)
+{
+	char path[KEY_PATH_MAX];
+
+	for (; keys->name != NULL; keys++) {
+		/* Options are told with their plugin, listeners by name. */
+		if (keys->type == KEY_OPTIONS || keys->type == KEY_REFUSED ||
+		    keys->flags & KEY_INCLUDED)
+			continue;
+		snprintf(path, sizeof(path), "%s%s%s", prefix,
+		    *prefix != '\0' ? "." : "", keys->name);
+		if (keys->type != KEY_GROUP)
+			compare_value(keys, a, b, path, on_change, arg);
+		else if (!appeared(keys, a, b, path, on_change, arg))
+			compare(keys->keys, key_field(keys, a),
+			    key_field(keys, b), path, on_change, arg);
+	}
+}
+
+void
+keys_changes(const struct key *keys, const void *a, const void *b,
+    key_change *on_change, void *arg)
+{
+	compare(keys, a, b, "", on_change, arg);
+}
