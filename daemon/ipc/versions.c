@@ -22,7 +22,7 @@ version_add(struct shm *shm, uint64_t code)
 	}
 	version = &row->versions[i];
 	atomic_store(&version->connections, 0);
-	atomic_store(&version->current, 1);
+	atomic_store(&version->use, VERSION_CURRENT);
 	atomic_store(&version->code, code);
 	if (i >= atomic_load(&row->versions_end))
 		atomic_store(&row->versions_end, i + 1);
@@ -46,7 +46,7 @@ version_next(const struct shm *shm, unsigned int worker, uint32_t *at,
 	const struct shm_row *row = shm->view[worker].row;
 	const struct version *version;
 	uint64_t code;
-	uint32_t end;
+	uint32_t end, use;
 
 	if (row == NULL)
 		return false;
@@ -59,7 +59,9 @@ version_next(const struct shm *shm, unsigned int worker, uint32_t *at,
 		ret_seen->generation = (uint32_t)(code >> 32);
 		ret_seen->slot = (uint32_t)code;
 		ret_seen->connections = atomic_load(&version->connections);
-		ret_seen->current = atomic_load(&version->current) != 0;
+		use = atomic_load(&version->use);
+		ret_seen->current = use == VERSION_CURRENT;
+		ret_seen->stays = use == VERSION_STAYS;
 		return true;
 	}
 	return false;

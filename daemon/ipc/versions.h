@@ -16,7 +16,13 @@ struct shm;
 struct version {
 	_Atomic uint64_t code; /* see board_code(); 0: this place is free */
 	_Atomic uint32_t connections;
-	_Atomic uint32_t current; /* 1: the committed generation serves it */
+	_Atomic uint32_t use; /* enum version_use */
+};
+
+enum version_use {
+	VERSION_LEAVES,	 /* its connections move to another, or are closed */
+	VERSION_CURRENT, /* the committed generation serves it */
+	VERSION_STAYS,	 /* its connections stay on it until they end */
 };
 
 /*
@@ -39,9 +45,11 @@ version_count(struct version *version, int more)
 
 /* Master: what a worker shows, which is untrusted. */
 struct version_seen {
-	uint32_t generation, slot;
+	uint32_t generation;
+	uint32_t slot; /* below LISTENERS_MAX; perhaps of no listener */
 	uint32_t connections;
 	bool current;
+	bool stays; /* VERSION_STAYS */
 };
 
 /*

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "config/settings.h"
 #include "master/build.h"
+#include "master/draining.h"
 #include "master/event_in.h"
 #include "master/gen.h"
 #include "master/notify.h"
@@ -150,6 +151,8 @@ tell_changes(struct reload *reload)
 	gen_tell_sockets(reload->committed, reload->old, &teller);
 	if (reload->old != NULL)
 		gen_tell_changes(reload->committed, reload->old, &teller);
+	draining_tell(workers_shm(reload->workers),
+	    workers_count(reload->workers), reload->slots, &teller);
 }
 
 void

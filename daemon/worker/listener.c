@@ -143,7 +143,7 @@ void
 listener_drain(struct listener *listener, uint64_t drain_ms)
 {
 	listener->gone = true;
-	service_not_current(listener->current);
+	service_not_current(listener->current, true);
 	listener_set_due(listener);
 	listener_stop_new(listener, SL_WHY_RELOAD);
 	if (listener->connector != NULL)

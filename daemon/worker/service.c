@@ -247,10 +247,11 @@ service_count_conn(struct sl_service *service, int more)
 }
 
 void
-service_not_current(struct sl_service *service)
+service_not_current(struct sl_service *service, bool stay)
 {
 	if (service->version != NULL)
-		atomic_store(&service->version->current, 0);
+		atomic_store(&service->version->use,
+		    stay ? VERSION_STAYS : VERSION_LEAVES);
 }
 
 bool
@@ -286,7 +287,7 @@ service_commit(struct listener *listener, struct sl_service *service)
 	listener->current = service;
 	LIST_INSERT_HEAD(&listener->versions, service, link);
 	if (prev != NULL) {
-		service_not_current(prev);
+		service_not_current(prev, service->carry == CARRY_DRAIN);
 		succeed(prev, service);
 	}
 	service_unref(prev);

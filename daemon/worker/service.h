@@ -106,8 +106,11 @@ void service_forget_successor(struct sl_service *service);
 
 /* Count its connections, for the master: more is 1 or -1. */
 void service_count_conn(struct sl_service *service, int more);
-/* It is no longer part of the committed generation. */
-void service_not_current(struct sl_service *service);
+/*
+ * It is no longer part of the committed generation.  stay: its connections have
+ * nowhere to go, and drain.
+ */
+void service_not_current(struct sl_service *service, bool stay);
 
 /* Was it committed?  A version that is only prepared may never be. */
 bool service_is_committed(const struct sl_service *service);

@@ -57,6 +57,10 @@ def test_what_it_has_changed():
         equal(len(lines), len(expected) + 2)
         check(lines[-1].startswith("generation 2 ready"), lines)
 
+        left = [d.connect("echo"), d.connect("echo"), d.connect("new")]
+        for s in left:
+            s.sendall(b"x")
+            equal(receive(s, 1), b"x")
         one["plugin"] = plugin("discard")
         del d.listeners[1]
         d.write_config()
@@ -67,6 +71,11 @@ def test_what_it_has_changed():
         check(any(line.startswith("no longer listening on ")
                   for line in said["changes"]), said)
         equal(said["problems"], [])
+        for name, count in ("echo", 2), ("new", 1):
+            check("%s: connections that stay on older code until they end: %d"
+                  % (name, count) in said["changes"], said)
+        for s in left:
+            s.close()
 
         # What the last one has changed is not told with a refusal.
         one["backlog"] = -1
