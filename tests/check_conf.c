@@ -250,6 +250,17 @@ START_TEST(unknown_keys_suggest_a_key_of_another_group)
 	    "it belongs in the group \"timeouts\"");
 	one_listener_mistake("log_level = \"info\";",
 	    "Write log = { level = \"info\"; };");
+	one_listener_mistake("loglevel = \"info\";",
+	    "Write log = { level = \"info\"; };");
+	one_listener_mistake("idletimeout = 5;",
+	    "did you mean \"idle\" in the group \"timeouts\"?");
+	one_listener_mistake("nmae = \"x\";", "did you mean \"name\"?");
+	/* These are other words: advice would lead somewhere else. */
+	one_listener_mistake("port = 80;",
+	    "\"port\"; sluice.conf(5) describes");
+	one_listener_mistake("rate = 5;", "\"rate\"; sluice.conf(5) describes");
+	one_mistake("log = { file = \"/x\"; };\n" LISTENERS, 1,
+	    "\"log.file\"; sluice.conf(5) describes");
 	one_listener_mistake("tls_cert = \"x\";",
 	    "did you mean \"cert\" in the group \"tls\"?");
 	one_listener_mistake("workers = 5;",

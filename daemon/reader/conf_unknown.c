@@ -14,8 +14,9 @@
 #include "reader/conf_internal.h"
 #include "reader/problems.h"
 
-#define DEPTH_MAX 8    /* groups in groups; ours need three */
-#define PART_LEN_MIN 4 /* "max" or "on" is part of too many names */
+#define DEPTH_MAX 8	/* groups in groups; ours need three */
+#define GROUP_LEN_MIN 3 /* "log" */
+#define PART_LEN_MIN 4	/* "max" or "on" is part of too many names */
 
 /* How well a key of a group fits, from the best. */
 enum fit {
@@ -43,13 +44,20 @@ names_group(const struct key *group, const char *rest, size_t len)
 	return len > 1 && strncmp(group->name, rest, len) == 0;
 }
 
-/* Is it the name of the key and more, with "_" between the two? */
+/* Is it the name of the key and more, mostly with "_" between the two? */
 static enum fit
 fit_part(const char *name, const struct key *group, const struct key *key)
 {
 	size_t len = strlen(name), part = strlen(key->name);
 	const char *rest;
 
+	/* "loglevel", "idletimeout" */
+	if (len >= part + GROUP_LEN_MIN &&
+	    ((strcmp(name + len - part, key->name) == 0 &&
+		 names_group(group, name, len - part)) ||
+		(strncmp(name, key->name, part) == 0 &&
+		    names_group(group, name + part, len - part))))
+		return FIT_GROUP;
 	if (len <= part + 1)
 		return FIT_NONE;
 	if (strncmp(name, key->name, part) == 0 && name[part] == '_')
