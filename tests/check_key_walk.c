@@ -314,6 +314,59 @@ START_TEST(more_groups_than_the_row_allows_are_refused)
 }
 END_TEST
 
+static void
+add_line(void *arg, const char *text)
+{
+	char *said = arg;
+
+	ck_assert_uint_lt(strlen(said) + strlen(text) + 2, 512);
+	strcat(strcat(said, text), "\n");
+}
+
+/* Check what is told when this text becomes that one. */
+static void
+changes(const char *from, const char *to, const char *expected)
+{
+	struct made_up before, after;
+	struct settings *files_before;
+	char said[512] = "";
+
+	read_text(from, &before);
+	files_before = files;
+	read_text(to, &after);
+	ck_assert_uint_eq(problems.count, 0);
+	keys_changes(rows, &before, &after, add_line, said);
+	ck_assert_str_eq(said, expected);
+	keys_free(rows, &before);
+	settings_free(files_before);
+	done(&after);
+}
+
+START_TEST(each_difference_is_told_by_its_key)
+{
+	changes(SAMPLE, SAMPLE, "");
+	changes(SAMPLE, "\n\n" SAMPLE, ""); /* other lines, the same values */
+	changes("", "title = \"some\"; tls : { on = false; version = 9; };",
+	    "title is \"some\", was \"none\"\n"
+	    "tls.on is false, was true\n"
+	    "tls.version is 9, was 3\n");
+	changes("tls : { tickets = 30; };", "tls : { tickets = true; };",
+	    "tls.tickets is true, was 30s\n");
+	/* Entries of a list have no name. */
+	changes("tls : { sites = ( { host = \"a\"; } ); };", "",
+	    "tls.sites has changed\n");
+	changes("tls : { sites = ( { names = [ \"a\", \"b\" ]; } ); };",
+	    "tls : { sites = ( { names = [ \"a\", \"c\" ]; } ); };",
+	    "tls.sites has changed\n");
+	changes("tls : { sites = ( { routes = ( { to = \"a\"; } ); } ); };",
+	    "tls : { sites = ( { routes = ( { to = \"b\"; } ); } ); };",
+	    "tls.sites has changed\n");
+	/* Options are compared with their plugin. */
+	changes("tls : { sites = ( { options : { n = 1; }; } ); };",
+	    "tls : { sites = ( { options : { n = 2; }; } ); };", "");
+}
+END_TEST
+
 START_TEST(each_mistake_has_its_line_and_its_key)
 {
 	static const struct {
@@ -382,6 +435,7 @@ main(void)
 		nested_groups_and_lists_are_read_and_packed,
 		damaged_bytes_are_refused_or_whole,
 		more_groups_than_the_row_allows_are_refused,
+		each_difference_is_told_by_its_key,
 		each_mistake_has_its_line_and_its_key,
 		a_changed_restart_key_in_a_group_is_found,
 		NULL,
