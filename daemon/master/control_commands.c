@@ -185,6 +185,8 @@ are_numbers(const json_t *value)
 	    json_array_size(value) <= CONTROL_NUMBERS_MAX;
 }
 
+_Static_assert(CONTROL_NUMBERS_MAX == 200, "the message says so");
+
 /* What the value of an option must be; NULL: it is that. */
 static const char *
 what_is_wrong(const struct control_option *option, const json_t *value)
@@ -195,7 +197,9 @@ what_is_wrong(const struct control_option *option, const json_t *value)
 	case CONTROL_TEXT:
 		return json_is_string(value) ? NULL : "a string";
 	case CONTROL_NUMBERS:
-		return are_numbers(value) ? NULL : "a list of numbers";
+		return are_numbers(value)
+		    ? NULL
+		    : "a list of at most 200 numbers above 0";
 	case CONTROL_NUMBER:
 		return json_is_integer(value) && json_integer_value(value) >= 0
 		    ? NULL

@@ -167,8 +167,9 @@ on_done(void *arg, struct ask *ask)
 	}
 	if (answers != NULL && inquiry->kill)
 		log_info("control socket, uid %u, process %d: ended %" PRIu64
-			 " connections",
-		    (unsigned int)conn->uid, (int)conn->pid, matched);
+			 " connection%s",
+		    (unsigned int)conn->uid, (int)conn->pid, matched,
+		    matched == 1 ? "" : "s");
 	free(answers);
 	drop(conn);
 	control_reply(conn, reply);

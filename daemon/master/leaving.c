@@ -93,7 +93,7 @@ leaving_timer_cb(evutil_socket_t fd, short what, void *arg)
 	} else if (leaving->phase == PHASE_STOP) {
 		enter_phase(leaving, PHASE_KILL);
 	} else {
-		log_errorx("exiting without %u workers that cannot be killed",
+		log_errorx("exiting; workers that cannot be killed: %u",
 		    workers_alive(leaving->workers));
 		leaving->on_left(leaving->arg);
 	}

@@ -142,7 +142,7 @@ pause_accepting(const struct acceptor *acceptor, int error)
 	look_away(ACCEPT_PAUSE_MS);
 	if (!starved) {
 		errno = error;
-		log_warn("%s: cannot accept on %s, %u connections are open; "
+		log_warn("%s: cannot accept on %s, open connections: %u; "
 			 "trying again every %d ms",
 		    acceptor->listener->endpoint.name, acceptor->text,
 		    conn_count(), ACCEPT_PAUSE_MS);

@@ -109,6 +109,8 @@ def test_mistakes_are_told():
                         {"ids": [1] * 201}, {"listener": 1}):
             said = d.ask("kill", **request)
             check(not said["ok"] and "must be" in said["error"], said)
+        check("a list of at most 200 numbers above 0"
+              in d.ask("kill", ids=[0])["error"])
         check(not d.ask("conns", limit=-1)["ok"])
         equal(conns(d)["matched"], 0)
 
@@ -144,6 +146,7 @@ def test_kill_by_listener_and_address():
             expect_gone(s)
         say(other, b"still here")
         equal(d.ask("kill", listener="other")["killed"], 1)
+        d.wait_log(r"control socket, uid \d+, process \d+: ended 1 connection$")
         expect_gone(other)
 
 
