@@ -50,6 +50,15 @@ def dependencies(*names):
     return sorted(found - {"sluice", "systemd", ""})
 
 
+def dependencies_of_tests():
+    """Names of packages that the autopkgtest needs, without ours."""
+    path = os.path.join(places.SOURCE, "packaging/debian/tests/control")
+    with open(path) as file:
+        depends = re.search(r"^Depends: (.*)$", file.read(), re.M).group(1)
+    return [name for name in depends.replace(" ", "").split(",")
+            if not name.startswith("sluice")]
+
+
 def debian():
     """The name of the Debian release that this is."""
     with open("/etc/os-release") as file:
@@ -80,7 +89,8 @@ def bootstrap(release, packages, target):
 def tree():
     """The directory of a Debian system that lacks only our packages."""
     release = debian()
-    packages = ["systemd"] + dependencies("sluice", "sluice-plugins")
+    packages = (["systemd"] + dependencies("sluice", "sluice-plugins")
+                + dependencies_of_tests())
     key = hashlib.sha256(" ".join([release] + packages).encode()).hexdigest()
     target = os.path.join(places.BUILD, "debian-tree-" + key[:12])
     with open(os.path.join(places.BUILD, "debian-tree-lock"), "w") as lock:
@@ -220,7 +230,7 @@ class Machine:
         result = subprocess.run(
             self.command(*words), input=data, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, stdin=None if data is not None
-            else subprocess.DEVNULL)
+            else subprocess.DEVNULL, timeout=places.patience(60))
         text = result.stdout.decode(errors="replace")
         if status is not None and result.returncode != status:
             raise Failure("%s: status %d, expected %d\n%s" % (

@@ -1,7 +1,9 @@
 """The packages: installed, upgraded, removed and purged by dpkg."""
 
-from machine_test import (ADDRESS, ECHO, Machine, check, connect, echoes,
-                          equal, main, wait_until)
+import os
+
+from machine_test import (ADDRESS, ECHO, SOURCE, Machine, check, connect,
+                          echoes, equal, main, wait_until)
 
 CONF = "/etc/sluice/sluice.conf"
 # What dpkg and users of Debian packages keep, or what the machine itself writes.
@@ -69,6 +71,17 @@ def test_purged_it_leaves_nothing():
         wait_until(lambda: not m.exists("/run/sluice"), "no /run/sluice")
         equal(files(m) - before, set(), "files that are left")
         equal(m.run("systemctl", "--failed", "--plain", "--no-legend"), "")
+
+
+def test_the_autopkgtest():
+    """A plugin is made with sluice-dev, served, and replaced."""
+    path = os.path.join(SOURCE, "packaging/debian/tests/serve-plugin")
+    with Machine("sluice", "sluice-plugins", "sluice-dev") as m:
+        with open(path) as file:
+            m.write("/root/serve-plugin", file.read(), 0o755)
+        m.run("/root/serve-plugin")
+        check(m.is_active())
+        equal(m.generation(), 2)
 
 
 main()
