@@ -16,12 +16,21 @@ def make(directory, *arguments):
     equal((result.returncode, result.stdout), (0, ""), "make")
 
 
+def copy_template(work):
+    """One that may be written, also of a source tree that may not."""
+    template = os.path.join(SOURCE, "plugins/template")
+    os.mkdir(work)
+    for name in os.listdir(template):
+        shutil.copyfile(os.path.join(template, name),
+                        os.path.join(work, name))
+    return work
+
+
 def test_it_is_built_installed_and_replaced():
     need("make")
     need("pkg-config")
     with Daemon(listener("hello", "./hello.so"), start=False) as d:
-        work = d.path("template")
-        shutil.copytree(os.path.join(SOURCE, "plugins/template"), work)
+        work = copy_template(d.path("template"))
         into = ("CFLAGS=-O2 -Wall -Wextra -Werror",
                 "plugindir=" + d.directory)
         make(work, "install", *into)
@@ -52,8 +61,7 @@ def test_input_waits_for_a_peer_that_does_not_read():
                          limits={"write_queue": "64KiB",
                                  "write_buffer": "32KiB"}),
                 start=False) as d:
-        work = d.path("template")
-        shutil.copytree(os.path.join(SOURCE, "plugins/template"), work)
+        work = copy_template(d.path("template"))
         make(work, "install", "plugindir=" + d.directory)
         d.start()
         s = d.connect()
