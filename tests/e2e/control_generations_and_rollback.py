@@ -90,7 +90,9 @@ def test_a_worker_that_is_started_again():
         mark = d.mark()
         os.kill(d.workers()[1], signal.SIGKILL)
         d.wait_log("starting it again", since=mark)
-        wait_until(lambda: d.ask("generations")["whole"], "worker 2")
+        wait_until(lambda: [one["generation"]
+                            for one in d.ask("status")["workers"]] == [2, 2],
+                   "the worker to serve again")
         said = d.ask("generations")["generations"][0]
         equal([(row["name"], row["code"]) for row in said["listeners"]],
               [("stamp", 1), ("echo", 2)])
