@@ -47,6 +47,8 @@ drop_capabilities(struct error *err)
 	struct __user_cap_data_struct none[SETS], ours[SETS];
 
 	memset(none, 0, sizeof(none));
+	/* valgrind believes that only the first of both is filled in. */
+	memset(ours, 0, sizeof(ours));
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1)
 		return error_sys(err, "PR_CAP_AMBIENT_CLEAR_ALL");
 	if (syscall(SYS_capget, &head, ours) == 0 &&
