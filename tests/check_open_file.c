@@ -149,7 +149,7 @@ START_TEST(it_works_without_proc)
 	int fd;
 
 	if (unshare(CLONE_NEWNS) == -1 ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == -1 ||
 	    mount("none", "/proc", "tmpfs", 0, NULL) == -1)
 		return; /* only root may do this */
 	before = fixture_descriptors();
