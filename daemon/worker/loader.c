@@ -56,8 +56,11 @@ loader_open(int fd, bool own_first)
 	char text[NAME_MAX_BYTES];
 
 	name(fd, text);
-	if (valgrind_runs_us() && copy_for_valgrind(fd, text) == -1)
-		log_warn("%s: cannot be made; valgrind needs it", text);
+	if (valgrind_runs_us() && copy_for_valgrind(fd, text) == -1) {
+		/* What is there may be somebody else's. */
+		log_warn("%s: cannot be made, and valgrind needs it", text);
+		return NULL;
+	}
 	return dlopen(text,
 	    RTLD_NOW | RTLD_LOCAL | (own_first ? RTLD_DEEPBIND : 0));
 }
