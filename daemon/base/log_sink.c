@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/log_line.h"
+#include "base/same_file.h"
 
 #define WAITING_MAX (1u << 20) /* bytes: a burst of some ten thousand lines */
 /* While another process writes at the terminal: each try, and how many. */
@@ -339,21 +340,10 @@ log_sink_background(void)
 	queue.allowed = true;
 }
 
-/* Are standard output and error the same file? */
-static bool
-are_one(void)
-{
-	struct stat out, err;
-
-	return fstat(STDOUT_FILENO, &out) == 0 &&
-	    fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
-	    out.st_ino == err.st_ino;
-}
-
 void
 log_sink_leave_stderr(int fd)
 {
-	bool both = are_one();
+	bool both = same_open_file(STDOUT_FILENO, STDERR_FILENO);
 
 	lock();
 	/* The thread may be writing: what it uses now stays open. */

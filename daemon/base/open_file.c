@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/same_file.h"
+
 /* A regular file may be slow to open as well: O_NONBLOCK is for leases. */
 #define FOR_READING (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
@@ -23,8 +25,7 @@ open_again(int dir, const char *path, int flags, const struct stat *seen)
 
 	if (fd == -1)
 		return -1;
-	if (fstat(fd, &st) == 0 && st.st_dev == seen->st_dev &&
-	    st.st_ino == seen->st_ino)
+	if (fstat(fd, &st) == 0 && same_inode(&st, seen))
 		return fd;
 	close(fd);
 	errno = ESTALE;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/same_file.h"
 #include "config/address.h"
 #include "config/settings.h"
 #include "master/aside.h"
@@ -200,12 +201,6 @@ connect_error(const struct address *address)
 	return error;
 }
 
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /*
  * Make room for our socket.  Only a socket that no process listens on is
  * removed.
@@ -241,7 +236,7 @@ remove_stale(const struct address *address, struct error *err)
 	}
 	if (lstat(path, &after) == -1)
 		return errno == ENOENT ? 0 : cannot_bind(address, err);
-	if (!same_file(&before, &after))
+	if (!same_inode(&before, &after))
 		return error_set(err,
 		    "cannot listen on unix:%s: another process "
 		    "is replacing it at this moment",
@@ -262,7 +257,7 @@ bind_unix_ours(const struct address *address, const struct stat *bound)
 	if (fd == -1)
 		return -1;
 	if (fstat(fd, &now) == 0 && S_ISSOCK(now.st_mode) &&
-	    same_file(&now, bound))
+	    same_inode(&now, bound))
 		return fd;
 	close(fd);
 	errno = ENOENT;
@@ -276,7 +271,7 @@ bind_unix_is_there(const struct address *address, const struct stat *bound)
 
 	if (lstat(address->u.un.sun_path, &now) == -1)
 		return errno != ENOENT && errno != ENOTDIR;
-	return S_ISSOCK(now.st_mode) && same_file(&now, bound);
+	return S_ISSOCK(now.st_mode) && same_inode(&now, bound);
 }
 
 void

@@ -22,6 +22,7 @@
 
 #include "base/libc_data.h"
 #include "base/log.h"
+#include "base/same_file.h"
 #include "base/title.h"
 #include "base/valgrind.h"
 #include "ipc/msg.h"
@@ -336,15 +337,6 @@ end_relays(void)
 	await_relays(&relays_json, &waited);
 }
 
-static bool
-same_file(int one, int other)
-{
-	struct stat a, b;
-
-	return fstat(one, &a) == 0 && fstat(other, &b) == 0 &&
-	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 /* What goes to the same place as standard error is a part of the log. */
 static void
 start_json(struct relays *relays)
@@ -352,7 +344,7 @@ start_json(struct relays *relays)
 	if (output_json_init() == 0)
 		start_relay(relays, STDERR_FILENO, output_json_relay);
 	if (relays->fds[STDERR_FILENO] != -1 &&
-	    same_file(STDOUT_FILENO, STDERR_FILENO))
+	    same_open_file(STDOUT_FILENO, STDERR_FILENO))
 		relays->fds[STDOUT_FILENO] = relays->fds[STDERR_FILENO];
 }
 
@@ -365,7 +357,7 @@ start_text(struct relays *relays)
 	if (relays->fds[STDERR_FILENO] != -1)
 		return;
 	if (relays->fds[STDOUT_FILENO] != -1 &&
-	    same_file(STDOUT_FILENO, STDERR_FILENO))
+	    same_open_file(STDOUT_FILENO, STDERR_FILENO))
 		relays->fds[STDERR_FILENO] = relays->fds[STDOUT_FILENO];
 	else if (output_needs_relay(STDERR_FILENO))
 		start_relay(relays, STDERR_FILENO, output_relay);
