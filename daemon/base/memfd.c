@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #ifndef MFD_EXEC
@@ -99,6 +100,24 @@ memfd_write(int fd, const void *buf, size_t len, off_t offset)
 		p += n;
 		len -= (size_t)n;
 		offset += n;
+	}
+	return 0;
+}
+
+int
+memfd_copy(int fd, size_t size, int to)
+{
+	off_t at = 0;
+	ssize_t n;
+
+	while ((size_t)at < size) {
+		n = sendfile(to, fd, &at, size - (size_t)at);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
+			return -1;
 	}
 	return 0;
 }

@@ -25,6 +25,12 @@ bool memfd_is_sealed(int fd);
 /* Read len bytes at offset.  0, or -1 with errno; EIO when there are fewer. */
 int memfd_read(int fd, void *buf, size_t len, off_t offset);
 
+/*
+ * Copy its `size` bytes to another file, from there where that stands.  0, or -1
+ * with errno; EIO when there are fewer.
+ */
+int memfd_copy(int fd, size_t size, int to);
+
 /* Write all of buf over what is at offset.  0, or -1 with errno. */
 int memfd_write(int fd, const void *buf, size_t len, off_t offset);
 

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/memfd.h"
 #include "base/open_file.h"
 #include "config/settings.h"
 #include "image/image.h"
@@ -19,23 +19,6 @@
 
 #define SHORT_BYTES 4	  /* of a hash: as image_short_hash() */
 #define COMPARE_SIZE 4096 /* on the stack, twice */
-
-static int
-copy_bytes(const struct image *image, int to)
-{
-	off_t offset = 0;
-	ssize_t n;
-
-	while ((uint64_t)offset < image->size) {
-		n = sendfile(to, image->fd, &offset,
-		    (size_t)(image->size - (uint64_t)offset));
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-	}
-	return 0;
-}
 
 /* Write a new file and rename it, since a debugger may read it at any time. */
 static int
@@ -49,8 +32,8 @@ copy_image(const struct image *image, const char *path)
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd == -1)
 		goto out;
-	if (copy_bytes(image, fd) == 0 && fchmod(fd, 0644) == 0 &&
-	    rename(temporary, path) == 0)
+	if (memfd_copy(image->fd, (size_t)image->size, fd) == 0 &&
+	    fchmod(fd, 0644) == 0 && rename(temporary, path) == 0)
 		result = 0;
 	saved = errno;
 	close(fd);

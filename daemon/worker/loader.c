@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memfd.h"
 #include "base/valgrind.h"
 
 #define NAME_MAX_BYTES 64
@@ -35,19 +35,16 @@ static int
 copy_for_valgrind(int fd, const char *path)
 {
 	struct stat st;
-	off_t at = 0;
-	int file;
+	int file, rc;
 
 	if (fstat(fd, &st) == -1)
 		return -1;
 	file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
 	if (file == -1)
 		return -1;
-	while (at < st.st_size)
-		if (sendfile(file, fd, &at, (size_t)(st.st_size - at)) <= 0)
-			break;
+	rc = memfd_copy(fd, (size_t)st.st_size, file);
 	close(file);
-	return at == st.st_size ? 0 : -1;
+	return rc;
 }
 
 void *
