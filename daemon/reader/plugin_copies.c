@@ -100,22 +100,26 @@ copy_path(const struct settings *settings, const struct image_settings *image,
 /*
  * The short hash in the name is for people.  If another file has it, that may
  * be a copy which somebody still needs, so ours gets a longer name.
+ * *ret_there: the copy is there already.
  */
 static char *
 free_path(const struct settings *settings, uint32_t index,
-    const struct image *image, struct problems *problems)
+    const struct image *image, struct problems *problems, bool *ret_there)
 {
 	const struct image_settings *named = &settings->images[index];
 	char *path = copy_path(settings, named, SHORT_BYTES), *longer;
 
-	if (path == NULL || access(path, F_OK) == -1 || holds(path, image))
+	*ret_there = path != NULL && holds(path, image);
+	if (path == NULL || *ret_there || access(path, F_OK) == -1)
 		return path;
 	longer = copy_path(settings, named, IMAGE_HASH_SIZE);
-	if (longer != NULL)
+	if (longer != NULL) {
 		problem_warn(problems, &settings->plugin_copies_origin,
 		    "plugin_copies: \"%s\" is not a copy of %s, whose copy is "
 		    "\"%s\"; remove the first if nobody needs it",
 		    path, named->path, longer);
+		*ret_there = holds(longer, image);
+	}
 	free(path);
 	return longer;
 }
@@ -126,15 +130,16 @@ plugin_files_copy(const struct settings *settings,
 {
 	const struct origin *at = &settings->plugin_copies_origin;
 	char *path;
+	bool there;
 
 	if (settings->plugin_copies == NULL)
 		return;
 	for (uint32_t i = 0; i < files->count; i++) {
-		path = free_path(settings, i, &files->images[i], problems);
+		path =
+		    free_path(settings, i, &files->images[i], problems, &there);
 		if (path == NULL)
 			return;
-		if (!holds(path, &files->images[i]) &&
-		    copy_image(&files->images[i], path) == -1)
+		if (!there && copy_image(&files->images[i], path) == -1)
 			problem_warn(problems, at,
 			    "plugin_copies: cannot write \"%s\": %s", path,
 			    error_text(errno));
