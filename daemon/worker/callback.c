@@ -132,31 +132,41 @@ enter(enum callback callback, const struct sl_service *service,
 	show(own, callback, service->code);
 }
 
-/*
- * Count a callback that took longer than usual.  If the ticks went backwards
- * meanwhile, how long it took is unknown and counts as 0.
- */
-static void __attribute__((cold, noinline))
-count_slowly(struct counts *counts, uint64_t ticks)
-{
-	struct callback_context context;
-	uint64_t half_us;
-
-	if (ticks > TICKS_MAX)
-		ticks = 0;
-	half_us = ticks_half_us(ticks, tick_scale);
-	count_time(counts, COUNT_CALLBACKS, ticks, half_us);
-	if (slow_ms == 0 || half_us / 2000 < slow_ms)
-		return;
-	count_add(counts, COUNT_SLOW, 1);
-	context = callback_context();
-	slow_tell(&context, half_us / 2000);
-}
-
 void
 callback_count_time(struct counts *counts, enum count first, uint64_t ticks)
 {
 	count_time(counts, first, ticks, ticks_half_us(ticks, tick_scale));
+}
+
+/*
+ * How many ms that was, if it was slow; else 0.  If the ticks went backwards
+ * meanwhile, nobody knows, and it was not.
+ */
+static uint64_t
+slow_time(uint64_t ticks)
+{
+	uint64_t ms;
+
+	if (slow_ms == 0 || ticks < usual_ticks || ticks > TICKS_MAX)
+		return 0;
+	ms = ticks_half_us(ticks, tick_scale) / 2000;
+	return ms >= slow_ms ? ms : 0;
+}
+
+/* Count a callback that took longer than usual. */
+static void __attribute__((cold, noinline))
+count_slowly(struct counts *counts, uint64_t ticks)
+{
+	uint64_t ms = slow_time(ticks);
+	struct callback_context context;
+
+	callback_count_time(counts, COUNT_CALLBACKS,
+	    ticks > TICKS_MAX ? 0 : ticks);
+	if (ms == 0)
+		return;
+	count_add(counts, COUNT_SLOW, 1);
+	context = callback_context();
+	slow_tell(&context, ms);
 }
 
 static inline void
@@ -193,14 +203,11 @@ callback_show(unsigned int what, uint64_t code)
 uint64_t
 callback_hide(void)
 {
-	uint64_t ticks = ticks_now() - row->begun, ms;
+	uint64_t ticks = ticks_now() - row->begun;
 
 	set(&row->callback, CALLBACK_NONE);
 	atomic_store_explicit(&row->code, code_before, memory_order_relaxed);
-	if (ticks < usual_ticks || ticks > TICKS_MAX || slow_ms == 0)
-		return 0;
-	ms = ticks_half_us(ticks, tick_scale) / 2000;
-	return ms >= slow_ms ? ms : 0;
+	return slow_time(ticks);
 }
 
 bool
