@@ -53,12 +53,6 @@ conn_state_of(const char *word)
 	return find(states, CONN_STATES, word);
 }
 
-const char *
-conn_sort_word(uint32_t sort)
-{
-	return sorts[sort < CONN_SORTS ? sort : CONN_SORT_AGE];
-}
-
 enum conn_sort
 conn_sort_of(const char *word)
 {

@@ -42,7 +42,6 @@ enum conn_sort {
 	CONN_SORT_QUEUE, /* those that take their output most slowly */
 	CONN_SORTS
 };
-const char *conn_sort_word(uint32_t sort);
 enum conn_sort conn_sort_of(const char *word); /* or CONN_SORTS */
 
 struct conn_query {

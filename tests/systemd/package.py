@@ -78,8 +78,8 @@ def test_the_autopkgtest():
     path = os.path.join(SOURCE, "packaging/debian/tests/serve-plugin")
     with Machine("sluice", "sluice-plugins", "sluice-dev") as m:
         with open(path) as file:
-            m.write("/root/serve-plugin", file.read(), 0o755)
-        m.run("/root/serve-plugin")
+            m.write("/usr/local/bin/serve-plugin", file.read(), 0o755)
+        m.run("/usr/local/bin/serve-plugin")
         check(m.is_active())
         equal(m.generation(), 2)
 
