@@ -19,12 +19,6 @@
 /* More than this is a mistake of the caller. */
 #define LENGTH_MAX ((size_t)SSIZE_MAX)
 
-static bool
-gone(const struct sl_conn *conn)
-{
-	return conn == NULL || conn->dead;
-}
-
 /* Something was decided or queued: see that conn_settle() follows. */
 static void
 touch(struct sl_conn *conn)
@@ -37,7 +31,7 @@ touch(struct sl_conn *conn)
 static inline __attribute__((always_inline)) int
 check_output(const struct sl_conn *conn, const void *buf, size_t len)
 {
-	if (gone(conn))
+	if (conn_gone(conn))
 		return fail(ENOTCONN);
 	if (len > LENGTH_MAX || (buf == NULL && len > 0))
 		return fail(EINVAL);
@@ -69,7 +63,7 @@ check_parts(const struct sl_conn *c, const struct iovec *iov, int count,
 {
 	size_t total = 0;
 
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	if (count < 0 || count > IOV_MAX || (iov == NULL && count > 0))
 		return fail(EINVAL);
@@ -151,7 +145,7 @@ sl_room(struct sl_conn *c)
 {
 	size_t room;
 
-	if (own_thread_is_other() || gone(c) || c->out != HALF_OPEN)
+	if (own_thread_is_other() || conn_gone(c) || c->out != HALF_OPEN)
 		return 0;
 	room = conn_room(c);
 	touch(c);
@@ -217,7 +211,7 @@ sl_flush(struct sl_conn *c)
 {
 	if (own_thread_is_other())
 		return -1;
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	conn_flush(c);
 	touch(c);
@@ -249,7 +243,7 @@ sl_close(struct sl_conn *c)
 {
 	if (own_thread_is_other())
 		return -1;
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	conn_close(c, SL_WHY_LOCAL);
 	touch(c);
@@ -261,7 +255,7 @@ sl_terminate(struct sl_conn *c)
 {
 	if (own_thread_is_other())
 		return -1;
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	c->reset = true;
 	conn_fail(c, SL_WHY_LOCAL, 0, SL_STAGE_NONE);
@@ -274,7 +268,7 @@ sl_shutdown(struct sl_conn *c, unsigned int how)
 {
 	if (own_thread_is_other())
 		return -1;
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	if (how == 0 || (how & ~(SL_SHUT_READ | SL_SHUT_WRITE)) != 0)
 		return fail(EINVAL);
@@ -297,7 +291,7 @@ sl_pause(struct sl_conn *c)
 {
 	if (own_thread_is_other())
 		return -1;
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	if (c->piped)
 		return fail(EBUSY);
@@ -311,7 +305,7 @@ sl_resume(struct sl_conn *c)
 {
 	if (own_thread_is_other())
 		return -1;
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	if (c->piped)
 		return fail(EBUSY);
@@ -327,7 +321,7 @@ sl_pipe(struct sl_conn *a, struct sl_conn *b)
 {
 	if (own_thread_is_other())
 		return -1;
-	if (gone(a) || gone(b))
+	if (conn_gone(a) || conn_gone(b))
 		return fail(ENOTCONN);
 	if (a == b)
 		return fail(EINVAL);
@@ -345,7 +339,7 @@ sl_unpipe(struct sl_conn *c)
 
 	if (own_thread_is_other())
 		return -1;
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	if (!c->piped)
 		return fail(EINVAL);
@@ -361,7 +355,7 @@ sl_timeout(struct sl_conn *c, uint64_t ms)
 {
 	if (own_thread_is_other())
 		return -1;
-	if (gone(c))
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	c->own_idle = true;
 	c->idle_ms = ms;
@@ -374,7 +368,7 @@ sl_timeout(struct sl_conn *c, uint64_t ms)
 static bool
 has_no_socket(const struct sl_conn *c)
 {
-	return gone(c) || c->stream.fd == -1;
+	return conn_gone(c) || c->stream.fd == -1;
 }
 
 static int
@@ -462,7 +456,7 @@ sl_state(const struct sl_conn *c)
 {
 	if (own_thread_is_other())
 		return SL_STATE_CLOSED;
-	if (gone(c))
+	if (conn_gone(c))
 		return SL_STATE_CLOSED;
 	if (conn_closing(c))
 		return SL_STATE_CLOSING;

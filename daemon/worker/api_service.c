@@ -161,7 +161,7 @@ sl_next(struct sl_conn *c)
 {
 	if (own_thread_is_other())
 		return NULL;
-	if (c == NULL || c->dead)
+	if (conn_gone(c))
 		return NULL; /* it has left the list already */
 	return next_served(c->service, TAILQ_NEXT(c, link));
 }

@@ -27,7 +27,7 @@
 static struct tls_wish *
 wish_of(const struct sl_conn *c)
 {
-	if (c == NULL || c->dead)
+	if (conn_gone(c))
 		return NULL;
 	if (c->extra != NULL && c->extra->wish != NULL)
 		return c->extra->wish;
@@ -53,7 +53,7 @@ known(const struct sl_conn *c)
 static SSL *
 live(const struct sl_conn *c)
 {
-	if (c == NULL || c->dead) {
+	if (conn_gone(c)) {
 		errno = ENOTCONN;
 		return NULL;
 	}
@@ -350,7 +350,7 @@ sl_upgrade_tls(struct sl_conn *c, int role,
 {
 	if (own_thread_is_other())
 		return -1;
-	if (c == NULL || c->dead)
+	if (conn_gone(c))
 		return fail(ENOTCONN);
 	if (role != SL_TLS_CLIENT && (role != SL_TLS_SERVER || options != NULL))
 		return fail(EINVAL);

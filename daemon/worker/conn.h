@@ -319,6 +319,13 @@ conn_marked(const struct sl_conn *conn, uint32_t marks)
 	return (conn->marks & marks) != 0;
 }
 
+/* Is this none, or none any more?  Plugins may hand us either. */
+static inline bool
+conn_gone(const struct sl_conn *conn)
+{
+	return conn == NULL || conn->dead;
+}
+
 /* Has its end been decided? */
 static inline bool
 conn_closing(const struct sl_conn *conn)
