@@ -151,8 +151,8 @@ main(void)
 	};
 
 	/* Link the sl_* functions that the plugins bind to. */
-	if (sl_id(NULL) != 0 || sl_service_data(NULL) != NULL ||
-	    sl_option_int(NULL, "") != 0)
+	if (sl_flush(NULL) != -1 || sl_id(NULL) != 0 ||
+	    sl_service_data(NULL) != NULL || sl_option_int(NULL, "") != 0)
 		return EXIT_FAILURE;
 	return fixture_run("loader", tests);
 }
