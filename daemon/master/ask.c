@@ -16,7 +16,8 @@
 #include "master/workers.h"
 
 struct ask {
-	LIST_ENTRY(ask) link; /* in workers->asks */
+	LIST_ENTRY(ask) link; /* in workers->asks, while it is listed */
+	bool listed;
 	struct workers *workers;
 	uint32_t serial;
 	uint32_t waiting; /* workers that have not answered */
@@ -30,6 +31,15 @@ struct ask {
 	} of[];
 };
 
+/* No answer counts any more. */
+static void
+delist(struct ask *ask)
+{
+	if (ask->listed)
+		LIST_REMOVE(ask, link);
+	ask->listed = false;
+}
+
 static void
 ask_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -37,10 +47,7 @@ ask_timer_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	LIST_REMOVE(ask, link);
-	ask->waiting = 0;
-	event_del(ask->timer);
-	ask->link.le_prev = NULL;
+	delist(ask);
 	ask->on_done(ask->arg, ask);
 }
 
@@ -99,6 +106,7 @@ ask_workers(struct workers *workers, const struct conn_query *query,
 		return NULL;
 	}
 	LIST_INSERT_HEAD(&workers->asks, ask, link);
+	ask->listed = true;
 	for (uint32_t i = 0; i < workers->count; i++)
 		ask_one(ask, &workers->row[i], query);
 	finish_soon(ask);
@@ -110,8 +118,7 @@ ask_free(struct ask *ask)
 {
 	if (ask == NULL)
 		return;
-	if (ask->link.le_prev != NULL)
-		LIST_REMOVE(ask, link);
+	delist(ask);
 	if (ask->timer != NULL)
 		event_free(ask->timer);
 	for (uint32_t i = 0; i < ask->workers->count; i++)
