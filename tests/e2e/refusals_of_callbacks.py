@@ -22,20 +22,25 @@ def test_check_refuses():
         r.ready_again()
 
 
-def test_check_is_at_the_line_of_its_option():
+def refused_at(option, what):
+    """An option of the plugin refuse; the mistake is told at its line."""
     with Refusals() as r:
         r.d.write(r.good.replace(");\n", """,
 { name = "bad"; listen = "127.0.0.1:0"; plugin = "%s";
   options = {
     other = 1;
-    motd = "evil";
+    %s
   };
 } );
-""" % test_plugin("refuse")))
+""" % (test_plugin("refuse"), option)))
         said = r.refused("1 problem;")
         with open(r.d.config) as file:
-            line = 1 + file.read().split("\n").index('    motd = "evil";')
-        check(re.search(r"sluice\.conf:%d: .*evil" % line, said), said)
+            line = 1 + file.read().split("\n").index("    " + option)
+        check(re.search(r"sluice\.conf:%d: .*%s" % (line, what), said), said)
+
+
+def test_check_is_at_the_line_of_its_option():
+    refused_at('motd = "evil";', "evil")
 
 
 def checks(*cases):
@@ -119,20 +124,7 @@ def test_reload_says_why():
 
 
 def test_start_is_at_the_line_of_its_option():
-    with Refusals() as r:
-        r.d.write(r.good.replace(");\n", """,
-{ name = "bad"; listen = "127.0.0.1:0"; plugin = "%s";
-  options = {
-    other = 1;
-    start = "no room";
-  };
-} );
-""" % test_plugin("refuse")))
-        said = r.refused("1 problem;")
-        with open(r.d.config) as file:
-            line = 1 + file.read().split("\n").index('    start = "no room";')
-        check(re.search(r"sluice\.conf:%d: .*start: .*no room" % line, said),
-              said)
+    refused_at('start = "no room";', "start: .*no room")
 
 
 def test_start_fails_in_one_worker():
