@@ -10,6 +10,16 @@ from sluice_test import (Daemon, check, equal, listener, main, plugin,
 LIMIT = 20000           # bytes; less than the size of a plugin
 
 
+def thread_state(pid, name):
+    """The letter of proc(5) for a thread of a process."""
+    for task in os.scandir("/proc/%d/task" % pid):
+        with open(task.path + "/stat") as file:
+            stat = file.read()
+        if "(%s)" % name in stat:
+            return stat.rpartition(")")[2].split()[0]
+    return None
+
+
 class Filed(Daemon):
     """A daemon that logs to a file."""
 
@@ -45,6 +55,11 @@ class Filed(Daemon):
         return int(line.partition("listening on ")[2].split()[0]
                    .rpartition(":")[2])
 
+    def wait_written(self):
+        """Wait until the thread that writes the log has nothing to do."""
+        wait_until(lambda: thread_state(self.pid, "sluiced: log") == "S",
+                   "the thread of the log")
+
     def limit(self, number):
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE,
                          (number, resource.RLIM_INFINITY))
@@ -62,6 +77,7 @@ def test_the_log_reaches_the_limit():
             d.signal(signal.SIGUSR1)
         wait_until(lambda: os.path.getsize(d.log_path) >= size + 40,
                    "the limit")
+        d.wait_written()                # it has tried the rest of the line
         d.signal(signal.SIGHUP)         # images are files in memory
         d.echo(port)
         equal(os.path.getsize(d.log_path), size + 40)
