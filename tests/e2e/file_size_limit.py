@@ -82,7 +82,7 @@ def test_the_log_reaches_the_limit():
         d.echo(port)
         equal(os.path.getsize(d.log_path), size + 40)
         d.limit(resource.RLIM_INFINITY)
-        wait_until(lambda: d.signal(signal.SIGUSR2)
+        wait_until(lambda: d.signal(signal.SIGALRM)
                    or "lines were lost" in d.logged(), "the lost lines")
         d.wait_file("lines were lost: File too large")
         d.echo(port)

@@ -95,7 +95,7 @@ def flood(d, s):
 def told_of_loss(d, s, terminal):
     s.sendall(b"say here\n")
     equal(receive_line(s), "here")
-    d.signal(signal.SIGUSR2)
+    d.signal(signal.SIGALRM)
     return all(re.search(who + r": \d+ lines were lost: nobody read the log",
                          terminal.read()) for who in ("worker 1", "master"))
 
@@ -117,7 +117,7 @@ def unread(stop):
         # Repeated, because a terminal shows with some delay.
         wait_until(lambda: told_of_loss(d, s, terminal),
                    lambda: "lost lines in " + terminal.shown[-1000:])
-        terminal.wait("SIGUSR2")
+        terminal.wait("SIGALRM")
         # The shell shares the file of the terminal: it stays blocking.
         check(not fcntl.fcntl(terminal.near, fcntl.F_GETFL) & os.O_NONBLOCK)
         # Lines do not run into one another: one time in each.

@@ -15,7 +15,7 @@ number = int(sys.argv[1])
 signal.signal(number, signal.SIG_IGN if sys.argv[2] == "nohup"
               else signal.SIG_DFL)
 if sys.argv[2] != "nohup":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {number, signal.SIGUSR2})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number, signal.SIGALRM})
 if sys.argv[2] == "pending":
     os.kill(os.getpid(), number)
 os.execv(sys.argv[3], sys.argv[3:])
@@ -75,7 +75,7 @@ def test_a_storm_during_start():
                        == os.path.realpath(SLUICED),
                        "exec")
             for _ in range(50):
-                d.signal(signal.SIGUSR2)
+                d.signal(signal.SIGALRM)
                 d.signal(signal.SIGHUP)
             d.wait_log(r"generation 1 ready")
             check(d.process.poll() is None, "it ended")

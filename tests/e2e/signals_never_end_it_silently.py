@@ -8,10 +8,9 @@ from sluice_test import (SANITIZED, Daemon, check, equal, family,
                          wait_until)
 
 # Signals that the kernel, people by habit, and containers send.
-HARMLESS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM,
-            signal.SIGPROF, signal.SIGIO, signal.SIGPWR, signal.SIGSTKFLT,
-            signal.SIGXCPU, signal.SIGRTMIN, signal.SIGRTMIN + 3,
-            signal.SIGRTMAX]
+HARMLESS = [signal.SIGUSR1, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF,
+            signal.SIGIO, signal.SIGPWR, signal.SIGSTKFLT, signal.SIGXCPU,
+            signal.SIGRTMIN, signal.SIGRTMIN + 3, signal.SIGRTMAX]
 SILENT = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU,
           signal.SIGWINCH, signal.SIGURG, signal.SIGCHLD, signal.SIGCONT]
 FAULTS = [signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP]
