@@ -1,4 +1,5 @@
-"""Sections of bench/run: how a reload and a crash disturb connections."""
+"""Sections of bench/run: how a reload and a crash disturb connections, and how
+long a question takes."""
 
 import os
 import re
@@ -10,7 +11,7 @@ import time
 from harness.build import plugin
 from harness.checks import equal
 from measure.loads import Load, ask
-from measure.machine import CLIENT_CORE, undisturbed
+from measure.machine import CLIENT_CORE, CORES, undisturbed
 from measure.report import table, verdict
 from measure.servers import Sluiced, echo
 
@@ -114,3 +115,33 @@ def crash(server, worker, how):
     echoed = time.monotonic()
     server.wait_log(rf"worker {worker}: entering -> serving", since)
     return 1e3 * (echoed - begin), 1e3 * (time.monotonic() - begin)
+
+
+def run_status(run):
+    """The time of a whole sluicectl, with 10,000 connections open."""
+    count, times = 10000, run.effort.pick(5, 15)
+    rows = []
+    with Sluiced(echo(), workers=3, control="control.sock",
+                 cores=CORES) as server:
+        holder = Load(server.address("echo"), "-m", "idle", "-c", count,
+                      "-s", 1)
+        holder.wait_line()
+        for words in (("status",), ("status", "--json"), ("metrics",),
+                      ("conns", "--json")):
+            took, lines = [], 0
+            for _ in range(times):
+                begin = time.monotonic()
+                result = server.sluicectl(*words)
+                took.append((time.monotonic() - begin) * 1e3)
+                equal(result.returncode, 0, result.stderr)
+                lines = result.stdout.count("\n")
+            rows.append(["sluicectl " + " ".join(words), *milliseconds(took),
+                         f"{lines:,}"])
+            if words == ("status",):
+                middle = statistics.median(took)
+                verdict(f"sluicectl status, {count:,} connections",
+                        "<= 50 ms", f"{middle:.1f} ms", middle <= 50)
+        holder.end()
+    table(f"Questions over the control socket, {count:,} connections in 3 "
+          f"workers, ms ({times} times each)",
+          ["", "median", "least", "most", "lines"], rows)
