@@ -283,6 +283,9 @@ void settings_free(struct settings *settings); /* NULL is fine */
 uint32_t settings_endpoints(const struct settings *settings);
 struct listener_settings *settings_endpoint(const struct settings *settings,
     uint32_t index);
+/* The one of that name, borrowed; or NULL. */
+const struct listener_settings *settings_find(const struct settings *settings,
+    const char *name);
 /* What the group of these settings is called in the file: "tls", ... */
 const char *tls_group(const struct listener_settings *endpoint,
     const struct tls_settings *tls);

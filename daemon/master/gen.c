@@ -4,24 +4,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/memfd.h"
 #include "config/bundle.h"
 #include "config/settings.h"
-#include "image/image.h"
 #include "ipc/msg.h"
 #include "master/child.h"
 #include "master/slots.h"
 #include "master/sockets.h"
-
-#define CODE_TEXT_MAX (2 * FACT_TEXT_MAX + 32)
 
 struct gen *
 gen_new(uint32_t number)
@@ -331,20 +326,11 @@ gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
 	return 0;
 }
 
-static const struct listener_settings *
-find_endpoint(const struct settings *settings, const char *name)
-{
-	for (uint32_t i = 0; i < settings_endpoints(settings); i++)
-		if (strcmp(settings_endpoint(settings, i)->name, name) == 0)
-			return settings_endpoint(settings, i);
-	return NULL;
-}
-
 const char *
 gen_kind_of(const struct gen *gen, const char *name)
 {
 	const struct listener_settings *found =
-	    find_endpoint(gen->settings, name);
+	    settings_find(gen->settings, name);
 
 	return found != NULL ? endpoint_kind(found) : "listener";
 }
@@ -354,96 +340,8 @@ gen_is_served_by(const struct gen *gen, const char *listener,
     const char *plugin)
 {
 	const struct listener_settings *found =
-	    gen != NULL ? find_endpoint(gen->settings, listener) : NULL;
+	    gen != NULL ? settings_find(gen->settings, listener) : NULL;
 
 	return found != NULL &&
 	    strcmp(gen->images[found->image].facts.name, plugin) == 0;
-}
-
-/* "echo 1.0 (image 1a2b3c4d)" */
-static const char *
-code_text(const struct gen *gen, uint32_t image, char text[CODE_TEXT_MAX])
-{
-	const struct image_facts *facts = &gen->images[image].facts;
-	char hash[9];
-
-	snprintf(text, CODE_TEXT_MAX, "%s %s (image %s)", facts->name,
-	    facts->version,
-	    image_short_hash(gen->settings->images[image].hash, hash));
-	return text;
-}
-
-void
-gen_tell(const struct gen_teller *teller, const char *fmt, ...)
-{
-	char text[KEY_CHANGE_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	teller->tell(teller->arg, NULL, text);
-}
-
-struct changed {
-	const struct gen_teller *teller;
-	const char *name; /* of the listener; NULL: of no listener */
-};
-
-static void
-on_change(void *arg, const char *text)
-{
-	const struct changed *changed = arg;
-
-	if (changed->name != NULL)
-		gen_tell(changed->teller, "%s: %s", changed->name, text);
-	else
-		changed->teller->tell(changed->teller->arg, NULL, text);
-}
-
-/* Returns whether the service is another. */
-static bool
-tell_service(const struct gen *gen, const struct listener_settings *now,
-    const struct gen *before, const struct listener_settings *then,
-    const struct gen_teller *teller)
-{
-	char code_now[CODE_TEXT_MAX], code_then[CODE_TEXT_MAX];
-
-	if (listener_same_service(before->settings, then, gen->settings, now))
-		return false;
-	code_text(before, then->image, code_then);
-	code_text(gen, now->image, code_now);
-	if (strcmp(code_then, code_now) == 0)
-		gen_tell(teller, "%s: new options for plugin %s", now->name,
-		    code_now);
-	else
-		gen_tell(teller, "%s: plugin %s in place of %s", now->name,
-		    code_now, code_then);
-	return true;
-}
-
-void
-gen_tell_changes(const struct gen *gen, const struct gen *before,
-    const struct gen_teller *teller)
-{
-	struct changed changed = { teller, NULL };
-	const struct listener_settings *now, *then;
-	bool any = false;
-
-	keys_changes(settings_keys, before->settings, gen->settings, on_change,
-	    &changed);
-	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++) {
-		now = settings_endpoint(gen->settings, i);
-		then = find_endpoint(before->settings, now->name);
-		if (then == NULL)
-			continue; /* told with its addresses */
-		changed.name = now->name;
-		if (tell_service(gen, now, before, then, teller))
-			any = true;
-		endpoint_changes(before->settings, then, gen->settings, now,
-		    on_change, &changed);
-	}
-	if (!any)
-		log_info("no existing listener or connector has new code or "
-			 "options");
 }
