@@ -1,6 +1,6 @@
 /*
- * check_settings.c: comparing two configurations: what needs a restart, and
- * which services are still the same.
+ * check_settings.c: comparing two configurations: what needs a restart, what
+ * differs, and which services are still the same.
  */
 
 #include "conf_fixture.h"
@@ -82,12 +82,66 @@ START_TEST(the_same_image_and_options_are_the_same_service)
 }
 END_TEST
 
+static void
+add_line(void *arg, const char *text)
+{
+	char *said = arg;
+
+	ck_assert_uint_lt(strlen(said) + strlen(text) + 2, 512);
+	strcat(strcat(said, text), "\n");
+}
+
+/* Check what is told when a listener with this becomes one with that. */
+static void
+changes(const char *from, const char *to, const char *expected)
+{
+	struct settings *a = good(from), *b;
+	char said[512] = "";
+
+	problems_done(&problems);
+	b = good(to);
+	endpoint_changes(a, a->listeners, b, b->listeners, add_line, said);
+	option_changes(a->listeners, b->listeners, add_line, said);
+	ck_assert_str_eq(said, expected);
+	settings_free(a);
+	done(b);
+}
+
+START_TEST(strings_of_a_list_are_told_one_by_one)
+{
+#define ON(listen)                                      \
+	"listeners = ( { name = \"a\"; plugin = \"p\";" \
+	"listen = " listen "; } );"
+	changes(ON("\"*:1\""), ON("[ \"*:1\" ]"), "");
+	changes(ON("[ \"*:1\", \"*:2\" ]"), ON("[ \"*:3\", \"*:2\" ]"),
+	    "listen now has \"*:3\"\nlisten no longer has \"*:1\"\n");
+	changes(ON("\"*:1\""), ON("[ \"*:1\", \"*:2\" ]"),
+	    "listen now has \"*:2\"\n");
+	changes(ON("[ \"*:1\", \"*:2\" ]"), ON("[ \"*:2\", \"*:1\" ]"),
+	    "listen has another order\n");
+}
+END_TEST
+
+START_TEST(options_are_told_without_their_values)
+{
+	changes(WITH("options : { a = 1; b : { c = \"x\"; }; };"),
+	    WITH("options : { b : { c = \"x\"; }; a = 1; };"), "");
+	changes(WITH("options : { a = 1; b : { c = \"x\"; }; d = 1; };"),
+	    WITH("options : { a = 2; b : { c = [ \"x\" ]; }; e = 1; };"),
+	    "options.a has changed\noptions.b.c has changed\n"
+	    "options.e is new\noptions.d is gone\n");
+	changes(WITH(""), WITH("options : { a = 1; };"), "options.a is new\n");
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
 		keys_that_need_a_restart_are_named,
 		the_same_image_and_options_are_the_same_service,
+		strings_of_a_list_are_told_one_by_one,
+		options_are_told_without_their_values,
 		NULL,
 	};
 

@@ -11,6 +11,8 @@
 #define KEY_PATH_MAX 64
 /* Of a value; what differs only behind that is not seen. */
 #define SHOWN_MAX PATH_MAX
+/* Two long lists are not compared string by string: that may take seconds. */
+#define PAIRS_MAX 1000000
 
 static const char *
 string_text(const struct key *key, const void *base, char text[SHOWN_MAX])
@@ -67,6 +69,40 @@ value_text(const struct key *key, const void *base, char text[SHOWN_MAX])
 }
 
 static bool
+has_string(const struct key *key, const void *base, const char *text)
+{
+	const struct key_string *string;
+
+	for (uint32_t i = 0; i < *key_count(key, base); i++) {
+		string = keys_at(key, base, i);
+		if (strcmp(string->text, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Returns whether `in` has strings that `other` does not have. */
+static bool
+tell_strings(const struct key *key, const void *in, const void *other,
+    const char *path, const char *how, key_change *on_change, void *arg)
+{
+	const struct key_string *string;
+	char text[KEY_CHANGE_MAX];
+	bool any = false;
+
+	for (uint32_t i = 0; i < *key_count(key, in); i++) {
+		string = keys_at(key, in, i);
+		if (has_string(key, other, string->text))
+			continue;
+		snprintf(text, sizeof(text), "%s %s \"%s\"", path, how,
+		    string->text);
+		on_change(arg, text);
+		any = true;
+	}
+	return any;
+}
+
+static bool
 same_strings(const struct key *key, const void *a, const void *b)
 {
 	uint32_t count = *key_count(key, a);
@@ -81,6 +117,29 @@ same_strings(const struct key *key, const void *a, const void *b)
 			return false;
 	}
 	return true;
+}
+
+static void
+compare_strings(const struct key *key, const void *a, const void *b,
+    const char *path, key_change *on_change, void *arg)
+{
+	uint64_t pairs = (uint64_t)*key_count(key, a) * *key_count(key, b);
+	char text[KEY_CHANGE_MAX];
+	bool any = false;
+
+	if (same_strings(key, a, b))
+		return;
+	if (pairs <= PAIRS_MAX) {
+		any = tell_strings(key, b, a, path, "now has", on_change, arg);
+		any = tell_strings(key, a, b, path, "no longer has", on_change,
+			  arg) ||
+		    any;
+	}
+	if (any)
+		return;
+	snprintf(text, sizeof(text), "%s has %s", path,
+	    pairs <= PAIRS_MAX ? "another order" : "changed");
+	on_change(arg, text);
 }
 
 static void
@@ -127,13 +186,16 @@ compare_value(const struct key *key, const void *a, const void *b,
 	const char *then = value_text(key, a, then_room);
 	const char *now = value_text(key, b, now_room);
 
+	if (key->type == KEY_STRINGS) {
+		compare_strings(key, a, b, path, on_change, arg);
+		return;
+	}
 	if (then != NULL && strcmp(then, now) == 0)
 		return;
 	if (then != NULL)
 		snprintf(text, sizeof(text), "%s is %s, was %s", path, now,
 		    then);
-	else if (key->type == KEY_STRINGS ? same_strings(key, a, b)
-					  : same_groups(key, a, b))
+	else if (same_groups(key, a, b))
 		return;
 	else
 		snprintf(text, sizeof(text), "%s has changed", path);

@@ -331,6 +331,13 @@ void endpoint_changes(const struct settings *a,
     const struct listener_settings *la, const struct settings *b,
     const struct listener_settings *lb, key_change *on_change, void *arg);
 
+/*
+ * Tell which options of the plugin are new, gone or different, as
+ * keys_changes(), but without their values.
+ */
+void option_changes(const struct listener_settings *la,
+    const struct listener_settings *lb, key_change *on_change, void *arg);
+
 /* Has the listener the same plugin and options in both? */
 bool listener_same_service(const struct settings *a,
     const struct listener_settings *la, const struct settings *b,

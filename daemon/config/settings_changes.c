@@ -37,16 +37,13 @@ find_option(const struct listener_settings *listener, uint32_t first,
 	return NULL;
 }
 
-bool
-listener_same_service(const struct settings *a,
-    const struct listener_settings *la, const struct settings *b,
+static bool
+same_options(const struct listener_settings *la,
     const struct listener_settings *lb)
 {
 	const struct raw_option *other;
 
-	if (memcmp(a->images[la->image].hash, b->images[lb->image].hash,
-		IMAGE_HASH_SIZE) != 0 ||
-	    la->option_count != lb->option_count)
+	if (la->option_count != lb->option_count)
 		return false;
 	for (uint32_t i = 0; i < la->option_count; i++) {
 		other = find_option(lb, i, la->options[i].path);
@@ -54,6 +51,45 @@ listener_same_service(const struct settings *a,
 			return false;
 	}
 	return true;
+}
+
+bool
+listener_same_service(const struct settings *a,
+    const struct listener_settings *la, const struct settings *b,
+    const struct listener_settings *lb)
+{
+	return memcmp(a->images[la->image].hash, b->images[lb->image].hash,
+		   IMAGE_HASH_SIZE) == 0 &&
+	    same_options(la, lb);
+}
+
+/* Without the value, which may be a password. */
+static void
+tell_option(const struct raw_option *option, const char *how,
+    key_change *on_change, void *arg)
+{
+	char text[KEY_CHANGE_MAX];
+
+	snprintf(text, sizeof(text), "options.%s %s", option->path, how);
+	on_change(arg, text);
+}
+
+void
+option_changes(const struct listener_settings *la,
+    const struct listener_settings *lb, key_change *on_change, void *arg)
+{
+	const struct raw_option *other;
+
+	for (uint32_t i = 0; i < lb->option_count; i++) {
+		other = find_option(la, i, lb->options[i].path);
+		if (other == NULL)
+			tell_option(&lb->options[i], "is new", on_change, arg);
+		else if (!same_option(&lb->options[i], other))
+			tell_option(other, "has changed", on_change, arg);
+	}
+	for (uint32_t i = 0; i < la->option_count; i++)
+		if (find_option(lb, i, la->options[i].path) == NULL)
+			tell_option(&la->options[i], "is gone", on_change, arg);
 }
 
 static bool

@@ -142,10 +142,10 @@ void gen_tell_sockets(const struct gen *gen, const struct gen *before,
     const struct gen_teller *teller);
 
 /*
- * Tell which settings differ from those of `before`, and which listeners have
- * other code or options.
+ * Tell which settings differ from those of `before`, and which listeners and
+ * connectors of both have other code or options.  Returns whether any has.
  */
-void gen_tell_changes(const struct gen *gen, const struct gen *before,
+bool gen_tell_changes(const struct gen *gen, const struct gen *before,
     const struct gen_teller *teller);
 
 /*

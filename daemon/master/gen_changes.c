@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "config/keys.h"
 #include "config/settings.h"
 #include "image/image.h"
@@ -57,7 +56,7 @@ on_change(void *arg, const char *text)
 static bool
 tell_service(const struct gen *gen, const struct listener_settings *now,
     const struct gen *before, const struct listener_settings *then,
-    const struct gen_teller *teller)
+    struct changed *changed)
 {
 	char code_now[CODE_TEXT_MAX], code_then[CODE_TEXT_MAX];
 
@@ -66,15 +65,16 @@ tell_service(const struct gen *gen, const struct listener_settings *now,
 	code_text(before, then->image, code_then);
 	code_text(gen, now->image, code_now);
 	if (strcmp(code_then, code_now) == 0)
-		gen_tell(teller, "%s: new options for plugin %s", now->name,
-		    code_now);
+		gen_tell(changed->teller, "%s: new options for plugin %s",
+		    now->name, code_now);
 	else
-		gen_tell(teller, "%s: plugin %s in place of %s", now->name,
-		    code_now, code_then);
+		gen_tell(changed->teller, "%s: plugin %s in place of %s",
+		    now->name, code_now, code_then);
+	option_changes(then, now, on_change, changed);
 	return true;
 }
 
-void
+bool
 gen_tell_changes(const struct gen *gen, const struct gen *before,
     const struct gen_teller *teller)
 {
@@ -88,14 +88,12 @@ gen_tell_changes(const struct gen *gen, const struct gen *before,
 		now = settings_endpoint(gen->settings, i);
 		then = settings_find(before->settings, now->name);
 		if (then == NULL)
-			continue; /* told with its addresses */
+			continue;
 		changed.name = now->name;
-		if (tell_service(gen, now, before, then, teller))
+		if (tell_service(gen, now, before, then, &changed))
 			any = true;
 		endpoint_changes(before->settings, then, gen->settings, now,
 		    on_change, &changed);
 	}
-	if (!any)
-		log_info("no existing listener or connector has new code or "
-			 "options");
+	return any;
 }

@@ -149,8 +149,10 @@ tell_changes(struct reload *reload)
 	const struct gen_teller teller = { on_change, reload };
 
 	gen_tell_sockets(reload->committed, reload->old, &teller);
-	if (reload->old != NULL)
-		gen_tell_changes(reload->committed, reload->old, &teller);
+	if (reload->old != NULL &&
+	    !gen_tell_changes(reload->committed, reload->old, &teller))
+		log_info("no existing listener or connector has new code or "
+			 "options");
 	draining_tell(workers_shm(reload->workers),
 	    workers_count(reload->workers), reload->slots, &teller);
 }
