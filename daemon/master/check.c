@@ -37,27 +37,13 @@ on_problem(void *arg, int level, const char *file, uint32_t line,
     const char *text)
 {
 	struct check *check = arg;
-	const char *kind = "error";
-	char plain_file[LOG_MESSAGE_MAX], plain_text[LOG_MESSAGE_MAX];
+	char whole[PROBLEM_LINE_MAX], plain[ESCAPE_MAX * PROBLEM_LINE_MAX];
 
-	if (level == LOG_LEVEL_WARN)
-		kind = "warning";
-	else if (level > LOG_LEVEL_WARN)
-		kind = "note";
-	else
+	if (level <= LOG_LEVEL_ERROR)
 		check->errors++;
-	/*
-	 * These texts come from files and plugins: escape them for the
-	 * terminal.
-	 */
-	file = escape_text(file, plain_file, sizeof(plain_file));
-	text = escape_text(text, plain_text, sizeof(plain_text));
-	if (*file == '\0')
-		fprintf(stderr, "%s: %s\n", kind, text);
-	else if (line == 0)
-		fprintf(stderr, "%s: %s: %s\n", file, kind, text);
-	else
-		fprintf(stderr, "%s:%u: %s: %s\n", file, line, kind, text);
+	problem_line(whole, level, file, line, text);
+	/* It comes from files and plugins: escape it for the terminal. */
+	fprintf(stderr, "%s\n", escape_text(whole, plain, sizeof(plain)));
 }
 
 /* "4 listeners, 2 files": whether an included file was found at all. */

@@ -149,6 +149,13 @@ bool gen_tell_changes(const struct gen *gen, const struct gen *before,
     const struct gen_teller *teller);
 
 /*
+ * Tell the listeners and connectors that `before` does not have, by their
+ * settings, and those that it alone has.
+ */
+void gen_tell_endpoints(const struct gen *gen, const struct gen *before,
+    const struct gen_teller *teller);
+
+/*
  * Is there such a listener, and is that the name of its plugin?  gen may be
  * NULL.
  */

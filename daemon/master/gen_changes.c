@@ -97,3 +97,38 @@ gen_tell_changes(const struct gen *gen, const struct gen *before,
 	}
 	return any;
 }
+
+static void
+tell_new(const struct gen *gen, const struct listener_settings *endpoint,
+    const struct gen_teller *teller)
+{
+	char code[CODE_TEXT_MAX];
+
+	gen_tell(teller, "%s: new %s, plugin %s", endpoint->name,
+	    endpoint_kind(endpoint), code_text(gen, endpoint->image, code));
+	for (uint32_t i = 0; i < endpoint->listen_count; i++)
+		gen_tell(teller, "%s: listens on %s", endpoint->name,
+		    endpoint->listen[i].text);
+	if (endpoint->connector.connect != NULL)
+		gen_tell(teller, "%s: connects to %s", endpoint->name,
+		    endpoint->connector.connect);
+}
+
+void
+gen_tell_endpoints(const struct gen *gen, const struct gen *before,
+    const struct gen_teller *teller)
+{
+	const struct listener_settings *endpoint;
+
+	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++) {
+		endpoint = settings_endpoint(gen->settings, i);
+		if (settings_find(before->settings, endpoint->name) == NULL)
+			tell_new(gen, endpoint, teller);
+	}
+	for (uint32_t i = 0; i < settings_endpoints(before->settings); i++) {
+		endpoint = settings_endpoint(before->settings, i);
+		if (settings_find(gen->settings, endpoint->name) == NULL)
+			gen_tell(teller, "%s: this %s is gone", endpoint->name,
+			    endpoint_kind(endpoint));
+	}
+}

@@ -13,6 +13,7 @@
 struct children;
 struct event_base;
 struct gen;
+struct gen_teller;
 struct reload;
 struct settings;
 struct slots;
@@ -115,6 +116,13 @@ struct reload_verdict {
 };
 /* NULL: none yet.  Borrowed. */
 const struct reload_verdict *reload_last_verdict(const struct reload *reload);
+
+/*
+ * Tell why a reload would refuse this generation, which was built: keys that
+ * cannot change while we run, or it crashed before and was rolled back.
+ */
+void reload_tell_obstacles(const struct reload *reload, const struct gen *gen,
+    const struct gen_teller *teller);
 
 /* Was the last one refused only because a worker did not answer? */
 bool reload_was_held_up(const struct reload *reload);

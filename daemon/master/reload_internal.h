@@ -16,6 +16,8 @@
 
 struct build;
 struct event;
+struct gen_teller;
+struct origin;
 
 enum reload_state {
 	RELOAD_IDLE,
@@ -92,6 +94,9 @@ void reload_refuse(struct reload *reload);
 void reload_complete(struct reload *reload);
 
 /* reload_stages.c */
+/* A gen_teller whose arg is the reload: add a problem to the verdict. */
+void reload_tell_problem(void *arg, const struct origin *origin,
+    const char *text);
 void reload_stage_build(struct reload *reload); /* from what is on disk */
 void reload_stage_check(struct reload *reload); /* `next` is there */
 void reload_stage_settle(struct reload *reload);
@@ -128,6 +133,9 @@ void reload_tick_cb(int fd, short what, void *arg); /* of its timer */
 
 /* reload_rollback.c: instead of build: with the previous generation. */
 void reload_stage_again(struct reload *reload);
+/* Tell it if this generation was rolled back before. */
+void reload_tell_rolled_back(const struct reload *reload, const struct gen *gen,
+    const struct gen_teller *teller);
 /* Without --force, refuse a generation that was rolled back before. */
 void reload_check_refused(struct reload *reload);
 /* The workers have left the old one: keep it to go back to, or drop it. */

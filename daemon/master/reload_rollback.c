@@ -71,11 +71,25 @@ reload_stage_again(struct reload *reload)
 	}
 }
 
+void
+reload_tell_rolled_back(const struct reload *reload, const struct gen *gen,
+    const struct gen_teller *teller)
+{
+	const struct probation *probation = &reload->probation;
+
+	if (probation_knows(probation, gen))
+		gen_tell(teller,
+		    "this is the same as generation %u, which was rolled back "
+		    "because it crashed; to serve it nevertheless: sluicectl "
+		    "reload --force",
+		    probation->refused_number);
+}
+
 /* Without --force, refuse a generation that was rolled back before. */
 void
 reload_check_refused(struct reload *reload)
 {
-	struct probation *probation = &reload->probation;
+	const struct gen_teller teller = { reload_tell_problem, reload };
 
 	/* A plugin that asks again and again would undo what a person did. */
 	if (reload->by_plugin && reload->went_back &&
@@ -86,17 +100,12 @@ reload_check_refused(struct reload *reload)
 		    "by sluicectl; a plugin cannot bring it again, but "
 		    "sluicectl reload can",
 		    reload->previous->number);
-	if (reload->kind != KIND_RELOAD ||
-	    !probation_knows(probation, reload->next))
+	if (reload->kind != KIND_RELOAD)
 		return;
-	if (reload->forced)
-		probation_forget(probation);
-	else
-		verdict_say(&reload->verdict,
-		    "this is the same as generation %u, which was rolled back "
-		    "because it crashed; to serve it nevertheless: sluicectl "
-		    "reload --force",
-		    probation->refused_number);
+	if (!reload->forced)
+		reload_tell_rolled_back(reload, reload->next, &teller);
+	else if (probation_knows(&reload->probation, reload->next))
+		probation_forget(&reload->probation);
 }
 
 /*

@@ -20,8 +20,8 @@
 #include "master/notify.h"
 #include "master/reload_internal.h"
 
-static void
-tell_problem(void *arg, const struct origin *origin, const char *text)
+void
+reload_tell_problem(void *arg, const struct origin *origin, const char *text)
 {
 	struct reload *reload = arg;
 
@@ -75,7 +75,7 @@ commit_all(struct reload *reload)
 static void
 stage_commit(struct reload *reload)
 {
-	const struct gen_teller teller = { tell_problem, reload };
+	const struct gen_teller teller = { reload_tell_problem, reload };
 	bool trial = reload->part == WORKERS_TRIAL;
 
 	reload_patience_end(reload);
@@ -123,7 +123,7 @@ stage_prepare(struct reload *reload)
 static void
 stage_bind(struct reload *reload)
 {
-	const struct gen_teller teller = { tell_problem, reload };
+	const struct gen_teller teller = { reload_tell_problem, reload };
 
 	/* After a canary, for the other workers, they are bound already. */
 	if (reload->next->slots == NULL)
@@ -148,9 +148,10 @@ reload_stage_settle(struct reload *reload)
 		reload_patience_begin(reload);
 }
 
-/* These keys cannot change while the processes run. */
+/* Keys that cannot change while the processes run. */
 static void
-check_restart_keys(struct reload *reload)
+tell_restart_key(const struct reload *reload, const struct gen *gen,
+    const struct gen_teller *teller)
 {
 	struct origin origin;
 	const char *key;
@@ -158,19 +159,30 @@ check_restart_keys(struct reload *reload)
 
 	if (reload->committed == NULL)
 		return;
-	key = settings_restart_key(reload->committed->settings,
-	    reload->next->settings, &origin);
+	key = settings_restart_key(reload->committed->settings, gen->settings,
+	    &origin);
 	if (key == NULL)
 		return;
+	if (origin.line == 0)
+		origin.file = reload->config;
 	snprintf(text, sizeof(text), "%s cannot change without a restart", key);
-	verdict_add(&reload->verdict, LOG_LEVEL_ERROR,
-	    origin.line != 0 ? origin.file : reload->config, origin.line, text);
+	teller->tell(teller->arg, &origin, text);
+}
+
+void
+reload_tell_obstacles(const struct reload *reload, const struct gen *gen,
+    const struct gen_teller *teller)
+{
+	tell_restart_key(reload, gen, teller);
+	reload_tell_rolled_back(reload, gen, teller);
 }
 
 void
 reload_stage_check(struct reload *reload)
 {
-	check_restart_keys(reload);
+	const struct gen_teller teller = { reload_tell_problem, reload };
+
+	tell_restart_key(reload, reload->next, &teller);
 	reload_check_refused(reload);
 	if (reload->verdict.problems == 0 && reload->workers == NULL &&
 	    reload->ops->on_settings(reload->arg, reload->next->settings,

@@ -10,8 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 
-#define LINE_MAX_BYTES 9000 /* more than a message holds */
-#define CONCLUSION_MAX 512  /* kept free for the last lines of the text */
+#define CONCLUSION_MAX 512 /* kept free for the last lines of the text */
 
 void
 verdict_clear(struct verdict *verdict)
@@ -50,11 +49,24 @@ append(struct verdict *verdict, const char *line)
 	verdict->length += (size_t)n < room ? (size_t)n : room - 1;
 }
 
+static void
+put_line(char whole[PROBLEM_LINE_MAX], const char *file, uint32_t line,
+    const char *kind, const char *text)
+{
+	if (*file == '\0')
+		snprintf(whole, PROBLEM_LINE_MAX, "%s%s", kind, text);
+	else if (line == 0)
+		snprintf(whole, PROBLEM_LINE_MAX, "%s: %s%s", file, kind, text);
+	else
+		snprintf(whole, PROBLEM_LINE_MAX, "%s:%u: %s%s", file, line,
+		    kind, text);
+}
+
 void
 verdict_add(struct verdict *verdict, int level, const char *file, uint32_t line,
     const char *text)
 {
-	char whole[LINE_MAX_BYTES];
+	char whole[PROBLEM_LINE_MAX];
 
 	if (file == NULL)
 		file = "";
@@ -62,12 +74,7 @@ verdict_add(struct verdict *verdict, int level, const char *file, uint32_t line,
 		return;
 	if (level <= LOG_LEVEL_ERROR)
 		verdict->problems++;
-	if (*file == '\0')
-		snprintf(whole, sizeof(whole), "%s", text);
-	else if (line == 0)
-		snprintf(whole, sizeof(whole), "%s: %s", file, text);
-	else
-		snprintf(whole, sizeof(whole), "%s:%u: %s", file, line, text);
+	put_line(whole, file, line, "", text);
 	log_at((enum log_level)level, "%s", whole);
 	if (verdict->length + strlen(whole) <
 	    VERDICT_TEXT_MAX - CONCLUSION_MAX) {
@@ -94,6 +101,19 @@ verdict_say(struct verdict *verdict, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	verdict_add(verdict, LOG_LEVEL_ERROR, "", 0, text);
+}
+
+void
+problem_line(char line[PROBLEM_LINE_MAX], int level, const char *file,
+    uint32_t number, const char *text)
+{
+	const char *kind = "error: ";
+
+	if (level == LOG_LEVEL_WARN)
+		kind = "warning: ";
+	else if (level > LOG_LEVEL_WARN)
+		kind = "note: ";
+	put_line(line, file != NULL ? file : "", number, kind, text);
 }
 
 const char *

@@ -13,6 +13,7 @@
 
 #define VERDICT_REMEMBERED \
 	256 /* problems that are recognized; later ones may be logged twice */
+#define PROBLEM_LINE_MAX 9000 /* more than a message holds */
 #define VERDICT_TEXT_MAX \
 	16384 /* of all lines together; the rest is in the log */
 
@@ -40,6 +41,13 @@ void verdict_say(struct verdict *verdict, const char *fmt, ...)
 
 /* Add a line that the caller logs itself, such as the last.  Always fits. */
 void verdict_note(struct verdict *verdict, const char *line);
+
+/*
+ * "FILE:LINE: warning: text", for a person who has asked whether the
+ * configuration is good; the arguments are those of verdict_add().
+ */
+void problem_line(char line[PROBLEM_LINE_MAX], int level, const char *file,
+    uint32_t number, const char *text);
 
 /* "1 problem", "3 problems".  Returns text. */
 const char *count_text(unsigned int count, const char *noun, char text[64]);
