@@ -116,6 +116,7 @@ START_TEST(only_commands_with_a_verdict_wait)
 	ck_assert(!control_waits(CONTROL_RELOAD, &force));
 	ck_assert(control_waits(CONTROL_RELOAD, &wait));
 	ck_assert(control_waits(CONTROL_ROLLBACK, &none));
+	ck_assert(control_waits(CONTROL_DIFF, &none));
 }
 END_TEST
 

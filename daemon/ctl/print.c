@@ -35,6 +35,16 @@ print_verdict(const json_t *answer)
 }
 
 static void
+print_diff(const json_t *answer)
+{
+	print_verdict(answer);
+	if (strcmp(answer_text(answer, "reload"), "idle") == 0)
+		return;
+	printf("a reload runs meanwhile: ");
+	put_line(stdout, answer_text(answer, "reload"));
+}
+
+static void
 fill_generation_listener(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 {
 	snprintf(cells[0], CELL_MAX, "  %s", answer_text(row, "name"));
@@ -117,6 +127,7 @@ print_log_level(const json_t *answer)
 static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_STATUS] = print_status,
 	[CONTROL_RELOAD] = print_verdict,
+	[CONTROL_DIFF] = print_diff,
 	[CONTROL_GENERATIONS] = print_generations,
 	[CONTROL_ROLLBACK] = print_verdict,
 	[CONTROL_CRASHES] = print_crashes,
@@ -139,6 +150,7 @@ print_answer(const struct control_request *request, const json_t *answer)
 void
 print_failure(const json_t *answer)
 {
+	print_lines(answer, "changes", stdout);
 	print_lines(answer, "problems", stderr);
 	if (json_is_string(json_object_get(answer, "verdict"))) {
 		put_line(stderr, answer_text(answer, "verdict"));

@@ -20,6 +20,9 @@
 #define EXIT_REFUSED 1
 #define EXIT_USAGE 2
 #define EXIT_UNREACHED 3
+/* Of `diff`, as diff(1) has them; it has no other use for 1. */
+#define EXIT_DIFFERS 1
+#define EXIT_TROUBLE 2
 
 #define NUMBER_DIGITS_MAX 18 /* fits 63 bits */
 
@@ -294,13 +297,18 @@ usage:
 }
 
 static int
-exit_status(enum control_outcome outcome)
+exit_status(const struct call *call, const struct control_answer *answer)
 {
-	switch (outcome) {
+	bool diff = call->request.command == CONTROL_DIFF;
+
+	switch (answer->outcome) {
 	case CONTROL_DONE:
+		if (diff &&
+		    !json_is_true(json_object_get(answer->json, "same")))
+			return EXIT_DIFFERS;
 		return EXIT_SUCCESS;
 	case CONTROL_REFUSED:
-		return EXIT_REFUSED;
+		return diff ? EXIT_TROUBLE : EXIT_REFUSED;
 	case CONTROL_BUSY:
 	case CONTROL_DENIED:
 		break;
@@ -325,7 +333,7 @@ run_rates(const struct call *call, const struct control_answer *before,
 		fprintf(stderr, "sluicectl: %s\n", err.text);
 		return EXIT_UNREACHED;
 	}
-	status = exit_status(after.outcome);
+	status = exit_status(call, &after);
 	if (status == EXIT_SUCCESS)
 		print_rates(before->json, after.json, clock_ms() - asked_ms);
 	else
@@ -347,10 +355,10 @@ run(const struct call *call)
 		return EXIT_UNREACHED;
 	}
 	asked_ms = clock_ms();
-	status = exit_status(answer.outcome);
+	status = exit_status(call, &answer);
 	if (call->json)
 		fputs(answer.text, stdout);
-	else if (status == EXIT_SUCCESS)
+	else if (answer.outcome == CONTROL_DONE)
 		print_answer(&call->request, answer.json);
 	else
 		print_failure(answer.json);

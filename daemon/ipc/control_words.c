@@ -11,6 +11,8 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 	    .help = "read configuration and plugins again",
 	    .options = { [CONTROL_RELOAD_WAIT] = { .name = "wait" },
 		[CONTROL_RELOAD_FORCE] = { .name = "force" } } },
+	[CONTROL_DIFF] = { .name = "diff",
+	    .help = "what a reload would change" },
 	[CONTROL_GENERATIONS] = { .name = "generations",
 	    .help = "which generations still have connections" },
 	[CONTROL_ROLLBACK] = { .name = "rollback",
@@ -85,7 +87,7 @@ control_option(enum control_command command, const char *name)
 bool
 control_waits(enum control_command command, const struct control_values *values)
 {
-	return command == CONTROL_ROLLBACK ||
+	return command == CONTROL_ROLLBACK || command == CONTROL_DIFF ||
 	    (command == CONTROL_RELOAD &&
 		values->of[CONTROL_RELOAD_WAIT] != NULL);
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 struct control;
+struct control_diffs;
 struct crashes;
 struct error;
 struct event_base;
@@ -26,6 +27,7 @@ struct control_subject {
 	struct workers *workers;
 	struct slots *slots;
 	struct crashes *crashes;
+	struct control_diffs *diffs;
 };
 
 /*

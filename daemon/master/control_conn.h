@@ -88,7 +88,9 @@ void control_run(struct control_conn *conn, const char *line, size_t length);
 /* control_counts.c: as an object, without those that are 0. */
 json_t *control_counts(const struct counts_sum *sum, uint64_t tick_scale);
 
-/* control_endpoints.c: those of a generation, which may be NULL. */
+/* control_endpoints.c: a hash as 64 digits. */
+json_t *control_hash(const uint8_t *hash);
+/* Those of a generation, which may be NULL. */
 json_t *control_listeners(const struct control_subject *subject,
     const struct gen *gen);
 json_t *control_connectors(const struct control_subject *subject,
@@ -101,6 +103,9 @@ json_t *control_certificates(const struct listener_settings *endpoint);
 void control_status(struct control_conn *conn, const struct control_args *args);
 void control_generations(struct control_conn *conn,
     const struct control_args *args);
+
+/* control_diff.c */
+void control_diff(struct control_conn *conn, const struct control_args *args);
 
 /* control_conns.c */
 void control_conns(struct control_conn *conn, const struct control_args *args);

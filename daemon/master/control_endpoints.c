@@ -17,8 +17,8 @@
 #include "master/sockets.h"
 #include "master/workers.h"
 
-static json_t *
-hash_text(const uint8_t hash[IMAGE_HASH_SIZE])
+json_t *
+control_hash(const uint8_t *hash)
 {
 	char text[2 * IMAGE_HASH_SIZE + 1];
 
@@ -73,7 +73,7 @@ endpoint_object(const struct control_subject *subject, const struct gen *gen,
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 	    json_text(settings->name), "plugin", json_text(facts->name),
 	    "version", json_text(facts->version), "file",
-	    json_text(image->path), "image", hash_text(image->hash),
+	    json_text(image->path), "image", control_hash(image->hash),
 	    "certificates", control_certificates(settings), "counts",
 	    control_counts(&sum, shm_tick_scale(shm)));
 }

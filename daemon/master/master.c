@@ -20,6 +20,7 @@
 #include "ipc/shm.h"
 #include "master/child.h"
 #include "master/control.h"
+#include "master/control_diff.h"
 #include "master/crashes.h"
 #include "master/expiry.h"
 #include "master/gen.h"
@@ -49,6 +50,7 @@ struct master {
 	struct reload *reload;
 	struct watch *watch; /* NULL: without --watch */
 	struct crashes *crashes;
+	struct control_diffs *diffs; /* NULL: no control socket */
 	struct expiry *expiry;
 	struct control *control; /* NULL: none is configured */
 	struct control_subject subject;
@@ -222,6 +224,12 @@ start_control(struct master *master, const struct settings *settings)
 
 	if (settings->control == NULL)
 		return 0;
+	master->diffs =
+	    control_diffs_new(master->children, master->reload, master->config);
+	if (master->diffs == NULL) {
+		log_error("cannot make the control socket");
+		return -1;
+	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	master->subject = (struct control_subject){
 		.config = master->config,
@@ -230,6 +238,7 @@ start_control(struct master *master, const struct settings *settings)
 		.workers = master->workers,
 		.slots = master->slots,
 		.crashes = master->crashes,
+		.diffs = master->diffs,
 	};
 	master->control =
 	    control_new(master->base, settings, &master->subject, &err);
@@ -382,6 +391,7 @@ master_done(struct master *master)
 	log_limit_end();
 	/* A module goes before those that it refers to. */
 	control_free(master->control);
+	control_diffs_free(master->diffs);
 	watch_free(master->watch);
 	expiry_free(master->expiry);
 	reload_free(master->reload);
