@@ -85,9 +85,9 @@ odd_content(struct msg *msg)
 		msg->socket.id = odd_small();
 		msg->socket.slot = odd_small();
 		break;
-	case MSG_CONNECTOR:
-		msg->connector.endpoint = odd_small();
-		msg->connector.slot = odd_small();
+	case MSG_ENDPOINT:
+		msg->endpoint.index = odd_small();
+		msg->endpoint.slot = odd_small();
 		break;
 	case MSG_STOP:
 		msg->stop.now = below(2) == 0;

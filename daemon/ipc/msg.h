@@ -30,12 +30,13 @@ enum msg_type {
 	/*
 	 * master to probe and worker: what generation `generation` is made of
 	 */
-	MSG_BUNDLE,    /* fd: bundle */
-	MSG_IMAGE,     /* fd: sealed image */
-	MSG_SECRET,    /* fd: sealed secret; to workers only */
-	MSG_SOCKET,    /* fd: socket, bound now, listening by COMMIT */
-	MSG_CONNECTOR, /* this worker has it */
-	MSG_PREPARE,   /* all of it was sent: load, build, start */
+	MSG_BUNDLE, /* fd: bundle */
+	MSG_IMAGE,  /* fd: sealed image */
+	MSG_SECRET, /* fd: sealed secret; to workers only */
+	MSG_SOCKET, /* fd: socket, bound now, listening by COMMIT */
+	/* This worker serves it without a socket: a connector. */
+	MSG_ENDPOINT,
+	MSG_PREPARE, /* all of it was sent: load, build, start */
 	MSG_COMMIT,
 	MSG_ABORT,
 	/* master to worker */
@@ -117,9 +118,9 @@ struct msg {
 			uint32_t slot; /* of the listener */
 		} socket;
 		struct {
-			uint32_t endpoint; /* index, as settings_endpoint() */
+			uint32_t index; /* as settings_endpoint() */
 			uint32_t slot;
-		} connector;
+		} endpoint;
 		struct {
 			bool now; /* do not drain first */
 		} stop;

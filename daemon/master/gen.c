@@ -295,9 +295,9 @@ send_socket(const struct gen *gen, const struct gen_socket *socket,
 	struct msg msg = { .type = MSG_SOCKET, .generation = gen->number };
 
 	if (socket->connects) {
-		msg.type = MSG_CONNECTOR;
-		msg.connector.endpoint = socket->endpoint;
-		msg.connector.slot = slot;
+		msg.type = MSG_ENDPOINT;
+		msg.endpoint.index = socket->endpoint;
+		msg.endpoint.slot = slot;
 		return child_send(child, &msg);
 	}
 	msg.socket.listener = socket->endpoint;

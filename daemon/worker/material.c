@@ -111,12 +111,12 @@ add_socket(struct material *material, const struct material_sock *socket,
 static struct material_sock
 socket_of(const struct msg *msg)
 {
-	if (msg->type == MSG_CONNECTOR)
+	if (msg->type == MSG_ENDPOINT)
 		return (struct material_sock){
-			.endpoint = msg->connector.endpoint,
-			.slot = msg->connector.slot,
+			.endpoint = msg->endpoint.index,
+			.slot = msg->endpoint.slot,
 			.fd = -1,
-			.connects = true,
+			.bare = true,
 		};
 	ours_add(msg->fd);
 	return (struct material_sock){
@@ -151,7 +151,7 @@ add(struct material *material, const struct msg *msg, struct error *err)
 		return add_at(&material->secrets, &material->secret_count,
 		    msg->secret.index, msg, err);
 	case MSG_SOCKET:
-	case MSG_CONNECTOR:
+	case MSG_ENDPOINT:
 		socket = socket_of(msg);
 		return add_socket(material, &socket, err);
 	default:
@@ -182,7 +182,7 @@ is_known(const struct settings *settings, const struct material_sock *socket)
 	bool is_listener = socket->endpoint < settings->listener_count;
 
 	return socket->endpoint < settings_endpoints(settings) &&
-	    is_listener != socket->connects;
+	    is_listener != socket->bare;
 }
 
 int
@@ -207,7 +207,7 @@ material_read(struct material *material, struct error *err)
 		if (!is_known(material->settings, &material->sockets[i]))
 			return error_set(err,
 			    "%s was sent that is not in the bundle",
-			    material->sockets[i].connects
+			    material->sockets[i].bare
 				? "a connector"
 				: "a socket for a listener");
 	return 0;

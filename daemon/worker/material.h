@@ -18,12 +18,12 @@ struct plugin;
 struct secret;
 struct sl_options;
 
-/* A socket of a listener, or a connector. */
+/* A socket of a listener, or what is served without one: a connector. */
 struct material_sock {
 	uint32_t endpoint; /* as settings_endpoint() */
 	uint32_t index, id, slot;
-	int fd; /* owned; -1 once taken, and of a connector */
-	bool connects;
+	int fd;	   /* owned; -1 once taken, and without a socket */
+	bool bare; /* without a socket */
 };
 
 /* Reports a problem to the master; level is enum log_level. */
@@ -51,8 +51,9 @@ void material_clear(struct material *material);
 
 /*
  * Add the part in a MSG_BUNDLE, MSG_IMAGE, MSG_SECRET, MSG_SOCKET or
- * MSG_CONNECTOR, and take its descriptor over.  The first part of another generation releases the old
- * parts.  Returns 0, or -1 with err, and then material_read() will fail too.
+ * MSG_ENDPOINT, and take its descriptor over.  The first part of another
+ * generation releases the old parts.  Returns 0, or -1 with err, and then
+ * material_read() will fail too.
  */
 int material_add(struct material *material, const struct msg *msg,
     struct error *err);

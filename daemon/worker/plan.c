@@ -29,7 +29,7 @@ make_acceptors(struct plan *plan, struct material *material, uint32_t index)
 		struct material_sock *socket = &material->sockets[i];
 		struct acceptor *acceptor;
 
-		if (socket->endpoint != index || socket->connects)
+		if (socket->endpoint != index || socket->bare)
 			continue;
 		acceptor = acceptor_new(plan->listener, socket->fd, socket->id,
 		    socket->index);

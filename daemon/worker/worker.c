@@ -216,7 +216,7 @@ on_message(void *arg, struct msg *msg)
 	case MSG_IMAGE:
 	case MSG_SECRET:
 	case MSG_SOCKET:
-	case MSG_CONNECTOR:
+	case MSG_ENDPOINT:
 		if (material_add(&worker.material, msg, &err) == -1)
 			log_errorx("%s", err.text);
 		return; /* the descriptor is taken */
