@@ -255,8 +255,8 @@ START_TEST(a_canary_is_compared_with_the_others)
 	/* A connector in one worker, and one in each. */
 	struct gen_socket sockets[] = {
 		{ .endpoint = 0, .worker = 0 },
-		{ .endpoint = 1, .worker = 0, .connects = true },
-		{ .endpoint = 2, .worker = ALL_WORKERS, .connects = true },
+		{ .endpoint = 1, .worker = 0, .bare = true },
+		{ .endpoint = 2, .worker = ALL_WORKERS, .bare = true },
 	};
 	struct gen next = {
 		.settings = &settings,

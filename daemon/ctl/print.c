@@ -135,6 +135,8 @@ static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_KILL] = print_kill,
 	[CONTROL_METRICS] = print_metrics,
 	[CONTROL_LOG_LEVEL] = print_log_level,
+	[CONTROL_DRAIN] = print_verdict,
+	[CONTROL_UNDRAIN] = print_verdict,
 };
 
 void

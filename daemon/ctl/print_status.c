@@ -51,7 +51,10 @@ fill_listener_or(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX],
 static void
 fill_listener(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 {
-	fill_listener_or(row, cells, "(stopped by its plugin)");
+	fill_listener_or(row, cells,
+	    json_is_true(json_object_get(row, "drained"))
+		? "(drained)"
+		: "(stopped by its plugin)");
 }
 
 static void

@@ -59,6 +59,20 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 			     .value = "error|warn|info|debug",
 			     .bare = true,
 			     .needed = true } } },
+	[CONTROL_DRAIN] = { .name = "drain",
+	    .help = "let a listener accept no more, and serve what it has",
+	    .options = { [CONTROL_DRAIN_LISTENER] = { .name = "listener",
+			     .kind = CONTROL_TEXT,
+			     .value = "NAME",
+			     .bare = true,
+			     .needed = true } } },
+	[CONTROL_UNDRAIN] = { .name = "undrain",
+	    .help = "let it accept again",
+	    .options = { [CONTROL_DRAIN_LISTENER] = { .name = "listener",
+			     .kind = CONTROL_TEXT,
+			     .value = "NAME",
+			     .bare = true,
+			     .needed = true } } },
 };
 
 enum control_command
@@ -88,6 +102,7 @@ bool
 control_waits(enum control_command command, const struct control_values *values)
 {
 	return command == CONTROL_ROLLBACK || command == CONTROL_DIFF ||
+	    command == CONTROL_DRAIN || command == CONTROL_UNDRAIN ||
 	    (command == CONTROL_RELOAD &&
 		values->of[CONTROL_RELOAD_WAIT] != NULL);
 }

@@ -32,6 +32,8 @@ enum control_command {
 	CONTROL_KILL,
 	CONTROL_METRICS, /* the same answer as to `status` */
 	CONTROL_LOG_LEVEL,
+	CONTROL_DRAIN,
+	CONTROL_UNDRAIN,
 	CONTROL_COMMANDS
 };
 
@@ -70,6 +72,7 @@ enum {
 	CONTROL_CONNS_LIMIT,
 };
 enum { CONTROL_METRICS_OPEN };
+enum { CONTROL_DRAIN_LISTENER }; /* the same of undrain */
 enum { CONTROL_LOG_LEVEL_LEVEL };
 enum { CONTROL_KILL_IDS, CONTROL_KILL_LISTENER, CONTROL_KILL_ADDRESS };
 

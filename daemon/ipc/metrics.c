@@ -280,6 +280,23 @@ put_member(const struct writer *to, const char *name, enum type type,
 	}
 }
 
+/* 1 where the member is true. */
+static void
+put_flag(const struct writer *to, const char *name, const char *help,
+    const struct group *group, const char *member)
+{
+	char labels[LABELS_MAX_BYTES];
+
+	begin(to, name, GAUGE, help);
+	for (size_t i = 0; i < json_array_size(group->rows); i++) {
+		const json_t *row = json_array_get(group->rows, i);
+
+		identify(group, row, labels);
+		sample(to, name, "", labels,
+		    json_is_true(json_object_get(row, member)));
+	}
+}
+
 static void
 put_workers(const struct writer *to, const struct group *workers)
 {
@@ -393,6 +410,9 @@ metrics_write(FILE *out, const json_t *status, enum metrics_format format)
 	put_daemon(&to, status);
 	put_member(&to, "sluice_connections", GAUGE,
 	    "Open connections of a listener.", &endpoints[0], "connections");
+	put_flag(&to, "sluice_listener_drained",
+	    "1 if an operator has drained the listener.", &endpoints[0],
+	    "drained");
 	put_counts(&to, "sluice", endpoints, 2);
 	put_counters(&to, endpoints, 2);
 	put_connectors(&to, endpoints[1].rows);

@@ -34,7 +34,8 @@ enum msg_type {
 	MSG_IMAGE,  /* fd: sealed image */
 	MSG_SECRET, /* fd: sealed secret; to workers only */
 	MSG_SOCKET, /* fd: socket, bound now, listening by COMMIT */
-	/* This worker serves it without a socket: a connector. */
+	/* This worker serves it without a socket: a connector, or
+	   a listener that is drained. */
 	MSG_ENDPOINT,
 	MSG_PREPARE, /* all of it was sent: load, build, start */
 	MSG_COMMIT,

@@ -55,7 +55,7 @@ find_lonely(struct canary *canary, const struct gen *gen)
 {
 	memset(canary->lonely, 0, sizeof(canary->lonely));
 	for (uint32_t i = 0; i < gen->socket_count; i++)
-		if (gen->sockets[i].connects &&
+		if (gen->sockets[i].bare &&
 		    gen->sockets[i].worker != ALL_WORKERS)
 			canary->lonely[gen->slots[gen->sockets[i].endpoint]] =
 			    true;

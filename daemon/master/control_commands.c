@@ -111,6 +111,31 @@ run_rollback(struct control_conn *conn, const struct control_args *args)
 }
 
 static void
+set_drained(struct control_conn *conn, const struct control_args *args, bool on)
+{
+	const struct reload_waiter waiter = { on_verdict, conn };
+	char who[64];
+
+	name_client(conn, who, sizeof(who));
+	control_wait(conn, stop_waiting);
+	reload_drain(conn->subject->reload,
+	    json_string_value(args->of[CONTROL_DRAIN_LISTENER]), on, who,
+	    &waiter);
+}
+
+static void
+run_drain(struct control_conn *conn, const struct control_args *args)
+{
+	set_drained(conn, args, true);
+}
+
+static void
+run_undrain(struct control_conn *conn, const struct control_args *args)
+{
+	set_drained(conn, args, false);
+}
+
+static void
 add_crash(void *arg, const struct crash *crash)
 {
 	json_t *list = arg;
@@ -174,6 +199,8 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
 	[CONTROL_KILL] = control_kill,
 	[CONTROL_METRICS] = control_status,
 	[CONTROL_LOG_LEVEL] = run_log_level,
+	[CONTROL_DRAIN] = run_drain,
+	[CONTROL_UNDRAIN] = run_undrain,
 };
 
 static bool

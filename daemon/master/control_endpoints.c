@@ -87,6 +87,8 @@ control_listeners(const struct control_subject *subject, const struct gen *gen)
 	     i++) {
 		one = endpoint_object(subject, gen, i);
 		json_object_set_new(one, "addresses", addresses(gen, i));
+		json_object_set_new(one, "drained",
+		    json_boolean(gen_mode(gen, i) == GEN_DRAINED));
 		json_object_set_new(one, "connections",
 		    json_integer((json_int_t)shm_connections(
 			workers_shm(subject->workers), gen->slots[i])));
@@ -103,7 +105,7 @@ is_assigned(const struct gen *gen, uint32_t index, uint32_t worker)
 
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
-		if (row->endpoint == index && row->connects)
+		if (row->endpoint == index && row->bare)
 			return row->worker == ALL_WORKERS ||
 			    row->worker == worker;
 	}

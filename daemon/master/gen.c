@@ -74,6 +74,7 @@ gen_unref(struct gen *gen)
 		close_secrets(gen);
 	}
 	free(gen->images);
+	free(gen->modes);
 	if (gen->bundle_fd != -1)
 		close(gen->bundle_fd);
 	settings_free(gen->settings);
@@ -294,7 +295,7 @@ send_socket(const struct gen *gen, const struct gen_socket *socket,
 	uint32_t slot = gen->slots[socket->endpoint];
 	struct msg msg = { .type = MSG_SOCKET, .generation = gen->number };
 
-	if (socket->connects) {
+	if (socket->bare) {
 		msg.type = MSG_ENDPOINT;
 		msg.endpoint.index = socket->endpoint;
 		msg.endpoint.slot = slot;
@@ -315,7 +316,7 @@ gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
 
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		socket = &gen->sockets[i];
-		if ((socket->sock == NULL && !socket->connects) ||
+		if ((socket->sock == NULL && !socket->bare) ||
 		    (socket->worker != ALL_WORKERS && socket->worker != worker))
 			continue;
 		if (send_socket(gen, socket, child) == -1)

@@ -35,14 +35,22 @@ struct gen_image {
 
 #define ALL_WORKERS UINT32_MAX
 
-/* A socket, or the connection of a connector, that workers serve. */
+/* What workers serve: a socket, a connector, or a drained listener. */
 struct gen_socket {
 	uint32_t endpoint; /* as settings_endpoint() */
 	uint32_t address;  /* index into those of the listener */
 	uint32_t worker;   /* the one it is for, or ALL_WORKERS */
 	/* Neither of both: its plugin has stopped it. */
 	struct sock *sock;
-	bool connects;
+	bool bare; /* it is served without a socket */
+};
+
+enum gen_mode {
+	GEN_OPEN,
+	/* An operator has closed its sockets, and its connections go on. */
+	GEN_DRAINED,
+	/* Its plugin has done so, and only what is read again opens it. */
+	GEN_STOPPED,
 };
 
 struct gen {
@@ -52,8 +60,9 @@ struct gen {
 	struct settings *settings;
 	int bundle_fd;
 	struct gen_image *images; /* settings->image_count */
-	int *secrets;	 /* settings->secret_count; -1: has not come yet */
-	uint32_t *slots; /* settings_endpoints(), once bound */
+	int *secrets;	      /* settings->secret_count; -1: has not come yet */
+	uint32_t *slots;      /* settings_endpoints(), once bound */
+	enum gen_mode *modes; /* the same number; NULL: all are open */
 	struct slots *slot_table;
 	struct sockets *socket_table;
 	struct gen_socket *sockets;
@@ -102,6 +111,19 @@ struct gen_teller {
 /* Tell a line that is not about a place in the files. */
 void gen_tell(const struct gen_teller *teller, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/*
+ * The listeners that `from` drains stay drained in gen, which is about to be
+ * bound.  from NULL: there was none before.  0, or -1: no memory.
+ */
+int gen_keep_drained(struct gen *gen, const struct gen *from);
+/* The same; gen is a copy of from: what plugins have stopped stays so, too. */
+int gen_keep_modes(struct gen *gen, const struct gen *from);
+/* 0, or -1: there is no listener of that name. */
+int gen_set_mode(struct gen *gen, const char *name, enum gen_mode mode);
+enum gen_mode gen_mode(const struct gen *gen, uint32_t index);
+/* How many listeners are drained. */
+uint32_t gen_drained(const struct gen *gen);
 
 /*
  * Give each listener and connector its slot, and open all sockets that are not

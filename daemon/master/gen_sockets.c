@@ -29,6 +29,18 @@ facts_of(const struct gen *gen, const struct listener_settings *listener)
 	return &gen->images[listener->image].facts;
 }
 
+/* Can all workers serve it, or only the one that its slot chooses? */
+static bool
+is_for_all(const struct gen *gen, uint32_t index)
+{
+	const struct listener_settings *settings =
+	    settings_endpoint(gen->settings, index);
+
+	return index < gen->settings->listener_count
+	    ? (facts_of(gen, settings)->flags & SL_MANY_WORKERS) != 0
+	    : settings->connector.per_worker;
+}
+
 static struct gen_socket *
 new_row(struct gen *gen)
 {
@@ -128,7 +140,7 @@ bind_address(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
 {
 	const struct listener_settings *listener = &gen->settings->listeners[l];
 	const struct address *address = &listener->addresses[a].address;
-	bool many = (facts_of(gen, listener)->flags & SL_MANY_WORKERS) != 0;
+	bool many = is_for_all(gen, l);
 	uint32_t one = gen->slots[l] % workers, i;
 	unsigned int number, count;
 
@@ -169,25 +181,23 @@ bind_listener(struct gen *gen, struct sockets *sockets, uint32_t l,
 	return problems;
 }
 
-/* From all workers, or from the one that would serve such a listener. */
+/* Served without a socket: by all workers, or by one. */
 static unsigned int
-assign_connector(struct gen *gen, uint32_t index, uint32_t workers,
+assign(struct gen *gen, uint32_t index, uint32_t worker,
     const struct gen_teller *teller)
 {
-	const struct listener_settings *settings =
-	    settings_endpoint(gen->settings, index);
 	struct gen_socket *row = new_row(gen);
 
 	if (row == NULL) {
-		teller->tell(teller->arg, &settings->origin, "out of memory");
+		teller->tell(teller->arg,
+		    &settings_endpoint(gen->settings, index)->origin,
+		    "out of memory");
 		return 1;
 	}
 	*row = (struct gen_socket){
 		.endpoint = index,
-		.worker = settings->connector.per_worker
-		    ? ALL_WORKERS
-		    : gen->slots[index] % workers,
-		.connects = true,
+		.worker = worker,
+		.bare = true,
 	};
 	gen->socket_count++;
 	return 0;
@@ -206,9 +216,14 @@ bind_endpoint(struct gen *gen, struct sockets *sockets, uint32_t index,
 		    "no room to count its connections");
 		return 1;
 	}
-	return index < gen->settings->listener_count
-	    ? bind_listener(gen, sockets, index, workers, teller)
-	    : assign_connector(gen, index, workers, teller);
+	if (gen_mode(gen, index) == GEN_STOPPED)
+		return 0;
+	if (index < gen->settings->listener_count &&
+	    gen_mode(gen, index) == GEN_OPEN)
+		return bind_listener(gen, sockets, index, workers, teller);
+	return assign(gen, index,
+	    is_for_all(gen, index) ? ALL_WORKERS : gen->slots[index] % workers,
+	    teller);
 }
 
 unsigned int
@@ -336,12 +351,12 @@ gen_apply(const struct gen *gen)
 	}
 }
 
-/* Where the row listens or connects to; NULL: its plugin has stopped it. */
+/* Where the row listens or connects to; NULL: nowhere at the moment. */
 static const char *
 row_text(const struct gen *gen, const struct gen_socket *row,
     char text[ADDRESS_TEXT_MAX])
 {
-	if (row->connects)
+	if (row->bare) /* NULL for a drained listener */
 		return settings_endpoint(gen->settings, row->endpoint)
 		    ->connector.connect;
 	return row->sock != NULL ? sock_text(row->sock, text) : NULL;
@@ -366,7 +381,7 @@ is_news(const struct gen *gen, const struct gen_socket *row,
 		return false;
 	for (uint32_t i = 0; other != NULL && i < other->socket_count; i++) {
 		scan = &other->sockets[i];
-		if (scan->connects != row->connects ||
+		if (scan->bare != row->bare ||
 		    strcmp(settings_endpoint(other->settings, scan->endpoint)
 			       ->name,
 			settings->name) != 0)
@@ -398,7 +413,7 @@ tell_news(const struct gen *gen, const struct gen *other, bool gone,
 			snprintf(plugin, sizeof(plugin), " (plugin %s %s)",
 			    facts->name, facts->version);
 		gen_tell(teller, "%s%s %s for %s%s", gone ? "no longer " : "",
-		    row->connects ? "connecting to" : "listening on",
+		    row->bare ? "connecting to" : "listening on",
 		    row_text(gen, row, text), settings->name, plugin);
 	}
 }
@@ -420,7 +435,7 @@ gen_drop_sockets(struct gen *gen, const char *name)
 
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
-		if ((row->sock == NULL && !row->connects) ||
+		if ((row->sock == NULL && !row->bare) ||
 		    (name != NULL &&
 			strcmp(settings_endpoint(gen->settings, row->endpoint)
 				   ->name,
@@ -428,7 +443,7 @@ gen_drop_sockets(struct gen *gen, const char *name)
 			continue;
 		sock_unref(row->sock);
 		row->sock = NULL;
-		row->connects = false;
+		row->bare = false;
 		dropped++;
 	}
 	return dropped;

@@ -52,7 +52,8 @@ reload_schedule(struct reload *reload)
 
 	if (reload->state != RELOAD_IDLE)
 		return;
-	if (!reload->rollback && !reload->rescue) {
+	if (!reload->rollback && !reload->rescue &&
+	    STAILQ_EMPTY(&reload->drains)) {
 		if (!reload->wanted)
 			return;
 		if (begin > now)
@@ -121,6 +122,9 @@ reload_refuse(struct reload *reload)
 		conclude(reload, false,
 		    "reload refused: %s; keeping generation %u", text,
 		    reload->committed->number);
+	else if (reload->kind == KIND_DRAIN)
+		conclude(reload, false, "cannot %s: %s; generation %u stays",
+		    reload->doing, text, reload->committed->number);
 	else
 		conclude(reload, false,
 		    "cannot go back to generation %u: %s; "
@@ -149,10 +153,11 @@ tell_changes(struct reload *reload)
 	const struct gen_teller teller = { on_change, reload };
 
 	gen_tell_sockets(reload->committed, reload->old, &teller);
-	if (reload->old != NULL &&
+	if (reload->old != NULL && reload->kind != KIND_DRAIN &&
 	    !gen_tell_changes(reload->committed, reload->old, &teller))
 		log_info("no existing listener or connector has new code or "
 			 "options");
+	drains_tell(reload, &teller);
 	draining_tell(workers_shm(reload->workers),
 	    workers_count(reload->workers), reload->slots, &teller);
 }
@@ -162,7 +167,7 @@ reload_complete(struct reload *reload)
 {
 	const struct gen *gen = reload->committed;
 	char listeners[64], connectors[64], workers[64];
-	char what[256], as[64] = "", why[64] = "";
+	char what[256], drained[32] = "", as[64] = "", why[64] = "";
 
 	gen_apply(gen);
 	tell_changes(reload);
@@ -176,9 +181,12 @@ reload_complete(struct reload *reload)
 		snprintf(why, sizeof(why), "; generation %u crashed too often",
 		    reload->probation.refused_number);
 	count_text(gen->settings->listener_count, "listener", listeners);
+	if (gen_drained(gen) > 0)
+		snprintf(drained, sizeof(drained), " (drained: %u)",
+		    gen_drained(gen));
 	count_text(gen->settings->connector_count, "connector", connectors);
 	count_text(workers_count(reload->workers), "worker", workers);
-	snprintf(what, sizeof(what), "%s, %s%s%s", listeners,
+	snprintf(what, sizeof(what), "%s%s, %s%s%s", listeners, drained,
 	    gen->settings->connector_count > 0 ? connectors : "",
 	    gen->settings->connector_count > 0 ? ", " : "", workers);
 	conclude(reload, true, "generation %u ready%s: %s%s", gen->number, as,
@@ -203,6 +211,11 @@ reload_again_cb(evutil_socket_t fd, short what, void *arg)
 		reload->rollback = reload->rescue = reload->by_plugin = false;
 		waiters_begin(&reload->waiters, WAIT_ROLLBACK);
 		reload_stage_again(reload);
+	} else if (!STAILQ_EMPTY(&reload->drains)) {
+		reload->kind = KIND_DRAIN;
+		reload->by_plugin = false;
+		waiters_begin(&reload->waiters, WAIT_DRAIN);
+		reload_stage_drain(reload);
 	} else if (reload->wanted) {
 		reload->kind = KIND_RELOAD;
 		reload->forced = reload->wanted_force;
@@ -285,6 +298,7 @@ reload_new(struct event_base *base, struct children *children,
 	reload->ops = ops;
 	reload->arg = arg;
 	STAILQ_INIT(&reload->stops);
+	STAILQ_INIT(&reload->drains);
 	probation_init(&reload->probation);
 	reload->deadline = event_new(base, -1, 0, reload_late_cb, reload);
 	reload->tick = event_new(base, -1, 0, reload_tick_cb, reload);
@@ -304,6 +318,7 @@ reload_free(struct reload *reload)
 		return;
 	build_cancel(reload->build);
 	stops_forget(reload);
+	drains_forget(reload);
 	gen_unref(reload->next);
 	gen_unref(reload->old);
 	gen_unref(reload->previous);

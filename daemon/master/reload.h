@@ -89,6 +89,14 @@ void reload_request_for(struct reload *reload, const char *who,
 void reload_rollback(struct reload *reload, const char *who,
     const struct reload_waiter *waiter);
 
+/*
+ * Drain a listener (on), or open it again, by the same transaction, to a copy of
+ * what is served.  The waiter is told from inside the call when there is
+ * nothing to do, or the listener does not exist.
+ */
+void reload_drain(struct reload *reload, const char *name, bool on,
+    const char *who, const struct reload_waiter *waiter);
+
 /* Forget all waiters with this arg, without telling them. */
 void reload_forget_waiter(struct reload *reload, const void *arg);
 

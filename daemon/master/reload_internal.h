@@ -35,6 +35,7 @@ enum reload_kind {
 	KIND_RELOAD,   /* to what is on disk */
 	KIND_ROLLBACK, /* to the previous generation: a person asked for it */
 	KIND_RESCUE,   /* the same, because this one crashes */
+	KIND_DRAIN,    /* to a copy of this one */
 };
 
 struct reload {
@@ -59,6 +60,7 @@ struct reload {
 	struct gen *old;	   /* while the workers leave it */
 	struct gen *previous;	   /* what a rollback goes back to */
 	STAILQ_HEAD(, stop) stops; /* of listeners, when it is over */
+	char doing[128];	   /* of KIND_DRAIN: "drain echo" */
 	uint32_t waiting;	   /* how many workers it waits for */
 	uint32_t last_number;	   /* that any worker has served */
 	struct verdict verdict;
@@ -75,9 +77,10 @@ struct reload {
 	struct event *again; /* begins it */
 	char who[64];	     /* asked for it */
 	bool wanted, wanted_force, wanted_by_plugin;
-	bool rollback, rescue; /* before that */
-	struct gen *back_to;   /* where the rollback goes */
-	uint32_t target;       /* its number, of the way back that runs */
+	bool rollback, rescue;	     /* before that */
+	STAILQ_HEAD(, drain) drains; /* between these */
+	struct gen *back_to;	     /* where the rollback goes */
+	uint32_t target;	     /* its number, of the way back that runs */
 	/* The last one was a rollback: see reload_check_refused(). */
 	bool went_back;
 	unsigned int pause_ms; /* between the last one and it */
@@ -119,6 +122,12 @@ void reload_late_cb(int fd, short what, void *arg); /* of the deadline */
 /* reload_stops.c: listeners that plugins stopped during the transaction. */
 void stops_apply(struct reload *reload);
 void stops_forget(struct reload *reload);
+
+/* reload_drain.c: instead of build: with a copy of what is served. */
+void reload_stage_drain(struct reload *reload);
+/* It is over: tell which listeners are drained now. */
+void drains_tell(struct reload *reload, const struct gen_teller *teller);
+void drains_forget(struct reload *reload); /* those that were asked for */
 
 /* reload_rollback.c: call it off, as `ended` says; what was served stays. */
 void reload_call_off(struct reload *reload);

@@ -28,6 +28,12 @@ reload_retire(struct reload *reload)
 		probation_same(old, reload->committed));
 
 	reload->old = NULL;
+	if (reload->kind == KIND_DRAIN) {
+		/* The same code: what was to go back to, and from, still is. */
+		gen_end_sockets(old);
+		gen_unref(old);
+		return;
+	}
 	reload->rescue = false;
 	reload->went_back = reload->kind == KIND_ROLLBACK;
 	if (old == NULL)
@@ -151,7 +157,8 @@ end_canary(struct reload *reload, const char *who)
 static struct gen *
 rollback_target(const struct reload *reload)
 {
-	if (reload->state == RELOAD_COMMIT && reload->old != NULL)
+	if (reload->state == RELOAD_COMMIT && reload->kind == KIND_RELOAD &&
+	    reload->old != NULL)
 		return reload->old;
 	return reload->previous;
 }
@@ -184,7 +191,8 @@ reload_rollback(struct reload *reload, const char *who,
     const struct reload_waiter *waiter)
 {
 	/* Or is a rollback running already? */
-	bool back = reload->state != RELOAD_IDLE && reload->kind != KIND_RELOAD;
+	bool back = reload->state != RELOAD_IDLE &&
+	    (reload->kind == KIND_ROLLBACK || reload->kind == KIND_RESCUE);
 	bool canary = !back && is_canary(reload);
 	const char *obstacle = NULL;
 

@@ -64,7 +64,8 @@ commit_all(struct reload *reload)
 	reload->committed = reload->next;
 	reload->next = NULL;
 	/* Crashes until now were those of the generation before. */
-	probation_end(&reload->probation);
+	if (reload->kind != KIND_DRAIN)
+		probation_end(&reload->probation);
 	log_configure((enum log_level)settings->log.level,
 	    (enum log_format)settings->log.format);
 	output_json_format((enum log_format)settings->log.format);
@@ -126,7 +127,10 @@ stage_bind(struct reload *reload)
 	const struct gen_teller teller = { reload_tell_problem, reload };
 
 	/* After a canary, for the other workers, they are bound already. */
-	if (reload->next->slots == NULL)
+	if (reload->next->slots == NULL && reload->next->modes == NULL &&
+	    gen_keep_drained(reload->next, reload->committed) == -1)
+		verdict_say(&reload->verdict, "out of memory");
+	else if (reload->next->slots == NULL)
 		gen_bind(reload->next, reload->sockets, reload->slots,
 		    workers_count(reload->workers), &teller);
 	if (reload->verdict.problems == 0) {

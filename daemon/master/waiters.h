@@ -14,6 +14,7 @@ enum wait {
 	WAIT_RELOAD,   /* the next one */
 	WAIT_RUNNING,  /* what runs */
 	WAIT_ROLLBACK, /* the next one */
+	WAIT_DRAIN,    /* the same */
 };
 
 struct waiters {

@@ -179,10 +179,8 @@ material_add(struct material *material, const struct msg *msg,
 static bool
 is_known(const struct settings *settings, const struct material_sock *socket)
 {
-	bool is_listener = socket->endpoint < settings->listener_count;
-
-	return socket->endpoint < settings_endpoints(settings) &&
-	    is_listener != socket->bare;
+	return socket->bare ? socket->endpoint < settings_endpoints(settings)
+			    : socket->endpoint < settings->listener_count;
 }
 
 int
@@ -208,7 +206,7 @@ material_read(struct material *material, struct error *err)
 			return error_set(err,
 			    "%s was sent that is not in the bundle",
 			    material->sockets[i].bare
-				? "a connector"
+				? "a listener or connector"
 				: "a socket for a listener");
 	return 0;
 }

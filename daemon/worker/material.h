@@ -18,7 +18,8 @@ struct plugin;
 struct secret;
 struct sl_options;
 
-/* A socket of a listener, or what is served without one: a connector. */
+/* A socket of a listener, or what is served without one: a connector, or a
+ * listener that is drained. */
 struct material_sock {
 	uint32_t endpoint; /* as settings_endpoint() */
 	uint32_t index, id, slot;

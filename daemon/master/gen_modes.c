@@ -1,0 +1,81 @@
+/*
+ * gen_modes.c: listeners that are configured and do not accept, and what of
+ * that goes over from one generation to the next.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/settings.h"
+#include "master/gen.h"
+
+/* Room for a mode of each; all are open.  0, or -1: no memory. */
+static int
+make_modes(struct gen *gen)
+{
+	gen->modes =
+	    calloc(settings_endpoints(gen->settings) + 1, sizeof(*gen->modes));
+	return gen->modes != NULL ? 0 : -1;
+}
+
+enum gen_mode
+gen_mode(const struct gen *gen, uint32_t index)
+{
+	return gen->modes != NULL ? gen->modes[index] : GEN_OPEN;
+}
+
+uint32_t
+gen_drained(const struct gen *gen)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < gen->settings->listener_count; i++)
+		if (gen_mode(gen, i) == GEN_DRAINED)
+			count++;
+	return count;
+}
+
+int
+gen_set_mode(struct gen *gen, const char *name, enum gen_mode mode)
+{
+	for (uint32_t i = 0; i < gen->settings->listener_count; i++)
+		if (strcmp(gen->settings->listeners[i].name, name) == 0) {
+			gen->modes[i] = mode;
+			return 0;
+		}
+	return -1;
+}
+
+int
+gen_keep_drained(struct gen *gen, const struct gen *from)
+{
+	if (make_modes(gen) == -1)
+		return -1;
+	for (uint32_t i = 0; from != NULL && i < from->settings->listener_count;
+	     i++)
+		if (gen_mode(from, i) == GEN_DRAINED)
+			gen_set_mode(gen, from->settings->listeners[i].name,
+			    GEN_DRAINED);
+	return 0;
+}
+
+int
+gen_keep_modes(struct gen *gen, const struct gen *from)
+{
+	const struct gen_socket *row;
+	uint32_t i, count = settings_endpoints(gen->settings);
+
+	if (make_modes(gen) == -1)
+		return -1;
+	for (i = 0; i < count; i++)
+		gen->modes[i] = GEN_STOPPED;
+	for (i = 0; i < from->socket_count; i++) {
+		row = &from->sockets[i];
+		if (row->sock != NULL || row->bare)
+			gen->modes[row->endpoint] = GEN_OPEN;
+	}
+	for (i = 0; i < count; i++)
+		if (gen_mode(from, i) == GEN_DRAINED)
+			gen->modes[i] = GEN_DRAINED;
+	return 0;
+}
