@@ -25,6 +25,11 @@ fill_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 		    answer_number(row, numbers[i]));
 	snprintf(cells[8], CELL_MAX, "%lld KiB",
 	    answer_number(row, "memory") / 1024);
+	snprintf(cells[9], CELL_MAX, "%lld KiB",
+	    answer_number(row, "heap") / 1024);
+	snprintf(cells[10], CELL_MAX, "%lld of %lld",
+	    answer_number(row, "descriptors"),
+	    answer_number(row, "descriptors_max"));
 }
 
 static void
@@ -358,7 +363,7 @@ print_status(const json_t *answer)
 {
 	static const char *const worker_heads[] = { "WORKER", "PID", "STATE",
 		"GENERATION", "CONNECTIONS", "SLOW", "ABORTS", "RESTARTS",
-		"MEMORY", NULL };
+		"MEMORY", "HEAP", "DESCRIPTORS", NULL };
 	static const char *const listener_heads[] = { "LISTENER", "CONNECTIONS",
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");

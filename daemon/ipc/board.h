@@ -40,6 +40,12 @@ enum callback {
 /* "data"; out of range reads as "none". */
 const char *callback_name(unsigned int callback);
 
+/* What a worker takes, as it says itself; 0: it does not know. */
+struct board_usage {
+	_Atomic uint64_t heap; /* bytes that malloc(3) has given out */
+	_Atomic uint32_t descriptors, descriptors_max;
+};
+
 #define BOARD_REPORT_MAX 8192 /* of a crash, with its NUL */
 
 struct board_row {
@@ -50,6 +56,7 @@ struct board_row {
 	_Atomic uint32_t callback; /* enum callback; NONE: none runs */
 	uint64_t begun; /* in ticks, see ticks.h; written as counts are */
 	_Atomic uint64_t code; /* of which plugin: see board_code() */
+	struct board_usage usage;
 	/* Written when the worker crashes; length 0: there is no report. */
 	_Atomic uint32_t report_length;
 	_Atomic uint32_t report_whole; /* 1: all of it is there */

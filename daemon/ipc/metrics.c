@@ -317,6 +317,12 @@ put_workers(const struct writer *to, const struct group *workers)
 	put_member(to, "sluice_worker_resident_memory_bytes", GAUGE,
 	    "Memory of the process, with what it has mapped.", workers,
 	    "memory");
+	put_member(to, "sluice_worker_heap_bytes", GAUGE,
+	    "Memory that malloc(3) has given out there.", workers, "heap");
+	put_member(to, "sluice_worker_open_fds", GAUGE, "Open descriptors.",
+	    workers, "descriptors");
+	put_member(to, "sluice_worker_max_fds", GAUGE,
+	    "How many descriptors it may open.", workers, "descriptors_max");
 	put_member(to, "sluice_worker_restarts", COUNTER,
 	    "How often it was started again.", workers, "restarts");
 	put_member(to, "sluice_worker_aborts", COUNTER,

@@ -18,7 +18,6 @@
 #include "master/crashes.h"
 #include "master/doing.h"
 #include "master/gen.h"
-#include "master/process.h"
 #include "master/reload.h"
 #include "master/workers.h"
 
@@ -37,15 +36,17 @@ worker_object(const struct control_subject *subject, uint32_t worker)
 	workers_facts(subject->workers, worker, &facts);
 	shm_sum_worker(shm, worker, &sum);
 	sum.named = 0; /* plugins' counters are shown with the listener */
-	object = json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+	object = json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			   "s:I, s:I, s:o}",
 	    "worker", (json_int_t)worker + 1, "pid", (json_int_t)facts.pid,
 	    "state", facts.state, "generation", (json_int_t)facts.generation,
 	    "connections", (json_int_t)facts.connections, "slow_callbacks",
 	    (json_int_t)sum.value[COUNT_SLOW], "aborts",
 	    (json_int_t)facts.aborted, "restarts", (json_int_t)facts.restarts,
-	    "memory",
-	    (json_int_t)(facts.pid != 0 ? process_memory(facts.pid) : 0),
-	    "counts", control_counts(&sum, shm_tick_scale(shm)));
+	    "memory", (json_int_t)facts.memory, "heap", (json_int_t)facts.heap,
+	    "descriptors", (json_int_t)facts.descriptors, "descriptors_max",
+	    (json_int_t)facts.descriptors_max, "counts",
+	    control_counts(&sum, shm_tick_scale(shm)));
 	if (facts.lasted_ms >= BUSY_MS) {
 		workers_doing(subject->workers, worker, NULL, doing);
 		json_object_set_new(object, "doing", json_text(doing));

@@ -21,6 +21,7 @@
 #include "master/child.h"
 #include "master/doing.h"
 #include "master/gen.h"
+#include "master/process.h"
 #include "master/tickets.h"
 #include "master/watchdog.h"
 #include "master/worker_row.h"
@@ -92,6 +93,23 @@ workers_count(const struct workers *workers)
 	return workers->count;
 }
 
+static void
+take_usage(const struct workers *workers, const struct worker_row *row,
+    struct worker_facts *facts)
+{
+	const struct board_usage *usage =
+	    &shm_row(workers->shm, row->index)->usage;
+
+	facts->memory = row->child != NULL ? process_memory(row->pid) : 0;
+	facts->heap = atomic_load_explicit(&usage->heap, memory_order_relaxed);
+	if (facts->heap > INT64_MAX) /* more than JSON can say */
+		facts->heap = INT64_MAX;
+	facts->descriptors =
+	    atomic_load_explicit(&usage->descriptors, memory_order_relaxed);
+	facts->descriptors_max =
+	    atomic_load_explicit(&usage->descriptors_max, memory_order_relaxed);
+}
+
 void
 workers_facts(const struct workers *workers, uint32_t worker,
     struct worker_facts *ret_facts)
@@ -105,6 +123,7 @@ workers_facts(const struct workers *workers, uint32_t worker,
 	ret_facts->generation = row->child != NULL ? row->serves : 0;
 	ret_facts->connections = shm_worker_connections(workers->shm, worker);
 	ret_facts->restarts = row->starts > 0 ? row->starts - 1 : 0;
+	take_usage(workers, row, ret_facts);
 }
 
 struct shm *

@@ -67,6 +67,13 @@ struct worker_facts {
 	uint32_t restarts;
 	uint64_t aborted;   /* callbacks: see watchdog.h */
 	uint64_t lasted_ms; /* the one that runs; 0: it has just begun */
+	/*
+	 * What it takes, in bytes; 0: not known.  The heap and the descriptors
+	 * are what it says itself, which may be anything.
+	 */
+	uint64_t memory;
+	uint64_t heap;
+	uint32_t descriptors, descriptors_max;
 };
 void workers_facts(const struct workers *workers, uint32_t worker,
     struct worker_facts *ret_facts);

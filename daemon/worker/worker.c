@@ -40,6 +40,7 @@
 #include "worker/tls.h"
 #include "worker/tls_tickets.h"
 #include "worker/uplink.h"
+#include "worker/usage.h"
 
 #define ORPHAN_GRACE_S 5 /* added to drain_timeout when the master has died */
 
@@ -354,7 +355,8 @@ init(const struct hello *hello, int head, struct answers *answers)
 	if (shm == NULL || engine_init(shm) == -1 || accept_init() == -1 ||
 	    conn_init() == -1 || tls_init() == -1 ||
 	    timers_attach(engine.timers, &worker.drain_timer,
-		on_drain_timeout) == -1)
+		on_drain_timeout) == -1 ||
+	    usage_init() == -1)
 		return -1;
 	callback_init(shm);
 	if (crash_init(shm_own_row(shm), (int)hello->master_pid) == -1)
@@ -383,6 +385,7 @@ done(void)
 	tls_done();
 	accept_done();
 	timers_detach(engine.timers, &worker.drain_timer);
+	usage_done();
 	uplink_close();
 	engine_done();
 	queue_pool_done();

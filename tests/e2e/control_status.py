@@ -71,6 +71,35 @@ def test_json():
         check('"generation":1' in result.stdout, result.stdout)
 
 
+def test_heap_and_descriptors():
+    with daemon(workers=1) as d:
+        def worker():
+            return d.ask("status")["workers"][0]
+
+        d.wait_log("generation 1 ready")
+        before = worker()
+        check(0 < before["heap"] < before["memory"], before)
+        with open("/proc/%d/limits" % before["pid"]) as file:
+            soft = int(re.search(r"Max open files +(\d+)", file.read())[1])
+        equal(before["descriptors_max"], soft)
+        made = [echo(d) for _ in range(100)]
+        wait_until(lambda: worker()["descriptors"] >=
+                   before["descriptors"] + 100, "100 more descriptors")
+        now = worker()
+        check(now["heap"] > before["heap"] + 100 * 100, now["heap"])
+        said = d.sluicectl("status").stdout
+        check("%d of %d" % (now["descriptors"], soft) in said, said)
+        said = d.sluicectl("metrics").stdout
+        for name, value in (("open_fds", now["descriptors"]),
+                            ("max_fds", soft), ("heap_bytes", "[0-9]+")):
+            check(re.search(r'sluice_worker_%s{worker="1"} %s\n' %
+                            (name, value), said), name, said)
+        for s in made:
+            s.close()
+        wait_until(lambda: worker()["descriptors"] <=
+                   now["descriptors"] - 100, "100 fewer descriptors")
+
+
 def test_text():
     with daemon(workers=2) as d:
         result = d.sluicectl("status")
