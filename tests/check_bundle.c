@@ -126,6 +126,32 @@ same_origin(const struct origin *a, const struct origin *b)
 	ck_assert_pstr_eq(a->file, b->file);
 }
 
+/* Of two groups without pointers, but for that to their lines. */
+static void
+same_values(const void *a, const void *b, size_t size)
+{
+	const size_t behind = sizeof(struct key_lines);
+
+	ck_assert_mem_eq((const char *)a + behind, (const char *)b + behind,
+	    size - behind);
+}
+
+static void
+same_lines(const struct key *keys, const void *a, const void *b)
+{
+	for (const struct key *key = keys; key->name != NULL; key++) {
+		ck_assert_uint_eq(key_line(keys, key, a),
+		    key_line(keys, key, b));
+		if (key->type == KEY_GROUP)
+			same_lines(key->keys, key_field(key, a),
+			    key_field(key, b));
+		if (key->type == KEY_GROUPS)
+			for (uint32_t i = 0; i < *key_count(key, a); i++)
+				same_lines(key->keys, keys_at(key, a, i),
+				    keys_at(key, b, i));
+	}
+}
+
 static void
 same_listener(const struct listener_settings *a,
     const struct listener_settings *b)
@@ -143,17 +169,17 @@ same_listener(const struct listener_settings *a,
 	ck_assert_uint_eq(a->unix_rights.mode, b->unix_rights.mode);
 	ck_assert_uint_eq(a->unix_rights.owner.uid, b->unix_rights.owner.uid);
 	ck_assert_uint_eq(a->unix_rights.owner.gid, b->unix_rights.owner.gid);
-	ck_assert_mem_eq(&a->timeouts, &b->timeouts, sizeof(a->timeouts));
+	same_values(&a->timeouts, &b->timeouts, sizeof(a->timeouts));
 	ck_assert_int_eq(a->proxy.on, b->proxy.on);
 	ck_assert_uint_eq(a->proxy.timeout_ms, b->proxy.timeout_ms);
 	ck_assert_uint_eq(a->proxy.network_count, b->proxy.network_count);
 	if (a->proxy.network_count > 0)
 		ck_assert_mem_eq(a->proxy.networks, b->proxy.networks,
 		    a->proxy.network_count * sizeof(struct network));
-	ck_assert_mem_eq(&a->limits, &b->limits, sizeof(a->limits));
+	same_values(&a->limits, &b->limits, sizeof(a->limits));
 	ck_assert_pstr_eq(a->connector.connect, b->connector.connect);
 	ck_assert_int_eq(a->connector.per_worker, b->connector.per_worker);
-	ck_assert_mem_eq(&a->connector.retry, &b->connector.retry,
+	same_values(&a->connector.retry, &b->connector.retry,
 	    sizeof(a->connector.retry));
 	same_origin(&a->connector.connect_origin, &b->connector.connect_origin);
 	same_origin(&a->origin, &b->origin);
@@ -198,6 +224,15 @@ START_TEST(settings_come_back_as_they_were)
 	b = bundle_read(fd, &err);
 	ck_assert_msg(b != NULL, "%s", err.text);
 	close(fd);
+	same_lines(settings_keys, a, b);
+	ck_assert_uint_eq(
+	    key_line(settings_keys, key_find(settings_keys, "log"), b), 2);
+	ck_assert_uint_eq(
+	    key_line(settings_keys, key_find(settings_keys, "probation"), b),
+	    0);
+	ck_assert_uint_eq(key_line(connector_keys,
+			      key_find(connector_keys, "retry"), b->connectors),
+	    14);
 	ck_assert_int_eq(a->workers, b->workers);
 	ck_assert_pstr_eq(a->user, b->user);
 	ck_assert_pstr_eq(a->group, b->group);

@@ -18,12 +18,14 @@
 #include "reader/tree.h"
 
 struct route {
+	struct key_lines lines;
 	char *to;
 	uint64_t weight;
 	struct origin origin;
 };
 
 struct site {
+	struct key_lines lines;
 	char *host;
 	uint32_t number; /* stands for what the host resolves to */
 	struct key_string *names;
@@ -37,6 +39,7 @@ struct site {
 };
 
 struct tls {
+	struct key_lines lines;
 	bool on;
 	struct bool_duration tickets;
 	int64_t version;
@@ -46,6 +49,7 @@ struct tls {
 };
 
 struct made_up {
+	struct key_lines lines;
 	char *title;
 	struct tls tls;
 };

@@ -233,7 +233,7 @@ visit_row(const struct key *key, const char *group, const char *path)
 	    "%s", path);
 }
 
-/* The offsets of each row lie within the struct of its table. */
+/* The offsets of each row lie within the struct of its table, behind its lines. */
 static void
 rows_lie_within(const struct key *keys, size_t size)
 {
@@ -242,6 +242,9 @@ rows_lie_within(const struct key *keys, size_t size)
 			keys->origin <
 			    (keys->type == KEY_GROUPS ? keys->size : size) &&
 			keys->resolved + keys->resolved_size <= size,
+		    "%s", keys->name);
+		ck_assert_msg(keys->type == KEY_REFUSED ||
+			keys->offset >= sizeof(struct key_lines),
 		    "%s", keys->name);
 		if (keys->keys != NULL)
 			rows_lie_within(keys->keys, keys->size);

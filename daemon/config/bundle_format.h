@@ -15,7 +15,7 @@ struct packer;
 struct settings;
 struct unpacker;
 
-#define BUNDLE_MAGIC 0x32626c73u /* "slb2" */
+#define BUNDLE_MAGIC 0x33626c73u /* "slb3" */
 #define NO_FILE 0xffffffffu	 /* an origin without a file */
 
 /* Failures stay in the packer and the unpacker. */

@@ -122,6 +122,28 @@ bundle_pack_keys(struct packer *out, const struct settings *settings,
 	}
 }
 
+/*
+ * Apart from the values, so that groups can be compared without regard to where
+ * they stand.
+ */
+static void
+put_lines(struct packer *out, const struct key *keys, const void *base)
+{
+	const struct key_lines *lines = base;
+
+	pack_u32(out, lines->of != NULL);
+	for (const struct key *key = keys; key->name != NULL; key++) {
+		if (lines->of != NULL)
+			pack_u32(out, key_line(keys, key, base));
+		if (key->type == KEY_GROUP)
+			put_lines(out, key->keys, key_field(key, base));
+		if (key->type == KEY_GROUPS)
+			for (uint32_t i = 0; i < *key_count(key, base); i++)
+				put_lines(out, key->keys,
+				    keys_at(key, base, i));
+	}
+}
+
 static void
 put_address(struct packer *out, const struct settings *settings,
     const struct listener_address *address)
@@ -186,6 +208,7 @@ bundle_pack(struct packer *out, const struct settings *settings)
 	for (uint32_t i = 0; i < settings->file_count; i++)
 		pack_string(out, settings->files[i]);
 	bundle_pack_keys(out, settings, settings_keys, settings);
+	put_lines(out, settings_keys, settings);
 	pack_u32(out, settings->workers_of_cpus);
 	pack_u32(out, settings->drop);
 	pack_u32(out, settings->image_count);

@@ -162,6 +162,23 @@ bundle_unpack_keys(struct unpacker *in, const struct settings *settings,
 }
 
 static void
+get_lines(struct unpacker *in, const struct key *keys, void *base)
+{
+	bool some = unpack_bool(in);
+
+	for (const struct key *key = keys; key->name != NULL && !in->failed;
+	     key++) {
+		if (some && key_set_line(keys, key, base, unpack_u32(in)) == -1)
+			in->failed = true;
+		if (key->type == KEY_GROUP)
+			get_lines(in, key->keys, key_field(key, base));
+		if (key->type == KEY_GROUPS)
+			for (uint32_t i = 0; i < *key_count(key, base); i++)
+				get_lines(in, key->keys, keys_at(key, base, i));
+	}
+}
+
+static void
 get_address(struct unpacker *in, const struct settings *settings,
     struct listener_address *ret)
 {
@@ -359,6 +376,7 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 		in->failed = true;
 	get_files(in, settings);
 	bundle_unpack_keys(in, settings, settings_keys, settings);
+	get_lines(in, settings_keys, settings);
 	settings->workers_of_cpus = unpack_bool(in);
 	settings->drop = unpack_bool(in);
 	get_images(in, settings);

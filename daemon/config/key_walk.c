@@ -1,6 +1,6 @@
 /*
  * key_walk.c: walks over a struct by its table: to set its defaults, to free
- * it, and to compare two.  The reader (reader/conf_group.c) and the bundle
+ * it, and to compare two; the lines of its keys.  The reader (reader/conf_group.c) and the bundle
  * (bundle_pack.c, bundle_unpack.c) have walks of their own.
  */
 
@@ -60,6 +60,38 @@ keys_add(const struct key *array, void *base)
 	return added;
 }
 
+static uint32_t
+row_count(const struct key *keys)
+{
+	uint32_t count = 0;
+
+	while (keys[count].name != NULL)
+		count++;
+	return count;
+}
+
+uint32_t
+key_line(const struct key *keys, const struct key *key, const void *base)
+{
+	const struct key_lines *lines = base;
+
+	return lines->of != NULL ? lines->of[key - keys] : 0;
+}
+
+int
+key_set_line(const struct key *keys, const struct key *key, void *base,
+    uint32_t line)
+{
+	struct key_lines *lines = base;
+
+	if (lines->of == NULL)
+		lines->of = calloc(row_count(keys), sizeof(*lines->of));
+	if (lines->of == NULL)
+		return -1;
+	lines->of[key - keys] = line;
+	return 0;
+}
+
 int
 keys_set_defaults(const struct key *keys, void *base)
 {
@@ -109,8 +141,11 @@ array_done(const struct key *array, void *base)
 void
 keys_free(const struct key *keys, void *base)
 {
+	struct key_lines *lines = base;
 	char **string;
 
+	free(lines->of);
+	lines->of = NULL;
 	for (; keys->name != NULL; keys++) {
 		switch (keys->type) {
 		case KEY_STRING:

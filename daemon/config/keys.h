@@ -21,6 +21,14 @@ struct origin {
 	uint32_t line;
 };
 
+/*
+ * The lines on which the keys of a group stand, in the file of that group: the
+ * first member of each struct that a table describes.
+ */
+struct key_lines {
+	uint32_t *of; /* one for each row; NULL: all are defaults */
+};
+
 struct bool_duration {
 	bool on;
 	uint64_t ms; /* 0: no time was given */
@@ -162,6 +170,15 @@ int keys_set_defaults(const struct key *keys, void *base);
 
 /* Free what the struct owns by this table. */
 void keys_free(const struct key *keys, void *base);
+
+/*
+ * The line of a row of the table whose struct is at base; 0: the key was not
+ * set.  key_set_line() returns 0, or -1: ENOMEM.
+ */
+uint32_t key_line(const struct key *keys, const struct key *key,
+    const void *base);
+int key_set_line(const struct key *keys, const struct key *key, void *base,
+    uint32_t line);
 
 /*
  * Append to one of the arrays: a group with its defaults, or zeros.  Borrowed

@@ -44,12 +44,14 @@ struct listener_address {
 };
 
 struct timeout_settings {
+	struct key_lines lines;
 	/* 0: none. */
 	uint64_t idle_ms, connect_ms, handshake_ms, linger_ms, write_ms;
 	uint64_t close_ms;
 };
 
 struct limit_settings {
+	struct key_lines lines;
 	uint64_t connections, per_address;		 /* 0: none */
 	uint64_t read_buffer, write_buffer, write_queue; /* bytes */
 	uint64_t min_rate; /* bytes per second; 0: none */
@@ -104,6 +106,7 @@ struct tls_identity_settings {
 };
 
 struct tls_name_settings {
+	struct key_lines lines;
 	/* "example.org" or "*.example.org", in lower case. */
 	struct key_string *names;
 	uint32_t name_count;
@@ -111,6 +114,7 @@ struct tls_name_settings {
 };
 
 struct tls_settings {
+	struct key_lines lines;
 	bool on; /* the group is there */
 	struct tls_identity_settings identity;
 	struct tls_name_settings *sni;
@@ -134,6 +138,7 @@ struct tls_settings {
 
 /* Which peers begin with a header that says for whom they connect. */
 struct proxy_settings {
+	struct key_lines lines;
 	bool on;		 /* the group is there */
 	struct key_string *from; /* as written */
 	uint32_t from_count;
@@ -144,6 +149,7 @@ struct proxy_settings {
 
 /* How long a connector waits before it connects again. */
 struct retry_settings {
+	struct key_lines lines;
 	uint64_t first_ms, max_ms;
 	double jitter; /* the part by which a wait may be longer or shorter */
 };
@@ -161,6 +167,7 @@ struct connector_settings {
  * neither the settings of sockets nor those of peers that come by themselves.
  */
 struct listener_settings {
+	struct key_lines lines;
 	char *name;
 	char *plugin;		   /* as written */
 	uint32_t image;		   /* index into settings.images */
@@ -216,18 +223,21 @@ struct secret_settings {
 };
 
 struct log_settings {
+	struct key_lines lines;
 	int64_t level;	/* enum log_level */
 	int64_t format; /* enum log_format */
 	bool access;
 };
 
 struct canary_settings {
+	struct key_lines lines;
 	int64_t workers; /* 0: no canary */
 	uint64_t time_ms;
 	int64_t errors; /* per cent above the other workers */
 };
 
 struct settings {
+	struct key_lines lines;
 	int64_t workers;      /* 0 in the file becomes the number of CPUs */
 	bool workers_of_cpus; /* it was 0 in the file */
 	char *user, *group;   /* as written, or NULL */

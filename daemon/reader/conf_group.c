@@ -280,10 +280,13 @@ conf_group(struct conf *conf, const char *file, const struct node *group,
 		node = &group->children[i];
 		at = conf_origin(file, node);
 		key = key_find(keys, node->name);
-		if (key == NULL)
+		if (key == NULL) {
 			conf_unknown(conf, &at, node->name, keys, prefix);
-		else
-			conf_key(conf, file, key, node, base, prefix);
+			continue;
+		}
+		conf_key(conf, file, key, node, base, prefix);
+		if (key_set_line(keys, key, base, node->line) == -1)
+			problem_error(conf->problems, &at, "out of memory");
 	}
 	required_keys(conf, file, group, keys);
 }
