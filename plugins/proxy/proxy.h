@@ -88,11 +88,11 @@ struct upstream {
 	uint16_t port;	 /* 0: host is the path of a unix socket */
 	uint16_t failures;
 	uint8_t backoff_level;
-	bool out;	 /* until out_until_ms, and then until a trial */
-	bool trial;	 /* somebody tries it */
-	bool is_checked; /* right now */
-	uint32_t active; /* connections, also those that are being made */
-	uint64_t out_until_ms;
+	bool out;	       /* until out_until_ms, and then until a trial */
+	bool trial;	       /* somebody tries it */
+	bool is_checked;       /* right now */
+	uint32_t active;       /* connections, also those that are being made */
+	uint64_t out_until_ms; /* also when it is back: until it was out */
 	char *host;
 	char name[]; /* as configured */
 };

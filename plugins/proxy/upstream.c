@@ -262,17 +262,18 @@ upstream_good(struct upstream *upstream, struct sl_service *service)
 	if (!upstream->out)
 		return;
 	upstream->out = false;
+	upstream->out_until_ms = sl_now_ms();
 	sl_log(service, SL_LOG_INFO, "upstream %s is back", upstream->name);
 }
 
-/* Out, and longer than the last time if that has not been long ago. */
+/* Out, and longer than the last time unless it has been well for long since. */
 static void
 take_out(struct upstream *upstream, struct sl_service *service,
     const struct health_rules *rules, const char *text)
 {
 	uint64_t now = sl_now_ms(), wait = rules->backoff_ms;
 
-	if (upstream->out_until_ms == 0 ||
+	if (!upstream->out &&
 	    now > upstream->out_until_ms + rules->backoff_max_ms)
 		upstream->backoff_level = 0;
 	wait <<= upstream->backoff_level;

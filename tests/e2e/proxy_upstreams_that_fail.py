@@ -3,6 +3,7 @@
 import re
 import resource
 import socket
+import time
 
 from sluice_test import (SANITIZED, Daemon, Skip, check,
                          connection_descriptors, connector, equal, expect_end,
@@ -191,6 +192,18 @@ def test_back_offs_grow_and_end_with_a_trial():
 
             wait_until(is_back, "the upstream to be back")
             served_among_others(d.connect(), u)
+
+
+def test_nobody_asks_is_not_well():
+    """However late the trial comes that fails, the back-off grows."""
+    with proxy(nobody(), fail_count=1, fail_backoff="1ms",
+               fail_backoff_max="4ms") as d:
+        for count in range(1, 5):
+            while len(d.log_lines("is out for")) < count:
+                expect_end(d.connect())
+            time.sleep(0.02)        # more than the longest back-off
+        equal([int(re.search(r"out for (\d+) ms", line).group(1))
+               for line in d.log_lines("is out for")][:4], [1, 2, 4, 4])
 
 
 def test_checks():
