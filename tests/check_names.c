@@ -5,6 +5,7 @@
 
 #include "connect_fixture.h"
 #include "fake_resolver.h"
+#include "worker/connect_race.h"
 #include "worker/transport_connect.h"
 
 static int
