@@ -261,6 +261,42 @@ START_TEST(the_table_is_complete)
 }
 END_TEST
 
+/* What is written for a default is what the table has. */
+static void
+write_default(const struct key *key, const char *group, const char *path)
+{
+	static union {
+		struct settings settings;
+		struct listener_settings listener;
+	} room;
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	(void)group;
+	if (key->value == NULL || key->flags & KEY_BUILD)
+		return;
+	memset(&room, 0, sizeof(room));
+	out = open_memstream(&text, &size);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(key_set_default(key, &room), 0);
+	ck_assert(key_write(out, key, &room));
+	fclose(out);
+	ck_assert_msg(strcmp(text, key->value) == 0, "%s: %s, not %s", path,
+	    text, key->value);
+	free(text);
+	if (key->type == KEY_STRING)
+		free(*(char **)key_field(key, &room));
+}
+
+START_TEST(each_default_is_written_as_the_table_has_it)
+{
+	each_key(settings_keys, "", write_default);
+	each_key(listener_keys, "", write_default);
+	each_key(connector_keys, "", write_default);
+}
+END_TEST
+
 /* Has the manual an item of a list that begins with `.It Ql', with the word? */
 static bool
 has_item(const char *page, const char *word)
@@ -363,6 +399,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		the_table_is_complete,
+		each_default_is_written_as_the_table_has_it,
 		the_sample_shows_every_key_with_its_default,
 		the_manual_describes_every_key_with_its_default,
 		the_page_for_trouble_has_every_reason_and_limit,

@@ -28,11 +28,9 @@ string_text(const struct key *key, const void *base, char text[SHOWN_MAX])
 static const char *
 word_text(const struct key *key, int64_t value)
 {
-	for (const struct key_word *word = key->words; word->name != NULL;
-	     word++)
-		if (word->value == value)
-			return word->name;
-	return "not set"; /* a default that has no word */
+	const char *word = key_word_text(key, value);
+
+	return word != NULL ? word : "not set"; /* a default without a word */
 }
 
 /* NULL: values of this type are not shown. */

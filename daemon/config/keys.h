@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/nearest.h"
 
@@ -158,6 +159,16 @@ int key_set_float(const struct key *key, void *base, double value,
     struct error *err);
 int key_set_string(const struct key *key, void *base, const char *value,
     struct error *err);
+
+/*
+ * Write a value, or a list of strings, as a configuration would have it.  False:
+ * it is not set and has no default, or it is a group, and nothing was written.
+ */
+bool key_write(FILE *out, const struct key *key, const void *base);
+void raw_option_write(FILE *out, const struct raw_option *option);
+
+/* The word of a KEY_WORD with this value, or NULL. */
+const char *key_word_text(const struct key *key, int64_t value);
 
 /* Store the row's default, its `value`.  0, or -1 with errno. */
 int key_set_default(const struct key *key, void *base);

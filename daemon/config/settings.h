@@ -66,7 +66,8 @@ struct unix_rights {
 	} owner;
 };
 
-#define TLS_NAMES_MAX 1024 /* entries of `sni` of one listener */
+#define TLS_NAMES_MAX 1024    /* entries of `sni` of one listener */
+#define TLS_INLINE "(inline)" /* in place of a PEM text */
 #define NO_SECRET UINT32_MAX
 #define TLS_WARN_DAYS 30 /* before a certificate ends */
 
@@ -86,8 +87,8 @@ enum tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN };
  */
 struct tls_identity_settings {
 	/*
-	 * A path or a PEM text each.  The bundle has "(inline)" in place of a
-	 * PEM text.
+	 * A path or a PEM text each.  The bundle has TLS_INLINE in place
+	 * of a PEM text.
 	 */
 	struct key_string *cert, *key, *ca, *crl;
 	uint32_t cert_count, key_count, ca_count, crl_count;

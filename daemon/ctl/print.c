@@ -127,6 +127,7 @@ print_log_level(const json_t *answer)
 static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_STATUS] = print_status,
 	[CONTROL_RELOAD] = print_verdict,
+	[CONTROL_CONFIG] = print_config,
 	[CONTROL_DIFF] = print_diff,
 	[CONTROL_GENERATIONS] = print_generations,
 	[CONTROL_ROLLBACK] = print_verdict,

@@ -16,6 +16,9 @@ void print_status(const json_t *answer);
 /* Print what was counted between two answers, per second. */
 void print_rates(const json_t *before, const json_t *after, uint64_t ms);
 
+/* print_config.c: the same for `config`: as a configuration. */
+void print_config(const json_t *answer);
+
 /* print_conns.c: the same for `conns` and `kill`. */
 void print_conns(const json_t *answer);
 void print_kill(const json_t *answer);

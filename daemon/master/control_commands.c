@@ -191,6 +191,7 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
     const struct control_args *args) = {
 	[CONTROL_STATUS] = control_status,
 	[CONTROL_RELOAD] = run_reload,
+	[CONTROL_CONFIG] = control_config,
 	[CONTROL_DIFF] = control_diff,
 	[CONTROL_GENERATIONS] = control_generations,
 	[CONTROL_ROLLBACK] = run_rollback,

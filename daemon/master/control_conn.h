@@ -104,6 +104,9 @@ void control_status(struct control_conn *conn, const struct control_args *args);
 void control_generations(struct control_conn *conn,
     const struct control_args *args);
 
+/* control_config.c */
+void control_config(struct control_conn *conn, const struct control_args *args);
+
 /* control_diff.c */
 void control_diff(struct control_conn *conn, const struct control_args *args);
 

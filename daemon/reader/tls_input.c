@@ -16,7 +16,6 @@
 #include "reader/config_file.h"
 #include "reader/secret_files.h"
 
-#define INLINE "(inline)"
 #define BEGIN "-----BEGIN"
 #define DASHES "-----"
 #define LINE_LEN 64 /* of base64, as OpenSSL writes it */
@@ -30,7 +29,7 @@ tls_input_inline(const char *text)
 char *
 tls_input_name(const char *config, const char *text)
 {
-	return tls_input_inline(text) ? strdup(INLINE)
+	return tls_input_inline(text) ? strdup(TLS_INLINE)
 				      : config_file_path(config, text);
 }
 
@@ -146,5 +145,5 @@ tls_input_forget(struct key_string *entry)
 		return;
 	/* A text that is shorter is cut off, and cannot have been a key. */
 	explicit_bzero(entry->text, len);
-	snprintf(entry->text, len + 1, "%s", INLINE);
+	snprintf(entry->text, len + 1, "%s", TLS_INLINE);
 }
