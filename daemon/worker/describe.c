@@ -15,13 +15,13 @@
 #include "base/roles.h"
 #include "image/libraries.h"
 #include "ipc/answers.h"
+#include "ipc/hello.h"
 #include "ipc/msg.h"
 #include "ipc/packet.h"
+#include "ipc/privileges.h"
 #include "worker/descriptor.h"
-#include "worker/hello.h"
 #include "worker/options.h"
 #include "worker/plugin.h"
-#include "worker/privileges.h"
 
 #define NAMES_MAX 16 /* more than any table of callbacks has */
 

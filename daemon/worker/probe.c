@@ -14,15 +14,15 @@
 #include "base/log.h"
 #include "base/roles.h"
 #include "ipc/answers.h"
+#include "ipc/hello.h"
 #include "ipc/msg.h"
 #include "ipc/packet.h"
+#include "ipc/privileges.h"
 #include "worker/callback.h"
 #include "worker/conduct.h"
-#include "worker/hello.h"
 #include "worker/material.h"
 #include "worker/options.h"
 #include "worker/plugin.h"
-#include "worker/privileges.h"
 
 static struct answers *answers;
 

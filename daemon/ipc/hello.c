@@ -1,6 +1,6 @@
 /* hello.c: the first message that a child gets from the master. */
 
-#include "worker/hello.h"
+#include "ipc/hello.h"
 
 #include <unistd.h>
 

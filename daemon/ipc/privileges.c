@@ -1,6 +1,6 @@
-/* privileges.c: a process that runs plugin code gives up all its privileges. */
+/* privileges.c: a process that meets foreign code or input gives up all its privileges. */
 
-#include "worker/privileges.h"
+#include "ipc/privileges.h"
 
 #include <grp.h>
 #include <linux/capability.h>

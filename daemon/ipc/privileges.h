@@ -1,4 +1,4 @@
-/* privileges.h: a process that runs plugin code gives up all its privileges. */
+/* privileges.h: a process that meets foreign code or input gives up all its privileges. */
 
 #ifndef SLUICE_PRIVILEGES_H
 #define SLUICE_PRIVILEGES_H
