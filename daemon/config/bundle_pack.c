@@ -163,15 +163,22 @@ put_network(struct packer *out, const struct network *network)
 	pack_bytes(out, network->address, sizeof(network->address));
 }
 
+static void
+put_addresses(struct packer *out, const struct settings *settings,
+    const struct listener_settings *listener)
+{
+	pack_u32(out, listener->address_count);
+	for (uint32_t i = 0; i < listener->address_count; i++)
+		put_address(out, settings, &listener->addresses[i]);
+}
+
 /* The values that are resolved from more than one key. */
 static void
 put_endpoint(struct packer *out, const struct settings *settings,
     const struct listener_settings *listener)
 {
 	pack_u32(out, listener->image);
-	pack_u32(out, listener->address_count);
-	for (uint32_t i = 0; i < listener->address_count; i++)
-		put_address(out, settings, &listener->addresses[i]);
+	put_addresses(out, settings, listener);
 	pack_u32(out, listener->proxy.network_count);
 	for (uint32_t i = 0; i < listener->proxy.network_count; i++)
 		put_network(out, &listener->proxy.networks[i]);
@@ -219,4 +226,5 @@ bundle_pack(struct packer *out, const struct settings *settings)
 		put_secret(out, settings, &settings->secrets[i]);
 	for (uint32_t i = 0; i < settings_endpoints(settings); i++)
 		put_endpoint(out, settings, settings_endpoint(settings, i));
+	put_addresses(out, settings, &settings->status);
 }

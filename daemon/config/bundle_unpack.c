@@ -261,12 +261,25 @@ is_connector(const struct connector_settings *connector)
 }
 
 static void
-get_endpoint(struct unpacker *in, const struct settings *settings,
+get_addresses(struct unpacker *in, const struct settings *settings,
     struct listener_settings *listener)
 {
 	struct listener_address *address;
-	uint32_t count;
+	uint32_t count = unpack_count(in, sizeof(address->address.u));
 
+	for (uint32_t i = 0; i < count && !in->failed; i++) {
+		address = listener_add_address(listener);
+		if (address == NULL)
+			in->failed = true;
+		else
+			get_address(in, settings, address);
+	}
+}
+
+static void
+get_endpoint(struct unpacker *in, const struct settings *settings,
+    struct listener_settings *listener)
+{
 	listener->image = unpack_u32(in);
 	if (listener->image >= settings->image_count ||
 	    settings->images[listener->image].library ||
@@ -276,14 +289,7 @@ get_endpoint(struct unpacker *in, const struct settings *settings,
 	    !is_client_tls(settings, &listener->connect_tls) ||
 	    !is_connector(&listener->connector))
 		in->failed = true;
-	count = unpack_count(in, sizeof(address->address.u));
-	for (uint32_t i = 0; i < count && !in->failed; i++) {
-		address = listener_add_address(listener);
-		if (address == NULL)
-			in->failed = true;
-		else
-			get_address(in, settings, address);
-	}
+	get_addresses(in, settings, listener);
 	get_networks(in, listener);
 }
 
@@ -389,6 +395,9 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 	for (uint32_t i = 0; i < settings_endpoints(settings) && !in->failed;
 	     i++)
 		get_endpoint(in, settings, settings_endpoint(settings, i));
+	if (!is_mode(settings->status.unix_rights.mode))
+		in->failed = true;
+	get_addresses(in, settings, &settings->status);
 	if (in->at != in->len)
 		in->failed = true;
 }

@@ -283,6 +283,20 @@ const struct key connector_keys[] = {
 	{ .name = NULL },
 };
 
+static const struct key status_keys[] = {
+	{ .name = "listen", .type = KEY_STRINGS, .flags = KEY_REQUIRED,
+	  .example = "\"127.0.0.1:7090\"",
+	  ARRAY(listener_settings, listen, listen_count),
+	  .help = "an address, or a list of them" },
+	{ .name = "mode", .type = KEY_STRING, .example = "\"0660\"",
+	  .offset = LISTENER(mode), RESOLVED(listener_settings, unix_rights.mode),
+	  .help = "permissions of unix socket paths, octal" },
+	{ .name = "owner", .type = KEY_STRING, .example = "\"user:group\"",
+	  .offset = LISTENER(owner), RESOLVED(listener_settings, unix_rights.owner),
+	  .help = "owner of unix socket paths" },
+	{ .name = NULL },
+};
+
 const struct key settings_keys[] = {
 	{ .name = "workers", .type = KEY_INT, .flags = KEY_RESTART,
 	  .value = "0", .example = "4", .max = WORKERS_MAX,
@@ -337,6 +351,12 @@ const struct key settings_keys[] = {
 	  .example = "\"adm\"", .offset = TOP(control_group),
 	  RESOLVED(settings, control_gid), .origin = TOP(control_group_origin),
 	  .help = "its group, whose members may use it as well" },
+	{ .name = "status", .type = KEY_GROUP, .keys = status_keys,
+	  .size = sizeof(struct listener_settings),
+	  .offset = TOP(status), .present = TOP(status_on),
+	  .origin = TOP(status.origin),
+	  .example = "{ listen = \"127.0.0.1:7090\"; }",
+	  .help = "where the status page and the metrics are served" },
 	{ .name = "listeners", .type = KEY_GROUPS,
 	  .flags = KEY_INCLUDED,
 	  .keys = listener_keys, .size = sizeof(struct listener_settings),

@@ -89,6 +89,7 @@ settings_free(struct settings *settings)
 		free(settings_endpoint(settings, i)->addresses);
 		free(settings_endpoint(settings, i)->proxy.networks);
 	}
+	free(settings->status.addresses);
 	keys_free(settings_keys, settings);
 	for (uint32_t i = 0; i < settings->image_count; i++)
 		image_done(&settings->images[i]);

@@ -260,6 +260,12 @@ struct settings {
 	/* Resolved; (gid_t)-1: only root and our own user. */
 	gid_t control_gid;
 	struct origin control_origin, control_mode_origin, control_group_origin;
+	/*
+	 * The status page, served by a process of its own: where it listens, as
+	 * a listener without a name, a plugin and connections that we know of.
+	 */
+	struct listener_settings status;
+	bool status_on; /* the group is there */
 	struct listener_settings *listeners, *connectors;
 	uint32_t listener_count, connector_count;
 	/*

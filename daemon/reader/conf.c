@@ -107,6 +107,7 @@ finish(struct conf *conf, const struct origin *file)
 	check_copies(conf);
 	conf_accounts(conf);
 	conf_control(conf);
+	conf_status(conf);
 	check_count(conf, file);
 }
 

@@ -78,6 +78,12 @@ void conf_connector(struct conf *conf, const char *file,
 void conf_listener(struct conf *conf, const char *file,
     const struct node *group, struct listener_settings *listener);
 
+/*
+ * The group `status`, after the files have been read: its addresses must be its
+ * own.
+ */
+void conf_status(struct conf *conf);
+
 /* Options are flattened into the array of that key. */
 void conf_options(struct conf *conf, const char *file, const struct key *key,
     const struct node *group, void *base);

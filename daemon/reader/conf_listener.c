@@ -1,5 +1,6 @@
 /* conf_listener.c: one element of `listeners`. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,35 +15,50 @@
 #define NETWORKS_MAX 1024 /* of one listener; each client is compared */
 #define ADDRESSES_ALL_MAX 4096 /* of all: every two are compared */
 
-/* An address may be used only once, whether by two listeners or by one. */
+/* The address of `other` that is in the way; NULL: there is none. */
+static const struct listener_address *
+find_conflict(const struct listener_settings *listener,
+    const struct listener_settings *other, const struct address *address)
+{
+	/* Port 0 is a different port each time. */
+	if (other != listener && address->kind == ADDRESS_TCP &&
+	    address_port(address) == 0)
+		return NULL;
+	for (uint32_t i = 0; i < other->address_count; i++)
+		if (address_conflict(&other->addresses[i].address, address))
+			return &other->addresses[i];
+	return NULL;
+}
+
+/*
+ * An address may be used only once, whether by two listeners or by one, or by
+ * the status page.
+ */
 static bool
 address_is_free(struct conf *conf, const struct origin *at,
     const struct listener_settings *listener, const struct address *address)
 {
-	const struct listener_settings *other;
+	const struct settings *settings = conf->settings;
+	const struct listener_settings *other = &settings->status;
 	const struct listener_address *taken;
-	char text[ADDRESS_TEXT_MAX];
+	char text[ADDRESS_TEXT_MAX], by[LISTENER_NAME_MAX + 16];
 
-	for (uint32_t i = 0; i < conf->settings->listener_count; i++) {
-		other = &conf->settings->listeners[i];
-		/* Port 0 is a different port each time. */
-		if (other != listener && address->kind == ADDRESS_TCP &&
-		    address_port(address) == 0)
-			continue;
-		for (uint32_t j = 0; j < other->address_count; j++) {
-			taken = &other->addresses[j];
-			if (!address_conflict(&taken->address, address))
-				continue;
-			problem_error(conf->problems, at,
-			    "listen: %s is already used by listener \"%s\" in "
-			    "%s:%u",
-			    address_text(address, text),
-			    other->name != NULL ? other->name : "",
-			    taken->origin.file, taken->origin.line);
-			return false;
-		}
+	snprintf(by, sizeof(by), "the status page");
+	taken = find_conflict(listener, other, address);
+	for (uint32_t i = 0; taken == NULL && i < settings->listener_count;
+	     i++) {
+		other = &settings->listeners[i];
+		snprintf(by, sizeof(by), "listener \"%s\"",
+		    other->name != NULL ? other->name : "");
+		taken = find_conflict(listener, other, address);
 	}
-	return true;
+	if (taken == NULL)
+		return true;
+	problem_error(conf->problems, at,
+	    "listen: %s is already used by %s in %s:%u",
+	    address_text(address, text), by, taken->origin.file,
+	    taken->origin.line);
+	return false;
 }
 
 static void
@@ -119,25 +135,22 @@ means_unix_path(const struct listener_settings *listener)
 }
 
 static void
-check_unix(struct conf *conf, const char *file, const struct node *group,
-    struct listener_settings *listener)
+check_unix(struct conf *conf, const struct origin *mode,
+    const struct origin *owner, struct listener_settings *listener)
 {
-	struct origin mode = conf_child_origin(file, group, "mode");
-	struct origin owner = conf_child_origin(file, group, "owner");
-
 	if (listener->mode != NULL)
-		check_mode(conf, &mode, listener);
+		check_mode(conf, mode, listener);
 	if (listener->owner != NULL)
-		conf_owner(conf, &owner, listener->owner,
+		conf_owner(conf, owner, listener->owner,
 		    &listener->unix_rights.owner);
 	if (means_unix_path(listener))
 		return;
 	if (listener->mode != NULL)
-		problem_error(conf->problems, &mode,
+		problem_error(conf->problems, mode,
 		    "mode: this is only for unix:/path, and the listener has "
 		    "none; remove it");
 	if (listener->owner != NULL)
-		problem_error(conf->problems, &owner,
+		problem_error(conf->problems, owner,
 		    "owner: this is only for unix:/path, and the listener has "
 		    "none; remove it");
 }
@@ -175,9 +188,23 @@ void
 conf_listener(struct conf *conf, const char *file, const struct node *group,
     struct listener_settings *listener)
 {
+	struct origin mode = conf_child_origin(file, group, "mode");
+	struct origin owner = conf_child_origin(file, group, "owner");
+
 	resolve_listen(conf, listener);
 	conf_endpoint(conf, file, group, listener);
-	check_unix(conf, file, group, listener);
+	check_unix(conf, &mode, &owner, listener);
 	conf_tls(conf, listener);
 	resolve_proxies(conf, listener);
+}
+
+void
+conf_status(struct conf *conf)
+{
+	struct listener_settings *status = &conf->settings->status;
+
+	if (!conf->settings->status_on)
+		return;
+	resolve_listen(conf, status);
+	check_unix(conf, &status->origin, &status->origin, status);
 }
