@@ -6,6 +6,7 @@
 
 const struct control_word control_words[CONTROL_COMMANDS] = {
 	[CONTROL_STATUS] = { .name = "status",
+	    .on_page = true,
 	    .help = "what is served, by whom, and how the last reload went" },
 	[CONTROL_RELOAD] = { .name = "reload",
 	    .help = "read configuration and plugins again",
@@ -24,6 +25,7 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 	[CONTROL_ROLLBACK] = { .name = "rollback",
 	    .help = "go back to the generation before this one" },
 	[CONTROL_CRASHES] = { .name = "crashes",
+	    .on_page = true,
 	    .help = "how the last workers died" },
 	[CONTROL_CONNS] = { .name = "conns",
 	    .help = "the open connections",

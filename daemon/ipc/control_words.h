@@ -58,6 +58,8 @@ struct control_option {
 struct control_word {
 	const char *name;
 	const char *help; /* one line */
+	/* The status process may ask it, though it reads foreign input. */
+	bool on_page;
 	struct control_option options[CONTROL_OPTIONS_MAX];
 };
 

@@ -304,6 +304,9 @@ run_request(struct control_conn *conn, json_t *request)
 		control_fail(conn,
 		    "there is no command \"%.64s\" in sluiced " PACKAGE_VERSION,
 		    name);
+	else if (conn->on_question != NULL && !control_words[command].on_page)
+		control_fail(conn, "the status process may not ask for %s",
+		    name);
 	else if (read_options(conn, request, command, &args))
 		handlers[command](conn, &args);
 }

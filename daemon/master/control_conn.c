@@ -25,6 +25,11 @@
 #define READ_MS 5000   /* for the whole request */
 #define WRITE_MS 10000 /* for the client to take the whole answer */
 #define ENDING_MS 1000 /* for the client to close, once it has it all */
+/*
+ * Between two questions of the status process, so that one that was taken over
+ * cannot keep us busy.
+ */
+#define REST_MS 100
 #define DROP_MAX 65536 /* bytes after the request; more is an attack */
 
 static const char *const state_names[] = {
@@ -32,6 +37,7 @@ static const char *const state_names[] = {
 	[CONTROL_WORKING] = "working",
 	[CONTROL_WRITING] = "writing",
 	[CONTROL_ENDING] = "ending",
+	[CONTROL_RESTING] = "resting",
 };
 
 /* ms 0: no limit. */
@@ -78,9 +84,27 @@ gone(struct control_conn *conn)
 static void
 control_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct control_conn *conn = arg;
+
 	(void)fd;
 	(void)what;
-	gone(arg);
+	if (conn->state != CONTROL_RESTING) {
+		gone(conn);
+		return;
+	}
+	set_state(conn, CONTROL_READING, 0);
+	event_add(conn->readable, NULL);
+}
+
+static void
+rest(struct control_conn *conn)
+{
+	event_del(conn->readable);
+	free(conn->reply);
+	conn->reply = NULL;
+	conn->reply_length = conn->reply_sent = 0;
+	conn->length = conn->dropped = 0;
+	set_state(conn, CONTROL_RESTING, REST_MS);
 }
 
 void
@@ -150,6 +174,10 @@ control_write_cb(evutil_socket_t fd, short what, void *arg)
 		event_add(conn->writable, NULL);
 		return;
 	}
+	if (conn->on_question != NULL) {
+		rest(conn);
+		return;
+	}
 	/*
 	 * Read and drop what it still sends: closing with unread input would
 	 * reset the connection, and the client could lose our answer.
@@ -162,6 +190,8 @@ static void
 run(struct control_conn *conn, size_t length)
 {
 	set_state(conn, CONTROL_WORKING, 0);
+	if (conn->on_question != NULL)
+		conn->on_question(conn->arg);
 	control_run(conn, conn->request, length);
 }
 
@@ -251,4 +281,11 @@ control_conn_new(struct event_base *base, int fd,
 	}
 	set_state(conn, CONTROL_READING, READ_MS);
 	return conn;
+}
+
+void
+control_conn_stay(struct control_conn *conn, void (*on_question)(void *arg))
+{
+	conn->on_question = on_question;
+	set_state(conn, CONTROL_READING, 0);
 }

@@ -26,7 +26,8 @@ enum control_state {
 	CONTROL_READING, /* the request */
 	CONTROL_WORKING, /* the answer will come from elsewhere */
 	CONTROL_WRITING,
-	CONTROL_ENDING, /* the answer is sent: until the client closes */
+	CONTROL_ENDING,	 /* the answer is sent: until the client closes */
+	CONTROL_RESTING, /* the same, until it may ask again */
 };
 
 struct control_conn {
@@ -35,6 +36,12 @@ struct control_conn {
 	/* The client is gone; conn is freed when this returns. */
 	void (*on_gone)(void *arg, struct control_conn *conn);
 	void *arg;
+	/*
+	 * The status process: it stays, and may ask again and again, but only
+	 * what is `on_page`.  Called with each request.  NULL: an ordinary
+	 * client.
+	 */
+	void (*on_question)(void *arg);
 	int fd;
 	uid_t uid;
 	pid_t pid;
@@ -54,6 +61,9 @@ struct control_conn {
 struct control_conn *control_conn_new(struct event_base *base, int fd,
     const struct control_subject *subject,
     void (*on_gone)(void *arg, struct control_conn *conn), void *arg);
+/* It is the status process: see on_question. */
+void control_conn_stay(struct control_conn *conn,
+    void (*on_question)(void *arg));
 /* Without on_gone.  Not from inside a command. */
 void control_conn_free(struct control_conn *conn);
 
