@@ -65,6 +65,7 @@ gen_unref(struct gen *gen)
 		return;
 	gen_drop_sockets(gen, NULL);
 	free(gen->sockets);
+	gen_drop_page(gen);
 	if (gen->settings != NULL) {
 		free_slots(gen);
 		for (uint32_t i = 0;

@@ -67,6 +67,8 @@ struct gen {
 	struct sockets *socket_table;
 	struct gen_socket *sockets;
 	uint32_t socket_count, socket_room;
+	struct sock **page; /* those of the status page */
+	uint32_t page_count;
 };
 
 struct gen *gen_new(uint32_t number); /* NULL: no memory */
@@ -132,6 +134,18 @@ uint32_t gen_drained(const struct gen *gen);
  */
 unsigned int gen_bind(struct gen *gen, struct sockets *sockets,
     struct slots *slots, uint32_t workers, const struct gen_teller *teller);
+
+/*
+ * gen_page.c: the part of these that is about the status page.  `page_` sockets
+ * are for one process, whatever the number of workers.
+ */
+unsigned int gen_bind_page(struct gen *gen, const struct gen_teller *teller);
+unsigned int gen_listen_page(struct gen *gen, const struct gen_teller *teller);
+void gen_tell_page(const struct gen *gen, const struct gen *before,
+    const struct gen_teller *teller);
+void gen_drop_page(struct gen *gen);
+/* As gen_apply(); and undo what the status process may have done to them. */
+void gen_apply_page(const struct gen *gen);
 
 /*
  * Begin to listen on the sockets that are only bound so far, if they are for

@@ -245,6 +245,8 @@ gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
 	/* Without descriptors all others would fail in the same way. */
 	for (i = 0; i < count && (problems == 0 || !descriptors_used_up()); i++)
 		problems += bind_endpoint(gen, sockets, i, workers, teller);
+	if (problems == 0)
+		problems += gen_bind_page(gen, teller);
 	return problems;
 }
 
@@ -269,7 +271,7 @@ gen_listen(struct gen *gen, uint32_t below, const struct gen_teller *teller)
 		    &listener->addresses[row->address].origin, err.text);
 		problems++;
 	}
-	return problems;
+	return problems + gen_listen_page(gen, teller);
 }
 
 static bool
@@ -349,6 +351,7 @@ gen_apply(const struct gen *gen)
 			sock_apply(row->sock,
 			    settings_endpoint(gen->settings, row->endpoint));
 	}
+	gen_apply_page(gen);
 }
 
 /* Where the row listens or connects to; NULL: nowhere at the moment. */
@@ -425,6 +428,7 @@ gen_tell_sockets(const struct gen *gen, const struct gen *before,
 	tell_news(gen, before, false, teller);
 	if (before != NULL)
 		tell_news(before, gen, true, teller);
+	gen_tell_page(gen, before, teller);
 }
 
 unsigned int
@@ -457,4 +461,5 @@ gen_end_sockets(struct gen *gen)
 			sock_end(gen->sockets[i].sock);
 		gen->sockets[i].sock = NULL;
 	}
+	gen_drop_page(gen);
 }
