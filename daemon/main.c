@@ -44,6 +44,7 @@ static const struct role {
 	{ "probe", probe_main },
 	{ "worker", worker_main },
 	{ "describe", describe_main },
+	{ "status", status_main },
 };
 
 struct command {

@@ -11,6 +11,7 @@
 int reader_main(void);	 /* reads the configuration, with the master's rights */
 int probe_main(void);	 /* loads the plugins of a bundle, and exits */
 int worker_main(void);	 /* serves */
+int status_main(void);	 /* serves the status page and the metrics */
 int describe_main(void); /* prints what one plugin says of itself */
 
 #endif

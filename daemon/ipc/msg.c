@@ -118,6 +118,8 @@ static const struct row {
 	[MSG_LOG_LEVEL] = { .name = "log level",
 	    .fields = { CHOICE(log, level, LOG_LEVEL_ERROR,
 		LOG_LEVEL_DEBUG) } },
+	[MSG_ASK] = { .name = "ask", .fd = FD_ALWAYS },
+	[MSG_PAGE] = { .name = "page", .fd = FD_ALWAYS },
 	[MSG_LISTED] = { .name = "listed",
 	    .fields = { NUMBER(listed, serial) } },
 	[MSG_OUTPUT] = { .name = "output", .fd = FD_ALWAYS },

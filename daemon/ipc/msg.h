@@ -78,6 +78,12 @@ enum msg_type {
 	MSG_LISTED,	/* worker: that one is filled in */
 	MSG_OUTPUT, /* master to worker; fd: standard error for its plugins */
 	MSG_LOG_LEVEL, /* master to worker: until the next COMMIT */
+	/*
+	 * master to status; fd: where it asks, as on the control socket, but as
+	 * often as it likes
+	 */
+	MSG_ASK,
+	MSG_PAGE, /* master to status; fd: a listening socket */
 	MSG_TYPES
 };
 

@@ -251,7 +251,7 @@ make_channel(struct child *child, const char *role, int ret_fds[SPAWN_FDS_MAX])
 	struct answers *answers = NULL;
 	int pair[2], count = 0;
 
-	if (spawn_runs_plugins(role)) {
+	if (spawn_is_untrusted(role)) {
 		answers = answers_new();
 		if (answers == NULL)
 			return -1;

@@ -28,6 +28,7 @@
 #include "master/leaving.h"
 #include "master/notify.h"
 #include "master/output.h"
+#include "master/page.h"
 #include "master/premises.h"
 #include "master/reload.h"
 #include "master/signals.h"
@@ -54,6 +55,7 @@ struct master {
 	struct expiry *expiry;
 	struct control *control; /* NULL: none is configured */
 	struct control_subject subject;
+	struct page *page;
 	struct signals *signals;
 	struct leaving *leaving;
 	int exit_status;
@@ -216,10 +218,26 @@ static const struct workers_ops workers_ops = {
 	.on_all_gone = on_left,
 };
 
+/* What the control socket and the status page show. */
+static void
+note_subject(struct master *master)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	master->subject = (struct control_subject){
+		.config = master->config,
+		.started_s = now.tv_sec,
+		.reload = master->reload,
+		.workers = master->workers,
+		.slots = master->slots,
+		.crashes = master->crashes,
+	};
+}
+
 static int
 start_control(struct master *master, const struct settings *settings)
 {
-	struct timespec now;
 	struct error err;
 
 	if (settings->control == NULL)
@@ -230,16 +248,7 @@ start_control(struct master *master, const struct settings *settings)
 		log_error("cannot make the control socket");
 		return -1;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	master->subject = (struct control_subject){
-		.config = master->config,
-		.started_s = now.tv_sec,
-		.reload = master->reload,
-		.workers = master->workers,
-		.slots = master->slots,
-		.crashes = master->crashes,
-		.diffs = master->diffs,
-	};
+	master->subject.diffs = master->diffs;
 	master->control =
 	    control_new(master->base, settings, &master->subject, &err);
 	if (master->control != NULL)
@@ -265,6 +274,7 @@ on_settings(void *arg, const struct settings *settings,
 		    (long long)settings->workers);
 		return -1;
 	}
+	note_subject(master);
 	if (start_control(master, settings) == -1)
 		return -1;
 	if (workers_start(master->workers, &err) == -1) {
@@ -292,6 +302,8 @@ on_reload_done(void *arg, bool good)
 	/* A rollback reads no certificates. */
 	if (good && gen->as == 0)
 		expiry_restart(master->expiry);
+	if (good)
+		page_serve(master->page, gen);
 	watch_end(master->watch, good, gen != NULL ? gen->number : 0);
 	if (reload_was_held_up(master->reload))
 		watch_again(master->watch);
@@ -379,8 +391,11 @@ master_init(struct master *master, const char *config, bool verbose)
 	    leaving_new(master->base, master->children, on_left, master);
 	master->expiry = expiry_new(master->base, EXPIRY_EVERY_MS,
 	    committed_settings, master);
+	master->page =
+	    page_new(master->base, master->children, &master->subject);
 	if (master->reload == NULL || master->leaving == NULL ||
-	    master->signals == NULL || master->expiry == NULL)
+	    master->page == NULL || master->signals == NULL ||
+	    master->expiry == NULL)
 		return -1;
 	return 0;
 }
@@ -392,6 +407,7 @@ master_done(struct master *master)
 	/* A module goes before those that it refers to. */
 	control_free(master->control);
 	control_diffs_free(master->diffs);
+	page_free(master->page);
 	watch_free(master->watch);
 	expiry_free(master->expiry);
 	reload_free(master->reload);

@@ -52,7 +52,7 @@ relays_now(void)
 }
 
 bool
-spawn_runs_plugins(const char *role)
+spawn_is_untrusted(const char *role)
 {
 	return strcmp(role, "reader") != 0;
 }
@@ -256,7 +256,7 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 	if (getppid() != master)
 		_exit(0); /* it died before we asked */
 	reset_signals();
-	if (spawn_runs_plugins(role))
+	if (spawn_is_untrusted(role))
 		reduce_environment();
 	setsid();
 	close_others(fds, count);

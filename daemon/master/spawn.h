@@ -10,8 +10,11 @@
 
 #define SPAWN_FDS_MAX 3
 
-/* Will plugin code run in this role?  Then nothing it says is trusted. */
-bool spawn_runs_plugins(const char *role);
+/*
+ * Will plugin code run in this role, or does it read what anybody sends?  Then
+ * nothing it says is trusted.
+ */
+bool spawn_is_untrusted(const char *role);
 
 /*
  * Start `sluiced --child ROLE` with these descriptors as CHILD_CHANNEL_FD and
