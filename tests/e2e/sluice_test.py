@@ -29,6 +29,8 @@ from harness.net import (
     close_all, exchange, expect_end, expect_gone, expect_reset,
     free_address, id_of, pattern, receive, receive_all, receive_line,
     reset, send_until_stalled)
+from harness.page import (
+    Response, fetch, fetch_bytes, page_addresses, page_connect, page_process)
 from harness.places import (
     BUILD, DEADLINE, INCLUDE, PLUGINS, SANITIZED, SLOW, SLUICECTL, SLUICED,
     SOURCE, TEST_PLUGINS, TEST_SOURCES, slow_down)

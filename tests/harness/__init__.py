@@ -16,6 +16,7 @@ tls       TLS listeners and clients
 openssl   a TLS client by libssl itself
 records   records of TLS 1.3 with any content
 daemon    one sluiced: configuration, log, reloads, connections, control socket
+page      the status page of a daemon, over HTTP
 trace     the traces of test plugins, and the promised order of callbacks
 runner    a test program's functions, run one by one
 

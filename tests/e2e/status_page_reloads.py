@@ -1,0 +1,120 @@
+"""A reload adds, moves and removes the status page, or changes nothing."""
+
+import socket
+
+from sluice_test import (Daemon, check, equal, fetch, free_address, listener,
+                         main, page_addresses, page_process, plugin, wait_until)
+
+
+def daemon(**settings):
+    return Daemon(listener("a", plugin("echo")), control="control.sock",
+                  **settings)
+
+
+def ready(d, address):
+    equal(fetch(d, "/readyz", address=address).text, "ready\n")
+
+
+def gone(d, address):
+    wait_until(lambda: d.refuses(address), "the page at %s to go" % address)
+
+
+def set_page(d, listen):
+    if listen is None:
+        d.settings.pop("status", None)
+    else:
+        d.settings["status"] = {"listen": listen}
+    d.write_config()
+
+
+def test_added_moved_and_removed():
+    one, other = free_address(), free_address()
+    with daemon() as d:
+        set_page(d, one)
+        d.reload_ready()
+        ready(d, one)
+        first = page_process(d)
+        d.reload_ready()
+        equal(page_process(d), first, "after a reload without a change")
+        set_page(d, [one, other])
+        d.reload_ready()
+        ready(d, one)
+        ready(d, other)
+        set_page(d, other)
+        d.reload_ready()
+        ready(d, other)
+        gone(d, one)
+        equal(page_addresses(d), [other])
+        set_page(d, None)
+        d.reload_ready()
+        gone(d, other)
+        # At once again, though its process may still be dying.
+        set_page(d, other)
+        d.reload_ready()
+        ready(d, other)
+
+
+def test_an_address_that_is_taken_refuses_the_reload():
+    one = free_address()
+    with daemon(status={"listen": one}) as d:
+        first = page_process(d)
+        other = socket.create_server(("127.0.0.1", 0))
+        taken = "127.0.0.1:%d" % other.getsockname()[1]
+        set_page(d, [free_address(), taken])
+        said = d.reload_refused()
+        check("status: cannot listen on %s: Address already in use" % taken
+              in said, said)
+        other.close()
+        # The port that the kernel gave a listener.
+        taken = d.addresses("a")[0]
+        set_page(d, taken)
+        said = d.reload_refused()
+        check("cannot listen on %s: listener \"a\" does" % taken in said, said)
+        ready(d, one)
+        equal(page_process(d), first)
+        s = d.connect("a")
+        s.sendall(b"x")
+        equal(s.recv(1), b"x")
+        s.close()
+
+
+def test_an_address_of_a_listener_is_a_mistake():
+    address = free_address()
+    with Daemon(listener("a", plugin("echo"), address),
+                status={"listen": address}, start=False) as d:
+        d.start(wait=False)
+        d.wait_log("listen: %s is already used by listener \"a\" in"
+                   % address)
+        d.wait_exit(1)
+
+
+def test_a_rollback_brings_it_back():
+    one, other = free_address(), free_address()
+    with daemon(status={"listen": one}) as d:
+        set_page(d, other)
+        d.reload_ready()
+        ready(d, other)
+        equal(d.sluicectl("rollback").returncode, 0)
+        ready(d, one)
+        gone(d, other)
+
+
+def test_an_address_goes_from_a_listener_to_the_page_and_back():
+    address = free_address()
+    with Daemon(listener("a", plugin("echo"), address),
+                listener("b", plugin("echo"))) as d:
+        a = d.listeners.pop(0)
+        set_page(d, address)
+        d.reload_ready()
+        ready(d, address)
+        d.listeners.insert(0, a)
+        set_page(d, None)
+        d.reload_ready()
+        s = d.connect("a")
+        s.sendall(b"x")
+        equal(s.recv(1), b"x")
+        s.close()
+
+
+if __name__ == "__main__":
+    main()
