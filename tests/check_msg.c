@@ -60,13 +60,14 @@ END_TEST
 START_TEST(each_member_comes_back)
 {
 	encode(&(struct msg){ .type = MSG_HELLO,
-	    .hello = { 1, 2, 3, 4, 5, true, false, "a.conf" } });
+	    .hello = { 1, 2, 3, 4, 5, 6, true, false, "a.conf" } });
 	ck_assert_int_eq(decode(), 0);
 	ck_assert_uint_eq(msg.hello.worker, 1);
-	ck_assert_uint_eq(msg.hello.workers, 2);
-	ck_assert_uint_eq(msg.hello.uid, 3);
-	ck_assert_uint_eq(msg.hello.gid, 4);
-	ck_assert_uint_eq(msg.hello.master_pid, 5);
+	ck_assert_uint_eq(msg.hello.place, 2);
+	ck_assert_uint_eq(msg.hello.workers, 3);
+	ck_assert_uint_eq(msg.hello.uid, 4);
+	ck_assert_uint_eq(msg.hello.gid, 5);
+	ck_assert_uint_eq(msg.hello.master_pid, 6);
 	ck_assert(msg.hello.check_only && !msg.hello.json);
 	ck_assert_str_eq(msg.hello.config, "a.conf");
 	encode(&(struct msg){ .type = MSG_STOP_LISTENER,

@@ -281,6 +281,8 @@ START_TEST(a_canary_is_compared_with_the_others)
 		count(i, 1000, 0);
 	}
 	canary.size = 1;
+	for (uint32_t i = 0; i < WORKERS; i++)
+		canary.place[i] = i;
 	canary_begin(&canary, shm, WORKERS, &next);
 	ck_assert(!canary_over(&canary));
 	ck_assert(!canary_fails(&canary, shm, WORKERS, text));

@@ -418,7 +418,7 @@ START_TEST(what_is_out_of_range_is_refused)
 	ck_assert_ptr_null(shm_map(0, head, 0, row_fd(0)));
 	ck_assert_ptr_null(shm_map(WORKERS, row_fd(0), 0, head));
 	ck_assert_ptr_null(shm_map(WORKERS, null, 0, -1));
-	ck_assert_ptr_null(shm_new(WORKERS_MAX + 1));
+	ck_assert_ptr_null(shm_new(SHM_PLACES_MAX + 1));
 	ck_assert_int_eq(shm_see_row(worker[0], 0, 2, row_fd(0)), -1);
 	ck_assert_int_eq(shm_see_row(worker[0], WORKERS, 2, row_fd(1)), -1);
 	/* A row that did not arrive does not keep us from accepting. */

@@ -68,6 +68,7 @@ odd_content(struct msg *msg)
 	switch (msg->type) {
 	case MSG_HELLO:
 		msg->hello.worker = odd_small();
+		msg->hello.place = odd_small();
 		msg->hello.workers = odd_small();
 		msg->hello.uid = msg->hello.gid = odd_number();
 		msg->hello.master_pid = odd_number();

@@ -59,7 +59,7 @@ static const struct row {
 } rows[MSG_TYPES] = {
 	[MSG_HELLO] = { .name = "hello",
 	    .fd = FD_MAYBE,
-	    .fields = { OF_VERSION, NUMBER(hello, worker),
+	    .fields = { OF_VERSION, NUMBER(hello, worker), NUMBER(hello, place),
 		NUMBER(hello, workers), NUMBER(hello, uid), NUMBER(hello, gid),
 		NUMBER(hello, master_pid), FLAG(hello, check_only),
 		FLAG(hello, json), TEXT(hello, config, 0, MSG_PATH_MAX) } },

@@ -94,8 +94,9 @@ enum progress {
 };
 
 struct hello {
-	uint32_t worker;   /* index, from 0; workers only */
-	uint32_t workers;  /* how many */
+	uint32_t worker;   /* its number, from 0; workers only */
+	uint32_t place;	   /* of its row in the shared memory */
+	uint32_t workers;  /* how many; workers only: how many places */
 	uint32_t uid, gid; /* become this; (uint32_t)-1: stay */
 	uint32_t master_pid;
 	bool check_only;    /* reader: this is -t, leave no trace */

@@ -77,7 +77,7 @@ new_shm(unsigned int workers)
 {
 	struct shm *shm;
 
-	if (workers == 0 || workers > WORKERS_MAX) {
+	if (workers == 0 || workers > SHM_PLACES_MAX) {
 		errno = EINVAL;
 		return NULL;
 	}

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+/* Rows; a worker has one, and a process that was replaced keeps its own. */
+#define SHM_PLACES_MAX 768
 /* Connection ids that a worker is given at a time. */
 #define SHM_ID_BLOCK 1000000
 

@@ -27,12 +27,12 @@ struct shm_head {
 	_Alignas(SHM_PAGE) uint64_t secret[2]; /* of the hash of addresses */
 	/* Goes up with each change of the two below it. */
 	_Atomic uint32_t changes;
-	_Atomic uint32_t shown[WORKERS_MAX]; /* the last row that counts */
+	_Atomic uint32_t shown[SHM_PLACES_MAX]; /* the last row that counts */
 	/* The last row that no longer counts. */
-	_Atomic uint32_t ended[WORKERS_MAX];
-	_Atomic uint64_t offer[WORKERS_MAX]; /* first id of a block */
-	_Atomic uint32_t bell[WORKERS_MAX];  /* how often it has rung */
-	_Atomic uint32_t given[WORKERS_MAX][LISTENERS_MAX / 32];
+	_Atomic uint32_t ended[SHM_PLACES_MAX];
+	_Atomic uint64_t offer[SHM_PLACES_MAX]; /* first id of a block */
+	_Atomic uint32_t bell[SHM_PLACES_MAX];	/* how often it has rung */
+	_Atomic uint32_t given[SHM_PLACES_MAX][LISTENERS_MAX / 32];
 	/*
 	 * How many listeners have had the slot before the present one.  Counts
 	 * with another number were made for one of those.

@@ -88,7 +88,7 @@ ask_workers(struct workers *workers, const struct conn_query *query,
     void (*on_done)(void *arg, struct ask *ask), void *arg)
 {
 	struct ask *ask =
-	    calloc(1, sizeof(*ask) + workers->count * sizeof(ask->of[0]));
+	    calloc(1, sizeof(*ask) + workers->places * sizeof(ask->of[0]));
 
 	if (ask == NULL)
 		return NULL;
@@ -96,7 +96,7 @@ ask_workers(struct workers *workers, const struct conn_query *query,
 	ask->serial = ++workers->last_ask;
 	ask->on_done = on_done;
 	ask->arg = arg;
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		ask->of[i].fd = -1;
 	ask->timer = event_new(event_get_base(workers->row[0].timer), -1, 0,
 	    ask_timer_cb, ask);
@@ -107,7 +107,7 @@ ask_workers(struct workers *workers, const struct conn_query *query,
 	}
 	LIST_INSERT_HEAD(&workers->asks, ask, link);
 	ask->listed = true;
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		ask_one(ask, &workers->row[i], query);
 	finish_soon(ask);
 	return ask;
@@ -121,16 +121,16 @@ ask_free(struct ask *ask)
 	delist(ask);
 	if (ask->timer != NULL)
 		event_free(ask->timer);
-	for (uint32_t i = 0; i < ask->workers->count; i++)
+	for (uint32_t i = 0; i < ask->workers->places; i++)
 		if (ask->of[i].fd != -1)
 			close(ask->of[i].fd);
 	free(ask);
 }
 
 int
-ask_sheet(const struct ask *ask, uint32_t worker)
+ask_sheet(const struct ask *ask, uint32_t place)
 {
-	return ask->of[worker].done ? ask->of[worker].fd : -1;
+	return ask->of[place].done ? ask->of[place].fd : -1;
 }
 
 void

@@ -25,10 +25,10 @@ struct ask *ask_workers(struct workers *workers, const struct conn_query *query,
 void ask_free(struct ask *ask); /* NULL is fine */
 
 /*
- * After on_done: the sheet that the worker has filled in, borrowed; or -1: it
+ * After on_done: the sheet that the process there has filled in, borrowed; or -1: it
  * has not, or is down and so has no connections.
  */
-int ask_sheet(const struct ask *ask, uint32_t worker);
+int ask_sheet(const struct ask *ask, uint32_t place);
 
 /* worker_*.c: it has answered the question with this number; it is gone. */
 void ask_answered(struct worker_row *worker, uint32_t serial);

@@ -39,7 +39,7 @@ counts_of(const struct canary *canary, const struct shm *shm, uint32_t worker)
 
 	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
 		if (!canary->lonely[i])
-			shm_add_counts(shm, worker, i, &sum);
+			shm_add_counts(shm, canary->place[worker], i, &sum);
 	for (unsigned int i = COUNT_CLOSED; i <= COUNT_CLOSED_LAST; i++)
 		counts.closed += sum.value[i];
 	counts.failed = sum.value[COUNT_FAILED];

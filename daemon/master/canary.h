@@ -24,6 +24,7 @@ struct canary {
 	unsigned int errors; /* per cent above the others */
 	/* Slots of connectors in one worker: no other can be compared. */
 	bool lonely[LISTENERS_MAX];
+	uint32_t place[WORKERS_MAX]; /* of the counts of each worker */
 	struct canary_counts start[WORKERS_MAX];
 };
 
@@ -34,7 +35,10 @@ struct canary {
 uint32_t canary_size(const struct gen *committed, const struct gen *next,
     uint32_t workers, const char **ret_why);
 
-/* The trial begins: what is counted from now on is compared. */
+/*
+ * The trial begins: what is counted from now on is compared, at the places in
+ * canary->place, which the caller has set.
+ */
 void canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
     const struct gen *next);
 

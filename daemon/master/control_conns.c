@@ -26,6 +26,7 @@
 /* What one worker has answered. */
 struct answer {
 	int fd; /* borrowed; -1: it has not */
+	uint32_t worker;
 	uint32_t rows, taken;
 	struct conn_row row; /* the next one, if taken < rows */
 };
@@ -79,7 +80,7 @@ merge(struct answer *answers, uint32_t count, uint32_t most)
 		if (best == NULL)
 			break;
 		json_array_append_new(list,
-		    row_object(&best->row, (uint32_t)(best - answers)));
+		    row_object(&best->row, best->worker));
 		best->taken++;
 		fetch(best);
 	}
@@ -94,14 +95,15 @@ silent_workers(const struct control_subject *subject, const struct ask *ask)
 	struct worker_facts facts;
 	char doing[DOING_MAX];
 
-	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {
-		workers_facts(subject->workers, i, &facts);
-		if (ask_sheet(ask, i) != -1 || facts.connections == 0)
+	for (uint32_t i = 0; i < workers_places(subject->workers); i++) {
+		if (!workers_facts(subject->workers, i, &facts) ||
+		    ask_sheet(ask, i) != -1 || facts.connections == 0)
 			continue;
 		workers_doing(subject->workers, i, NULL, doing);
 		json_array_append_new(list,
-		    json_pack("{s:I, s:I, s:o}", "worker", (json_int_t)i + 1,
-			"connections", (json_int_t)facts.connections, "doing",
+		    json_pack("{s:I, s:I, s:o}", "worker",
+			(json_int_t)facts.worker + 1, "connections",
+			(json_int_t)facts.connections, "doing",
 			json_text(doing)));
 	}
 	return list;
@@ -109,17 +111,19 @@ silent_workers(const struct control_subject *subject, const struct ask *ask)
 
 /* Read what was answered.  Returns how many connections have matched. */
 static uint64_t
-collect(const struct ask *ask, struct answer *answers, uint32_t count,
-    uint32_t most)
+collect(const struct workers *workers, const struct ask *ask,
+    struct answer *answers, uint32_t count, uint32_t most)
 {
+	struct worker_facts facts;
 	uint64_t total = 0, matched;
 
 	for (uint32_t i = 0; i < count; i++) {
 		answers[i].fd = ask_sheet(ask, i);
-		if (answers[i].fd == -1 ||
+		if (answers[i].fd == -1 || !workers_facts(workers, i, &facts) ||
 		    conn_sheet_result(answers[i].fd, most, &answers[i].rows,
 			&matched) == -1)
 			continue;
+		answers[i].worker = facts.worker;
 		total += matched;
 		fetch(&answers[i]);
 	}
@@ -150,13 +154,14 @@ on_done(void *arg, struct ask *ask)
 {
 	struct control_conn *conn = arg;
 	struct inquiry *inquiry = conn->waits_for;
-	uint32_t count = workers_count(conn->subject->workers);
+	uint32_t count = workers_places(conn->subject->workers);
 	struct answer *answers = calloc(count, sizeof(*answers));
 	json_t *reply = NULL;
 	uint64_t matched = 0;
 
 	if (answers != NULL) {
-		matched = collect(ask, answers, count, inquiry->most);
+		matched = collect(conn->subject->workers, ask, answers, count,
+		    inquiry->most);
 		reply = inquiry->kill
 		    ? json_pack("{s:I, s:I}", "killed", (json_int_t)matched,
 			  "ids", (json_int_t)inquiry->ids)
@@ -202,7 +207,7 @@ begin(struct control_conn *conn, const struct conn_query *query)
 static bool
 is_known(const struct control_subject *subject, const char *name)
 {
-	for (uint32_t i = 0; i < workers_count(subject->workers); i++)
+	for (uint32_t i = 0; i < workers_places(subject->workers); i++)
 		if (slots_given(subject->slots, name, i))
 			return true;
 	return false;

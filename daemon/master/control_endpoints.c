@@ -157,7 +157,8 @@ states(const struct control_subject *subject, const struct gen *gen,
 	json_t *array = json_array();
 
 	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {
-		if (connector_see(shm, i, gen->slots[index], &state))
+		if (connector_see(shm, workers_place(subject->workers, i),
+			gen->slots[index], &state))
 			json_array_append_new(array, state_object(i, &state));
 		else if (is_assigned(gen, index, i))
 			json_array_append_new(array, down_object(i));

@@ -176,19 +176,25 @@ add_generation(struct rows *rows, const struct gen *gen)
 	return add_row(rows, &row);
 }
 
-/* Add what a worker shows.  Returns false when that is not complete. */
+/*
+ * Add what the process at a place shows.  Returns false when that is not
+ * complete.
+ */
 static bool
-add_worker(struct rows *rows, const struct control_subject *subject,
-    uint32_t worker, json_t *workers)
+add_process(struct rows *rows, const struct control_subject *subject,
+    uint32_t place, json_t *workers)
 {
 	struct worker_facts facts;
 
-	workers_facts(subject->workers, worker, &facts);
-	json_array_append_new(workers,
-	    json_pack("{s:I, s:s}", "worker", (json_int_t)worker + 1, "state",
-		facts.pid != 0 ? "answered" : "down"));
+	if (!workers_facts(subject->workers, place, &facts))
+		return true;
+	if (workers_place(subject->workers, facts.worker) == place)
+		json_array_append_new(workers,
+		    json_pack("{s:I, s:s}", "worker",
+			(json_int_t)facts.worker + 1, "state",
+			facts.pid != 0 ? "answered" : "down"));
 	return facts.pid != 0 &&
-	    collect(rows, workers_shm(subject->workers), worker,
+	    collect(rows, workers_shm(subject->workers), place,
 		facts.generation);
 }
 
@@ -204,8 +210,8 @@ control_generations(struct control_conn *conn, const struct control_args *args)
 	(void)args;
 	whole = add_generation(&rows, reload_committed(subject->reload)) &&
 	    add_generation(&rows, reload_previous(subject->reload));
-	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {
-		whole = add_worker(&rows, subject, i, workers) && whole;
+	for (uint32_t i = 0; i < workers_places(subject->workers); i++) {
+		whole = add_process(&rows, subject, i, workers) && whole;
 		/*
 		 * Add up after each worker, so that many workers need no more
 		 * room than one.

@@ -25,7 +25,7 @@
 #define BUSY_MS 100
 
 static json_t *
-worker_object(const struct control_subject *subject, uint32_t worker)
+worker_object(const struct control_subject *subject, uint32_t place)
 {
 	const struct shm *shm = workers_shm(subject->workers);
 	struct worker_facts facts;
@@ -33,14 +33,15 @@ worker_object(const struct control_subject *subject, uint32_t worker)
 	char doing[DOING_MAX];
 	json_t *object;
 
-	workers_facts(subject->workers, worker, &facts);
-	shm_sum_worker(shm, worker, &sum);
+	workers_facts(subject->workers, place, &facts);
+	shm_sum_worker(shm, place, &sum);
 	sum.named = 0; /* plugins' counters are shown with the listener */
 	object = json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 			   "s:I, s:I, s:o}",
-	    "worker", (json_int_t)worker + 1, "pid", (json_int_t)facts.pid,
-	    "state", facts.state, "generation", (json_int_t)facts.generation,
-	    "connections", (json_int_t)facts.connections, "slow_callbacks",
+	    "worker", (json_int_t)facts.worker + 1, "pid",
+	    (json_int_t)facts.pid, "state", facts.state, "generation",
+	    (json_int_t)facts.generation, "connections",
+	    (json_int_t)facts.connections, "slow_callbacks",
 	    (json_int_t)sum.value[COUNT_SLOW], "aborts",
 	    (json_int_t)facts.aborted, "restarts", (json_int_t)facts.restarts,
 	    "memory", (json_int_t)facts.memory, "heap", (json_int_t)facts.heap,
@@ -48,7 +49,7 @@ worker_object(const struct control_subject *subject, uint32_t worker)
 	    (json_int_t)facts.descriptors_max, "counts",
 	    control_counts(&sum, shm_tick_scale(shm)));
 	if (facts.lasted_ms >= BUSY_MS) {
-		workers_doing(subject->workers, worker, NULL, doing);
+		workers_doing(subject->workers, place, NULL, doing);
 		json_object_set_new(object, "doing", json_text(doing));
 	}
 	return object;
@@ -60,7 +61,8 @@ workers_array(const struct control_subject *subject)
 	json_t *array = json_array();
 
 	for (uint32_t i = 0; i < workers_count(subject->workers); i++)
-		json_array_append_new(array, worker_object(subject, i));
+		json_array_append_new(array,
+		    worker_object(subject, workers_place(subject->workers, i)));
 	return array;
 }
 

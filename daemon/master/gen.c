@@ -311,7 +311,8 @@ send_socket(const struct gen *gen, const struct gen_socket *socket,
 }
 
 int
-gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
+gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker,
+    uint32_t place)
 {
 	const struct gen_socket *socket;
 
@@ -323,7 +324,7 @@ gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker)
 		if (send_socket(gen, socket, child) == -1)
 			return -1;
 		slots_give(gen->slot_table, gen->slots[socket->endpoint],
-		    worker);
+		    place);
 	}
 	return 0;
 }

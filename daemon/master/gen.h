@@ -101,9 +101,9 @@ bool gen_complete(const struct gen *gen);
 int gen_send_images(const struct gen *gen, struct child *child);
 /* The secrets, which only workers get. */
 int gen_send_secrets(const struct gen *gen, struct child *child);
-/* Send the sockets and connectors that are for this worker. */
+/* Send the sockets and connectors that are for this worker, to its place. */
 int gen_send_sockets(const struct gen *gen, struct child *child,
-    uint32_t worker);
+    uint32_t worker, uint32_t place);
 
 /* Gets each problem or change; origin NULL: it is not about a place in the files. */
 struct gen_teller {

@@ -195,7 +195,8 @@ on_stop_listener(void *arg, uint32_t worker, const char *name,
 	 * The listener may belong to another plugin or worker, always or since
 	 * a reload.
 	 */
-	if (slots_given(master->slots, name, worker) &&
+	if (slots_given(master->slots, name,
+		workers_place(master->workers, worker)) &&
 	    reload_stop_listener(master->reload, worker, name, plugin,
 		close_active))
 		return;

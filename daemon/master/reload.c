@@ -159,7 +159,7 @@ tell_changes(struct reload *reload)
 			 "options");
 	drains_tell(reload, &teller);
 	draining_tell(workers_shm(reload->workers),
-	    workers_count(reload->workers), reload->slots, &teller);
+	    workers_places(reload->workers), reload->slots, &teller);
 }
 
 void

@@ -63,6 +63,8 @@ reload_stage_canary(struct reload *reload)
 	notify_status("canary: generation %u serves in %s for %s", number,
 	    workers, time);
 	stops_apply(reload);
+	for (uint32_t i = 0; i < workers_count(reload->workers); i++)
+		reload->canary.place[i] = workers_place(reload->workers, i);
 	canary_begin(&reload->canary, workers_shm(reload->workers),
 	    workers_count(reload->workers), reload->next);
 	set_tick(reload);

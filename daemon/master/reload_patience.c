@@ -58,7 +58,8 @@ say_waiting(struct reload *reload, const char *what)
 	for (uint32_t i = 0; i < workers_count(reload->workers); i++) {
 		if (!workers_waits_for(reload->workers, i))
 			continue;
-		workers_doing(reload->workers, i, reload->next, doing);
+		workers_doing(reload->workers,
+		    workers_place(reload->workers, i), reload->next, doing);
 		log_warnx("reload: waiting for worker %u %s: %s", i + 1, what,
 		    doing);
 	}
@@ -82,7 +83,9 @@ tell_late(struct reload *reload)
 			continue;
 		if (!workers_in_callback(reload->workers, i, reload->next,
 			&callback, &index)) {
-			workers_doing(reload->workers, i, reload->next, doing);
+			workers_doing(reload->workers,
+			    workers_place(reload->workers, i), reload->next,
+			    doing);
 			verdict_say(&reload->verdict, "worker %u %s: %s", i + 1,
 			    how, doing);
 			continue;
@@ -110,7 +113,8 @@ tell_unsettled(struct reload *reload)
 	for (uint32_t i = 0; i < workers_count(reload->workers); i++) {
 		if (!workers_waits_for(reload->workers, i))
 			continue;
-		workers_doing(reload->workers, i, NULL, doing);
+		workers_doing(reload->workers,
+		    workers_place(reload->workers, i), NULL, doing);
 		verdict_say(&reload->verdict,
 		    "worker %u is not ready for another generation: %s", i + 1,
 		    doing);

@@ -81,17 +81,17 @@ slots_ref(struct slots *slots, const char *name)
 }
 
 void
-slots_give(struct slots *slots, uint32_t slot, uint32_t worker)
+slots_give(struct slots *slots, uint32_t slot, uint32_t place)
 {
-	shm_give_slot(slots->shm, worker, slot);
+	shm_give_slot(slots->shm, place, slot);
 }
 
 bool
-slots_given(const struct slots *slots, const char *name, uint32_t worker)
+slots_given(const struct slots *slots, const char *name, uint32_t place)
 {
 	uint32_t slot = find_name(slots, name);
 
-	return slot != SLOT_NONE && shm_slot_given(slots->shm, worker, slot);
+	return slot != SLOT_NONE && shm_slot_given(slots->shm, place, slot);
 }
 
 const char *

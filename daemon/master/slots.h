@@ -26,12 +26,12 @@ void slots_free(struct slots *slots);
 uint32_t slots_ref(struct slots *slots, const char *name);
 void slots_unref(struct slots *slots, uint32_t slot);
 
-/* That worker serves it: its counts in this slot are valid. */
-void slots_give(struct slots *slots, uint32_t slot, uint32_t worker);
+/* The process at that place serves it: its counts in this slot are valid. */
+void slots_give(struct slots *slots, uint32_t slot, uint32_t place);
 /*
- * Has its process been told to serve the listener of that name, now or before?
+ * Has it been told to serve the listener of that name, now or before?
  */
-bool slots_given(const struct slots *slots, const char *name, uint32_t worker);
+bool slots_given(const struct slots *slots, const char *name, uint32_t place);
 
 /* The listener that has it, or had it last; NULL: none so far. */
 const char *slots_name(const struct slots *slots, uint32_t slot);

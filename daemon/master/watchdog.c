@@ -59,8 +59,7 @@ struct watched {
 	uint64_t aborted_ms; /* since it was aborted; 0: it was not */
 	bool dying;	     /* the kernel says so */
 	uint64_t dying_ms;   /* how long it has been seen to die */
-	uint64_t aborts;
-	char reason[128]; /* why it was killed */
+	char reason[128];    /* why it was killed */
 };
 
 struct watchdog {
@@ -121,13 +120,13 @@ abort_worker(struct watchdog *watchdog, struct worker_row *worker,
 		if (!watched->traced_said)
 			log_warnx("worker %u: %s has been running for %" PRIu64
 				  " ms; left alone, as process %d traces it",
-			    worker->index + 1, what, watched->ms, by);
+			    worker->number + 1, what, watched->ms, by);
 		watched->traced_said = true;
 		return;
 	}
 	log_errorx("worker %u: %s has been running for %" PRIu64
 		   " ms; aborting it",
-	    worker->index + 1, what, watched->ms);
+	    worker->number + 1, what, watched->ms);
 	if (watched->callback == CALLBACK_LOAD ||
 	    watched->callback == CALLBACK_UNLOAD)
 		snprintf(watched->reason, sizeof(watched->reason),
@@ -138,7 +137,7 @@ abort_worker(struct watchdog *watchdog, struct worker_row *worker,
 		    "was stuck in callback %s",
 		    callback_name(watched->callback));
 	watched->aborted_ms = 1;
-	watched->aborts++;
+	worker->aborts++;
 	child_abort(worker->child, watched->reason);
 }
 
@@ -161,7 +160,7 @@ lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	if (!watched->said &&
 	    (worker->served || watched->callback != CALLBACK_LOAD)) {
 		log_warnx("worker %u: %s has been running for %" PRIu64 " ms",
-		    worker->index + 1, what, watched->ms);
+		    worker->number + 1, what, watched->ms);
 		watched->said = true;
 	}
 	if (limit != 0 && watched->ms >= limit)
@@ -183,7 +182,7 @@ was_silent(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 		return;
 	log_errorx("worker %u: has not answered the master for %" PRIu64
 		   " ms, and runs no callback; killing it",
-	    worker->index + 1, watched->ms);
+	    worker->number + 1, watched->ms);
 	child_kill(worker->child, "did not answer");
 	watched->aborted_ms = REPORT_MS + 1; /* this is done once */
 }
@@ -244,7 +243,7 @@ watch_aborted(struct watched *watched, struct worker_row *worker, uint64_t ms)
 		return;
 	log_errorx("worker %u: is still there %s after it was aborted; "
 		   "killing it",
-	    worker->index + 1, duration_text(REPORT_MS, time));
+	    worker->number + 1, duration_text(REPORT_MS, time));
 	child_kill(worker->child, watched->reason);
 }
 
@@ -300,7 +299,7 @@ static void
 look_for_dying(struct watchdog *watchdog)
 {
 	struct workers *workers = watchdog->workers;
-	uint32_t i = watchdog->turn++ % workers->count;
+	uint32_t i = watchdog->turn++ % workers->places;
 	struct watched *watched = &watchdog->watched[i];
 	struct process_view view;
 
@@ -323,7 +322,7 @@ watchdog_tick_cb(evutil_socket_t fd, short what, void *arg)
 	if (ms > TICK_COUNTS_MS)
 		ms = TICK_COUNTS_MS;
 	shm_offer_ids(watchdog->workers->shm);
-	for (uint32_t i = 0; i < watchdog->workers->count; i++)
+	for (uint32_t i = 0; i < watchdog->workers->places; i++)
 		look_at(watchdog, &watchdog->workers->row[i], ms);
 	look_for_dying(watchdog);
 }
@@ -335,7 +334,7 @@ watchdog_new(struct event_base *base, struct workers *workers)
 	struct watchdog *watchdog;
 
 	watchdog = calloc(1,
-	    sizeof(*watchdog) + workers->count * sizeof(watchdog->watched[0]));
+	    sizeof(*watchdog) + workers->places * sizeof(watchdog->watched[0]));
 	if (watchdog == NULL)
 		return NULL;
 	watchdog->workers = workers;
@@ -361,15 +360,9 @@ watchdog_free(struct watchdog *watchdog)
 }
 
 uint64_t
-watchdog_aborts(const struct watchdog *watchdog, uint32_t worker)
+watchdog_lasted_ms(const struct watchdog *watchdog, uint32_t place)
 {
-	return watchdog->watched[worker].aborts;
-}
-
-uint64_t
-watchdog_lasted_ms(const struct watchdog *watchdog, uint32_t worker)
-{
-	return watchdog->watched[worker].callback != CALLBACK_NONE
-	    ? watchdog->watched[worker].ms
+	return watchdog->watched[place].callback != CALLBACK_NONE
+	    ? watchdog->watched[place].ms
 	    : 0;
 }

@@ -18,10 +18,10 @@ struct workers;
 struct watchdog *watchdog_new(struct event_base *base, struct workers *workers);
 void watchdog_free(struct watchdog *watchdog);
 
-/* How many callbacks of the worker were aborted. */
-uint64_t watchdog_aborts(const struct watchdog *watchdog, uint32_t worker);
-
-/* How long the current callback has been seen to run; 0: it has just begun. */
-uint64_t watchdog_lasted_ms(const struct watchdog *watchdog, uint32_t worker);
+/*
+ * How long the callback that runs there has been seen to run; 0: it has just
+ * begun.
+ */
+uint64_t watchdog_lasted_ms(const struct watchdog *watchdog, uint32_t place);
 
 #endif

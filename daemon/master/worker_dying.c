@@ -100,11 +100,11 @@ worker_presume_dead(struct worker_row *worker, const char *how)
 		return;
 	}
 	end_other_threads(worker->pid);
-	if (count(workers, worker->index) >= DYING_MAX ||
+	if (count(workers, worker->number) >= DYING_MAX ||
 	    (dying = calloc(1, sizeof(*dying))) == NULL)
 		return; /* no successor until this one or an earlier one ends */
 	dying->child = worker->child;
-	dying->worker = worker->index;
+	dying->worker = worker->number;
 	dying->pid = worker->pid;
 	dying->since_ms = clock_ms();
 	LIST_INSERT_HEAD(&workers->dying, dying, entry);

@@ -56,7 +56,7 @@ worker_set_state(struct worker_row *worker, enum worker_state state)
 	struct workers *workers = worker->workers;
 	bool was_settled = workers_settled(workers);
 
-	log_debug("worker %u: %s -> %s", worker->index + 1,
+	log_debug("worker %u: %s -> %s", worker->number + 1,
 	    state_names[worker->state], state_names[state]);
 	worker->state = state;
 	if (!was_settled && workers_settled(workers))
@@ -127,7 +127,8 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	worker->asked = gen->number;
 	if (gen_send_images(gen, worker->child) == 0 &&
 	    gen_send_secrets(gen, worker->child) == 0 &&
-	    gen_send_sockets(gen, worker->child, worker->index) == 0 &&
+	    gen_send_sockets(gen, worker->child, worker->number,
+		worker->index) == 0 &&
 	    worker_order(worker, MSG_PREPARE, gen) == 0) {
 		worker->asked_begun =
 		    board_begun(shm_row(worker->workers->shm, worker->index));
@@ -137,7 +138,7 @@ worker_send_generation(struct worker_row *worker, const struct gen *gen,
 	if (errno == EPIPE)
 		return 0; /* it is dead; its end is reported elsewhere */
 	return error_sys(err, "cannot send generation %u to worker %u",
-	    gen->number, worker->index + 1);
+	    gen->number, worker->number + 1);
 }
 
 void
@@ -145,7 +146,7 @@ worker_join(struct worker_row *worker)
 {
 	struct error err;
 
-	gen_restore_sockets(worker->workers->committed, worker->index);
+	gen_restore_sockets(worker->workers->committed, worker->number);
 	worker_set_state(worker, WORKER_JOINING);
 	if (worker_send_generation(worker, worker->workers->committed, &err) ==
 	    -1) {
@@ -166,7 +167,7 @@ worker_catch_up(struct worker_row *worker)
 	if (worker->serves == workers->committed->number)
 		return;
 	log_info("worker %u answers again, and follows into generation %u",
-	    worker->index + 1, workers->committed->number);
+	    worker->number + 1, workers->committed->number);
 	worker_join(worker);
 }
 
@@ -181,7 +182,8 @@ start_child(struct worker_row *worker, struct error *err)
 
 	if (shm_begin_row(workers->shm, worker->index) == -1)
 		return error_sys(err, "cannot start a worker");
-	hello.worker = worker->index;
+	hello.worker = worker->number;
+	hello.place = worker->index;
 	worker->child = child_spawn(workers->children, "worker", &hello,
 	    shm_head_fd(workers->shm), &worker_child_ops, worker, err);
 	if (worker->child == NULL) {
@@ -204,13 +206,13 @@ worker_spawn(struct worker_row *worker, struct error *err)
 	worker->born_ms = clock_ms();
 	worker->starts++;
 	worker->shown = false;
-	log_info("worker %u (pid %d) started", worker->index + 1,
+	log_info("worker %u (pid %d) started", worker->number + 1,
 	    (int)worker->pid);
 	worker_set_state(worker, WORKER_IDLE);
 	if (worker_send_rows(worker) == -1 ||
 	    worker_send_tickets(worker) == -1) {
 		log_error("cannot send worker %u its first messages",
-		    worker->index + 1);
+		    worker->number + 1);
 		child_kill(worker->child, "could not be reached");
 	}
 	return 0;
@@ -253,7 +255,7 @@ worker_revive(struct worker_row *worker)
 		return;
 	}
 	ms = next_backoff(worker);
-	log_errorx("worker %u: %s; trying again in %u ms", worker->index + 1,
+	log_errorx("worker %u: %s; trying again in %u ms", worker->number + 1,
 	    err.text, ms);
 	worker_schedule(worker, ms);
 }
@@ -273,15 +275,15 @@ log_death(const struct worker_row *worker, const char *how, unsigned int ms)
 	const char *lost = worker->served ? "; its connections are lost" : "";
 
 	if (worker->workers->committed == NULL)
-		log_errorx("worker %u (pid %d) %s", worker->index + 1, pid,
+		log_errorx("worker %u (pid %d) %s", worker->number + 1, pid,
 		    how);
 	else if (ms == 0)
 		log_errorx("worker %u (pid %d) %s%s; starting it again",
-		    worker->index + 1, pid, how, lost);
+		    worker->number + 1, pid, how, lost);
 	else
 		log_errorx(
 		    "worker %u (pid %d) %s%s; starting it again in %u ms",
-		    worker->index + 1, pid, how, lost, ms);
+		    worker->number + 1, pid, how, lost, ms);
 }
 
 /* The generation to blame: the one it serves, or the one it prepares. */
@@ -339,7 +341,7 @@ describe_crash(struct worker_row *worker, const char *how,
 	clock_gettime(CLOCK_REALTIME, &now);
 	ret_crash->time_ms =
 	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-	ret_crash->worker = worker->index;
+	ret_crash->worker = worker->number;
 	ret_crash->pid = worker->pid;
 	snprintf(ret_crash->how, sizeof(ret_crash->how), "%s", how);
 	crash_take_report(ret_crash, row);
@@ -372,7 +374,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 		/* exit(0) in a callback is no clean end. */
 		if (!clean || worker->died_in != CALLBACK_NONE) {
 			log_warnx("worker %u (pid %d) %s while stopping",
-			    worker->index + 1, (int)worker->pid, how);
+			    worker->number + 1, (int)worker->pid, how);
 			crash_log(&crash);
 		}
 		worker_set_state(worker, WORKER_DOWN);
@@ -393,12 +395,12 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	worker_set_state(worker, WORKER_DOWN);
 	workers->ops->on_crash(workers->arg, &crash);
 	if (trial)
-		workers->ops->on_lost(workers->arg, worker->index, how);
+		workers->ops->on_lost(workers->arg, worker->number, how);
 	else if (was == WORKER_COMMITTING)
-		workers->ops->on_committed(workers->arg, worker->index);
+		workers->ops->on_committed(workers->arg, worker->number);
 	else if (was == WORKER_PREPARING || was == WORKER_PREPARED ||
 	    was == WORKER_IDLE)
-		workers->ops->on_lost(workers->arg, worker->index, how);
+		workers->ops->on_lost(workers->arg, worker->number, how);
 }
 
 /*
@@ -441,7 +443,7 @@ worker_prepared(struct worker_row *worker)
 		return; /* it is being killed, and its end is reported */
 	if (worker->state == WORKER_PREPARING) {
 		worker_set_state(worker, WORKER_PREPARED);
-		workers->ops->on_prepared(workers->arg, worker->index);
+		workers->ops->on_prepared(workers->arg, worker->number);
 	} else if (worker->state == WORKER_JOINING) {
 		worker_order(worker, MSG_COMMIT, workers->committed);
 		worker_set_state(worker, WORKER_ENTERING);
@@ -454,7 +456,7 @@ worker_refused(struct worker_row *worker)
 	struct workers *workers = worker->workers;
 
 	if (worker->state == WORKER_PREPARING)
-		workers->ops->on_refused(workers->arg, worker->index);
+		workers->ops->on_refused(workers->arg, worker->number);
 	else if (worker->state == WORKER_JOINING)
 		child_kill(worker->child, "refused the committed generation");
 }
@@ -480,5 +482,5 @@ worker_committed(struct worker_row *worker)
 	worker_set_state(worker, WORKER_SERVING);
 	worker_send_log_level(worker); /* COMMIT has set the configured one */
 	if (in_transaction)
-		workers->ops->on_committed(workers->arg, worker->index);
+		workers->ops->on_committed(workers->arg, worker->number);
 }

@@ -38,9 +38,15 @@ enum worker_state {
 	WORKER_LEAVING,	   /* was told to STOP */
 };
 
+/* For each worker, also while processes that were replaced drain. */
+#define PLACES_PER_WORKER 3
+#define NO_WORKER UINT32_MAX /* the number of a place that is free */
+
 struct worker_row {
 	struct workers *workers;
-	uint32_t index; /* from 0; people count from 1 */
+	uint32_t index; /* its place: in this table, and of its row in shm */
+	/* Which worker it is, from 0; people count from 1. */
+	uint32_t number;
 	enum worker_state state;
 	struct child *child;
 	pid_t pid;	     /* of the child, or of the last one */
@@ -63,6 +69,7 @@ struct worker_row {
 	uint32_t tickets;	 /* the number of the keys that it was sent */
 	uint32_t tickets_missed; /* of those that it was not sent at first */
 	uint32_t starts;	 /* processes so far */
+	uint64_t aborts;	 /* of callbacks: see watchdog.h */
 	unsigned int backoff_ms;
 	uint64_t born_ms;
 	/* The callback in which the last process died; NONE: in none. */
@@ -87,8 +94,10 @@ struct workers {
 	LIST_HEAD(, ask) asks; /* that wait for answers; see ask.h */
 	uint32_t last_ask;     /* the number of the last one */
 	bool in_transaction, stopping;
-	uint32_t count;
-	struct worker_row row[];
+	uint32_t count; /* of workers */
+	struct worker_row **by_number;
+	uint32_t places;
+	struct worker_row row[]; /* by place */
 };
 
 /* worker_talk.c: the messages that it sends. */

@@ -38,7 +38,7 @@ worker_send_rows(const struct worker_row *to)
 
 	if (send_row(to, to) == -1)
 		return -1;
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		if (workers->row[i].child != NULL && workers->row[i].shown &&
 		    send_row(&workers->row[i], to) == -1)
 			return -1;
@@ -56,12 +56,12 @@ worker_show_row(struct worker_row *worker)
 		child_kill(worker->child, "broke the protocol");
 		return -1;
 	}
-	for (uint32_t i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->places; i++) {
 		if (i == worker->index || workers->row[i].child == NULL ||
 		    send_row(worker, &workers->row[i]) == 0)
 			continue;
 		log_error("cannot share the counts of worker %u with worker %u",
-		    worker->index + 1, i + 1);
+		    worker->number + 1, workers->row[i].number + 1);
 		child_kill(worker->child,
 		    "could not share its counts with the others");
 		return -1;
@@ -98,13 +98,13 @@ share_tickets(struct worker_row *worker)
 			log_error("worker %u goes on with the old keys for "
 				  "session tickets, and is tried again every "
 				  "second: cannot send the new ones",
-			    worker->index + 1);
+			    worker->number + 1);
 		worker->tickets_missed = newest;
 		return -1;
 	}
 	if (worker->tickets_missed == newest)
 		log_info("worker %u has the new keys for session tickets now",
-		    worker->index + 1);
+		    worker->number + 1);
 	return 0;
 }
 
@@ -113,7 +113,7 @@ workers_share_tickets(struct workers *workers)
 {
 	int rc = 0;
 
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		if (share_tickets(&workers->row[i]) == -1)
 			rc = -1;
 	return rc;

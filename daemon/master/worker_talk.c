@@ -39,7 +39,7 @@ sum_up_problems(struct log_limit *limit, uint32_t skipped)
 	    container_of(limit, struct worker_row, problem_limit);
 
 	log_warnx("worker %u: %u more problems were left out",
-	    worker->index + 1, skipped);
+	    worker->number + 1, skipped);
 }
 
 static void
@@ -53,7 +53,7 @@ take_problem(struct worker_row *worker, const struct msg *msg)
 		return;
 	worker->problem_limit.sum_up = sum_up_problems;
 	if (log_limit(&worker->problem_limit, PROBLEMS_PER_S, NULL))
-		workers->ops->on_problem(workers->arg, worker->index,
+		workers->ops->on_problem(workers->arg, worker->number,
 		    (int)msg->problem.level, msg->problem.file,
 		    msg->problem.line, msg->problem.text);
 }
@@ -64,7 +64,7 @@ take_stop_listener(struct worker_row *worker, const struct msg *msg)
 	struct workers *workers = worker->workers;
 
 	if (!workers->stopping)
-		workers->ops->on_stop_listener(workers->arg, worker->index,
+		workers->ops->on_stop_listener(workers->arg, worker->number,
 		    msg->stop_listener.name, msg->stop_listener.plugin,
 		    msg->stop_listener.close_active);
 }
@@ -103,7 +103,7 @@ take(struct worker_row *worker, const struct msg *msg)
 		return true;
 	case MSG_RELOAD:
 		if (!workers->stopping)
-			workers->ops->on_reload(workers->arg, worker->index);
+			workers->ops->on_reload(workers->arg, worker->number);
 		return true;
 	case MSG_STOP_LISTENER:
 		take_stop_listener(worker, msg);

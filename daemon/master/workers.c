@@ -26,6 +26,9 @@
 #include "master/watchdog.h"
 #include "master/worker_row.h"
 
+_Static_assert(WORKERS_MAX *PLACES_PER_WORKER <= SHM_PLACES_MAX,
+    "each process has a row");
+
 static int
 on_tickets(void *arg)
 {
@@ -37,22 +40,27 @@ workers_new(struct event_base *base, struct children *children,
     const struct settings *settings, const struct workers_ops *ops, void *arg)
 {
 	uint32_t i, count = (uint32_t)settings->workers;
+	uint32_t places = count * PLACES_PER_WORKER;
 	struct workers *workers;
 
-	workers = calloc(1, sizeof(*workers) + count * sizeof(workers->row[0]));
+	workers =
+	    calloc(1, sizeof(*workers) + places * sizeof(workers->row[0]));
 	if (workers == NULL)
 		return NULL;
 	workers->children = children;
 	workers->ops = ops;
 	workers->arg = arg;
 	workers->count = count;
-	workers->hello.workers = count;
+	workers->places = places;
+	workers->hello.workers = places;
 	workers->hello.uid = settings->drop ? settings->uid : (uint32_t)-1;
 	workers->hello.gid = settings->drop ? settings->gid : (uint32_t)-1;
-	workers->shm = shm_new(count);
-	for (i = 0; i < count; i++) {
+	workers->shm = shm_new(places);
+	workers->by_number = calloc(count, sizeof(*workers->by_number));
+	for (i = 0; i < places; i++) {
 		workers->row[i].workers = workers;
 		workers->row[i].index = i;
+		workers->row[i].number = i < count ? i : NO_WORKER;
 		workers->row[i].timer =
 		    event_new(base, -1, 0, worker_revive_cb, &workers->row[i]);
 		if (workers->row[i].timer == NULL)
@@ -62,10 +70,13 @@ workers_new(struct event_base *base, struct children *children,
 	workers->watchdog = watchdog_new(base, workers);
 	workers->tickets = tickets_new(base, on_tickets, workers);
 	if (workers->shm == NULL || workers->watchdog == NULL ||
-	    workers->tickets == NULL || i < count) {
+	    workers->tickets == NULL || workers->by_number == NULL ||
+	    i < places) {
 		workers_free(workers);
 		return NULL;
 	}
+	for (i = 0; i < count; i++)
+		workers->by_number[i] = &workers->row[i];
 	return workers;
 }
 
@@ -74,7 +85,7 @@ workers_free(struct workers *workers)
 {
 	if (workers == NULL)
 		return;
-	for (uint32_t i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->places; i++) {
 		child_free(workers->row[i].child);
 		if (workers->row[i].timer != NULL)
 			event_free(workers->row[i].timer);
@@ -84,6 +95,7 @@ workers_free(struct workers *workers)
 	tickets_free(workers->tickets);
 	gen_unref(workers->committed);
 	shm_free(workers->shm);
+	free(workers->by_number);
 	free(workers);
 }
 
@@ -91,6 +103,18 @@ uint32_t
 workers_count(const struct workers *workers)
 {
 	return workers->count;
+}
+
+uint32_t
+workers_places(const struct workers *workers)
+{
+	return workers->places;
+}
+
+uint32_t
+workers_place(const struct workers *workers, uint32_t worker)
+{
+	return workers->by_number[worker]->index;
 }
 
 static void
@@ -110,20 +134,24 @@ take_usage(const struct workers *workers, const struct worker_row *row,
 	    atomic_load_explicit(&usage->descriptors_max, memory_order_relaxed);
 }
 
-void
-workers_facts(const struct workers *workers, uint32_t worker,
+bool
+workers_facts(const struct workers *workers, uint32_t place,
     struct worker_facts *ret_facts)
 {
-	const struct worker_row *row = &workers->row[worker];
+	const struct worker_row *row = &workers->row[place];
 
-	ret_facts->aborted = watchdog_aborts(workers->watchdog, worker);
-	ret_facts->lasted_ms = watchdog_lasted_ms(workers->watchdog, worker);
+	if (row->number == NO_WORKER)
+		return false;
+	ret_facts->worker = row->number;
+	ret_facts->aborted = row->aborts;
+	ret_facts->lasted_ms = watchdog_lasted_ms(workers->watchdog, place);
 	ret_facts->pid = row->child != NULL ? row->pid : 0;
 	ret_facts->state = worker_state_name(row->state);
 	ret_facts->generation = row->child != NULL ? row->serves : 0;
-	ret_facts->connections = shm_worker_connections(workers->shm, worker);
+	ret_facts->connections = shm_worker_connections(workers->shm, place);
 	ret_facts->restarts = row->starts > 0 ? row->starts - 1 : 0;
 	take_usage(workers, row, ret_facts);
+	return true;
 }
 
 struct shm *
@@ -137,7 +165,7 @@ workers_alive(const struct workers *workers)
 {
 	uint32_t alive = 0;
 
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		if (workers->row[i].child != NULL)
 			alive++;
 	return alive;
@@ -146,7 +174,7 @@ workers_alive(const struct workers *workers)
 bool
 workers_settled(const struct workers *workers)
 {
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		if (worker_unsettled(&workers->row[i]))
 			return false;
 	return true;
@@ -156,7 +184,7 @@ int
 workers_start(struct workers *workers, struct error *err)
 {
 	for (uint32_t i = 0; i < workers->count; i++)
-		if (worker_spawn(&workers->row[i], err) == -1)
+		if (worker_spawn(workers->by_number[i], err) == -1)
 			return -1;
 	return 0;
 }
@@ -171,7 +199,7 @@ static void
 end_transaction(struct workers *workers)
 {
 	workers->in_transaction = false;
-	for (uint32_t i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->places; i++) {
 		if (workers->row[i].start_after_transaction)
 			worker_schedule(&workers->row[i], 0);
 		worker_catch_up(&workers->row[i]);
@@ -192,7 +220,7 @@ workers_prepare(struct workers *workers, struct gen *gen,
 	uint32_t asked = 0;
 
 	workers->in_transaction = true;
-	for (uint32_t i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->places; i++) {
 		worker = &workers->row[i];
 		if (!is_part(worker, part) || worker->behind ||
 		    (worker->state != WORKER_SERVING &&
@@ -221,14 +249,14 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 		workers->log_level = 0;
 		gen_unref(old);
 	}
-	for (uint32_t i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->places; i++) {
 		worker = &workers->row[i];
 		if (worker->state == WORKER_PREPARED) {
 			worker_set_state(worker, WORKER_COMMITTING);
 			worker_order(worker, MSG_COMMIT, gen);
 			asked++;
 		} else if (worker->state == WORKER_DOWN &&
-		    part != WORKERS_TRIAL) {
+		    worker->number != NO_WORKER && part != WORKERS_TRIAL) {
 			/* New code: it may live now. */
 			worker->backoff_ms = 0;
 			worker->start_after_transaction = true;
@@ -250,7 +278,7 @@ abort_one(struct worker_row *worker, const struct gen *gen)
 void
 workers_abort(struct workers *workers, struct gen *gen)
 {
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		if (workers->row[i].state == WORKER_PREPARING ||
 		    workers->row[i].state == WORKER_PREPARED)
 			abort_one(&workers->row[i], gen);
@@ -263,7 +291,7 @@ workers_leave_behind(struct workers *workers, const struct gen *gen)
 	struct worker_row *worker;
 
 	for (uint32_t i = 0; i < workers->count; i++) {
-		worker = &workers->row[i];
+		worker = workers->by_number[i];
 		if (!worker->served || !workers_waits_for(workers, i) ||
 		    worker->state == WORKER_JOINING ||
 		    worker->state == WORKER_ENTERING)
@@ -278,7 +306,7 @@ workers_leave_behind(struct workers *workers, const struct gen *gen)
 bool
 workers_waits_for(const struct workers *workers, uint32_t worker)
 {
-	const struct worker_row *row = &workers->row[worker];
+	const struct worker_row *row = workers->by_number[worker];
 
 	return row->state == WORKER_PREPARING ||
 	    row->state == WORKER_COMMITTING || worker_unsettled(row);
@@ -287,14 +315,14 @@ workers_waits_for(const struct workers *workers, uint32_t worker)
 bool
 workers_is_new(const struct workers *workers, uint32_t worker)
 {
-	return !workers->row[worker].served;
+	return !workers->by_number[worker]->served;
 }
 
 void
-workers_doing(const struct workers *workers, uint32_t worker,
+workers_doing(const struct workers *workers, uint32_t place,
     const struct gen *next, char *text)
 {
-	doing_text(&workers->row[worker], next, text);
+	doing_text(&workers->row[place], next, text);
 }
 
 uint32_t
@@ -302,7 +330,7 @@ workers_waiting(const struct workers *workers)
 {
 	uint32_t waiting = 0;
 
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		if (workers->row[i].state == WORKER_PREPARING ||
 		    workers->row[i].state == WORKER_COMMITTING)
 			waiting++;
@@ -313,17 +341,17 @@ bool
 workers_set_trial(struct workers *workers, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		if (workers->row[i].state != WORKER_SERVING)
+		if (workers->by_number[i]->state != WORKER_SERVING)
 			count = 0;
 	for (uint32_t i = 0; i < workers->count; i++)
-		workers->row[i].trial = i < count;
+		workers->by_number[i]->trial = i < count;
 	return count > 0;
 }
 
 void
 workers_end_trial(struct workers *workers)
 {
-	for (uint32_t i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->places; i++) {
 		if (!workers->row[i].trial)
 			continue;
 		workers->row[i].trial = false;
@@ -335,8 +363,8 @@ bool
 workers_in_callback(const struct workers *workers, uint32_t worker,
     const struct gen *gen, const char **ret_callback, uint32_t *ret_listener)
 {
-	const struct worker_row *row = &workers->row[worker];
-	const struct board_row *board = shm_row(workers->shm, worker);
+	const struct worker_row *row = workers->by_number[worker];
+	const struct board_row *board = shm_row(workers->shm, row->index);
 	uint32_t callback = row->died_in, i;
 	uint64_t code = row->died_in_code;
 
@@ -362,7 +390,7 @@ void
 workers_set_log_level(struct workers *workers, int level)
 {
 	workers->log_level = level;
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		worker_send_log_level(&workers->row[i]);
 }
 
@@ -376,7 +404,7 @@ workers_stop_listener(struct workers *workers, const char *name,
 		.stop_listener.name = name,
 	};
 
-	for (uint32_t i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->places; i++) {
 		if (workers->row[i].child == NULL)
 			continue;
 		workers->row[i].unconfirmed++;
@@ -390,7 +418,7 @@ workers_stop(struct workers *workers, bool now)
 	const struct msg msg = { .type = MSG_STOP, .stop.now = now };
 
 	workers->stopping = true;
-	for (uint32_t i = 0; i < workers->count; i++) {
+	for (uint32_t i = 0; i < workers->places; i++) {
 		event_del(workers->row[i].timer);
 		if (workers->row[i].child == NULL)
 			continue;
@@ -403,7 +431,7 @@ workers_stop(struct workers *workers, bool now)
 void
 workers_kill(struct workers *workers)
 {
-	for (uint32_t i = 0; i < workers->count; i++)
+	for (uint32_t i = 0; i < workers->places; i++)
 		if (workers->row[i].child != NULL)
 			child_kill(workers->row[i].child,
 			    "did not stop in time");

@@ -56,10 +56,19 @@ struct workers *workers_new(struct event_base *base, struct children *children,
 void workers_free(struct workers *workers);
 
 uint32_t workers_count(const struct workers *workers);
+/*
+ * A process of a worker has a place, by which its row of the shared memory is
+ * found.  A process that was replaced keeps its place until it has ended, so
+ * there are more places than workers, and places may be free.
+ */
+uint32_t workers_places(const struct workers *workers);
+/* That of the process that serves as this worker now, or served last. */
+uint32_t workers_place(const struct workers *workers, uint32_t worker);
 struct shm *workers_shm(const struct workers *workers); /* borrowed */
 
-/* The state of one worker; workers count from 0. */
+/* The state of one process; workers count from 0. */
 struct worker_facts {
+	uint32_t worker;
 	pid_t pid; /* 0: it is down */
 	const char *state;
 	uint32_t generation; /* that it serves; 0: none */
@@ -75,7 +84,8 @@ struct worker_facts {
 	uint64_t heap;
 	uint32_t descriptors, descriptors_max;
 };
-void workers_facts(const struct workers *workers, uint32_t worker,
+/* false: the place is free. */
+bool workers_facts(const struct workers *workers, uint32_t place,
     struct worker_facts *ret_facts);
 
 /* Start all, serving nothing.  0 or -1. */
@@ -131,10 +141,10 @@ bool workers_waits_for(const struct workers *workers, uint32_t worker);
 /* Has it no connections to lose? */
 bool workers_is_new(const struct workers *workers, uint32_t worker);
 /*
- * What the worker does; next: the generation being prepared, or NULL.  See
- * doing.h.
+ * What the process at that place does; next: the generation being prepared, or
+ * NULL.  See doing.h.
  */
-void workers_doing(const struct workers *workers, uint32_t worker,
+void workers_doing(const struct workers *workers, uint32_t place,
     const struct gen *next, char *text);
 
 /*

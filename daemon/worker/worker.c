@@ -335,7 +335,7 @@ map_shared(const struct hello *hello, int head)
 	if (packet_recv(CHILD_CHANNEL_FD, &room, &msg, &err) != 1)
 		return NULL;
 	if (msg.type == MSG_ROW)
-		shm = shm_map(hello->workers, head, hello->worker, msg.fd);
+		shm = shm_map(hello->workers, head, hello->place, msg.fd);
 	if (msg.fd != -1)
 		close(msg.fd);
 	return shm;
