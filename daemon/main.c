@@ -91,6 +91,8 @@ child_options(char **args)
 			log_verbose();
 		else if (strcmp(*args, "--json") == 0)
 			log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+		else if (strcmp(*args, "--piped") == 0)
+			log_piped();
 	}
 }
 

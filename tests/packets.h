@@ -125,6 +125,9 @@ odd_content(struct msg *msg)
 	case MSG_LOG_LEVEL:
 		msg->log.level = LOG_LEVEL_ERROR + below(6);
 		break;
+	case MSG_OUTPUT:
+		msg->output.what = below(3);
+		break;
 	case MSG_LOG_FORMAT:
 		msg->log.format = odd_small();
 		break;

@@ -40,7 +40,7 @@ log_init(const char *role)
 	struct stat st;
 
 	log_state.style.role = role;
-	log_state.style.journal =
+	log_state.style.journal = !log_state.style.piped &&
 	    fstat(STDERR_FILENO, &st) == 0 && stderr_is_journal(&st);
 	log_sink_open();
 }
@@ -52,16 +52,42 @@ log_is_journal(void)
 }
 
 void
+log_piped(void)
+{
+	log_state.style.piped = true;
+	log_state.style.journal = false;
+}
+
+bool
+log_is_piped(void)
+{
+	return log_state.style.piped;
+}
+
+void
+log_leave_pipe(void)
+{
+	log_state.style.piped = false;
+	log_sink_close();
+}
+
+void
+log_pipe(int fd)
+{
+	log_piped();
+	log_sink_use(fd);
+}
+
+void
 log_never_wait(void)
 {
 	log_sink_background();
 }
 
 void
-log_leave_stderr(int fd)
+log_leave_stderr(int fd, bool both)
 {
-	if (fd != -1)
-		log_sink_leave_stderr(fd);
+	log_sink_leave_stderr(fd, both);
 }
 
 void
@@ -96,10 +122,10 @@ log_enabled(enum log_level level)
 }
 
 static void
-line_write(struct log_line *line, uint64_t weight)
+line_write(struct log_line *line, uint64_t told)
 {
 	line->text[line->length++] = '\n';
-	log_sink_write(line->text, line->length, weight);
+	log_sink_write(line->text, line->length, told);
 }
 
 /* Logged before the first line that gets through again. */
@@ -107,22 +133,13 @@ static void
 tell_lost(void)
 {
 	struct log_line line;
-	const char *why = "nobody read the log, or not as fast as it grew";
-	char text[256];
 	uint64_t lost;
 	int error;
 
 	lost = log_sink_take_lost(&error);
 	if (lost == 0)
 		return;
-	if (error != EAGAIN)
-		why = error_text(error);
-	if (lost == 1)
-		snprintf(text, sizeof(text), "1 line was lost: %s", why);
-	else
-		snprintf(text, sizeof(text), "%llu lines were lost: %s",
-		    (unsigned long long)lost, why);
-	log_line_build(&line, &log_state.style, LOG_LEVEL_WARN, text, NULL, 0);
+	log_line_lost(&line, &log_state.style, lost, error);
 	line_write(&line, lost);
 }
 
@@ -135,7 +152,7 @@ emit(enum log_level level, const char *message, const struct log_field *fields,
 
 	tell_lost();
 	log_line_build(&line, &log_state.style, level, message, fields, count);
-	line_write(&line, 1);
+	line_write(&line, 0);
 	errno = saved;
 }
 
@@ -145,7 +162,7 @@ log_as_it_is(const char *text)
 	struct log_line line;
 
 	log_line_copy(&line, text);
-	line_write(&line, 1);
+	line_write(&line, 0);
 }
 
 void

@@ -29,15 +29,29 @@ void log_init(const char *role);
 /* Is stderr the journal? */
 bool log_is_journal(void);
 /*
+ * The log leads to the log process: lines go to this end of its pipe, which is
+ * owned from here on, with a mark that tells it their level.  log_piped(): they
+ * do because stderr is that pipe.
+ */
+void log_pipe(int fd);
+void log_piped(void);
+bool log_is_piped(void);
+/*
+ * In a process that was forked to be the log process: forget where the log
+ * went; log_init() finds out where it goes.
+ */
+void log_leave_pipe(void);
+/*
  * From here on this process never waits for its log; see log_sink.h.  For
  * processes that live long, after they have dropped their privileges.
  */
 void log_never_wait(void);
 /*
  * Standard error leads to fd from here on, for whatever is printed there, but
- * our lines go where they went.  fd is not kept; -1: nothing happens.
+ * our lines go where they went.  The same of standard output, if `both` or if
+ * it leads to the same place.  fd is not kept.
  */
-void log_leave_stderr(int fd);
+void log_leave_stderr(int fd, bool both);
 void log_configure(enum log_level level, enum log_format format);
 void log_set_level(enum log_level level);
 enum log_format log_format(void);

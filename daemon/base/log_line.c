@@ -5,6 +5,7 @@
 
 #include "base/log_line.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/json_text.h"
 #include "base/time_text.h"
@@ -80,19 +82,26 @@ line_escape(struct log_line *line, const char *text)
 	}
 }
 
-/*
- * "<6>" for the journal, which has the time itself; else the time and the
- * level.
- */
+/* "<6>" for whoever sorts lines by it, such as the journal. */
+static void
+line_mark(struct log_line *line, const struct log_style *style,
+    enum log_level level)
+{
+	line->length = 0;
+	if (style->journal || style->piped)
+		line_printf(line, "<%d>", (int)level);
+}
+
+/* The journal has the time and the level itself. */
 static void
 line_begin(struct log_line *line, const struct log_style *style,
     enum log_level level)
 {
 	char when[TIME_TEXT_MAX];
 
-	line->length = 0;
+	line_mark(line, style, level);
 	if (style->journal) {
-		line_printf(line, "<%d>%s: ", (int)level, style->role);
+		line_printf(line, "%s: ", style->role);
 		return;
 	}
 	line_printf(line, "%s %-5s %s: ", now_text(when), level_name(level),
@@ -170,9 +179,7 @@ dump_json(struct log_line *line, const struct log_style *style,
 	json_object_set_new(object, "message", json_text_cut(message, max));
 	for (unsigned int i = 0; i < count; i++)
 		add_member(object, &fields[i], max);
-	line->length = 0;
-	if (style->journal)
-		line_printf(line, "<%d>", (int)level);
+	line_mark(line, style, level);
 	length = json_dumpb(object, line->text + line->length,
 	    sizeof(line->text) - 1 - line->length, JSON_COMPACT);
 	if (length != 0)
@@ -226,12 +233,27 @@ log_line_build_simple(struct log_line *line, const struct log_style *style,
 		line_put(line, message, strlen(message));
 		return;
 	}
-	line->length = 0;
-	if (style->journal)
-		line_printf(line, "<%d>", (int)level);
+	line_mark(line, style, level);
 	line_printf(line,
 	    "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\",\"message\":\"%s\"}",
 	    now_text(when), level_name(level), style->role, message);
+}
+
+void
+log_line_lost(struct log_line *line, const struct log_style *style,
+    uint64_t lost, int error)
+{
+	const char *why = "nobody read the log, or not as fast as it grew";
+	char text[256];
+
+	if (error != EAGAIN)
+		why = error_text(error);
+	if (lost == 1)
+		snprintf(text, sizeof(text), "1 line was lost: %s", why);
+	else
+		snprintf(text, sizeof(text), "%llu lines were lost: %s",
+		    (unsigned long long)lost, why);
+	log_line_build(line, style, LOG_LEVEL_WARN, text, NULL, 0);
 }
 
 void

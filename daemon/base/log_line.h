@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/log.h"
 
@@ -22,6 +23,7 @@ struct log_style {
 	const char *role;
 	enum log_format format;
 	bool journal; /* stderr is the journal: "<N>" in front, no time */
+	bool piped;   /* to the log process: "<N>" in front, and the time */
 };
 
 /* Never fails: what does not fit is cut off. */
@@ -35,6 +37,10 @@ void log_line_build(struct log_line *line, const struct log_style *style,
  */
 void log_line_build_simple(struct log_line *line, const struct log_style *style,
     enum log_level level, const char *message);
+
+/* The line that says how many were lost, and why the last one was. */
+void log_line_lost(struct log_line *line, const struct log_style *style,
+    uint64_t lost, int error);
 
 /* A text that is written unchanged. */
 void log_line_copy(struct log_line *line, const char *text);

@@ -26,18 +26,23 @@
 /* While another process writes at the terminal: each try, and how many. */
 #define BUSY_MS 5
 #define BUSY_MAX 20
+/* For the reader of a pipe that is behind: from then on its lines are lost. */
+#define READER_MS 1000
 #define LEAVE_MS 1000 /* at the end, for what still waits to be written */
 
 enum kind { KIND_DIRECT, KIND_SOCKET, KIND_SLOW };
 
 static struct {
-	enum kind kind;
-	int fd;	      /* -1: standard error itself */
-	bool cut;     /* the last line was cut off */
-	bool stalled; /* it takes nothing */
-	uint64_t lost;
-	int error; /* of the last line that was lost */
+	_Atomic enum kind kind;
+	_Atomic int fd; /* -1: standard error itself */
+	bool cut;	/* the last line was cut off */
+	bool stalled;	/* it takes nothing */
+	uint64_t lost;	/* and not told yet */
+	int error;	/* of the last line that was lost */
 } sink = { .kind = KIND_DIRECT, .fd = -1 };
+
+static struct log_loss own_loss;
+static struct log_loss *loss = &own_loss;
 
 /*
  * Lines that wait for the thread: a ring of entries, each a head and its bytes.
@@ -49,13 +54,14 @@ static struct {
 	size_t begin;
 	_Atomic size_t used;
 	bool allowed;
+	atomic_bool hung;    /* it made no room for as long as we wait */
 	atomic_bool writing; /* the thread is writing what it took */
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.work = PTHREAD_COND_INITIALIZER };
 
 struct head {
 	size_t length;
-	uint64_t weight;
+	uint64_t told; /* it says how many were lost; 0: an ordinary line */
 };
 
 static int
@@ -68,14 +74,17 @@ sink_fd(void)
  * A terminal also says EAGAIN while another process writes there, such as the
  * one that copies what the children write.  That is over in a moment.  One that
  * is full or stopped is waited for only once, until it takes something again.
+ * The thread has more time: the reader of its pipe may be a process of ours
+ * that has not been its turn for a while.
  */
 static bool
 is_busy(unsigned int tries)
 {
 	struct pollfd room = { .fd = sink_fd(), .events = POLLOUT };
+	int ms = sink.kind == KIND_DIRECT ? BUSY_MS : READER_MS;
 
-	if (sink.kind == KIND_DIRECT && !sink.stalled && tries < BUSY_MAX &&
-	    poll(&room, 1, BUSY_MS) == 1 && room.revents == POLLOUT)
+	if (sink.kind != KIND_SOCKET && !sink.stalled && tries < BUSY_MAX &&
+	    poll(&room, 1, ms) == 1 && room.revents == POLLOUT)
 		return true;
 	sink.stalled = true;
 	errno = EAGAIN;
@@ -125,11 +134,24 @@ write_line(const char *line, size_t length)
 	return 0;
 }
 
+/* With the lock held. */
 static void
-count_lost(uint64_t weight, int error)
+count_lost(uint64_t told, int error)
 {
-	sink.lost += weight;
+	/* What could not be told has been counted already. */
+	if (told == 0)
+		atomic_fetch_add_explicit(&loss->lines, 1,
+		    memory_order_relaxed);
+	sink.lost += told == 0 ? 1 : told;
 	sink.error = error;
+	atomic_store_explicit(&loss->error, error, memory_order_relaxed);
+}
+
+static void
+count_written(void)
+{
+	if (atomic_load_explicit(&loss->error, memory_order_relaxed) != 0)
+		atomic_store_explicit(&loss->error, 0, memory_order_relaxed);
 }
 
 /* The thread. */
@@ -152,9 +174,9 @@ ring_copy(size_t at, void *bytes, size_t length, bool in)
 
 /* With the lock held.  Returns false when there is no room. */
 static bool
-put(const char *line, size_t length, uint64_t weight)
+put(const char *line, size_t length, uint64_t told)
 {
-	struct head head = { length, weight };
+	struct head head = { length, told };
 	char *bytes = (char *)(uintptr_t)line;
 
 	if (sizeof(head) + length > WAITING_MAX - queue.used)
@@ -196,9 +218,11 @@ write_for_ever(void *arg)
 		pthread_mutex_unlock(&queue.lock);
 		rc = write_line(line, head.length);
 		pthread_mutex_lock(&queue.lock);
-		queue.writing = false;
+		queue.writing = queue.hung = false;
 		if (rc == -1)
-			count_lost(head.weight, errno);
+			count_lost(head.told, errno);
+		else
+			count_written();
 	}
 	return NULL;
 }
@@ -215,14 +239,17 @@ unlock(void)
 	pthread_mutex_unlock(&queue.lock);
 }
 
-/* A forked process does not have the thread. */
+/* A forked process does not have the thread, which the condition counts. */
 static void
 forget_thread(void)
 {
+	static const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
+
 	free(queue.ring);
 	queue.ring = NULL;
-	queue.allowed = false;
-	queue.used = 0;
+	queue.allowed = queue.writing = false;
+	queue.used = queue.begin = 0;
+	memcpy(&queue.work, &fresh, sizeof(fresh));
 	unlock();
 }
 
@@ -235,6 +262,20 @@ log_sink_settle(unsigned int most_ms)
 	while (queue.ring != NULL && (queue.used > 0 || queue.writing) &&
 	    most_ms-- > 0)
 		nanosleep(&pause, NULL);
+}
+
+void
+log_sink_await_room(void)
+{
+	static const struct timespec pause = { 0, 1000000 };
+	unsigned int left_ms = READER_MS;
+
+	while (queue.ring != NULL && !queue.hung &&
+	    WAITING_MAX - queue.used < sizeof(struct head) + LOG_LINE_MAX &&
+	    left_ms-- > 0)
+		nanosleep(&pause, NULL);
+	if (left_ms == (unsigned int)-1)
+		queue.hung = true;
 }
 
 static void
@@ -294,23 +335,32 @@ open_anew(int flags)
 	return open("/proc/self/fd/2", O_WRONLY | O_CLOEXEC | O_NOCTTY | flags);
 }
 
+/*
+ * With the lock held; fd is ours from here on.  The thread may be writing: its
+ * descriptor keeps its number, and leads elsewhere for the next line.
+ */
 static void
 use(enum kind kind, int fd)
 {
+	int own = sink.fd, from = fd != -1 ? fd : STDERR_FILENO;
+
+	if (own == -1) {
+		sink.fd = fd;
+	} else if (from != own) {
+		dup3(from, own, O_CLOEXEC);
+		if (fd != -1)
+			close(fd);
+	}
 	sink.kind = kind;
-	sink.fd = fd;
+	sink.cut = sink.stalled = false;
 }
 
-void
-log_sink_open(void)
+static void
+use_stderr(void)
 {
 	struct stat st;
 	int fd;
 
-	if (sink.fd != -1)
-		close(sink.fd);
-	use(KIND_SLOW, -1);
-	sink.cut = false;
 	if (fstat(STDERR_FILENO, &st) == -1) {
 		use(KIND_DIRECT, -1);
 	} else if (S_ISSOCK(st.st_mode)) {
@@ -329,9 +379,49 @@ log_sink_open(void)
 		 * O_NONBLOCK.
 		 */
 		fd = open_anew(O_NONBLOCK);
-		if (fd != -1)
-			use(S_ISFIFO(st.st_mode) ? KIND_SLOW : KIND_DIRECT, fd);
+		use(fd == -1 || S_ISFIFO(st.st_mode) ? KIND_SLOW : KIND_DIRECT,
+		    fd);
 	}
+}
+
+void
+log_sink_open(void)
+{
+	lock();
+	use_stderr();
+	unlock();
+}
+
+void
+log_sink_use(int fd)
+{
+	lock();
+	use(KIND_SLOW, fd);
+	unlock();
+}
+
+void
+log_sink_close(void)
+{
+	lock();
+	if (sink.fd != -1)
+		close(sink.fd);
+	sink.fd = -1;
+	unlock();
+}
+
+void
+log_sink_show_loss(struct log_loss *where)
+{
+	lock();
+	loss = where;
+	unlock();
+}
+
+const struct log_loss *
+log_sink_loss(void)
+{
+	return loss;
 }
 
 void
@@ -341,10 +431,9 @@ log_sink_background(void)
 }
 
 void
-log_sink_leave_stderr(int fd)
+log_sink_leave_stderr(int fd, bool both)
 {
-	bool both = same_open_file(STDOUT_FILENO, STDERR_FILENO);
-
+	both = both || same_open_file(STDOUT_FILENO, STDERR_FILENO);
 	lock();
 	/* The thread may be writing: what it uses now stays open. */
 	if (sink.fd == -1)
@@ -358,16 +447,18 @@ log_sink_leave_stderr(int fd)
 }
 
 void
-log_sink_write(const char *line, size_t length, uint64_t weight)
+log_sink_write(const char *line, size_t length, uint64_t told)
 {
 	lock();
 	if (sink.kind == KIND_SLOW && queue.allowed && queue.ring == NULL)
 		start_thread();
 	if (sink.kind == KIND_SLOW && queue.ring != NULL) {
-		if (!put(line, length, weight))
-			count_lost(weight, EAGAIN);
+		if (!put(line, length, told))
+			count_lost(told, EAGAIN);
 	} else if (write_line(line, length) == -1) {
-		count_lost(weight, errno);
+		count_lost(told, errno);
+	} else {
+		count_written();
 	}
 	unlock();
 }

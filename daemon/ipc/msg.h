@@ -76,8 +76,8 @@ enum msg_type {
 	MSG_LOG_FORMAT, /* reader: before the first problem of a file it read */
 	MSG_LIST,	/* master to worker; fd: see conn_sheet.h */
 	MSG_LISTED,	/* worker: that one is filled in */
-	MSG_OUTPUT, /* master to worker; fd: standard error for its plugins */
-	MSG_LOG_LEVEL, /* master to worker: until the next COMMIT */
+	MSG_OUTPUT,	/* master to worker or status; fd: see enum output */
+	MSG_LOG_LEVEL,	/* master to worker: until the next COMMIT */
 	/*
 	 * master to status; fd: where it asks, as on the control socket, but as
 	 * often as it likes
@@ -91,6 +91,13 @@ enum progress {
 	PROGRESS_BEGIN, /* nothing yet */
 	PROGRESS_LOAD,	/* an image */
 	PROGRESS_CHECK, /* the options of a listener, by its plugin */
+};
+
+/* What of a worker is to be written there. */
+enum output {
+	OUTPUT_STDERR,	/* what its plugins print to standard error */
+	OUTPUT_PRINTED, /* the same, and to standard output */
+	OUTPUT_LINES,	/* its log; fd: an open file of its own */
 };
 
 struct hello {
@@ -162,6 +169,9 @@ struct msg {
 			uint32_t format; /* enum log_format */
 			uint32_t level;	 /* enum log_level */
 		} log;
+		struct {
+			uint32_t what; /* enum output */
+		} output;
 		struct {
 			uint32_t serial;
 		} list, listed;

@@ -205,6 +205,20 @@ take_tickets(const struct msg *msg)
 	uplink_no_tickets();
 }
 
+/* A descriptor that was lost: everything goes where it went. */
+static void
+take_output(struct msg *msg)
+{
+	if (msg->fd == -1)
+		return;
+	if (msg->output.what != OUTPUT_LINES) {
+		log_leave_stderr(msg->fd, msg->output.what == OUTPUT_PRINTED);
+		return;
+	}
+	log_pipe(msg->fd);
+	msg->fd = -1;
+}
+
 static void
 on_message(void *arg, struct msg *msg)
 {
@@ -255,7 +269,7 @@ on_message(void *arg, struct msg *msg)
 		take_tickets(msg);
 		break;
 	case MSG_OUTPUT:
-		log_leave_stderr(msg->fd);
+		take_output(msg);
 		break;
 	case MSG_LOG_LEVEL:
 		log_set_level((enum log_level)msg->log.level);
