@@ -82,6 +82,10 @@ static const struct key log_keys[] = {
 	{ .name = "access", .type = KEY_BOOL, .value = "true",
 	  .offset = LOG(access),
 	  .help = "log a line for each connection that ends" },
+	{ .name = "file", .type = KEY_STRING,
+	  .example = "\"/var/log/sluice/sluice.log\"",
+	  .offset = LOG(file), .origin = LOG(file_origin),
+	  .help = "where the log goes instead of standard error" },
 	{ .name = NULL },
 };
 

@@ -228,6 +228,8 @@ struct log_settings {
 	int64_t level;	/* enum log_level */
 	int64_t format; /* enum log_format */
 	bool access;
+	char *file; /* or NULL */
+	struct origin file_origin;
 };
 
 struct canary_settings {

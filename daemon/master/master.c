@@ -26,6 +26,7 @@
 #include "master/gen.h"
 #include "master/inherited.h"
 #include "master/leaving.h"
+#include "master/log_process.h"
 #include "master/notify.h"
 #include "master/output.h"
 #include "master/page.h"
@@ -103,10 +104,18 @@ on_signal_reload(void *arg, const char *name)
 		reload_request(master->reload, name);
 }
 
+static bool
+on_signal_reopen(void *arg)
+{
+	(void)arg;
+	return log_process_reopen();
+}
+
 static const struct signals_ops signals_ops = {
 	.on_reload = on_signal_reload,
 	.on_stop = on_signal_stop,
 	.on_quit = on_signal_quit,
+	.on_reopen = on_signal_reopen,
 };
 
 /* Events of the table of workers go to the transaction, or are handled here. */
@@ -377,6 +386,7 @@ master_init(struct master *master, const char *config, bool verbose)
 	if (master->base == NULL || log_limit_begin(master->base) == -1)
 		return -1;
 	notify_init(master->base);
+	log_process_init(master->base);
 	master->children = children_new(master->base);
 	master->sockets = sockets_new(&master->inherited);
 	master->crashes = crashes_new();
@@ -420,6 +430,7 @@ master_done(struct master *master)
 	signals_free(master->signals);
 	leaving_free(master->leaving);
 	notify_done();
+	log_process_detach();
 	if (master->base != NULL)
 		event_base_free(master->base);
 	inherited_done(&master->inherited);

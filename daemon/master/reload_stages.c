@@ -17,6 +17,7 @@
 #include "config/settings.h"
 #include "master/build.h"
 #include "master/gen.h"
+#include "master/log_process.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
 
@@ -69,6 +70,7 @@ commit_all(struct reload *reload)
 	log_configure((enum log_level)settings->log.level,
 	    (enum log_format)settings->log.format);
 	output_json_format((enum log_format)settings->log.format);
+	log_process_aim(&settings->log);
 	reload->waiting =
 	    workers_commit(reload->workers, reload->committed, reload->part);
 }
@@ -125,7 +127,10 @@ static void
 stage_bind(struct reload *reload)
 {
 	const struct gen_teller teller = { reload_tell_problem, reload };
+	struct error err;
 
+	if (log_process_prepare(&reload->next->settings->log, &err) == -1)
+		verdict_say(&reload->verdict, "%s", err.text);
 	/* After a canary, for the other workers, they are bound already. */
 	if (reload->next->slots == NULL && reload->next->modes == NULL &&
 	    gen_keep_drained(reload->next, reload->committed) == -1)

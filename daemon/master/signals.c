@@ -79,7 +79,7 @@ sum_up(struct log_limit *limit, uint32_t skipped)
 
 static void
 tell(struct signals *signals, const struct signalfd_siginfo *info,
-    const char *name)
+    const char *name, bool reopened)
 {
 	char from[64] = "";
 
@@ -89,9 +89,10 @@ tell(struct signals *signals, const struct signalfd_siginfo *info,
 		snprintf(from, sizeof(from), " from process %u (uid %u)",
 		    info->ssi_pid, info->ssi_uid);
 	if (info->ssi_signo == SIGUSR1)
-		log_info("%s%s: there are no log files to reopen; nothing is "
-			 "done",
-		    name, from);
+		log_info("%s%s: %s", name, from,
+		    reopened ? "opening the log file again"
+			     : "there are no log files to reopen; nothing is "
+			       "done");
 	else
 		log_info("%s%s has no meaning for sluiced; nothing is done",
 		    name, from);
@@ -114,11 +115,15 @@ obey(struct signals *signals, const struct signalfd_siginfo *info)
 	case SIGQUIT:
 		signals->ops->on_quit(signals->arg, name);
 		break;
+	case SIGUSR1:
+		tell(signals, info, name,
+		    signals->ops->on_reopen(signals->arg));
+		break;
 	case SIGXCPU:
 		tell_cpu_limit(signals);
 		break;
 	default:
-		tell(signals, info, name);
+		tell(signals, info, name, false);
 		break;
 	}
 }

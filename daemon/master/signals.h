@@ -7,6 +7,8 @@
 #ifndef SLUICE_MASTER_SIGNALS_H
 #define SLUICE_MASTER_SIGNALS_H
 
+#include <stdbool.h>
+
 struct event_base;
 struct signals;
 
@@ -15,6 +17,8 @@ struct signals_ops {
 	void (*on_reload)(void *arg, const char *name);
 	void (*on_stop)(void *arg, const char *name);
 	void (*on_quit)(void *arg, const char *name);
+	/* Open the files of the log again.  Returns false: there are none. */
+	bool (*on_reopen)(void *arg);
 };
 
 /* Signals that came since main() began are delivered.  NULL: errno. */

@@ -26,6 +26,7 @@
 #include "base/title.h"
 #include "base/valgrind.h"
 #include "ipc/msg.h"
+#include "master/log_process.h"
 #include "master/output.h"
 #include "master/output_json.h"
 
@@ -45,9 +46,14 @@ struct relays {
 static struct relays relays_text = { .fds = { -1, -1, -1 } };
 static struct relays relays_json = { .fds = { -1, -1, -1 } };
 
+/* Of the log process, once there is one; for text and objects. */
+static struct relays relays_log = { .fds = { -1, -1, -1 } };
+
 static struct relays *
 relays_now(void)
 {
+	if (log_process_runs())
+		return &relays_log;
 	return log_format() == LOG_FORMAT_JSON ? &relays_json : &relays_text;
 }
 
@@ -243,12 +249,14 @@ __attribute__((noreturn)) static void
 become(const char *role, bool verbose, const int *fds, unsigned int count,
     pid_t master)
 {
-	const char *argv[6] = { "sluiced", "--child", role };
+	const char *argv[7] = { "sluiced", "--child", role };
 	unsigned int argc = 3;
 	char path[PATH_MAX];
 
 	if (log_format() == LOG_FORMAT_JSON)
 		argv[argc++] = "--json";
+	if (log_process_runs())
+		argv[argc++] = "--piped";
 	if (verbose)
 		argv[argc++] = "-v";
 
@@ -270,12 +278,31 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 	_exit(SPAWN_FAILED_STATUS);
 }
 
+pid_t
+spawn_fork(void)
+{
+	sigset_t all, old;
+	int saved;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid == 0) {
+		reset_signals();
+		setsid();
+		return 0;
+	}
+	saved = errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
+	return pid;
+}
+
 /* Copy from the pipe to fd until no process can write to the pipe. */
 __attribute__((noreturn)) static void
 become_relay(int from, int fd, void (*relay)(int))
 {
-	reset_signals();
-	setsid();
 	dup2(fd, STDOUT_FILENO);
 	dup2(from, STDIN_FILENO);
 	close_range(STDERR_FILENO, ~0U, 0);
@@ -292,7 +319,7 @@ start_relay(struct relays *relays, int fd, void (*relay)(int))
 
 	if (pipe2(pipes, O_CLOEXEC) == -1)
 		return;
-	pid = fork();
+	pid = spawn_fork();
 	if (pid == 0)
 		become_relay(pipes[0], fd, relay);
 	close(pipes[0]);
@@ -367,6 +394,11 @@ start_text(struct relays *relays)
 static void
 start_relays(struct relays *relays)
 {
+	if (relays == &relays_log) {
+		relays->fds[STDOUT_FILENO] = relays->fds[STDERR_FILENO] =
+		    log_process_pipe();
+		return;
+	}
 	if (relays->started)
 		return;
 	if (!relays_text.started && !relays_json.started)

@@ -24,6 +24,12 @@ bool spawn_is_untrusted(const char *role);
 pid_t spawn(const char *role, bool verbose, const int *fds, unsigned int count);
 
 /*
+ * fork(2) for a process that goes on with our code: in it signals do what they
+ * do in a child, and it has a session of its own.
+ */
+pid_t spawn_fork(void);
+
+/*
  * Where children write that are spawned for a log of json, for those that were
  * spawned before.  Borrowed; -1: there is no such process.
  */

@@ -339,8 +339,8 @@ say(const struct watch *watch, bool good, unsigned int generation)
 	double s = (double)(clock_ms() - watch->changed_ms) / 1000;
 	char line[128];
 
-	if (!isatty(STDERR_FILENO) || watch->changed_ms == 0 ||
-	    log_format() == LOG_FORMAT_JSON)
+	if (!isatty(STDERR_FILENO) || log_is_piped() ||
+	    watch->changed_ms == 0 || log_format() == LOG_FORMAT_JSON)
 		return;
 	if (good)
 		snprintf(line, sizeof(line),

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -23,6 +24,7 @@
 #include "master/doing.h"
 #include "master/event_in.h"
 #include "master/gen.h"
+#include "master/log_process.h"
 #include "master/spawn.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
@@ -72,22 +74,44 @@ worker_tell(struct worker_row *worker, const struct msg *msg)
 	return result;
 }
 
-/* What its plugins print is to become objects, too. */
 static void
-give_json_output(struct worker_row *worker)
+give_output(struct worker_row *worker, enum output what, int fd)
 {
-	struct msg output = { .type = MSG_OUTPUT, .fd = spawn_json_output() };
+	if (fd != -1)
+		worker_tell(worker,
+		    &(struct msg){
+			.type = MSG_OUTPUT,
+			.fd = fd,
+			.output.what = what,
+		    });
+}
 
-	if (output.fd != -1)
-		worker_tell(worker, &output);
+/*
+ * It may have been started when the log went elsewhere.  What its plugins print
+ * becomes objects in a log of them.
+ */
+static void
+give_outputs(struct worker_row *worker, const struct gen *gen)
+{
+	int lines;
+
+	if (log_process_runs()) {
+		lines = log_process_lines();
+		give_output(worker, OUTPUT_PRINTED, log_process_pipe());
+		give_output(worker, OUTPUT_LINES, lines);
+		if (lines != -1)
+			close(lines);
+	} else if (gen->settings->log.format == LOG_FORMAT_JSON) {
+		give_output(worker, OUTPUT_STDERR, spawn_json_output());
+	}
 }
 
 int
 worker_order(struct worker_row *worker, enum msg_type type,
     const struct gen *gen)
 {
-	if (type == MSG_COMMIT && gen->settings->log.format == LOG_FORMAT_JSON)
-		give_json_output(worker);
+	if (type == MSG_COMMIT)
+		give_outputs(worker, gen);
 	return worker_tell(worker,
 	    &(struct msg){
 		.type = type,

@@ -104,7 +104,9 @@ finish(struct conf *conf, const struct origin *file)
 	resolve_path(conf, &settings->plugin_dir);
 	resolve_path(conf, &settings->plugin_copies);
 	resolve_path(conf, &settings->control);
+	resolve_path(conf, &settings->log.file);
 	check_copies(conf);
+	conf_log(conf);
 	conf_accounts(conf);
 	conf_control(conf);
 	conf_status(conf);

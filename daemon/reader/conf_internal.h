@@ -56,6 +56,9 @@ void conf_joined(struct conf *conf, const char *file, const char *name,
 /* The place of a node. */
 struct origin conf_origin(const char *file, const struct node *node);
 
+/* Check where the log goes. */
+void conf_log(struct conf *conf);
+
 /* Read the files that settings->includes name. */
 void conf_include(struct conf *conf);
 

@@ -1,0 +1,286 @@
+/*
+ * log_process.c: starts the log process, tells it where to write, and starts it
+ * again.  Nothing here waits for it, but at our end.
+ */
+
+#include "master/log_process.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/log_sink.h"
+#include "base/title.h"
+#include "config/settings.h"
+#include "master/event_in.h"
+#include "master/log_writer.h"
+#include "master/spawn.h"
+
+/* For a burst of some thousand lines; the usual 64 KiB hold a few hundred. */
+#define PIPE_SIZE (1 << 20)
+#define AGAIN_MS 1000 /* before it is started again */
+#define LEAVE_MS 2000 /* at our end, for lines on their way to the disk */
+#define POLL_MS 2
+
+static struct {
+	struct event_base *base;
+	int read, write; /* the pipe; -1: not started */
+	int orders;	 /* the socket; -1: it does not run now */
+	pid_t pid;
+	struct event *ended, *again;
+	struct log_loss *loss; /* shared with it */
+	struct log_order order;
+} process = { .read = -1, .write = -1, .orders = -1 };
+
+void
+log_process_init(struct event_base *base)
+{
+	process.base = base;
+}
+
+/* "/proc/self/fd/7": an open file of its own, with flags of its own. */
+int
+log_process_lines(void)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", process.write);
+	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+bool
+log_process_runs(void)
+{
+	return process.write != -1;
+}
+
+int
+log_process_pipe(void)
+{
+	return process.write;
+}
+
+const struct log_loss *
+log_process_loss(void)
+{
+	return process.loss;
+}
+
+__attribute__((noreturn)) static void
+become(int orders)
+{
+	/* Those for the master; it ends when nobody can write any more. */
+	signal(SIGTERM, SIG_IGN);
+	log_leave_pipe();
+	if (dup2(process.read, LOG_WRITER_PIPE) == -1 ||
+	    dup2(orders, LOG_WRITER_ORDERS) == -1)
+		_exit(EXIT_FAILURE);
+	close_range(LOG_WRITER_ORDERS + 1, ~0U, 0);
+	title_set("log");
+	log_writer_run(process.loss);
+	_exit(EXIT_SUCCESS);
+}
+
+static void
+send_order(void)
+{
+	if (process.orders == -1)
+		return; /* it is told when it is started again */
+	if (send(process.orders, &process.order, sizeof(process.order),
+		MSG_DONTWAIT | MSG_NOSIGNAL) == -1 &&
+	    errno != EPIPE)
+		log_warn("cannot tell the log process where to write; it is "
+			 "told again by the next reload or SIGUSR1");
+	process.order.reopen = false;
+}
+
+static int start(struct error *err);
+
+static void
+again_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct error err;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (start(&err) == -1) {
+		log_errorx("%s", err.text);
+		event_in(process.again, AGAIN_MS);
+		return;
+	}
+	log_warnx("the log process has ended, and was started again; lines "
+		  "that it had taken may be lost");
+}
+
+/* Its end of the socket was closed. */
+static void
+ended_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	(void)arg;
+	event_free(process.ended);
+	process.ended = NULL;
+	close(fd);
+	process.orders = -1;
+	event_in(process.again, AGAIN_MS);
+}
+
+static int
+start(struct error *err)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		return error_sys(err, "cannot start the log process");
+	process.ended =
+	    event_new(process.base, pair[0], EV_READ, ended_cb, NULL);
+	if (process.ended == NULL || event_add(process.ended, NULL) == -1)
+		goto fail;
+	process.pid = spawn_fork();
+	if (process.pid == 0)
+		become(pair[1]);
+	if (process.pid == -1)
+		goto fail;
+	close(pair[1]);
+	process.orders = pair[0];
+	send_order();
+	return 0;
+fail:
+	error_sys(err, "cannot start the log process");
+	if (process.ended != NULL)
+		event_free(process.ended);
+	process.ended = NULL;
+	close(pair[0]);
+	close(pair[1]);
+	return -1;
+}
+
+static int
+make_pipe(struct error *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) == -1)
+		return error_sys(err, "cannot start the log process");
+	/* If we may not, it is short. */
+	fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE);
+	process.read = ends[0];
+	process.write = ends[1];
+	return 0;
+}
+
+static int
+make_shared(struct error *err)
+{
+	process.again = event_new(process.base, -1, 0, again_cb, NULL);
+	process.loss = mmap(NULL, sizeof(*process.loss), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (process.loss == MAP_FAILED)
+		process.loss = NULL;
+	if (process.again != NULL && process.loss != NULL)
+		return 0;
+	return error_sys(err, "cannot start the log process");
+}
+
+/* Wait until it has written what we said, unless its disk hangs. */
+static void
+end(void)
+{
+	static const struct timespec pause = { 0, POLL_MS * 1000000 };
+
+	log_settle(LEAVE_MS / 2);
+	log_leave_pipe();
+	close(process.read);
+	close(process.write);
+	for (unsigned int ms = 0;
+	     ms < LEAVE_MS && waitpid(process.pid, NULL, WNOHANG) == 0;
+	     ms += POLL_MS)
+		nanosleep(&pause, NULL);
+}
+
+static void
+undo(void)
+{
+	close(process.read);
+	close(process.write);
+	process.read = process.write = -1;
+	if (process.loss != NULL)
+		munmap(process.loss, sizeof(*process.loss));
+	process.loss = NULL;
+	if (process.again != NULL)
+		event_free(process.again);
+	process.again = NULL;
+}
+
+int
+log_process_prepare(const struct log_settings *settings, struct error *err)
+{
+	int own;
+
+	if (settings->file == NULL || log_process_runs())
+		return 0;
+	process.order = (struct log_order){ .format = log_format() };
+	if (make_pipe(err) == -1)
+		return -1;
+	own = log_process_lines();
+	if (own == -1)
+		own = fcntl(process.write, F_DUPFD_CLOEXEC, 0);
+	if (own == -1) {
+		error_sys(err, "cannot start the log process");
+	} else if (make_shared(err) == 0 && start(err) == 0) {
+		atexit(end);
+		log_pipe(own);
+		return 0;
+	} else {
+		close(own);
+	}
+	undo();
+	return -1;
+}
+
+void
+log_process_aim(const struct log_settings *settings)
+{
+	if (!log_process_runs())
+		return;
+	process.order = (struct log_order){
+		.format = (enum log_format)settings->format,
+	};
+	if (settings->file != NULL)
+		snprintf(process.order.file, sizeof(process.order.file), "%s",
+		    settings->file);
+	send_order();
+}
+
+bool
+log_process_reopen(void)
+{
+	if (process.order.file[0] == '\0')
+		return false;
+	process.order.reopen = true;
+	send_order();
+	return true;
+}
+
+void
+log_process_detach(void)
+{
+	if (process.ended != NULL)
+		event_free(process.ended);
+	if (process.again != NULL)
+		event_free(process.again);
+	process.ended = process.again = NULL;
+}
