@@ -25,6 +25,7 @@ from harness.checks import (
     Failure, Skip, check, equal, need, need_localhost, need_root, wait_until)
 from harness.conf import Raw, connector, listener, setting
 from harness.daemon import TEXT_LINE, Daemon
+from harness.filed import Filed
 from harness.net import (
     close_all, exchange, expect_end, expect_gone, expect_reset,
     free_address, id_of, pattern, receive, receive_all, receive_line,

@@ -1,0 +1,339 @@
+"""The log in a file: opened again, changed by a reload, never waited for."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+
+from sluice_test import (DEADLINE, SLOW, Daemon, Filed, Skip, check, compile_plugin,
+                         equal, is_alive, listener, main, need, need_root,
+                         plugin, receive, receive_line, test_plugin,
+                         wait_until)
+
+PRINTS = r"""
+#include <stdio.h>
+#include <sluice.h>
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	fprintf(stderr, "printed to stderr\n");
+	puts("printed to stdout");
+	fputs("half a line", stdout);
+	fflush(stdout);
+	sl_log(NULL, SL_LOG_WARN, "logged");
+	sl_write(c, buf, len);
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "prints", .version = "1",
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def echo(d, name=None):
+    s = d.connect(name)
+    s.sendall(b"x")
+    equal(receive(s, 1), b"x")
+    s.close()
+
+
+def content(path):
+    with open(path, errors="replace") as file:
+        return file.read()
+
+
+def printing(d):
+    d.listener("p")["plugin"] = d.path("p.so")
+    compile_plugin(PRINTS, d.path("p.so"))
+    d.write_config()
+    return d
+
+
+def test_everything_is_in_the_file():
+    d = printing(Filed(listener("p", "p.so"),
+                       listener("c", test_plugin("crasher"),
+                                options={"at": "data"})))
+    with d:
+        mode = os.stat(d.log_path).st_mode & 0o7777
+        equal(oct(mode), oct(0o640))
+        echo(d, "p")
+        d.wait_log("conn 1 p .*closed")
+        s = d.connect("c")
+        s.sendall(b"x")
+        s.close()
+        d.wait_log("in callback data of plugin crasher")
+        d.stop()
+        lines = content(d.log_path).splitlines()
+        for line in ("printed to stderr", "printed to stdout", "half a line"):
+            check(line in lines, line, lines)
+        for text in ("worker 1: logged$", "master: stopped$",
+                     "worker 1: .*SIG", "master: generation 1 ready"):
+            check([line for line in lines if re.search(text, line)], text)
+        for line in lines:
+            check(not line.startswith("<"), line)
+
+
+def test_objects():
+    d = printing(Filed(listener("p", "p.so"), log={"format": "json"}))
+    with d:
+        echo(d, "p")
+        d.wait_log("conn 1 p .*closed")
+        d.stop()
+        said = [json.loads(line) for line in content(d.log_path).splitlines()]
+        printed = {entry["message"] for entry in said
+                   if entry["role"] == "output"}
+        equal(printed, {"printed to stderr", "printed to stdout",
+                        "half a line"})
+        check([entry for entry in said if entry["message"] == "logged" and
+               entry["level"] == "warn"], said)
+
+
+def test_under_the_journal_the_file_has_times():
+    d = Filed(listener("echo", plugin("echo")))
+    d.journal = True
+    with d:
+        echo(d)
+        d.wait_log(r"^20\S+Z info  worker 1: conn 1 ")
+        d.stop()
+        for line in content(d.log_path).splitlines():
+            check(re.match(r"20\S+Z \w+ +[\w ]+: ", line), line)
+
+
+def rotate(d):
+    old = d.path("rotated.%d" % len(os.listdir(d.directory)))
+    os.rename(d.log_path, old)
+    since = d.mark()
+    d.signal(signal.SIGUSR1)
+    d.wait_log("opened .* again", since)
+    return old
+
+
+def test_reopened():
+    with Filed(listener("echo", plugin("echo")), workers=2) as d:
+        echo(d)
+        d.wait_log("conn 1 echo .*closed|conn 1000001 echo .*closed")
+        old = rotate(d)
+        with open(old) as file:
+            check(not d.holds(file), "the old file is open")
+        end = os.path.getsize(old)
+        echo(d)
+        echo(d)
+        d.wait_log(r"conn \d+ echo .*closed", count=3)
+        equal(os.path.getsize(old), end)
+        equal(content(d.log_path).count("closed"), 2)
+
+
+def test_reopening_that_fails_goes_on():
+    with Filed(listener("echo", plugin("echo"))) as d:
+        os.rename(d.log_path, d.path("old"))
+        os.mkfifo(d.log_path)
+        d.signal(signal.SIGUSR1)
+        d.wait_log(r"log: log.file: \"%s\" is not a regular file.*; the log "
+                   "goes on in the file that was open" % d.log_path)
+        echo(d)
+        wait_until(lambda: "conn 1 echo" in content(d.path("old")),
+                   "the line in the old file")
+        os.unlink(d.log_path)
+        rotated = d.mark()
+        d.signal(signal.SIGUSR1)
+        d.wait_log("opened .* again", rotated)
+        echo(d)
+        wait_until(lambda: "conn 2 echo" in content(d.log_path), "the line")
+
+
+def test_refused():
+    """A file that cannot be one refuses the reload, and the log stays."""
+    with Daemon(listener("echo", plugin("echo"))) as d:
+        os.symlink("/dev/null", d.path("link"))
+        os.mkfifo(d.path("fifo"))
+        os.mkdir(d.path("directory"))
+        for name, why in (("link", "is a symbolic link"),
+                          ("fifo", "is not a regular file"),
+                          ("directory", "is not a regular file"),
+                          ("/dev/full", "is not a regular file"),
+                          ("no/such/file", "there is no such directory")):
+            d.settings["log"] = {"file": name}
+            d.write_config()
+            said = d.reload_refused()
+            check(re.search(r"sluice\.conf:\d+: log\.file: .*" + why, said),
+                  said)
+        d.settings["log"] = {"file": "fine"}
+        d.settings["drain_timeout"] = "never"
+        d.write_config()
+        d.reload_refused()
+        check(not os.path.exists(d.path("fine")), "a refused reload made it")
+
+
+def test_reload_changes_it():
+    """From standard error to a file, another one, and back."""
+    d = Filed(listener("echo", plugin("echo")), control="control.sock")
+    d.settings["log"] = {}
+    d.write_config()
+    with d:
+        echo(d)
+        d.wait_log("conn 1 echo")
+        check(not os.path.exists(d.log_path))
+        for number, name in ((2, "sluice.log"), (3, "other.log"), (4, None)):
+            d.settings["log"] = {"file": name} if name else {}
+            d.write_config()
+            check(d.ask("reload", wait=True)["ok"])
+            echo(d)
+            line = "conn %d echo" % number
+            if name:
+                wait_until(lambda: os.path.exists(d.path(name)) and
+                           line in content(d.path(name)), line)
+            else:
+                d.wait_log(line)
+                check(line not in content(d.path("other.log")))
+
+
+def test_a_full_disk():
+    """Lost lines are counted, said when there is room, and said aside."""
+    with Filed(listener("echo", plugin("echo"))) as d:
+        echo(d)
+        d.wait_log("conn 1 echo")
+        d.settle()
+        size = os.path.getsize(d.log_path)
+        resource.prlimit(d.log_process(), resource.RLIMIT_FSIZE,
+                         (size + 10, resource.RLIM_INFINITY))
+        for _ in range(20):
+            echo(d)
+        d.wait_log("log: %s takes no lines: File too large.*lines are lost, "
+                   "and counted" % d.log_path)
+        resource.prlimit(d.log_process(), resource.RLIMIT_FSIZE,
+                         (resource.RLIM_INFINITY,) * 2)
+        wait_until(lambda: echo(d) or "lost" in content(d.log_path),
+                   "the count")
+        d.wait_log("takes lines again")
+        d.stop()
+        lines = content(d.log_path)[size:].splitlines()
+        equal(len(lines[0]), 10, lines)     # and what was cut ends there
+        lost = int(re.search(r"log: (\d+) lines? were lost: File too large",
+                             lines[1]).group(1))
+        seen = {int(n) for n in re.findall(r" conn (\d+) ",
+                                           content(d.log_path))}
+        equal(lost, len(set(range(1, max(seen) + 1)) - seen))
+
+
+def test_a_disk_without_space():
+    need_root()
+    d = Filed(listener("c", test_plugin("command")), name="disk/log",
+              pairs=False)
+    os.mkdir(d.path("disk"))
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k",
+                            "sluice-test", d.path("disk")],
+                           stderr=subprocess.PIPE)
+    if mount.returncode != 0:
+        d.remove()
+        raise Skip("no tmpfs can be mounted here")
+    try:
+        with d:
+            s = d.connect()
+            s.sendall(b"got\n" * 1000 + b"say x\n")
+            equal(receive_line(s), "x")
+            d.wait_log("takes no lines: No space left on device")
+            os.truncate(d.log_path, 0)
+            wait_until(lambda: s.sendall(b"got\n") or re.search(
+                r"\d+ lines were lost: No space left",
+                content(d.log_path)), "the count")
+            d.stop()
+    finally:
+        subprocess.run(["umount", "-l", d.path("disk")], check=True)
+
+
+def test_a_disk_that_hangs():
+    """Each write takes three seconds; nothing else is slower."""
+    strace = need("strace")
+    if subprocess.run([strace, "-qq", "-o", "/dev/null", "true"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip("strace cannot trace here")
+    d = Filed(listener("c", test_plugin("command")), control="control.sock")
+    open(d.log_path, "w").close()           # for -P
+    d.launcher = [strace, "-f", "-qq", "-o", "/dev/null", "-P", d.log_path,
+                  "-e", "inject=write:delay_enter=3000000"]
+    d.env["ASAN_OPTIONS"] = "detect_leaks=0"
+    d.wants_start = False
+    try:
+        with d:
+            d.start(wait=False)
+            wait_until(lambda: os.path.exists(d.path("control.sock")) and
+                       ready(d), "the daemon", seconds=2 * DEADLINE)
+            s = d.connect(address=d.ask("status")["listeners"][0]
+                          ["addresses"][0])
+            s.settimeout(2.5 * SLOW)
+            for number in range(20):
+                s.sendall(b"got\nsay %d\n" % number)
+                equal(receive_line(s), str(number))
+            d.signal(signal.SIGUSR1)
+            check(d.ask("status")["ok"])
+            written = content(d.log_path).count("\n")
+            check(written < 20, "the disk was not slow:", written)
+            d.kill()
+            d.process = None
+    finally:
+        d.kill() if d.process else None
+
+
+def ready(d):
+    try:
+        return d.ask("status").get("generation") == 1
+    except OSError:
+        return False
+
+
+def test_a_log_process_that_stops():
+    with Filed(listener("c", test_plugin("command")),
+               control="control.sock") as d:
+        s = d.connect()
+        d.settle()
+        os.kill(d.log_process(), signal.SIGSTOP)
+        s.settimeout(10 * SLOW)
+        s.sendall(b"got\n" * 60000 + b"say still here\n")
+        equal(receive_line(s), "still here")
+        for _ in range(30):
+            check(d.ask("reload", wait=True)["ok"])
+        os.kill(d.log_process(), signal.SIGCONT)
+        wait_until(lambda: s.sendall(b"got\n") or
+                   d.log_lines(r"worker 1: \d+ lines were lost"),
+                   "the count of the worker")
+
+
+def test_a_log_process_that_dies():
+    """No line in the pipe is lost, and children need not be started again."""
+    with Filed(listener("c", test_plugin("command")), workers=1) as d:
+        s = d.connect()
+        d.settle()
+        worker = d.workers()[0]
+        os.kill(d.log_process(), signal.SIGKILL)
+        s.sendall(b"got\n" * 100 + b"say x\n")
+        equal(receive_line(s), "x")
+        d.wait_log("the log process has ended, and was started again")
+        d.wait_log("got", count=100)
+        check(is_alive(worker))
+
+
+def test_a_plain_user():
+    """What the log process opens is for the user that started the daemon."""
+    need_root()
+    d = Filed(listener("echo", plugin("echo")), name="logs/log")
+    d.launcher = [need("setpriv"), "--reuid=65534", "--regid=65534",
+                  "--clear-groups"]
+    os.mkdir(d.path("logs"))
+    os.chown(d.directory, 65534, 65534)
+    os.chown(d.path("logs"), 65534, 65534)
+    with d:
+        equal(os.stat(d.log_path).st_uid, 65534)
+        rotate(d)
+        echo(d)
+        d.wait_log("conn 1 echo")
+        os.chown(d.path("logs"), 0, 0)
+        os.chmod(d.path("logs"), 0o755)
+        os.rename(d.log_path, d.log_path + ".1")
+        d.signal(signal.SIGUSR1)
+        d.wait_log('log.file: cannot open "[^"]*": Permission denied')
+
+
+main()
