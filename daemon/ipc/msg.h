@@ -76,7 +76,7 @@ enum msg_type {
 	MSG_LOG_FORMAT, /* reader: before the first problem of a file it read */
 	MSG_LIST,	/* master to worker; fd: see conn_sheet.h */
 	MSG_LISTED,	/* worker: that one is filled in */
-	MSG_OUTPUT,	/* master to worker or status; fd: see enum output */
+	MSG_OUTPUT,	/* master to worker; fd: see enum output */
 	MSG_LOG_LEVEL,	/* master to worker: until the next COMMIT */
 	/*
 	 * master to status; fd: where it asks, as on the control socket, but as

@@ -42,7 +42,8 @@ struct page {
 	struct sock **socks;
 	uint32_t sock_count;
 	enum log_format format;
-	struct child *child;	   /* NULL: it does not run */
+	bool piped;	     /* it began when the log led to the log process */
+	struct child *child; /* NULL: it does not run */
 	struct control_conn *asks; /* NULL: it has left that */
 	unsigned int backoff_ms;
 	uint64_t born_ms;
@@ -180,6 +181,7 @@ start(struct page *page)
 	hello.config = "";
 	page->born_ms = clock_ms();
 	page->format = log_format();
+	page->piped = log_is_piped();
 	page->child = child_spawn(page->children, "status", &hello, -1,
 	    &child_ops, page, &err);
 	if (page->child == NULL) {
@@ -237,7 +239,8 @@ page_serve(struct page *page, struct gen *gen)
 {
 	gen_unref(page->gen);
 	page->gen = gen_ref(gen);
-	if (same_sockets(page, gen) && page->format == log_format())
+	if (same_sockets(page, gen) && page->format == log_format() &&
+	    page->piped == log_is_piped())
 		return;
 	end_process(page);
 	drop_sockets(page);
