@@ -259,8 +259,8 @@ START_TEST(unknown_keys_suggest_a_key_of_another_group)
 	one_listener_mistake("port = 80;",
 	    "\"port\"; sluice.conf(5) describes");
 	one_listener_mistake("rate = 5;", "\"rate\"; sluice.conf(5) describes");
-	one_mistake("log = { file = \"/x\"; };\n" LISTENERS, 1,
-	    "\"log.file\"; sluice.conf(5) describes");
+	one_mistake("log = { path = \"/x\"; };\n" LISTENERS, 1,
+	    "\"log.path\"; sluice.conf(5) describes");
 	one_listener_mistake("tls_cert = \"x\";",
 	    "did you mean \"cert\" in the group \"tls\"?");
 	one_listener_mistake("workers = 5;",

@@ -367,7 +367,7 @@ def check_samples(directory):
     # exist here.
     live = re.sub(r"^(\s*)# (\w+ = [^;]*;)", r"\1\2",
                   uncomment_groups(text, directory), flags=re.MULTILINE)
-    live = re.sub(r"^\s*(user|group|owner|mode|control_group|plugin_copies) = [^;]*;", "",
+    live = re.sub(r"^\s*(user|group|owner|mode|control_group|plugin_copies|file) = [^;]*;", "",
                   live, flags=re.MULTILINE)
     check_config(write(file, with_plugin_dir(live)),
                  "conf/sluice.conf.full with every default written out")

@@ -7,7 +7,7 @@ import resource
 import signal
 import subprocess
 
-from sluice_test import (DEADLINE, SLOW, Daemon, Filed, Skip, check, compile_plugin,
+from sluice_test import (SLOW, Daemon, Filed, Skip, check, compile_plugin,
                          equal, is_alive, listener, main, need, need_root,
                          plugin, receive, receive_line, test_plugin,
                          wait_until)
@@ -242,46 +242,6 @@ def test_a_disk_without_space():
             d.stop()
     finally:
         subprocess.run(["umount", "-l", d.path("disk")], check=True)
-
-
-def test_a_disk_that_hangs():
-    """Each write takes three seconds; nothing else is slower."""
-    strace = need("strace")
-    if subprocess.run([strace, "-qq", "-o", "/dev/null", "true"],
-                      stderr=subprocess.DEVNULL).returncode != 0:
-        raise Skip("strace cannot trace here")
-    d = Filed(listener("c", test_plugin("command")), control="control.sock")
-    open(d.log_path, "w").close()           # for -P
-    d.launcher = [strace, "-f", "-qq", "-o", "/dev/null", "-P", d.log_path,
-                  "-e", "inject=write:delay_enter=3000000"]
-    d.env["ASAN_OPTIONS"] = "detect_leaks=0"
-    d.wants_start = False
-    try:
-        with d:
-            d.start(wait=False)
-            wait_until(lambda: os.path.exists(d.path("control.sock")) and
-                       ready(d), "the daemon", seconds=2 * DEADLINE)
-            s = d.connect(address=d.ask("status")["listeners"][0]
-                          ["addresses"][0])
-            s.settimeout(2.5 * SLOW)
-            for number in range(20):
-                s.sendall(b"got\nsay %d\n" % number)
-                equal(receive_line(s), str(number))
-            d.signal(signal.SIGUSR1)
-            check(d.ask("status")["ok"])
-            written = content(d.log_path).count("\n")
-            check(written < 20, "the disk was not slow:", written)
-            d.kill()
-            d.process = None
-    finally:
-        d.kill() if d.process else None
-
-
-def ready(d):
-    try:
-        return d.ask("status").get("generation") == 1
-    except OSError:
-        return False
 
 
 def test_a_log_process_that_stops():
