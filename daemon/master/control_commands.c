@@ -34,28 +34,6 @@ name_client(const struct control_conn *conn, char *who, size_t size)
 	    (unsigned int)conn->uid, (int)conn->pid);
 }
 
-/* The lines of a text that come before its end, or before its last line. */
-static json_t *
-text_lines(const char *text, const char *last)
-{
-	json_t *lines = json_array(), *line;
-	const char *end;
-	char *copy;
-
-	while (lines != NULL && text < last) {
-		end = strchrnul(text, '\n');
-		copy = strndup(text, (size_t)(end - text));
-		line = copy != NULL ? json_text(copy) : NULL;
-		free(copy);
-		if (line == NULL || json_array_append_new(lines, line) == -1) {
-			json_decref(lines);
-			return NULL;
-		}
-		text = *end != '\0' ? end + 1 : end;
-	}
-	return lines;
-}
-
 static void
 on_verdict(void *arg, bool good, const char *text)
 {
@@ -67,8 +45,8 @@ on_verdict(void *arg, bool good, const char *text)
 
 	control_reply(conn,
 	    json_pack("{s:b, s:o, s:o, s:o, s:I}", "ok", good, "changes",
-		text_lines(changes, changes + strlen(changes)), "problems",
-		text_lines(text, last), "verdict", json_text(last),
+		control_lines(changes, changes + strlen(changes)), "problems",
+		control_lines(text, last), "verdict", json_text(last),
 		"generation", (json_int_t)(gen != NULL ? gen->number : 0)));
 }
 

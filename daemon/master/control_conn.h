@@ -109,6 +109,12 @@ json_t *control_connectors(const struct control_subject *subject,
 /* control_certificates.c: those of its own, with the day on which they end. */
 json_t *control_certificates(const struct listener_settings *endpoint);
 
+/*
+ * control_status.c: the lines of a text that come before its end, or before its
+ * last line.
+ */
+json_t *control_lines(const char *text, const char *last);
+
 /* control_status.c, control_generations.c */
 void control_status(struct control_conn *conn, const struct control_args *args);
 void control_generations(struct control_conn *conn,

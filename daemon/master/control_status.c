@@ -6,6 +6,7 @@
 #include "master/control.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +67,27 @@ workers_array(const struct control_subject *subject)
 	return array;
 }
 
+json_t *
+control_lines(const char *text, const char *last)
+{
+	json_t *lines = json_array(), *line;
+	const char *end;
+	char *copy;
+
+	while (lines != NULL && text < last) {
+		end = strchrnul(text, '\n');
+		copy = strndup(text, (size_t)(end - text));
+		line = copy != NULL ? json_text(copy) : NULL;
+		free(copy);
+		if (line == NULL || json_array_append_new(lines, line) == -1) {
+			json_decref(lines);
+			return NULL;
+		}
+		text = *end != '\0' ? end + 1 : end;
+	}
+	return lines;
+}
+
 /* null: there is none. */
 static json_t *
 generation_number(const struct gen *gen)
@@ -81,8 +103,10 @@ last_verdict(const struct reload *reload)
 
 	if (last == NULL)
 		return json_null();
-	return json_pack("{s:b, s:s, s:o}", "ok", last->good, "time",
-	    time_text(last->time_ms, when), "verdict", json_text(last->text));
+	return json_pack("{s:b, s:s, s:o, s:o}", "ok", last->good, "time",
+	    time_text(last->time_ms, when), "verdict", json_text(last->text),
+	    "problems",
+	    control_lines(last->reasons, strchr(last->reasons, '\0')));
 }
 
 void

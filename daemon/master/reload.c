@@ -75,6 +75,8 @@ conclude(struct reload *reload, bool good, const char *fmt, ...)
 	va_end(ap);
 	log_at(good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s", line);
 	notify_status("%s", line);
+	snprintf(reload->last.reasons, sizeof(reload->last.reasons), "%s",
+	    reload->verdict.text);
 	verdict_note(&reload->verdict, line);
 	clock_gettime(CLOCK_REALTIME, &now);
 	reload->last.good = good;

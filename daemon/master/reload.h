@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "master/verdict.h"
+
 struct children;
 struct event_base;
 struct gen;
@@ -121,6 +123,8 @@ struct reload_verdict {
 	bool good;
 	uint64_t time_ms; /* CLOCK_REALTIME */
 	char text[256];
+	/* The lines before it, which say why; or "". */
+	char reasons[VERDICT_TEXT_MAX];
 };
 /* NULL: none yet.  Borrowed. */
 const struct reload_verdict *reload_last_verdict(const struct reload *reload);
