@@ -96,9 +96,7 @@ body_new(const struct page *page, const struct news *news)
 		return NULL;
 	}
 	bytes += body->size;
-	body_add_headers(body->response,
-	    body->status == MHD_HTTP_OK ? page->type
-					: "text/plain; charset=utf-8");
+	body_add_headers(body->response, page_type(page, body->status));
 	return body;
 }
 

@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "ipc/metrics.h"
 #include "status/health.h"
+#include "status/home.h"
 #include "status/negotiate.h"
 #include "status/news.h"
 
 #define TEXT "text/plain; charset=utf-8"
+#define HTML "text/html; charset=utf-8"
 #define JSON "application/json"
 #define PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 #define OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -85,6 +87,7 @@ write_readyz(FILE *out, const struct news *news)
 }
 
 const struct page pages[PAGES_MAX] = {
+	{ "/", HTML, home_write },
 	{ "/status.json", JSON, write_json },
 	{ "/metrics", PROMETHEUS, write_prometheus },
 	{ "/metrics", OPENMETRICS, write_openmetrics },
@@ -92,6 +95,13 @@ const struct page pages[PAGES_MAX] = {
 	{ "/readyz", TEXT, write_readyz },
 	{ NULL, NULL, NULL },
 };
+
+const char *
+page_type(const struct page *page, int status)
+{
+	/* That page is for a browser, whatever it says. */
+	return status == OK || page->write == home_write ? page->type : TEXT;
+}
 
 const struct page *
 page_find(const char *path, const char *accept)
@@ -108,6 +118,6 @@ page_find(const char *path, const char *accept)
 const char *
 pages_text(void)
 {
-	return "the paths here are /status.json, /metrics, /healthz and "
+	return "the paths here are /, /status.json, /metrics, /healthz and "
 	       "/readyz\n";
 }

@@ -19,6 +19,9 @@ extern const struct page pages[PAGES_MAX]; /* the last one has no path */
 /* That of a path, for a client with this header Accept or NULL.  NULL: none. */
 const struct page *page_find(const char *path, const char *accept);
 
+/* The type of what it has written, with this status code. */
+const char *page_type(const struct page *page, int status);
+
 /* The paths in a sentence, with its newline. */
 const char *pages_text(void);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/log_libevent.h"
@@ -19,6 +20,7 @@
 #include "ipc/msg.h"
 #include "ipc/privileges.h"
 #include "status/clients.h"
+#include "status/history.h"
 #include "status/http.h"
 #include "status/news.h"
 
@@ -68,6 +70,7 @@ static void
 on_point(void *arg)
 {
 	(void)arg;
+	history_note(news_last()->status, clock_ms());
 }
 
 static const struct news_ops news_ops = {
@@ -115,6 +118,7 @@ status_main(void)
 	http_done();
 	clients_done();
 	news_done();
+	history_forget();
 	channel_free(channel);
 	event_base_free(base);
 	return EXIT_SUCCESS;
