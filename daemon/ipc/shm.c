@@ -128,6 +128,7 @@ shm_map(unsigned int workers, int head, unsigned int own, int row)
 		return NULL;
 	}
 	shm->own = own;
+	shm->used = own + 1;
 	shm->head = map_file(head, sizeof(*shm->head), PROT_READ);
 	if (shm->head != NULL)
 		shm->own_row = map_file(row, sizeof(*shm->own_row),
@@ -145,6 +146,14 @@ shm_map(unsigned int workers, int head, unsigned int own, int row)
 	shm_free(shm);
 	errno = saved;
 	return NULL;
+}
+
+/* There will be a row of that worker. */
+static void
+use(struct shm *shm, unsigned int worker)
+{
+	if (shm->used <= worker)
+		shm->used = worker + 1;
 }
 
 static void
@@ -200,6 +209,7 @@ shm_begin_row(struct shm *shm, unsigned int worker)
 	struct shm_view *view = &shm->view[worker];
 	int saved;
 
+	use(shm, worker);
 	drop_view(view);
 	view->fd = make_file("sluice-row", sizeof(*view->row));
 	if (view->fd == -1)
@@ -281,7 +291,7 @@ shm_take_slot(struct shm *shm, unsigned int slot)
 void
 shm_offer_ids(struct shm *shm)
 {
-	for (unsigned int i = 0; i < shm->workers; i++)
+	for (unsigned int i = 0; i < shm->used; i++)
 		if (shm->view[i].row != NULL &&
 		    atomic_load(&shm->view[i].row->taken) ==
 			atomic_load(&shm->head->offer[i]))
@@ -297,6 +307,7 @@ shm_see_row(struct shm *shm, unsigned int worker, uint32_t serial, int fd)
 		errno = EINVAL;
 		return -1;
 	}
+	use(shm, worker);
 	view = &shm->view[worker];
 	drop_view(view); /* of a process that is dead */
 	view->serial = serial;

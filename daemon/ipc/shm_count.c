@@ -39,7 +39,7 @@ shm_connections(const struct shm *shm, unsigned int slot)
 
 	if (slot >= LISTENERS_MAX)
 		return 0;
-	for (unsigned int i = 0; i < shm->workers; i++) {
+	for (unsigned int i = 0; i < shm->used; i++) {
 		row = row_for(shm, i, slot);
 		if (row != NULL)
 			sum += atomic_load(&row->connections[slot]);
@@ -168,7 +168,7 @@ address_connections(const struct shm *shm, unsigned int slot, uint64_t key)
 	struct shm_row *row;
 	uint64_t sum = 0;
 
-	for (unsigned int i = 0; i < shm->workers; i++) {
+	for (unsigned int i = 0; i < shm->used; i++) {
 		row = row_for(shm, i, slot);
 		entry = row != NULL ? find_entry(row, key) : NULL;
 		if (entry != NULL)

@@ -72,6 +72,8 @@ struct shm {
 	struct shm_head *head;
 	int head_fd; /* master */
 	unsigned int workers;
+	/* The workers from here on have never had a row here. */
+	unsigned int used;
 	unsigned int own; /* a worker's; the master has none: `workers` */
 	struct shm_row *own_row;
 	uint32_t changes;	/* those of the head when all rows were here */

@@ -64,7 +64,7 @@ shm_sum_listener(const struct shm *shm, unsigned int slot,
 	if (slot >= LISTENERS_MAX)
 		return;
 	counts_sum_join(ret_sum, &shm->retired[slot]);
-	for (unsigned int i = 0; i < shm->workers; i++)
+	for (unsigned int i = 0; i < shm->used; i++)
 		shm_add_counts(shm, i, slot, ret_sum);
 }
 
