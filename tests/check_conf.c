@@ -4,6 +4,7 @@
  */
 
 #include "conf_fixture.h"
+#include "config/worker_groups.h"
 
 #include "config/network.h"
 
@@ -263,11 +264,82 @@ START_TEST(unknown_keys_suggest_a_key_of_another_group)
 	    "\"log.path\"; sluice.conf(5) describes");
 	one_listener_mistake("tls_cert = \"x\";",
 	    "did you mean \"cert\" in the group \"tls\"?");
-	one_listener_mistake("workers = 5;",
-	    "\"workers\" belongs outside of all groups");
+	one_listener_mistake("probation = 5;",
+	    "\"probation\" belongs outside of all groups");
 	one_listener_mistake("timeout = 5;", "did you mean \"timeouts\"?");
 	one_listener_mistake("read_timeout = 5;", "sluice.conf(5)");
 	one_listener_mistake("connects = 5;", "did you mean \"connect");
+}
+END_TEST
+
+START_TEST(groups_of_workers_are_checked)
+{
+	one_listener_mistake("worker_group = \"slow\";",
+	    "there is no group \"slow\"; write worker_groups = ( { name = "
+	    "\"slow\"; workers = 1; } );");
+	one_listener_mistake("workers = 257;", "out of range");
+	one_mistake("worker_groups = ( { name = \"slow\"; } );\n"
+		    "listeners = ( { name = \"a\"; plugin = \"echo\";\n"
+		    "listen = \"127.0.0.1:7007\";\n"
+		    "worker_group = \"slwo\"; } );\n",
+	    4, "did you mean \"slow\"?");
+	one_mistake("worker_groups = ( { name = \"slow\"; } );\n"
+		    "listeners = ( { name = \"a\"; plugin = \"echo\";\n"
+		    "listen = \"127.0.0.1:7007\"; workers = 2;\n"
+		    "worker_group = \"slow\"; } );\n",
+	    4, "has 2 workers of its own");
+	one_mistake("worker_groups = ( { name = \"a\"; } );\n"
+		    "listeners = ( { name = \"a\"; plugin = \"echo\";\n"
+		    "listen = \"127.0.0.1:7007\";\n"
+		    "workers = 2; } );\n",
+	    4, "would be called \"a\", as the group in");
+	one_mistake("worker_groups = ( { name = \"x\"; },\n"
+		    "{ name = \"x\"; } );\n" LISTENERS,
+	    2, "already the name of the group in");
+	one_mistake("worker_groups = ( { name = \"default\"; } );\n" LISTENERS,
+	    1, "choose another");
+	one_mistake("worker_groups = ( { name = \"a b\"; } );\n" LISTENERS, 1,
+	    "not a valid name");
+	one_mistake(
+	    "worker_groups = ( { name = \"x\"; workers = 0; } );\n" LISTENERS,
+	    1, "out of range");
+	one_mistake(
+	    "workers = 200;\n"
+	    "worker_groups = ( { name = \"x\"; workers = 57; } );\n" LISTENERS,
+	    0, "there are 257 workers in all groups together");
+}
+END_TEST
+
+START_TEST(a_group_of_workers_is_found_by_who_names_it)
+{
+	struct settings *settings = read_text(
+	    "workers = 3;\n"
+	    "listeners = (\n"
+	    "{ name = \"a\"; plugin = \"p\"; listen = \"127.0.0.1:1\"; },\n"
+	    "{ name = \"b\"; plugin = \"p\"; listen = \"127.0.0.1:2\";\n"
+	    "  workers = 2; },\n"
+	    "{ name = \"c\"; plugin = \"p\"; listen = \"127.0.0.1:3\";\n"
+	    "  worker_group = \"y\"; }\n"
+	    ");\n"
+	    "connectors = ( { name = \"d\"; plugin = \"p\";\n"
+	    "  connect = \"127.0.0.1:4\"; workers = 4; } );\n"
+	    "worker_groups = ( { name = \"x\"; },\n"
+	    "  { name = \"y\"; workers = 7; } );\n");
+	static const struct worker_group wanted[] = { { "default", 3 },
+		{ "x", 1 }, { "y", 7 }, { "b", 2 }, { "d", 4 } };
+	static const uint32_t of[] = { 0, 3, 2, 4 };
+	struct worker_group group;
+
+	ck_assert_uint_eq(worker_groups(settings), 5);
+	for (uint32_t i = 0; i < 5; i++) {
+		group = worker_group(settings, i);
+		ck_assert_str_eq(group.name, wanted[i].name);
+		ck_assert_uint_eq(group.workers, wanted[i].workers);
+	}
+	for (uint32_t i = 0; i < 4; i++)
+		ck_assert_uint_eq(worker_group_of(settings, i), of[i]);
+	ck_assert_uint_eq(worker_groups_workers(settings), 17);
+	done(settings);
 }
 END_TEST
 
@@ -562,6 +634,8 @@ main(void)
 		proxies_are_networks,
 		unknown_keys_suggest_a_known_one,
 		unknown_keys_suggest_a_key_of_another_group,
+		groups_of_workers_are_checked,
+		a_group_of_workers_is_found_by_who_names_it,
 		a_missing_comma_between_strings_is_warned_of,
 		an_unknown_word_lists_the_known_ones,
 		missing_keys_are_named,

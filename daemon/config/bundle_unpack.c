@@ -12,6 +12,7 @@
 #include "config/keys.h"
 #include "config/network.h"
 #include "config/settings.h"
+#include "config/worker_groups.h"
 
 #define SMALL_SIZE_MIN 4 /* the least that a string takes */
 #define IMAGE_SIZE_MIN (4 + IMAGE_HASH_SIZE + 8 + 4 + 4)
@@ -390,7 +391,8 @@ bundle_unpack(struct unpacker *in, struct settings *settings)
 	/* There must be workers. */
 	if (settings->workers < 1 || !is_mode(settings->control_bits))
 		in->failed = true;
-	if (settings_endpoints(settings) > LISTENERS_MAX)
+	if (settings_endpoints(settings) > LISTENERS_MAX ||
+	    (!in->failed && worker_groups_workers(settings) > WORKERS_MAX))
 		in->failed = true;
 	for (uint32_t i = 0; i < settings_endpoints(settings) && !in->failed;
 	     i++)

@@ -40,6 +40,7 @@
 #define LIMIT(field) AT(limit_settings, field)
 #define RETRY(field) AT(retry_settings, field)
 #define PROXY(field) AT(proxy_settings, field)
+#define GROUP(field) AT(worker_group_settings, field)
 #define LISTENER(field) AT(listener_settings, field)
 #define CONNECTOR(field) AT(listener_settings, connector.field)
 #define TOP(field) AT(settings, field)
@@ -197,6 +198,14 @@ static const struct key proxy_keys[] = {
 	{ .name = "options", .type = KEY_OPTIONS, .example = "{ }", \
 	  ARRAY(listener_settings, options, option_count), \
 	  .help = "what the plugin itself understands" }, \
+	{ .name = "workers", .type = KEY_INT, .value = "0", \
+	  .example = "2", .max = WORKERS_MAX, .offset = LISTENER(workers), \
+	  .origin = LISTENER(workers_origin), \
+	  .help = "worker processes of its own; 0: none" }, \
+	{ .name = "worker_group", .type = KEY_STRING, .example = "\"slow\"", \
+	  .offset = LISTENER(worker_group), \
+	  .origin = LISTENER(worker_group_origin), \
+	  .help = "the group in worker_groups that serves it" }, \
 	{ .name = "nodelay", .type = KEY_BOOL, .value = "true", \
 	  .offset = LISTENER(nodelay), \
 	  .help = "send small segments at once (TCP_NODELAY)" }, \
@@ -301,11 +310,27 @@ static const struct key status_keys[] = {
 	{ .name = NULL },
 };
 
+const struct key worker_group_keys[] = {
+	{ .name = "name", .type = KEY_STRING, .flags = KEY_REQUIRED,
+	  .example = "\"slow\"", .offset = GROUP(name),
+	  .help = "by which listeners and connectors name it" },
+	{ .name = "workers", .type = KEY_INT, .value = "1",
+	  .min = 1, .max = WORKERS_MAX, .offset = GROUP(workers),
+	  .help = "how many worker processes it has" },
+	{ .name = NULL },
+};
+
 const struct key settings_keys[] = {
 	{ .name = "workers", .type = KEY_INT, .flags = KEY_RESTART,
 	  .value = "0", .example = "4", .max = WORKERS_MAX,
 	  .offset = TOP(workers), .origin = TOP(workers_origin),
 	  .help = "worker processes; 0: one for each CPU" },
+	{ .name = "worker_groups", .type = KEY_GROUPS, .flags = KEY_INCLUDED,
+	  .keys = worker_group_keys, .size = sizeof(struct worker_group_settings),
+	  ARRAY(settings, worker_groups, worker_group_count),
+	  .origin = GROUP(origin), .max = WORKERS_MAX,
+	  .example = "( { name = \"slow\"; workers = 2; } )",
+	  .help = "workers that serve only what names them" },
 	{ .name = "user", .type = KEY_STRING, .flags = KEY_RESTART,
 	  .example = "\"sluice\"", .offset = TOP(user),
 	  RESOLVED(settings, uid), .origin = TOP(user_origin),

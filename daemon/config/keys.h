@@ -106,11 +106,12 @@ struct key {
 	const char *help; /* one line; REFUSED: why */
 };
 
-extern const struct key settings_keys[];    /* the top level: struct settings */
-extern const struct key listener_keys[];    /* struct listener_settings */
-extern const struct key connector_keys[];   /* the same, but see settings.h */
-extern const struct key tls_keys[];	    /* struct tls_settings */
-extern const struct key connect_tls_keys[]; /* the same, of a client */
+extern const struct key settings_keys[];  /* the top level: struct settings */
+extern const struct key listener_keys[];  /* struct listener_settings */
+extern const struct key connector_keys[]; /* the same, but see settings.h */
+extern const struct key worker_group_keys[]; /* struct worker_group_settings */
+extern const struct key tls_keys[];	     /* struct tls_settings */
+extern const struct key connect_tls_keys[];  /* the same, of a client */
 
 /* The field of this row in the struct at base. */
 static inline void *

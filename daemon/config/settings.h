@@ -188,6 +188,10 @@ struct listener_settings {
 	struct tls_settings connect_tls; /* of the connections it makes */
 	struct proxy_settings proxy;
 	struct connector_settings connector;
+	/* Its workers: so many of its own, or a group; neither: the default. */
+	int64_t workers;
+	char *worker_group;
+	struct origin workers_origin, worker_group_origin;
 	struct raw_option *options;
 	uint32_t option_count;
 	struct origin origin; /* of the listener's group */
@@ -239,6 +243,14 @@ struct canary_settings {
 	int64_t errors; /* per cent above the other workers */
 };
 
+/* Workers that serve only the listeners and connectors which name them. */
+struct worker_group_settings {
+	struct key_lines lines;
+	char *name;
+	int64_t workers;
+	struct origin origin;
+};
+
 struct settings {
 	struct key_lines lines;
 	int64_t workers;      /* 0 in the file becomes the number of CPUs */
@@ -254,6 +266,8 @@ struct settings {
 	struct key_string *includes; /* as written */
 	uint32_t include_count;
 	struct log_settings log;
+	struct worker_group_settings *worker_groups;
+	uint32_t worker_group_count;
 	uint64_t drain_timeout_ms, probation_ms, watchdog_ms, slow_ms;
 	struct canary_settings canary;
 	char *control; /* path of the control socket, or NULL */

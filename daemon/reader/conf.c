@@ -26,6 +26,8 @@ on_stored(struct conf *conf, const char *file, const struct key *key,
 		conf_listener(conf, file, node, at);
 	else if (key->keys == connector_keys)
 		conf_connector(conf, file, node, at);
+	else if (key->keys == worker_group_keys)
+		conf_worker_group(conf, at);
 	else if (at ==
 	    conf->settings) /* `include` is its one list of strings */
 		conf_include(conf);
@@ -111,6 +113,7 @@ finish(struct conf *conf, const struct origin *file)
 	conf_control(conf);
 	conf_status(conf);
 	check_count(conf, file);
+	conf_workers(conf, file);
 }
 
 static const struct node *

@@ -20,23 +20,31 @@ conf_child_origin(const char *file, const struct node *group, const char *name)
 	return conf_origin(file, group);
 }
 
+bool
+conf_name(struct conf *conf, const struct origin *at, const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	if (strspn(name, allowed) == strlen(name) &&
+	    strlen(name) <= LISTENER_NAME_MAX)
+		return true;
+	problem_error(conf->problems, at,
+	    "name: \"%s\" is not a valid name: use 1 to %d letters, "
+	    "digits, \"_\", \".\" or \"-\"",
+	    name, LISTENER_NAME_MAX);
+	return false;
+}
+
 static void
 check_name(struct conf *conf, const struct origin *at,
     const struct listener_settings *listener)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	const struct listener_settings *other;
 	const char *name = listener->name;
 
-	if (strspn(name, allowed) != strlen(name) ||
-	    strlen(name) > LISTENER_NAME_MAX) {
-		problem_error(conf->problems, at,
-		    "name: \"%s\" is not a valid name: use 1 to %d letters, "
-		    "digits, \"_\", \".\" or \"-\"",
-		    name, LISTENER_NAME_MAX);
+	if (!conf_name(conf, at, name))
 		return;
-	}
 	for (uint32_t i = 0; i < settings_endpoints(conf->settings); i++) {
 		other = settings_endpoint(conf->settings, i);
 		if (other == listener || other->name == NULL ||

@@ -13,6 +13,7 @@ struct node;
 struct origin;
 struct problems;
 struct settings;
+struct worker_group_settings;
 
 struct conf {
 	const char *path; /* the main file, as the operator named it */
@@ -86,6 +87,18 @@ void conf_listener(struct conf *conf, const char *file,
  * own.
  */
 void conf_status(struct conf *conf);
+
+/*
+ * Is it fit to be the name of a listener, connector or group?  If not, that is
+ * a problem.
+ */
+bool conf_name(struct conf *conf, const struct origin *at, const char *name);
+
+/* One element of `worker_groups`. */
+void conf_worker_group(struct conf *conf,
+    const struct worker_group_settings *group);
+/* Who names which group of workers, after the files have been read. */
+void conf_workers(struct conf *conf, const struct origin *file);
 
 /* Options are flattened into the array of that key. */
 void conf_options(struct conf *conf, const char *file, const struct key *key,
