@@ -235,7 +235,7 @@ START_TEST(a_worker_keeps_secrets_until_the_generation_is_made)
 	workers = workers_new(base, children_new(base), gen->settings,
 	    &workers_ops, NULL);
 	ck_assert_ptr_nonnull(workers);
-	ck_assert_int_eq(workers_start(workers, &err), 0);
+	ck_assert_int_eq(workers_assign(workers, gen, &err), 0);
 	ck_assert_int_eq(
 	    workers_prepare(workers, gen, WORKERS_ALL, &waiting, &err), 0);
 	ck_assert_str_eq(spawned->role, "worker");

@@ -10,6 +10,7 @@
 #include "child_fixture.h"
 #include "config/settings.h"
 #include "log_fixture.h"
+#include "master/gen.h"
 #include "master/tickets.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
@@ -74,7 +75,7 @@ child_free(struct child *child)
 static const struct workers_ops ops = { 0 };
 
 static struct event_base *base;
-static struct settings *settings;
+static struct gen *gen;
 static struct workers *workers;
 
 static void
@@ -83,12 +84,14 @@ begin_workers(void)
 	struct error err;
 
 	base = event_base_new();
-	settings = settings_new();
+	gen = gen_new(1);
+	gen->settings = settings_new();
 	capture(0);
-	settings->workers = WORKERS;
+	gen->settings->workers = WORKERS;
 	sent.broken = -1;
-	workers = workers_new(base, children_new(base), settings, &ops, NULL);
-	ck_assert_int_eq(workers_start(workers, &err), 0);
+	workers =
+	    workers_new(base, children_new(base), gen->settings, &ops, NULL);
+	ck_assert_int_eq(workers_assign(workers, gen, &err), 0);
 	for (int i = 0; i < WORKERS; i++)
 		ck_assert_uint_eq(sent.keys[i], 1);
 	ck_assert_ptr_nonnull(strstr(logged(), "worker 3 (pid 1000) started"));
@@ -98,7 +101,7 @@ static void
 end_workers(void)
 {
 	workers_free(workers);
-	settings_free(settings);
+	gen_unref(gen);
 	event_base_free(base);
 }
 

@@ -11,7 +11,8 @@
 #include "master/workers.h"
 #include "random_children.h"
 
-#define WORKERS 4
+#define WORKERS 2
+#define GROUP_MAX 2 /* of another group, which comes and goes */
 #define WORKER_SEEDS 100
 #define WORKER_STEPS 400
 
@@ -37,7 +38,7 @@ static void
 on_prepared(void *arg, uint32_t worker)
 {
 	(void)arg;
-	ck_assert_uint_lt(worker, WORKERS);
+	ck_assert_uint_lt(worker, workers_count(master.workers));
 	ck_assert_int_eq(master.state, PREPARE);
 	ck_assert_uint_gt(master.waiting, 0);
 	master.waiting--;
@@ -54,7 +55,7 @@ static void
 on_committed(void *arg, uint32_t worker)
 {
 	(void)arg;
-	ck_assert_uint_lt(worker, WORKERS);
+	ck_assert_uint_lt(worker, workers_count(master.workers));
 	ck_assert_int_eq(master.state, COMMIT);
 	ck_assert_uint_gt(master.waiting, 0);
 	master.waiting--;
@@ -64,7 +65,7 @@ static void
 on_lost(void *arg, uint32_t worker, const char *how)
 {
 	(void)arg;
-	ck_assert_uint_lt(worker, WORKERS);
+	ck_assert_uint_lt(worker, workers_count(master.workers));
 	ck_assert_ptr_nonnull(how);
 	master.bad = true;
 }
@@ -89,7 +90,7 @@ on_problem(void *arg, uint32_t worker, int level, const char *file,
 {
 	(void)arg;
 	(void)line;
-	ck_assert_uint_lt(worker, WORKERS);
+	ck_assert_uint_lt(worker, workers_count(master.workers));
 	ck_assert_int_ge(level, LOG_LEVEL_ERROR);
 	ck_assert_int_le(level, LOG_LEVEL_DEBUG);
 	ck_assert_uint_le(strlen(file) + strlen(text), MSG_PAYLOAD_MAX);
@@ -99,7 +100,7 @@ static void
 on_reload(void *arg, uint32_t worker)
 {
 	(void)arg;
-	ck_assert_uint_lt(worker, WORKERS);
+	ck_assert_uint_lt(worker, workers_count(master.workers));
 }
 
 static void
@@ -107,7 +108,7 @@ on_stop_listener(void *arg, uint32_t worker, const char *name,
     const char *plugin, bool close_active)
 {
 	(void)arg;
-	ck_assert_uint_lt(worker, WORKERS);
+	ck_assert_uint_lt(worker, workers_count(master.workers));
 	ck_assert_uint_le(strlen(name), 64);
 	ck_assert_uint_lt(strlen(plugin), MSG_PAYLOAD_MAX);
 	workers_stop_listener(master.workers, name, close_active);
@@ -139,10 +140,17 @@ static struct gen *
 new_gen(uint32_t number)
 {
 	struct gen *gen = gen_new(number);
+	struct worker_group_settings *group;
 
 	ck_assert_ptr_nonnull(gen);
 	gen->settings = settings_new();
 	ck_assert_ptr_nonnull(gen->settings);
+	gen->settings->workers = WORKERS;
+	group =
+	    keys_add(key_find(settings_keys, "worker_groups"), gen->settings);
+	ck_assert_ptr_nonnull(group);
+	group->name = strdup("other");
+	group->workers = below(GROUP_MAX + 1);
 	gen->bundle_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	ck_assert_int_ne(gen->bundle_fd, -1);
 	return gen;
@@ -162,10 +170,12 @@ step(struct gen **gen, uint32_t *number)
 		*gen = new_gen(++*number);
 		master.state = PREPARE;
 		master.bad = false;
-		if (workers_prepare(master.workers, *gen, WORKERS_ALL,
+		if (workers_assign(master.workers, *gen, &err) == -1 ||
+		    workers_prepare(master.workers, *gen, WORKERS_ALL,
 			&master.waiting, &err) == -1) {
 			master.state = IDLE;
 			workers_abort(master.workers, *gen);
+			workers_dismiss(master.workers);
 			gen_unref(*gen);
 		}
 		break;
@@ -173,6 +183,7 @@ step(struct gen **gen, uint32_t *number)
 		if (master.bad || below(20) == 0) {
 			master.state = IDLE;
 			workers_abort(master.workers, *gen);
+			workers_dismiss(master.workers);
 			gen_unref(*gen);
 		} else if (master.waiting == 0) {
 			master.state = COMMIT;
@@ -184,6 +195,7 @@ step(struct gen **gen, uint32_t *number)
 	case COMMIT:
 		if (master.waiting == 0) {
 			master.state = IDLE;
+			workers_dismiss(master.workers);
 			master.commits++;
 		}
 		break;
@@ -222,15 +234,12 @@ live(struct event_base *base, const struct settings *settings)
 	struct gen *gen = NULL;
 	uint32_t number = 0;
 	struct child *child;
-	struct error err;
 
 	memset(&master.state, 0,
 	    sizeof(master) - offsetof(__typeof__(master), state));
 	master.workers =
 	    workers_new(base, children_new(base), settings, &ops, NULL);
 	ck_assert_ptr_nonnull(master.workers);
-	if (workers_start(master.workers, &err) == -1)
-		goto out;
 	for (unsigned int i = 0; i < WORKER_STEPS; i++) {
 		if (below(4) == 0)
 			step(&gen, &number);
@@ -251,7 +260,6 @@ live(struct event_base *base, const struct settings *settings)
 	while ((child = some_child()) != NULL)
 		child_end(child, below(2) == 0);
 	ck_assert_uint_eq(workers_alive(master.workers), 0);
-out:
 	workers_free(master.workers);
 	ck_assert_ptr_null(children);
 }

@@ -44,6 +44,9 @@ child_send(struct child *child, const struct msg *msg)
 	(void)child;
 	/* The master sends nothing that cannot be encoded. */
 	ck_assert_int_eq(msg_encode(msg, &packet), 0);
+	/* As a worker does with its own row, before it answers. */
+	if (msg->type == MSG_ROW)
+		fcntl(msg->fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
 	if (below(500) != 0)
 		return 0;
 	errno = below(2) == 0 ? EPIPE : ENOBUFS;

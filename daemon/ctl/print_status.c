@@ -18,16 +18,17 @@ fill_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 		"slow_callbacks", "aborts", "restarts" };
 
 	snprintf(cells[0], CELL_MAX, "%lld", answer_number(row, "worker"));
-	snprintf(cells[1], CELL_MAX, "%lld", answer_number(row, "pid"));
-	snprintf(cells[2], CELL_MAX, "%s", answer_text(row, "state"));
+	snprintf(cells[1], CELL_MAX, "%s", answer_text(row, "group"));
+	snprintf(cells[2], CELL_MAX, "%lld", answer_number(row, "pid"));
+	snprintf(cells[3], CELL_MAX, "%s", answer_text(row, "state"));
 	for (unsigned int i = 0; i < 5; i++)
-		snprintf(cells[3 + i], CELL_MAX, "%lld",
+		snprintf(cells[4 + i], CELL_MAX, "%lld",
 		    answer_number(row, numbers[i]));
-	snprintf(cells[8], CELL_MAX, "%lld KiB",
-	    answer_number(row, "memory") / 1024);
 	snprintf(cells[9], CELL_MAX, "%lld KiB",
+	    answer_number(row, "memory") / 1024);
+	snprintf(cells[10], CELL_MAX, "%lld KiB",
 	    answer_number(row, "heap") / 1024);
-	snprintf(cells[10], CELL_MAX, "%lld of %lld",
+	snprintf(cells[11], CELL_MAX, "%lld of %lld",
 	    answer_number(row, "descriptors"),
 	    answer_number(row, "descriptors_max"));
 }
@@ -361,9 +362,9 @@ print_stopping(const json_t *answer)
 void
 print_status(const json_t *answer)
 {
-	static const char *const worker_heads[] = { "WORKER", "PID", "STATE",
-		"GENERATION", "CONNECTIONS", "SLOW", "ABORTS", "RESTARTS",
-		"MEMORY", "HEAP", "DESCRIPTORS", NULL };
+	static const char *const worker_heads[] = { "WORKER", "GROUP", "PID",
+		"STATE", "GENERATION", "CONNECTIONS", "SLOW", "ABORTS",
+		"RESTARTS", "MEMORY", "HEAP", "DESCRIPTORS", NULL };
 	static const char *const listener_heads[] = { "LISTENER", "CONNECTIONS",
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");

@@ -99,6 +99,7 @@ identify(const struct group *group, const json_t *row,
 		snprintf(number, sizeof(number), "%lld",
 		    answer_number(row, "worker"));
 		label(labels, "worker", number);
+		label(labels, "group", answer_text(row, "group"));
 		return;
 	}
 	label(labels, group->kind, answer_text(row, "name"));

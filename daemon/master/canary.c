@@ -16,9 +16,10 @@
 
 uint32_t
 canary_size(const struct gen *committed, const struct gen *next,
-    uint32_t workers, const char **ret_why)
+    const char **ret_why)
 {
 	uint64_t wanted = (uint64_t)next->settings->canary.workers;
+	uint32_t workers = gen_workers(next, 0);
 	uint32_t size = wanted >= workers ? workers - 1 : (uint32_t)wanted;
 
 	*ret_why = NULL;
@@ -26,6 +27,8 @@ canary_size(const struct gen *committed, const struct gen *next,
 		return 0;
 	if (size == 0)
 		*ret_why = "there is only one worker";
+	else if (!gen_same_groups(committed, next))
+		*ret_why = "the groups of workers change";
 	else if (gen_takes_sockets(committed, next, size))
 		*ret_why = "it takes addresses away from workers";
 	return *ret_why == NULL ? size : 0;

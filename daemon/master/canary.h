@@ -33,11 +33,12 @@ struct canary {
  * then the reason, or NULL when the settings want no canary.
  */
 uint32_t canary_size(const struct gen *committed, const struct gen *next,
-    uint32_t workers, const char **ret_why);
+    const char **ret_why);
 
 /*
  * The trial begins: what is counted from now on is compared, at the places in
- * canary->place, which the caller has set.
+ * canary->place, which the caller has set.  workers: those of the first group,
+ * which has the workers that try it.
  */
 void canary_begin(struct canary *canary, struct shm *shm, uint32_t workers,
     const struct gen *next);

@@ -106,8 +106,7 @@ is_assigned(const struct gen *gen, uint32_t index, uint32_t worker)
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
 		if (row->endpoint == index && row->bare)
-			return row->worker == ALL_WORKERS ||
-			    row->worker == worker;
+			return gen_serves(gen, row, worker);
 	}
 	return false;
 }

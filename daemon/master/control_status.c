@@ -26,30 +26,30 @@
 #define BUSY_MS 100
 
 static json_t *
-worker_object(const struct control_subject *subject, uint32_t place)
+worker_object(const struct control_subject *subject, uint32_t place,
+    const struct worker_facts *facts)
 {
 	const struct shm *shm = workers_shm(subject->workers);
-	struct worker_facts facts;
 	struct counts_sum sum;
 	char doing[DOING_MAX];
 	json_t *object;
 
-	workers_facts(subject->workers, place, &facts);
 	shm_sum_worker(shm, place, &sum);
 	sum.named = 0; /* plugins' counters are shown with the listener */
-	object = json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			   "s:I, s:I, s:o}",
-	    "worker", (json_int_t)facts.worker + 1, "pid",
-	    (json_int_t)facts.pid, "state", facts.state, "generation",
-	    (json_int_t)facts.generation, "connections",
-	    (json_int_t)facts.connections, "slow_callbacks",
+	object = json_pack("{s:I, s:s?, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
+			   "s:I, s:I, s:I, s:I, s:o}",
+	    "worker", (json_int_t)facts->worker + 1, "group", facts->group,
+	    "pid", (json_int_t)facts->pid, "state", facts->state, "generation",
+	    (json_int_t)facts->generation, "connections",
+	    (json_int_t)facts->connections, "slow_callbacks",
 	    (json_int_t)sum.value[COUNT_SLOW], "aborts",
-	    (json_int_t)facts.aborted, "restarts", (json_int_t)facts.restarts,
-	    "memory", (json_int_t)facts.memory, "heap", (json_int_t)facts.heap,
-	    "descriptors", (json_int_t)facts.descriptors, "descriptors_max",
-	    (json_int_t)facts.descriptors_max, "counts",
+	    (json_int_t)facts->aborted, "restarts", (json_int_t)facts->restarts,
+	    "memory", (json_int_t)facts->memory, "heap",
+	    (json_int_t)facts->heap, "descriptors",
+	    (json_int_t)facts->descriptors, "descriptors_max",
+	    (json_int_t)facts->descriptors_max, "counts",
 	    control_counts(&sum, shm_tick_scale(shm)));
-	if (facts.lasted_ms >= BUSY_MS) {
+	if (facts->lasted_ms >= BUSY_MS) {
 		workers_doing(subject->workers, place, NULL, doing);
 		json_object_set_new(object, "doing", json_text(doing));
 	}
@@ -60,10 +60,15 @@ static json_t *
 workers_array(const struct control_subject *subject)
 {
 	json_t *array = json_array();
+	struct worker_facts facts;
+	uint32_t place;
 
-	for (uint32_t i = 0; i < workers_count(subject->workers); i++)
-		json_array_append_new(array,
-		    worker_object(subject, workers_place(subject->workers, i)));
+	for (uint32_t i = 0; i < workers_count(subject->workers); i++) {
+		place = workers_place(subject->workers, i);
+		if (workers_facts(subject->workers, place, &facts))
+			json_array_append_new(array,
+			    worker_object(subject, place, &facts));
+	}
 	return array;
 }
 

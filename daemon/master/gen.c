@@ -46,6 +46,7 @@ free_slots(struct gen *gen)
 	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++)
 		slots_unref(gen->slot_table, gen->slots[i]);
 	free(gen->slots);
+	free(gen->endpoint_groups);
 }
 
 static void
@@ -319,7 +320,7 @@ gen_send_sockets(const struct gen *gen, struct child *child, uint32_t worker,
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		socket = &gen->sockets[i];
 		if ((socket->sock == NULL && !socket->bare) ||
-		    (socket->worker != ALL_WORKERS && socket->worker != worker))
+		    !gen_serves(gen, socket, worker))
 			continue;
 		if (send_socket(gen, socket, child) == -1)
 			return -1;

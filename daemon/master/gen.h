@@ -10,11 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/settings.h"
+
 struct child;
 struct error;
 struct msg;
 struct origin;
-struct settings;
 struct slots;
 struct sock;
 struct sockets;
@@ -33,7 +34,8 @@ struct gen_image {
 	struct image_facts facts;
 };
 
-#define ALL_WORKERS UINT32_MAX
+#define ALL_WORKERS UINT32_MAX /* of the endpoint's group */
+#define NO_GROUP UINT16_MAX
 
 /* What workers serve: a socket, a connector, or a drained listener. */
 struct gen_socket {
@@ -63,6 +65,12 @@ struct gen {
 	int *secrets;	      /* settings->secret_count; -1: has not come yet */
 	uint32_t *slots;      /* settings_endpoints(), once bound */
 	enum gen_mode *modes; /* the same number; NULL: all are open */
+	/*
+	 * The group of each worker, an index as worker_group() takes it, and
+	 * that of each listener and connector, once bound.
+	 */
+	uint16_t worker_groups[WORKERS_MAX];
+	uint16_t *endpoint_groups;
 	struct slots *slot_table;
 	struct sockets *socket_table;
 	struct gen_socket *sockets;
@@ -127,13 +135,24 @@ enum gen_mode gen_mode(const struct gen *gen, uint32_t index);
 /* How many listeners are drained. */
 uint32_t gen_drained(const struct gen *gen);
 
+/* The name of the group of a worker; NULL: it is in none.  Borrowed. */
+const char *gen_group_name(const struct gen *gen, uint32_t worker);
+/* How many workers are in a group; NO_GROUP: in any. */
+uint32_t gen_workers(const struct gen *gen, uint16_t group);
+/* Is each worker in the same group in both? */
+bool gen_same_groups(const struct gen *a, const struct gen *b);
+
 /*
  * Give each listener and connector its slot, and open all sockets that are not
- * open yet.
- * Tells each problem, and returns their number.
+ * open yet, for the workers of its group.  workers: those above were never in
+ * any.  Tells each problem, and returns their number.
  */
 unsigned int gen_bind(struct gen *gen, struct sockets *sockets,
     struct slots *slots, uint32_t workers, const struct gen_teller *teller);
+
+/* Is that worker to serve it? */
+bool gen_serves(const struct gen *gen, const struct gen_socket *row,
+    uint32_t worker);
 
 /*
  * gen_page.c: the part of these that is about the status page.  `page_` sockets

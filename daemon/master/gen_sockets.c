@@ -3,8 +3,9 @@
  * from many workers (SL_MANY_WORKERS), each worker gets a TCP socket, and the
  * kernel picks one for each connection.  Any other listener is served by one
  * worker, chosen by the listener's slot, so that it stays with that worker over
- * reloads.  That worker takes over all sockets that the listener had before:
- * closing them would reset the clients that wait.
+ * reloads.  All of this is within the listener's group of workers.  Who serves
+ * it now takes over all sockets that it had before: closing them would reset
+ * the clients that wait.
  *
  * A connector is for one worker, chosen in the same way, or for all.
  */
@@ -20,6 +21,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "config/settings.h"
+#include "config/worker_groups.h"
 #include "master/slots.h"
 #include "master/sockets.h"
 
@@ -113,56 +115,106 @@ open_row(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
 	return add_row(gen, l, a, serves, sock, err);
 }
 
-/* All existing sockets of that address, or a first one, for one worker. */
+/* The workers that serve a listener or connector. */
+struct crew {
+	uint32_t workers; /* those above have never been in any group */
+	uint32_t count;
+	uint32_t member[WORKERS_MAX];
+	uint32_t one; /* the one that serves it, if only one does */
+};
+
+static void
+find_crew(const struct gen *gen, uint32_t index, uint32_t workers,
+    struct crew *ret)
+{
+	ret->workers = workers;
+	ret->count = 0;
+	for (uint32_t i = 0; i < workers; i++)
+		if (gen->worker_groups[i] == gen->endpoint_groups[index])
+			ret->member[ret->count++] = i;
+	ret->one = ret->member[gen->slots[index] % ret->count];
+}
+
+/*
+ * The sockets that others than the members have had there go to the members in
+ * turn; `members` false: also their own, to the one that serves it.  Returns
+ * how many sockets there were, or -1.
+ */
 static int
-bind_for_one(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
-    uint32_t workers, uint32_t one, struct error *err)
+take_over(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
+    const struct crew *crew, bool members, struct error *err)
 {
 	const struct listener_settings *listener = &gen->settings->listeners[l];
 	struct sock *sock;
-	uint32_t found = 0;
+	uint32_t serves;
+	int found = 0;
 
-	for (uint32_t i = 0; i < workers; i++) {
+	for (uint32_t i = 0; i < crew->workers; i++) {
+		if (members && gen->worker_groups[i] == gen->endpoint_groups[l])
+			continue;
 		sock = sockets_find(sockets, listener,
 		    &listener->addresses[a].address, i, 0);
 		if (sock == NULL)
 			continue;
-		if (add_row(gen, l, a, one, sock, err) == -1)
+		serves = members ? crew->member[(uint32_t)found % crew->count]
+				 : crew->one;
+		if (add_row(gen, l, a, serves, sock, err) == -1)
 			return -1;
 		found++;
 	}
-	return found > 0 ? 0 : open_row(gen, sockets, l, a, one, one, 0, err);
+	return found;
+}
+
+/* All existing sockets of that address, or a first one, for one worker. */
+static int
+bind_for_one(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
+    const struct crew *crew, struct error *err)
+{
+	int found = take_over(gen, sockets, l, a, crew, false, err);
+
+	if (found != 0)
+		return found > 0 ? 0 : -1;
+	return open_row(gen, sockets, l, a, crew->one, crew->one, 0, err);
+}
+
+/*
+ * One for each member.  Those of workers that are no longer members have
+ * clients in their queues, and are served as well.
+ */
+static int
+bind_for_many(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
+    const struct crew *crew, struct error *err)
+{
+	for (uint32_t i = 0; i < crew->count; i++)
+		if (open_row(gen, sockets, l, a, crew->member[i],
+			crew->member[i], 0, err) == -1)
+			return -1;
+	return take_over(gen, sockets, l, a, crew, true, err) == -1 ? -1 : 0;
 }
 
 static int
 bind_address(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
-    uint32_t workers, struct error *err)
+    const struct crew *crew, struct error *err)
 {
 	const struct listener_settings *listener = &gen->settings->listeners[l];
 	const struct address *address = &listener->addresses[a].address;
 	bool many = is_for_all(gen, l);
-	uint32_t one = gen->slots[l] % workers, i;
 	unsigned int number, count;
 
-	if (address->kind == ADDRESS_TCP && !many)
-		return bind_for_one(gen, sockets, l, a, workers, one, err);
-	if (address->kind == ADDRESS_TCP) {
-		for (i = 0; i < workers; i++)
-			if (open_row(gen, sockets, l, a, i, i, 0, err) == -1)
-				return -1;
-		return 0;
-	}
+	if (address->kind == ADDRESS_TCP)
+		return many ? bind_for_many(gen, sockets, l, a, crew, err)
+			    : bind_for_one(gen, sockets, l, a, crew, err);
 	count = sockets_count(sockets, address);
 	for (number = 0; number < count; number++)
 		if (open_row(gen, sockets, l, a, SOCK_SHARED,
-			many ? ALL_WORKERS : one, number, err) == -1)
+			many ? ALL_WORKERS : crew->one, number, err) == -1)
 			return -1;
 	return 0;
 }
 
 static unsigned int
 bind_listener(struct gen *gen, struct sockets *sockets, uint32_t l,
-    uint32_t workers, const struct gen_teller *teller)
+    const struct crew *crew, const struct gen_teller *teller)
 {
 	const struct listener_settings *listener = &gen->settings->listeners[l];
 	unsigned int problems = 0;
@@ -170,7 +222,7 @@ bind_listener(struct gen *gen, struct sockets *sockets, uint32_t l,
 	uint32_t a;
 
 	for (a = 0; a < listener->address_count; a++) {
-		if (bind_address(gen, sockets, l, a, workers, &err) == 0)
+		if (bind_address(gen, sockets, l, a, crew, &err) == 0)
 			continue;
 		teller->tell(teller->arg, &listener->addresses[a].origin,
 		    err.text);
@@ -209,6 +261,7 @@ bind_endpoint(struct gen *gen, struct sockets *sockets, uint32_t index,
 {
 	const struct listener_settings *settings =
 	    settings_endpoint(gen->settings, index);
+	struct crew crew;
 
 	gen->slots[index] = slots_ref(gen->slot_table, settings->name);
 	if (gen->slots[index] == SLOT_NONE) {
@@ -216,14 +269,16 @@ bind_endpoint(struct gen *gen, struct sockets *sockets, uint32_t index,
 		    "no room to count its connections");
 		return 1;
 	}
+	gen->endpoint_groups[index] =
+	    (uint16_t)worker_group_of(gen->settings, index);
 	if (gen_mode(gen, index) == GEN_STOPPED)
 		return 0;
+	find_crew(gen, index, workers, &crew);
 	if (index < gen->settings->listener_count &&
 	    gen_mode(gen, index) == GEN_OPEN)
-		return bind_listener(gen, sockets, index, workers, teller);
+		return bind_listener(gen, sockets, index, &crew, teller);
 	return assign(gen, index,
-	    is_for_all(gen, index) ? ALL_WORKERS : gen->slots[index] % workers,
-	    teller);
+	    is_for_all(gen, index) ? ALL_WORKERS : crew.one, teller);
 }
 
 unsigned int
@@ -234,7 +289,8 @@ gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
 	unsigned int problems = 0;
 
 	gen->slots = calloc(count + 1, sizeof(*gen->slots));
-	if (gen->slots == NULL) {
+	gen->endpoint_groups = calloc(count + 1, sizeof(*gen->endpoint_groups));
+	if (gen->slots == NULL || gen->endpoint_groups == NULL) {
 		teller->tell(teller->arg, NULL, "out of memory");
 		return 1;
 	}
@@ -250,6 +306,27 @@ gen_bind(struct gen *gen, struct sockets *sockets, struct slots *slots,
 	return problems;
 }
 
+bool
+gen_serves(const struct gen *gen, const struct gen_socket *row, uint32_t worker)
+{
+	if (row->worker != ALL_WORKERS)
+		return row->worker == worker;
+	return gen->worker_groups[worker] ==
+	    gen->endpoint_groups[row->endpoint];
+}
+
+static bool
+serves_below(const struct gen *gen, const struct gen_socket *row,
+    uint32_t below)
+{
+	if (row->worker != ALL_WORKERS)
+		return row->worker < below;
+	for (uint32_t i = 0; i < WORKERS_MAX && i < below; i++)
+		if (gen_serves(gen, row, i))
+			return true;
+	return false;
+}
+
 unsigned int
 gen_listen(struct gen *gen, uint32_t below, const struct gen_teller *teller)
 {
@@ -261,7 +338,7 @@ gen_listen(struct gen *gen, uint32_t below, const struct gen_teller *teller)
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
 		listener = settings_endpoint(gen->settings, row->endpoint);
-		if (row->worker != ALL_WORKERS && row->worker >= below)
+		if (!serves_below(gen, row, below))
 			continue;
 		if (row->sock == NULL) /* a plugin stopped this listener */
 			continue;
@@ -279,8 +356,7 @@ is_served(const struct gen *gen, const struct sock *sock, uint32_t below)
 {
 	for (uint32_t i = 0; i < gen->socket_count; i++)
 		if (gen->sockets[i].sock == sock &&
-		    (gen->sockets[i].worker == ALL_WORKERS ||
-			gen->sockets[i].worker < below))
+		    serves_below(gen, &gen->sockets[i], below))
 			return true;
 	return false;
 }
@@ -326,8 +402,7 @@ gen_restore_sockets(struct gen *gen, uint32_t worker)
 	for (uint32_t i = 0; i < gen->socket_count; i++) {
 		row = &gen->sockets[i];
 		listener = settings_endpoint(gen->settings, row->endpoint);
-		if (row->sock == NULL ||
-		    (row->worker != ALL_WORKERS && row->worker != worker) ||
+		if (row->sock == NULL || !gen_serves(gen, row, worker) ||
 		    sock_restore(row->sock, listener->name) == 0)
 			continue;
 		/*

@@ -273,7 +273,6 @@ on_settings(void *arg, const struct settings *settings,
     struct workers **ret_workers, struct slots **ret_slots)
 {
 	struct master *master = arg;
-	struct error err;
 
 	master->workers = workers_new(master->base, master->children, settings,
 	    &workers_ops, master);
@@ -287,10 +286,6 @@ on_settings(void *arg, const struct settings *settings,
 	note_subject(master);
 	if (start_control(master, settings) == -1)
 		return -1;
-	if (workers_start(master->workers, &err) == -1) {
-		log_errorx("%s", err.text);
-		return -1;
-	}
 	*ret_workers = master->workers;
 	*ret_slots = master->slots;
 	return 0;

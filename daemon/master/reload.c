@@ -92,8 +92,10 @@ finish(struct reload *reload, bool good)
 	event_del(reload->deadline);
 	event_del(reload->tick);
 	reload->part = WORKERS_ALL;
-	if (reload->workers != NULL)
+	if (reload->workers != NULL) {
 		workers_set_trial(reload->workers, 0);
+		workers_dismiss(reload->workers);
+	}
 	reload->ended[0] = '\0';
 	reload_set_state(reload, RELOAD_IDLE);
 	reload->ended_ms = clock_ms();
@@ -187,7 +189,7 @@ reload_complete(struct reload *reload)
 		snprintf(drained, sizeof(drained), " (drained: %u)",
 		    gen_drained(gen));
 	count_text(gen->settings->connector_count, "connector", connectors);
-	count_text(workers_count(reload->workers), "worker", workers);
+	count_text(gen_workers(gen, NO_GROUP), "worker", workers);
 	snprintf(what, sizeof(what), "%s%s, %s%s%s", listeners, drained,
 	    gen->settings->connector_count > 0 ? connectors : "",
 	    gen->settings->connector_count > 0 ? ", " : "", workers);

@@ -34,8 +34,8 @@ reload_choose_part(struct reload *reload)
 	if (reload->part != WORKERS_ALL || reload->kind != KIND_RELOAD ||
 	    reload->committed == NULL)
 		return;
-	reload->canary.size = canary_size(reload->committed, reload->next,
-	    workers_count(reload->workers), &why);
+	reload->canary.size =
+	    canary_size(reload->committed, reload->next, &why);
 	if (reload->canary.size > 0 &&
 	    !workers_set_trial(reload->workers, reload->canary.size))
 		why = "not all workers that should try it are serving";
@@ -66,7 +66,7 @@ reload_stage_canary(struct reload *reload)
 	for (uint32_t i = 0; i < workers_count(reload->workers); i++)
 		reload->canary.place[i] = workers_place(reload->workers, i);
 	canary_begin(&reload->canary, workers_shm(reload->workers),
-	    workers_count(reload->workers), reload->next);
+	    gen_workers(reload->next, 0), reload->next);
 	set_tick(reload);
 }
 
@@ -92,7 +92,7 @@ reload_tick_cb(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (canary_fails(&reload->canary, workers_shm(reload->workers),
-		workers_count(reload->workers), text)) {
+		gen_workers(reload->next, 0), text)) {
 		verdict_say(&reload->verdict, "canary: %s", text);
 		reload_stage_back(reload);
 	} else if (canary_over(&reload->canary)) {

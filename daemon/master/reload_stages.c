@@ -135,6 +135,9 @@ stage_bind(struct reload *reload)
 	if (reload->next->slots == NULL && reload->next->modes == NULL &&
 	    gen_keep_drained(reload->next, reload->committed) == -1)
 		verdict_say(&reload->verdict, "out of memory");
+	else if (reload->next->slots == NULL &&
+	    workers_assign(reload->workers, reload->next, &err) == -1)
+		verdict_say(&reload->verdict, "%s", err.text);
 	else if (reload->next->slots == NULL)
 		gen_bind(reload->next, reload->sockets, reload->slots,
 		    workers_count(reload->workers), &teller);

@@ -299,10 +299,14 @@ static void
 look_for_dying(struct watchdog *watchdog)
 {
 	struct workers *workers = watchdog->workers;
-	uint32_t i = watchdog->turn++ % workers->places;
-	struct watched *watched = &watchdog->watched[i];
 	struct process_view view;
+	struct watched *watched;
+	uint32_t i, tries = 0;
 
+	do /* skip the places without a process */
+		i = watchdog->turn++ % workers->places;
+	while (workers->row[i].child == NULL && ++tries < workers->places);
+	watched = &watchdog->watched[i];
 	if (workers->row[i].child != NULL &&
 	    workers->row[i].pid == watched->pid &&
 	    process_look(watched->pid, &view))

@@ -274,6 +274,8 @@ worker_revive(struct worker_row *worker)
 	if (workers->in_transaction)
 		return;
 	worker->start_after_transaction = false;
+	if (!worker_is_wanted(worker))
+		return;
 	if (worker_spawn(worker, &err) == 0) {
 		worker_join(worker);
 		return;
@@ -298,9 +300,9 @@ log_death(const struct worker_row *worker, const char *how, unsigned int ms)
 	int pid = (int)worker->pid;
 	const char *lost = worker->served ? "; its connections are lost" : "";
 
-	if (worker->workers->committed == NULL)
-		log_errorx("worker %u (pid %d) %s", worker->number + 1, pid,
-		    how);
+	if (!worker_is_wanted(worker))
+		log_errorx("worker %u (pid %d) %s%s", worker->number + 1, pid,
+		    how, lost);
 	else if (ms == 0)
 		log_errorx("worker %u (pid %d) %s%s; starting it again",
 		    worker->number + 1, pid, how, lost);
@@ -381,6 +383,16 @@ describe_crash(struct worker_row *worker, const char *how,
 		tell_from_board(worker, ret_crash);
 }
 
+/* One that workers_dismiss() has sent away. */
+static void
+gone_as_told(struct worker_row *worker)
+{
+	log_info("worker %u (pid %d) has left", worker->number + 1,
+	    (int)worker->pid);
+	worker->served = worker->behind = false;
+	worker_set_state(worker, WORKER_DOWN);
+}
+
 void
 worker_gone(struct worker_row *worker, const char *how, bool clean)
 {
@@ -404,6 +416,11 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 		worker_set_state(worker, WORKER_DOWN);
 		if (workers_alive(workers) == 0)
 			workers->ops->on_all_gone(workers->arg);
+		return;
+	}
+	if (was == WORKER_LEAVING && clean &&
+	    worker->died_in == CALLBACK_NONE) {
+		gone_as_told(worker);
 		return;
 	}
 	if (clock_ms() - worker->born_ms >= BACKOFF_RESET_MS)

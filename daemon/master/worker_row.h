@@ -13,7 +13,9 @@
 #include <sys/types.h>
 
 #include "base/log_limit.h"
+#include "config/settings.h"
 #include "ipc/msg.h"
+#include "ipc/shm.h"
 
 struct child;
 struct child_ops;
@@ -94,11 +96,16 @@ struct workers {
 	LIST_HEAD(, ask) asks; /* that wait for answers; see ask.h */
 	uint32_t last_ask;     /* the number of the last one */
 	bool in_transaction, stopping;
-	uint32_t count; /* of workers */
-	struct worker_row **by_number;
+	uint32_t own;	/* the workers of group 0 */
+	uint32_t count; /* those from here on have never been in any group */
+	/* The present process of each, or the next one: never NULL. */
+	struct worker_row *by_number[WORKERS_MAX];
 	uint32_t places;
-	struct worker_row row[]; /* by place */
+	struct worker_row row[SHM_PLACES_MAX]; /* by place */
 };
+
+/* worker_groups.c: is it in a group of what is committed? */
+bool worker_is_wanted(const struct worker_row *worker);
 
 /* worker_talk.c: the messages that it sends. */
 extern const struct child_ops worker_child_ops;

@@ -39,28 +39,24 @@ struct workers *
 workers_new(struct event_base *base, struct children *children,
     const struct settings *settings, const struct workers_ops *ops, void *arg)
 {
-	uint32_t i, count = (uint32_t)settings->workers;
-	uint32_t places = count * PLACES_PER_WORKER;
-	struct workers *workers;
+	struct workers *workers = calloc(1, sizeof(*workers));
+	uint32_t i;
 
-	workers =
-	    calloc(1, sizeof(*workers) + places * sizeof(workers->row[0]));
 	if (workers == NULL)
 		return NULL;
 	workers->children = children;
 	workers->ops = ops;
 	workers->arg = arg;
-	workers->count = count;
-	workers->places = places;
-	workers->hello.workers = places;
+	workers->own = (uint32_t)settings->workers;
+	workers->places = SHM_PLACES_MAX;
+	workers->hello.workers = SHM_PLACES_MAX;
 	workers->hello.uid = settings->drop ? settings->uid : (uint32_t)-1;
 	workers->hello.gid = settings->drop ? settings->gid : (uint32_t)-1;
-	workers->shm = shm_new(places);
-	workers->by_number = calloc(count, sizeof(*workers->by_number));
-	for (i = 0; i < places; i++) {
+	workers->shm = shm_new(SHM_PLACES_MAX);
+	for (i = 0; i < SHM_PLACES_MAX; i++) {
 		workers->row[i].workers = workers;
 		workers->row[i].index = i;
-		workers->row[i].number = i < count ? i : NO_WORKER;
+		workers->row[i].number = i < WORKERS_MAX ? i : NO_WORKER;
 		workers->row[i].timer =
 		    event_new(base, -1, 0, worker_revive_cb, &workers->row[i]);
 		if (workers->row[i].timer == NULL)
@@ -70,12 +66,11 @@ workers_new(struct event_base *base, struct children *children,
 	workers->watchdog = watchdog_new(base, workers);
 	workers->tickets = tickets_new(base, on_tickets, workers);
 	if (workers->shm == NULL || workers->watchdog == NULL ||
-	    workers->tickets == NULL || workers->by_number == NULL ||
-	    i < places) {
+	    workers->tickets == NULL || i < SHM_PLACES_MAX) {
 		workers_free(workers);
 		return NULL;
 	}
-	for (i = 0; i < count; i++)
+	for (i = 0; i < WORKERS_MAX; i++)
 		workers->by_number[i] = &workers->row[i];
 	return workers;
 }
@@ -95,7 +90,6 @@ workers_free(struct workers *workers)
 	tickets_free(workers->tickets);
 	gen_unref(workers->committed);
 	shm_free(workers->shm);
-	free(workers->by_number);
 	free(workers);
 }
 
@@ -140,12 +134,17 @@ workers_facts(const struct workers *workers, uint32_t place,
 {
 	const struct worker_row *row = &workers->row[place];
 
-	if (row->number == NO_WORKER)
+	/* One that was in a group, and has left, is gone as well. */
+	if (row->number == NO_WORKER ||
+	    (row->child == NULL && !worker_is_wanted(row)))
 		return false;
 	ret_facts->worker = row->number;
 	ret_facts->aborted = row->aborts;
 	ret_facts->lasted_ms = watchdog_lasted_ms(workers->watchdog, place);
 	ret_facts->pid = row->child != NULL ? row->pid : 0;
+	ret_facts->group = workers->committed != NULL
+	    ? gen_group_name(workers->committed, row->number)
+	    : NULL;
 	ret_facts->state = worker_state_name(row->state);
 	ret_facts->generation = row->child != NULL ? row->serves : 0;
 	ret_facts->connections = shm_worker_connections(workers->shm, place);
@@ -178,15 +177,6 @@ workers_settled(const struct workers *workers)
 		if (worker_unsettled(&workers->row[i]))
 			return false;
 	return true;
-}
-
-int
-workers_start(struct workers *workers, struct error *err)
-{
-	for (uint32_t i = 0; i < workers->count; i++)
-		if (worker_spawn(workers->by_number[i], err) == -1)
-			return -1;
-	return 0;
 }
 
 void
@@ -256,7 +246,7 @@ workers_commit(struct workers *workers, struct gen *gen, enum workers_part part)
 			worker_order(worker, MSG_COMMIT, gen);
 			asked++;
 		} else if (worker->state == WORKER_DOWN &&
-		    worker->number != NO_WORKER && part != WORKERS_TRIAL) {
+		    part != WORKERS_TRIAL && worker_is_wanted(worker)) {
 			/* New code: it may live now. */
 			worker->backoff_ms = 0;
 			worker->start_after_transaction = true;

@@ -49,12 +49,13 @@ struct workers_ops {
 	void (*on_all_gone)(void *arg);
 };
 
-/* As many as the settings say.  Starts none.  NULL: errno. */
+/* Starts none.  NULL: errno. */
 struct workers *workers_new(struct event_base *base, struct children *children,
     const struct settings *settings, const struct workers_ops *ops, void *arg);
 /* Kills those that are left. */
 void workers_free(struct workers *workers);
 
+/* One more than the highest that has ever been in a group. */
 uint32_t workers_count(const struct workers *workers);
 /*
  * A process of a worker has a place, by which its row of the shared memory is
@@ -70,6 +71,8 @@ struct shm *workers_shm(const struct workers *workers); /* borrowed */
 struct worker_facts {
 	uint32_t worker;
 	pid_t pid; /* 0: it is down */
+	/* Of the committed generation, borrowed; NULL: none, it leaves. */
+	const char *group;
 	const char *state;
 	uint32_t generation; /* that it serves; 0: none */
 	uint64_t connections;
@@ -88,8 +91,14 @@ struct worker_facts {
 bool workers_facts(const struct workers *workers, uint32_t place,
     struct worker_facts *ret_facts);
 
-/* Start all, serving nothing.  0 or -1. */
-int workers_start(struct workers *workers, struct error *err);
+/*
+ * Say which workers are in which group of a generation that is about to be
+ * bound: those of the committed one stay in the group of the same name, if it
+ * still needs so many.  Starts those that are new, serving nothing.  0 or -1.
+ */
+int workers_assign(struct workers *workers, struct gen *gen, struct error *err);
+/* Those in no group of the committed generation drain, and leave. */
+void workers_dismiss(struct workers *workers);
 
 /*
  * Is no worker coming into service alone, and none busy with what was aborted?

@@ -92,7 +92,7 @@ def test_heap_and_descriptors():
         said = d.sluicectl("metrics").stdout
         for name, value in (("open_fds", now["descriptors"]),
                             ("max_fds", soft), ("heap_bytes", "[0-9]+")):
-            check(re.search(r'sluice_worker_%s{worker="1"} %s\n' %
+            check(re.search(r'sluice_worker_%s{worker="1",group="default"} %s\n' %
                             (name, value), said), name, said)
         for s in made:
             s.close()
