@@ -104,6 +104,13 @@ odd_content(struct msg *msg)
 		msg->problem.file = odd_text();
 		msg->problem.text = odd_text();
 		break;
+	case MSG_SLOW:
+		msg->slow.callback = odd_small();
+		msg->slow.ms = odd_number();
+		msg->slow.listener = odd_text();
+		msg->slow.plugin = odd_text();
+		msg->slow.text = odd_text();
+		break;
 	case MSG_FACTS:
 		msg->facts.image = odd_small();
 		msg->facts.flags = odd_number();

@@ -50,6 +50,7 @@ enum msg_type {
 	MSG_REFUSED, /* the MSG_PROBLEMs before it say why */
 	MSG_COMMITTED,
 	MSG_RELOAD, /* a plugin asks for a reload */
+	MSG_SLOW,   /* worker: a callback was slow, as its log says */
 	/*
 	 * Probe: what it does next, so that the master can name it if the probe
 	 * dies.
@@ -150,6 +151,12 @@ struct msg {
 			const char *file; /* "": none */
 			const char *text;
 		} problem;
+		struct {
+			uint32_t callback; /* enum callback */
+			uint32_t ms;
+			const char *listener, *plugin; /* their names */
+			const char *text;
+		} slow;
 		struct {
 			uint32_t image; /* index in the bundle */
 			uint32_t flags, state_version;

@@ -18,6 +18,7 @@
 #include "master/ask.h"
 #include "master/control_conn.h"
 #include "master/doing.h"
+#include "master/events.h"
 #include "master/slots.h"
 #include "master/workers.h"
 
@@ -171,8 +172,9 @@ on_done(void *arg, struct ask *ask)
 		    silent_workers(conn->subject, ask));
 	}
 	if (answers != NULL && inquiry->kill)
-		log_info("control socket, uid %u, process %d: ended %" PRIu64
-			 " connection%s",
+		event_log(EVENT_COMMAND, LOG_LEVEL_INFO,
+		    "control socket, uid %u, process %d: ended %" PRIu64
+		    " connection%s",
 		    (unsigned int)conn->uid, (int)conn->pid, matched,
 		    matched == 1 ? "" : "s");
 	free(answers);

@@ -16,6 +16,7 @@
 #include "base/time_text.h"
 #include "config/settings.h"
 #include "master/event_in.h"
+#include "master/events.h"
 
 #define HOUR_S (60 * 60)
 #define DAY_S (24 * HOUR_S)
@@ -65,12 +66,13 @@ tell(const char *where, const struct end *end, int64_t left)
 	bool days = left >= DAY_S;
 
 	if (left < 0)
-		log_errorx("%s: %s expired on %s, and %s; renew it and reload",
-		    where, end->what, date_text(end->until, when), end->then);
+		event_log(EVENT_CERTIFICATE, LOG_LEVEL_ERROR,
+		    "%s: %s expired on %s, and %s; renew it and reload", where,
+		    end->what, date_text(end->until, when), end->then);
 	else
-		log_warnx("%s: %s ends in %lld %s, on %s; renew it and reload",
-		    where, end->what,
-		    (long long)(left / (days ? DAY_S : HOUR_S)),
+		event_log(EVENT_CERTIFICATE, LOG_LEVEL_WARN,
+		    "%s: %s ends in %lld %s, on %s; renew it and reload", where,
+		    end->what, (long long)(left / (days ? DAY_S : HOUR_S)),
 		    days ? "days" : "hours", date_text(end->until, when));
 }
 

@@ -11,6 +11,7 @@
 #include "config/settings.h"
 #include "master/child.h"
 #include "master/event_in.h"
+#include "master/events.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload.h"
@@ -103,11 +104,13 @@ static void
 tell_drain(const char *signal_name, uint64_t ms)
 {
 	if (ms % 1000 == 0)
-		log_info("stopping (%s): draining for at most %llu s",
-		    signal_name, (unsigned long long)ms / 1000);
+		event_log(EVENT_STOP, LOG_LEVEL_INFO,
+		    "stopping (%s): draining for at most %llu s", signal_name,
+		    (unsigned long long)ms / 1000);
 	else
-		log_info("stopping (%s): draining for at most %llu ms",
-		    signal_name, (unsigned long long)ms);
+		event_log(EVENT_STOP, LOG_LEVEL_INFO,
+		    "stopping (%s): draining for at most %llu ms", signal_name,
+		    (unsigned long long)ms);
 	notify_status("stopping: draining connections");
 }
 
@@ -120,7 +123,7 @@ begin(struct leaving *leaving, const char *signal_name)
 	if (reload_committed(leaving->reload) != NULL &&
 	    workers_alive(leaving->workers) > 0)
 		return true;
-	log_info("stopping (%s)", signal_name);
+	event_log(EVENT_STOP, LOG_LEVEL_INFO, "stopping (%s)", signal_name);
 	enter_phase(leaving, PHASE_LEFT);
 	return false;
 }
@@ -142,7 +145,8 @@ drain(struct leaving *leaving, const char *signal_name)
 static void
 end_now(struct leaving *leaving, const char *signal_name)
 {
-	log_info("stopping at once (%s)", signal_name);
+	event_log(EVENT_STOP, LOG_LEVEL_INFO, "stopping at once (%s)",
+	    signal_name);
 	notify_status("stopping at once");
 	enter_phase(leaving, PHASE_STOP);
 }

@@ -22,6 +22,7 @@
 #include "master/control.h"
 #include "master/control_diff.h"
 #include "master/crashes.h"
+#include "master/events.h"
 #include "master/expiry.h"
 #include "master/gen.h"
 #include "master/inherited.h"
@@ -158,6 +159,7 @@ on_crash(void *arg, const struct crash *crash)
 	struct master *master = arg;
 
 	crashes_add(master->crashes, crash);
+	event_tell_crash(crash);
 	reload_on_crash(master->reload, crash->generation);
 }
 

@@ -18,6 +18,7 @@
 #include "master/build.h"
 #include "master/draining.h"
 #include "master/event_in.h"
+#include "master/events.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
@@ -62,6 +63,21 @@ reload_schedule(struct reload *reload)
 	event_in(reload->again, wait_ms);
 }
 
+static void
+tell_verdict(const struct reload *reload, bool good, const char *line)
+{
+	const struct gen *gen = reload->committed;
+
+	event_tell(&(struct event){
+	    .kind = EVENT_VERDICT,
+	    .level = good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+	    .text = line,
+	    .generation = gen != NULL ? gen->number : 0,
+	    .problems = reload->verdict.text,
+	    .changes = reload->changes.text,
+	});
+}
+
 /* Give the verdict, which ends with this line. */
 static void __attribute__((format(printf, 3, 4)))
 conclude(struct reload *reload, bool good, const char *fmt, ...)
@@ -77,6 +93,7 @@ conclude(struct reload *reload, bool good, const char *fmt, ...)
 	notify_status("%s", line);
 	snprintf(reload->last.reasons, sizeof(reload->last.reasons), "%s",
 	    reload->verdict.text);
+	tell_verdict(reload, good, line);
 	verdict_note(&reload->verdict, line);
 	clock_gettime(CLOCK_REALTIME, &now);
 	reload->last.good = good;

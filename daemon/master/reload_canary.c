@@ -14,6 +14,7 @@
 #include "base/time_text.h"
 #include "config/settings.h"
 #include "master/event_in.h"
+#include "master/events.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
@@ -42,8 +43,9 @@ reload_choose_part(struct reload *reload)
 	else if (reload->canary.size > 0)
 		reload->part = WORKERS_TRIAL;
 	if (why != NULL)
-		log_info("no canary for generation %u: %s",
-		    reload->next->number, why);
+		event_log(EVENT_CANARY, LOG_LEVEL_INFO,
+		    "no canary for generation %u: %s", reload->next->number,
+		    why);
 }
 
 void
@@ -58,8 +60,8 @@ reload_stage_canary(struct reload *reload)
 		snprintf(workers, sizeof(workers), "worker 1");
 	else
 		snprintf(workers, sizeof(workers), "workers 1 to %u", size);
-	log_info("canary: generation %u serves in %s for %s", number, workers,
-	    time);
+	event_log(EVENT_CANARY, LOG_LEVEL_INFO,
+	    "canary: generation %u serves in %s for %s", number, workers, time);
 	notify_status("canary: generation %u serves in %s for %s", number,
 	    workers, time);
 	stops_apply(reload);
@@ -96,8 +98,9 @@ reload_tick_cb(int fd, short what, void *arg)
 		verdict_say(&reload->verdict, "canary: %s", text);
 		reload_stage_back(reload);
 	} else if (canary_over(&reload->canary)) {
-		log_info("canary: generation %u has passed its trial of %s; "
-			 "the other workers follow",
+		event_log(EVENT_CANARY, LOG_LEVEL_INFO,
+		    "canary: generation %u has passed its trial of %s; "
+		    "the other workers follow",
 		    reload->next->number,
 		    duration_text(reload->next->settings->canary.time_ms,
 			time));

@@ -16,6 +16,7 @@
 #include "base/nearest.h"
 #include "config/settings.h"
 #include "ipc/shm.h"
+#include "master/events.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
@@ -104,7 +105,8 @@ reload_drain(struct reload *reload, const char *name, bool on, const char *who,
 		waiters_forget(&reload->waiters, waiter->arg);
 		waiter->on_verdict(waiter->arg, false, "out of memory");
 	} else {
-		log_info("%s %s (%s)", on ? "drain" : "undrain", name, who);
+		event_log(EVENT_LISTENER, LOG_LEVEL_INFO, "%s %s (%s)",
+		    on ? "drain" : "undrain", name, who);
 		reload_schedule(reload);
 	}
 }

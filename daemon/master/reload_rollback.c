@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/time_text.h"
 #include "master/build.h"
+#include "master/events.h"
 #include "master/gen.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
@@ -169,8 +170,8 @@ want_rollback(struct reload *reload, const char *who)
 	struct gen *target = rollback_target(reload);
 
 	if (!reload->rollback) {
-		log_info("going back to generation %u (%s)", target->number,
-		    who);
+		event_log(EVENT_ROLLBACK, LOG_LEVEL_INFO,
+		    "going back to generation %u (%s)", target->number, who);
 		reload->back_to = gen_ref(target);
 	}
 	reload->rollback = true;
@@ -226,11 +227,12 @@ reload_on_crash(struct reload *reload, uint32_t generation)
 	    PROBATION_CRASHES,
 	    duration_text(reload->probation.length_ms, time));
 	if (reload->previous == NULL) {
-		log_errorx("%s; there is no generation to go back to", text);
+		event_log(EVENT_ROLLBACK, LOG_LEVEL_ERROR,
+		    "%s; there is no generation to go back to", text);
 		return;
 	}
-	log_errorx("%s; going back to generation %u", text,
-	    reload->previous->number);
+	event_log(EVENT_ROLLBACK, LOG_LEVEL_ERROR,
+	    "%s; going back to generation %u", text, reload->previous->number);
 	notify_status("%s; going back to generation %u", text,
 	    reload->previous->number);
 	probation_remember(&reload->probation, gen);

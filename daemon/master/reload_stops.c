@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "master/events.h"
 #include "master/gen.h"
 #include "master/reload_internal.h"
 
@@ -36,7 +37,8 @@ apply(struct reload *reload, uint32_t worker, const char *name,
 	/* Nothing to do for a listener that is gone or was stopped before. */
 	if (dropped == 0)
 		return;
-	log_info("%s %s was stopped by its plugin in worker %u",
+	event_log(EVENT_LISTENER, LOG_LEVEL_INFO,
+	    "%s %s was stopped by its plugin in worker %u",
 	    gen_kind_of(reload->committed, name), name, worker + 1);
 	workers_stop_listener(reload->workers, name, close_active);
 }

@@ -27,6 +27,7 @@
 #include "ipc/shm.h"
 #include "master/child.h"
 #include "master/doing.h"
+#include "master/events.h"
 #include "master/process.h"
 #include "master/worker_row.h"
 
@@ -118,14 +119,15 @@ abort_worker(struct watchdog *watchdog, struct worker_row *worker,
 
 	if (by != 0) {
 		if (!watched->traced_said)
-			log_warnx("worker %u: %s has been running for %" PRIu64
-				  " ms; left alone, as process %d traces it",
+			event_log(EVENT_HANG, LOG_LEVEL_WARN,
+			    "worker %u: %s has been running for %" PRIu64
+			    " ms; left alone, as process %d traces it",
 			    worker->number + 1, what, watched->ms, by);
 		watched->traced_said = true;
 		return;
 	}
-	log_errorx("worker %u: %s has been running for %" PRIu64
-		   " ms; aborting it",
+	event_log(EVENT_HANG, LOG_LEVEL_ERROR,
+	    "worker %u: %s has been running for %" PRIu64 " ms; aborting it",
 	    worker->number + 1, what, watched->ms);
 	if (watched->callback == CALLBACK_LOAD ||
 	    watched->callback == CALLBACK_UNLOAD)
@@ -159,7 +161,8 @@ lasted(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	/* Before a worker serves, a slow load holds up no connection. */
 	if (!watched->said &&
 	    (worker->served || watched->callback != CALLBACK_LOAD)) {
-		log_warnx("worker %u: %s has been running for %" PRIu64 " ms",
+		event_log(EVENT_HANG, LOG_LEVEL_WARN,
+		    "worker %u: %s has been running for %" PRIu64 " ms",
 		    worker->number + 1, what, watched->ms);
 		watched->said = true;
 	}
@@ -180,8 +183,9 @@ was_silent(struct watchdog *watchdog, struct worker_row *worker, uint64_t ms)
 	watched->ms += ms;
 	if (watched->ms < SILENT_MS || process_tracer(worker->pid) != 0)
 		return;
-	log_errorx("worker %u: has not answered the master for %" PRIu64
-		   " ms, and runs no callback; killing it",
+	event_log(EVENT_HANG, LOG_LEVEL_ERROR,
+	    "worker %u: has not answered the master for %" PRIu64
+	    " ms, and runs no callback; killing it",
 	    worker->number + 1, watched->ms);
 	child_kill(worker->child, "did not answer");
 	watched->aborted_ms = REPORT_MS + 1; /* this is done once */
@@ -241,8 +245,9 @@ watch_aborted(struct watched *watched, struct worker_row *worker, uint64_t ms)
 	watched->aborted_ms += ms;
 	if (watched->aborted_ms <= REPORT_MS)
 		return;
-	log_errorx("worker %u: is still there %s after it was aborted; "
-		   "killing it",
+	event_log(EVENT_HANG, LOG_LEVEL_ERROR,
+	    "worker %u: is still there %s after it was aborted; "
+	    "killing it",
 	    worker->number + 1, duration_text(REPORT_MS, time));
 	child_kill(worker->child, watched->reason);
 }

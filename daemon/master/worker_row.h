@@ -77,7 +77,7 @@ struct worker_row {
 	/* The callback in which the last process died; NONE: in none. */
 	uint32_t died_in;
 	uint64_t died_in_code;
-	struct log_limit problem_limit;
+	struct log_limit problem_limit, slow_limit;
 };
 
 struct workers {

@@ -3,15 +3,20 @@
  * there.  A worker that sends an unexpected message is killed.
  */
 
+#include <stdio.h>
+
 #include "base/container_of.h"
 #include "base/log.h"
+#include "ipc/board.h"
 #include "ipc/msg.h"
 #include "master/ask.h"
 #include "master/child.h"
+#include "master/events.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
 
 #define PROBLEMS_PER_S 100 /* of one worker */
+#define SLOWS_PER_S 20	   /* the same */
 
 /*
  * Answers come in the order of the questions: those to aborted PREPAREs are
@@ -56,6 +61,43 @@ take_problem(struct worker_row *worker, const struct msg *msg)
 		workers->ops->on_problem(workers->arg, worker->number,
 		    (int)msg->problem.level, msg->problem.file,
 		    msg->problem.line, msg->problem.text);
+}
+
+static void
+sum_up_slow(struct log_limit *limit, uint32_t skipped)
+{
+	const struct worker_row *worker =
+	    container_of(limit, struct worker_row, slow_limit);
+	char text[96];
+
+	snprintf(text, sizeof(text), "worker %u: %u more callbacks were slow",
+	    worker->number + 1, skipped);
+	event_tell(&(struct event){
+	    .kind = EVENT_SLOW,
+	    .level = LOG_LEVEL_WARN,
+	    .text = text,
+	    .worker = worker->number + 1,
+	});
+}
+
+/* The worker has logged it. */
+static void
+take_slow(struct worker_row *worker, const struct msg *msg)
+{
+	worker->slow_limit.sum_up = sum_up_slow;
+	if (!log_limit(&worker->slow_limit, SLOWS_PER_S, NULL))
+		return;
+	event_tell(&(struct event){
+	    .kind = EVENT_SLOW,
+	    .level = LOG_LEVEL_WARN,
+	    .text = msg->slow.text,
+	    .worker = worker->number + 1,
+	    .pid = worker->pid,
+	    .listener = msg->slow.listener,
+	    .plugin = msg->slow.plugin,
+	    .callback = callback_name(msg->slow.callback),
+	    .ms = msg->slow.ms,
+	});
 }
 
 static void
@@ -104,6 +146,9 @@ take(struct worker_row *worker, const struct msg *msg)
 	case MSG_RELOAD:
 		if (!workers->stopping)
 			workers->ops->on_reload(workers->arg, worker->number);
+		return true;
+	case MSG_SLOW:
+		take_slow(worker, msg);
 		return true;
 	case MSG_STOP_LISTENER:
 		take_stop_listener(worker, msg);

@@ -13,6 +13,7 @@
 #include "worker/listener.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
+#include "worker/uplink.h"
 
 /*
  * With the usual limit there cannot be more than 10 in a second, and after a
@@ -24,7 +25,9 @@ void
 slow_tell(const struct callback_context *context, uint64_t ms)
 {
 	struct endpoint *endpoint = &context->service->listener->endpoint;
-	char text[512], skipped[64] = "";
+	const char *plugin = context->plugin->descriptor.name;
+	char text[512], skipped[64] = "", label[CONN_LABEL_MAX];
+	char whole[sizeof(text) + CONN_LABEL_MAX];
 	uint32_t n;
 
 	if (!log_limit(&endpoint->slow, LINES_PER_S, &n))
@@ -35,12 +38,16 @@ slow_tell(const struct callback_context *context, uint64_t ms)
 	snprintf(text, sizeof(text),
 	    "callback %s of plugin %s took %" PRIu64
 	    " ms; all other connections of this worker waited%s",
-	    callback_name(context->callback), context->plugin->descriptor.name,
-	    ms, skipped);
+	    callback_name(context->callback), plugin, ms, skipped);
 	if (context->conn != NULL)
 		conn_log(context->conn, LOG_LEVEL_WARN, ": %s", text);
 	else
 		endpoint_log(endpoint, LOG_LEVEL_WARN, "%s", text);
+	snprintf(whole, sizeof(whole), "%s: %s",
+	    context->conn != NULL ? conn_label(context->conn, label)
+				  : endpoint->name,
+	    text);
+	uplink_slow(context->callback, ms, endpoint->name, plugin, whole);
 }
 
 void

@@ -97,6 +97,23 @@ uplink_listed(uint32_t serial)
 		channel_send(channel, &msg);
 }
 
+void
+uplink_slow(unsigned int callback, uint64_t ms, const char *listener,
+    const char *plugin, const char *text)
+{
+	const struct msg msg = {
+		.type = MSG_SLOW,
+		.slow.callback = callback,
+		.slow.ms = ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX,
+		.slow.listener = listener,
+		.slow.plugin = plugin,
+		.slow.text = text,
+	};
+
+	if (channel != NULL)
+		channel_send(channel, &msg);
+}
+
 static int
 ask(const struct msg *msg)
 {

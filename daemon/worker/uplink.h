@@ -41,6 +41,10 @@ void uplink_no_tickets(void);
 /* The answer to MSG_LIST. */
 void uplink_listed(uint32_t serial);
 
+/* A callback was slow, for whoever follows sluicectl events. */
+void uplink_slow(unsigned int callback, uint64_t ms, const char *listener,
+    const char *plugin, const char *text);
+
 /* Requests of plugins.  Return 0, or -1; ENOTCONN: the master is gone. */
 int uplink_ask_reload(void);
 int uplink_ask_stop_listener(const char *name, const char *plugin,
