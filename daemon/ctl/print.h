@@ -23,6 +23,9 @@ void print_config(const json_t *answer);
 void print_conns(const json_t *answer);
 void print_kill(const json_t *answer);
 
+/* print_events.c: one line of the answer to `events`, but for the first. */
+void print_event(const json_t *event);
+
 /* Print the error of a bad answer, one line or several, to stderr. */
 void print_failure(const json_t *answer);
 

@@ -342,6 +342,47 @@ run_rates(const struct call *call, const struct control_answer *before,
 	return status;
 }
 
+struct following {
+	const struct call *call;
+	int status; /* of a refusal */
+};
+
+/* The first line says only that all is well, which programs want to see. */
+static bool
+on_line(void *arg, const json_t *json, const char *text)
+{
+	struct following *following = arg;
+	const json_t *ok = json_object_get(json, "ok");
+
+	if (following->call->json)
+		fputs(text, stdout);
+	else if (ok == NULL)
+		print_event(json);
+	else if (!json_is_true(ok))
+		print_failure(json);
+	if (ok != NULL && !json_is_true(ok))
+		following->status =
+		    json_is_true(json_object_get(json, "busy")) ||
+			json_is_true(json_object_get(json, "denied"))
+		    ? EXIT_UNREACHED
+		    : EXIT_REFUSED;
+	/* Whoever reads this over a pipe must not wait for more. */
+	return fflush(stdout) == 0 && following->status == EXIT_SUCCESS;
+}
+
+static int
+run_events(const struct call *call)
+{
+	struct following following = { call, EXIT_SUCCESS };
+	struct error err;
+
+	if (control_ask_on(&call->request, on_line, &following, &err) == 0)
+		return following.status;
+	fflush(stdout);
+	fprintf(stderr, "sluicectl: %s\n", err.text);
+	return EXIT_UNREACHED;
+}
+
 static int
 run(const struct call *call)
 {
@@ -350,6 +391,8 @@ run(const struct call *call)
 	uint64_t asked_ms;
 	int status;
 
+	if (call->request.command == CONTROL_EVENTS)
+		return run_events(call);
 	if (control_ask(&call->request, &answer, &err) == -1) {
 		fprintf(stderr, "sluicectl: %s\n", err.text);
 		return EXIT_UNREACHED;

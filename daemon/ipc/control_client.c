@@ -29,6 +29,7 @@ struct exchange {
 	int fd;
 	char *text; /* of the answer so far */
 	size_t length, room;
+	bool begun; /* there was a whole line */
 };
 
 static uint64_t
@@ -261,18 +262,18 @@ make_room(struct exchange *exchange)
 	return 0;
 }
 
-/* 1: the line is whole; 0: not yet; -1. */
-static int
+/* Is there a whole line now? */
+static bool
 take(struct exchange *exchange, size_t got)
 {
 	char *newline = memchr(exchange->text + exchange->length, '\n', got);
 
 	exchange->length += got;
 	if (newline == NULL)
-		return make_room(exchange);
+		return false;
 	newline[1] = '\0'; /* ignore whatever follows it */
 	exchange->length = (size_t)(newline + 1 - exchange->text);
-	return 1;
+	return true;
 }
 
 static void
@@ -285,32 +286,47 @@ wait_for(int fd, uint64_t deadline)
 }
 
 /*
- * Read before looking at the clock: an answer that has come counts, even if
- * this process was stopped until after the deadline.
+ * Append some bytes to the text; how many, or -1.  Read before looking at the
+ * clock: an answer that has come counts, even if this process was stopped until
+ * after the deadline.
  */
+static ssize_t
+hear(struct exchange *exchange, uint64_t deadline)
+{
+	const char *what = exchange->begun ? "no more from" : "no answer from";
+	ssize_t got;
+
+	if (make_room(exchange) == -1)
+		return -1;
+	for (;;) {
+		got = recv(exchange->fd, exchange->text + exchange->length,
+		    exchange->room - exchange->length - 1, MSG_DONTWAIT);
+		if (got > 0)
+			return got;
+		if (got == 0)
+			return fail(exchange, EPROTO, what, "");
+		if (errno != EAGAIN && errno != EINTR)
+			return fail_sys(exchange, errno, what);
+		if (left_until(deadline) > 0)
+			wait_for(exchange->fd, deadline);
+		else if (errno == EAGAIN)
+			return fail_late(exchange, exchange->request->answer_ms,
+			    what);
+	}
+}
+
 static int
 listen_for(struct exchange *exchange)
 {
 	uint64_t deadline = deadline_in(exchange->request->answer_ms);
 	ssize_t got;
-	int rc = make_room(exchange);
 
-	while (rc == 0) {
-		got = recv(exchange->fd, exchange->text + exchange->length,
-		    exchange->room - exchange->length - 1, MSG_DONTWAIT);
-		if (got > 0)
-			rc = take(exchange, (size_t)got);
-		else if (got == 0)
-			rc = fail(exchange, EPROTO, "no answer from", "");
-		else if (errno != EAGAIN && errno != EINTR)
-			rc = fail_sys(exchange, errno, "no answer from");
-		else if (left_until(deadline) > 0)
-			wait_for(exchange->fd, deadline);
-		else if (errno == EAGAIN)
-			rc = fail_late(exchange, exchange->request->answer_ms,
-			    "no answer from");
-	}
-	return rc == -1 ? -1 : 0;
+	do {
+		got = hear(exchange, deadline);
+		if (got == -1)
+			return -1;
+	} while (!take(exchange, (size_t)got));
+	return 0;
 }
 
 static enum control_outcome
@@ -386,6 +402,76 @@ control_ask(const struct control_request *request,
 	}
 	*ret_answer = answer;
 	return 0;
+}
+
+/* 1: on_line has heard enough; 0: it has not; -1. */
+static int
+give_line(struct exchange *exchange, size_t length,
+    bool (*on_line)(void *arg, const json_t *json, const char *text), void *arg)
+{
+	char *end = exchange->text + length;
+	json_t *json = json_loadb(exchange->text, length, 0, NULL);
+	char after = *end; /* of the next line, or room for a NUL */
+	bool more;
+
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return fail(exchange, EPROTO, "cannot understand the answer of",
+		    "");
+	}
+	exchange->begun = true;
+	*end = '\0';
+	more = on_line(arg, json, exchange->text);
+	*end = after;
+	json_decref(json);
+	exchange->length -= length;
+	memmove(exchange->text, end, exchange->length);
+	return !more;
+}
+
+static int
+follow(struct exchange *exchange,
+    bool (*on_line)(void *arg, const json_t *json, const char *text), void *arg)
+{
+	uint64_t deadline = deadline_in(exchange->request->answer_ms);
+	const char *newline;
+	ssize_t got;
+	int rc = 0;
+
+	while (rc == 0) {
+		got = hear(exchange, exchange->begun ? UINT64_MAX : deadline);
+		if (got == -1)
+			return -1;
+		exchange->length += (size_t)got;
+		while (rc == 0 &&
+		    (newline = memchr(exchange->text, '\n',
+			 exchange->length)) != NULL)
+			rc = give_line(exchange,
+			    (size_t)(newline + 1 - exchange->text), on_line,
+			    arg);
+	}
+	return rc == -1 ? -1 : 0;
+}
+
+int
+control_ask_on(const struct control_request *request,
+    bool (*on_line)(void *arg, const json_t *json, const char *text), void *arg,
+    struct error *err)
+{
+	struct exchange exchange = { .request = request, .err = err, .fd = -1 };
+	int rc, error;
+
+	rc = enter(&exchange, deadline_in(request->enter_ms));
+	if (rc == 0)
+		rc = say(&exchange);
+	if (rc == 0)
+		rc = follow(&exchange, on_line, arg);
+	error = errno;
+	if (exchange.fd != -1)
+		close(exchange.fd);
+	free(exchange.text);
+	errno = error;
+	return rc;
 }
 
 void

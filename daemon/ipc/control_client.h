@@ -69,6 +69,18 @@ struct control_answer {
 int control_ask(const struct control_request *request,
     struct control_answer *ret_answer, struct error *err);
 
+/*
+ * The same for a command that is answered by many lines, until sluiced ends.
+ * on_line gets each as an object, and as text with its newline, both borrowed;
+ * the first has "ok".  It returns false to hear no more.  answer_ms is for the
+ * first line.
+ * 0: on_line has returned false.  -1: as for control_ask(); EPROTO also when
+ * sluiced has ended the connection.
+ */
+int control_ask_on(const struct control_request *request,
+    bool (*on_line)(void *arg, const json_t *json, const char *text), void *arg,
+    struct error *err);
+
 /* It may be called twice, and on an answer that is all zero. */
 void control_answer_done(struct control_answer *answer);
 

@@ -20,6 +20,12 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 		[CONTROL_CONFIG_SET] = { .name = "set" } } },
 	[CONTROL_DIFF] = { .name = "diff",
 	    .help = "what a reload would change" },
+	[CONTROL_EVENTS] = { .name = "events",
+	    .help = "follow what happens, until it is interrupted",
+	    .options = { [CONTROL_EVENTS_KIND] = { .name = "kind",
+			     .kind = CONTROL_TEXT,
+			     .value = "verdict|rollback|canary|crash|hang|slow|"
+				      "certificate|listener|command|stop" } } },
 	[CONTROL_GENERATIONS] = { .name = "generations",
 	    .help = "which generations still have connections" },
 	[CONTROL_ROLLBACK] = { .name = "rollback",

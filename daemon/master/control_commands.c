@@ -15,6 +15,7 @@
 #include "config/keys.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
+#include "master/events.h"
 #include "master/gen.h"
 #include "master/reload.h"
 #include "master/workers.h"
@@ -157,8 +158,9 @@ run_log_level(struct control_conn *conn, const struct control_args *args)
 		    word);
 		return;
 	}
-	log_info("control socket, uid %u, process %d: logging at level %s "
-		 "until the next reload",
+	event_log(EVENT_COMMAND, LOG_LEVEL_INFO,
+	    "control socket, uid %u, process %d: logging at level %s "
+	    "until the next reload",
 	    (unsigned int)conn->uid, (int)conn->pid, level->name);
 	log_set_level((enum log_level)level->value);
 	workers_set_log_level(conn->subject->workers, (int)level->value);
@@ -171,6 +173,7 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
 	[CONTROL_RELOAD] = run_reload,
 	[CONTROL_CONFIG] = control_config,
 	[CONTROL_DIFF] = control_diff,
+	[CONTROL_EVENTS] = control_events,
 	[CONTROL_GENERATIONS] = control_generations,
 	[CONTROL_ROLLBACK] = run_rollback,
 	[CONTROL_CRASHES] = run_crashes,

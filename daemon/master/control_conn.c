@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "master/aside.h"
@@ -30,6 +31,7 @@
  * cannot keep us busy.
  */
 #define REST_MS 100
+#define GONE_MS 1000   /* how often to look whether a follower has left */
 #define DROP_MAX 65536 /* bytes after the request; more is an attack */
 
 static const char *const state_names[] = {
@@ -38,6 +40,7 @@ static const char *const state_names[] = {
 	[CONTROL_WRITING] = "writing",
 	[CONTROL_ENDING] = "ending",
 	[CONTROL_RESTING] = "resting",
+	[CONTROL_FOLLOWING] = "following",
 };
 
 /* ms 0: no limit. */
@@ -56,10 +59,12 @@ set_state(struct control_conn *conn, enum control_state state, unsigned int ms)
 void
 control_conn_free(struct control_conn *conn)
 {
-	if (conn->state == CONTROL_WORKING && conn->cancel != NULL)
+	if ((conn->state == CONTROL_WORKING ||
+		conn->state == CONTROL_FOLLOWING) &&
+	    conn->cancel != NULL)
 		conn->cancel(conn);
 	/* Send the answer that waits; it may say that sluiced stops. */
-	if (conn->state == CONTROL_WRITING)
+	if (conn->state == CONTROL_WRITING || conn->state == CONTROL_FOLLOWING)
 		send(conn->fd, conn->reply + conn->reply_sent,
 		    conn->reply_length - conn->reply_sent,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -81,6 +86,15 @@ gone(struct control_conn *conn)
 	control_conn_free(conn);
 }
 
+static bool
+has_left(const struct control_conn *conn)
+{
+	struct pollfd poller = { .fd = conn->fd, .events = POLLOUT };
+
+	return poll(&poller, 1, 0) == -1 ||
+	    (poller.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 static void
 control_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -88,6 +102,11 @@ control_timer_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	/* After the end of its input no event says that it has left. */
+	if (conn->state == CONTROL_FOLLOWING && !has_left(conn)) {
+		event_in(conn->timer, GONE_MS);
+		return;
+	}
 	if (conn->state != CONTROL_RESTING) {
 		gone(conn);
 		return;
@@ -174,6 +193,10 @@ control_write_cb(evutil_socket_t fd, short what, void *arg)
 		event_add(conn->writable, NULL);
 		return;
 	}
+	if (conn->state == CONTROL_FOLLOWING) {
+		conn->on_sent(conn);
+		return;
+	}
 	if (conn->on_question != NULL) {
 		rest(conn);
 		return;
@@ -184,6 +207,53 @@ control_write_cb(evutil_socket_t fd, short what, void *arg)
 	 */
 	shutdown(fd, SHUT_WR);
 	set_state(conn, CONTROL_ENDING, ENDING_MS);
+}
+
+void
+control_follow(struct control_conn *conn,
+    void (*cancel)(struct control_conn *conn),
+    void (*on_sent)(struct control_conn *conn))
+{
+	conn->cancel = cancel;
+	conn->on_sent = on_sent;
+	set_state(conn, CONTROL_FOLLOWING, conn->input_ended ? GONE_MS : 0);
+}
+
+/* Drop what was sent, and make room for so many bytes more.  0 or -1. */
+static int
+make_room(struct control_conn *conn, size_t length)
+{
+	size_t waits = conn->reply_length - conn->reply_sent;
+	size_t room = conn->reply_room != 0 ? conn->reply_room : 4096;
+	char *larger;
+
+	if (length > CONTROL_FOLLOW_MAX - waits)
+		return fail(ENOBUFS);
+	if (conn->reply_sent > 0)
+		memmove(conn->reply, conn->reply + conn->reply_sent, waits);
+	conn->reply_sent = 0;
+	conn->reply_length = waits;
+	while (room < waits + length)
+		room *= 2;
+	if (room == conn->reply_room)
+		return 0;
+	larger = realloc(conn->reply, room);
+	if (larger == NULL)
+		return -1;
+	conn->reply = larger;
+	conn->reply_room = room;
+	return 0;
+}
+
+int
+control_push(struct control_conn *conn, const char *line, size_t length)
+{
+	if (make_room(conn, length) == -1)
+		return -1;
+	memcpy(conn->reply + conn->reply_length, line, length);
+	conn->reply_length += length;
+	event_add(conn->writable, NULL);
+	return 0;
 }
 
 static void
@@ -215,15 +285,15 @@ take_request(struct control_conn *conn, size_t got)
 static void
 end_of_input(struct control_conn *conn)
 {
-	struct pollfd poller = { .fd = conn->fd, .events = POLLOUT };
-
 	event_del(conn->readable);
+	conn->input_ended = true;
 	if (conn->state == CONTROL_READING && conn->length > 0)
 		run(conn, conn->length); /* a line without its end */
 	else if (conn->state == CONTROL_READING ||
-	    conn->state == CONTROL_ENDING || poll(&poller, 1, 0) == -1 ||
-	    poller.revents & (POLLHUP | POLLERR))
+	    conn->state == CONTROL_ENDING || has_left(conn))
 		gone(conn);
+	else if (conn->state == CONTROL_FOLLOWING)
+		event_in(conn->timer, GONE_MS);
 }
 
 static void

@@ -26,8 +26,9 @@ enum control_state {
 	CONTROL_READING, /* the request */
 	CONTROL_WORKING, /* the answer will come from elsewhere */
 	CONTROL_WRITING,
-	CONTROL_ENDING,	 /* the answer is sent: until the client closes */
-	CONTROL_RESTING, /* the same, until it may ask again */
+	CONTROL_ENDING,	   /* the answer is sent: until the client closes */
+	CONTROL_RESTING,   /* the same, until it may ask again */
+	CONTROL_FOLLOWING, /* lines, until one side leaves */
 };
 
 struct control_conn {
@@ -51,8 +52,12 @@ struct control_conn {
 	size_t dropped; /* bytes read and dropped after the request */
 	char *reply;
 	size_t reply_length, reply_sent;
+	size_t reply_room; /* of one that follows */
+	bool input_ended;
 	/* Called when the client leaves while it waits for an answer. */
 	void (*cancel)(struct control_conn *conn);
+	/* It follows, and has taken all lines. */
+	void (*on_sent)(struct control_conn *conn);
 	void *waits_for; /* the command's; see control_wait() */
 	char request[CONTROL_REQUEST_MAX + 1];
 };
@@ -83,6 +88,22 @@ void control_fail(struct control_conn *conn, const char *fmt, ...)
  */
 void control_wait(struct control_conn *conn,
     void (*cancel)(struct control_conn *conn));
+
+/*
+ * In place of an answer: lines from now on, by control_push().  `cancel` is
+ * called when the client leaves, on_sent when it has taken all of them.
+ */
+void control_follow(struct control_conn *conn,
+    void (*cancel)(struct control_conn *conn),
+    void (*on_sent)(struct control_conn *conn));
+
+#define CONTROL_FOLLOW_MAX (256u << 10) /* bytes that wait for a client */
+
+/*
+ * Send it a line, which has its newline.  0, or -1: no memory, or too much waits
+ * already, and the line was dropped.
+ */
+int control_push(struct control_conn *conn, const char *line, size_t length);
 
 /*
  * What was asked of a command: by the place of the option, NULL where it was not
@@ -125,6 +146,9 @@ void control_config(struct control_conn *conn, const struct control_args *args);
 
 /* control_diff.c */
 void control_diff(struct control_conn *conn, const struct control_args *args);
+
+/* control_events.c */
+void control_events(struct control_conn *conn, const struct control_args *args);
 
 /* control_conns.c */
 void control_conns(struct control_conn *conn, const struct control_args *args);
