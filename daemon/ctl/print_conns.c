@@ -37,9 +37,11 @@ fill_conn(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	show_seconds(row, "idle_ms", cells[5]);
 	snprintf(cells[6], CELL_MAX, "%lld", answer_number(row, "in"));
 	snprintf(cells[7], CELL_MAX, "%lld", answer_number(row, "out"));
-	snprintf(cells[8], CELL_MAX, "%lld", answer_number(row, "queued"));
-	snprintf(cells[9], CELL_MAX, "%lld", answer_number(row, "worker"));
-	snprintf(cells[10], CELL_MAX, "%s %s", answer_text(row, "plugin"),
+	snprintf(cells[8], CELL_MAX, "%lld", answer_number(row, "in_rate"));
+	snprintf(cells[9], CELL_MAX, "%lld", answer_number(row, "out_rate"));
+	snprintf(cells[10], CELL_MAX, "%lld", answer_number(row, "queued"));
+	snprintf(cells[11], CELL_MAX, "%lld", answer_number(row, "worker"));
+	snprintf(cells[12], CELL_MAX, "%s %s", answer_text(row, "plugin"),
 	    answer_text(row, "version"));
 }
 
@@ -62,8 +64,8 @@ void
 print_conns(const json_t *answer)
 {
 	static const char *const heads[] = { "ID", "LISTENER", "PEER", "STATE",
-		"AGE", "IDLE", "IN", "OUT", "QUEUED", "WORKER", "PLUGIN",
-		NULL };
+		"AGE", "IDLE", "IN", "OUT", "IN/S", "OUT/S", "QUEUED", "WORKER",
+		"PLUGIN", NULL };
 	const json_t *conns = json_object_get(answer, "conns");
 	long long matched = answer_number(answer, "matched");
 

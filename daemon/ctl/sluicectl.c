@@ -76,7 +76,8 @@ print_help(void)
 	printf("\n"
 	       "  -s SOCKET  the control socket (default: %s)\n"
 	       "  --json     print the answer as it comes, in JSON\n"
-	       "  --rates    after status: also print the rates per second\n"
+	       "  --rates    after status: also print the rates per second;\n"
+	       "             after conns: those of the next second\n"
 	       "  -V         print the version\n",
 	    SLUICE_CONTROL);
 }
@@ -177,7 +178,8 @@ parse_options(char **words, struct call *call)
 			call->json = true;
 			continue;
 		}
-		if (request->command == CONTROL_STATUS &&
+		if ((request->command == CONTROL_STATUS ||
+			request->command == CONTROL_CONNS) &&
 		    strcmp(*words, "--rates") == 0) {
 			call->rates = true;
 			continue;
@@ -264,7 +266,7 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 	}
 	if (parse_options(argv + optind + 1, ret) == -1)
 		goto usage;
-	if (ret->json && ret->rates) {
+	if (ret->json && ret->rates && ret->request.command == CONTROL_STATUS) {
 		fprintf(stderr,
 		    "sluicectl: --rates cannot be used with --json; ask "
 		    "twice, and subtract\n");

@@ -12,7 +12,7 @@ void put_line(FILE *out, const char *words);
 /* To standard output. */
 void put_member(const json_t *object, const char *name);
 
-#define COLUMNS_MAX 12
+#define COLUMNS_MAX 13
 #define CELL_MAX 512
 
 /* Fills in the cells of one row. */

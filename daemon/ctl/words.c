@@ -52,7 +52,8 @@ print_options(const struct control_word *word, char *const *given)
 		else
 			printf("--%s\n", option->name);
 	}
-	if (word == &control_words[CONTROL_STATUS])
+	if (word == &control_words[CONTROL_STATUS] ||
+	    word == &control_words[CONTROL_CONNS])
 		puts("--rates"); /* our own, not the daemon's */
 	puts("--json");
 }

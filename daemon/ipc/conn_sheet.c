@@ -28,6 +28,7 @@ static const char *const sorts[CONN_SORTS] = {
 	[CONN_SORT_IN] = "in",
 	[CONN_SORT_OUT] = "out",
 	[CONN_SORT_QUEUE] = "queue",
+	[CONN_SORT_RATE] = "rate",
 };
 
 /* The place of the word; count: it is not there. */
@@ -57,6 +58,14 @@ enum conn_sort
 conn_sort_of(const char *word)
 {
 	return find(sorts, CONN_SORTS, word);
+}
+
+uint64_t
+conn_rate(uint64_t bytes, uint64_t age_ms)
+{
+	if (age_ms < 1000)
+		age_ms = 1000;
+	return bytes / age_ms * 1000 + bytes % age_ms * 1000 / age_ms;
 }
 
 int

@@ -40,6 +40,7 @@ enum conn_sort {
 	CONN_SORT_IN,	 /* those that have sent us most */
 	CONN_SORT_OUT,	 /* those that we have sent most */
 	CONN_SORT_QUEUE, /* those that take their output most slowly */
+	CONN_SORT_RATE,	 /* those with the most bytes a second, both ways */
 	CONN_SORTS
 };
 enum conn_sort conn_sort_of(const char *word); /* or CONN_SORTS */
@@ -78,6 +79,9 @@ struct conn_sheet {
 	uint32_t rows;
 	struct conn_row row[];
 };
+
+/* Bytes a second over the age, which counts as one second at least. */
+uint64_t conn_rate(uint64_t bytes, uint64_t age_ms);
 
 /* How many bytes a sheet with room for these rows has. */
 #define CONN_SHEET_SIZE(most) \

@@ -47,7 +47,7 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 			     "write-closed|closing" },
 		[CONTROL_CONNS_SORT] = { .name = "sort",
 		    .kind = CONTROL_TEXT,
-		    .value = "age|idle|in|out|queue" },
+		    .value = "age|idle|in|out|queue|rate" },
 		[CONTROL_CONNS_LIMIT] = { .name = "limit",
 		    .kind = CONTROL_NUMBER,
 		    .value = "N" } } },

@@ -50,8 +50,11 @@ row_object(const struct conn_row *row, uint32_t worker)
 	    "state", conn_state_word(row->state), "outgoing", row->outgoing,
 	    "age_ms", (json_int_t)row->age_ms, "idle_ms",
 	    (json_int_t)row->idle_ms);
-	json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "in",
-	    (json_int_t)row->bytes_in, "out", (json_int_t)row->bytes_out,
+	json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
+				 "s:I}",
+	    "in", (json_int_t)row->bytes_in, "out", (json_int_t)row->bytes_out,
+	    "in_rate", (json_int_t)conn_rate(row->bytes_in, row->age_ms),
+	    "out_rate", (json_int_t)conn_rate(row->bytes_out, row->age_ms),
 	    "queued", (json_int_t)row->queued, "kept", (json_int_t)row->kept,
 	    "plugin", json_text(row->plugin), "version",
 	    json_text(row->version), "generation", (json_int_t)row->code);
@@ -264,8 +267,8 @@ set_words(struct control_conn *conn, const struct control_args *args,
 		    state);
 	else if (query->sort == CONN_SORTS)
 		control_fail(conn,
-		    "cannot sort by \"%.32s\": it is one of age, idle, in, out "
-		    "and queue",
+		    "cannot sort by \"%.32s\": it is one of age, idle, in, out, "
+		    "queue and rate",
 		    sort);
 	else
 		return true;

@@ -113,6 +113,9 @@ score_of(const struct sl_conn *conn, uint32_t sort)
 		return conn->bytes_out;
 	case CONN_SORT_QUEUE:
 		return conn_unsent(conn);
+	case CONN_SORT_RATE:
+		return conn_rate(conn->bytes_in + conn->bytes_out,
+		    engine_now() - conn->opened_ms);
 	default:
 		/* Among those of one millisecond, the one that came first. */
 		return (engine_now() - conn->opened_ms) << 20 |

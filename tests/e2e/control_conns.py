@@ -1,6 +1,7 @@
 """sluicectl conns shows connections, and sluicectl kill ends them."""
 
 import json
+import threading
 import time
 
 from sluice_test import (SLOW, Daemon, check, close_all, equal, expect_gone,
@@ -82,6 +83,58 @@ def test_filters_sorting_and_a_limit_over_all_workers():
         said = d.sluicectl("conns", "--sort", "out", "--limit", "3")
         check("and 38 more" in said.stdout, said.stdout)
         close_all(made)
+
+
+def rates(one):
+    """Those of its age, which counts as a second at least."""
+    age = max(one["age_ms"], 1000)
+    return [one[name] * 1000 // age for name in ("in", "out")]
+
+
+def test_rates_of_their_age():
+    with daemon(echo(), workers=1) as d:
+        for i in range(5):
+            say(d.connect(), b"x" * 1000 * (5 - i))
+        said = conns(d, sort="rate")["conns"]
+        for one in said:
+            equal([one["in_rate"], one["out_rate"]], rates(one))
+        equal([one["in"] for one in said], [5000, 4000, 3000, 2000, 1000])
+
+
+def test_rates_of_a_second():
+    """Those that are busy now come first, whatever they did before."""
+    with daemon(echo(), workers=2) as d:
+        quiet = [say(d.connect(), b"x" * 100000) for _ in range(3)]
+        busy = say(d.connect(), b"x")
+        ended = threading.Event()
+
+        def talk():
+            while not ended.is_set():
+                say(busy, b"y")
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        said = d.sluicectl("conns", "--rates", "--sort", "rate", "--limit",
+                           "2", "--json")
+        shown = d.sluicectl("conns", "--rates")
+        ended.set()
+        thread.join()
+        equal(said.returncode, 0)
+        answer = json.loads(said.stdout)
+        equal(answer["matched"], 4)
+        first, second = answer["conns"]
+        equal(first["peer"], "127.0.0.1:%d" % port(busy))
+        check(first["in_rate"] > 0 and first["out_rate"] > 0, first)
+        equal((second["in_rate"], second["out_rate"]), (0, 0))
+        check(second["in"] == 100000, second)
+        lines = shown.stdout.splitlines()
+        equal(len(lines), 5)
+        at = lines[0].index("IN/S")
+        equal(sorted(line[at:].split()[0] == "0" for line in lines[1:]),
+              [False, True, True, True])
+        said = d.sluicectl("conns", "--rates", "--listener", "x")
+        equal(said.returncode, 1)
+        close_all(quiet)
 
 
 def test_mistakes_are_told():
