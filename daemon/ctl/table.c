@@ -3,7 +3,9 @@
 #include "ctl/table.h"
 #include "ipc/control_client.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "base/escape.h"
 
@@ -36,15 +38,27 @@ put_member(const json_t *object, const char *name)
 	put_text(stdout, answer_text(object, name), NULL);
 }
 
-/* How many columns of a terminal it takes, more or less. */
-static size_t
-width_of(const char *words)
+size_t
+text_width(const char *words)
 {
-	size_t width = 0;
+	size_t width = 0, length;
+	mbstate_t state;
+	wchar_t wide;
+	int columns;
 
-	for (; *words != '\0'; words++)
-		if (((unsigned char)*words & 0xc0) != 0x80)
-			width++;
+	memset(&state, 0, sizeof(state));
+	for (; *words != '\0'; words += length) {
+		length = mbrtowc(&wide, words, MB_CUR_MAX, &state);
+		if (length == 0 || length > MB_CUR_MAX) {
+			/* Not in this locale: take it for UTF-8. */
+			memset(&state, 0, sizeof(state));
+			length = 1;
+			columns = ((unsigned char)*words & 0xc0) != 0x80;
+		} else {
+			columns = wcwidth(wide);
+		}
+		width += columns > 0 ? (size_t)columns : 0;
+	}
 	return width;
 }
 
@@ -56,7 +70,7 @@ print_row(char cells[COLUMNS_MAX][CELL_MAX], const size_t *width,
 	size_t pad;
 
 	for (unsigned int i = 0; i < columns; i++) {
-		pad = width[i] - width_of(cells[i]) + 2;
+		pad = width[i] - text_width(cells[i]) + 2;
 		printf("%s%*s", cells[i], i + 1 < columns ? (int)pad : 0, "");
 	}
 	putchar('\n');
@@ -85,8 +99,8 @@ put_table(const json_t *rows, const char *const *heads, fill_row *fill)
 	for (i = 0; i < json_array_size(rows); i++) {
 		fill_plain(json_array_get(rows, i), fill, cells, columns);
 		for (column = 0; column < columns; column++)
-			if (width_of(cells[column]) > width[column])
-				width[column] = width_of(cells[column]);
+			if (text_width(cells[column]) > width[column])
+				width[column] = text_width(cells[column]);
 	}
 	for (column = 0; column < columns; column++)
 		snprintf(cells[column], CELL_MAX, "%s", heads[column]);

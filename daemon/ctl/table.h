@@ -12,6 +12,9 @@ void put_line(FILE *out, const char *words);
 /* To standard output. */
 void put_member(const json_t *object, const char *name);
 
+/* How many columns of a terminal it takes, in the locale of this process. */
+size_t text_width(const char *words);
+
 #define COLUMNS_MAX 13
 #define CELL_MAX 512
 
