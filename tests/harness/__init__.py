@@ -18,6 +18,7 @@ records   records of TLS 1.3 with any content
 daemon    one sluiced: configuration, log, reloads, connections, control socket
 page      the status page of a daemon, over HTTP
 filed     a daemon whose log goes to a file
+terminal  a program on a pty, and the screen that it draws
 trace     the traces of test plugins, and the promised order of callbacks
 runner    a test program's functions, run one by one
 
