@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "ctl/conn_rates.h"
 #include "ctl/print.h"
+#include "ctl/top.h"
 #include "ipc/control_words.h"
 
 #define CONNS_USUAL 100	   /* as sluiced answers without a limit */
@@ -204,6 +205,8 @@ run_call(const struct call *call)
 	uint64_t asked_ms;
 	int status;
 
+	if (call->request.command == CONTROL_TOP)
+		return top_run(call);
 	if (call->request.command == CONTROL_EVENTS)
 		return run_events(call);
 	if (call->request.command == CONTROL_CONNS && call->rates)

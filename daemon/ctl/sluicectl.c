@@ -1,6 +1,7 @@
 /* sluicectl.c: asks a running sluiced one thing, and prints the answer. */
 
 #include <getopt.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -266,6 +267,12 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 	}
 	if (parse_options(argv + optind + 1, ret) == -1)
 		goto usage;
+	if (ret->json && ret->request.command == CONTROL_TOP) {
+		fprintf(stderr,
+		    "sluicectl: top has no JSON; programs ask status twice, "
+		    "and subtract\n");
+		goto usage;
+	}
 	if (ret->json && ret->rates && ret->request.command == CONTROL_STATUS) {
 		fprintf(stderr,
 		    "sluicectl: --rates cannot be used with --json; ask "
@@ -292,6 +299,8 @@ main(int argc, char **argv)
 	 * error, which is reported below.
 	 */
 	signal(SIGXFSZ, SIG_IGN);
+	/* For the width of characters; numbers stay as they are. */
+	setlocale(LC_CTYPE, "");
 	if (standard_open("sluicectl") == -1)
 		return EXIT_REFUSED;
 	if (!parse(argc, argv, &call, &status))

@@ -55,7 +55,8 @@ print_options(const struct control_word *word, char *const *given)
 	if (word == &control_words[CONTROL_STATUS] ||
 	    word == &control_words[CONTROL_CONNS])
 		puts("--rates"); /* our own, not the daemon's */
-	puts("--json");
+	if (!word->ours)
+		puts("--json");
 }
 
 /* The option that the last word names and that wants a value, or NULL. */

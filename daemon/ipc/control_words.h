@@ -34,6 +34,7 @@ enum control_command {
 	CONTROL_KILL,
 	CONTROL_METRICS, /* the same answer as to `status` */
 	CONTROL_LOG_LEVEL,
+	CONTROL_TOP,
 	CONTROL_DRAIN,
 	CONTROL_UNDRAIN,
 	CONTROL_COMMANDS
@@ -60,6 +61,7 @@ struct control_word {
 	const char *name;
 	const char *help; /* one line */
 	/* The status process may ask it, though it reads foreign input. */
+	bool ours; /* of sluicectl alone: the daemon does not know it */
 	bool on_page;
 	struct control_option options[CONTROL_OPTIONS_MAX];
 };

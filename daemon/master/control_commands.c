@@ -281,7 +281,7 @@ run_request(struct control_conn *conn, json_t *request)
 		return;
 	}
 	command = control_command(name);
-	if (command == CONTROL_COMMANDS)
+	if (command == CONTROL_COMMANDS || control_words[command].ours)
 		control_fail(conn,
 		    "there is no command \"%.64s\" in sluiced " PACKAGE_VERSION,
 		    name);
