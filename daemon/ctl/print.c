@@ -138,6 +138,7 @@ static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_LOG_LEVEL] = print_log_level,
 	[CONTROL_DRAIN] = print_verdict,
 	[CONTROL_UNDRAIN] = print_verdict,
+	[CONTROL_WORKERS] = print_verdict,
 };
 
 void

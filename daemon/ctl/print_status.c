@@ -368,6 +368,7 @@ print_status(const json_t *answer)
 	static const char *const listener_heads[] = { "LISTENER", "CONNECTIONS",
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");
+	const json_t *replaced = json_object_get(answer, "replaced");
 	const json_t *listeners = json_object_get(answer, "listeners");
 	bool stopping = print_stopping(answer);
 
@@ -393,6 +394,12 @@ print_status(const json_t *answer)
 	put_table(json_object_get(answer, "workers"), worker_heads,
 	    fill_worker);
 	print_doing(json_object_get(answer, "workers"));
+	if (json_array_size(replaced) > 0) {
+		puts("\nprocesses that were replaced, until their connections "
+		     "end:");
+		put_table(replaced, worker_heads, fill_worker);
+		print_doing(replaced);
+	}
 	if (json_array_size(listeners) > 0) {
 		putchar('\n');
 		put_table(listeners, listener_heads,

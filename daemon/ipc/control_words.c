@@ -90,6 +90,17 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 			     .value = "NAME",
 			     .bare = true,
 			     .needed = true } } },
+	[CONTROL_WORKERS] = { .name = "workers",
+	    .help = "replace a worker, or all one by one; nothing is lost",
+	    .options = { [CONTROL_WORKERS_ACTION] = { .name = "action",
+			     .kind = CONTROL_TEXT,
+			     .value = "recycle",
+			     .bare = true,
+			     .needed = true },
+		[CONTROL_WORKERS_WORKER] = { .name = "worker",
+		    .kind = CONTROL_NUMBER,
+		    .value = "N",
+		    .bare = true } } },
 };
 
 enum control_command
@@ -120,6 +131,7 @@ control_waits(enum control_command command, const struct control_values *values)
 {
 	return command == CONTROL_ROLLBACK || command == CONTROL_DIFF ||
 	    command == CONTROL_DRAIN || command == CONTROL_UNDRAIN ||
+	    command == CONTROL_WORKERS ||
 	    (command == CONTROL_RELOAD &&
 		values->of[CONTROL_RELOAD_WAIT] != NULL);
 }

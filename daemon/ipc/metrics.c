@@ -396,6 +396,9 @@ put_daemon(const struct writer *to, const json_t *status)
 	single(to, "sluice_worker_crashes", COUNTER,
 	    "Workers that died unexpectedly.",
 	    answer_number(status, "crashes"));
+	single(to, "sluice_replaced_processes", GAUGE,
+	    "Processes of workers that were replaced and have not ended.",
+	    (long long)json_array_size(json_object_get(status, "replaced")));
 	single(to, "sluice_reload_running", GAUGE, "1 while a reload runs.",
 	    strcmp(answer_text(status, "reload"), "idle") != 0);
 	single(to, "sluice_last_reload_ok", GAUGE,

@@ -28,8 +28,8 @@ time_value(uint64_t ms)
 	return json_string(time_text(ms, text));
 }
 
-static void
-name_client(const struct control_conn *conn, char *who, size_t size)
+void
+control_client_name(const struct control_conn *conn, char *who, size_t size)
 {
 	snprintf(who, size, "control socket, uid %u, process %d",
 	    (unsigned int)conn->uid, (int)conn->pid);
@@ -65,7 +65,7 @@ run_reload(struct control_conn *conn, const struct control_args *args)
 	unsigned int how = args->of[CONTROL_RELOAD_FORCE] ? RELOAD_FORCE : 0;
 	char who[64];
 
-	name_client(conn, who, sizeof(who));
+	control_client_name(conn, who, sizeof(who));
 	if (args->of[CONTROL_RELOAD_WAIT] != NULL) {
 		control_wait(conn, stop_waiting);
 		reload_request_for(reload, who, how, &waiter);
@@ -84,7 +84,7 @@ run_rollback(struct control_conn *conn, const struct control_args *args)
 	char who[64];
 
 	(void)args;
-	name_client(conn, who, sizeof(who));
+	control_client_name(conn, who, sizeof(who));
 	control_wait(conn, stop_waiting);
 	reload_rollback(conn->subject->reload, who, &waiter);
 }
@@ -95,7 +95,7 @@ set_drained(struct control_conn *conn, const struct control_args *args, bool on)
 	const struct reload_waiter waiter = { on_verdict, conn };
 	char who[64];
 
-	name_client(conn, who, sizeof(who));
+	control_client_name(conn, who, sizeof(who));
 	control_wait(conn, stop_waiting);
 	reload_drain(conn->subject->reload,
 	    json_string_value(args->of[CONTROL_DRAIN_LISTENER]), on, who,
@@ -183,6 +183,7 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
 	[CONTROL_LOG_LEVEL] = run_log_level,
 	[CONTROL_DRAIN] = run_drain,
 	[CONTROL_UNDRAIN] = run_undrain,
+	[CONTROL_WORKERS] = control_workers,
 };
 
 static bool

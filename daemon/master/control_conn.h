@@ -150,6 +150,14 @@ void control_diff(struct control_conn *conn, const struct control_args *args);
 /* control_events.c */
 void control_events(struct control_conn *conn, const struct control_args *args);
 
+/* control_commands.c: "control socket, uid 0, process 12", for the log. */
+void control_client_name(const struct control_conn *conn, char *who,
+    size_t size);
+
+/* control_recycle.c */
+void control_workers(struct control_conn *conn,
+    const struct control_args *args);
+
 /* control_conns.c */
 void control_conns(struct control_conn *conn, const struct control_args *args);
 void control_kill(struct control_conn *conn, const struct control_args *args);

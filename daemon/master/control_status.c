@@ -93,6 +93,21 @@ control_lines(const char *text, const char *last)
 	return lines;
 }
 
+/* Processes that were replaced and still have connections. */
+static json_t *
+replaced_array(const struct control_subject *subject)
+{
+	json_t *array = json_array();
+	struct worker_facts facts;
+
+	for (uint32_t i = 0; i < workers_places(subject->workers); i++)
+		if (workers_facts(subject->workers, i, &facts) &&
+		    facts.replaced)
+			json_array_append_new(array,
+			    worker_object(subject, i, &facts));
+	return array;
+}
+
 /* null: there is none. */
 static json_t *
 generation_number(const struct gen *gen)
@@ -124,8 +139,9 @@ control_status(struct control_conn *conn, const struct control_args *args)
 	(void)args;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	control_reply(conn,
-	    json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o, "
-		      "s:o}",
+	    json_pack(
+		"{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, "
+		"s:o}",
 		"version", PACKAGE_VERSION, "pid", (json_int_t)getpid(),
 		"uptime_s", (json_int_t)(now.tv_sec - subject->started_s),
 		"config", json_text(subject->config), "generation",
@@ -134,7 +150,7 @@ control_status(struct control_conn *conn, const struct control_args *args)
 		reload_state_name(subject->reload), "last",
 		last_verdict(subject->reload), "crashes",
 		(json_int_t)crashes_count(subject->crashes), "workers",
-		workers_array(subject), "listeners",
-		control_listeners(subject, gen), "connectors",
+		workers_array(subject), "replaced", replaced_array(subject),
+		"listeners", control_listeners(subject, gen), "connectors",
 		control_connectors(subject, gen)));
 }

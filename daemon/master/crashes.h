@@ -3,6 +3,7 @@
 #ifndef SLUICE_MASTER_CRASHES_H
 #define SLUICE_MASTER_CRASHES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,6 +17,8 @@ struct crash {
 	uint32_t worker;  /* from 0 */
 	/* The one to blame: it was preparing it, or else served it. */
 	uint32_t generation;
+	/* It did not serve as a worker: not yet, or no longer. */
+	bool beside;
 	pid_t pid;
 	char how[CRASH_HOW_MAX]; /* "was killed by SIGSEGV" */
 	uint64_t connections;	 /* that were lost with it */

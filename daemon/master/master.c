@@ -160,7 +160,8 @@ on_crash(void *arg, const struct crash *crash)
 
 	crashes_add(master->crashes, crash);
 	event_tell_crash(crash);
-	reload_on_crash(master->reload, crash->generation);
+	if (!crash->beside)
+		reload_on_crash(master->reload, crash->generation);
 }
 
 static void

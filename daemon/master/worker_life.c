@@ -44,6 +44,7 @@ static const char *const state_names[] = {
 	[WORKER_PREPARED] = "prepared",
 	[WORKER_COMMITTING] = "committing",
 	[WORKER_LEAVING] = "leaving",
+	[WORKER_REPLACED] = "replaced",
 };
 
 const char *
@@ -139,7 +140,8 @@ worker_unsettled(const struct worker_row *worker)
 {
 	if (worker->state == WORKER_JOINING || worker->state == WORKER_ENTERING)
 		return true;
-	return worker->state != WORKER_DOWN && is_busy(worker) &&
+	return worker->state != WORKER_DOWN &&
+	    worker->state != WORKER_REPLACED && is_busy(worker) &&
 	    !worker->behind;
 }
 
@@ -267,8 +269,8 @@ worker_revive(struct worker_row *worker)
 	struct error err;
 	unsigned int ms;
 
-	if (worker->state != WORKER_DOWN || workers->stopping ||
-	    workers->committed == NULL)
+	if (worker->state != WORKER_DOWN || worker->number == NO_WORKER ||
+	    workers->stopping || workers->committed == NULL)
 		return;
 	worker->start_after_transaction = true;
 	if (workers->in_transaction)
@@ -399,7 +401,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	struct workers *workers = worker->workers;
 	enum worker_state was = worker->state;
 	bool trial = worker->trial;
-	struct crash crash;
+	struct crash crash = { 0 };
 	unsigned int ms;
 
 	worker->child = NULL;
@@ -418,6 +420,11 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 			workers->ops->on_all_gone(workers->arg);
 		return;
 	}
+	if (worker_is_beside(worker)) {
+		worker_left(worker, how, clean, &crash);
+		return;
+	}
+	worker_recycle_failed(worker, how);
 	if (was == WORKER_LEAVING && clean &&
 	    worker->died_in == CALLBACK_NONE) {
 		gone_as_told(worker);
@@ -486,6 +493,7 @@ worker_prepared(struct worker_row *worker)
 		worker_set_state(worker, WORKER_PREPARED);
 		workers->ops->on_prepared(workers->arg, worker->number);
 	} else if (worker->state == WORKER_JOINING) {
+		worker_take_over(worker);
 		worker_order(worker, MSG_COMMIT, workers->committed);
 		worker_set_state(worker, WORKER_ENTERING);
 	}
@@ -524,4 +532,6 @@ worker_committed(struct worker_row *worker)
 	worker_send_log_level(worker); /* COMMIT has set the configured one */
 	if (in_transaction)
 		workers->ops->on_committed(workers->arg, worker->number);
+	else
+		worker_took_over(worker);
 }

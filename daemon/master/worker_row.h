@@ -19,6 +19,7 @@
 
 struct child;
 struct child_ops;
+struct crash;
 struct children;
 struct error;
 struct event;
@@ -38,6 +39,7 @@ enum worker_state {
 	WORKER_PREPARED,
 	WORKER_COMMITTING, /* in a transaction: was told to COMMIT */
 	WORKER_LEAVING,	   /* was told to STOP */
+	WORKER_REPLACED,   /* the same, and another serves under its number */
 };
 
 /* For each worker, also while processes that were replaced drain. */
@@ -51,8 +53,9 @@ struct worker_row {
 	uint32_t number;
 	enum worker_state state;
 	struct child *child;
-	pid_t pid;	     /* of the child, or of the last one */
-	struct event *timer; /* until it is started again */
+	pid_t pid;		     /* of the child, or of the last one */
+	struct event *timer;	     /* until it is started again */
+	struct worker_row *replaces; /* it comes up beside this one */
 	bool start_after_transaction;
 	bool trial;  /* it serves what is not committed yet */
 	bool served; /* may have connections */
@@ -95,6 +98,16 @@ struct workers {
 	int log_level; /* enum log_level, until the next COMMIT; 0: as configured */
 	LIST_HEAD(, ask) asks; /* that wait for answers; see ask.h */
 	uint32_t last_ask;     /* the number of the last one */
+	struct {
+		bool busy;
+		struct worker_row *row; /* the new process; NULL: it is over */
+		struct event *over;	/* tells that */
+		bool good;
+		bool called_off;
+		char text[256];
+		void (*on_done)(void *arg, bool good, const char *text);
+		void *arg;
+	} recycle;
 	bool in_transaction, stopping;
 	uint32_t own;	/* the workers of group 0 */
 	uint32_t count; /* those from here on have never been in any group */
@@ -129,6 +142,21 @@ void worker_gone(struct worker_row *worker, const char *how, bool clean);
 void worker_presume_dead(struct worker_row *worker, const char *how);
 void workers_look_at_dying(struct workers *workers);
 void workers_free_dying(struct workers *workers);
+
+/* worker_recycle.c.  Is it no worker: not yet, or no longer? */
+bool worker_is_beside(const struct worker_row *worker);
+/* It is prepared: the old one, if there is any, leaves. */
+void worker_take_over(struct worker_row *worker);
+void worker_took_over(struct worker_row *worker); /* and it serves */
+void worker_recycle_failed(struct worker_row *worker, const char *how);
+/* The end of one that is beside. */
+void worker_left(struct worker_row *worker, const char *how, bool clean,
+    struct crash *crash);
+/* A transaction begins: it does not wait for this. */
+void workers_recycle_call_off(struct workers *workers);
+/* So does the end. */
+void workers_recycle_stop(struct workers *workers);
+void workers_recycled_cb(int fd, short what, void *arg);
 
 /* worker_share.c: its own row, then the rows that count already.  As below. */
 int worker_send_rows(const struct worker_row *worker);

@@ -63,10 +63,13 @@ workers_new(struct event_base *base, struct children *children,
 			break;
 	}
 	workers->watchdog_ms = settings->watchdog_ms;
+	workers->recycle.over =
+	    event_new(base, -1, 0, workers_recycled_cb, workers);
 	workers->watchdog = watchdog_new(base, workers);
 	workers->tickets = tickets_new(base, on_tickets, workers);
 	if (workers->shm == NULL || workers->watchdog == NULL ||
-	    workers->tickets == NULL || i < SHM_PLACES_MAX) {
+	    workers->tickets == NULL || workers->recycle.over == NULL ||
+	    i < SHM_PLACES_MAX) {
 		workers_free(workers);
 		return NULL;
 	}
@@ -86,6 +89,8 @@ workers_free(struct workers *workers)
 			event_free(workers->row[i].timer);
 	}
 	workers_free_dying(workers);
+	if (workers->recycle.over != NULL)
+		event_free(workers->recycle.over);
 	watchdog_free(workers->watchdog);
 	tickets_free(workers->tickets);
 	gen_unref(workers->committed);
@@ -139,6 +144,7 @@ workers_facts(const struct workers *workers, uint32_t place,
 	    (row->child == NULL && !worker_is_wanted(row)))
 		return false;
 	ret_facts->worker = row->number;
+	ret_facts->replaced = row->state == WORKER_REPLACED;
 	ret_facts->aborted = row->aborts;
 	ret_facts->lasted_ms = watchdog_lasted_ms(workers->watchdog, place);
 	ret_facts->pid = row->child != NULL ? row->pid : 0;
@@ -183,6 +189,7 @@ void
 workers_hold(struct workers *workers)
 {
 	workers->in_transaction = true;
+	workers_recycle_call_off(workers);
 }
 
 static void
@@ -408,6 +415,7 @@ workers_stop(struct workers *workers, bool now)
 	const struct msg msg = { .type = MSG_STOP, .stop.now = now };
 
 	workers->stopping = true;
+	workers_recycle_stop(workers);
 	for (uint32_t i = 0; i < workers->places; i++) {
 		event_del(workers->row[i].timer);
 		if (workers->row[i].child == NULL)

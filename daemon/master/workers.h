@@ -73,6 +73,7 @@ struct worker_facts {
 	pid_t pid; /* 0: it is down */
 	/* Of the committed generation, borrowed; NULL: none, it leaves. */
 	const char *group;
+	bool replaced; /* another process serves as that worker */
 	const char *state;
 	uint32_t generation; /* that it serves; 0: none */
 	uint64_t connections;
@@ -171,6 +172,20 @@ void workers_stop_listener(struct workers *workers, const char *name,
 void workers_stop(struct workers *workers, bool now);
 void workers_kill(struct workers *workers);
 uint32_t workers_alive(const struct workers *workers);
+
+/*
+ * Have another process serve as that worker.  The old one accepts no more and
+ * leaves when its connections have ended, or have had drain_timeout.  One worker
+ * at a time; a reload that comes before the new one is prepared calls it off.
+ * who: for the log.  on_done (or NULL) is called later, once: good: it serves;
+ * text, borrowed, says what was done, or why not.  Returns 0, or -1 with err:
+ * it cannot be done now, and on_done is not called.
+ */
+int workers_recycle(struct workers *workers, uint32_t worker, const char *who,
+    void (*on_done)(void *arg, bool good, const char *text), void *arg,
+    struct error *err);
+/* Do not call on_done with this arg. */
+void workers_recycle_forget(struct workers *workers, const void *arg);
 
 /* Have all log at this enum log_level, until the next COMMIT. */
 void workers_set_log_level(struct workers *workers, int level);

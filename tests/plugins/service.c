@@ -1,6 +1,7 @@
 /*
  * service.c: logs start, reload and stop of its service.  With the option
  * `lock` only the worker that makes the file starts; with `fail` none does.
+ * While the file `exit_if` or `hang_if` exists, `start` exits, or does not return.
  */
 
 #include <fcntl.h>
@@ -31,6 +32,8 @@ static const struct sl_option options[] = {
 	{ "lock", SL_OPTION_STRING, "", "a file that only one may make" },
 	{ "fail", SL_OPTION_BOOL, "false", "do not start" },
 	{ "share", SL_OPTION_BOOL, "false", "reload keeps the old state" },
+	{ "exit_if", SL_OPTION_STRING, "", "a file" },
+	{ "hang_if", SL_OPTION_STRING, "", "a file" },
 	{ "timer", SL_OPTION_DURATION, "0", "period of the service's timer" },
 	{ 0 },
 };
@@ -44,6 +47,10 @@ begin(struct sl_service *service, const char *how)
 	struct state *state;
 	int fd;
 
+	if (access(sl_option_string(o, "exit_if"), F_OK) == 0)
+		exit(3);
+	while (access(sl_option_string(o, "hang_if"), F_OK) == 0)
+		usleep(1000);
 	if (sl_option_bool(o, "fail"))
 		return -1;
 	if (lock[0] != '\0') {
