@@ -42,6 +42,7 @@ static int
 check_terminal(struct error *err)
 {
 	const char *term = getenv("TERM");
+	bool moves;
 	int known;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
@@ -57,7 +58,10 @@ check_terminal(struct error *err)
 		    "nothing is known of a terminal \"%.64s\": set TERM to a "
 		    "type that terminfo has, such as xterm",
 		    term);
-	if (tigetstr("cup") == NULL)
+	moves = tigetstr("cup") != NULL;
+	/* newterm() reads it again, and does not free this one. */
+	del_curterm(cur_term);
+	if (!moves)
 		return error_set(err,
 		    "a terminal \"%.64s\" cannot move its cursor; use another "
 		    "one, or status --rates and conns --rates",
