@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +30,11 @@ static const char too_late[] = "HTTP/1.1 408 Request Timeout\r\n"
 			       "\r\n"
 			       "the request did not come within 10 s\n";
 _Static_assert(CLIENT_MS == 10000, "the answer says so");
+static const char not_http[] = "HTTP/1.1 400 Bad Request\r\n"
+			       "Content-Type: text/plain; charset=utf-8\r\n"
+			       "Connection: close\r\n"
+			       "\r\n"
+			       "this is not a request of HTTP/1.1\n";
 
 static struct {
 	struct event_base *base;
@@ -100,11 +107,36 @@ client_read_cb(evutil_socket_t fd, short what, void *arg)
 		client_free(client);
 }
 
+/*
+ * libmicrohttpd answers some requests that it does not understand, and closes
+ * after others: then we answer.  (On a unix socket the kernel does not tell.)
+ */
+static void
+answer_nonsense(const struct client *client)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	if (client->state == CLIENT_ASKS &&
+	    getsockopt(client->fd, IPPROTO_TCP, TCP_INFO, &info, &length) ==
+		0 &&
+	    length >= offsetof(struct tcp_info, tcpi_bytes_sent) +
+		    sizeof(info.tcpi_bytes_sent) &&
+	    info.tcpi_bytes_sent == 0 && info.tcpi_bytes_received > 0)
+		send(client->fd, not_http, sizeof(not_http) - 1,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void
 client_closed(struct client *client)
 {
 	uint64_t until = clock_ms() + LINGER_MS;
 
+	if (client->cut) {
+		client_free(client);
+		return;
+	}
+	answer_nonsense(client);
 	client->state = CLIENT_ENDS;
 	client->connection = NULL;
 	if (client->due_ms > until)
@@ -119,7 +151,7 @@ client_closed(struct client *client)
 void
 client_cut(struct client *client)
 {
-	client->dropped = DROP_MAX;
+	client->cut = true;
 	shutdown(client->fd, SHUT_RDWR);
 }
 

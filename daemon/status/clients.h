@@ -40,6 +40,7 @@ struct client {
 	unsigned char address[16]; /* all zero: a unix socket */
 	uint64_t due_ms;
 	size_t dropped;
+	bool cut;			   /* it does not linger */
 	struct event *readable;		   /* in CLIENT_ENDS */
 	struct MHD_Connection *connection; /* NULL in CLIENT_ENDS */
 	/* http.c: what it asked for, and the answer. */

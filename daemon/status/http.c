@@ -226,7 +226,9 @@ http_init(struct event_base *base, struct error *err)
 	if (mhd_load(err) == -1)
 		return -1;
 	daemon_ = mhd.start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
-		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+		/* It leaves shutdown(2) to us: see clients.c. */
+		MHD_USE_TURBO,
 	    0, NULL, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log,
 	    NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
 	    MHD_OPTION_CONNECTION_LIMIT, CLIENTS_MAX + 1u,
