@@ -19,6 +19,7 @@
 #include "master/child.h"
 #include "master/crashes.h"
 #include "master/event_in.h"
+#include "master/events.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
 
@@ -105,7 +106,8 @@ workers_recycle(struct workers *workers, uint32_t number, const char *who,
 	if (why != NULL)
 		return error_set(err, "worker %u cannot be recycled now: %s",
 		    number + 1, why);
-	log_info("worker %u: recycling it (%s)", number + 1, who);
+	event_log(EVENT_COMMAND, LOG_LEVEL_INFO, "worker %u: recycling it (%s)",
+	    number + 1, who);
 	worker->number = number;
 	worker->replaces = old;
 	if (worker_spawn(worker, err) == -1) {
@@ -179,7 +181,7 @@ worker_took_over(struct worker_row *worker)
 
 	if (workers->recycle.row != worker)
 		return;
-	log_info("%s", workers->recycle.text);
+	event_log(EVENT_COMMAND, LOG_LEVEL_INFO, "%s", workers->recycle.text);
 	finish(workers, true);
 }
 
@@ -196,6 +198,12 @@ worker_recycle_failed(struct worker_row *worker, const char *how)
 	    "worker %u: its new process %s; %s", worker->number + 1, how,
 	    worker->replaces != NULL ? "the old one goes on"
 				     : "it is started again");
+	event_tell(&(struct event){
+	    .kind = EVENT_COMMAND,
+	    .level = LOG_LEVEL_WARN,
+	    .text = workers->recycle.text,
+	    .worker = worker->number + 1,
+	});
 	finish(workers, false);
 }
 
