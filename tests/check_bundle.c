@@ -153,6 +153,15 @@ same_lines(const struct key *keys, const void *a, const void *b)
 }
 
 static void
+same_networks(const struct network_set *a, const struct network_set *b)
+{
+	ck_assert_uint_eq(a->count, b->count);
+	if (a->count > 0)
+		ck_assert_mem_eq(a->list, b->list,
+		    a->count * sizeof(struct network));
+}
+
+static void
 same_listener(const struct listener_settings *a,
     const struct listener_settings *b)
 {
@@ -172,10 +181,9 @@ same_listener(const struct listener_settings *a,
 	same_values(&a->timeouts, &b->timeouts, sizeof(a->timeouts));
 	ck_assert_int_eq(a->proxy.on, b->proxy.on);
 	ck_assert_uint_eq(a->proxy.timeout_ms, b->proxy.timeout_ms);
-	ck_assert_uint_eq(a->proxy.network_count, b->proxy.network_count);
-	if (a->proxy.network_count > 0)
-		ck_assert_mem_eq(a->proxy.networks, b->proxy.networks,
-		    a->proxy.network_count * sizeof(struct network));
+	same_networks(&a->proxy.networks, &b->proxy.networks);
+	same_networks(&a->guard.allowed, &b->guard.allowed);
+	same_networks(&a->guard.denied, &b->guard.denied);
 	same_values(&a->limits, &b->limits, sizeof(a->limits));
 	ck_assert_pstr_eq(a->connector.connect, b->connector.connect);
 	ck_assert_int_eq(a->connector.per_worker, b->connector.per_worker);

@@ -179,6 +179,26 @@ START_TEST(out_of_range_says_the_range)
 }
 END_TEST
 
+START_TEST(clients_are_networks)
+{
+	const struct guard_settings *guard;
+	struct settings *settings;
+
+	settings = good("listeners = ( { name = \"a\"; plugin = \"p\";"
+			"listen = \"*:1\"; deny = \"10.1.0.0/16\";"
+			"allow = ( \"10.0.0.0/8\", \"10.2.0.0/16\" ); } );");
+	guard = &settings->listeners[0].guard;
+	ck_assert_uint_eq(guard->denied.count, 1);
+	ck_assert_uint_eq(guard->allowed.count, 1); /* one is in the other */
+	done(settings);
+	one_listener_mistake("allow = \"10.0.0.1/8\";",
+	    "allow: \"10.0.0.1/8\" has more than the first 8 bits");
+	one_listener_mistake("deny = ( \"::1\", \"nobody\" );",
+	    "deny: \"nobody\" is not a network");
+	one_listener_mistake("deny = 7;", "deny");
+}
+END_TEST
+
 START_TEST(proxies_are_networks)
 {
 	struct settings *settings;
@@ -190,15 +210,15 @@ START_TEST(proxies_are_networks)
 		 "from = ( \"10.0.0.0/8\", \"::1\", \"unix\" ); }; } );");
 	proxy = &settings->listeners[0].proxy;
 	ck_assert(proxy->on);
-	ck_assert_uint_eq(proxy->network_count, 3);
-	ck_assert_uint_eq(proxy->networks[0].bits, 8);
-	ck_assert_uint_eq(proxy->networks[1].family, AF_INET6);
-	ck_assert_uint_eq(proxy->networks[2].family, AF_UNIX);
+	ck_assert_uint_eq(proxy->networks.count, 3);
+	ck_assert_uint_eq(proxy->networks.list[0].family, AF_UNIX);
+	ck_assert_uint_eq(proxy->networks.list[1].bits, 8);
+	ck_assert_uint_eq(proxy->networks.list[2].family, AF_INET6);
 	ck_assert_uint_eq(proxy->timeout_ms, 5000);
 	done(settings);
 	settings = good(LISTENERS);
 	ck_assert(!settings->listeners[0].proxy.on);
-	ck_assert_uint_eq(settings->listeners[0].proxy.network_count, 0);
+	ck_assert_uint_eq(settings->listeners[0].proxy.networks.count, 0);
 	done(settings);
 	one_listener_mistake("proxy_protocol : { };",
 	    "the key \"from\" is missing");
@@ -631,6 +651,7 @@ main(void)
 		keepalive_is_a_switch_or_a_time,
 		wrong_type_names_file_and_line,
 		out_of_range_says_the_range,
+		clients_are_networks,
 		proxies_are_networks,
 		unknown_keys_suggest_a_known_one,
 		unknown_keys_suggest_a_key_of_another_group,

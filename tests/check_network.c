@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 
 #include "base/error.h"
-#include "config/network.h"
+#include "config/network_set.h"
 
 static struct network
 network(const char *text)
@@ -126,6 +126,104 @@ START_TEST(a_network_from_elsewhere_is_checked)
 }
 END_TEST
 
+static struct sockaddr *
+address(const char *text, struct sockaddr_in6 *room)
+{
+	struct sockaddr_in *in = (void *)room;
+
+	memset(room, 0, sizeof(*room));
+	if (strcmp(text, "unix") == 0) {
+		room->sin6_family = AF_UNIX;
+	} else if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+	} else {
+		ck_assert_int_eq(inet_pton(AF_INET6, text, &room->sin6_addr),
+		    1);
+		room->sin6_family = AF_INET6;
+	}
+	return (struct sockaddr *)room;
+}
+
+START_TEST(a_set_has_what_one_of_its_networks_has)
+{
+	static const char *const networks[] = { "192.0.2.128/25", "10.0.0.0/8",
+		"10.1.0.0/16", "192.0.2.7", "10.1.2.3", "2001:db8::/32",
+		"2001:db8::/32", "2001:db8:1::1", "172.16.0.0/12" };
+	static const char *const in[] = { "192.0.2.7", "192.0.2.128",
+		"192.0.2.255", "10.0.0.0", "10.255.255.255", "10.1.2.4",
+		"172.31.255.255", "2001:db8::", "2001:db8:ffff::1",
+		"::ffff:10.9.8.7" };
+	static const char *const out[] = { "192.0.2.6", "192.0.2.8",
+		"192.0.2.127", "192.0.3.0", "9.255.255.255", "11.0.0.0",
+		"172.15.255.255", "172.32.0.0", "2001:db7::1",
+		"2001:db9::", "::ffff:11.0.0.0", "::10.0.0.1", "unix",
+		"0.0.0.0", "255.255.255.255" };
+	struct network_set set = { NULL, 0 };
+	struct sockaddr_in6 room;
+	struct network one;
+
+	ck_assert(!network_set_has(&set, address("10.0.0.1", &room)));
+	for (size_t i = 0; i < sizeof(networks) / sizeof(*networks); i++) {
+		one = network(networks[i]);
+		ck_assert_int_eq(network_set_add(&set, &one), 0);
+	}
+	ck_assert(!network_set_sorted(&set));
+	network_set_sort(&set);
+	ck_assert(network_set_sorted(&set));
+	ck_assert_uint_eq(set.count, 5);
+	for (size_t i = 0; i < sizeof(in) / sizeof(*in); i++)
+		ck_assert_msg(network_set_has(&set, address(in[i], &room)),
+		    "%s", in[i]);
+	for (size_t i = 0; i < sizeof(out) / sizeof(*out); i++)
+		ck_assert_msg(!network_set_has(&set, address(out[i], &room)),
+		    "%s", out[i]);
+	one = network("unix");
+	ck_assert_int_eq(network_set_add(&set, &one), 0);
+	network_set_sort(&set);
+	ck_assert(network_set_has(&set, address("unix", &room)));
+	network_set_free(&set);
+}
+END_TEST
+
+/* As many as an operator may have, each compared with the plain way. */
+START_TEST(a_large_set_agrees_with_its_networks)
+{
+	struct network_set set = { NULL, 0 };
+	struct network *plain;
+	struct sockaddr_in6 room;
+	struct sockaddr_in *in = (void *)&room;
+	uint32_t state = 1, count = 3000;
+
+	plain = calloc(count, sizeof(*plain));
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t bits = 8 + i % 25;
+
+		state = state * 1664525 + 1013904223;
+		plain[i].family = AF_INET;
+		plain[i].bits = (uint16_t)bits;
+		state &= 0x0fffffff; /* close together, so that many overlap */
+		*(uint32_t *)(void *)plain[i].address =
+		    htonl((state << 4) & (bits == 32 ? ~0u : ~(~0u >> bits)));
+		ck_assert(network_valid(&plain[i]));
+		ck_assert_int_eq(network_set_add(&set, &plain[i]), 0);
+	}
+	network_set_sort(&set);
+	for (uint32_t i = 0; i < 20000; i++) {
+		bool expected = false;
+
+		state = state * 1664525 + 1013904223;
+		address("0.0.0.0", &room);
+		in->sin_addr.s_addr = htonl(state);
+		for (uint32_t k = 0; k < count && !expected; k++)
+			expected = network_has(&plain[k], (void *)&room);
+		ck_assert_int_eq(network_set_has(&set, (void *)&room),
+		    expected);
+	}
+	free(plain);
+	network_set_free(&set);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -134,6 +232,8 @@ main(void)
 		what_is_not_a_network_is_refused,
 		a_mistake_is_told_with_the_cure,
 		a_network_from_elsewhere_is_checked,
+		a_set_has_what_one_of_its_networks_has,
+		a_large_set_agrees_with_its_networks,
 		NULL,
 	};
 

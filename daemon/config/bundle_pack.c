@@ -156,11 +156,15 @@ put_address(struct packer *out, const struct settings *settings,
 }
 
 static void
-put_network(struct packer *out, const struct network *network)
+put_networks(struct packer *out, const struct network_set *set)
 {
-	pack_u32(out, network->family);
-	pack_u32(out, network->bits);
-	pack_bytes(out, network->address, sizeof(network->address));
+	pack_u32(out, set->count);
+	for (uint32_t i = 0; i < set->count; i++) {
+		pack_u32(out, set->list[i].family);
+		pack_u32(out, set->list[i].bits);
+		pack_bytes(out, set->list[i].address,
+		    sizeof(set->list[i].address));
+	}
 }
 
 static void
@@ -179,9 +183,9 @@ put_endpoint(struct packer *out, const struct settings *settings,
 {
 	pack_u32(out, listener->image);
 	put_addresses(out, settings, listener);
-	pack_u32(out, listener->proxy.network_count);
-	for (uint32_t i = 0; i < listener->proxy.network_count; i++)
-		put_network(out, &listener->proxy.networks[i]);
+	put_networks(out, &listener->proxy.networks);
+	put_networks(out, &listener->guard.allowed);
+	put_networks(out, &listener->guard.denied);
 }
 
 static void

@@ -192,27 +192,25 @@ get_address(struct unpacker *in, const struct settings *settings,
 		in->failed = true;
 }
 
-/* Where the header was asked for, somebody must be able to send it. */
+/* Where the list has entries, so has the set, and the other way round. */
 static void
-get_networks(struct unpacker *in, struct listener_settings *listener)
+get_networks(struct unpacker *in, struct network_set *set, bool wanted)
 {
 	uint32_t i, count = unpack_count(in, NETWORK_SIZE);
-	struct network *network;
+	struct network network;
 
-	if (listener->proxy.on != (count > 0))
+	if (wanted != (count > 0) || count > NETWORK_SET_MAX)
 		in->failed = true;
 	for (i = 0; i < count && !in->failed; i++) {
-		network = listener_add_network(listener);
-		if (network == NULL) {
-			in->failed = true;
-			return;
-		}
-		network->family = (uint16_t)unpack_u32(in);
-		network->bits = (uint16_t)unpack_u32(in);
-		unpack_bytes(in, network->address, sizeof(network->address));
-		if (!network_valid(network))
+		network.family = (uint16_t)unpack_u32(in);
+		network.bits = (uint16_t)unpack_u32(in);
+		unpack_bytes(in, network.address, sizeof(network.address));
+		if (!network_valid(&network) ||
+		    network_set_add(set, &network) == -1)
 			in->failed = true;
 	}
+	if (!network_set_sorted(set))
+		in->failed = true;
 }
 
 static bool
@@ -291,7 +289,11 @@ get_endpoint(struct unpacker *in, const struct settings *settings,
 	    !is_connector(&listener->connector))
 		in->failed = true;
 	get_addresses(in, settings, listener);
-	get_networks(in, listener);
+	get_networks(in, &listener->proxy.networks, listener->proxy.on);
+	get_networks(in, &listener->guard.allowed,
+	    listener->guard.allow_count > 0);
+	get_networks(in, &listener->guard.denied,
+	    listener->guard.deny_count > 0);
 }
 
 /* A library must come before whatever needs it. */

@@ -124,9 +124,9 @@ network_parse(const char *text, struct network *ret, struct error *err)
 	return 0;
 }
 
-/* Have both the same first bits? */
-static bool
-same_bits(const unsigned char *a, const unsigned char *b, unsigned int bits)
+bool
+network_same_bits(const unsigned char *a, const unsigned char *b,
+    unsigned int bits)
 {
 	unsigned int whole = bits / 8, rest = bits % 8;
 
@@ -136,28 +136,37 @@ same_bits(const unsigned char *a, const unsigned char *b, unsigned int bits)
 }
 
 bool
-network_has(const struct network *network, const struct sockaddr *sa)
+network_of(const struct sockaddr *sa, struct network *ret)
 {
 	const struct sockaddr_in *in = (const void *)sa;
 	const struct sockaddr_in6 *in6 = (const void *)sa;
-	const unsigned char *bytes;
-	unsigned int family = sa->sa_family;
 
-	if (family == AF_UNIX)
-		return network->family == AF_UNIX;
-	if (family == AF_INET) {
-		bytes = (const void *)&in->sin_addr;
-	} else if (family == AF_INET6) {
-		bytes = in6->sin6_addr.s6_addr;
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-			family = AF_INET;
-			bytes += MAPPED_BYTES;
-		}
+	*ret = (struct network){ .family = sa->sa_family };
+	if (sa->sa_family == AF_UNIX)
+		return true;
+	if (sa->sa_family == AF_INET) {
+		memcpy(ret->address, &in->sin_addr, sizeof(in->sin_addr));
+	} else if (sa->sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		ret->family = AF_INET;
+		memcpy(ret->address, in6->sin6_addr.s6_addr + MAPPED_BYTES,
+		    sizeof(in->sin_addr));
+	} else if (sa->sa_family == AF_INET6) {
+		memcpy(ret->address, &in6->sin6_addr, sizeof(in6->sin6_addr));
 	} else {
 		return false;
 	}
-	return network->family == family &&
-	    same_bits(network->address, bytes, network->bits);
+	ret->bits = (uint16_t)family_bits(ret->family);
+	return true;
+}
+
+bool
+network_has(const struct network *network, const struct sockaddr *sa)
+{
+	struct network single;
+
+	return network_of(sa, &single) && single.family == network->family &&
+	    network_same_bits(network->address, single.address, network->bits);
 }
 
 bool

@@ -25,6 +25,15 @@ int network_parse(const char *text, struct network *ret, struct error *err);
 /* Is the address in it?  A v4-mapped IPv6 address counts as IPv4. */
 bool network_has(const struct network *network, const struct sockaddr *sa);
 
+/*
+ * The network of this address alone; a v4-mapped IPv6 address counts as IPv4.
+ * false: there is none, the family is another.
+ */
+bool network_of(const struct sockaddr *sa, struct network *ret);
+/* Have both addresses the same first bits? */
+bool network_same_bits(const unsigned char *a, const unsigned char *b,
+    unsigned int bits);
+
 /* Is it one that network_parse() makes?  For networks from another process. */
 bool network_valid(const struct network *network);
 

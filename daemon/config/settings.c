@@ -83,11 +83,16 @@ image_done(struct image_settings *image)
 void
 settings_free(struct settings *settings)
 {
+	struct listener_settings *endpoint;
+
 	if (settings == NULL)
 		return;
 	for (uint32_t i = 0; i < settings_endpoints(settings); i++) {
-		free(settings_endpoint(settings, i)->addresses);
-		free(settings_endpoint(settings, i)->proxy.networks);
+		endpoint = settings_endpoint(settings, i);
+		free(endpoint->addresses);
+		network_set_free(&endpoint->proxy.networks);
+		network_set_free(&endpoint->guard.allowed);
+		network_set_free(&endpoint->guard.denied);
 	}
 	free(settings->status.addresses);
 	keys_free(settings_keys, settings);
@@ -117,19 +122,6 @@ listener_add_address(struct listener_settings *listener)
 	if (address != NULL)
 		listener->address_count++;
 	return address;
-}
-
-struct network *
-listener_add_network(struct listener_settings *listener)
-{
-	void *array = listener->proxy.networks, *network;
-
-	network = array_grow(&array, listener->proxy.network_count,
-	    sizeof(*listener->proxy.networks));
-	listener->proxy.networks = array;
-	if (network != NULL)
-		listener->proxy.network_count++;
-	return network;
 }
 
 struct image_settings *

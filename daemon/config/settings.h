@@ -14,8 +14,7 @@
 
 #include "config/address.h"
 #include "config/keys.h"
-
-struct network;
+#include "config/network_set.h"
 
 /* Of both kinds together: the counts have room for this many. */
 #define LISTENERS_MAX 1024
@@ -143,9 +142,15 @@ struct proxy_settings {
 	bool on;		 /* the group is there */
 	struct key_string *from; /* as written */
 	uint32_t from_count;
-	struct network *networks; /* `from`, parsed */
-	uint32_t network_count;
-	uint64_t timeout_ms; /* until the header is there */
+	struct network_set networks; /* `from`, parsed */
+	uint64_t timeout_ms;	     /* until the header is there */
+};
+
+/* Which clients are let in. */
+struct guard_settings {
+	struct key_string *allow, *deny; /* as written */
+	uint32_t allow_count, deny_count;
+	struct network_set allowed, denied; /* parsed */
 };
 
 /* How long a connector waits before it connects again. */
@@ -187,6 +192,7 @@ struct listener_settings {
 	struct tls_settings tls;
 	struct tls_settings connect_tls; /* of the connections it makes */
 	struct proxy_settings proxy;
+	struct guard_settings guard;
 	struct connector_settings connector;
 	/* Its workers: so many of its own, or a group; neither: the default. */
 	int64_t workers;
@@ -342,7 +348,6 @@ int settings_add_source(struct settings *settings, const char *path,
     bool pattern);
 struct listener_address *listener_add_address(
     struct listener_settings *listener);
-struct network *listener_add_network(struct listener_settings *listener);
 
 /*
  * The first key that differs and that a reload cannot change, or NULL; where

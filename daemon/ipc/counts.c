@@ -15,6 +15,7 @@ refusal_word(unsigned int i)
 		"per_address",
 		"memory",
 		"descriptors",
+		"denied",
 	};
 
 	return words[i];
@@ -42,8 +43,8 @@ const struct count_row count_table[] = {
 	{ COUNT_PLAIN, "outgoing", "connections_outgoing", "", COUNT_OUTGOING,
 	    1, NULL, NULL, "Connections that the plugin began to make." },
 	{ COUNT_BY_LABEL, "refused", "connections_refused", "", COUNT_REFUSED,
-	    COUNT_REFUSED_DESCRIPTORS - COUNT_REFUSED + 1, "limit",
-	    refusal_word, "Connections that were turned away, by the limit." },
+	    COUNT_REFUSED_LAST - COUNT_REFUSED + 1, "limit", refusal_word,
+	    "Connections that were turned away, by the limit." },
 	{ COUNT_BY_LABEL, "closed", "connections_closed", "", COUNT_CLOSED,
 	    WHY_ROWS, "reason", why_word,
 	    "Connections that ended, by the reason." },

@@ -39,6 +39,8 @@ enum count {
 	COUNT_REFUSED_PER_ADDRESS,
 	COUNT_REFUSED_MEMORY,
 	COUNT_REFUSED_DESCRIPTORS,
+	COUNT_REFUSED_DENIED,
+	COUNT_REFUSED_LAST = COUNT_REFUSED_DENIED,
 	COUNT_FAILED, /* ended after an error, or by a callback's result */
 	COUNT_CLOSED, /* by the reason, an enum sl_why */
 	COUNT_CLOSED_LAST = COUNT_CLOSED + WHY_ROWS - 1,

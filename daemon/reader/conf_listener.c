@@ -5,14 +5,13 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "config/network.h"
+#include "config/network_set.h"
 #include "config/settings.h"
 #include "reader/conf_internal.h"
 #include "reader/problems.h"
 #include "reader/tree.h"
 
 #define ADDRESSES_MAX 256 /* of one listener; each is a socket in each worker */
-#define NETWORKS_MAX 1024 /* of one listener; each client is compared */
 #define ADDRESSES_ALL_MAX 4096 /* of all: every two are compared */
 
 /* The address of `other` that is in the way; NULL: there is none. */
@@ -155,33 +154,44 @@ check_unix(struct conf *conf, const struct origin *mode,
 		    "none; remove it");
 }
 
+/* Parse the entries of a list of networks; key: what it is called. */
 static void
-resolve_proxies(struct conf *conf, struct listener_settings *listener)
+resolve_networks(struct conf *conf, const char *key,
+    const struct key_string *entries, uint32_t count, struct network_set *set)
 {
-	const struct key_string *entry;
-	struct network network, *added;
+	struct network network;
 	struct error err;
 
-	for (uint32_t i = 0; i < listener->proxy.from_count; i++) {
-		entry = &listener->proxy.from[i];
-		if (i == NETWORKS_MAX) {
-			problem_error(conf->problems, &entry->origin,
-			    "proxy_protocol.from: there may be at most %d",
-			    NETWORKS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		if (i == NETWORK_SET_MAX) {
+			problem_error(conf->problems, &entries[i].origin,
+			    "%s: there may be at most %d", key,
+			    NETWORK_SET_MAX);
 			return;
 		}
-		if (network_parse(entry->text, &network, &err) == -1) {
-			problem_error(conf->problems, &entry->origin,
-			    "proxy_protocol.from: %s", err.text);
-			continue;
-		}
-		added = listener_add_network(listener);
-		if (added != NULL)
-			*added = network;
-		else
-			problem_error(conf->problems, &entry->origin,
+		if (network_parse(entries[i].text, &network, &err) == -1) {
+			problem_error(conf->problems, &entries[i].origin,
+			    "%s: %s", key, err.text);
+		} else if (network_set_add(set, &network) == -1) {
+			problem_error(conf->problems, &entries[i].origin,
 			    "out of memory");
+			return;
+		}
 	}
+	network_set_sort(set);
+}
+
+static void
+resolve_clients(struct conf *conf, struct listener_settings *listener)
+{
+	struct guard_settings *guard = &listener->guard;
+
+	resolve_networks(conf, "proxy_protocol.from", listener->proxy.from,
+	    listener->proxy.from_count, &listener->proxy.networks);
+	resolve_networks(conf, "allow", guard->allow, guard->allow_count,
+	    &guard->allowed);
+	resolve_networks(conf, "deny", guard->deny, guard->deny_count,
+	    &guard->denied);
 }
 
 void
@@ -195,7 +205,7 @@ conf_listener(struct conf *conf, const char *file, const struct node *group,
 	conf_endpoint(conf, file, group, listener);
 	check_unix(conf, &mode, &owner, listener);
 	conf_tls(conf, listener);
-	resolve_proxies(conf, listener);
+	resolve_clients(conf, listener);
 }
 
 void

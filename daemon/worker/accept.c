@@ -14,7 +14,6 @@
 
 #include "base/log.h"
 #include "base/standard.h"
-#include "config/network.h"
 #include "ipc/shm.h"
 #include "worker/admission.h"
 #include "worker/conn.h"
@@ -188,12 +187,7 @@ begins_with_tls(const struct listener *listener)
 static bool
 is_proxy(const struct listener *listener, const struct sockaddr *peer)
 {
-	const struct proxy_settings *proxy = &listener->settings->proxy;
-
-	for (uint32_t i = 0; i < proxy->network_count; i++)
-		if (network_has(&proxy->networks[i], peer))
-			return true;
-	return false;
+	return network_set_has(&listener->settings->proxy.networks, peer);
 }
 
 /* Set what the new stream begins with.  False: ENOMEM. */
@@ -224,7 +218,9 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 	struct stream stream;
 	struct sl_conn *conn;
 
-	if ((!proxied && !seat_take_address(&seat, endpoint, peer, len)) ||
+	if ((!proxied &&
+		(!admission_lets_in(endpoint, peer, len) ||
+		    !seat_take_address(&seat, endpoint, peer, len))) ||
 	    !seat_take(&seat, endpoint, peer, len)) {
 		seat_release(&seat);
 		close(fd);

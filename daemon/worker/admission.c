@@ -50,6 +50,31 @@ limit_reached(struct endpoint *endpoint, enum count count, const char *limit,
 	return false;
 }
 
+static bool __attribute__((cold, noinline))
+not_wanted(struct endpoint *endpoint, const char *why,
+    const struct sockaddr *peer, socklen_t len)
+{
+	char text[ADDRESS_TEXT_MAX], skipped[SKIPPED_MAX];
+
+	if (refused(endpoint, COUNT_REFUSED_DENIED, skipped))
+		endpoint_log(endpoint, LOG_LEVEL_WARN, "refused %s: it is %s%s",
+		    sockaddr_text(peer, len, text), why, skipped);
+	return false;
+}
+
+bool
+admission_lets_in(struct endpoint *endpoint, const struct sockaddr *peer,
+    socklen_t len)
+{
+	const struct guard_settings *guard = endpoint->guard;
+
+	if (network_set_has(&guard->denied, peer))
+		return not_wanted(endpoint, "in `deny`", peer, len);
+	if (guard->allowed.count > 0 && !network_set_has(&guard->allowed, peer))
+		return not_wanted(endpoint, "not in `allow`", peer, len);
+	return true;
+}
+
 bool
 seat_take(struct seat *seat, struct endpoint *endpoint,
     const struct sockaddr *peer, socklen_t len)

@@ -27,6 +27,12 @@ struct seat {
 #define SEAT_NONE ((struct seat){ SEAT_NOTHING, SEAT_NOTHING })
 
 /*
+ * Do `allow` and `deny` let this client in?  If not, that is counted and logged.
+ */
+bool admission_lets_in(struct endpoint *endpoint, const struct sockaddr *peer,
+    socklen_t len);
+
+/*
  * Take up one of limits.connections, or of limits.per_address, for a seat that
  * does not have that part yet.  Returns false if the limit is reached; that is
  * counted and logged, and the seat is unchanged.  peer is the address of the

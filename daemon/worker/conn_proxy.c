@@ -53,7 +53,9 @@ conn_take_header(struct sl_conn *conn)
 		return true;
 	if (engine.log_access)
 		log_proxy(conn, proxied);
-	if (!seat_take_address(&conn->seat, conn->endpoint, &proxied->from.u.sa,
+	if (!admission_lets_in(conn->endpoint, &proxied->from.u.sa,
+		proxied->from.len) ||
+	    !seat_take_address(&conn->seat, conn->endpoint, &proxied->from.u.sa,
 		proxied->from.len)) {
 		conn_fail(conn, SL_WHY_LIMIT, 0, SL_STAGE_NONE);
 		return false;

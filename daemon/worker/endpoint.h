@@ -13,6 +13,7 @@
 #include "base/log_limit.h"
 
 struct counts;
+struct guard_settings;
 struct limit_settings;
 struct proxy_settings;
 struct timeout_settings;
@@ -26,6 +27,7 @@ struct endpoint {
 	const struct limit_settings *limits;
 	const struct timeout_settings *timeouts;
 	const struct proxy_settings *proxy;
+	const struct guard_settings *guard;
 	uint32_t slot;				  /* in the shared memory */
 	struct counts *counts;			  /* there, of this worker */
 	struct log_limit refused, slow, unwanted; /* of lines about these */

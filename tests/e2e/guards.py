@@ -1,0 +1,132 @@
+"""allow and deny: which clients a listener lets in."""
+
+import os
+import socket
+
+from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
+                         plugin, receive, wait_until)
+
+
+def daemon(*listeners, **settings):
+    return Daemon(*listeners, control="control.sock", pairs=False,
+                  **settings)
+
+
+def guarded(**settings):
+    return listener("echo", plugin("echo"), **settings)
+
+
+def served(s):
+    s.sendall(b"x")
+    equal(receive(s, 1), b"x")
+    return s
+
+
+def refused(d, name="echo"):
+    return next(one["counts"].get("refused", {}) for one in
+                d.ask("status")["listeners"] if one["name"] == name)
+
+
+def test_deny_goes_before_allow():
+    with daemon(guarded(allow=["127.0.0.0/8"],
+                        deny=["127.0.0.2", "127.1.0.0/16"]),
+                workers=2) as d:
+        for source in "127.0.0.1", "127.0.0.3", "127.2.0.0":
+            served(d.connect(source=source))
+        for source in "127.0.0.2", "127.1.2.3":
+            for _ in range(5):
+                expect_gone(d.connect(source=source))
+        equal(refused(d), {"denied": 10})
+        d.wait_log(r"echo: refused 127.0.0.2:\d+: it is in `deny`$")
+        # At most one line a second and worker.
+        check(len(d.log_lines("refused 127")) < 10)
+        check('sluice_connections_refused_total{listener="echo",'
+              'plugin="echo",limit="denied"} 10\n'
+              in d.sluicectl("metrics").stdout)
+
+
+def test_what_is_not_in_allow():
+    with daemon(guarded(allow="127.0.0.2")) as d:
+        served(d.connect(source="127.0.0.2"))
+        expect_gone(d.connect(source="127.0.0.1"))
+        d.wait_log(r"echo: refused 127.0.0.1:\d+: it is not in `allow`$")
+
+
+def test_a_reload_changes_them():
+    """Connections that are open stay open."""
+    with daemon(guarded()) as d:
+        s = served(d.connect())
+        d.listeners[0]["deny"] = ["127.0.0.0/8"]
+        d.write_config()
+        d.reload_ready()
+        d.wait_log("echo: deny")
+        served(s)
+        expect_gone(d.connect())
+        del d.listeners[0]["deny"]
+        d.write_config()
+        d.reload_ready()
+        served(d.connect())
+
+
+def test_ipv4_clients_of_an_ipv6_socket():
+    with daemon(guarded(listen="*:0", deny=["127.0.0.2"])) as d:
+        port = d.port("echo")
+        served(d.connect(address="127.0.0.1:%d" % port))
+        served(d.connect(address="[::1]:%d" % port))
+        expect_gone(d.connect(address="127.0.0.1:%d" % port,
+                              source="127.0.0.2"))
+
+
+def test_unix():
+    with Daemon(guarded(), start=False) as d:
+        path = d.path("socket")
+        for settings, lets_in in (({"deny": "unix"}, False),
+                                  ({"allow": "127.0.0.1"}, False),
+                                  ({"allow": ["127.0.0.1", "unix"]}, True)):
+            d.listeners[0] = guarded(**settings)
+            d.listeners[0]["listen"] = "unix:" + path
+            d.write_config()
+            if d.pid is None:
+                d.start()
+            else:
+                d.reload_ready()
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(path)
+            if lets_in:
+                served(s)
+            else:
+                expect_gone(s)
+            s.close()
+
+
+def test_clients_of_a_proxy():
+    with daemon(guarded(deny=["192.0.2.0/24"],
+                        proxy_protocol={"from": ["127.0.0.1"]})) as d:
+        s = d.connect(source="127.0.0.1")
+        s.sendall(b"PROXY TCP4 198.51.100.7 198.51.100.1 4411 443\r\n")
+        served(s)
+        s = d.connect(source="127.0.0.1")
+        s.sendall(b"PROXY TCP4 192.0.2.7 198.51.100.1 4411 443\r\n")
+        expect_gone(s)
+        d.wait_log("refused 192.0.2.7:4411: it is in `deny`$")
+        equal(refused(d), {"denied": 1})
+
+
+def test_thousands():
+    networks = ["10.%d.%d.0/24" % (i // 250, i % 250) for i in range(20000)]
+    with daemon(guarded(deny=networks + ["127.0.0.2"])) as d:
+        served(d.connect(source="127.0.0.1"))
+        expect_gone(d.connect(source="127.0.0.2"))
+
+
+def test_mistakes():
+    with daemon(guarded()) as d:
+        d.listeners[0]["allow"] = ["10.0.0.1/8"]
+        d.write_config()
+        said = d.reload_refused()
+        check("sluice.conf:5: allow: \"10.0.0.1/8\" has more than the first "
+              "8 bits; write 10.0.0.0/8 for the network" in said, said)
+        served(d.connect())
+
+
+main()
