@@ -17,6 +17,8 @@
 #include "base/log_line.h"
 #include "base/log_sink.h"
 
+#define SWITCH_MS 100 /* for lines on their way, when the log goes elsewhere */
+
 static struct {
 	struct log_style style;
 	enum log_level level;
@@ -74,6 +76,9 @@ log_leave_pipe(void)
 void
 log_pipe(int fd)
 {
+	/* Those that wait look as their reader wants them, who is another. */
+	if (!log_state.style.piped)
+		log_sink_settle(SWITCH_MS);
 	log_piped();
 	log_sink_use(fd);
 }

@@ -414,7 +414,7 @@ void
 log_sink_show_loss(struct log_loss *where)
 {
 	lock();
-	loss = where;
+	loss = where != NULL ? where : &own_loss;
 	unlock();
 }
 

@@ -55,7 +55,7 @@ struct log_loss {
 
 /*
  * Count there from here on: memory that others read, zero or with what was lost
- * before.  Borrowed for ever.
+ * before.  Borrowed until the next call; NULL: in memory that nobody else sees.
  */
 void log_sink_show_loss(struct log_loss *where);
 const struct log_loss *log_sink_loss(void);

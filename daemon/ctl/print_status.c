@@ -359,6 +359,20 @@ print_stopping(const json_t *answer)
 	return true;
 }
 
+/* Only when something is wrong with it. */
+static void
+print_log(const json_t *log)
+{
+	if (answer_number(log, "lost") == 0)
+		return;
+	printf("log: %lld lines were lost", answer_number(log, "lost"));
+	if (json_is_string(json_object_get(log, "error"))) {
+		printf(", and it takes none now: ");
+		put_text(stdout, answer_text(log, "error"), NULL);
+	}
+	putchar('\n');
+}
+
 void
 print_status(const json_t *answer)
 {
@@ -390,6 +404,7 @@ print_status(const json_t *answer)
 		printf(": ");
 		put_line(stdout, answer_text(last, "verdict"));
 	}
+	print_log(json_object_get(answer, "log"));
 	putchar('\n');
 	put_table(json_object_get(answer, "workers"), worker_heads,
 	    fill_worker);

@@ -11,6 +11,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/log_sink.h"
+
 enum callback {
 	CALLBACK_NONE,
 	CALLBACK_CHECK,
@@ -57,6 +59,7 @@ struct board_row {
 	uint64_t begun; /* in ticks, see ticks.h; written as counts are */
 	_Atomic uint64_t code; /* of which plugin: see board_code() */
 	struct board_usage usage;
+	struct log_loss log_loss;
 	/* Written when the worker crashes; length 0: there is no report. */
 	_Atomic uint32_t report_length;
 	_Atomic uint32_t report_whole; /* 1: all of it is there */

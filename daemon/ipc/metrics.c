@@ -401,6 +401,9 @@ put_daemon(const struct writer *to, const json_t *status)
 	    (long long)json_array_size(json_object_get(status, "replaced")));
 	single(to, "sluice_reload_running", GAUGE, "1 while a reload runs.",
 	    strcmp(answer_text(status, "reload"), "idle") != 0);
+	single(to, "sluice_log_lines_lost", COUNTER,
+	    "Lines of the log that could not be written.",
+	    answer_number(json_object_get(status, "log"), "lost"));
 	single(to, "sluice_last_reload_ok", GAUGE,
 	    "1 if the last reload, or the start, was successful.",
 	    json_is_true(json_object_get(last, "ok")));

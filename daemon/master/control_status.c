@@ -11,14 +11,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/json_text.h"
+#include "base/log_sink.h"
 #include "base/time_text.h"
+#include "config/settings.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
 #include "master/doing.h"
 #include "master/gen.h"
+#include "master/log_process.h"
 #include "master/reload.h"
 #include "master/workers.h"
 
@@ -129,6 +133,27 @@ last_verdict(const struct reload *reload)
 	    control_lines(last->reasons, strchr(last->reasons, '\0')));
 }
 
+/* error: why lines are lost now, or null. */
+static json_t *
+log_object(const struct control_subject *subject, const struct gen *gen)
+{
+	const struct log_loss *writer = log_process_loss();
+	uint64_t lost = workers_lost_lines(subject->workers) +
+	    atomic_load(&log_sink_loss()->lines);
+	int error = 0;
+
+	if (writer != NULL) {
+		lost += atomic_load(&writer->lines);
+		error = atomic_load(&writer->error);
+	}
+	return json_pack("{s:o, s:I, s:o}", "file",
+	    gen != NULL && gen->settings->log.file != NULL
+		? json_text(gen->settings->log.file)
+		: json_null(),
+	    "lost", (json_int_t)lost, "error",
+	    error != 0 ? json_text(error_text(error)) : json_null());
+}
+
 void
 control_status(struct control_conn *conn, const struct control_args *args)
 {
@@ -141,7 +166,7 @@ control_status(struct control_conn *conn, const struct control_args *args)
 	control_reply(conn,
 	    json_pack(
 		"{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, "
-		"s:o}",
+		"s:o, s:o}",
 		"version", PACKAGE_VERSION, "pid", (json_int_t)getpid(),
 		"uptime_s", (json_int_t)(now.tv_sec - subject->started_s),
 		"config", json_text(subject->config), "generation",
@@ -152,5 +177,6 @@ control_status(struct control_conn *conn, const struct control_args *args)
 		(json_int_t)crashes_count(subject->crashes), "workers",
 		workers_array(subject), "replaced", replaced_array(subject),
 		"listeners", control_listeners(subject, gen), "connectors",
-		control_connectors(subject, gen)));
+		control_connectors(subject, gen), "log",
+		log_object(subject, gen)));
 }

@@ -34,6 +34,8 @@
 #define BACKOFF_RESET_MS \
 	30000 /* a worker that lived so long had a new reason to die */
 
+#define LOST_LINES_MAX (UINT64_C(1) << 48) /* a worker may say anything */
+
 static const char *const state_names[] = {
 	[WORKER_DOWN] = "down",
 	[WORKER_IDLE] = "idle",
@@ -407,6 +409,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	worker->child = NULL;
 	ask_gone(worker);
 	describe_crash(worker, how, &crash);
+	workers->lost_lines += worker_lost_lines(worker);
 	shm_end_row(workers->shm, worker->index);
 	if (workers->stopping) {
 		/* exit(0) in a callback is no clean end. */
@@ -466,6 +469,17 @@ look_whether_back(struct worker_row *worker)
 		worker_catch_up(worker);
 	else if (workers_settled(workers))
 		workers->ops->on_settled(workers->arg);
+}
+
+uint64_t
+worker_lost_lines(const struct worker_row *worker)
+{
+	const struct board_row *row =
+	    shm_row(worker->workers->shm, worker->index);
+	uint64_t lines =
+	    atomic_load_explicit(&row->log_loss.lines, memory_order_relaxed);
+
+	return lines < LOST_LINES_MAX ? lines : LOST_LINES_MAX;
 }
 
 void

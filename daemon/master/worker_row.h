@@ -109,6 +109,7 @@ struct workers {
 		void *arg;
 	} recycle;
 	bool in_transaction, stopping;
+	uint64_t lost_lines; /* of the log, by processes that are dead */
 	uint32_t own;	/* the workers of group 0 */
 	uint32_t count; /* those from here on have never been in any group */
 	/* The present process of each, or the next one: never NULL. */
@@ -126,6 +127,8 @@ extern const struct child_ops worker_child_ops;
 /* worker_life.c: what follows from these messages. */
 const char *worker_state_name(enum worker_state state);
 void worker_set_state(struct worker_row *worker, enum worker_state state);
+/* Of the log, as it says itself. */
+uint64_t worker_lost_lines(const struct worker_row *worker);
 /* It has confirmed one more ABORT or STOP_LISTENER. */
 void worker_done(struct worker_row *worker);
 /* It has answered an aborted PREPARE. */

@@ -133,6 +133,17 @@ take_usage(const struct workers *workers, const struct worker_row *row,
 	    atomic_load_explicit(&usage->descriptors_max, memory_order_relaxed);
 }
 
+uint64_t
+workers_lost_lines(const struct workers *workers)
+{
+	uint64_t sum = workers->lost_lines;
+
+	for (uint32_t i = 0; i < workers->places; i++)
+		if (workers->row[i].child != NULL)
+			sum += worker_lost_lines(&workers->row[i]);
+	return sum;
+}
+
 bool
 workers_facts(const struct workers *workers, uint32_t place,
     struct worker_facts *ret_facts)

@@ -92,6 +92,9 @@ struct worker_facts {
 bool workers_facts(const struct workers *workers, uint32_t place,
     struct worker_facts *ret_facts);
 
+/* How many lines of the log they have lost, also those that are dead. */
+uint64_t workers_lost_lines(const struct workers *workers);
+
 /*
  * Say which workers are in which group of a generation that is about to be
  * bound: those of the committed one stay in the group of the same name, if it

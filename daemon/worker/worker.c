@@ -372,6 +372,7 @@ init(const struct hello *hello, int head, struct answers *answers)
 		on_drain_timeout) == -1 ||
 	    usage_init() == -1)
 		return -1;
+	log_sink_show_loss(&shm_own_row(shm)->log_loss);
 	callback_init(shm);
 	if (crash_init(shm_own_row(shm), (int)hello->master_pid) == -1)
 		return -1;
@@ -403,6 +404,7 @@ done(void)
 	uplink_close();
 	engine_done();
 	queue_pool_done();
+	log_sink_show_loss(NULL);
 	shm_free(shm);
 }
 

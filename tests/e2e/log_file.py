@@ -192,10 +192,13 @@ def test_reload_changes_it():
 
 def test_a_full_disk():
     """Lost lines are counted, said when there is room, and said aside."""
-    with Filed(listener("echo", plugin("echo"))) as d:
+    with Filed(listener("echo", plugin("echo")),
+               control="control.sock") as d:
         echo(d)
         d.wait_log("conn 1 echo")
         d.settle()
+        equal(d.ask("status")["log"],
+              {"file": d.log_path, "lost": 0, "error": None})
         size = os.path.getsize(d.log_path)
         resource.prlimit(d.log_process(), resource.RLIMIT_FSIZE,
                          (size + 10, resource.RLIM_INFINITY))
@@ -203,11 +206,18 @@ def test_a_full_disk():
             echo(d)
         d.wait_log("log: %s takes no lines: File too large.*lines are lost, "
                    "and counted" % d.log_path)
+        said = d.sluicectl("status").stdout
+        check(re.search(r"^log: \d+ lines were lost, and it takes none now: "
+                        "File too large", said, re.M), said)
         resource.prlimit(d.log_process(), resource.RLIMIT_FSIZE,
                          (resource.RLIM_INFINITY,) * 2)
         wait_until(lambda: echo(d) or "lost" in content(d.log_path),
                    "the count")
         d.wait_log("takes lines again")
+        log = d.ask("status")["log"]
+        equal(log["error"], None)
+        check("sluice_log_lines_lost_total %d\n" % log["lost"] in
+              d.sluicectl("metrics").stdout)
         d.stop()
         lines = content(d.log_path)[size:].splitlines()
         equal(len(lines[0]), 10, lines)     # and what was cut ends there
@@ -216,6 +226,7 @@ def test_a_full_disk():
         seen = {int(n) for n in re.findall(r" conn (\d+) ",
                                            content(d.log_path))}
         equal(lost, len(set(range(1, max(seen) + 1)) - seen))
+        equal(lost, log["lost"])
 
 
 def test_a_disk_without_space():
@@ -259,6 +270,7 @@ def test_a_log_process_that_stops():
         wait_until(lambda: s.sendall(b"got\n") or
                    d.log_lines(r"worker 1: \d+ lines were lost"),
                    "the count of the worker")
+        check(d.ask("status")["log"]["lost"] > 1000)
 
 
 def test_a_log_process_that_dies():
