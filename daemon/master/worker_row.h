@@ -110,7 +110,7 @@ struct workers {
 	} recycle;
 	bool in_transaction, stopping;
 	uint64_t lost_lines; /* of the log, by processes that are dead */
-	uint32_t own;	/* the workers of group 0 */
+	uint32_t own;	     /* the workers of group 0 */
 	uint32_t count; /* those from here on have never been in any group */
 	/* The present process of each, or the next one: never NULL. */
 	struct worker_row *by_number[WORKERS_MAX];

@@ -14,7 +14,8 @@ from sluice_test import (DEADLINE, SLOW, Daemon, Skip, check, children, equal,
                          free_address, listener, main, need, need_root, plugin,
                          receive, receive_line, test_plugin, wait_until)
 
-FLOOD = 3000            # lines; more than any terminal holds
+FLOOD = 30000           # lines; more than a terminal and a worker hold
+RELOADS = 60            # their lines are more than a terminal holds
 
 
 class Logging(Daemon):
@@ -87,7 +88,7 @@ def flood(d, s):
     equal(receive_line(s), "still here")
     for _ in range(20):
         d.signal(signal.SIGUSR1)
-    for _ in range(FLOOD // 50):
+    for _ in range(RELOADS):
         check(d.ask("reload", wait=True)["ok"])
     check(d.ask("status")["ok"])
 
