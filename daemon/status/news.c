@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -92,13 +94,12 @@ answered(void)
 	event_del(news.late);
 	news.asks = CONTROL_COMMANDS;
 	news.is_late = false;
-	news.last.status = news.status;
 	news.last.crashes = news.crashes;
-	news.last.text = news.text;
 	news.last.trouble = NULL;
 	news.last.came_ms = clock_ms();
 	news.last.number++;
 	tell();
+	malloc_trim(0); /* the heap stays as small as what is kept */
 }
 
 /* Has it crashed more often than we have seen? */
@@ -113,8 +114,14 @@ crashes_are_old(void)
 static void
 take_answer(void)
 {
-	json_t *json = json_loadb(news.line, news.length, 0, NULL);
+	json_t *json;
 
+	/* Two answers at once would be twice the memory. */
+	if (news.asks == CONTROL_STATUS) {
+		json_decref(news.status);
+		news.last.status = news.status = NULL;
+	}
+	json = json_loadb(news.line, news.length, 0, NULL);
 	if (!json_is_true(json_object_get(json, "ok"))) {
 		json_decref(json);
 		give_up("gave an answer that is not one");
@@ -127,10 +134,9 @@ take_answer(void)
 		answered();
 		return;
 	}
-	json_decref(news.status);
 	free(news.text);
-	news.status = json;
-	news.text = news.line;
+	news.last.status = news.status = json;
+	news.last.text = news.text = news.line;
 	news.last.length = news.length;
 	news.line = NULL;
 	news.length = news.room = 0;

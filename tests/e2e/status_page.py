@@ -4,7 +4,9 @@ import json
 import os
 import signal
 
-from sluice_test import (Daemon, check, equal, fetch, free_address, listener, main, page_addresses, plugin, receive,
+from sluice_test import (SANITIZED, Daemon, Skip, check, close_all, equal,
+                         fetch, free_address, listener, main, memory,
+                         page_addresses, page_process, plugin, receive,
                          test_plugin, wait_until)
 
 STATUS = {"listen": "127.0.0.1:0"}
@@ -77,6 +79,29 @@ def test_without_the_key_there_is_no_process():
     with Daemon(echo("a")) as d:
         check(not page_addresses(d), "there is a page")
         equal(d.messages("status"), [])
+
+
+def test_it_needs_little_memory():
+    """Of a hundred listeners that all have something to show."""
+    if SANITIZED:
+        raise Skip("the sanitizers need memory themselves")
+    with Daemon(*[echo("listener-%d" % i) for i in range(100)], status=STATUS,
+                workers=2) as d:
+        made = [d.connect("listener-%d" % i) for i in range(100)]
+        for s in made:
+            s.sendall(b"hello")
+            equal(receive(s, 5), b"hello")
+        wait_until(lambda: "<svg" in fetch(d, "/").text, "some history")
+        pid = page_process(d)
+        for _ in range(3):
+            seen = fetch(d, "/status.json").body
+            for path in "/", "/metrics", "/readyz":
+                equal(fetch(d, path).status, 200)
+            equal(fetch(d, "/metrics", Accept=OPEN).status, 200)
+            # The answer of another second has been read.
+            wait_until(lambda: fetch(d, "/status.json").body != seen, "news")
+        check(memory(pid) <= 8 << 20, memory(pid) / (1 << 20), "MiB")
+        close_all(made)
 
 
 def test_unix_sockets():
