@@ -57,10 +57,13 @@ fill_listener_or(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX],
 static void
 fill_listener(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 {
-	fill_listener_or(row, cells,
-	    json_is_true(json_object_get(row, "drained"))
-		? "(drained)"
-		: "(stopped by its plugin)");
+	const char *closed = "(stopped by its plugin)";
+
+	if (json_is_true(json_object_get(row, "drained")))
+		closed = "(drained)";
+	else if (json_is_true(json_object_get(row, "set_aside")))
+		closed = "(set aside)";
+	fill_listener_or(row, cells, closed);
 }
 
 static void
@@ -284,6 +287,24 @@ print_counts(const json_t *answer)
 	print_details(connectors);
 }
 
+/* Those whose plugins crashed too often. */
+static void
+print_aside(const json_t *endpoints)
+{
+	const json_t *endpoint;
+	size_t i;
+
+	json_array_foreach(endpoints, i, endpoint)
+	{
+		if (!json_is_true(json_object_get(endpoint, "set_aside")))
+			continue;
+		put_member(endpoint, "name");
+		printf(": set aside, since its plugin ");
+		put_member(endpoint, "plugin");
+		printf(" crashed; mend it, and reload to serve it\n");
+	}
+}
+
 /* Those that end soon, or have ended. */
 static void
 print_certificates(const json_t *endpoints)
@@ -422,6 +443,8 @@ print_status(const json_t *answer)
 	}
 	print_connectors(json_object_get(answer, "connectors"));
 	print_counts(answer);
+	print_aside(listeners);
+	print_aside(json_object_get(answer, "connectors"));
 	print_certificates(listeners);
 	print_certificates(json_object_get(answer, "connectors"));
 }

@@ -426,6 +426,9 @@ metrics_write(FILE *out, const json_t *status, enum metrics_format format)
 	put_flag(&to, "sluice_listener_drained",
 	    "1 if an operator has drained the listener.", &endpoints[0],
 	    "drained");
+	put_flag(&to, "sluice_listener_set_aside",
+	    "1 if it is not served, since its plugin crashed.", &endpoints[0],
+	    "set_aside");
 	put_counts(&to, "sluice", endpoints, 2);
 	put_counters(&to, endpoints, 2);
 	put_connectors(&to, endpoints[1].rows);

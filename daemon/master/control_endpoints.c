@@ -70,11 +70,12 @@ endpoint_object(const struct control_subject *subject, const struct gen *gen,
 	struct counts_sum sum;
 
 	shm_sum_listener(shm, gen->slots[index], &sum);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "name",
 	    json_text(settings->name), "plugin", json_text(facts->name),
 	    "version", json_text(facts->version), "file",
 	    json_text(image->path), "image", control_hash(image->hash),
-	    "certificates", control_certificates(settings), "counts",
+	    "set_aside", gen_mode(gen, index) == GEN_ASIDE, "certificates",
+	    control_certificates(settings), "counts",
 	    control_counts(&sum, shm_tick_scale(shm)));
 }
 

@@ -53,6 +53,8 @@ enum gen_mode {
 	GEN_DRAINED,
 	/* Its plugin has done so, and only what is read again opens it. */
 	GEN_STOPPED,
+	/* The same, since its plugin crashed again and again. */
+	GEN_ASIDE,
 };
 
 struct gen {
@@ -132,6 +134,14 @@ int gen_keep_modes(struct gen *gen, const struct gen *from);
 /* 0, or -1: there is no listener of that name. */
 int gen_set_mode(struct gen *gen, const char *name, enum gen_mode mode);
 enum gen_mode gen_mode(const struct gen *gen, uint32_t index);
+/* Set it aside: its sockets are closed, and only what is read again opens it. */
+void gen_set_aside(struct gen *gen, uint32_t index);
+/* What `from` has set aside is set aside in gen, which is not bound yet. */
+void gen_keep_aside(struct gen *gen, const struct gen *from);
+/* How many listeners and connectors are set aside. */
+uint32_t gen_aside(const struct gen *gen);
+/* Is anything else served, by the workers of its group or by any? */
+bool gen_has_neighbours(const struct gen *gen, uint32_t index, bool in_group);
 /* How many listeners are drained. */
 uint32_t gen_drained(const struct gen *gen);
 

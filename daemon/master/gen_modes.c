@@ -75,7 +75,59 @@ gen_keep_modes(struct gen *gen, const struct gen *from)
 			gen->modes[row->endpoint] = GEN_OPEN;
 	}
 	for (i = 0; i < count; i++)
-		if (gen_mode(from, i) == GEN_DRAINED)
-			gen->modes[i] = GEN_DRAINED;
+		if (gen_mode(from, i) == GEN_DRAINED ||
+		    gen_mode(from, i) == GEN_ASIDE)
+			gen->modes[i] = gen_mode(from, i);
 	return 0;
+}
+
+void
+gen_set_aside(struct gen *gen, uint32_t index)
+{
+	gen->modes[index] = GEN_ASIDE;
+	gen_drop_sockets(gen, settings_endpoint(gen->settings, index)->name);
+}
+
+void
+gen_keep_aside(struct gen *gen, const struct gen *from)
+{
+	const char *name;
+
+	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++) {
+		name = settings_endpoint(gen->settings, i)->name;
+		for (uint32_t k = 0; k < settings_endpoints(from->settings);
+		     k++)
+			if (gen_mode(from, k) == GEN_ASIDE &&
+			    strcmp(settings_endpoint(from->settings, k)->name,
+				name) == 0)
+				gen->modes[i] = GEN_ASIDE;
+	}
+}
+
+uint32_t
+gen_aside(const struct gen *gen)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++)
+		if (gen_mode(gen, i) == GEN_ASIDE)
+			count++;
+	return count;
+}
+
+bool
+gen_has_neighbours(const struct gen *gen, uint32_t index, bool in_group)
+{
+	const struct gen_socket *row;
+
+	for (uint32_t i = 0; i < gen->socket_count; i++) {
+		row = &gen->sockets[i];
+		if ((row->sock != NULL || row->bare) &&
+		    row->endpoint != index &&
+		    (!in_group ||
+			gen->endpoint_groups[row->endpoint] ==
+			    gen->endpoint_groups[index]))
+			return true;
+	}
+	return false;
 }

@@ -271,7 +271,8 @@ bind_endpoint(struct gen *gen, struct sockets *sockets, uint32_t index,
 	}
 	gen->endpoint_groups[index] =
 	    (uint16_t)worker_group_of(gen->settings, index);
-	if (gen_mode(gen, index) == GEN_STOPPED)
+	if (gen_mode(gen, index) == GEN_STOPPED ||
+	    gen_mode(gen, index) == GEN_ASIDE)
 		return 0;
 	find_crew(gen, index, workers, &crew);
 	if (index < gen->settings->listener_count &&

@@ -161,7 +161,7 @@ on_crash(void *arg, const struct crash *crash)
 	crashes_add(master->crashes, crash);
 	event_tell_crash(crash);
 	if (!crash->beside)
-		reload_on_crash(master->reload, crash->generation);
+		reload_on_crash(master->reload, crash);
 }
 
 static void

@@ -42,6 +42,13 @@ probation_end(struct probation *probation)
 	probation->on = false;
 }
 
+void
+probation_go_on(struct probation *probation)
+{
+	probation->crashes = 0;
+	probation->on = true;
+}
+
 bool
 probation_crash(struct probation *probation)
 {

@@ -28,6 +28,8 @@ void probation_done(struct probation *probation);
 /* A generation begins its service; length_ms 0: without probation. */
 void probation_begin(struct probation *probation, uint64_t length_ms);
 void probation_end(struct probation *probation);
+/* It goes on, and crashes until now no longer count. */
+void probation_go_on(struct probation *probation);
 
 /*
  * It crashed once more.  Returns true when that was too often; the probation is

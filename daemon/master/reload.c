@@ -179,6 +179,7 @@ tell_changes(struct reload *reload)
 		log_info("no existing listener or connector has new code or "
 			 "options");
 	drains_tell(reload, &teller);
+	aside_tell(reload, &teller);
 	draining_tell(workers_shm(reload->workers),
 	    workers_places(reload->workers), reload->slots, &teller);
 }
@@ -189,7 +190,10 @@ reload_complete(struct reload *reload)
 	const struct gen *gen = reload->committed;
 	char listeners[64], connectors[64], workers[64];
 	char what[256], drained[32] = "", as[64] = "", why[64] = "";
+	char aside[32] = "";
 
+	gen_unref(reload->tried);
+	reload->tried = NULL;
 	gen_apply(gen);
 	tell_changes(reload);
 	reload_retire(reload);
@@ -207,9 +211,12 @@ reload_complete(struct reload *reload)
 		    gen_drained(gen));
 	count_text(gen->settings->connector_count, "connector", connectors);
 	count_text(gen_workers(gen, NO_GROUP), "worker", workers);
-	snprintf(what, sizeof(what), "%s%s, %s%s%s", listeners, drained,
+	if (gen_aside(gen) > 0)
+		snprintf(aside, sizeof(aside), ", set aside: %u",
+		    gen_aside(gen));
+	snprintf(what, sizeof(what), "%s%s, %s%s%s%s", listeners, drained,
 	    gen->settings->connector_count > 0 ? connectors : "",
-	    gen->settings->connector_count > 0 ? ", " : "", workers);
+	    gen->settings->connector_count > 0 ? ", " : "", workers, aside);
 	conclude(reload, true, "generation %u ready%s: %s%s", gen->number, as,
 	    what, why);
 	notify_status("generation %u%s: %s%s", gen->number, as, what, why);
@@ -343,6 +350,7 @@ reload_free(struct reload *reload)
 	gen_unref(reload->next);
 	gen_unref(reload->old);
 	gen_unref(reload->previous);
+	gen_unref(reload->tried);
 	gen_unref(reload->back_to);
 	gen_unref(reload->committed);
 	probation_done(&reload->probation);

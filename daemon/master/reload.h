@@ -13,6 +13,7 @@
 #include "master/verdict.h"
 
 struct children;
+struct crash;
 struct event_base;
 struct gen;
 struct gen_teller;
@@ -152,7 +153,7 @@ void reload_on_committed(struct reload *reload, uint32_t worker);
 void reload_on_lost(struct reload *reload, uint32_t worker, const char *how);
 void reload_on_settled(struct reload *reload);
 /* A worker crashed; crash->generation is the one to blame. */
-void reload_on_crash(struct reload *reload, uint32_t generation);
+void reload_on_crash(struct reload *reload, const struct crash *crash);
 /*
  * A plugin in that worker stops a listener, in all workers: now, or when the
  * running transaction is over.  Returns false, and does nothing, when that

@@ -57,8 +57,10 @@ struct reload {
 	struct build *build;
 	struct gen *next; /* being built, or tried by the workers of a canary */
 	struct gen *committed;
-	struct gen *old;	   /* while the workers leave it */
-	struct gen *previous;	   /* what a rollback goes back to */
+	struct gen *old;      /* while the workers leave it */
+	struct gen *previous; /* what a rollback goes back to */
+	/* Of a start: crashed, and is begun anew without what it set aside. */
+	struct gen *tried;
 	STAILQ_HEAD(, stop) stops; /* of listeners, when it is over */
 	char doing[128];	   /* of KIND_DRAIN: "drain echo" */
 	uint32_t waiting;	   /* how many workers it waits for */
@@ -128,6 +130,20 @@ void reload_stage_drain(struct reload *reload);
 /* It is over: tell which listeners are drained now. */
 void drains_tell(struct reload *reload, const struct gen_teller *teller);
 void drains_forget(struct reload *reload); /* those that were asked for */
+
+/* reload_aside.c: the plugin that crashes where there is no way back. */
+/*
+ * A worker died in PREPARE of a start.  Returns true when the start goes on, or
+ * is begun anew, without what crashed.
+ */
+bool aside_at_start(struct reload *reload, uint32_t worker, const char *how);
+/*
+ * The committed generation crashes too often, for which `text` has words, and
+ * this worker last.
+ */
+void aside_crashed(struct reload *reload, uint32_t worker, const char *text);
+/* Tell what is set aside. */
+void aside_tell(const struct reload *reload, const struct gen_teller *teller);
 
 /* reload_rollback.c: call it off, as `ended` says; what was served stays. */
 void reload_call_off(struct reload *reload);

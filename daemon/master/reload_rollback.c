@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/time_text.h"
 #include "master/build.h"
+#include "master/crashes.h"
 #include "master/events.h"
 #include "master/gen.h"
 #include "master/notify.h"
@@ -214,21 +215,21 @@ reload_rollback(struct reload *reload, const char *who,
 }
 
 void
-reload_on_crash(struct reload *reload, uint32_t generation)
+reload_on_crash(struct reload *reload, const struct crash *crash)
 {
 	const struct gen *gen = reload->committed;
 	char *text = reload->reason, time[32];
 
 	if (reload->state == RELOAD_STOPPED || gen == NULL ||
-	    gen->number != generation || !probation_crash(&reload->probation))
+	    gen->number != crash->generation ||
+	    !probation_crash(&reload->probation))
 		return;
 	snprintf(text, sizeof(reload->reason),
 	    "generation %u crashed %u times in its first %s", gen->number,
 	    PROBATION_CRASHES,
 	    duration_text(reload->probation.length_ms, time));
 	if (reload->previous == NULL) {
-		event_log(EVENT_ROLLBACK, LOG_LEVEL_ERROR,
-		    "%s; there is no generation to go back to", text);
+		aside_crashed(reload, crash->worker, text);
 		return;
 	}
 	event_log(EVENT_ROLLBACK, LOG_LEVEL_ERROR,

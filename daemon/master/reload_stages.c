@@ -135,6 +135,10 @@ stage_bind(struct reload *reload)
 	if (reload->next->slots == NULL && reload->next->modes == NULL &&
 	    gen_keep_drained(reload->next, reload->committed) == -1)
 		verdict_say(&reload->verdict, "out of memory");
+	else if (reload->next->slots == NULL && reload->tried != NULL)
+		gen_keep_aside(reload->next, reload->tried);
+	if (reload->verdict.problems > 0)
+		; /* told below */
 	else if (reload->next->slots == NULL &&
 	    workers_assign(reload->workers, reload->next, &err) == -1)
 		verdict_say(&reload->verdict, "%s", err.text);
@@ -342,6 +346,10 @@ lost_while_preparing(struct reload *reload, uint32_t worker, const char *how)
 		reload->waiting = workers_waiting(reload->workers);
 		if (reload->waiting == 0)
 			stage_commit(reload);
+		return;
+	}
+	if (reload->committed == NULL && aside_at_start(reload, worker, how)) {
+		reload_go_on(reload);
 		return;
 	}
 	snprintf(name, sizeof(name), "worker %u", worker + 1);

@@ -449,8 +449,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 		workers->ops->on_lost(workers->arg, worker->number, how);
 	else if (was == WORKER_COMMITTING)
 		workers->ops->on_committed(workers->arg, worker->number);
-	else if (was == WORKER_PREPARING || was == WORKER_PREPARED ||
-	    was == WORKER_IDLE)
+	else if (was == WORKER_PREPARING || was == WORKER_PREPARED)
 		workers->ops->on_lost(workers->arg, worker->number, how);
 }
 

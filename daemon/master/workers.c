@@ -394,6 +394,40 @@ workers_in_callback(const struct workers *workers, uint32_t worker,
 	return false;
 }
 
+bool
+workers_died_in(const struct workers *workers, uint32_t worker,
+    const struct gen *gen, const char **ret_callback, uint32_t *ret_listener)
+{
+	const struct worker_row *row = workers->by_number[worker];
+
+	switch (row->died_in) {
+	case CALLBACK_NONE:
+	case CALLBACK_CHECK: /* these have no slot in their code */
+	case CALLBACK_LOAD:
+	case CALLBACK_UNLOAD:
+		return false;
+	default:
+		break;
+	}
+	for (uint32_t i = 0; i < settings_endpoints(gen->settings); i++)
+		if (row->died_in < CALLBACKS && gen->slots != NULL &&
+		    gen->slots[i] == (uint32_t)row->died_in_code) {
+			*ret_callback = callback_name(row->died_in);
+			*ret_listener = i;
+			return true;
+		}
+	return false;
+}
+
+bool
+workers_any_prepared(const struct workers *workers)
+{
+	for (uint32_t i = 0; i < workers->places; i++)
+		if (workers->row[i].state == WORKER_PREPARED)
+			return true;
+	return false;
+}
+
 void
 workers_set_log_level(struct workers *workers, int level)
 {

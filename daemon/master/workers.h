@@ -149,6 +149,16 @@ void workers_end_trial(struct workers *workers);
 bool workers_in_callback(const struct workers *workers, uint32_t worker,
     const struct gen *gen, const char **ret_callback, uint32_t *ret_listener);
 
+/*
+ * The same of a worker whose process has just died, for code of any generation
+ * that gen still serves; not while it was loaded.
+ */
+bool workers_died_in(const struct workers *workers, uint32_t worker,
+    const struct gen *gen, const char **ret_callback, uint32_t *ret_listener);
+
+/* Have any prepared the generation? */
+bool workers_any_prepared(const struct workers *workers);
+
 /* Does the transaction wait for this worker to answer or to settle? */
 bool workers_waits_for(const struct workers *workers, uint32_t worker);
 /* Has it no connections to lose? */

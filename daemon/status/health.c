@@ -35,6 +35,9 @@ listener_ready(const json_t *listener, char *why, size_t size)
 
 	if (json_is_true(json_object_get(listener, "drained")))
 		snprintf(why, size, "listener %.64s is drained", name);
+	else if (json_is_true(json_object_get(listener, "set_aside")))
+		snprintf(why, size,
+		    "listener %.64s is set aside: its plugin crashed", name);
 	else if (json_array_size(json_object_get(listener, "addresses")) == 0)
 		snprintf(why, size,
 		    "listener %.64s listens on no address: it was stopped",
