@@ -186,6 +186,12 @@ set_note(json_t *entry, const char *name, const char *text)
 }
 
 static bool
+is_endpoints(const struct key *key)
+{
+	return key->keys == listener_keys || key->keys == connector_keys;
+}
+
+static bool
 is_asked_for(const struct show *show, const struct listener_settings *endpoint)
 {
 	return show->listener == NULL ||
@@ -201,7 +207,7 @@ show_groups(const struct show *show, const struct key *key, const void *base)
 
 	for (uint32_t i = 0; i < *key_count(key, base); i++) {
 		at = keys_at(key, base, i);
-		if (base == show->settings && !is_asked_for(show, at))
+		if (is_endpoints(key) && !is_asked_for(show, at))
 			continue;
 		origin = key_origin(key, at);
 		json_array_append_new(array,
@@ -250,7 +256,8 @@ add_notes(const struct show *show, const struct key *key, const void *base,
 	const struct key_string *string;
 	enum log_level level = LOG_LEVEL_DEBUG;
 
-	if (base == show->settings && strcmp(key->name, "include") == 0)
+	if (base == show->settings && strcmp(key->name, "include") == 0 &&
+	    *key_count(key, base) > 0)
 		set_note(entry, "note", "what these files have is shown here");
 	if (base == show->settings && strcmp(key->name, "workers") == 0 &&
 	    show->settings->workers_of_cpus) {
@@ -283,7 +290,7 @@ is_wanted(const struct show *show, const struct key *keys,
 	if (key->type == KEY_REFUSED)
 		return false;
 	if (show->listener != NULL && base == show->settings &&
-	    key->type != KEY_GROUPS)
+	    !is_endpoints(key))
 		return false;
 	/* Those of included files are set, too. */
 	return !show->set || key_line(keys, key, base) != 0 ||

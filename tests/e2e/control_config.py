@@ -34,6 +34,8 @@ def daemon(**settings):
         listener("u", plugin("echo"), listen=["unix:" + d.path("u"),
                                               "127.0.0.1:0"],
                  mode="0600", proxy_protocol={"from": "unix"})]
+    d.settings["worker_groups"] = [{"name": "slow", "workers": 1}]
+    d.listeners[0]["worker_group"] = "slow"
     d.settings["connectors"] = [
         connector("c", plugin("discard"), "127.0.0.1:1",
                   retry={"jitter": 0.25, "max": "7s"})]
@@ -90,7 +92,11 @@ def test_lines_and_defaults():
         for expected in (
                 'drain_timeout = "5s";\t# %s:2' % d.config,
                 'probation = "30s";\t# default',
-                '# user is not set',
+                '# user is not set', '# include is not set',
+                '\t\tname = "slow";\t# %s:%d' % (d.config,
+                                                line_of("worker_groups")),
+                '\t\tworker_group = "slow";\t# %s:%d' % (
+                    d.config, line_of('"o"')),
                 '\t\tbacklog = 17;\t# %s:%d' % (d.config, line_of('"o"')),
                 '\t\t\tidle = "90s";\t# %s:%d' % (d.config,
                                                   line_of('"o"')),
@@ -120,7 +126,8 @@ def test_one_listener():
         for name, part in ("t", "sni = ("), ("c", 'connect = "127.0.0.1:1"'):
             text = printed(d, "--listener", name)
             equal(re.findall(r"^\t\tname = \"(\w)\"", text, re.M), [name])
-            check(part in text and "drain_timeout" not in text, text)
+            check(part in text and "drain_timeout" not in text
+                  and "slow" not in text, text)
         said = d.sluicectl("config", "--listener", "x")
         equal(said.returncode, 1)
         check('no listener or connector "x"' in said.stderr, said.stderr)
