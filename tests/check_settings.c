@@ -107,6 +107,29 @@ changes(const char *from, const char *to, const char *expected)
 	done(b);
 }
 
+START_TEST(groups_with_a_name_are_found_again_by_it)
+{
+#define GROUPS(groups) "worker_groups = ( " groups " );\n" LISTENERS
+	static const char from[] =
+	    GROUPS("{ name = \"a\"; }, { name = \"b\"; workers = 2; }");
+	static const char to[] =
+	    GROUPS("{ name = \"b\"; workers = 3; }, { name = \"c\"; }");
+	struct settings *a = good(from), *b;
+	char said[512] = "";
+
+	problems_done(&problems);
+	b = good(to);
+	keys_changes(settings_keys, a, a, add_line, said);
+	ck_assert_str_eq(said, "");
+	keys_changes(settings_keys, a, b, add_line, said);
+	ck_assert_str_eq(said,
+	    "worker_groups.c is new\nworker_groups.a is gone\n"
+	    "worker_groups.b.workers is 3, was 2\n");
+	settings_free(a);
+	done(b);
+}
+END_TEST
+
 START_TEST(strings_of_a_list_are_told_one_by_one)
 {
 #define ON(listen)                                      \
@@ -140,6 +163,7 @@ main(void)
 	const TTest *const tests[] = {
 		keys_that_need_a_restart_are_named,
 		the_same_image_and_options_are_the_same_service,
+		groups_with_a_name_are_found_again_by_it,
 		strings_of_a_list_are_told_one_by_one,
 		options_are_told_without_their_values,
 		NULL,

@@ -8,7 +8,7 @@
 #include "config/keys.h"
 #include "config/value.h"
 
-#define KEY_PATH_MAX 64
+#define KEY_PATH_MAX 192
 /* Of a value; what differs only behind that is not seen. */
 #define SHOWN_MAX PATH_MAX
 /* Two long lists are not compared string by string: that may take seconds. */
@@ -140,6 +140,9 @@ compare_strings(const struct key *key, const void *a, const void *b,
 	on_change(arg, text);
 }
 
+static void compare(const struct key *keys, const void *a, const void *b,
+    const char *prefix, key_change *on_change, void *arg);
+
 static void
 ignore(void *arg, const char *text)
 {
@@ -200,6 +203,69 @@ compare_value(const struct key *key, const void *a, const void *b,
 	on_change(arg, text);
 }
 
+/* Has each group of the list a name, by which it is found again? */
+static const struct key *
+name_of_groups(const struct key *key)
+{
+	const struct key *name =
+	    key->type == KEY_GROUPS ? key_find(key->keys, "name") : NULL;
+
+	return name != NULL && name->type == KEY_STRING ? name : NULL;
+}
+
+static const void *
+find_group(const struct key *key, const void *base, const char *wanted)
+{
+	const struct key *name = name_of_groups(key);
+	const void *at;
+
+	for (uint32_t i = 0; i < *key_count(key, base); i++) {
+		at = keys_at(key, base, i);
+		if (strcmp(*(char *const *)key_field(name, at), wanted) == 0)
+			return at;
+	}
+	return NULL;
+}
+
+/* Tell the groups of one that the other does not have. */
+static void
+tell_groups(const struct key *key, const void *in, const void *other,
+    const char *path, const char *how, key_change *on_change, void *arg)
+{
+	const struct key *name = name_of_groups(key);
+	char text[KEY_CHANGE_MAX];
+	const char *one;
+
+	for (uint32_t i = 0; i < *key_count(key, in); i++) {
+		one = *(char *const *)key_field(name, keys_at(key, in, i));
+		if (find_group(key, other, one) != NULL)
+			continue;
+		snprintf(text, sizeof(text), "%s.%s %s", path, one, how);
+		on_change(arg, text);
+	}
+}
+
+static void
+compare_named(const struct key *key, const void *a, const void *b,
+    const char *path, key_change *on_change, void *arg)
+{
+	const struct key *name = name_of_groups(key);
+	char inner[KEY_PATH_MAX];
+	const void *then, *now;
+	const char *one;
+
+	tell_groups(key, b, a, path, "is new", on_change, arg);
+	tell_groups(key, a, b, path, "is gone", on_change, arg);
+	for (uint32_t i = 0; i < *key_count(key, b); i++) {
+		now = keys_at(key, b, i);
+		one = *(char *const *)key_field(name, now);
+		then = find_group(key, a, one);
+		snprintf(inner, sizeof(inner), "%.120s.%.64s", path, one);
+		if (then != NULL)
+			compare(key->keys, then, now, inner, on_change, arg);
+	}
+}
+
 static void
 compare(const struct key *keys, const void *a, const void *b,
     const char *prefix, key_change *on_change, void *arg)
@@ -207,13 +273,15 @@ compare(const struct key *keys, const void *a, const void *b,
 	char path[KEY_PATH_MAX];
 
 	for (; keys->name != NULL; keys++) {
-		/* Options are told with their plugin, listeners by name. */
+		/* Options are told with their plugin, these two by name. */
 		if (keys->type == KEY_OPTIONS || keys->type == KEY_REFUSED ||
-		    keys->flags & KEY_INCLUDED)
+		    keys->keys == listener_keys || keys->keys == connector_keys)
 			continue;
 		snprintf(path, sizeof(path), "%s%s%s", prefix,
 		    *prefix != '\0' ? "." : "", keys->name);
-		if (keys->type != KEY_GROUP)
+		if (name_of_groups(keys) != NULL)
+			compare_named(keys, a, b, path, on_change, arg);
+		else if (keys->type != KEY_GROUP)
 			compare_value(keys, a, b, path, on_change, arg);
 		else if (!appeared(keys, a, b, path, on_change, arg))
 			compare(keys->keys, key_field(keys, a),

@@ -210,7 +210,7 @@ const struct key *keys_restart(const struct key *keys, const void *a,
 /*
  * Tell how b differs from a, in words and key by key, also in groups:
  * "limits.connections is 200, was 100".  The text is borrowed.  Leaves out
- * options, and lists of groups that may stand in included files.
+ * options, listeners and connectors.
  */
 #define KEY_CHANGE_MAX 9000
 typedef void key_change(void *arg, const char *text);

@@ -61,6 +61,7 @@ def test_what_a_reload_would_change():
         d.settings["connectors"] = [connector("feed", plugin("discard"),
                                               "127.0.0.1:1")]
         d.settings["drain_timeout"] = "6s"
+        d.settings["worker_groups"] = [{"name": "slow"}]
         d.write_config()
         said = d.ask("diff")
         (other,) = said["images"]
@@ -69,7 +70,7 @@ def test_what_a_reload_would_change():
         chargen = next(one for one in said["changes"]
                        if one.startswith("new: new listener"))[-9:-1]
         differs(d,
-                "drain_timeout is 6s, was 5s",
+                "drain_timeout is 6s, was 5s", "worker_groups.slow is new",
                 "echo: plugin discard 1.0 (image %s) in place of echo 1.0 "
                 "(image %s)" % (other["now"][:8], other["before"][:8]),
                 'echo: plugin is "%s", was "%s"'
