@@ -499,3 +499,10 @@ answer_number(const json_t *object, const char *name)
 {
 	return json_integer_value(json_object_get(object, name));
 }
+
+bool
+answer_worker_serves(const json_t *worker)
+{
+	return answer_number(worker, "generation") != 0 &&
+	    strcmp(answer_text(worker, "state"), "leaving") != 0;
+}

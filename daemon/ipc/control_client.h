@@ -11,6 +11,7 @@
 #define SLUICE_CONTROL_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -88,5 +89,10 @@ void control_answer_done(struct control_answer *answer);
 const char *answer_string(const json_t *value);
 const char *answer_text(const json_t *object, const char *name);
 long long answer_number(const json_t *object, const char *name);
+/*
+ * Does this worker, of the answer to `status`, serve?  It goes on to do so while
+ * it prepares another generation.
+ */
+bool answer_worker_serves(const json_t *worker);
 
 #endif

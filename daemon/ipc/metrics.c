@@ -309,7 +309,7 @@ put_workers(const struct writer *to, const struct group *workers)
 
 		identify(workers, row, labels);
 		sample(to, "sluice_worker_up", "", labels,
-		    strcmp(answer_text(row, "state"), "serving") == 0);
+		    answer_worker_serves(row));
 	}
 	put_member(to, "sluice_worker_connections", GAUGE, "Open connections.",
 	    workers, "connections");

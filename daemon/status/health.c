@@ -13,10 +13,10 @@ worker_ready(const json_t *worker, long long generation, bool reloads,
 {
 	long long number = answer_number(worker, "worker");
 	long long serves = answer_number(worker, "generation");
-	const char *state = answer_text(worker, "state");
 
-	if (serves == 0 || strcmp(state, "serving") != 0) {
-		snprintf(why, size, "worker %lld is %.32s", number, state);
+	if (!answer_worker_serves(worker)) {
+		snprintf(why, size, "worker %lld is %.32s", number,
+		    answer_text(worker, "state"));
 		return false;
 	}
 	/* A canary is ahead of the others, and COMMIT takes a moment. */

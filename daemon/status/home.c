@@ -196,7 +196,7 @@ put_worker(FILE *out, const json_t *worker)
 	html_cell(out, "Worker", "name");
 	fprintf(out, "worker %lld", answer_number(worker, "worker"));
 	html_end_cell(out);
-	html_cell(out, "State", strcmp(state, "serving") == 0 ? "good" : "bad");
+	html_cell(out, "State", answer_worker_serves(worker) ? "good" : "bad");
 	html_text(out, state);
 	if (*doing != '\0') {
 		fputs("<small>", out);
@@ -219,12 +219,14 @@ put_worker(FILE *out, const json_t *worker)
 }
 
 static void
-put_workers(FILE *out, const json_t *workers)
+put_workers(FILE *out, const char *title, const json_t *workers)
 {
 	static const char *const heads[] = { "Worker", "State", "#Process",
 		"#Generation", "#Open", "#Slow", "#Restarts", "#Memory", NULL };
 
-	home_table(out, "Workers", heads);
+	if (json_array_size(workers) == 0)
+		return;
+	home_table(out, title, heads);
 	for (size_t i = 0; i < json_array_size(workers); i++)
 		put_worker(out, json_array_get(workers, i));
 	home_end_table(out);
@@ -278,7 +280,9 @@ home_write(FILE *out, const struct news *news)
 		put_verdict(out, status);
 		home_listeners(out, listeners);
 		home_connectors(out, connectors);
-		put_workers(out, json_object_get(status, "workers"));
+		put_workers(out, "Workers", json_object_get(status, "workers"));
+		put_workers(out, "Replaced, until their connections end",
+		    json_object_get(status, "replaced"));
 		home_certificates(out, listeners, connectors);
 		put_crashes(out, news->crashes);
 		home_counters(out, listeners, connectors);

@@ -146,6 +146,31 @@ def test_a_listener_that_its_plugin_has_stopped_is_not_ready():
         s.close()
 
 
+def test_a_reload_does_not_make_it_unready():
+    """Workers serve while they prepare, however long that takes."""
+    with Daemon(listener("a", test_plugin("crasher"), options={}),
+                status=STATUS, control="control.sock") as d:
+        equal(fetch(d, "/readyz").status, 200)
+        d.listeners[0]["options"] = {"at": "start", "how": "sleep",
+                                     "ms": 1800}
+        d.listeners[0]["name"] = "b"    # it is started anew
+        d.write_config()
+        d.reload(wait=False)
+        states = set()
+
+        def prepared():
+            answer = fetch(d, "/readyz")
+            equal((answer.status, answer.text), (200, "ready\n"))
+            said = d.ask("status")
+            states.add(said["workers"][0]["state"])
+            up = [line for line in fetch(d, "/metrics").text.splitlines()
+                  if line.startswith("sluice_worker_up{")]
+            check(up and all(line.endswith(" 1") for line in up), up)
+            return said["generation"] == 2
+        wait_until(prepared, "generation 2")
+        check("preparing" in states, states)
+
+
 def test_a_drained_listener_is_not_ready():
     with Daemon(echo("a"), echo("b"), status=STATUS,
                 control="control.sock") as d:
