@@ -76,8 +76,9 @@ enum sl_why {
 	 */
 	SL_WHY_UNDELIVERED = 17,
 	SL_WHY_PROXY = 18,  /* a proxy sent no PROXY header, or a wrong one */
-	SL_WHY_LIMIT = 19,  /* limits.per_address, of the client of a proxy */
+	SL_WHY_LIMIT = 19,  /* the client of a proxy: over a limit, or denied */
 	SL_WHY_KILLED = 20, /* the operator ended it: sluicectl kill */
+	SL_WHY_LIFETIME = 21, /* timeouts.max_lifetime */
 };
 
 /* Where an error happened. */

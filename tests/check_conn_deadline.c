@@ -2,6 +2,9 @@
 
 #include "conn_plugin.h"
 
+#include "worker/engine.h"
+#include "worker/listener.h"
+
 #define LATE_MS 60000 /* longer than every timeout here */
 
 /* The timer runs out before this pass has read the socket. */
@@ -45,6 +48,62 @@ START_TEST(an_end_without_a_callback_has_the_reason_peer)
 	worker_idle();
 	ck_assert_str_eq(plugin.calls, "odc");
 	ck_assert_uint_eq(plugin.why, SL_WHY_PEER);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+/* The connection is so much older, and its timer runs out. */
+static void
+age(unsigned int ms)
+{
+	struct timer *timer = &plugin.conn->timer;
+
+	plugin.conn->opened_ms -= ms;
+	timer->on_expire(timer);
+}
+
+START_TEST(a_connection_has_a_lifetime)
+{
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.max_lifetime_ms = 5000000;
+	fd = worker_connect();
+	for (int i = 0; i < 4; i++) { /* traffic does not prolong it */
+		send(fd, "x", 1, MSG_NOSIGNAL);
+		worker_idle();
+		age(1000000);
+	}
+	ck_assert_str_eq(plugin.calls, "odddd");
+	send(fd, "x", 1, MSG_NOSIGNAL); /* what has come is shown first */
+	age(1000000);
+	ck_assert_str_eq(plugin.calls, "oddddd");
+	ck_assert_int_eq(sl_write(plugin.conn, "x", 1), -1);
+	shutdown(fd, SHUT_WR); /* it was closed politely */
+	worker_idle();
+	ck_assert_str_eq(plugin.calls, "odddddc");
+	ck_assert_uint_eq(plugin.why, SL_WHY_LIFETIME);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(a_shorter_lifetime_applies_at_once)
+{
+	int fd;
+
+	begin(&full);
+	fd = worker_connect();
+	plugin.conn->opened_ms -= 60000;
+	worker_settings()->timeouts.max_lifetime_ms = 5000;
+	listener_begin_sweep(worker_listener()); /* as a COMMIT does */
+	listener_sweep(worker_listener(), 1);
+	ck_assert_uint_le(plugin.conn->timer.at_ms, engine_read_clock());
+	age(0);
+	shutdown(fd, SHUT_WR);
+	worker_idle();
+	ck_assert_uint_eq(plugin.why, SL_WHY_LIFETIME);
 	close(fd);
 	worker_end();
 }
@@ -227,6 +286,8 @@ main(void)
 	const TTest *const tests[] = {
 		an_unread_end_of_file_prevents_idle,
 		an_end_without_a_callback_has_the_reason_peer,
+		a_connection_has_a_lifetime,
+		a_shorter_lifetime_applies_at_once,
 		data_in_the_socket_prevents_the_timeout_callback,
 		what_came_while_lingering_is_delivered_first,
 		a_peer_that_has_read_everything_is_not_stalled,

@@ -34,9 +34,11 @@ static const struct {
 	[SL_WHY_UNDELIVERED] = { "undelivered",
 	    "ended before the peer had acknowledged all output", true },
 	[SL_WHY_PROXY] = { "proxy", "no valid PROXY header", true },
-	[SL_WHY_LIMIT] = { "limit", "the client has too many connections",
+	[SL_WHY_LIMIT] = { "limit", "the client is over a limit, or not let in",
 	    false },
 	[SL_WHY_KILLED] = { "killed", "ended by the operator", false },
+	[SL_WHY_LIFETIME] = { "lifetime", "it was open for max_lifetime",
+	    false },
 };
 
 const char *

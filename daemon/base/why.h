@@ -6,7 +6,7 @@
 #include <sluice.h>
 #include <stdbool.h>
 
-#define WHY_ROWS (SL_WHY_KILLED + 1)
+#define WHY_ROWS (SL_WHY_LIFETIME + 1)
 
 /* One row; `why` is an enum sl_why, out of range reads as SL_WHY_NONE. */
 const char *why_word(unsigned int why); /* for logs: "input-limit" */

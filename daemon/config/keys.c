@@ -123,6 +123,10 @@ static const struct key timeout_keys[] = {
 	{ .name = "close", .type = KEY_DURATION, .value = "\"5m\"",
 	  .max = DURATION_MAX, .offset = TIMEOUT(close_ms),
 	  .help = "how long closing a connection may take in all" },
+	{ .name = "max_lifetime", .type = KEY_DURATION, .value = "0",
+	  .example = "\"1h\"", .max = DURATION_MAX,
+	  .offset = TIMEOUT(max_lifetime_ms),
+	  .help = "close a connection that has been open for this long" },
 	{ .name = NULL },
 };
 

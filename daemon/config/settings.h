@@ -47,6 +47,7 @@ struct timeout_settings {
 	/* 0: none. */
 	uint64_t idle_ms, connect_ms, handshake_ms, linger_ms, write_ms;
 	uint64_t close_ms;
+	uint64_t max_lifetime_ms; /* 0: none */
 };
 
 struct limit_settings {

@@ -116,6 +116,17 @@ close_deadline(const struct sl_conn *conn)
 	return conn->closing_ms + close_ms;
 }
 
+/* When it will have been open for long enough. */
+static uint64_t
+lifetime_deadline(const struct sl_conn *conn)
+{
+	uint64_t most_ms = conn->endpoint->timeouts->max_lifetime_ms;
+
+	if (most_ms == 0 || conn_closing(conn))
+		return UINT64_MAX;
+	return conn->opened_ms + most_ms;
+}
+
 /* When the rate is to be judged. */
 static uint64_t
 rate_deadline(const struct sl_conn *conn)
@@ -144,6 +155,7 @@ deadline(const struct sl_conn *conn)
 	at = earlier(at, stall_deadline(conn));
 	at = earlier(at, linger_deadline(conn));
 	at = earlier(at, close_deadline(conn));
+	at = earlier(at, lifetime_deadline(conn));
 	return earlier(at, rate_deadline(conn));
 }
 
@@ -283,6 +295,8 @@ expire(struct sl_conn *conn)
 	} else if (stall_deadline(conn) <= now ||
 	    (rate_deadline(conn) <= now && too_slow(conn))) {
 		stalled(conn);
+	} else if (lifetime_deadline(conn) <= now) {
+		conn_close(conn, SL_WHY_LIFETIME);
 	} else if (idle_deadline(conn) <= now) {
 		conn->active_ms = now; /* the idle time starts again */
 		if (!callback_timeout(conn))

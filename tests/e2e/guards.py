@@ -1,10 +1,11 @@
-"""allow and deny: which clients a listener lets in."""
+"""allow and deny: which clients a listener lets in; max_lifetime: for how
+long."""
 
 import os
 import socket
 
-from sluice_test import (Daemon, check, equal, expect_gone, listener, main,
-                         plugin, receive, wait_until)
+from sluice_test import (Daemon, check, equal, expect_end, expect_gone,
+                         listener, main, plugin, receive, wait_until)
 
 
 def daemon(*listeners, **settings):
@@ -117,6 +118,23 @@ def test_thousands():
     with daemon(guarded(deny=networks + ["127.0.0.2"])) as d:
         served(d.connect(source="127.0.0.1"))
         expect_gone(d.connect(source="127.0.0.2"))
+
+
+def test_lifetime():
+    """It ends politely, also one that was open before the reload."""
+    with daemon(guarded(), listener("other", plugin("echo"))) as d:
+        s = served(d.connect("echo"))
+        other = served(d.connect("other"))
+        d.listeners[0]["timeouts"] = {"max_lifetime": "100ms"}
+        d.write_config()
+        d.reload_ready()
+        expect_end(s)
+        s.close()
+        d.wait_log("closed why=lifetime")
+        s = served(d.connect("echo"))
+        expect_end(s)
+        s.close()
+        served(other)
 
 
 def test_mistakes():
