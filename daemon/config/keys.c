@@ -24,6 +24,7 @@
 #define KEEPALIVE_MIN_MS 1000 /* the kernel counts whole seconds... */
 #define KEEPALIVE_MAX_MS (1000ull * KEEPIDLE_MAX_S) /* ...up to this */
 
+#define ACCESS_SAMPLE_MAX 1000000
 #define RETRY_MIN_MS 10 /* a peer that is down must not keep us busy */
 
 /* Why a connector or listener refuses a key of the other one. */
@@ -61,6 +62,13 @@ const struct key_word log_level_words[] = {
 static const struct key_word log_format_words[] = {
 	{ "text", LOG_FORMAT_TEXT },
 	{ "json", LOG_FORMAT_JSON },
+	{ NULL, 0 },
+};
+
+static const struct key_word access_words[] = {
+	{ "inherit", ACCESS_INHERIT },
+	{ "on", ACCESS_ON },
+	{ "off", ACCESS_OFF },
 	{ NULL, 0 },
 };
 
@@ -220,6 +228,13 @@ static const struct key proxy_keys[] = {
 	{ .name = "on_reload", .type = KEY_WORD, .words = on_reload_words, \
 	  .example = "\"swap\"", .offset = LISTENER(on_reload), \
 	  .help = "what becomes of open connections when the plugin changes" }, \
+	{ .name = "access", .type = KEY_WORD, .value = "\"inherit\"", \
+	  .words = access_words, .offset = LISTENER(access.lines), \
+	  .help = "log a line for each connection that ends: on, off, or inherit log.access" }, \
+	{ .name = "access_sample", .type = KEY_INT, .value = "1", \
+	  .example = "100", .min = 1, .max = ACCESS_SAMPLE_MAX, \
+	  .offset = LISTENER(access.sample), \
+	  .help = "log one in so many of these lines" }, \
 	{ .name = "timeouts", .type = KEY_GROUP, .keys = timeout_keys, \
 	  .size = sizeof(struct timeout_settings), \
 	  .offset = LISTENER(timeouts), \

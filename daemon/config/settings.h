@@ -50,6 +50,14 @@ struct timeout_settings {
 	uint64_t max_lifetime_ms; /* 0: none */
 };
 
+/* The lines of the access log of one listener or connector. */
+enum access { ACCESS_INHERIT, ACCESS_ON, ACCESS_OFF };
+
+struct access_settings {
+	int64_t lines;	/* enum access */
+	int64_t sample; /* one in so many of those that were asked for */
+};
+
 struct limit_settings {
 	struct key_lines lines;
 	uint64_t connections, per_address;		 /* 0: none */
@@ -190,6 +198,7 @@ struct listener_settings {
 	struct unix_rights unix_rights; /* resolved */
 	struct timeout_settings timeouts;
 	struct limit_settings limits;
+	struct access_settings access;
 	struct tls_settings tls;
 	struct tls_settings connect_tls; /* of the connections it makes */
 	struct proxy_settings proxy;

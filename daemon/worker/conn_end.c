@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/why.h"
+#include "config/settings.h"
 #include "ipc/counts.h"
 #include "worker/callback.h"
 #include "worker/engine.h"
@@ -62,18 +63,30 @@ stage_fields(const struct ending *ending, struct log_field fields[2])
 	return 2;
 }
 
+/* Is this one of its sample?  The first end is. */
+static bool
+is_sampled(struct endpoint *endpoint)
+{
+	uint64_t sample = (uint64_t)endpoint->access->sample;
+
+	return endpoint->ends++ % sample == 0;
+}
+
 /*
- * Does the log have a line of this end?  If nobody asked for the end, also with
- * log.access off, since the reason is a limit of ours or a fault; but then peers
- * must not fill the log with it.
+ * Does the log have a line of this end?  If nobody asked for the end, also when
+ * it is not in a sample, or the access log is off, since the reason is a limit
+ * of ours or a fault; but then peers must not fill the log with it.
  */
 static bool
 is_logged(const struct sl_conn *conn, uint32_t *ret_skipped)
 {
 	*ret_skipped = 0;
-	if (engine.log_access)
-		return !conn->quiet;
-	return !conn->quiet && !why_is_wanted(conn->ending.why) &&
+	if (conn->quiet)
+		return false;
+	if (endpoint_logs_access(conn->endpoint) &&
+	    (!why_is_wanted(conn->ending.why) || is_sampled(conn->endpoint)))
+		return true;
+	return !why_is_wanted(conn->ending.why) &&
 	    log_limit(&conn->endpoint->unwanted, UNWANTED_PER_S, ret_skipped);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "config/address.h"
+#include "config/settings.h"
 #include "worker/endpoint.h"
 #include "worker/engine.h"
 #include "worker/proxy.h"
@@ -51,7 +52,9 @@ conn_take_header(struct sl_conn *conn)
 	conn->extra->proxied = proxied;
 	if (!proxied->has_addresses)
 		return true;
-	if (engine.log_access)
+	/* A sample has the lines of an end, which is not known yet. */
+	if (endpoint_logs_access(conn->endpoint) &&
+	    conn->endpoint->access->sample == 1)
 		log_proxy(conn, proxied);
 	if (!admission_lets_in(conn->endpoint, &proxied->from.u.sa,
 		proxied->from.len) ||

@@ -8,6 +8,8 @@
 
 #include "base/container_of.h"
 #include "base/log_line.h"
+#include "config/settings.h"
+#include "worker/engine.h"
 
 void
 endpoint_log(const struct endpoint *endpoint, enum log_level level,
@@ -24,6 +26,14 @@ endpoint_log(const struct endpoint *endpoint, enum log_level level,
 	va_end(ap);
 	snprintf(prefix, sizeof(prefix), "%s: %s", endpoint->name, text);
 	log_fields(level, prefix, &field, 1);
+}
+
+bool
+endpoint_logs_access(const struct endpoint *endpoint)
+{
+	if (endpoint->access->lines == ACCESS_INHERIT)
+		return engine.log_access;
+	return endpoint->access->lines == ACCESS_ON;
 }
 
 static void

@@ -7,11 +7,13 @@
 #ifndef SLUICE_ENDPOINT_H
 #define SLUICE_ENDPOINT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
 #include "base/log_limit.h"
 
+struct access_settings;
 struct counts;
 struct guard_settings;
 struct limit_settings;
@@ -28,11 +30,16 @@ struct endpoint {
 	const struct timeout_settings *timeouts;
 	const struct proxy_settings *proxy;
 	const struct guard_settings *guard;
-	uint32_t slot;				  /* in the shared memory */
+	const struct access_settings *access;
+	uint64_t ends; /* that have a line, or were left out of a sample */
+	uint32_t slot; /* in the shared memory */
 	struct counts *counts;			  /* there, of this worker */
 	struct log_limit refused, slow, unwanted; /* of lines about these */
 	unsigned int connecting; /* outgoing connections, until they are made */
 };
+
+/* Do its connections have lines in the access log? */
+bool endpoint_logs_access(const struct endpoint *endpoint);
 
 /* Its limits of lines; done: it may be freed then. */
 void endpoint_limit_lines(struct endpoint *endpoint);

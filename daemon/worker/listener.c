@@ -58,6 +58,7 @@ listener_configure(struct listener *listener,
 	listener->endpoint.limits = &settings->limits;
 	listener->endpoint.timeouts = &settings->timeouts;
 	listener->endpoint.proxy = &settings->proxy;
+	listener->endpoint.access = &settings->access;
 	listener->endpoint.guard = &settings->guard;
 }
 

@@ -209,6 +209,65 @@ def test_ends_that_nobody_asked_for_are_logged_with_access_off():
         check(1 <= said < 50, said, "lines")
 
 
+def serve(d, name, count):
+    for _ in range(count):
+        s = d.connect(name)
+        s.sendall(b"x")
+        equal(receive(s, 1), b"x")
+        s.close()
+
+
+def ends(d, name, since=0):
+    return len(d.log_lines(r"conn \d+ %s .*closed" % name, since))
+
+
+def closed(d, name):
+    return sum(next(row for row in d.ask("status")["listeners"]
+                    if row["name"] == name)["counts"]["closed"].values())
+
+
+def test_access_of_one_listener():
+    """It may differ from log.access, and a reload changes it."""
+    with Daemon(listener("loud", plugin("echo"), access="on"),
+                listener("as", plugin("echo")),
+                log={"access": False}, control="control.sock") as d:
+        serve(d, "loud", 3)
+        serve(d, "as", 3)
+        wait_until(lambda: closed(d, "as") == 3 and ends(d, "loud") == 3,
+                   "the ends")
+        equal(ends(d, "as"), 0)
+        d.settings["log"] = {"access": True}
+        d.listener("loud")["access"] = "off"
+        d.write_config()
+        d.reload_ready()
+        since = d.mark()
+        serve(d, "loud", 3)
+        serve(d, "as", 3)
+        wait_until(lambda: closed(d, "loud") == 6 and ends(d, "as") == 3,
+                   "the ends")
+        equal(ends(d, "loud", since), 0)
+
+
+def test_a_sample_of_the_access_log():
+    """One in five; ends that nobody asked for are all there."""
+    with Daemon(listener("s", plugin("echo"), access_sample=5),
+                listener("b", test_plugin("command"), access_sample=1000,
+                         limits={"read_buffer": 512}),
+                control="control.sock") as d:
+        serve(d, "s", 21)
+        wait_until(lambda: closed(d, "s") == 21, "the ends")
+        d.settle()
+        equal(ends(d, "s"), 5)
+        for _ in range(20):
+            s = d.connect("b")
+            s.sendall(b"x" * 600)
+            s.shutdown(socket.SHUT_WR)
+            receive_all(s)
+            s.close()
+        wait_until(lambda: len(d.log_lines("closed why=input-limit")) == 20,
+                   "the ends by a limit")
+
+
 def test_level():
     with Daemon(listener("s", test_plugin("stamp"))) as d:
         def ask():
