@@ -337,6 +337,14 @@ static const struct key status_keys[] = {
 	{ .name = NULL },
 };
 
+static const struct key process_limit_keys[] = {
+	{ .name = "memory", .type = KEY_SIZE, .value = "0",
+	  .example = "\"256MiB\"", .max = 1024 * GIB,
+	  .offset = AT(process_limits, memory),
+	  .help = "memory above which a worker is replaced; 0: none" },
+	{ .name = NULL },
+};
+
 const struct key worker_group_keys[] = {
 	{ .name = "name", .type = KEY_STRING, .flags = KEY_REQUIRED,
 	  .example = "\"slow\"", .offset = GROUP(name),
@@ -389,6 +397,10 @@ const struct key settings_keys[] = {
 	  .size = sizeof(struct canary_settings),
 	  .offset = TOP(canary), .example = "{ workers = 1; }",
 	  .help = "try a new generation in some workers first" },
+	{ .name = "limits", .type = KEY_GROUP, .keys = process_limit_keys,
+	  .size = sizeof(struct process_limits),
+	  .offset = TOP(limits), .example = "{ memory = \"256MiB\"; }",
+	  .help = "how much each worker process may use" },
 	{ .name = "watchdog", .type = KEY_DURATION,
 	  .value = "\"2s\"", .max = DURATION_MAX, .offset = TOP(watchdog_ms),
 	  .help = "how long one callback may take" },

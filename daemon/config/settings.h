@@ -267,6 +267,12 @@ struct worker_group_settings {
 	struct origin origin;
 };
 
+/* Of each worker process. */
+struct process_limits {
+	struct key_lines lines;
+	uint64_t memory; /* resident bytes; 0: none */
+};
+
 struct settings {
 	struct key_lines lines;
 	int64_t workers;      /* 0 in the file becomes the number of CPUs */
@@ -286,6 +292,7 @@ struct settings {
 	uint32_t worker_group_count;
 	uint64_t drain_timeout_ms, probation_ms, watchdog_ms, slow_ms;
 	struct canary_settings canary;
+	struct process_limits limits;
 	char *control; /* path of the control socket, or NULL */
 	char *control_mode, *control_group; /* as written; the group or NULL */
 	uint32_t control_bits;		    /* the mode, resolved */

@@ -324,6 +324,9 @@ put_workers(const struct writer *to, const struct group *workers)
 	    workers, "descriptors");
 	put_member(to, "sluice_worker_max_fds", GAUGE,
 	    "How many descriptors it may open.", workers, "descriptors_max");
+	put_member(to, "sluice_worker_memory_recycles", COUNTER,
+	    "How often it was replaced for being above limits.memory.", workers,
+	    "memory_recycled");
 	put_member(to, "sluice_worker_restarts", COUNTER,
 	    "How often it was started again.", workers, "restarts");
 	put_member(to, "sluice_worker_aborts", COUNTER,

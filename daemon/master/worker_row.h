@@ -108,6 +108,13 @@ struct workers {
 		void (*on_done)(void *arg, bool good, const char *text);
 		void *arg;
 	} recycle;
+	struct event *memory_tick;
+	struct worker_memory {
+		uint64_t recycled;    /* how often, for its memory */
+		uint64_t recycled_ms; /* the last time */
+		uint64_t wait_ms;     /* before the next time */
+		bool told;	      /* that it has to wait */
+	} memory[WORKERS_MAX];	      /* by number */
 	bool in_transaction, stopping;
 	uint64_t lost_lines; /* of the log, by processes that are dead */
 	uint32_t own;	     /* the workers of group 0 */
@@ -145,6 +152,9 @@ void worker_gone(struct worker_row *worker, const char *how, bool clean);
 void worker_presume_dead(struct worker_row *worker, const char *how);
 void workers_look_at_dying(struct workers *workers);
 void workers_free_dying(struct workers *workers);
+
+/* worker_memory.c: of its timer. */
+void workers_memory_cb(int fd, short what, void *arg);
 
 /* worker_recycle.c.  Is it no worker: not yet, or no longer? */
 bool worker_is_beside(const struct worker_row *worker);

@@ -26,6 +26,8 @@
 #include "master/watchdog.h"
 #include "master/worker_row.h"
 
+#define MEMORY_LOOK_S 1 /* between two looks at the memory of all workers */
+
 _Static_assert(WORKERS_MAX *PLACES_PER_WORKER <= SHM_PLACES_MAX,
     "each process has a row");
 
@@ -39,6 +41,7 @@ struct workers *
 workers_new(struct event_base *base, struct children *children,
     const struct settings *settings, const struct workers_ops *ops, void *arg)
 {
+	static const struct timeval memory_interval = { MEMORY_LOOK_S, 0 };
 	struct workers *workers = calloc(1, sizeof(*workers));
 	uint32_t i;
 
@@ -65,10 +68,14 @@ workers_new(struct event_base *base, struct children *children,
 	workers->watchdog_ms = settings->watchdog_ms;
 	workers->recycle.over =
 	    event_new(base, -1, 0, workers_recycled_cb, workers);
+	workers->memory_tick =
+	    event_new(base, -1, EV_PERSIST, workers_memory_cb, workers);
 	workers->watchdog = watchdog_new(base, workers);
 	workers->tickets = tickets_new(base, on_tickets, workers);
 	if (workers->shm == NULL || workers->watchdog == NULL ||
 	    workers->tickets == NULL || workers->recycle.over == NULL ||
+	    workers->memory_tick == NULL ||
+	    event_add(workers->memory_tick, &memory_interval) == -1 ||
 	    i < SHM_PLACES_MAX) {
 		workers_free(workers);
 		return NULL;
@@ -89,6 +96,8 @@ workers_free(struct workers *workers)
 			event_free(workers->row[i].timer);
 	}
 	workers_free_dying(workers);
+	if (workers->memory_tick != NULL)
+		event_free(workers->memory_tick);
 	if (workers->recycle.over != NULL)
 		event_free(workers->recycle.over);
 	watchdog_free(workers->watchdog);
@@ -166,6 +175,7 @@ workers_facts(const struct workers *workers, uint32_t place,
 	ret_facts->generation = row->child != NULL ? row->serves : 0;
 	ret_facts->connections = shm_worker_connections(workers->shm, place);
 	ret_facts->restarts = row->starts > 0 ? row->starts - 1 : 0;
+	ret_facts->memory_recycled = workers->memory[row->number].recycled;
 	take_usage(workers, row, ret_facts);
 	return true;
 }

@@ -85,6 +85,7 @@ struct worker_facts {
 	 * are what it says itself, which may be anything.
 	 */
 	uint64_t memory;
+	uint64_t memory_recycled; /* how often that was above limits.memory */
 	uint64_t heap;
 	uint32_t descriptors, descriptors_max;
 };

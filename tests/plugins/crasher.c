@@ -123,6 +123,18 @@ crash_in_child(void)
 	waitpid(pid, NULL, 0);
 }
 
+#define LEAK ((size_t)32 << 20)
+
+static void
+leak(struct sl_service *service)
+{
+	char *memory = malloc(LEAK);
+
+	if (memory != NULL)
+		memset(memory, 1, LEAK);
+	sl_log(service, SL_LOG_INFO, "leaked at %p", (void *)memory);
+}
+
 static void
 here(struct sl_service *service, const char *callback)
 {
@@ -156,6 +168,8 @@ here(struct sl_service *service, const char *callback)
 		leave_a_thread();
 	else if (strcmp(how, "fork") == 0)
 		crash_in_child();
+	else if (strcmp(how, "leak") == 0)
+		leak(service);
 	else if (strcmp(how, "sleep") == 0)
 		sleep_ms(sl_option_int(o, "ms"));
 }
