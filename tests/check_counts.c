@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/pack.h"
 #include "fixture.h"
 #include "ipc/counts.h"
 #include "ipc/shm_internal.h"
@@ -118,6 +119,37 @@ START_TEST(what_workers_count_is_added_up)
 	shm_sum_worker(master, 2, &sum);
 	ck_assert_uint_eq(sum.value[COUNT_BYTES_IN], 3);
 	unmake();
+}
+END_TEST
+
+START_TEST(counts_go_over_to_the_next_program)
+{
+	struct packer packer = { .len = 0 };
+	struct unpacker unpacker;
+	struct counts_sum sum, got;
+
+	memset(&sum, 0, sizeof(sum));
+	for (unsigned int i = 0; i < COUNTS; i++)
+		sum.value[i] = i + 1;
+	sum.named = 1;
+	strcpy(sum.counters[0].name, "messages");
+	sum.counters[0].value = 7;
+	counts_sum_pack(&sum, &packer);
+	ck_assert(!packer.failed);
+	unpacker = (struct unpacker){ .data = packer.data, .len = packer.len };
+	counts_sum_unpack(&got, &unpacker);
+	ck_assert(!unpacker.failed);
+	ck_assert_uint_eq(unpacker.at, packer.len);
+	for (unsigned int i = 0; i < COUNTS; i++)
+		ck_assert_uint_eq(got.value[i], i + 1);
+	ck_assert_uint_eq(named(&got, "messages"), 7);
+	/* What was cut off is 0, and nothing is read behind the end. */
+	for (size_t len = 0; len < packer.len; len++) {
+		unpacker = (struct unpacker){ .data = packer.data, .len = len };
+		counts_sum_unpack(&got, &unpacker);
+		ck_assert(unpacker.failed);
+	}
+	free(packer.data);
 }
 END_TEST
 
@@ -392,6 +424,7 @@ main(void)
 		the_table_has_each_count_once,
 		the_manual_describes_each_count,
 		what_workers_count_is_added_up,
+		counts_go_over_to_the_next_program,
 		counts_of_dead_workers_stay_in_the_sum,
 		the_next_listener_in_a_slot_begins_at_0,
 		a_worker_counts_only_in_slots_that_it_was_given,

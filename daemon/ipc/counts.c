@@ -3,9 +3,11 @@
 #include "ipc/counts.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/pack.h"
 
 static const char *
 refusal_word(unsigned int i)
@@ -166,6 +168,85 @@ counts_sum_join(struct counts_sum *sum, const struct counts_sum *other)
 	for (unsigned int i = 0; i < other->named; i++)
 		add_counter(sum, other->counters[i].name,
 		    other->counters[i].value);
+}
+
+/* The sum of its ticks stands before a histogram. */
+static unsigned int
+first_of(const struct count_row *row)
+{
+	return row->kind == COUNT_HISTOGRAM ? row->first - 1 : row->first;
+}
+
+static unsigned int
+many_of(const struct count_row *row)
+{
+	return row->kind == COUNT_HISTOGRAM ? row->many + 1 : row->many;
+}
+
+void
+counts_sum_pack(const struct counts_sum *sum, struct packer *packer)
+{
+	const struct count_row *row;
+
+	pack_u32(packer, (uint32_t)count_table_size);
+	for (size_t i = 0; i < count_table_size; i++) {
+		row = &count_table[i];
+		pack_string(packer, row->name);
+		pack_u32(packer, many_of(row));
+		for (unsigned int j = 0; j < many_of(row); j++)
+			pack_u64(packer, sum->value[first_of(row) + j]);
+	}
+	pack_u32(packer, sum->named);
+	for (unsigned int i = 0; i < sum->named; i++) {
+		pack_string(packer, sum->counters[i].name);
+		pack_u64(packer, sum->counters[i].value);
+	}
+}
+
+/* NULL: it has no row of that name. */
+static const struct count_row *
+row_of(const char *name)
+{
+	for (size_t i = 0; name != NULL && i < count_table_size; i++)
+		if (strcmp(count_table[i].name, name) == 0)
+			return &count_table[i];
+	return NULL;
+}
+
+static void
+unpack_row(struct counts_sum *sum, struct unpacker *unpacker)
+{
+	char *name = unpack_string(unpacker);
+	const struct count_row *row = row_of(name);
+	uint32_t many = unpack_count(unpacker, sizeof(uint64_t));
+	uint64_t value;
+
+	for (unsigned int i = 0; i < many; i++) {
+		value = unpack_u64(unpacker);
+		if (row != NULL && i < many_of(row))
+			sum->value[first_of(row) + i] = value;
+	}
+	free(name);
+}
+
+void
+counts_sum_unpack(struct counts_sum *ret_sum, struct unpacker *unpacker)
+{
+	uint32_t rows = unpack_count(unpacker, sizeof(uint32_t)), named;
+	uint64_t value;
+	char *name;
+
+	memset(ret_sum, 0, sizeof(*ret_sum));
+	while (rows-- > 0)
+		unpack_row(ret_sum, unpacker);
+	named = unpack_count(unpacker, sizeof(uint64_t));
+	while (named-- > 0) {
+		name = unpack_string(unpacker);
+		value = unpack_u64(unpacker);
+		if (name != NULL && counter_name_valid(name))
+			add_counter(ret_sum, name, value);
+		free(name);
+	}
 }
 
 uint64_t

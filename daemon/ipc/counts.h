@@ -24,6 +24,9 @@
  */
 #define COUNT_BUCKETS 26
 
+struct packer;
+struct unpacker;
+
 enum count {
 	/* Those that each message changes come first, to share a cache line. */
 	COUNT_BYTES_IN,
@@ -147,6 +150,12 @@ struct counts_sum {
 void counts_sum_add(struct counts_sum *sum, const struct counts *counts,
     const struct counter counters[COUNTERS_MAX]);
 void counts_sum_join(struct counts_sum *sum, const struct counts_sum *other);
+/*
+ * For another program, whose table may have more rows, or longer ones: what
+ * both have goes over.
+ */
+void counts_sum_pack(const struct counts_sum *sum, struct packer *packer);
+void counts_sum_unpack(struct counts_sum *ret_sum, struct unpacker *unpacker);
 /* The sum of all values of a row of the table. */
 uint64_t counts_sum_total(const struct counts_sum *sum,
     const struct count_row *row);

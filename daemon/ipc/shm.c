@@ -91,6 +91,19 @@ new_shm(unsigned int workers)
 	return shm;
 }
 
+uint64_t
+shm_ids_given(const struct shm *shm)
+{
+	return shm->offered;
+}
+
+void
+shm_skip_ids(struct shm *shm, uint64_t first)
+{
+	if (first > shm->offered)
+		shm->offered = first;
+}
+
 struct shm *
 shm_new(unsigned int workers)
 {

@@ -73,6 +73,15 @@ void shm_take_slot(struct shm *shm, unsigned int slot);
  * Ring for a worker: it was sent a message, and looks at it after its callback.
  */
 void shm_ring(struct shm *shm, unsigned int worker);
+/*
+ * The first id that no process was offered, and the same of the program before
+ * us: ids are not given twice.
+ */
+uint64_t shm_ids_given(const struct shm *shm);
+void shm_skip_ids(struct shm *shm, uint64_t first);
+/* Master: a listener begins with what was counted for it before us. */
+void shm_begin_with(struct shm *shm, unsigned int slot,
+    const struct counts_sum *sum);
 /* Offer ids to the workers that have begun to use their last offer. */
 void shm_offer_ids(struct shm *shm);
 

@@ -78,6 +78,12 @@ shm_sum_worker(const struct shm *shm, unsigned int worker,
 }
 
 void
+shm_begin_with(struct shm *shm, unsigned int slot, const struct counts_sum *sum)
+{
+	counts_sum_join(&shm->retired[slot], sum);
+}
+
+void
 shm_retire(struct shm *shm, unsigned int worker)
 {
 	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
