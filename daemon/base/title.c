@@ -18,7 +18,7 @@
 static char *title_start;
 static size_t title_room;
 /* The copies are kept here so that they do not count as leaks. */
-static char **title_args __attribute__((used));
+static char **args_copy __attribute__((used));
 static char **title_env __attribute__((used));
 
 /* In one piece, so that a string that unsetenv(3) removes is not a leak. */
@@ -72,10 +72,16 @@ title_init(int argc, char **argv)
 		if (environ[i] == end)
 			end = environ[i] + strlen(environ[i]) + 1;
 	environ = title_env = env;
-	title_args = args;
+	args_copy = args;
 	title_start = argv[0];
 	title_room = (size_t)(end - argv[0]);
 	return args;
+}
+
+char **
+title_args(void)
+{
+	return args_copy;
 }
 
 void

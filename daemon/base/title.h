@@ -10,6 +10,9 @@
  */
 char **title_init(int argc, char **argv);
 
+/* The same copy; NULL: there is none. */
+char **title_args(void);
+
 /* "sluiced: " and the text. */
 void title_set(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

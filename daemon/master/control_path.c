@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "master/aside.h"
 #include "master/bind.h"
+#include "master/handover.h"
 
 #define BACKLOG 1024 /* clients that wait to be accepted */
 
@@ -85,6 +86,37 @@ control_path_open(struct control_path *path, struct error *err)
 		return error_sys(err, "cannot listen on unix:%s",
 		    control_path_text(path));
 	return 0;
+}
+
+void
+control_path_hand_over(const struct control_path *path,
+    struct handover *handover)
+{
+	pack_bytes(&handover->packer, path, sizeof(*path));
+	handover_fd(handover, path->fd);
+}
+
+void
+control_path_take_over(struct control_path *path, struct taken *taken)
+{
+	unpack_bytes(&taken->unpacker, path, sizeof(*path));
+	path->fd = taken_fd(taken);
+}
+
+bool
+control_path_use(struct control_path *path, struct control_path *taken)
+{
+	if (taken->fd == -1)
+		return false;
+	if (!address_equal(&path->address, &taken->address) ||
+	    path->rights.mode != taken->rights.mode ||
+	    path->rights.owner.gid != taken->rights.owner.gid) {
+		control_path_close(taken);
+		return false;
+	}
+	*path = *taken;
+	taken->fd = -1;
+	return true;
 }
 
 /* The path, if it is still the socket that we bound there. */

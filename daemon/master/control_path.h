@@ -13,6 +13,8 @@
 #include "config/settings.h"
 
 struct error;
+struct handover;
+struct taken;
 
 struct control_path {
 	struct address address;
@@ -29,6 +31,16 @@ void control_path_init(struct control_path *path,
  * or -1 with err.
  */
 int control_path_open(struct control_path *path, struct error *err);
+
+/* The same over an upgrade.  No fd: there is none. */
+void control_path_hand_over(const struct control_path *path,
+    struct handover *handover);
+void control_path_take_over(struct control_path *path, struct taken *taken);
+/*
+ * Use the one that was taken if it is at the same path with the same rights;
+ * else close it.  Returns whether it is used.
+ */
+bool control_path_use(struct control_path *path, struct control_path *taken);
 
 const char *control_path_text(const struct control_path *path);
 

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "master/aside.h"
+#include "master/handover.h"
 
 #define FIRST_FD 3
 
@@ -97,6 +98,38 @@ inherited_take(struct inherited *ret)
 	if (result == -1)
 		inherited_done(ret);
 	return result;
+}
+
+void
+inherited_hand_over(const struct inherited *inherited,
+    struct handover *handover)
+{
+	pack_u32(&handover->packer, inherited->count);
+	for (unsigned int i = 0; i < inherited->count; i++) {
+		pack_string(&handover->packer, inherited->sockets[i].name);
+		handover_fd(handover, inherited->sockets[i].fd);
+	}
+}
+
+int
+inherited_take_over(struct inherited *ret, struct taken *taken)
+{
+	uint32_t count = unpack_count(&taken->unpacker, sizeof(uint32_t));
+	struct inherited_socket *socket;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->sockets = calloc((size_t)count + 1, sizeof(*ret->sockets));
+	if (ret->sockets == NULL)
+		return -1;
+	while (ret->count < count) {
+		socket = &ret->sockets[ret->count];
+		socket->name = unpack_string(&taken->unpacker);
+		socket->fd = taken_fd(taken);
+		if (socket->name == NULL)
+			return -1;
+		ret->count++;
+	}
+	return 0;
 }
 
 void

@@ -7,6 +7,8 @@
 #define SLUICE_MASTER_INHERITED_H
 
 struct error;
+struct handover;
+struct taken;
 
 struct inherited {
 	unsigned int count;
@@ -21,6 +23,10 @@ struct inherited {
  * environment, and close all other descriptors above 2.  0, or -1: no memory.
  */
 int inherited_take(struct inherited *ret);
+/* The same over an upgrade: pack them, and take them in place of the above. */
+void inherited_hand_over(const struct inherited *inherited,
+    struct handover *handover);
+int inherited_take_over(struct inherited *ret, struct taken *taken);
 void inherited_done(struct inherited *inherited);
 
 unsigned int inherited_count(const struct inherited *inherited,

@@ -286,6 +286,35 @@ notify_done(void)
 	notify.fd = -1;
 }
 
+int
+notify_hand_over(void)
+{
+	char name[sizeof(notify.address.sun_path) + 1], text[24];
+
+	if (notify.fd == -1)
+		return 0;
+	send_waiting();
+	memcpy(name, notify.address.sun_path, sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	name[notify.length - offsetof(struct sockaddr_un, sun_path)] = '\0';
+	if (name[0] == '\0')
+		name[0] = '@';
+	if (setenv("NOTIFY_SOCKET", name, 1) == -1)
+		return -1;
+	if (notify.beat == NULL)
+		return 0;
+	snprintf(text, sizeof(text), "%llu",
+	    (unsigned long long)notify.beat_ms * BEATS * 1000);
+	return setenv("WATCHDOG_USEC", text, 1);
+}
+
+void
+notify_take_back(void)
+{
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+}
+
 void
 notify_ready(void)
 {

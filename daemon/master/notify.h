@@ -20,6 +20,13 @@ struct event_base;
 void notify_init(struct event_base *base);
 void notify_done(void);
 
+/*
+ * Put back into the environment what notify_init() has taken, for a program
+ * that is executed in our place; and take it out again.  0 or -1.
+ */
+int notify_hand_over(void);
+void notify_take_back(void);
+
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);

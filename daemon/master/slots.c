@@ -4,12 +4,23 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "config/settings.h"
+#include "ipc/counts.h"
 #include "ipc/shm.h"
+#include "master/handover.h"
+
+/* What the program before us has counted for a listener. */
+struct old_count {
+	LIST_ENTRY(old_count) entry;
+	char *name;
+	struct counts_sum sum;
+};
 
 struct slots {
 	struct shm *shm;
+	LIST_HEAD(, old_count) old; /* until a listener begins with it */
 	struct slot {
 		char *name;
 		unsigned int refs;
@@ -26,11 +37,21 @@ slots_new(struct shm *shm)
 	return slots;
 }
 
+static void
+drop_old(struct old_count *old)
+{
+	LIST_REMOVE(old, entry);
+	free(old->name);
+	free(old);
+}
+
 void
 slots_free(struct slots *slots)
 {
 	if (slots == NULL)
 		return;
+	while (!LIST_EMPTY(&slots->old))
+		drop_old(LIST_FIRST(&slots->old));
 	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
 		free(slots->slot[i].name);
 	free(slots);
@@ -62,6 +83,20 @@ find_free(const struct slots *slots)
 	return SLOT_NONE;
 }
 
+static void
+begin_with_old(struct slots *slots, uint32_t slot)
+{
+	struct old_count *old;
+
+	LIST_FOREACH(old, &slots->old, entry)
+		if (strcmp(old->name, slots->slot[slot].name) == 0)
+			break;
+	if (old == NULL)
+		return;
+	shm_begin_with(slots->shm, slot, &old->sum);
+	drop_old(old);
+}
+
 uint32_t
 slots_ref(struct slots *slots, const char *name)
 {
@@ -75,6 +110,7 @@ slots_ref(struct slots *slots, const char *name)
 		free(slots->slot[slot].name);
 		slots->slot[slot].name = copy;
 		shm_take_slot(slots->shm, slot);
+		begin_with_old(slots, slot);
 	}
 	slots->slot[slot].refs++;
 	return slot;
@@ -105,4 +141,38 @@ slots_unref(struct slots *slots, uint32_t slot)
 {
 	if (slot != SLOT_NONE)
 		slots->slot[slot].refs--;
+}
+
+void
+slots_hand_over(const struct slots *slots, struct handover *handover)
+{
+	struct counts_sum sum;
+
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
+		if (slots->slot[i].name == NULL)
+			continue;
+		shm_sum_listener(slots->shm, i, &sum);
+		pack_u32(&handover->packer, true);
+		pack_string(&handover->packer, slots->slot[i].name);
+		counts_sum_pack(&sum, &handover->packer);
+	}
+	pack_u32(&handover->packer, false); /* no more */
+}
+
+int
+slots_take_over(struct slots *slots, struct taken *taken)
+{
+	struct old_count *old;
+
+	while (unpack_bool(&taken->unpacker)) {
+		old = calloc(1, sizeof(*old));
+		if (old == NULL)
+			return -1;
+		LIST_INSERT_HEAD(&slots->old, old, entry);
+		old->name = unpack_string(&taken->unpacker);
+		counts_sum_unpack(&old->sum, &taken->unpacker);
+		if (old->name == NULL)
+			return -1;
+	}
+	return 0;
 }

@@ -11,8 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct handover;
 struct shm;
 struct slots;
+struct taken;
 
 #define SLOT_NONE UINT32_MAX
 
@@ -25,6 +27,13 @@ void slots_free(struct slots *slots);
  */
 uint32_t slots_ref(struct slots *slots, const char *name);
 void slots_unref(struct slots *slots, uint32_t slot);
+
+/*
+ * Pack what was counted for each listener; and take it over: a listener of that
+ * name begins with it.  0, or -1: no memory.
+ */
+void slots_hand_over(const struct slots *slots, struct handover *handover);
+int slots_take_over(struct slots *slots, struct taken *taken);
 
 /* The process at that place serves it: its counts in this slot are valid. */
 void slots_give(struct slots *slots, uint32_t slot, uint32_t place);

@@ -24,15 +24,6 @@
 #include "master/inherited.h"
 #include "master/sockets_internal.h"
 
-#define BUCKETS 1024 /* a thousand listeners have one each, for all workers */
-
-struct sockets {
-	const struct inherited *inherited;
-	uint32_t last_id;
-	LIST_HEAD(bucket, sock)
-	buckets[BUCKETS]; /* by the address that was asked for */
-};
-
 struct sockets *
 sockets_new(const struct inherited *inherited)
 {
@@ -61,9 +52,8 @@ sockets_count(const struct sockets *sockets, const struct address *address)
 	return count == 0 ? 1 : count; /* opening it fails with a reason */
 }
 
-/* The bucket of all sockets that same_request() may find equal. */
-static struct bucket *
-bucket_of(struct sockets *sockets, const struct address *address,
+struct bucket *
+sockets_bucket(struct sockets *sockets, const struct address *address,
     const char *scope)
 {
 	uint64_t hash = HASH_BEGIN;
@@ -102,7 +92,7 @@ find(struct sockets *sockets, const struct address *address, const char *scope)
 {
 	struct sock *sock;
 
-	LIST_FOREACH(sock, bucket_of(sockets, address, scope), entry)
+	LIST_FOREACH(sock, sockets_bucket(sockets, address, scope), entry)
 		if (same_request(sock, address, scope))
 			return sock;
 	return NULL;
@@ -166,7 +156,7 @@ open_any(struct sockets *sockets, struct sock *sock,
 	    sock->number, err);
 }
 
-static struct sock *
+struct sock *
 sock_new(const struct address *address, const char *scope, uint32_t worker,
     unsigned int number)
 {
@@ -270,7 +260,7 @@ sockets_find(struct sockets *sockets, const struct listener_settings *listener,
 	const char *scope = scope_of(listener, address);
 	struct sock *sock;
 
-	LIST_FOREACH(sock, bucket_of(sockets, address, scope), entry)
+	LIST_FOREACH(sock, sockets_bucket(sockets, address, scope), entry)
 		if (sock->worker == worker && sock->number == number &&
 		    same_request(sock, address, scope) && !path_is_gone(sock) &&
 		    sock_restore(sock, listener->name) == 0)
@@ -294,7 +284,7 @@ is_lost(struct sockets *sockets, const struct listener_settings *listener,
 	if (address->kind != ADDRESS_ABSTRACT &&
 	    address->kind != ADDRESS_SYSTEMD)
 		return false;
-	LIST_FOREACH(sock, bucket_of(sockets, address, scope), entry) {
+	LIST_FOREACH(sock, sockets_bucket(sockets, address, scope), entry) {
 		if (!sock->stuck || sock->number != number ||
 		    !same_request(sock, address, scope))
 			continue;
@@ -349,7 +339,7 @@ sockets_open(struct sockets *sockets, const struct listener_settings *listener,
 		sock_destroy(sock);
 		return NULL;
 	}
-	LIST_INSERT_HEAD(bucket_of(sockets, address, scope), sock, entry);
+	LIST_INSERT_HEAD(sockets_bucket(sockets, address, scope), sock, entry);
 	return sock;
 }
 

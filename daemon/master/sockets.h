@@ -14,10 +14,12 @@
 #include "config/address.h"
 
 struct error;
+struct handover;
 struct inherited;
 struct listener_settings;
 struct sock;
 struct sockets;
+struct taken;
 
 #define SOCK_SHARED UINT32_MAX /* for all workers that serve the listener */
 
@@ -45,6 +47,16 @@ struct sock *sockets_open(struct sockets *sockets,
 struct sock *sockets_find(struct sockets *sockets,
     const struct listener_settings *listener, const struct address *address,
     uint32_t worker, unsigned int number);
+
+/*
+ * sockets_upgrade.c: pack those that we hold, and take them over, so that
+ * sockets_find() finds them.  sockets_release(): what is not used by now is
+ * given up.  0, or -1: no memory.
+ */
+void sockets_hand_over(const struct sockets *sockets,
+    struct handover *handover);
+int sockets_take_over(struct sockets *sockets, struct taken *taken);
+void sockets_release(struct sockets *sockets);
 
 struct sock *sock_ref(struct sock *sock);
 /* The last reference closes it, and removes a path that is still ours. */

@@ -17,6 +17,17 @@
 #include "config/settings.h"
 #include "master/sticky.h"
 
+struct inherited;
+
+#define BUCKETS 1024 /* a thousand listeners have one each, for all workers */
+
+struct sockets {
+	const struct inherited *inherited;
+	uint32_t last_id;
+	LIST_HEAD(bucket, sock)
+	buckets[BUCKETS]; /* by the address that was asked for */
+};
+
 struct sock {
 	LIST_ENTRY(sock) entry;
 	unsigned int refs;
@@ -43,7 +54,16 @@ struct sock {
 	struct sticky sticky; /* its state when we had set it up */
 	bool deaf;	      /* if stuck: perhaps no client can reach it */
 	bool stuck;	      /* cannot be restored: never used again */
+	/* Of the program before us: one of the references is for that. */
+	bool taken;
 };
+
+/* The bucket of all sockets that are equal by address and scope. */
+struct bucket *sockets_bucket(struct sockets *sockets,
+    const struct address *address, const char *scope);
+/* As sockets_open() has it: without a descriptor.  NULL: no memory. */
+struct sock *sock_new(const struct address *address, const char *scope,
+    uint32_t worker, unsigned int number);
 
 /* Set the options that accepted sockets inherit.  Returns false with errno. */
 bool sock_set_options(const struct sock *sock,

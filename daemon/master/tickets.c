@@ -162,6 +162,29 @@ tickets_new(struct event_base *base, int (*on_change)(void *arg), void *arg)
 	return tickets;
 }
 
+int
+tickets_take_over(struct tickets *tickets, int fd)
+{
+	struct error err;
+	struct secret *keys = secret_read(fd, &err), *before = tickets->keys;
+
+	if (keys != NULL && keys->len == KEYS_SIZE) {
+		tickets->keys = keys;
+		if (seal(tickets, &err) == 0) {
+			secret_free(before);
+			return 0;
+		}
+		tickets->keys = before;
+	} else if (keys != NULL) {
+		error_set(&err, "the keys have another size");
+	}
+	secret_free(keys);
+	log_warnx("TLS session tickets: cannot take over the keys of the "
+		  "program before this one: %s; sessions begin anew",
+	    err.text);
+	return -1;
+}
+
 void
 tickets_free(struct tickets *tickets)
 {

@@ -21,6 +21,12 @@ struct tickets *tickets_new(struct event_base *base,
     int (*on_change)(void *arg), void *arg);
 void tickets_free(struct tickets *tickets); /* NULL is fine */
 
+/*
+ * Use these keys from now on, from tickets_fd() of the program before us, so
+ * that its sessions go on.  0 or -1.
+ */
+int tickets_take_over(struct tickets *tickets, int fd);
+
 /* A new key in front; the oldest goes.  The keys stay as they are on failure. */
 void tickets_rotate(struct tickets *tickets);
 
