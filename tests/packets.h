@@ -92,6 +92,7 @@ odd_content(struct msg *msg)
 		break;
 	case MSG_STOP:
 		msg->stop.now = below(2) == 0;
+		msg->stop.upgrade = below(2) == 0;
 		break;
 	case MSG_STOP_LISTENER:
 		msg->stop_listener.close_active = below(2) == 0;

@@ -290,7 +290,8 @@ struct settings {
 	struct log_settings log;
 	struct worker_group_settings *worker_groups;
 	uint32_t worker_group_count;
-	uint64_t drain_timeout_ms, probation_ms, watchdog_ms, slow_ms;
+	uint64_t drain_timeout_ms, upgrade_drain_ms, probation_ms, watchdog_ms,
+	    slow_ms;
 	struct canary_settings canary;
 	struct process_limits limits;
 	char *control; /* path of the control socket, or NULL */

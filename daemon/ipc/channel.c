@@ -313,6 +313,12 @@ channel_free(struct channel *channel)
 		channel_destroy(channel);
 }
 
+int
+channel_fd(const struct channel *channel)
+{
+	return channel->fd;
+}
+
 void
 channel_pump(struct channel *channel)
 {

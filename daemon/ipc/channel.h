@@ -53,6 +53,8 @@ void channel_free(struct channel *channel); /* safe inside its callbacks */
  */
 void channel_pump(struct channel *channel);
 
+int channel_fd(const struct channel *channel); /* borrowed */
+
 /*
  * As packet_send(), but never EAGAIN.  -1: ENOMEM, EMFILE, ENOBUFS (queue of
  * CHANNEL_QUEUE_MAX full), EPIPE; or as msg_encode().  A CHANNEL_CHILD sends

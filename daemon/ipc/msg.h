@@ -139,6 +139,8 @@ struct msg {
 		} endpoint;
 		struct {
 			bool now; /* do not drain first */
+			/* Drain for upgrade_drain, not for drain_timeout. */
+			bool upgrade;
 		} stop;
 		struct {
 			bool close_active;  /* its connections, too */

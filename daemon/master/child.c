@@ -312,6 +312,33 @@ fail:
 	return NULL;
 }
 
+struct child *
+child_adopt(struct children *children, pid_t pid, const struct child_ops *ops,
+    void *arg)
+{
+	struct child *child = calloc(1, sizeof(*child));
+
+	if (child == NULL)
+		return NULL;
+	child->timer = event_new(children->base, -1, 0, child_timer_cb, child);
+	if (child->timer == NULL) {
+		free(child);
+		return NULL;
+	}
+	child->children = children;
+	child->pid = pid;
+	child->ops = ops;
+	child->arg = arg;
+	LIST_INSERT_HEAD(&children->list, child, entry);
+	return child;
+}
+
+int
+child_channel_fd(const struct child *child)
+{
+	return child->channel != NULL ? channel_fd(child->channel) : -1;
+}
+
 pid_t
 child_pid(const struct child *child)
 {

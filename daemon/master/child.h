@@ -50,7 +50,17 @@ struct child *child_spawn(struct children *children, const char *role,
     const struct hello *hello, int hello_fd, const struct child_ops *ops,
     void *arg, struct error *err);
 
+/*
+ * A process that is our child, though we have not started it: the program that
+ * ran in this process before has.  It has no channel here.  As child_spawn();
+ * NULL: no memory.
+ */
+struct child *child_adopt(struct children *children, pid_t pid,
+    const struct child_ops *ops, void *arg);
+
 pid_t child_pid(const struct child *child);
+/* Our end of its channel, borrowed; -1: it is closed. */
+int child_channel_fd(const struct child *child);
 
 /* As channel_send(). */
 int child_send(struct child *child, const struct msg *msg);

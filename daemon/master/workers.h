@@ -11,13 +11,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct bygones;
 struct children;
 struct crash;
 struct error;
 struct event_base;
 struct gen;
+struct handover;
 struct settings;
 struct shm;
+struct taken;
 struct workers;
 
 /* The workers that a step of a transaction is for. */
@@ -203,5 +206,16 @@ void workers_recycle_forget(struct workers *workers, const void *arg);
 
 /* Have all log at this enum log_level, until the next COMMIT. */
 void workers_set_log_level(struct workers *workers, int level);
+
+/*
+ * workers_upgrade.c: pack the processes, those of earlier programs, too; and
+ * the ids of connections and the keys of tickets, which workers_take_over()
+ * takes.
+ */
+void workers_hand_over(const struct workers *workers,
+    const struct bygones *bygones, struct handover *handover);
+void workers_hand_over_numbers(const struct workers *workers,
+    struct handover *handover);
+void workers_take_over(struct workers *workers, struct taken *taken);
 
 #endif

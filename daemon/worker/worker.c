@@ -48,6 +48,7 @@ static struct {
 	struct material material;
 	uint32_t commit; /* the generation to commit after this pass; 0: none */
 	bool draining;	 /* no new connections; leave when all have ended */
+	bool upgraded;	 /* another program has taken over */
 	bool closing;	 /* the remaining connections were told to close */
 	bool stop;
 	struct timer drain_timer;
@@ -72,8 +73,8 @@ on_drain_timeout(struct timer *timer)
 {
 	(void)timer;
 	if (conn_count() > 0)
-		log_info("connections still open after drain_timeout: %u; "
-			 "closing them",
+		log_info("connections still open after %s: %u; closing them",
+		    worker.upgraded ? "upgrade_drain" : "drain_timeout",
 		    conn_count());
 	close_all(SL_WHY_SHUTDOWN);
 }
@@ -89,16 +90,20 @@ stop_new(void)
 
 /* Accept and connect nothing new, and leave when the connections have ended. */
 static void
-drain(void)
+drain(bool upgrade)
 {
 	const struct gen *gen = gen_current();
+	uint64_t ms = 0;
 
 	if (worker.draining)
 		return;
 	worker.draining = true;
+	worker.upgraded = upgrade;
 	stop_new();
-	timers_set(engine.timers, &worker.drain_timer,
-	    engine_now() + (gen != NULL ? gen->settings->drain_timeout_ms : 0));
+	if (gen != NULL)
+		ms = upgrade ? gen->settings->upgrade_drain_ms
+			     : gen->settings->drain_timeout_ms;
+	timers_set(engine.timers, &worker.drain_timer, engine_now() + ms);
 }
 
 static void
@@ -115,7 +120,7 @@ kill_all(void)
 static void
 quit(void)
 {
-	drain();
+	drain(false);
 	kill_all();
 	worker.stop = true;
 }
@@ -255,7 +260,7 @@ on_message(void *arg, struct msg *msg)
 		if (msg->stop.now)
 			quit();
 		else
-			drain();
+			drain(msg->stop.upgrade);
 		break;
 	case MSG_STOP_LISTENER:
 		stop_listener(msg->stop_listener.name,
@@ -299,7 +304,7 @@ on_channel_close(void *arg, const struct error *err)
 	}
 	if (worker.commit == 0)
 		gen_abort(); /* nobody will commit it */
-	drain();
+	drain(false);
 }
 
 static const struct channel_ops channel_ops = {

@@ -1,0 +1,262 @@
+/*
+ * bygones.c: we know their pids and their channels, and tell them when to go.
+ * What they answer is read by nobody.
+ */
+
+#include "master/bygones.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/msg.h"
+#include "ipc/packet.h"
+#include "master/child.h"
+#include "master/event_in.h"
+#include "master/handover.h"
+
+/* After the time to drain: it closes by itself what is left, politely. */
+#define GRACE_MS 1000
+#define STOP_MS 3000 /* for one that was told to leave now */
+#define RETRY_MS 100 /* it has not read what it was told before */
+
+enum phase { PHASE_SERVE, PHASE_DRAIN, PHASE_STOP, PHASE_KILL };
+
+struct bygone {
+	LIST_ENTRY(bygone) entry;
+	struct bygones *bygones;
+	struct child *child;
+	uint32_t number;
+	pid_t pid;
+	int channel;
+	enum phase phase;
+	bool told; /* of the phase */
+	uint64_t due_ms;
+	struct event *timer;
+};
+
+struct bygones {
+	struct event_base *base;
+	struct children *children;
+	void (*on_all_gone)(void *arg);
+	void *arg;
+	uint32_t count;
+	LIST_HEAD(, bygone) list;
+};
+
+/* Tell it what the phase is, and wake when that is over, or to try again. */
+static void
+go_on(struct bygone *bygone)
+{
+	const struct msg msg = { .type = MSG_STOP,
+		.fd = -1,
+		.stop = { .now = bygone->phase == PHASE_STOP,
+		    .upgrade = true } };
+	uint64_t now = clock_ms(), ms;
+
+	if (bygone->phase == PHASE_KILL) {
+		child_kill(bygone->child, "did not stop in time");
+		return;
+	}
+	/* One that has closed the channel drains, and is about to end. */
+	bygone->told = bygone->told ||
+	    packet_send(bygone->channel, &msg) == 0 || errno != EAGAIN;
+	ms = bygone->due_ms > now ? bygone->due_ms - now : 0;
+	if (!bygone->told && ms > RETRY_MS)
+		ms = RETRY_MS;
+	event_in(bygone->timer, ms);
+}
+
+static void
+enter(struct bygone *bygone, enum phase phase, uint64_t ms)
+{
+	bygone->phase = phase;
+	bygone->told = false;
+	bygone->due_ms = clock_ms() + ms;
+	go_on(bygone);
+}
+
+static void
+bygone_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct bygone *bygone = arg;
+
+	(void)fd;
+	(void)what;
+	if (clock_ms() < bygone->due_ms)
+		go_on(bygone);
+	else if (bygone->phase == PHASE_DRAIN)
+		enter(bygone, PHASE_STOP, STOP_MS);
+	else
+		enter(bygone, PHASE_KILL, 0);
+}
+
+static void
+bygone_free(struct bygone *bygone)
+{
+	LIST_REMOVE(bygone, entry);
+	bygone->bygones->count--;
+	if (bygone->timer != NULL)
+		event_free(bygone->timer);
+	if (bygone->channel != -1)
+		close(bygone->channel);
+	child_free(bygone->child);
+	free(bygone);
+}
+
+static void
+on_gone(void *arg, const char *how, bool clean)
+{
+	struct bygone *bygone = arg;
+	struct bygones *bygones = bygone->bygones;
+
+	if (clean)
+		log_info("worker %u (pid %d) of the program before this one "
+			 "has left",
+		    bygone->number + 1, (int)bygone->pid);
+	else
+		log_errorx("worker %u (pid %d) of the program before this one "
+			   "%s; its connections are lost",
+		    bygone->number + 1, (int)bygone->pid, how);
+	bygone->child = NULL;
+	bygone_free(bygone);
+	if (bygones->count == 0)
+		bygones->on_all_gone(bygones->arg);
+}
+
+static const struct child_ops child_ops = {
+	.on_gone = on_gone,
+};
+
+struct bygones *
+bygones_new(struct event_base *base, struct children *children,
+    void (*on_all_gone)(void *arg), void *arg)
+{
+	struct bygones *bygones = calloc(1, sizeof(*bygones));
+
+	if (bygones == NULL)
+		return NULL;
+	LIST_INIT(&bygones->list);
+	bygones->base = base;
+	bygones->children = children;
+	bygones->on_all_gone = on_all_gone;
+	bygones->arg = arg;
+	return bygones;
+}
+
+void
+bygones_free(struct bygones *bygones)
+{
+	struct bygone *bygone;
+
+	if (bygones == NULL)
+		return;
+	while ((bygone = LIST_FIRST(&bygones->list)) != NULL)
+		bygone_free(bygone);
+	free(bygones);
+}
+
+static void
+pack(struct handover *handover, uint32_t number, pid_t pid, int channel,
+    enum phase phase, bool told, uint64_t due_ms)
+{
+	pack_u32(&handover->packer, number);
+	pack_u32(&handover->packer, (uint32_t)pid);
+	handover_fd(handover, channel);
+	pack_u32(&handover->packer, phase);
+	pack_u32(&handover->packer, told);
+	pack_u64(&handover->packer, due_ms);
+}
+
+void
+bygone_hand_over(struct handover *handover, uint32_t number, pid_t pid,
+    int channel)
+{
+	pack(handover, number, pid, channel, PHASE_SERVE, false, 0);
+}
+
+void
+bygones_hand_over(const struct bygones *bygones, struct handover *handover)
+{
+	const struct bygone *bygone;
+
+	LIST_FOREACH(bygone, &bygones->list, entry)
+		pack(handover, bygone->number, bygone->pid, bygone->channel,
+		    bygone->phase, bygone->told, bygone->due_ms);
+}
+
+static int
+take_one(struct bygones *bygones, struct taken *taken)
+{
+	struct bygone *bygone = calloc(1, sizeof(*bygone));
+
+	if (bygone == NULL)
+		return -1;
+	LIST_INSERT_HEAD(&bygones->list, bygone, entry);
+	bygones->count++;
+	bygone->bygones = bygones;
+	bygone->number = unpack_u32(&taken->unpacker);
+	bygone->pid = (pid_t)unpack_u32(&taken->unpacker);
+	bygone->channel = taken_fd(taken);
+	bygone->phase = unpack_u32(&taken->unpacker);
+	bygone->told = unpack_bool(&taken->unpacker);
+	bygone->due_ms = unpack_u64(&taken->unpacker);
+	bygone->timer =
+	    event_new(bygones->base, -1, 0, bygone_timer_cb, bygone);
+	bygone->child =
+	    child_adopt(bygones->children, bygone->pid, &child_ops, bygone);
+	if (bygone->timer == NULL || bygone->child == NULL ||
+	    taken->unpacker.failed)
+		return -1;
+	if (bygone->phase != PHASE_SERVE)
+		go_on(bygone);
+	return 0;
+}
+
+int
+bygones_take(struct bygones *bygones, struct taken *taken, uint32_t count)
+{
+	while (count-- > 0)
+		if (take_one(bygones, taken) == -1)
+			return -1;
+	return 0;
+}
+
+uint32_t
+bygones_count(const struct bygones *bygones)
+{
+	return bygones->count;
+}
+
+void
+bygones_each(const struct bygones *bygones,
+    void (*each)(void *arg, uint32_t number, pid_t pid), void *arg)
+{
+	const struct bygone *bygone;
+
+	LIST_FOREACH(bygone, &bygones->list, entry)
+		each(arg, bygone->number, bygone->pid);
+}
+
+void
+bygones_drain(struct bygones *bygones, uint64_t most_ms)
+{
+	uint64_t ms = most_ms > 0 ? most_ms + GRACE_MS : 0;
+	uint64_t due_ms = clock_ms() + ms;
+	struct bygone *bygone;
+
+	LIST_FOREACH(bygone, &bygones->list, entry) {
+		if (bygone->phase == PHASE_SERVE) {
+			enter(bygone, PHASE_DRAIN, ms);
+		} else if (bygone->phase == PHASE_DRAIN &&
+		    due_ms < bygone->due_ms) {
+			bygone->due_ms = due_ms;
+			go_on(bygone);
+		}
+	}
+}
