@@ -229,6 +229,10 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (argc >= 3 && strcmp(args[1], "--child") == 0) {
+		if (argc == 4 && strcmp(args[2], "trial") == 0) {
+			signal_unblock_all();
+			return trial_main(args[3]);
+		}
 		child_options(args + 3);
 		return run_child(args[2]);
 	}

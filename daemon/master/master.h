@@ -19,6 +19,9 @@ int master_main(const char *config, bool verbose, bool watch);
  */
 int check_main(const char *config, bool verbose);
 
+/* The same for a binary that would take over: see upgrade_trial.h. */
+int trial_main(const char *config);
+
 /* --describe: have a child print what a plugin says of itself. */
 int describe_file(const char *path, bool json, bool verbose);
 
