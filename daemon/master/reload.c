@@ -311,6 +311,14 @@ reload_request_for(struct reload *reload, const char *who, unsigned int flags,
 		request(reload, who, flags, 0);
 }
 
+bool
+reload_is_idle(const struct reload *reload)
+{
+	return reload->state == RELOAD_IDLE && !reload->wanted &&
+	    !reload->rollback && !reload->rescue &&
+	    STAILQ_EMPTY(&reload->drains);
+}
+
 struct reload *
 reload_new(struct event_base *base, struct children *children,
     struct sockets *sockets, const char *config, const struct reload_ops *ops,
@@ -354,6 +362,9 @@ reload_free(struct reload *reload)
 	gen_unref(reload->back_to);
 	gen_unref(reload->committed);
 	probation_done(&reload->probation);
+	for (uint32_t i = 0; i < reload->drained_before_count; i++)
+		free(reload->drained_before[i]);
+	free(reload->drained_before);
 	if (reload->deadline != NULL)
 		event_free(reload->deadline);
 	if (reload->tick != NULL)

@@ -17,10 +17,12 @@ struct crash;
 struct event_base;
 struct gen;
 struct gen_teller;
+struct handover;
 struct reload;
 struct settings;
 struct slots;
 struct sockets;
+struct taken;
 struct workers;
 
 struct reload_ops {
@@ -33,6 +35,8 @@ struct reload_ops {
 	/* A reload begins to read, and what it reads: see build.h.  Or NULL. */
 	void (*on_begin)(void *arg);
 	void (*on_source)(void *arg, const char *path);
+	/* The workers are about to be told to serve it. */
+	void (*on_commit)(void *arg, const struct settings *settings);
 	/* The verdict; it was logged. */
 	void (*on_done)(void *arg, bool good);
 };
@@ -42,6 +46,16 @@ struct reload *reload_new(struct event_base *base, struct children *children,
     struct sockets *sockets, const char *config, const struct reload_ops *ops,
     void *arg);
 void reload_free(struct reload *reload);
+
+/* Does nothing run, and is nothing to come? */
+bool reload_is_idle(const struct reload *reload);
+
+/*
+ * Over an upgrade: the number of the last generation, and which listeners are
+ * drained.  0, or -1: no memory.
+ */
+void reload_hand_over(const struct reload *reload, struct handover *handover);
+int reload_take_over(struct reload *reload, struct taken *taken);
 
 /*
  * Begin a reload, or another one after the one that runs; who: "SIGHUP", for

@@ -18,6 +18,7 @@
 #include "ipc/shm.h"
 #include "master/events.h"
 #include "master/gen.h"
+#include "master/handover.h"
 #include "master/notify.h"
 #include "master/reload_internal.h"
 
@@ -180,4 +181,50 @@ drains_forget(struct reload *reload)
 		STAILQ_REMOVE_HEAD(&reload->drains, entry);
 		free(drain);
 	}
+}
+
+int
+drains_keep(struct reload *reload)
+{
+	if (gen_keep_drained(reload->next, reload->committed) == -1)
+		return -1;
+	for (uint32_t i = 0;
+	     reload->committed == NULL && i < reload->drained_before_count; i++)
+		gen_set_mode(reload->next, reload->drained_before[i],
+		    GEN_DRAINED);
+	return 0;
+}
+
+void
+reload_hand_over(const struct reload *reload, struct handover *handover)
+{
+	const struct gen *gen = reload->committed;
+
+	pack_u32(&handover->packer, reload->last_number);
+	pack_u32(&handover->packer, gen_drained(gen));
+	for (uint32_t i = 0; i < gen->settings->listener_count; i++)
+		if (gen_mode(gen, i) == GEN_DRAINED)
+			pack_string(&handover->packer,
+			    gen->settings->listeners[i].name);
+}
+
+int
+reload_take_over(struct reload *reload, struct taken *taken)
+{
+	uint32_t count;
+	char *name;
+
+	reload->last_number = unpack_u32(&taken->unpacker);
+	count = unpack_count(&taken->unpacker, sizeof(uint32_t));
+	reload->drained_before =
+	    calloc((size_t)count + 1, sizeof(*reload->drained_before));
+	if (reload->drained_before == NULL)
+		return -1;
+	while (count-- > 0) {
+		name = unpack_string(&taken->unpacker);
+		if (name == NULL)
+			return -1;
+		reload->drained_before[reload->drained_before_count++] = name;
+	}
+	return 0;
 }

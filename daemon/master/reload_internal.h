@@ -81,8 +81,11 @@ struct reload {
 	bool wanted, wanted_force, wanted_by_plugin;
 	bool rollback, rescue;	     /* before that */
 	STAILQ_HEAD(, drain) drains; /* between these */
-	struct gen *back_to;	     /* where the rollback goes */
-	uint32_t target;	     /* its number, of the way back that runs */
+	/* Of the program before us: listeners that it has drained. */
+	char **drained_before;
+	uint32_t drained_before_count;
+	struct gen *back_to; /* where the rollback goes */
+	uint32_t target;     /* its number, of the way back that runs */
 	/* The last one was a rollback: see reload_check_refused(). */
 	bool went_back;
 	unsigned int pause_ms; /* between the last one and it */
@@ -130,6 +133,8 @@ void reload_stage_drain(struct reload *reload);
 /* It is over: tell which listeners are drained now. */
 void drains_tell(struct reload *reload, const struct gen_teller *teller);
 void drains_forget(struct reload *reload); /* those that were asked for */
+/* What was drained stays so in `next`.  0, or -1: no memory. */
+int drains_keep(struct reload *reload);
 
 /* reload_aside.c: the plugin that crashes where there is no way back. */
 /*

@@ -71,6 +71,8 @@ commit_all(struct reload *reload)
 	    (enum log_format)settings->log.format);
 	output_json_format((enum log_format)settings->log.format);
 	log_process_aim(&settings->log);
+	if (reload->ops->on_commit != NULL)
+		reload->ops->on_commit(reload->arg, settings);
 	reload->waiting =
 	    workers_commit(reload->workers, reload->committed, reload->part);
 }
@@ -133,7 +135,7 @@ stage_bind(struct reload *reload)
 		verdict_say(&reload->verdict, "%s", err.text);
 	/* After a canary, for the other workers, they are bound already. */
 	if (reload->next->slots == NULL && reload->next->modes == NULL &&
-	    gen_keep_drained(reload->next, reload->committed) == -1)
+	    drains_keep(reload) == -1)
 		verdict_say(&reload->verdict, "out of memory");
 	else if (reload->next->slots == NULL && reload->tried != NULL)
 		gen_keep_aside(reload->next, reload->tried);
