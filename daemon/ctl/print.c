@@ -139,6 +139,7 @@ static void (*const printers[CONTROL_COMMANDS])(const json_t *answer) = {
 	[CONTROL_DRAIN] = print_verdict,
 	[CONTROL_UNDRAIN] = print_verdict,
 	[CONTROL_WORKERS] = print_verdict,
+	[CONTROL_UPGRADE] = print_verdict,
 };
 
 void

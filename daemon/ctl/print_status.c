@@ -394,6 +394,24 @@ print_log(const json_t *log)
 	putchar('\n');
 }
 
+/* Of them only the processes are known. */
+static void
+print_old_workers(const json_t *array)
+{
+	const json_t *row;
+
+	if (json_array_size(array) > 0)
+		printf("\nof the program before an upgrade, until their "
+		       "connections end:");
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		row = json_array_get(array, i);
+		printf("%s worker %lld (pid %lld)", i > 0 ? "," : "",
+		    answer_number(row, "worker"), answer_number(row, "pid"));
+	}
+	if (json_array_size(array) > 0)
+		putchar('\n');
+}
+
 void
 print_status(const json_t *answer)
 {
@@ -436,6 +454,7 @@ print_status(const json_t *answer)
 		put_table(replaced, worker_heads, fill_worker);
 		print_doing(replaced);
 	}
+	print_old_workers(json_object_get(answer, "old_workers"));
 	if (json_array_size(listeners) > 0) {
 		putchar('\n');
 		put_table(listeners, listener_heads,

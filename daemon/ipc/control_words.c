@@ -101,6 +101,8 @@ const struct control_word control_words[CONTROL_COMMANDS] = {
 		    .kind = CONTROL_NUMBER,
 		    .value = "N",
 		    .bare = true } } },
+	[CONTROL_UPGRADE] = { .name = "upgrade",
+	    .help = "execute the new sluiced in place of the running one" },
 };
 
 enum control_command
@@ -131,7 +133,7 @@ control_waits(enum control_command command, const struct control_values *values)
 {
 	return command == CONTROL_ROLLBACK || command == CONTROL_DIFF ||
 	    command == CONTROL_DRAIN || command == CONTROL_UNDRAIN ||
-	    command == CONTROL_WORKERS ||
+	    command == CONTROL_WORKERS || command == CONTROL_UPGRADE ||
 	    (command == CONTROL_RELOAD &&
 		values->of[CONTROL_RELOAD_WAIT] != NULL);
 }

@@ -308,7 +308,8 @@ warn_of_plugins(const struct settings *settings)
 
 struct control *
 control_new(struct event_base *base, const struct settings *settings,
-    const struct control_subject *subject, struct error *err)
+    const struct control_subject *subject, struct control_path *taken,
+    struct error *err)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	struct error cause;
@@ -322,7 +323,8 @@ control_new(struct event_base *base, const struct settings *settings,
 	control->subject = subject;
 	control->refused.sum_up = sum_up_refused;
 	control_path_init(&control->path, settings);
-	if (control_path_open(&control->path, &cause) == -1) {
+	if (!control_path_use(&control->path, taken) &&
+	    control_path_open(&control->path, &cause) == -1) {
 		error_set(err,
 		    "%s; it is the control socket: set control to a path that "
 		    "can be used, or leave it out",
@@ -343,6 +345,15 @@ control_new(struct event_base *base, const struct settings *settings,
 fail:
 	control_free(control);
 	return NULL;
+}
+
+void
+control_hand_over(const struct control *control, struct handover *handover)
+{
+	static const struct control_path none = { .fd = -1 };
+
+	control_path_hand_over(control != NULL ? &control->path : &none,
+	    handover);
 }
 
 void

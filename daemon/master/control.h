@@ -9,14 +9,18 @@
 
 #include <time.h>
 
+struct bygones;
 struct control;
 struct control_diffs;
 struct crashes;
+struct control_path;
 struct error;
 struct event_base;
+struct handover;
 struct reload;
 struct settings;
 struct slots;
+struct upgrade;
 struct workers;
 
 /* What commands look at and work on; all borrowed. */
@@ -28,15 +32,22 @@ struct control_subject {
 	struct slots *slots;
 	struct crashes *crashes;
 	struct control_diffs *diffs;
+	struct upgrade *upgrade;
+	const struct bygones *bygones;
 };
 
 /*
  * Listen where settings->control says, which is not NULL.  A socket there that
- * no process listens on is replaced.  NULL: err says why.
+ * no process listens on is replaced.  taken: that of the program before us,
+ * which is used or closed.  NULL: err says why.
  */
 struct control *control_new(struct event_base *base,
     const struct settings *settings, const struct control_subject *subject,
-    struct error *err);
+    struct control_path *taken, struct error *err);
+
+/* Pack where it listens, for the next program. */
+void control_hand_over(const struct control *control,
+    struct handover *handover);
 
 /*
  * Make the socket anew if its path does not lead to it any more.  A timer does

@@ -18,6 +18,7 @@
 #include "master/events.h"
 #include "master/gen.h"
 #include "master/reload.h"
+#include "master/upgrade.h"
 #include "master/workers.h"
 
 static json_t *
@@ -115,6 +116,34 @@ run_undrain(struct control_conn *conn, const struct control_args *args)
 }
 
 static void
+on_upgrade_refused(void *arg, const char *lines, const char *verdict)
+{
+	control_reply(arg,
+	    json_pack("{s:b, s:o, s:o}", "ok", 0, "problems",
+		control_lines(lines, strchr(lines, '\0')), "verdict",
+		json_text(verdict)));
+}
+
+static void
+stop_waiting_for_upgrade(struct control_conn *conn)
+{
+	upgrade_forget(conn->subject->upgrade, conn);
+}
+
+static void
+run_upgrade(struct control_conn *conn, const struct control_args *args)
+{
+	const struct upgrade_waiter waiter = { on_upgrade_refused, conn,
+		conn->fd };
+	char who[64];
+
+	(void)args;
+	control_client_name(conn, who, sizeof(who));
+	control_wait(conn, stop_waiting_for_upgrade);
+	upgrade_request(conn->subject->upgrade, who, &waiter);
+}
+
+static void
 add_crash(void *arg, const struct crash *crash)
 {
 	json_t *list = arg;
@@ -184,6 +213,7 @@ static void (*const handlers[CONTROL_COMMANDS])(struct control_conn *conn,
 	[CONTROL_DRAIN] = run_drain,
 	[CONTROL_UNDRAIN] = run_undrain,
 	[CONTROL_WORKERS] = control_workers,
+	[CONTROL_UPGRADE] = run_upgrade,
 };
 
 static bool

@@ -18,6 +18,7 @@
 #include "config/settings.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
+#include "master/bygones.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
 #include "master/doing.h"
@@ -73,6 +74,25 @@ workers_array(const struct control_subject *subject)
 			json_array_append_new(array,
 			    worker_object(subject, place, &facts));
 	}
+	return array;
+}
+
+static void
+add_old_worker(void *arg, uint32_t number, pid_t pid)
+{
+	json_array_append_new(arg,
+	    json_pack("{s:I, s:I}", "worker", (json_int_t)number + 1, "pid",
+		(json_int_t)pid));
+}
+
+/* Those of the program before an upgrade. */
+static json_t *
+old_workers_array(const struct control_subject *subject)
+{
+	json_t *array = json_array();
+
+	if (array != NULL)
+		bygones_each(subject->bygones, add_old_worker, array);
 	return array;
 }
 
@@ -166,7 +186,7 @@ control_status(struct control_conn *conn, const struct control_args *args)
 	control_reply(conn,
 	    json_pack(
 		"{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, "
-		"s:o, s:o}",
+		"s:o, s:o, s:o}",
 		"version", PACKAGE_VERSION, "pid", (json_int_t)getpid(),
 		"uptime_s", (json_int_t)(now.tv_sec - subject->started_s),
 		"config", json_text(subject->config), "generation",
@@ -176,7 +196,8 @@ control_status(struct control_conn *conn, const struct control_args *args)
 		last_verdict(subject->reload), "crashes",
 		(json_int_t)crashes_count(subject->crashes), "workers",
 		workers_array(subject), "replaced", replaced_array(subject),
-		"listeners", control_listeners(subject, gen), "connectors",
+		"old_workers", old_workers_array(subject), "listeners",
+		control_listeners(subject, gen), "connectors",
 		control_connectors(subject, gen), "log",
 		log_object(subject, gen)));
 }

@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/title.h"
 #include "config/settings.h"
 #include "ipc/shm.h"
+#include "master/bygones.h"
 #include "master/child.h"
 #include "master/control.h"
 #include "master/control_diff.h"
@@ -36,6 +38,8 @@
 #include "master/signals.h"
 #include "master/slots.h"
 #include "master/sockets.h"
+#include "master/takeover.h"
+#include "master/upgrade.h"
 #include "master/watch.h"
 #include "master/workers.h"
 
@@ -43,6 +47,9 @@
 
 struct master {
 	const char *config;
+	struct takeover takeover;
+	struct bygones *bygones;
+	struct upgrade *upgrade;
 	struct event_base *base;
 	struct children *children;
 	struct inherited inherited;
@@ -60,6 +67,7 @@ struct master {
 	struct page *page;
 	struct signals *signals;
 	struct leaving *leaving;
+	bool left; /* all that is ours has ended */
 	int exit_status;
 };
 
@@ -70,10 +78,36 @@ leave(struct master *master, int status)
 	event_base_loopbreak(master->base);
 }
 
+/* Our own workers have left; those of a program before us may drain. */
 static void
 on_left(void *arg)
 {
-	leave(arg, EXIT_SUCCESS);
+	struct master *master = arg;
+
+	master->left = true;
+	if (bygones_count(master->bygones) == 0)
+		leave(master, EXIT_SUCCESS);
+}
+
+static void
+on_bygones_gone(void *arg)
+{
+	struct master *master = arg;
+
+	if (master->left)
+		leave(master, EXIT_SUCCESS);
+}
+
+/* For those before us: at a second signal, or with `now`, they leave at once. */
+static void
+stop_bygones(struct master *master, bool now)
+{
+	const struct gen *gen = reload_committed(master->reload);
+	uint64_t ms = gen != NULL ? gen->settings->drain_timeout_ms : 0;
+
+	if (now || leaving_begun(master->leaving))
+		ms = 0;
+	bygones_drain(master->bygones, ms);
 }
 
 static void
@@ -82,6 +116,8 @@ on_signal_stop(void *arg, const char *name)
 	struct master *master = arg;
 
 	control_step_aside(master->control);
+	upgrade_stop(master->upgrade);
+	stop_bygones(master, false);
 	leaving_stop(master->leaving, master->reload, master->workers, name);
 }
 
@@ -91,6 +127,8 @@ on_signal_quit(void *arg, const char *name)
 	struct master *master = arg;
 
 	control_step_aside(master->control);
+	upgrade_stop(master->upgrade);
+	stop_bygones(master, true);
 	leaving_quit(master->leaving, master->reload, master->workers, name);
 }
 
@@ -105,6 +143,56 @@ on_signal_reload(void *arg, const char *name)
 		reload_request(master->reload, name);
 }
 
+static void
+on_signal_upgrade(void *arg, const char *name)
+{
+	struct master *master = arg;
+
+	upgrade_request(master->upgrade, name, NULL);
+}
+
+static struct takeover_parts
+parts_of(const struct master *master)
+{
+	return (struct takeover_parts){
+		.inherited = &master->inherited,
+		.sockets = master->sockets,
+		.bygones = master->bygones,
+		.reload = master->reload,
+		.workers = master->workers,
+		.slots = master->slots,
+		.control = master->control,
+		.started_s = master->subject.started_s,
+	};
+}
+
+static const char *
+on_upgrade_why_not(void *arg)
+{
+	const struct master *master = arg;
+
+	if (leaving_begun(master->leaving))
+		return "sluiced is stopping";
+	if (reload_committed(master->reload) == NULL)
+		return "nothing is served yet";
+	if (!reload_is_idle(master->reload))
+		return "a reload runs; try again when it is over";
+	return NULL;
+}
+
+static void
+on_upgrade_hand_over(void *arg, struct handover *handover)
+{
+	const struct takeover_parts parts = parts_of(arg);
+
+	takeover_pack(&parts, handover);
+}
+
+static const struct upgrade_ops upgrade_ops = {
+	.why_not = on_upgrade_why_not,
+	.hand_over = on_upgrade_hand_over,
+};
+
 static bool
 on_signal_reopen(void *arg)
 {
@@ -116,6 +204,7 @@ static const struct signals_ops signals_ops = {
 	.on_reload = on_signal_reload,
 	.on_stop = on_signal_stop,
 	.on_quit = on_signal_quit,
+	.on_upgrade = on_signal_upgrade,
 	.on_reopen = on_signal_reopen,
 };
 
@@ -235,16 +324,18 @@ static const struct workers_ops workers_ops = {
 static void
 note_subject(struct master *master)
 {
-	struct timespec now;
+	time_t before_s = master->takeover.started_s;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	master->subject = (struct control_subject){
 		.config = master->config,
-		.started_s = now.tv_sec,
+		.started_s =
+		    before_s != 0 ? before_s : (time_t)(clock_ms() / 1000),
 		.reload = master->reload,
 		.workers = master->workers,
 		.slots = master->slots,
 		.crashes = master->crashes,
+		.upgrade = master->upgrade,
+		.bygones = master->bygones,
 	};
 }
 
@@ -262,8 +353,8 @@ start_control(struct master *master, const struct settings *settings)
 		return -1;
 	}
 	master->subject.diffs = master->diffs;
-	master->control =
-	    control_new(master->base, settings, &master->subject, &err);
+	master->control = control_new(master->base, settings, &master->subject,
+	    &master->takeover.control, &err);
 	if (master->control != NULL)
 		return 0;
 	log_errorx("%s:%u: %s", settings->control_origin.file,
@@ -281,7 +372,9 @@ on_settings(void *arg, const struct settings *settings,
 	    &workers_ops, master);
 	if (master->workers != NULL)
 		master->slots = slots_new(workers_shm(master->workers));
-	if (master->slots == NULL) {
+	if (master->slots == NULL ||
+	    takeover_workers(&master->takeover, master->workers,
+		master->slots) == -1) {
 		log_error("cannot set up %lld workers",
 		    (long long)settings->workers);
 		return -1;
@@ -294,18 +387,28 @@ on_settings(void *arg, const struct settings *settings,
 	return 0;
 }
 
+/* Those before us drain first: the sockets are ours, so clients can wait. */
+static void
+on_commit(void *arg, const struct settings *settings)
+{
+	struct master *master = arg;
+
+	bygones_drain(master->bygones, settings->upgrade_drain_ms);
+}
+
 static void
 on_reload_done(void *arg, bool good)
 {
 	struct master *master = arg;
-
+	const struct takeover_parts parts = parts_of(master);
 	struct gen *gen = reload_committed(master->reload);
 
+	takeover_verdict(&master->takeover, &parts, good);
 	/*
-	 * A start that fails ends the daemon; a reload that fails changes
-	 * nothing.
+	 * A start that fails ends the daemon, unless others still serve; a
+	 * reload that fails changes nothing.
 	 */
-	if (!good && gen == NULL)
+	if (!good && gen == NULL && !master->takeover.here)
 		leave(master, EXIT_FAILURE);
 	/* A rollback reads no certificates. */
 	if (good && gen->as == 0)
@@ -338,6 +441,7 @@ static const struct reload_ops reload_ops = {
 	.on_begin = on_reload_begin,
 	.on_source = on_source,
 	.on_settings = on_settings,
+	.on_commit = on_commit,
 	.on_done = on_reload_done,
 };
 
@@ -380,6 +484,8 @@ warn_of_cpu_limit(void)
 static int
 master_init(struct master *master, const char *config, bool verbose)
 {
+	struct takeover_parts parts;
+
 	master->base = master_base();
 	if (master->base == NULL || log_limit_begin(master->base) == -1)
 		return -1;
@@ -402,10 +508,20 @@ master_init(struct master *master, const char *config, bool verbose)
 	    committed_settings, master);
 	master->page =
 	    page_new(master->base, master->children, &master->subject);
+	master->bygones = bygones_new(master->base, master->children,
+	    on_bygones_gone, master);
+	master->upgrade =
+	    upgrade_new(master->base, config, &upgrade_ops, master);
 	if (master->reload == NULL || master->leaving == NULL ||
 	    master->page == NULL || master->signals == NULL ||
-	    master->expiry == NULL)
+	    master->expiry == NULL || master->bygones == NULL ||
+	    master->upgrade == NULL)
 		return -1;
+	parts = parts_of(master);
+	if (takeover_modules(&master->takeover, &parts) == -1)
+		return -1;
+	/* Of those that have ended before we could hear of it. */
+	children_reap(master->children);
 	return 0;
 }
 
@@ -416,6 +532,8 @@ master_done(struct master *master)
 	/* A module goes before those that it refers to. */
 	control_free(master->control);
 	control_diffs_free(master->diffs);
+	upgrade_free(master->upgrade);
+	bygones_free(master->bygones);
 	page_free(master->page);
 	watch_free(master->watch);
 	expiry_free(master->expiry);
@@ -432,6 +550,7 @@ master_done(struct master *master)
 	if (master->base != NULL)
 		event_base_free(master->base);
 	inherited_done(&master->inherited);
+	takeover_done(&master->takeover);
 }
 
 int
@@ -446,7 +565,7 @@ master_main(const char *config, bool verbose, bool watch)
 	master.config = config;
 	title_set("master %s", config);
 	/* Before a descriptor is opened that could take a number of these. */
-	if (inherited_take(&master.inherited) == -1)
+	if (takeover_begin(&master.takeover, &master.inherited) == -1)
 		return EXIT_FAILURE;
 	output_append();
 	log_init("master");

@@ -115,6 +115,9 @@ obey(struct signals *signals, const struct signalfd_siginfo *info)
 	case SIGQUIT:
 		signals->ops->on_quit(signals->arg, name);
 		break;
+	case SIGUSR2:
+		signals->ops->on_upgrade(signals->arg, name);
+		break;
 	case SIGUSR1:
 		tell(signals, info, name,
 		    signals->ops->on_reopen(signals->arg));

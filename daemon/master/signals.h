@@ -17,6 +17,7 @@ struct signals_ops {
 	void (*on_reload)(void *arg, const char *name);
 	void (*on_stop)(void *arg, const char *name);
 	void (*on_quit)(void *arg, const char *name);
+	void (*on_upgrade)(void *arg, const char *name);
 	/* Open the files of the log again.  Returns false: there are none. */
 	bool (*on_reopen)(void *arg);
 };

@@ -1,0 +1,153 @@
+/*
+ * takeover.c: what one program packs, the next unpacks in the same order.  The
+ * part up to the workers is unpacked when the modules are made, and the rest
+ * with the first settings, when the workers are.
+ */
+
+#include "master/takeover.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json_text.h"
+#include "base/log.h"
+#include "master/aside.h"
+#include "master/bygones.h"
+#include "master/control.h"
+#include "master/control_conn.h"
+#include "master/inherited.h"
+#include "master/reload.h"
+#include "master/slots.h"
+#include "master/sockets.h"
+#include "master/workers.h"
+
+void
+takeover_pack(const struct takeover_parts *parts, struct handover *handover)
+{
+	inherited_hand_over(parts->inherited, handover);
+	pack_u64(&handover->packer, (uint64_t)parts->started_s);
+	sockets_hand_over(parts->sockets, handover);
+	control_hand_over(parts->control, handover);
+	reload_hand_over(parts->reload, handover);
+	workers_hand_over(parts->workers, parts->bygones, handover);
+	/* The rest waits for the workers. */
+	workers_hand_over_numbers(parts->workers, handover);
+	slots_hand_over(parts->slots, handover);
+}
+
+int
+takeover_begin(struct takeover *takeover, struct inherited *ret_inherited)
+{
+	struct error err;
+	int found;
+
+	takeover->client = takeover->control.fd = -1;
+	found = taken_open(&takeover->taken, &err);
+	if (found == 0)
+		return inherited_take(ret_inherited);
+	if (found == -1) {
+		log_errorx("%s", err.text);
+		return -1;
+	}
+	takeover->here = true;
+	takeover->version = unpack_string(&takeover->taken.unpacker);
+	takeover->client = taken_fd(&takeover->taken);
+	return inherited_take_over(ret_inherited, &takeover->taken);
+}
+
+int
+takeover_modules(struct takeover *takeover, const struct takeover_parts *parts)
+{
+	struct taken *taken = &takeover->taken;
+
+	if (!takeover->here)
+		return 0;
+	takeover->started_s = (time_t)unpack_u64(&taken->unpacker);
+	if (sockets_take_over(parts->sockets, taken) == -1)
+		return -1;
+	control_path_take_over(&takeover->control, taken);
+	if (reload_take_over(parts->reload, taken) == -1 ||
+	    bygones_take(parts->bygones, taken, unpack_u32(&taken->unpacker)) ==
+		-1)
+		return -1;
+	log_info("sluiced " PACKAGE_VERSION " takes over from sluiced %s; its "
+		 "workers serve on: %u",
+	    takeover->version, bygones_count(parts->bygones));
+	return 0;
+}
+
+int
+takeover_workers(struct takeover *takeover, struct workers *workers,
+    struct slots *slots)
+{
+	int result;
+
+	if (!takeover->here)
+		return 0;
+	workers_take_over(workers, &takeover->taken);
+	result = slots_take_over(slots, &takeover->taken);
+	taken_close(&takeover->taken);
+	return result;
+}
+
+/* The client waits for one line, which its socket has room for. */
+static void
+answer(struct takeover *takeover, const struct reload *reload, bool good)
+{
+	const struct reload_verdict *last = reload_last_verdict(reload);
+	json_t *reply;
+	char *line;
+	size_t length;
+
+	if (takeover->client == -1)
+		return;
+	reply = json_pack("{s:b, s:s, s:o, s:o}", "ok", good, "version",
+	    PACKAGE_VERSION, "problems",
+	    control_lines(last->reasons, strchr(last->reasons, '\0')),
+	    "verdict", json_text(last->text));
+	line = json_dumps(reply, JSON_COMPACT);
+	if (line != NULL) {
+		length = strlen(line);
+		line[length++] = '\n'; /* where the NUL was */
+		send(takeover->client, line, length,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	free(line);
+	json_decref(reply);
+	aside_drop(takeover->client);
+	takeover->client = -1;
+}
+
+void
+takeover_verdict(struct takeover *takeover, const struct takeover_parts *parts,
+    bool good)
+{
+	if (!takeover->here || takeover->over)
+		return;
+	answer(takeover, parts->reload, good);
+	if (!good) {
+		log_errorx("sluiced " PACKAGE_VERSION " cannot serve; the "
+			   "workers of sluiced %s serve on: mend what is "
+			   "wrong, then reload",
+		    takeover->version);
+		return;
+	}
+	takeover->over = true;
+	sockets_release(parts->sockets);
+	/* Without `control` in the configuration nobody has used it. */
+	control_path_close(&takeover->control);
+}
+
+void
+takeover_done(struct takeover *takeover)
+{
+	taken_close(&takeover->taken);
+	control_path_close(&takeover->control);
+	if (takeover->client != -1)
+		aside_drop(takeover->client);
+	free(takeover->version);
+}

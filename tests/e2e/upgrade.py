@@ -1,0 +1,412 @@
+"""sluicectl upgrade: another binary goes on, and no client notices."""
+
+import os
+import signal
+import socket
+import threading
+
+from sluice_test import (Daemon, SLUICED, check, children, compiler, equal,
+                         expect_end, fetch, free_address, is_alive, listener,
+                         main, plugin, receive, receive_line, run_program,
+                         scratch, test_plugin, title, wait_until)
+from harness.tls import client_context, tls_connect, tls_listener
+
+OLD, NEW = b"0.1.0", b"9.9.9"
+BINARY = None
+
+
+def version_of(binary):
+    with open(binary, "rb") as file:
+        return file.read()
+
+
+def replace(content, mode=0o755):
+    """As a package manager does: another file comes under the name."""
+    with open(BINARY + ".new", "wb") as file:
+        file.write(content)
+    os.chmod(BINARY + ".new", mode)
+    os.rename(BINARY + ".new", BINARY)
+
+
+def newer():
+    """A binary that says that it is of another version."""
+    content = version_of(SLUICED)
+    check(b"sluiced " + OLD in content, "the version in the binary")
+    return content.replace(b"sluiced " + OLD, b"sluiced " + NEW)
+
+
+def daemon(*listeners, **settings):
+    global BINARY
+    BINARY = os.path.join(scratch(), "sluiced")
+    replace(version_of(SLUICED))
+    return Daemon(*listeners, control="control.sock", pairs=False,
+                  launcher=["sh", "-c", 'shift; exec "$BINARY" "$@"', "sh"],
+                  env={"BINARY": BINARY}, **settings)
+
+
+def echoes(s, data=b"x"):
+    s.sendall(data)
+    equal(receive(s, len(data)), data)
+
+
+def run(d, *words, status=0):
+    result = d.sluicectl(*words)
+    equal(result.returncode, status, result.stdout + result.stderr)
+    return result.stdout + result.stderr
+
+
+def old_workers_end(d, old):
+    wait_until(lambda: not any(is_alive(pid) for pid in old),
+               "the old workers to end")
+
+
+def row(d, name="echo"):
+    return next(one for one in d.ask("status")["listeners"]
+                if one["name"] == name)
+
+
+class Load:
+    """Clients that come, talk and leave, and note each failure."""
+
+    def __init__(self, address, threads=4):
+        host, _, port = address.rpartition(":")
+        self.where = host, int(port)
+        self.served, self.failed, self.over = 0, [], False
+        self.threads = [threading.Thread(target=self.run)
+                        for _ in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while not self.over:
+            try:
+                s = socket.create_connection(self.where, 20)
+                for _ in range(3):
+                    s.sendall(b"hello")
+                    got = b""
+                    while len(got) < 5:
+                        part = s.recv(5 - len(got))
+                        check(part, "cut")
+                        got += part
+                s.close()
+                self.served += 1
+            except Exception as error:      # each is a finding
+                self.failed.append(repr(error))
+
+    def wait_more(self, count):
+        target = self.served + count
+        wait_until(lambda: self.served >= target or self.failed, "load")
+
+    def end(self):
+        self.over = True
+        for thread in self.threads:
+            thread.join()
+        equal(self.failed, [])
+
+
+def test_no_client_notices():
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                workers=2) as d:
+        quiet = [d.connect() for _ in range(8)]
+        for s in quiet:
+            echoes(s)
+        load = Load(d.addresses("echo")[0])
+        load.wait_more(50)
+        old, before = d.workers(), row(d)["counts"]["accepted"]
+        replace(newer())
+        said = run(d, "upgrade")
+        check("generation 2 ready: 1 listener, 2 workers" in said, said)
+        load.wait_more(50)
+        check(d.log_lines("executing .*, sluiced 9.9.9, in the place of "
+                          "sluiced 0.1.0"))
+        check(d.log_lines("takes over from sluiced 0.1.0"))
+        check(not set(old) & set(d.workers()))
+        check(row(d)["counts"]["accepted"] > before)
+        for s in quiet:
+            echoes(s)
+        load.end()
+        check(all(is_alive(pid) for pid in old))
+        for s in quiet:
+            s.close()
+        old_workers_end(d, old)
+
+
+def upgraded(d, generation=2):
+    replace(newer())
+    said = run(d, "upgrade")
+    check("generation %d ready" % generation in said, said)
+
+
+def program(body):
+    """A binary that does something else."""
+    source = os.path.join(scratch(), "other.c")
+    with open(source, "w") as file:
+        file.write("#include <signal.h>\n#include <stdio.h>\n"
+                   "#include <unistd.h>\nint main(void) { %s; return 0; }"
+                   % body)
+    result = run_program(compiler("CC", "cc") + ["-o", source[:-2], source])
+    equal(result.returncode, 0, result.stderr)
+    return version_of(source[:-2])
+
+
+def test_what_cannot_take_over():
+    """Nothing has changed, and the answer says why."""
+    with daemon(listener("echo", plugin("echo"), free_address())) as d:
+        s, old = d.connect(), d.workers()
+        for content, mode, words in (
+                (b"This is a text.\n", 0o755, "Exec format error"),
+                (newer(), 0o644, "Permission denied"),
+                (b"", 0o755, "Exec format error"),
+                (newer()[:100000], 0o755, "upgrade refused"),
+                (b"#!/bin/sh\n", 0o755, "it is a script"),
+                (program(""), 0o755, "it is not a sluiced"),
+                (program('fputs("trouble\\n", stderr); return 1'), 0o755,
+                 "trouble"),
+                (program("raise(SIGSEGV)"), 0o755, "it is not a sluiced"),
+                (program('puts("sluiced takes over format 99: sluiced 9")'),
+                 0o755, "format 99, and 0.1.0 hands over format"),
+                (program('puts("sluiced takes over format 1: sluiced 9")'),
+                 0o755, "sluiced 9: it ended without an answer"),
+                (program('for (int i = 0; i < 9999; i++) puts("ready\\a")'),
+                 0o755, "it is not a sluiced")):
+            replace(content, mode)
+            said = run(d, "upgrade", status=1)
+            check(words in said and "nothing has changed" in said, said)
+            echoes(s)
+        os.unlink(BINARY)
+        check("No such file" in run(d, "upgrade", status=1))
+        echoes(s)
+        equal(d.workers(), old)
+        equal(title(d.pid), "sluiced: master " + d.config)
+        upgraded(d)
+        echoes(s)
+        echoes(d.connect())
+
+
+def test_a_wrong_configuration_is_found_before():
+    with daemon(listener("echo", plugin("echo"), free_address())) as d:
+        d.write(d.text().replace("echo.so", "ecko.so"))
+        replace(newer())
+        said = run(d, "upgrade", status=1)
+        check("ecko.so" in said and "NOT valid: 1 error" in said, said)
+        d.write_config()
+        upgraded(d)
+        echoes(d.connect())
+
+
+def test_a_start_that_fails_leaves_the_old_workers():
+    """What no trial can find: an address that others have."""
+    with daemon(listener("echo", plugin("echo"), free_address())) as d:
+        s = d.connect()
+        echoes(s)
+        with socket.create_server(("127.0.0.1", 0)) as thief:
+            d.listeners.append(listener("other", plugin("echo"),
+                                        "127.0.0.1:%d"
+                                        % thief.getsockname()[1]))
+            d.write_config()
+            replace(newer())
+            said = run(d, "upgrade", status=1)
+            check("in use" in said, said)
+            d.wait_log("cannot serve; the workers of sluiced 0.1.0 serve on")
+            echoes(s)
+            echoes(d.connect())
+        d.signal(signal.SIGHUP)
+        d.wait_log("generation 2 ready: 2 listeners")
+        echoes(s)
+        echoes(d.connect("echo"))
+        echoes(d.connect("other"))
+        d.baseline = {}         # there is one more listener
+
+
+def test_again_while_old_ones_drain():
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                listener("u", plugin("echo")), start=False) as d:
+        path = d.path("socket")
+        d.listener("u")["listen"] = "unix:" + path
+        d.write_config()
+        d.start()
+        clients, olds = [], []
+        inode = os.stat(path).st_ino
+        for generation in range(2, 5):
+            clients += [d.connect("echo"), d.connect("u")]
+            for s in clients:
+                echoes(s)
+            olds += d.workers()
+            upgraded(d, generation)
+        for s in clients + [d.connect("echo"), d.connect("u")]:
+            echoes(s)
+        equal(os.stat(path).st_ino, inode)
+        check(all(is_alive(pid) for pid in olds))
+        equal(sorted(one["pid"] for one in d.ask("status")["old_workers"]),
+              sorted(olds))
+        said = run(d, "status")
+        check("worker 1 (pid %d)" % olds[0] in said, said)
+        equal(row(d)["counts"]["accepted"], 4)
+        since = d.mark()
+        os.kill(olds[0], signal.SIGSEGV)
+        d.wait_log("of the program before this one was killed by SIGSEGV",
+                   since)
+        for s in clients[2:]:
+            echoes(s)
+        for s in clients:
+            s.close()
+        old_workers_end(d, olds)
+        check(not d.log_lines("could not|cannot", since))
+
+
+def test_they_end_with_upgrade_drain():
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                upgrade_drain="0.5s", drain_timeout="60s") as d:
+        s, old = d.connect(), d.workers()
+        echoes(s)
+        upgraded(d)
+        expect_end(s)
+        old_workers_end(d, old)
+        d.wait_log("still open after upgrade_drain: 1")
+
+
+def test_a_stop_waits_for_them():
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        with daemon(listener("echo", plugin("echo"), free_address()),
+                    drain_timeout="1s") as d:
+            s = d.connect()
+            echoes(s)
+            upgraded(d)
+            echoes(s)
+            d.stop(close_clients=False, number=number)
+            d.process = None
+
+
+def test_they_end_with_the_master():
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                drain_timeout="1s", upgrade_drain="1s") as d:
+        s, old = d.connect(), d.workers()
+        echoes(s)
+        upgraded(d)
+        everyone = old + d.workers()
+        d.signal(signal.SIGKILL)
+        equal(d.process.wait(), -signal.SIGKILL)
+        s.close()
+        old_workers_end(d, everyone)
+        d.reader.join(15)
+        d.process = None
+
+
+def test_drained_stays_drained():
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                listener("other", plugin("echo"))) as d:
+        address = d.addresses("echo")[0]
+        run(d, "drain", "echo")
+        upgraded(d, 3)
+        check(d.refuses(address))
+        check(row(d)["drained"])
+        run(d, "undrain", "echo")
+        echoes(d.connect("other"))
+        echoes(d.connect(address=address))
+
+
+def test_one_worker():
+    """A plugin that one worker serves: clients wait until the old one stops."""
+    with daemon(listener("chat", plugin("chat"), free_address()),
+                workers=2) as d:
+        s = d.connect()
+        receive_line(s), receive_line(s)
+        upgraded(d)
+        other = d.connect()
+        receive_line(other), receive_line(other)
+
+
+def test_ids_never_repeat():
+    with daemon(listener("c", test_plugin("command"), free_address())) as d:
+        def ids():
+            s = d.connect()
+            s.sendall(b"say x\n")
+            receive_line(s)
+            return {one["id"] for one in d.ask("conns")["conns"]}
+        first = ids()
+        upgraded(d)
+        check(max(first) < min(ids()))
+
+
+def test_sessions_go_on():
+    with daemon(tls_listener("c", test_plugin("command"))) as d:
+        def visit(session=None):
+            p = tls_connect(d, "c", context, "localhost", session)
+            p.write(b"say hello\n")
+            equal(p.receive(6), b"hello\n")
+            result = p.tls.session_reused, p.tls.session
+            p.close_notify()
+            p.receive_all()
+            p.sock.close()
+            return result
+        context = client_context()
+        resumed, session = visit()
+        check(not resumed)
+        upgraded(d)
+        check(visit(session)[0])
+
+
+def ready(address):
+    try:
+        return fetch(None, "/readyz", address=address).status
+    except (ConnectionError, IndexError):
+        return 0
+
+
+def test_page_and_log():
+    """Processes that are no workers are made anew."""
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                start=False, status={"listen": free_address()}) as d:
+        d.settings["log"] = {"file": d.path("log")}
+        d.write_config()
+        d.start(wait=False)
+
+        def said(words, count=1):
+            with open(d.path("log")) as file:
+                return file.read().count(words) >= count
+        wait_until(lambda: os.path.exists(d.path("log"))
+                   and said("generation 1 ready"), "the start")
+        address = d.settings["status"]["listen"]
+        wait_until(lambda: ready(address) == 200, "a page")
+        before = [pid for pid in children(d.pid)
+                  if title(pid) in ("sluiced: status", "sluiced: log")]
+        equal(len(before), 2)
+        replace(newer())
+        run(d, "upgrade")
+        wait_until(lambda: said("generation 2 ready"), "a line in the file")
+        wait_until(lambda: ready(address) == 200, "a page")
+        old_workers_end(d, before)
+        d.signal(signal.SIGTERM)
+        d.wait_exit(0)
+        d.process = None
+
+
+def test_signal():
+    with daemon(listener("echo", plugin("echo"), free_address())) as d:
+        replace(newer())
+        d.signal(signal.SIGUSR2)
+        d.wait_log(r"upgrade \(SIGUSR2\): trying")
+        d.wait_log("generation 2 ready")
+        echoes(d.connect())
+        replace(b"text")
+        d.signal(signal.SIGUSR2)
+        d.wait_log("upgrade refused: .*Exec format error.*; nothing has")
+
+
+def test_not_during_a_reload():
+    with daemon(listener("s", test_plugin("service"), free_address())) as d:
+        upgraded(d)
+        replace(program("pause()"))
+        upgrade = threading.Thread(target=run, args=(d, "upgrade"),
+                                   kwargs={"status": 1})
+        since = d.mark()
+        upgrade.start()
+        d.wait_log("trying", since)
+        check("has begun already" in run(d, "upgrade", status=1))
+        equal(d.reload_ready(), 3)
+        d.stop()                # the client is told
+        d.process = None
+        upgrade.join()
+
+
+main()
