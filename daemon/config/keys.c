@@ -25,6 +25,7 @@
 #define KEEPALIVE_MAX_MS (1000ull * KEEPIDLE_MAX_S) /* ...up to this */
 
 #define ACCESS_SAMPLE_MAX 1000000
+#define LOG_RATE_MAX 1000000
 #define RETRY_MIN_MS 10 /* a peer that is down must not keep us busy */
 
 /* Why a connector or listener refuses a key of the other one. */
@@ -235,6 +236,10 @@ static const struct key proxy_keys[] = {
 	  .example = "100", .min = 1, .max = ACCESS_SAMPLE_MAX, \
 	  .offset = LISTENER(access.sample), \
 	  .help = "log one in so many of these lines" }, \
+	{ .name = "log_rate", .type = KEY_INT, .value = "0", \
+	  .example = "1000", .max = LOG_RATE_MAX, \
+	  .offset = LISTENER(access.plugin_lines), \
+	  .help = "lines that its plugin may log in a second, per worker; 0: any" }, \
 	{ .name = "timeouts", .type = KEY_GROUP, .keys = timeout_keys, \
 	  .size = sizeof(struct timeout_settings), \
 	  .offset = LISTENER(timeouts), \

@@ -50,12 +50,13 @@ struct timeout_settings {
 	uint64_t max_lifetime_ms; /* 0: none */
 };
 
-/* The lines of the access log of one listener or connector. */
+/* The lines of the log of one listener or connector. */
 enum access { ACCESS_INHERIT, ACCESS_ON, ACCESS_OFF };
 
 struct access_settings {
-	int64_t lines;	/* enum access */
-	int64_t sample; /* one in so many of those that were asked for */
+	int64_t lines;	      /* enum access */
+	int64_t sample;	      /* one in so many of those that were asked for */
+	int64_t plugin_lines; /* a second, by its plugin; 0: any number */
 };
 
 struct limit_settings {

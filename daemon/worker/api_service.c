@@ -271,13 +271,28 @@ format_line(char text[PLUGIN_LINE_MAX], const char *fmt, va_list ap)
 		text[--n] = '\0';
 }
 
+/*
+ * Is this line left out?  One that names no listener counts for the one whose
+ * callback runs.  Other threads are not counted, since they could be anybody's.
+ */
+static bool
+is_left_out(const struct sl_service *service)
+{
+	if (own_thread_is_other())
+		return false;
+	if (service == NULL)
+		service = callback_context().service;
+	return service != NULL &&
+	    !endpoint_lets_log(&service->listener->endpoint);
+}
+
 void
 sl_log(const struct sl_service *service, int level, const char *fmt, ...)
 {
 	char text[PLUGIN_LINE_MAX];
 	va_list ap;
 
-	if (!log_enabled(log_level(level)))
+	if (!log_enabled(log_level(level)) || is_left_out(service))
 		return;
 	va_start(ap, fmt);
 	format_line(text, fmt, ap);
@@ -295,7 +310,8 @@ sl_conn_log(struct sl_conn *c, int level, const char *fmt, ...)
 	char text[PLUGIN_LINE_MAX];
 	va_list ap;
 
-	if (c == NULL || !log_enabled(log_level(level)))
+	if (c == NULL || !log_enabled(log_level(level)) ||
+	    is_left_out(c->service))
 		return;
 	va_start(ap, fmt);
 	format_line(text, fmt, ap);

@@ -59,12 +59,33 @@ sum_up_unwanted(struct log_limit *limit, uint32_t skipped)
 	    skipped);
 }
 
+static void
+sum_up_plugin_lines(struct log_limit *limit, uint32_t skipped)
+{
+	endpoint_log(container_of(limit, struct endpoint, plugin_lines),
+	    LOG_LEVEL_WARN,
+	    "%u lines of its plugin were left out: it may log %lld a second, "
+	    "its log_rate",
+	    skipped,
+	    (long long)container_of(limit, struct endpoint, plugin_lines)
+		->access->plugin_lines);
+}
+
+bool
+endpoint_lets_log(struct endpoint *endpoint)
+{
+	uint32_t most = (uint32_t)endpoint->access->plugin_lines;
+
+	return most == 0 || log_limit(&endpoint->plugin_lines, most, NULL);
+}
+
 void
 endpoint_limit_lines(struct endpoint *endpoint)
 {
 	endpoint->refused.sum_up = sum_up_refused;
 	endpoint->slow.sum_up = sum_up_slow;
 	endpoint->unwanted.sum_up = sum_up_unwanted;
+	endpoint->plugin_lines.sum_up = sum_up_plugin_lines;
 }
 
 void
@@ -73,4 +94,5 @@ endpoint_lines_done(struct endpoint *endpoint)
 	log_limit_done(&endpoint->refused);
 	log_limit_done(&endpoint->slow);
 	log_limit_done(&endpoint->unwanted);
+	log_limit_done(&endpoint->plugin_lines);
 }

@@ -35,11 +35,15 @@ struct endpoint {
 	uint32_t slot; /* in the shared memory */
 	struct counts *counts;			  /* there, of this worker */
 	struct log_limit refused, slow, unwanted; /* of lines about these */
+	struct log_limit plugin_lines;		  /* of its plugin's own */
 	unsigned int connecting; /* outgoing connections, until they are made */
 };
 
 /* Do its connections have lines in the access log? */
 bool endpoint_logs_access(const struct endpoint *endpoint);
+
+/* May its plugin log one more line in this second? */
+bool endpoint_lets_log(struct endpoint *endpoint);
 
 /* Its limits of lines; done: it may be freed then. */
 void endpoint_limit_lines(struct endpoint *endpoint);

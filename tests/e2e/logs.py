@@ -268,6 +268,32 @@ def test_a_sample_of_the_access_log():
                    "the ends by a limit")
 
 
+def left_out(d):
+    return sum(int(n) for n in re.findall(
+        r"c: (\d+) lines of its plugin were left out", "\n".join(d.lines)))
+
+
+def test_lines_of_a_plugin_are_limited():
+    """What is left out is counted; a reload changes the limit."""
+    d = Daemon(listener("c", test_plugin("command"), log_rate=10),
+               pairs=False)
+    with d:
+        s = d.connect()
+        s.sendall(b"got\n" * 500 + b"say x\n")
+        equal(receive_line(s), "x")
+        wait_until(lambda: left_out(d) + len(d.log_lines("trace 1 note got"))
+                   >= 500, "the sum")
+        check(len(d.log_lines("trace 1 note got")) < 250, "no limit")
+        check(len(d.log_lines("were left out: it may log 10 a second")) < 20)
+        d.listener("c")["log_rate"] = 0
+        d.write_config()
+        d.reload_ready()
+        since = d.mark()
+        s.sendall(b"got\n" * 200 + b"say y\n")
+        equal(receive_line(s), "y")
+        d.wait_log("trace 1 note got", since, count=200)
+
+
 def test_level():
     with Daemon(listener("s", test_plugin("stamp"))) as d:
         def ask():
