@@ -133,6 +133,7 @@ execute(struct upgrade *upgrade, const char *version)
 	    upgrade->waiter.on_refused != NULL ? upgrade->waiter.fd : -1);
 	upgrade->ops->hand_over(upgrade->arg, &handover);
 	memfd = handover_seal(&handover);
+	notify_reloading();
 	if (memfd != -1 && handover_announce(memfd) == 0 &&
 	    notify_hand_over() == 0) {
 		log_info(
@@ -150,6 +151,7 @@ execute(struct upgrade *upgrade, const char *version)
 	if (memfd != -1)
 		close(memfd);
 	handover_done(&handover);
+	notify_ready();
 	refuse(&upgrade->waiter, "", "cannot execute %s: %s", upgrade->path,
 	    strerror(error));
 	forget(upgrade);

@@ -5,9 +5,9 @@ import signal
 import socket
 import time
 
-from sluice_test import (DEADLINE, SLOW, Daemon, check, equal, listener,
-                         main, plugin, receive, receive_line, test_plugin,
-                         wait_until)
+from sluice_test import (DEADLINE, SLOW, Daemon, check, equal, free_address,
+                         listener, main, plugin, receive, receive_line,
+                         test_plugin, wait_until)
 
 
 class Notified(Daemon):
@@ -263,6 +263,25 @@ def test_socket_that_is_gone_harms_nothing():
         d.reload_ready()
         d.signal(signal.SIGTERM)
         d.wait_exit()
+
+
+def test_an_upgrade():
+    """The program that comes tells the same manager, and beats on."""
+    for abstract in (False, True):
+        with Notified(listener("echo", plugin("echo"), free_address()),
+                      abstract=abstract) as d:
+            d.env["WATCHDOG_USEC"] = "1000000"
+            d.stop()
+            d.start()
+            d.next("READY")
+            d.signal(signal.SIGUSR2)
+            d.next("RELOADING")
+            d.next("READY")
+            equal(d.status, "generation 2: 1 listener, 1 worker")
+            d.wait_log("takes over from sluiced")
+            d.next("WATCHDOG")
+            d.next("WATCHDOG")
+            equal(d.messages("environment|WATCHDOG"), [])
 
 
 main()
