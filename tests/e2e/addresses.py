@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import signal
 import socket
 import stat
 import sys
@@ -230,6 +231,24 @@ def test_systemd():
             d.write_config()
             d.reload_ready()
             echoes(d, where[0])
+
+
+def test_systemd_and_upgrades():
+    """The sockets go from program to program, also one that is not used."""
+    with socket.create_server(("127.0.0.1", 0)) as one, \
+            socket.create_server(("127.0.0.1", 0)) as two:
+        where = ["127.0.0.1:%d" % s.getsockname()[1] for s in (one, two)]
+        with systemd_daemon(
+                [one, two], "first:second",
+                listener("a", plugin("echo"), "systemd:first")) as d:
+            for generation in range(2, 5):
+                d.signal(signal.SIGUSR2)
+                d.wait_log("generation %d ready" % generation)
+                echoes(d, where[0])
+            d.listener("a")["listen"] = "systemd:second"
+            d.write_config()
+            d.reload_ready()
+            echoes(d, where[1])
 
 
 def test_systemd_variables_are_not_passed_on():
