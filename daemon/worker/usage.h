@@ -7,7 +7,7 @@
 #ifndef SLUICE_USAGE_H
 #define SLUICE_USAGE_H
 
-/* Show it now, and from time to time.  0, or -1 with ENOMEM. */
+/* Show it now, and from time to time.  0, or -1 with errno. */
 int usage_init(void);
 void usage_done(void);
 
