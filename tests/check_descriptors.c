@@ -26,14 +26,18 @@ END_TEST
 START_TEST(at_the_limit_all_are_open)
 {
 	const struct rlimit limit = { 64, 64 };
+	int fd, last = -1;
 
 	ck_assert(!descriptors_used_up());
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_uint_eq(descriptors_max(), 64);
-	while (dup(STDERR_FILENO) != -1)
-		continue;
+	while ((fd = dup(STDERR_FILENO)) != -1)
+		last = fd;
 	ck_assert(descriptors_used_up());
 	ck_assert_uint_eq(descriptors_open(), fixture_descriptors());
+	/* A sanitizer needs some at the end. */
+	for (fd = last - 8; fd <= last; fd++)
+		close(fd);
 }
 END_TEST
 
