@@ -146,11 +146,14 @@ take_over(struct gen *gen, struct sockets *sockets, uint32_t l, uint32_t a,
 {
 	const struct listener_settings *listener = &gen->settings->listeners[l];
 	struct sock *sock;
-	uint32_t serves;
+	uint32_t workers = sockets_workers(sockets), serves;
 	int found = 0;
 
-	for (uint32_t i = 0; i < crew->workers; i++) {
-		if (members && gen->worker_groups[i] == gen->endpoint_groups[l])
+	if (workers < crew->workers)
+		workers = crew->workers;
+	for (uint32_t i = 0; i < workers; i++) {
+		if (members && i < crew->workers &&
+		    gen->worker_groups[i] == gen->endpoint_groups[l])
 			continue;
 		sock = sockets_find(sockets, listener,
 		    &listener->addresses[a].address, i, 0);

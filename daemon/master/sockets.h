@@ -57,6 +57,8 @@ void sockets_hand_over(const struct sockets *sockets,
     struct handover *handover);
 int sockets_take_over(struct sockets *sockets, struct taken *taken);
 void sockets_release(struct sockets *sockets);
+/* One more than the highest worker for which a socket was taken over. */
+uint32_t sockets_workers(const struct sockets *sockets);
 
 struct sock *sock_ref(struct sock *sock);
 /* The last reference closes it, and removes a path that is still ours. */

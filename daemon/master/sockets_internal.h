@@ -24,6 +24,7 @@ struct inherited;
 struct sockets {
 	const struct inherited *inherited;
 	uint32_t last_id;
+	uint32_t workers; /* above all that had sockets before an upgrade */
 	LIST_HEAD(bucket, sock)
 	buckets[BUCKETS]; /* by the address that was asked for */
 };

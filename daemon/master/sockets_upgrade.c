@@ -66,6 +66,9 @@ take(struct sockets *sockets, struct taken *taken)
 		free(scope);
 		return -1;
 	}
+	if (worker != SOCK_SHARED && worker < WORKERS_MAX &&
+	    worker >= sockets->workers)
+		sockets->workers = worker + 1;
 	sock->fd = taken_fd(taken);
 	unpack_bytes(unpacker, &sock->actual, sizeof(sock->actual));
 	sock->actual_length = unpack_u32(unpacker);
@@ -104,4 +107,10 @@ sockets_release(struct sockets *sockets)
 				sock_unref(sock);
 			}
 		}
+}
+
+uint32_t
+sockets_workers(const struct sockets *sockets)
+{
+	return sockets->workers;
 }

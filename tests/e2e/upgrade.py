@@ -305,6 +305,25 @@ def test_drained_stays_drained():
         echoes(d.connect(address=address))
 
 
+def test_clients_that_wait_are_served():
+    """By the workers of the new program, also if there are fewer of them."""
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                workers=3) as d:
+        old = d.workers()
+        for pid in old:
+            os.kill(pid, signal.SIGSTOP)
+        clients = [d.connect() for _ in range(30)]
+        d.settings["workers"] = 1
+        d.write_config()
+        upgraded(d)
+        for s in clients:
+            echoes(s)
+        for pid in old:
+            os.kill(pid, signal.SIGCONT)
+        old_workers_end(d, old)
+        d.baseline = {}         # one worker has the sockets of three
+
+
 def test_one_worker():
     """A plugin that one worker serves: clients wait until the old one stops."""
     with daemon(listener("chat", plugin("chat"), free_address()),
