@@ -187,6 +187,10 @@ on_connection(void *arg, struct MHD_Connection *connection, void **context,
 		*context = arriving;
 		return;
 	}
+	if (client == arriving) {
+		client->connection = NULL; /* on_client() sees to it */
+		return;
+	}
 	body_unref(client->body);
 	client->body = NULL;
 	client_closed(client);
@@ -198,8 +202,9 @@ on_client(struct client *client, int fd, const struct sockaddr *from,
 {
 	arriving = client;
 	/* It closes fd if it cannot serve it. */
-	if (mhd.add_connection(daemon_, fd, from, length) != MHD_YES ||
-	    client->connection == NULL)
+	mhd.add_connection(daemon_, fd, from, length);
+	arriving = NULL;
+	if (client->connection == NULL)
 		return false;
 	run();
 	return true;
@@ -250,8 +255,11 @@ http_init(struct event_base *base, struct error *err)
 void
 http_done(void)
 {
-	if (daemon_ != NULL)
+	if (daemon_ != NULL) {
+		/* It cannot end a connection that is suspended. */
+		http_answer_waiting();
 		mhd.stop_daemon(daemon_);
+	}
 	body_forget();
 	if (readable != NULL)
 		event_free(readable);

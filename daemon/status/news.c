@@ -36,6 +36,7 @@ static struct {
 	size_t length, room;
 	json_t *status, *crashes;
 	char *text;
+	uint64_t done_ms;  /* of the last answer, good or bad */
 	uint64_t point_ms; /* of the last point of the history */
 	struct news last;
 } news;
@@ -96,10 +97,24 @@ answered(void)
 	news.is_late = false;
 	news.last.crashes = news.crashes;
 	news.last.trouble = NULL;
-	news.last.came_ms = clock_ms();
+	news.last.came_ms = news.done_ms = clock_ms();
 	news.last.number++;
 	tell();
 	malloc_trim(0); /* the heap stays as small as what is kept */
+}
+
+/* It is out of memory, or has more to say than fits into an answer. */
+static void
+failed(void)
+{
+	event_del(news.late);
+	news.asks = CONTROL_COMMANDS;
+	news.is_late = false;
+	news.length = 0;
+	news.done_ms = clock_ms();
+	news.last.trouble =
+	    "the master cannot answer: see what sluicectl status says";
+	tell();
 }
 
 /* Has it crashed more often than we have seen? */
@@ -124,7 +139,7 @@ take_answer(void)
 	json = json_loadb(news.line, news.length, 0, NULL);
 	if (!json_is_true(json_object_get(json, "ok"))) {
 		json_decref(json);
-		give_up("gave an answer that is not one");
+		failed();
 		return;
 	}
 	if (news.asks == CONTROL_CRASHES) {
@@ -216,8 +231,7 @@ news_want(void)
 		return true;
 	if (news.asks != CONTROL_COMMANDS)
 		return news.is_late;
-	if (news.last.came_ms != 0 &&
-	    clock_ms() - news.last.came_ms < NEWS_FRESH_MS)
+	if (news.done_ms != 0 && clock_ms() - news.done_ms < NEWS_FRESH_MS)
 		return true;
 	ask(CONTROL_STATUS);
 	return false;

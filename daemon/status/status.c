@@ -4,6 +4,7 @@
  * of the master, over a socket where it can change nothing.
  */
 
+#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fail.h"
 #include "base/log.h"
 #include "base/log_libevent.h"
 #include "base/roles.h"
@@ -32,11 +34,14 @@ on_message(void *arg, struct msg *msg)
 	int rc = 0;
 
 	(void)arg;
-	if (msg->type == MSG_ASK && msg->fd != -1)
+	/* Without a descriptor: it was lost, since we have too many. */
+	if (msg->fd == -1)
+		rc = fail(EMFILE);
+	else if (msg->type == MSG_ASK)
 		rc = news_connect(msg->fd);
-	else if (msg->type == MSG_PAGE && msg->fd != -1)
+	else if (msg->type == MSG_PAGE)
 		rc = clients_listen(msg->fd);
-	else if (msg->fd != -1)
+	else
 		close(msg->fd);
 	if (rc == 0)
 		return;

@@ -8,8 +8,8 @@ import stat
 
 from sluice_test import (SANITIZED, SLUICED, Daemon, check, children,
                          compile_plugin, equal, listener, main, need,
-                         need_root, plugin, receive, run_program, test_plugin,
-                         title, wait_until)
+                         need_root, page_process, plugin, receive, run_program,
+                         test_plugin, title, wait_until)
 
 
 def status(pid):
@@ -57,6 +57,14 @@ def test_workers():
         s = d.connect()
         s.sendall(b"x")
         equal(receive(s, 1), b"x")
+
+
+def test_the_status_process():
+    need_root()
+    with Daemon(listener("echo", plugin("echo")),
+                status={"listen": "127.0.0.1:0"}) as d:
+        user = expected_user()
+        unprivileged(page_process(d), user.pw_uid, user.pw_gid)
 
 
 def test_named_user_and_group():
