@@ -28,6 +28,7 @@
 #include "master/sockets.h"
 
 #define SILENT_MS 15000 /* it asks every 5 s */
+#define ENDING_MS 1000	/* once it cannot ask any more */
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 10000
 #define BACKOFF_RESET_MS 60000 /* it has lived for so long */
@@ -117,7 +118,10 @@ on_question(void *arg)
 	child_deadline(page->child, SILENT_MS);
 }
 
-/* It did not take the answer in time, or has closed its end. */
+/*
+ * It did not take the answer in time, or has closed its end: then it is probably
+ * ending, and how it ended is worth more than that we have killed it.
+ */
 static void
 on_questions_over(void *arg, struct control_conn *conn)
 {
@@ -125,7 +129,7 @@ on_questions_over(void *arg, struct control_conn *conn)
 
 	(void)conn;
 	page->asks = NULL;
-	child_kill(page->child, "stopped asking");
+	child_deadline(page->child, ENDING_MS);
 }
 
 /* Give it one end of a socket, and serve the other end.  0, or -1. */
