@@ -177,6 +177,9 @@ on_upgrade_why_not(void *arg)
 		return "nothing is served yet";
 	if (!reload_is_idle(master->reload))
 		return "a reload runs; try again when it is over";
+	if (workers_recycling(master->workers))
+		return "a worker is being recycled; try again when that is "
+		       "over";
 	return NULL;
 }
 

@@ -124,6 +124,12 @@ workers_recycle(struct workers *workers, uint32_t number, const char *who,
 	return 0;
 }
 
+bool
+workers_recycling(const struct workers *workers)
+{
+	return workers->recycle.busy;
+}
+
 void
 workers_recycle_forget(struct workers *workers, const void *arg)
 {

@@ -201,6 +201,8 @@ uint32_t workers_alive(const struct workers *workers);
 int workers_recycle(struct workers *workers, uint32_t worker, const char *who,
     void (*on_done)(void *arg, bool good, const char *text), void *arg,
     struct error *err);
+/* Is one being replaced now? */
+bool workers_recycling(const struct workers *workers);
 /* Do not call on_done with this arg. */
 void workers_recycle_forget(struct workers *workers, const void *arg);
 

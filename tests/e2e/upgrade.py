@@ -412,6 +412,22 @@ def test_signal():
         d.wait_log("upgrade refused: .*Exec format error.*; nothing has")
 
 
+def test_not_while_a_worker_is_recycled():
+    flag = os.path.join(scratch(), "hang")
+    with daemon(listener("s", test_plugin("service"),
+                         options={"hang_if": flag})) as d:
+        with open(flag, "w"):
+            pass
+        recycle = threading.Thread(target=run, args=(d, "workers", "recycle"))
+        recycle.start()
+        d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
+        said = run(d, "upgrade", status=1)
+        check("a worker is being recycled" in said, said)
+        os.unlink(flag)
+        recycle.join()
+        upgraded(d)
+
+
 def test_not_during_a_reload():
     with daemon(listener("s", test_plugin("service"), free_address())) as d:
         upgraded(d)
