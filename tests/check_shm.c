@@ -430,6 +430,61 @@ START_TEST(what_is_out_of_range_is_refused)
 }
 END_TEST
 
+START_TEST(a_rate_holds_for_all_workers)
+{
+	uint64_t t = 1000000;
+
+	make();
+	for (int i = 0; i < 5; i++)
+		ck_assert(shm_rate_in(worker[i % 2], 7, 5, t + 100));
+	ck_assert(!shm_rate_in(worker[0], 7, 5, t + 100));
+	ck_assert(!shm_rate_in(worker[1], 7, 5, t + 999));
+	ck_assert(shm_rate_in(worker[1], 8, 5, t + 999)); /* another */
+	/* A fifth of a second later a fifth of them is forgotten. */
+	ck_assert(!shm_rate_in(worker[0], 7, 5, t + 1199));
+	ck_assert(shm_rate_in(worker[0], 7, 5, t + 1200));
+	ck_assert(!shm_rate_in(worker[1], 7, 5, t + 1200));
+	/* After two seconds nothing is left. */
+	for (int i = 0; i < 5; i++)
+		ck_assert(shm_rate_in(worker[i % 2], 7, 5, t + 3000));
+	ck_assert(!shm_rate_in(worker[0], 7, 5, t + 3000));
+	unmake();
+}
+END_TEST
+
+START_TEST(a_rate_of_an_address_holds_for_all_workers)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET }, b = a;
+	struct sockaddr unix_peer = { .sa_family = AF_UNIX };
+	const struct sockaddr *pa = (void *)&a, *pb = (void *)&b;
+	uint64_t t = 1000000;
+
+	a.sin_addr.s_addr = htonl(0x7f000001);
+	b.sin_addr.s_addr = htonl(0x7f000002);
+	make();
+	for (int i = 0; i < 4; i++)
+		ck_assert(shm_address_rate_in(worker[i % 2], 7, pa, 4, t));
+	ck_assert(!shm_address_rate_in(worker[0], 7, pa, 4, t));
+	ck_assert(!shm_address_rate_in(worker[1], 7, pa, 4, t));
+	ck_assert(shm_address_rate_in(worker[1], 7, pb, 4, t));
+	ck_assert(shm_address_rate_in(worker[1], 8, pa, 4, t));
+	ck_assert(shm_address_rate_in(worker[0], 7, pa, 4, t + 1250));
+	ck_assert(!shm_address_rate_in(worker[0], 7, pa, 4, t + 1250));
+	for (int i = 0; i < 100; i++)
+		ck_assert(shm_address_rate_in(worker[0], 7, &unix_peer, 1, t));
+	/* More addresses than there is room for are let in... */
+	for (uint32_t i = 0; i < 200000; i++) {
+		b.sin_addr.s_addr = htonl(0x0a000000 + i);
+		ck_assert(shm_address_rate_in(worker[0], 7, pb, 1, t + 5000));
+	}
+	/* ...and do not take the room for ever. */
+	b.sin_addr.s_addr = htonl(0x0b000000);
+	ck_assert(shm_address_rate_in(worker[0], 7, pb, 1, t + 9000));
+	ck_assert(!shm_address_rate_in(worker[0], 7, pb, 1, t + 9000));
+	unmake();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -449,6 +504,8 @@ main(void)
 		ipv6_counts_by_64_and_mapped_ipv4_is_ipv4,
 		unix_peers_are_never_limited,
 		a_hundred_thousand_addresses_are_told_apart,
+		a_rate_holds_for_all_workers,
+		a_rate_of_an_address_holds_for_all_workers,
 		processes_that_race_never_exceed_the_limit,
 		what_is_out_of_range_is_refused,
 		NULL,

@@ -21,6 +21,7 @@
 #define GIB (1ll << 30)
 #define DURATION_MAX ((int64_t)VALUE_DURATION_MAX)
 #define COUNT_MAX 1000000000  /* connections; far above what a host holds */
+#define RATE_MAX 1000000      /* connections a second, likewise */
 #define KEEPALIVE_MIN_MS 1000 /* the kernel counts whole seconds... */
 #define KEEPALIVE_MAX_MS (1000ull * KEEPIDLE_MAX_S) /* ...up to this */
 
@@ -164,6 +165,14 @@ static const struct key limit_keys[] = {
 	  .example = "100", .max = COUNT_MAX,
 	  .offset = LIMIT(per_address),
 	  .help = "open connections of one peer address; 0: no limit" },
+	{ .name = "accept_rate", .type = KEY_INT, .value = "0",
+	  .example = "1000", .max = RATE_MAX,
+	  .offset = LIMIT(accept_rate),
+	  .help = "new connections a second, in all workers; 0: no limit" },
+	{ .name = "accept_rate_per_address", .type = KEY_INT, .value = "0",
+	  .example = "10", .max = RATE_MAX,
+	  .offset = LIMIT(accept_rate_per_address),
+	  .help = "the same of one peer address; 0: no limit" },
 	BUFFER_KEYS,
 	{ .name = NULL },
 };
@@ -171,6 +180,9 @@ static const struct key limit_keys[] = {
 static const struct key connector_limit_keys[] = {
 	{ .name = "connections", .type = KEY_REFUSED, .help = ONE_CONNECTION },
 	{ .name = "per_address", .type = KEY_REFUSED, .help = ONE_CONNECTION },
+	{ .name = "accept_rate", .type = KEY_REFUSED, .help = ONE_CONNECTION },
+	{ .name = "accept_rate_per_address", .type = KEY_REFUSED,
+	  .help = ONE_CONNECTION },
 	BUFFER_KEYS,
 	{ .name = NULL },
 };

@@ -64,6 +64,8 @@ struct limit_settings {
 	uint64_t connections, per_address;		 /* 0: none */
 	uint64_t read_buffer, write_buffer, write_queue; /* bytes */
 	uint64_t min_rate; /* bytes per second; 0: none */
+	/* Connections per second; 0: none. */
+	uint64_t accept_rate, accept_rate_per_address;
 };
 
 /* Of the path of a unix socket; a field of all ones is not set. */

@@ -18,6 +18,8 @@ refusal_word(unsigned int i)
 		"memory",
 		"descriptors",
 		"denied",
+		"accept_rate",
+		"accept_rate_per_address",
 	};
 
 	return words[i];

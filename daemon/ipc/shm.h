@@ -120,6 +120,18 @@ bool shm_address_in(struct shm *shm, unsigned int slot,
 void shm_address_out(struct shm *shm, uint32_t entry);
 
 /*
+ * Worker: count a connection in that comes now, if fewer than `limit` (1 to
+ * SHM_RATE_MAX) were counted in the last second in all workers; of the listener,
+ * or of the peer's address there.  Returns false when that is reached.  now_ms:
+ * CLOCK_MONOTONIC, the same for all workers.
+ */
+#define SHM_RATE_MAX 1000000
+bool shm_rate_in(struct shm *shm, unsigned int slot, uint64_t limit,
+    uint64_t now_ms);
+bool shm_address_rate_in(struct shm *shm, unsigned int slot,
+    const struct sockaddr *peer, uint64_t limit, uint64_t now_ms);
+
+/*
  * Worker: where it counts for the listener in the slot, and its plugin's own
  * counters (COUNTERS_MAX of them).  All zero, unless this process has counted
  * for that listener before.

@@ -20,9 +20,8 @@
 
 #define NOT_COUNTED UINT32_MAX
 
-/* NULL: the worker has no row, or was never given the slot. */
-static struct shm_row *
-row_for(const struct shm *shm, unsigned int worker, unsigned int slot)
+struct shm_row *
+shm_row_for(const struct shm *shm, unsigned int worker, unsigned int slot)
 {
 	struct shm_row *row = shm->view[worker].row;
 
@@ -40,7 +39,7 @@ shm_connections(const struct shm *shm, unsigned int slot)
 	if (slot >= LISTENERS_MAX)
 		return 0;
 	for (unsigned int i = 0; i < shm->used; i++) {
-		row = row_for(shm, i, slot);
+		row = shm_row_for(shm, i, slot);
 		if (row != NULL)
 			sum += atomic_load(&row->connections[slot]);
 	}
@@ -56,7 +55,7 @@ shm_worker_connections(const struct shm *shm, unsigned int worker)
 	if (worker >= shm->workers)
 		return 0;
 	for (unsigned int i = 0; i < LISTENERS_MAX; i++) {
-		row = row_for(shm, worker, i);
+		row = shm_row_for(shm, worker, i);
 		if (row != NULL)
 			sum += atomic_load_explicit(&row->connections[i],
 			    memory_order_relaxed);
@@ -97,10 +96,9 @@ mix(uint64_t value)
 	return value ^ value >> 32;
 }
 
-/* Returns false for a peer that is never limited. */
-static bool
-peer_key(const struct shm *shm, unsigned int slot, const struct sockaddr *peer,
-    uint64_t *ret_key)
+bool
+shm_peer_key(const struct shm *shm, unsigned int slot,
+    const struct sockaddr *peer, uint64_t *ret_key)
 {
 	const struct in6_addr *in6;
 	uint64_t address, family = 6;
@@ -169,7 +167,7 @@ address_connections(const struct shm *shm, unsigned int slot, uint64_t key)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < shm->used; i++) {
-		row = row_for(shm, i, slot);
+		row = shm_row_for(shm, i, slot);
 		entry = row != NULL ? find_entry(row, key) : NULL;
 		if (entry != NULL)
 			sum += atomic_load(&entry->count);
@@ -187,7 +185,7 @@ shm_address_in(struct shm *shm, unsigned int slot, const struct sockaddr *peer,
 	if (slot >= LISTENERS_MAX)
 		return false;
 	*ret_entry = NOT_COUNTED;
-	if (!peer_key(shm, slot, peer, &key))
+	if (!shm_peer_key(shm, slot, peer, &key))
 		return true;
 	own = own_entry(shm->own_row, key);
 	if (own == NULL)

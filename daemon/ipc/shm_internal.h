@@ -18,7 +18,8 @@
 #include "ipc/versions.h"
 
 #define SHM_PAGE 4096
-#define SHM_BUCKETS 4096   /* per worker */
+#define SHM_BUCKETS 4096 /* per worker */
+#define SHM_RATE_BUCKET_SIZE 16
 #define SHM_BUCKET_SIZE 64 /* entries per bucket: 1 KiB to look through */
 #define VERSIONS_MAX 8192  /* of all listeners; more are not shown */
 
@@ -46,6 +47,12 @@ struct address_entry {
 	_Atomic uint32_t count;
 };
 
+/* How many connections of an address came: see shm_rate.c. */
+struct rate_entry {
+	_Atomic uint64_t key;
+	_Atomic uint64_t window;
+};
+
 /* Of one connector. */
 struct connector_place {
 	_Atomic uint32_t changes; /* odd while it is being written */
@@ -62,6 +69,8 @@ struct shm_row {
 	_Atomic uint32_t versions_lost; /* 1: some found no place */
 	struct version versions[VERSIONS_MAX];
 	struct address_entry addresses[SHM_BUCKETS][SHM_BUCKET_SIZE];
+	_Atomic uint64_t rates[LISTENERS_MAX]; /* windows of shm_rate.c */
+	struct rate_entry address_rates[SHM_BUCKETS][SHM_RATE_BUCKET_SIZE];
 	struct counts counts[LISTENERS_MAX];
 	/* Apart from `counts`, as most plugins have none. */
 	struct counter counters[LISTENERS_MAX][COUNTERS_MAX];
@@ -88,6 +97,13 @@ struct shm {
 		int fd; /* master */
 	} view[];
 };
+
+/* shm_count.c.  NULL: the worker has no row, or was never given the slot. */
+struct shm_row *shm_row_for(const struct shm *shm, unsigned int worker,
+    unsigned int slot);
+/* The key of a peer of a listener.  false: such a peer is never limited. */
+bool shm_peer_key(const struct shm *shm, unsigned int slot,
+    const struct sockaddr *peer, uint64_t *ret_key);
 
 /* shm_sum.c, for shm.c: add what a process has counted to `retired`. */
 void shm_retire(struct shm *shm, unsigned int worker);

@@ -203,6 +203,16 @@ begin_stream(struct listener *listener, struct stream *stream, bool proxied)
 	return tls == NULL || tls_upgrade(stream, tls, counts);
 }
 
+/* Is this client let in, going by its address? */
+static bool
+admit_address(struct endpoint *endpoint, struct seat *seat,
+    const struct sockaddr *peer, socklen_t len)
+{
+	return admission_lets_in(endpoint, peer, len) &&
+	    admission_in_address_rate(endpoint, peer, len) &&
+	    seat_take_address(seat, endpoint, peer, len);
+}
+
 /*
  * The address first: a peer over its own limit must not take a place.  The
  * address of a proxy is that of all its clients, and each client's own is
@@ -218,9 +228,8 @@ admit(struct listener *listener, int fd, const struct sockaddr *peer,
 	struct stream stream;
 	struct sl_conn *conn;
 
-	if ((!proxied &&
-		(!admission_lets_in(endpoint, peer, len) ||
-		    !seat_take_address(&seat, endpoint, peer, len))) ||
+	if ((!proxied && !admit_address(endpoint, &seat, peer, len)) ||
+	    !admission_in_rate(endpoint, peer, len) ||
 	    !seat_take(&seat, endpoint, peer, len)) {
 		seat_release(&seat);
 		close(fd);

@@ -76,6 +76,31 @@ admission_lets_in(struct endpoint *endpoint, const struct sockaddr *peer,
 }
 
 bool
+admission_in_rate(struct endpoint *endpoint, const struct sockaddr *peer,
+    socklen_t len)
+{
+	uint64_t most = endpoint->limits->accept_rate;
+
+	return most == 0 ||
+	    shm_rate_in(engine.shm, endpoint->slot, most, engine_now()) ||
+	    limit_reached(endpoint, COUNT_REFUSED_ACCEPT_RATE, "accept_rate",
+		most, peer, len);
+}
+
+bool
+admission_in_address_rate(struct endpoint *endpoint,
+    const struct sockaddr *peer, socklen_t len)
+{
+	uint64_t most = endpoint->limits->accept_rate_per_address;
+
+	return most == 0 ||
+	    shm_address_rate_in(engine.shm, endpoint->slot, peer, most,
+		engine_now()) ||
+	    limit_reached(endpoint, COUNT_REFUSED_ADDRESS_RATE,
+		"accept_rate_per_address", most, peer, len);
+}
+
+bool
 seat_take(struct seat *seat, struct endpoint *endpoint,
     const struct sockaddr *peer, socklen_t len)
 {

@@ -33,6 +33,15 @@ bool admission_lets_in(struct endpoint *endpoint, const struct sockaddr *peer,
     socklen_t len);
 
 /*
+ * Does limits.accept_rate, or limits.accept_rate_per_address, let one more in
+ * now?  If so it is counted in; if not, that is counted and logged.
+ */
+bool admission_in_rate(struct endpoint *endpoint, const struct sockaddr *peer,
+    socklen_t len);
+bool admission_in_address_rate(struct endpoint *endpoint,
+    const struct sockaddr *peer, socklen_t len);
+
+/*
  * Take up one of limits.connections, or of limits.per_address, for a seat that
  * does not have that part yet.  Returns false if the limit is reached; that is
  * counted and logged, and the seat is unchanged.  peer is the address of the

@@ -58,6 +58,8 @@ conn_take_header(struct sl_conn *conn)
 		log_proxy(conn, proxied);
 	if (!admission_lets_in(conn->endpoint, &proxied->from.u.sa,
 		proxied->from.len) ||
+	    !admission_in_address_rate(conn->endpoint, &proxied->from.u.sa,
+		proxied->from.len) ||
 	    !seat_take_address(&conn->seat, conn->endpoint, &proxied->from.u.sa,
 		proxied->from.len)) {
 		conn_fail(conn, SL_WHY_LIMIT, 0, SL_STAGE_NONE);

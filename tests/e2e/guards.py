@@ -120,6 +120,60 @@ def test_thousands():
         expect_gone(d.connect(source="127.0.0.2"))
 
 
+def burst(d, count, source="127.0.0.1"):
+    """How many of so many connections, made at once, are served."""
+    clients = [d.connect(source=source) for _ in range(count)]
+    good = 0
+    for s in clients:
+        try:
+            s.sendall(b"x")
+            good += s.recv(1) == b"x"
+        except OSError:
+            pass
+        s.close()
+    return good
+
+
+def test_accept_rate():
+    for workers in 1, 3:
+        with daemon(guarded(limits={"accept_rate": 20}),
+                    workers=workers) as d:
+            # A few more when workers accept together; and time passes.
+            good = burst(d, 200)
+            check(20 <= good < 100, good)
+            equal(refused(d), {"accept_rate": 200 - good})
+            d.wait_log(r"echo: refused 127.0.0.1:\d+: limits.accept_rate "
+                       r"\(20\) is reached")
+            # As time passes there is room again.
+            wait_until(lambda: burst(d, 1) == 1, "room for another")
+
+
+def test_accept_rate_per_address():
+    with daemon(guarded(limits={"accept_rate_per_address": 10}),
+                workers=2) as d:
+        good = burst(d, 100, "127.0.0.2")
+        check(10 <= good < 60, good)
+        equal(burst(d, 5, "127.0.0.3"), 5)      # another is not affected
+        equal(refused(d), {"accept_rate_per_address": 100 - good})
+
+
+def test_accept_rate_of_the_client_of_a_proxy():
+    with daemon(guarded(limits={"accept_rate_per_address": 1},
+                        proxy_protocol={"from": ["127.0.0.1"]})) as d:
+        def comes(client):
+            s = d.connect()
+            s.sendall(b"PROXY TCP4 192.0.2.%d 198.51.100.1 4411 443\r\nx"
+                      % client)
+            try:
+                return s.recv(1) == b"x"
+            except OSError:
+                return False
+
+        check(comes(1) and comes(2))
+        wait_until(lambda: not comes(3), "one too many")
+        wait_until(lambda: comes(3), "room again")
+
+
 def test_lifetime():
     """It ends politely, also one that was open before the reload."""
     with daemon(guarded(), listener("other", plugin("echo"))) as d:
