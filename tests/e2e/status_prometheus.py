@@ -130,6 +130,19 @@ def test_each_alert_says_what_to_do():
             check(part in alert, part, "in", alert.split("\n", 1)[0])
 
 
+def test_the_manual_has_each_alert():
+    """sluiced(8) says what each means, and nothing of others."""
+    with open(RULES, encoding="utf-8") as file:
+        rules = re.findall(r"- alert: (\w+)\n(?:.*\n)*?"
+                           r" +severity: (\w+)\n", file.read())
+    with open(os.path.join(SOURCE, "man", "sluiced.8"),
+              encoding="utf-8") as file:
+        told = re.findall(r"^\.It Sy (Sluice\w+)( Pq page)?$", file.read(),
+                          re.M)
+    equal(sorted((name, bool(page)) for name, page in told),
+          sorted((name, severity == "critical") for name, severity in rules))
+
+
 def metrics_named(path):
     with open(path, encoding="utf-8") as file:
         return set(re.findall(r"\bsluice_[a-z_]+\b", file.read()))
