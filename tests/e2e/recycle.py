@@ -186,7 +186,8 @@ def test_a_reload_goes_first():
     """The new process hangs in `start`, and a reload does not wait for it."""
     flag = os.path.join(scratch(), "hang")
     with daemon(listener("s", test_plugin("service"),
-                         options={"hang_if": flag}), workers=2) as d:
+                         options={"hang_if": flag}), workers=2,
+                watchdog="1m") as d:
         before = pids(d)
         with open(flag, "w"):
             pass
@@ -249,7 +250,8 @@ def test_names():
 def test_stop_in_the_middle():
     flag = os.path.join(scratch(), "hang")
     with daemon(listener("s", test_plugin("service"),
-                         options={"hang_if": flag})) as d:
+                         options={"hang_if": flag}),
+                watchdog="1m") as d:
         with open(flag, "w"):
             pass
         asked = d.control_client()

@@ -415,7 +415,8 @@ def test_signal():
 def test_not_while_a_worker_is_recycled():
     flag = os.path.join(scratch(), "hang")
     with daemon(listener("s", test_plugin("service"),
-                         options={"hang_if": flag})) as d:
+                         options={"hang_if": flag}),
+                watchdog="1m") as d:
         with open(flag, "w"):
             pass
         recycle = threading.Thread(target=run, args=(d, "workers", "recycle"))
