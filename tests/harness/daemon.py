@@ -12,6 +12,7 @@ from harness.build import make_directory
 from harness.checks import check, wait_until
 from harness.conf import setting
 from harness.net import close_all, connect
+from harness.page import page_process
 from harness.places import patience
 from harness.process import connection_descriptors, descriptors, is_alive
 from harness.program import Program, run_program
@@ -148,6 +149,8 @@ class Daemon(Program):
 
     def wait_ready(self):
         self.wait_log(r"generation 1 ready\b", self.begun)
+        if "status" in self.settings:
+            page_process(self)      # it is started after that
         for pid in [self.pid] + self.workers():
             self.baseline[pid] = descriptors(pid)
 
