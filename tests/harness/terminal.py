@@ -23,8 +23,8 @@ class Terminal:
     def __init__(self, command, rows=24, columns=80, env=None):
         self.master, slave = pty.openpty()
         self.rows, self.columns = rows, columns
-        self.clear()
         self.at = (0, 0)
+        self.clear()
         self.rest = ""
         self.alternate = False
         self.last = " "
@@ -51,8 +51,14 @@ class Terminal:
     def set_size(self, rows, columns):
         self.rows, self.columns = rows, columns
         self.clear()
+        self.keep_inside()
         fcntl.ioctl(self.master, termios.TIOCSWINSZ,
                     struct.pack("HHHH", rows, columns, 0, 0))
+
+    def keep_inside(self):
+        """What was written for a larger screen may come after set_size()."""
+        self.at = min(self.at[0], self.rows - 1), min(self.at[1],
+                                                      self.columns)
 
     def type(self, text):
         os.write(self.master, text.encode())
@@ -114,6 +120,7 @@ class Terminal:
             if match:
                 if match.group(2):
                     self.control(match.group(1), match.group(2))
+                    self.keep_inside()
                 elif match.group(0) == "\x1bM" and (
                         self.at[0] == self.region[0]):
                     self.scroll(self.region[0], False)
@@ -189,7 +196,8 @@ class Terminal:
                 self.scroll(row if what in "LM" else self.region[0],
                             what in "MS")
         elif what == "r":
-            self.region = many - 1, ((numbers + [0])[1] or self.rows) - 1
+            last = min((numbers + [0])[1] or self.rows, self.rows) - 1
+            self.region = min(many - 1, last), last
             self.at = 0, 0
         elif what in "lhmtnc":
             pass
