@@ -432,7 +432,7 @@ END_TEST
 
 START_TEST(a_rate_holds_for_all_workers)
 {
-	uint64_t t = 1000000;
+	uint64_t t = 100000000;
 
 	make();
 	for (int i = 0; i < 5; i++)
@@ -444,6 +444,16 @@ START_TEST(a_rate_holds_for_all_workers)
 	ck_assert(!shm_rate_in(worker[0], 7, 5, t + 1199));
 	ck_assert(shm_rate_in(worker[0], 7, 5, t + 1200));
 	ck_assert(!shm_rate_in(worker[1], 7, 5, t + 1200));
+	/* A worker whose clock is behind sees what others have counted. */
+	for (int i = 0; i < 5; i++)
+		ck_assert(shm_rate_in(worker[0], 8, 5, t + 10000));
+	ck_assert(!shm_rate_in(worker[1], 8, 5, t + 9999));
+	ck_assert(!shm_rate_in(worker[1], 8, 5, t + 8500));
+	/* Numbers of seconds wrap after 194 days. */
+	for (int i = 0; i < 5; i++)
+		ck_assert(
+		    shm_rate_in(worker[0], 8, 5, (1u << 24) * 1000ul - 1));
+	ck_assert(!shm_rate_in(worker[1], 8, 5, (1u << 24) * 1000ul));
 	/* After two seconds nothing is left. */
 	for (int i = 0; i < 5; i++)
 		ck_assert(shm_rate_in(worker[i % 2], 7, 5, t + 3000));

@@ -17,11 +17,17 @@
 
 #define COUNT_BITS 20 /* as many as a limit may be, and some */
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
+/* A window has this much of the number of its second. */
+#define SECOND_MASK ((UINT64_C(1) << (64 - 2 * COUNT_BITS)) - 1)
+
+/* No clock of a pass is older than this; else it is a very old window. */
+#define AHEAD_MAX 3600
 
 _Static_assert(SHM_RATE_MAX < COUNT_MASK, "a limit can be reached");
 
 struct window {
 	uint64_t second, before, now;
+	bool ahead; /* of the reader, whose clock is that of its pass */
 };
 
 static uint64_t
@@ -40,9 +46,10 @@ unpack(uint64_t packed, uint64_t second)
 		.before = packed >> COUNT_BITS & COUNT_MASK,
 		.now = packed & COUNT_MASK,
 	};
-	uint64_t passed = second - window.second;
+	uint64_t passed = (second - window.second) & SECOND_MASK;
 
-	if (passed > 0) {
+	window.ahead = passed > SECOND_MASK - AHEAD_MAX;
+	if (passed > 0 && !window.ahead) {
 		window.before = passed == 1 ? window.now : 0;
 		window.now = 0;
 		window.second = second;
@@ -54,7 +61,7 @@ unpack(uint64_t packed, uint64_t second)
 static uint64_t
 second_of(uint64_t now_ms)
 {
-	return now_ms / 1000 & ((UINT64_C(1) << (64 - 2 * COUNT_BITS)) - 1);
+	return now_ms / 1000 & SECOND_MASK;
 }
 
 /* Of a thousandth of a connection, so that nothing is rounded. */
@@ -65,6 +72,8 @@ last_second(const _Atomic uint64_t *packed, uint64_t now_ms)
 	    unpack(atomic_load_explicit(packed, memory_order_relaxed),
 		second_of(now_ms));
 
+	if (window.ahead)
+		return (window.now + window.before) * 1000;
 	return window.now * 1000 + window.before * (1000 - now_ms % 1000);
 }
 
@@ -74,6 +83,8 @@ count(_Atomic uint64_t *own, uint64_t now_ms)
 	struct window window = unpack(
 	    atomic_load_explicit(own, memory_order_relaxed), second_of(now_ms));
 
+	if (window.ahead) /* it is our own, so it is from 194 days ago */
+		window = (struct window){ .second = second_of(now_ms) };
 	if (window.now < COUNT_MASK)
 		window.now++;
 	atomic_store_explicit(own, pack(window), memory_order_relaxed);

@@ -113,6 +113,20 @@ def test_clients_of_a_proxy():
         equal(refused(d), {"denied": 1})
 
 
+def test_a_proxy_itself_is_let_in():
+    """So it checks whether we are there, with a header that names nobody."""
+    with daemon(guarded(allow=["192.0.2.0/24"],
+                        proxy_protocol={"from": ["127.0.0.1"]})) as d:
+        s = d.connect(source="127.0.0.1")
+        s.sendall(b"PROXY TCP4 192.0.2.7 198.51.100.1 4411 443\r\n")
+        served(s)
+        s = d.connect(source="127.0.0.1")
+        s.sendall(b"PROXY UNKNOWN\r\n")
+        served(s)
+        s = d.connect(source="127.0.0.2")
+        expect_gone(s)
+
+
 def test_thousands():
     networks = ["10.%d.%d.0/24" % (i // 250, i % 250) for i in range(20000)]
     with daemon(guarded(deny=networks + ["127.0.0.2"])) as d:
