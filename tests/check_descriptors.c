@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/valgrind.h"
 #include "fixture.h"
 
 START_TEST(open_descriptors_are_counted)
@@ -49,6 +50,10 @@ main(void)
 		at_the_limit_all_are_open,
 		NULL,
 	};
+
+	/* It has descriptors of its own, which it hides, and keeps the limit. */
+	if (valgrind_runs_us())
+		return 77;
 
 	return fixture_run("descriptors", tests);
 }

@@ -17,11 +17,18 @@ begin(void)
 }
 
 static void
-expect(const char *text)
+end(void)
 {
 	fclose(out);
-	ck_assert_str_eq(written, text);
 	free(written);
+}
+
+static void
+expect(const char *text)
+{
+	fflush(out);
+	ck_assert_str_eq(written, text);
+	end();
 	begin();
 }
 
@@ -32,7 +39,7 @@ START_TEST(nothing_in_a_text_is_html)
 	expect("&lt;b a=&quot;x&quot; b=&#39;y&#39;&gt;&amp;amp;&lt;/b&gt;");
 	html_text(out, "\x1b[2J\x7f\xff gr\xc3\xbc\xc3\x9f");
 	expect("\\x1b[2J\\x7f\\xff gr\xc3\xbc\xc3\x9f");
-	fclose(out);
+	end();
 }
 END_TEST
 
@@ -58,7 +65,7 @@ START_TEST(numbers_can_be_read)
 	html_bytes(out, 1e30);
 	ck_assert_int_eq(fflush(out), 0);
 	ck_assert_ptr_nonnull(strstr(written, " EiB"));
-	fclose(out);
+	end();
 	begin();
 	html_age(out, -5);
 	expect("0 s");
@@ -68,7 +75,7 @@ START_TEST(numbers_can_be_read)
 	expect("0.2");
 	html_rate(out, 12345.6);
 	expect("12,345");
-	fclose(out);
+	end();
 }
 END_TEST
 
@@ -86,7 +93,7 @@ START_TEST(a_quantile_is_the_bound_of_a_bucket)
 	expect("&lt; 8 \xc2\xb5s");
 	html_quantile(out, NULL, 99);
 	expect("\xe2\x80\x93");
-	fclose(out);
+	end();
 	json_decref(histogram);
 }
 END_TEST
