@@ -55,7 +55,7 @@ static struct {
 static void
 put_sink(const char *text, size_t length)
 {
-	char line[LOG_LINE_MAX + 8];
+	char line[LOG_LINE_MAX]; /* as long as the sink takes */
 	struct log_style style = writer.style;
 	struct log_line told;
 	uint64_t lost;
