@@ -22,6 +22,8 @@
 
 #define WAIT_FIRST_MS (60 * 1000ull)
 #define WAIT_MAX_MS (60 * WAIT_FIRST_MS)
+/* Until one is tried again that could not be replaced; others come before. */
+#define RETRY_MS (10 * 1000ull)
 /* A process that stayed below the limit for so long had a new reason. */
 #define WAIT_FORGET 10 /* times the wait */
 
@@ -30,6 +32,14 @@ may_be_replaced(const struct worker_memory *memory)
 {
 	return memory->wait_ms == 0 ||
 	    clock_ms() - memory->recycled_ms >= memory->wait_ms;
+}
+
+/* Has it been tried lately, in vain? */
+static bool
+failed_lately(const struct worker_memory *memory)
+{
+	return memory->failed_ms != 0 &&
+	    clock_ms() - memory->failed_ms < RETRY_MS;
 }
 
 /* MiB with a decimal: such numbers are never exact. */
@@ -77,10 +87,14 @@ on_done(void *arg, bool good, const char *text)
 {
 	struct worker_memory *memory = arg;
 
-	if (good)
+	if (good) {
 		memory->recycled++;
-	else
-		log_warnx("limits.memory: %s", text);
+		memory->failed_ms = 0;
+		wait_longer(memory);
+		return;
+	}
+	memory->failed_ms = clock_ms();
+	log_warnx("limits.memory: %s", text);
 }
 
 static void
@@ -93,11 +107,10 @@ replace(struct workers *workers, uint32_t number, uint64_t bytes,
 
 	snprintf(who, sizeof(who), "it has %s, and limits.memory is %s",
 	    mib_text(bytes, size), value_size_text(limit, most));
-	if (workers_recycle(workers, number, who, on_done, memory, &err) == 0) {
-		wait_longer(memory);
+	if (workers_recycle(workers, number, who, on_done, memory, &err) == 0)
 		return;
-	}
-	/* A reload runs, for example: it is tried again at each look. */
+	/* A reload runs, or too many that were replaced have connections. */
+	memory->failed_ms = clock_ms();
 	if (!memory->told)
 		log_warnx("limits.memory: worker %u should be replaced, since "
 			  "%s; %s",
@@ -124,7 +137,7 @@ workers_memory_cb(evutil_socket_t fd, short what, void *arg)
 		if (row->state != WORKER_SERVING || !worker_is_wanted(row))
 			continue;
 		bytes = process_memory(row->pid);
-		if (bytes <= limit)
+		if (bytes <= limit || failed_lately(&workers->memory[i]))
 			continue;
 		if (!may_be_replaced(&workers->memory[i])) {
 			tell_wait(&workers->memory[i], i, bytes);

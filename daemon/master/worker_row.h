@@ -113,6 +113,7 @@ struct workers {
 		uint64_t recycled;    /* how often, for its memory */
 		uint64_t recycled_ms; /* the last time */
 		uint64_t wait_ms;     /* before the next time */
+		uint64_t failed_ms;   /* the last try in vain; 0: none */
 		bool told;	      /* that it has to wait */
 	} memory[WORKERS_MAX];	      /* by number */
 	bool in_transaction, stopping;
