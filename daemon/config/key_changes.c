@@ -11,8 +11,11 @@
 #define KEY_PATH_MAX 192
 /* Of a value; what differs only behind that is not seen. */
 #define SHOWN_MAX PATH_MAX
-/* Two long lists are not compared string by string: that may take seconds. */
-#define PAIRS_MAX 1000000
+/*
+ * Two long lists are not compared string by string: a thousand listeners may
+ * have such lists, and the master does nothing else meanwhile.
+ */
+#define PAIRS_MAX 20000
 
 static const char *
 string_text(const struct key *key, const void *base, char text[SHOWN_MAX])
