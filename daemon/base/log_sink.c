@@ -247,7 +247,8 @@ forget_thread(void)
 
 	free(queue.ring);
 	queue.ring = NULL;
-	queue.allowed = queue.writing = false;
+	queue.allowed = false;
+	queue.writing = false;
 	queue.used = queue.begin = 0;
 	memcpy(&queue.work, &fresh, sizeof(fresh));
 	unlock();
