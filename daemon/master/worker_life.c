@@ -402,6 +402,7 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 {
 	struct workers *workers = worker->workers;
 	enum worker_state was = worker->state;
+	uint32_t number = worker->number;
 	bool trial = worker->trial;
 	struct crash crash = { 0 };
 	unsigned int ms;
@@ -442,15 +443,16 @@ worker_gone(struct worker_row *worker, const char *how, bool clean)
 	/*
 	 * From the loop, even if at once: the caller may be deep in the stack.
 	 */
-	worker_schedule(worker, ms);
+	if (!worker_has_successor(worker))
+		worker_schedule(worker, ms);
 	worker_set_state(worker, WORKER_DOWN);
 	workers->ops->on_crash(workers->arg, &crash);
 	if (trial)
-		workers->ops->on_lost(workers->arg, worker->number, how);
+		workers->ops->on_lost(workers->arg, number, how);
 	else if (was == WORKER_COMMITTING)
-		workers->ops->on_committed(workers->arg, worker->number);
+		workers->ops->on_committed(workers->arg, number);
 	else if (was == WORKER_PREPARING || was == WORKER_PREPARED)
-		workers->ops->on_lost(workers->arg, worker->number, how);
+		workers->ops->on_lost(workers->arg, number, how);
 }
 
 /*
@@ -506,6 +508,9 @@ worker_prepared(struct worker_row *worker)
 		worker_set_state(worker, WORKER_PREPARED);
 		workers->ops->on_prepared(workers->arg, worker->number);
 	} else if (worker->state == WORKER_JOINING) {
+		/* It had answered before it was killed for a reload. */
+		if (worker->replaces != NULL && workers->recycle.called_off)
+			return;
 		worker_take_over(worker);
 		worker_order(worker, MSG_COMMIT, workers->committed);
 		worker_set_state(worker, WORKER_ENTERING);

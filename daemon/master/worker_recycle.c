@@ -180,6 +180,27 @@ worker_take_over(struct worker_row *worker)
 	retire(old);
 }
 
+bool
+worker_has_successor(struct worker_row *old)
+{
+	struct workers *workers = old->workers;
+	struct worker_row *worker = workers->recycle.row;
+
+	if (worker == NULL || worker->replaces != old ||
+	    workers->recycle.called_off)
+		return false;
+	worker->replaces = NULL;
+	worker->aborts = old->aborts;
+	worker->starts = old->starts;
+	worker->backoff_ms = old->backoff_ms;
+	workers->by_number[worker->number] = worker;
+	snprintf(workers->recycle.text, sizeof(workers->recycle.text),
+	    "worker %u: process %d in place of %d, which has died",
+	    worker->number + 1, (int)worker->pid, (int)old->pid);
+	old->number = NO_WORKER;
+	return true;
+}
+
 void
 worker_took_over(struct worker_row *worker)
 {

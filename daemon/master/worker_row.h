@@ -162,6 +162,11 @@ bool worker_is_beside(const struct worker_row *worker);
 /* It is prepared: the old one, if there is any, leaves. */
 void worker_take_over(struct worker_row *worker);
 void worker_took_over(struct worker_row *worker); /* and it serves */
+/*
+ * A worker has died: is the process that was to replace it coming up?  Then that
+ * one has its number from now on, and its place is free.
+ */
+bool worker_has_successor(struct worker_row *old);
 void worker_recycle_failed(struct worker_row *worker, const char *how);
 /* The end of one that is beside. */
 void worker_left(struct worker_row *worker, const char *how, bool clean,

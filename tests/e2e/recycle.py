@@ -205,6 +205,35 @@ def test_a_reload_goes_first():
         recycle(d)
 
 
+def test_the_old_one_dies_meanwhile():
+    """Then the new one, which is coming up, is the worker."""
+    flag = os.path.join(scratch(), "hang")
+    with daemon(listener("s", test_plugin("service"),
+                         options={"hang_if": flag}),
+                listener("echo", plugin("echo")), workers=1,
+                watchdog="1m") as d:
+        for _ in range(2):          # the second death would have a pause
+            before = pids(d)
+            with open(flag, "w"):
+                pass
+            asked = d.control_client()
+            since = d.mark()
+            asked.sendall(b'{"command": "workers", "action": "recycle"}\n')
+            d.wait_log(r"worker 1 \(pid \d+\) started", since)
+            os.kill(before[0], signal.SIGKILL)
+            d.wait_log("was killed by SIGKILL", since)
+            os.unlink(flag)
+            answer = asked.recv(1 << 16)
+            check(b"in place of %d, which has died" % before[0] in answer,
+                  answer)
+            asked.close()
+            check(pids(d) != before)
+            echoes(d.connect("echo"))
+        equal(d.ask("status")["workers"][0]["state"], "serving")
+        d.reload_ready()
+        recycle(d)
+
+
 def test_places_are_limited():
     with daemon(listener("echo", plugin("echo")), workers=1,
                 drain_timeout="1m") as d:
