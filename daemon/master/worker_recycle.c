@@ -159,6 +159,17 @@ retire(struct worker_row *old)
 	worker_set_state(old, WORKER_REPLACED);
 }
 
+/* It is the worker of its number from now on, and has what goes with that. */
+static void
+succeed(struct worker_row *worker, const struct worker_row *old)
+{
+	worker->replaces = NULL;
+	worker->aborts = old->aborts;
+	worker->starts = old->starts;
+	worker->backoff_ms = old->backoff_ms;
+	worker->workers->by_number[worker->number] = worker;
+}
+
 void
 worker_take_over(struct worker_row *worker)
 {
@@ -167,11 +178,8 @@ worker_take_over(struct worker_row *worker)
 
 	if (old == NULL)
 		return;
-	worker->replaces = NULL;
-	worker->aborts = old->aborts;
-	worker->starts = old->starts;
+	succeed(worker, old);
 	worker->backoff_ms = 0;
-	workers->by_number[worker->number] = worker;
 	snprintf(workers->recycle.text, sizeof(workers->recycle.text),
 	    "worker %u: process %d in place of %d, whose connections go on: "
 	    "%" PRIu64,
@@ -189,11 +197,7 @@ worker_has_successor(struct worker_row *old)
 	if (worker == NULL || worker->replaces != old ||
 	    workers->recycle.called_off)
 		return false;
-	worker->replaces = NULL;
-	worker->aborts = old->aborts;
-	worker->starts = old->starts;
-	worker->backoff_ms = old->backoff_ms;
-	workers->by_number[worker->number] = worker;
+	succeed(worker, old);
 	snprintf(workers->recycle.text, sizeof(workers->recycle.text),
 	    "worker %u: process %d in place of %d, which has died",
 	    worker->number + 1, (int)worker->pid, (int)old->pid);
