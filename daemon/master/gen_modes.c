@@ -38,12 +38,13 @@ gen_drained(const struct gen *gen)
 int
 gen_set_mode(struct gen *gen, const char *name, enum gen_mode mode)
 {
-	for (uint32_t i = 0; i < gen->settings->listener_count; i++)
-		if (strcmp(gen->settings->listeners[i].name, name) == 0) {
-			gen->modes[i] = mode;
-			return 0;
-		}
-	return -1;
+	const struct listener_settings *found =
+	    settings_find(gen->settings, name);
+
+	if (found == NULL || found->connector.connect != NULL)
+		return -1;
+	gen->modes[found - gen->settings->listeners] = mode;
+	return 0;
 }
 
 int
