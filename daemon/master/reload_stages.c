@@ -121,6 +121,29 @@ stage_prepare(struct reload *reload)
 	}
 }
 
+/* Bind what is new.  What is wrong is in the verdict. */
+static void
+bind_next(struct reload *reload)
+{
+	const struct gen_teller teller = { reload_tell_problem, reload };
+	struct gen *next = reload->next;
+	struct error err;
+
+	if (next->modes == NULL && drains_keep(reload) == -1) {
+		verdict_say(&reload->verdict, "out of memory");
+		return;
+	}
+	if (reload->tried != NULL)
+		gen_keep_aside(next, reload->tried);
+	if (reload->verdict.problems > 0)
+		return;
+	if (workers_assign(reload->workers, next, &err) == -1)
+		verdict_say(&reload->verdict, "%s", err.text);
+	else
+		gen_bind(next, reload->sockets, reload->slots,
+		    workers_count(reload->workers), &teller);
+}
+
 /*
  * This has to wait until all workers have settled: before that they may still
  * hold sockets that are needed again.
@@ -128,25 +151,13 @@ stage_prepare(struct reload *reload)
 static void
 stage_bind(struct reload *reload)
 {
-	const struct gen_teller teller = { reload_tell_problem, reload };
 	struct error err;
 
 	if (log_process_prepare(&reload->next->settings->log, &err) == -1)
 		verdict_say(&reload->verdict, "%s", err.text);
 	/* After a canary, for the other workers, they are bound already. */
-	if (reload->next->slots == NULL && reload->next->modes == NULL &&
-	    drains_keep(reload) == -1)
-		verdict_say(&reload->verdict, "out of memory");
-	else if (reload->next->slots == NULL && reload->tried != NULL)
-		gen_keep_aside(reload->next, reload->tried);
-	if (reload->verdict.problems > 0)
-		; /* told below */
-	else if (reload->next->slots == NULL &&
-	    workers_assign(reload->workers, reload->next, &err) == -1)
-		verdict_say(&reload->verdict, "%s", err.text);
-	else if (reload->next->slots == NULL)
-		gen_bind(reload->next, reload->sockets, reload->slots,
-		    workers_count(reload->workers), &teller);
+	if (reload->next->slots == NULL)
+		bind_next(reload);
 	if (reload->verdict.problems == 0) {
 		stage_prepare(reload);
 		return;
