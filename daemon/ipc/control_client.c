@@ -362,12 +362,25 @@ understand(struct exchange *exchange, struct control_answer *ret_answer)
 	return 0;
 }
 
+/* Release it, with errno as it was.  Returns rc. */
+static int
+end(struct exchange *exchange, int rc)
+{
+	int error = errno;
+
+	if (exchange->fd != -1)
+		close(exchange->fd);
+	free(exchange->text);
+	errno = error;
+	return rc;
+}
+
 static int
 ask_once(const struct control_request *request, uint64_t deadline,
     struct control_answer *ret_answer, struct error *err)
 {
 	struct exchange exchange = { .request = request, .err = err, .fd = -1 };
-	int rc, error;
+	int rc;
 
 	rc = enter(&exchange, deadline);
 	if (rc == 0)
@@ -376,12 +389,7 @@ ask_once(const struct control_request *request, uint64_t deadline,
 		rc = listen_for(&exchange);
 	if (rc == 0)
 		rc = understand(&exchange, ret_answer);
-	error = errno;
-	if (exchange.fd != -1)
-		close(exchange.fd);
-	free(exchange.text);
-	errno = error;
-	return rc;
+	return end(&exchange, rc);
 }
 
 int
@@ -459,19 +467,14 @@ control_ask_on(const struct control_request *request,
     struct error *err)
 {
 	struct exchange exchange = { .request = request, .err = err, .fd = -1 };
-	int rc, error;
+	int rc;
 
 	rc = enter(&exchange, deadline_in(request->enter_ms));
 	if (rc == 0)
 		rc = say(&exchange);
 	if (rc == 0)
 		rc = follow(&exchange, on_line, arg);
-	error = errno;
-	if (exchange.fd != -1)
-		close(exchange.fd);
-	free(exchange.text);
-	errno = error;
-	return rc;
+	return end(&exchange, rc);
 }
 
 void
