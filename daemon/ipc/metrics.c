@@ -264,10 +264,12 @@ put_counters(const struct writer *to, const struct group *groups,
 	json_decref(done);
 }
 
-/* One member of each row, a number. */
+/* A value of each row. */
 static void
-put_member(const struct writer *to, const char *name, enum type type,
-    const char *help, const struct group *group, const char *member)
+put_each(const struct writer *to, const char *name, enum type type,
+    const char *help, const struct group *group,
+    long long (*value)(const json_t *row, const char *member),
+    const char *member)
 {
 	char labels[LABELS_MAX_BYTES];
 
@@ -277,8 +279,22 @@ put_member(const struct writer *to, const char *name, enum type type,
 
 		identify(group, row, labels);
 		sample(to, name, type == COUNTER ? "_total" : "", labels,
-		    answer_number(row, member));
+		    value(row, member));
 	}
+}
+
+/* One member of each row, a number. */
+static void
+put_member(const struct writer *to, const char *name, enum type type,
+    const char *help, const struct group *group, const char *member)
+{
+	put_each(to, name, type, help, group, answer_number, member);
+}
+
+static long long
+is_set(const json_t *row, const char *member)
+{
+	return json_is_true(json_object_get(row, member));
 }
 
 /* 1 where the member is true. */
@@ -286,31 +302,21 @@ static void
 put_flag(const struct writer *to, const char *name, const char *help,
     const struct group *group, const char *member)
 {
-	char labels[LABELS_MAX_BYTES];
+	put_each(to, name, GAUGE, help, group, is_set, member);
+}
 
-	begin(to, name, GAUGE, help);
-	for (size_t i = 0; i < json_array_size(group->rows); i++) {
-		const json_t *row = json_array_get(group->rows, i);
-
-		identify(group, row, labels);
-		sample(to, name, "", labels,
-		    json_is_true(json_object_get(row, member)));
-	}
+static long long
+serves(const json_t *row, const char *member)
+{
+	(void)member;
+	return answer_worker_serves(row);
 }
 
 static void
 put_workers(const struct writer *to, const struct group *workers)
 {
-	char labels[LABELS_MAX_BYTES];
-
-	begin(to, "sluice_worker_up", GAUGE, "1 if it serves connections.");
-	for (size_t i = 0; i < json_array_size(workers->rows); i++) {
-		const json_t *row = json_array_get(workers->rows, i);
-
-		identify(workers, row, labels);
-		sample(to, "sluice_worker_up", "", labels,
-		    answer_worker_serves(row));
-	}
+	put_each(to, "sluice_worker_up", GAUGE, "1 if it serves connections.",
+	    workers, serves, NULL);
 	put_member(to, "sluice_worker_connections", GAUGE, "Open connections.",
 	    workers, "connections");
 	put_member(to, "sluice_worker_generation", GAUGE,
