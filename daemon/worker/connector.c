@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/log_limit.h"
+#include "base/plain_float.h"
 #include "config/address.h"
 #include "config/settings.h"
 #include "ipc/connectors.h"
@@ -108,6 +109,7 @@ connector_jittered(uint64_t wait_ms, double jitter)
 	uint32_t random = 0;
 	double part; /* from -1 to 1 */
 
+	plain_float();
 	/* Without random bytes it is as long as it says. */
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
 		random = UINT32_MAX / 2;

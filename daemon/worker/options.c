@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/plain_float.h"
 #include "base/plain_locale.h"
 #include "config/address.h"
 #include "config/value.h"
@@ -308,6 +309,8 @@ options_build(const struct sl_option *table,
 
 	while (table != NULL && table[count].name != NULL)
 		count++;
+	/* The plugin of the listener before this one may have started. */
+	plain_float();
 	options = options_new(listener, count);
 	if (options == NULL) {
 		report(problem, arg, &listener->origin, "out of memory");

@@ -256,7 +256,7 @@ tls_waiting(const struct stream *stream)
 {
 	const struct tls *tls = stream->state;
 	uint32_t ours = tls_bytes_len(&tls->io.out), bytes, behind;
-	double plain;
+	__extension__ unsigned __int128 plain;
 
 	bytes = transport_plain.waiting(stream);
 	behind = tls->behind > ours ? tls->behind - ours : 0;
@@ -267,9 +267,9 @@ tls_waiting(const struct stream *stream)
 	bytes -= behind;
 	if (bytes > tls->cipher_out) /* with what came before it */
 		bytes = tls->cipher_out;
-	plain =
-	    (double)bytes * (double)tls->plain_out / (double)tls->cipher_out;
-	return (uint32_t)plain + ((uint32_t)plain < plain);
+	plain = bytes;
+	plain *= tls->plain_out;
+	return (uint32_t)((plain + tls->cipher_out - 1) / tls->cipher_out);
 }
 
 static int64_t

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plain_float.h"
 #include "base/roles.h"
 #include "base/title.h"
 #include "ipc/answers.h"
@@ -143,6 +144,7 @@ prepare(uint32_t number)
 	int rc;
 
 	process_limits_restore();
+	plain_float();
 	if (worker.draining || number != worker.material.generation)
 		rc = material_problem(&worker.material, NULL,
 		    "the worker is leaving");

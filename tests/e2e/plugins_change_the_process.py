@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 
-from sluice_test import (Daemon, Raw, Skip, check, compile_plugin, equal,
-                         listener, main, receive_line, run_sluiced, scratch)
+from sluice_test import (Daemon, Raw, Skip, check, compile_plugin, connector,
+                         equal, listener, main, receive_line, run_sluiced, scratch)
 
 LOCALE = "de_DE.UTF-8"		# it writes 0,5
 CHANGES = """
@@ -158,6 +158,71 @@ def test_numbers_messages_and_files():
             check(abs((since - logged).total_seconds()) < 3600, line)
         result = run_sluiced("-t", "-c", d.path("sluice.conf"))
         equal(result.returncode, 0, result.stderr)
+
+
+ROUNDS = """
+#include <fenv.h>
+#include <sluice.h>
+
+static const struct sl_option options[] = {
+	{ "ratio", SL_OPTION_FLOAT, "0.1", "0x1.999999999999ap-4, or it is more" },
+	{ NULL, 0, NULL, NULL },
+};
+
+static int
+on_start(struct sl_service *service)
+{
+	sl_log(service, SL_LOG_INFO, "it is %a",
+	    sl_option_float(sl_options(service), "ratio"));
+	fesetround(FE_DOWNWARD);
+	feenableexcept(FE_ALL_EXCEPT);
+	return 0;
+}
+
+static int
+on_reload(struct sl_service *next, struct sl_service *prev)
+{
+	(void)prev;
+	return on_start(next);
+}
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	return sl_write(c, buf, len);
+}
+
+SL_PLUGIN(.name = "rounds", .version = "1", .options = options,
+    .start = on_start, .reload = on_reload, .flags = SL_MANY_WORKERS,
+    .server = SL_HANDLERS(.data = on_data),
+    .client = SL_HANDLERS(.data = on_data));
+"""
+
+
+def test_the_numbers_of_one_plugin_are_not_rounded_as_another_one_wants():
+    # How long a connector waits is a number with a fraction as well.
+    nobody = connector("c", "./rounds.so", "unix:@nobody-is-here",
+                       retry={"first": "10ms", "max": "20ms"})
+    with Daemon(listener("a", "./rounds.so"), listener("b", "./rounds.so"),
+                connectors=[nobody], workers=1, start=False) as d:
+        compile_plugin(ROUNDS, d.path("rounds.so"), ["-D_GNU_SOURCE"],
+                       ["-lm"])
+        d.start()
+        for name in "abc":
+            d.wait_log("%s: it is 0x1.999999999999ap-4" % name)
+        d.wait_log(r"c: .*nobody-is-here", count=3)
+        since = d.mark()
+        for some in d.listeners:
+            some["timeouts"] = {"idle": "2.7s", "linger": Raw("0.7")}
+            some["options"] = {"ratio": Raw("0.3")}
+        d.write_config()
+        d.reload_ready()
+        for name in "ab":
+            d.wait_log("%s: it is 0x1.3333333333333p-2" % name, since)
+            s = d.connect(name)
+            s.sendall(b"still here\n")
+            equal(receive_line(s), "still here")
+        check(not d.messages("SIGFPE"), "killed")
 
 
 LIMITS = """
