@@ -638,6 +638,8 @@ END_TEST
 START_TEST(copies_need_a_directory)
 {
 	one_mistake("plugin_copies = \"missing\";\n" LISTENERS, 1,
+	    "plugin_copies: there is no directory \"");
+	one_mistake("plugin_copies = \"sluice.conf\";\n" LISTENERS, 1,
 	    "plugin_copies: ");
 }
 END_TEST

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/error.h"
+#include "base/log_file.h"
 #include "base/open_file.h"
 #include "config/secret.h"
 #include "image/image.h"
@@ -74,6 +75,24 @@ as_candidate(const char *path)
 	(void)system_libraries_fits(path);
 }
 
+static void
+as_log(const char *path)
+{
+	struct error err;
+	int fd = log_file_open(path, &err);
+
+	if (fd != -1)
+		close(fd);
+}
+
+static void
+as_log_to_be(const char *path)
+{
+	struct error err;
+
+	(void)log_file_check(path, &err);
+}
+
 static void (*const openers[])(const char *path) = {
 	by_itself,
 	as_configuration,
@@ -81,6 +100,8 @@ static void (*const openers[])(const char *path) = {
 	as_image,
 	as_plugin,
 	as_candidate,
+	as_log,
+	as_log_to_be,
 };
 #define OPENERS (sizeof(openers) / sizeof(openers[0]))
 

@@ -5,17 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fail.h"
+#include "base/open_file.h"
 
-/* A FIFO without a reader is not waited for. */
-#define FLAGS \
-	(O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+#define APPEND (O_WRONLY | O_APPEND)
+/* A file that is made cannot be anything else, a link for example. */
+#define MAKE (APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
 static int
 refuse(const char *path, struct error *err)
@@ -25,8 +26,6 @@ refuse(const char *path, struct error *err)
 		return error_set(err,
 		    "\"%s\" is a symbolic link: name the file that it leads to",
 		    path);
-	case ENXIO:
-	case EISDIR:
 	case EINVAL:
 		return error_set(err,
 		    "\"%s\" is not a regular file: name a file, which is made "
@@ -42,41 +41,42 @@ refuse(const char *path, struct error *err)
 	}
 }
 
-static bool
-is_regular(int fd)
+/* Open what is there.  -1 with errno; ENOENT: nothing is. */
+static int
+open_old(const char *path)
 {
+	int fd = open_file_for(AT_FDCWD, path, O_NOFOLLOW, APPEND);
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return fail(S_ISLNK(st.st_mode) ? ELOOP : EINVAL);
 }
 
 /* The umask is for other files: whoever reads logs is in the file's group. */
 static int
 make(const char *path)
 {
-	int fd = open(path, FLAGS | O_CREAT | O_EXCL, LOG_FILE_MODE);
+	int fd = open(path, MAKE, LOG_FILE_MODE);
 
 	if (fd != -1)
 		fchmod(fd, LOG_FILE_MODE);
 	else if (errno == EEXIST)
-		fd = open(path, FLAGS); /* made by another in this moment */
+		fd = open_old(path); /* made by another in this moment */
 	return fd;
 }
 
 int
 log_file_open(const char *path, struct error *err)
 {
-	int fd = open(path, FLAGS);
+	int fd = open_old(path);
 
 	if (fd == -1 && errno == ENOENT)
 		fd = make(path);
-	if (fd == -1)
-		return refuse(path, err);
-	if (is_regular(fd))
-		return fd;
-	close(fd);
-	errno = EINVAL;
-	return refuse(path, err);
+	return fd != -1 ? fd : refuse(path, err);
 }
 
 /* Could it be made there? */
@@ -96,16 +96,12 @@ check_directory(const char *path, struct error *err)
 int
 log_file_check(const char *path, struct error *err)
 {
-	int fd = open(path, FLAGS), rc = 0;
+	int fd = open_old(path);
 
 	if (fd == -1 && errno == ENOENT)
 		return check_directory(path, err);
 	if (fd == -1)
 		return refuse(path, err);
-	if (!is_regular(fd)) {
-		errno = EINVAL;
-		rc = refuse(path, err);
-	}
 	close(fd);
-	return rc;
+	return 0;
 }

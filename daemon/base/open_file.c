@@ -14,13 +14,13 @@
 #include "base/same_file.h"
 
 /* A regular file may be slow to open as well: O_NONBLOCK is for leases. */
-#define FOR_READING (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+#define ALWAYS (O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /* Without /proc the path is opened again, and has to lead to the same file. */
 static int
 open_again(int dir, const char *path, int flags, const struct stat *seen)
 {
-	int fd = openat(dir, path, FOR_READING | flags);
+	int fd = openat(dir, path, ALWAYS | flags);
 	struct stat st;
 
 	if (fd == -1)
@@ -35,6 +35,12 @@ open_again(int dir, const char *path, int flags, const struct stat *seen)
 int
 open_file(int dir, const char *path, int flags)
 {
+	return open_file_for(dir, path, flags, O_RDONLY);
+}
+
+int
+open_file_for(int dir, const char *path, int flags, int use)
+{
 	int found = openat(dir, path, O_PATH | O_CLOEXEC | flags), fd, saved;
 	struct stat st;
 	char link[32];
@@ -45,9 +51,9 @@ open_file(int dir, const char *path, int flags)
 	if (fstat(found, &st) == -1 || !S_ISREG(st.st_mode))
 		return found;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
-	fd = open(link, FOR_READING);
+	fd = open(link, ALWAYS | use);
 	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
-		fd = open_again(dir, path, flags, &st);
+		fd = open_again(dir, path, flags | use, &st);
 	saved = errno;
 	close(found);
 	errno = saved;

@@ -14,5 +14,7 @@
  * ESTALE: the file was replaced in that moment.
  */
 int open_file(int dir, const char *path, int flags);
+/* The same for another use: O_WRONLY | O_APPEND, for example. */
+int open_file_for(int dir, const char *path, int flags, int use);
 
 #endif

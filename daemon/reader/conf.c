@@ -2,11 +2,13 @@
 
 #include "reader/conf.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "config/keys.h"
 #include "config/settings.h"
 #include "reader/conf_internal.h"
@@ -68,13 +70,23 @@ static void
 check_copies(struct conf *conf)
 {
 	const struct settings *settings = conf->settings;
+	int error = 0;
 	struct stat st;
 
-	if (settings->plugin_copies != NULL &&
-	    (stat(settings->plugin_copies, &st) == -1 || !S_ISDIR(st.st_mode)))
+	if (settings->plugin_copies == NULL)
+		return;
+	if (stat(settings->plugin_copies, &st) == -1)
+		error = errno;
+	else if (!S_ISDIR(st.st_mode))
+		error = ENOTDIR;
+	if (error == ENOENT)
 		problem_error(conf->problems, &settings->plugin_copies_origin,
-		    "plugin_copies: \"%s\" is not a directory",
+		    "plugin_copies: there is no directory \"%s\": make it",
 		    settings->plugin_copies);
+	else if (error != 0)
+		problem_error(conf->problems, &settings->plugin_copies_origin,
+		    "plugin_copies: \"%s\": %s", settings->plugin_copies,
+		    error_text(error));
 }
 
 static void
