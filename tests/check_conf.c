@@ -221,7 +221,7 @@ START_TEST(proxies_are_networks)
 	ck_assert_uint_eq(settings->listeners[0].proxy.networks.count, 0);
 	done(settings);
 	one_listener_mistake("proxy_protocol : { };",
-	    "the key \"from\" is missing");
+	    "the key \"proxy_protocol.from\" is missing");
 	one_listener_mistake("proxy_protocol : { from = ( ); };", "is empty");
 	one_listener_mistake("proxy_protocol : { from = \"10.0.0.1/8\"; };",
 	    "proxy_protocol.from: \"10.0.0.1/8\" has more than the first 8");
@@ -260,7 +260,18 @@ START_TEST(unknown_keys_suggest_a_key_of_another_group)
 	one_mistake("max_connections = 5;\n" LISTENERS, 1,
 	    "Write listeners = ( { limits = { connections = 10000; }; } );");
 	one_listener_mistake("limits = { max_connections = 5; };",
-	    "did you mean \"connections\" in the group \"limits\"?");
+	    "did you mean \"limits.connections\"?");
+	one_listener_mistake("limits = { memory = 5; };",
+	    "unknown key \"limits.memory\"; it belongs in the group "
+	    "\"limits\" of the main file: write limits = { memory = ");
+	one_mistake("limits = { connections = 5; };\n" LISTENERS, 1,
+	    "\"limits.connections\"; it belongs in the group \"limits\" of a "
+	    "group of \"listeners\": write listeners = ( { limits = { ");
+	one_mistake("limits = { memory_max = 5; };\n" LISTENERS, 1,
+	    "did you mean \"limits.memory\"?");
+	one_mistake(
+	    "status = { file = \"x\"; listen = \"unix:@x\"; };\n" LISTENERS, 1,
+	    "it belongs in the group \"log\": write log = { ");
 	one_listener_mistake("conections = 5;",
 	    "did you mean \"connections\" in the group \"limits\"?");
 	one_mistake("connections = 5;\n" LISTENERS, 1,
@@ -438,9 +449,9 @@ START_TEST(every_mistake_is_reported)
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 7, "name: \"a b\"");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 7, "listen: \"nowhere\"");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 8,
-	    "the key \"cert\" is missing; add it, such as cert = \"cert.pem\"");
+	    "the key \"tls.cert\" is missing; add it, such as cert = \"cert.pem\"");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 8,
-	    "the key \"key\" is missing");
+	    "the key \"tls.key\" is missing");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 9, "does not fit in 32 bits");
 	expect(LOG_LEVEL_ERROR, "/sluice.conf", 11,
 	    "plugin: expected a string");

@@ -236,8 +236,8 @@ START_TEST(certificates_and_keys_come_in_pairs)
 	bad_tls("cert = [ \"leaf.pem\", \"other.pem\" ];\n"
 		"key = [ \"leaf.key\",\n\"leaf.key\" ];",
 	    3, "leaf.key: is given twice");
-	bad_tls("cert = \"leaf.pem\";", 0, "\"key\" is missing");
-	bad_tls("key = \"leaf.key\";", 0, "\"cert\" is missing");
+	bad_tls("cert = \"leaf.pem\";", 0, "\"tls.key\" is missing");
+	bad_tls("key = \"leaf.key\";", 0, "\"tls.cert\" is missing");
 	bad_tls("cert = [ \"leaf.pem\", \"other.pem\" ];\n"
 		"key = [ \"leaf.key\", \"other.key\" ];",
 	    0, "two certificates have the same kind of key");

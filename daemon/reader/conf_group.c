@@ -199,7 +199,7 @@ add_strings(struct conf *conf, const char *file, const struct key *key,
 
 static void
 required_keys(struct conf *conf, const char *file, const struct node *group,
-    const struct key *keys)
+    const struct key *keys, const char *prefix)
 {
 	struct origin at = conf_origin(file, group);
 	const struct key *key;
@@ -213,9 +213,9 @@ required_keys(struct conf *conf, const char *file, const struct node *group,
 				break;
 		if (i == group->count)
 			problem_error(conf->problems, &at,
-			    "the key \"%s\" is missing; add it, such as %s = "
-			    "%s",
-			    key->name, key->name, key->example);
+			    "the key \"%s%s\" is missing; add it, such as "
+			    "%s = %s",
+			    prefix, key->name, key->name, key->example);
 	}
 }
 
@@ -288,5 +288,5 @@ conf_group(struct conf *conf, const char *file, const struct node *group,
 		if (key_set_line(keys, key, base, node->line) == -1)
 			problem_error(conf->problems, &at, "out of memory");
 	}
-	required_keys(conf, file, group, keys);
+	required_keys(conf, file, group, keys, prefix);
 }

@@ -147,25 +147,47 @@ write_path(const struct search *search, unsigned int at, char *text,
 	snprintf(text + used, room - used, " }%s;", list ? " )" : "");
 }
 
+/*
+ * Which group the key belongs in.  Some names are those of several: `limits` of
+ * a listener is not `limits` of the main file.
+ */
+static void
+write_group(const struct search *search, const char *prefix, char *text,
+    size_t room)
+{
+	const struct key *const *last = &search->found[search->found_depth - 1];
+	const char *name = (*last)->name;
+	size_t len = strlen(name);
+	bool same = strncmp(prefix, name, len) == 0 && prefix[len] == '.';
+
+	if ((*last)->type != KEY_GROUP)
+		snprintf(text, room, "a group of \"%s\"", name);
+	else if (search->found_depth > 1 && last[-1]->type != KEY_GROUP)
+		snprintf(text, room, "the group \"%s\" of a group of \"%s\"",
+		    name, last[-1]->name);
+	else if (search->found_depth == 1 && same)
+		snprintf(text, room, "the group \"%s\" of the main file", name);
+	else
+		snprintf(text, room, "the group \"%s\"", name);
+}
+
 static void
 belongs_elsewhere(struct conf *conf, const struct origin *at,
     const struct search *search, const char *prefix)
 {
 	const struct key *key = search->found[search->found_depth];
-	const struct key *group = search->found[search->found_depth - 1];
-	const char *in = group->type == KEY_GROUP ? "the group" : "a group of";
-	char text[ERROR_TEXT_MAX];
+	char text[ERROR_TEXT_MAX], in[128];
 
+	write_group(search, prefix, in, sizeof(in));
 	write_path(search, 0, text, sizeof(text));
 	if (search->fit == FIT_SAME)
 		problem_error(conf->problems, at,
-		    "unknown key \"%s%s\"; it belongs in %s \"%s\": write %s",
-		    prefix, search->name, in, group->name, text);
+		    "unknown key \"%s%s\"; it belongs in %s: write %s", prefix,
+		    search->name, in, text);
 	else
 		problem_error(conf->problems, at,
-		    "unknown key \"%s%s\"; did you mean \"%s\" in %s \"%s\"? "
-		    "Write %s",
-		    prefix, search->name, key->name, in, group->name, text);
+		    "unknown key \"%s%s\"; did you mean \"%s\" in %s? Write %s",
+		    prefix, search->name, key->name, in, text);
 }
 
 /* A key of the main file, which stands in a group. */
@@ -184,19 +206,36 @@ belongs_above(struct conf *conf, const struct origin *at, const char *name,
 	return true;
 }
 
+/* Is the name of a key of this very group part of the name, or near to it? */
+static const char *
+meant_here(const struct search *below, const char *name, const struct key *keys)
+{
+	static const struct key no_group = { .name = "" };
+	struct nearest nearest = key_nearest(keys, name);
+
+	if (nearest.word != NULL &&
+	    (nearest.distance == 1 || below->fit != FIT_SAME))
+		return nearest.word;
+	for (; below->fit > FIT_GROUP && keys->name != NULL; keys++)
+		if (keys->type != KEY_REFUSED &&
+		    fit_part(name, &no_group, keys) == FIT_PART)
+			return keys->name;
+	return NULL;
+}
+
 void
 conf_unknown(struct conf *conf, const struct origin *at, const char *name,
     const struct key *keys, const char *prefix)
 {
-	struct nearest nearest = key_nearest(keys, name);
 	struct search search = { .name = name, .fit = FIT_NONE };
+	const char *here;
 
 	look_below(&search, keys);
-	if (nearest.word != NULL &&
-	    (nearest.distance == 1 || search.fit != FIT_SAME))
+	here = meant_here(&search, name, keys);
+	if (here != NULL)
 		problem_error(conf->problems, at,
 		    "unknown key \"%s%s\"; did you mean \"%s%s\"?", prefix,
-		    name, prefix, nearest.word);
+		    name, prefix, here);
 	else if (belongs_above(conf, at, name, prefix))
 		return;
 	else if (search.fit != FIT_NONE || look_below(&search, settings_keys))
