@@ -19,7 +19,6 @@
 #include "base/title.h"
 #include "config/settings.h"
 #include "ipc/shm.h"
-#include "master/bygones.h"
 #include "master/child.h"
 #include "master/control.h"
 #include "master/control_diff.h"
@@ -38,7 +37,7 @@
 #include "master/signals.h"
 #include "master/slots.h"
 #include "master/sockets.h"
-#include "master/takeover.h"
+#include "master/succession.h"
 #include "master/upgrade.h"
 #include "master/watch.h"
 #include "master/workers.h"
@@ -47,9 +46,7 @@
 
 struct master {
 	const char *config;
-	struct takeover takeover;
-	struct bygones *bygones;
-	struct upgrade *upgrade;
+	struct succession succession;
 	struct event_base *base;
 	struct children *children;
 	struct inherited inherited;
@@ -85,7 +82,7 @@ on_left(void *arg)
 	struct master *master = arg;
 
 	master->left = true;
-	if (bygones_count(master->bygones) == 0)
+	if (succession_left(&master->succession) == 0)
 		leave(master, EXIT_SUCCESS);
 }
 
@@ -98,26 +95,13 @@ on_bygones_gone(void *arg)
 		leave(master, EXIT_SUCCESS);
 }
 
-/* For those before us: at a second signal, or with `now`, they leave at once. */
-static void
-stop_bygones(struct master *master, bool now)
-{
-	const struct gen *gen = reload_committed(master->reload);
-	uint64_t ms = gen != NULL ? gen->settings->drain_timeout_ms : 0;
-
-	if (now || leaving_begun(master->leaving))
-		ms = 0;
-	bygones_drain(master->bygones, ms);
-}
-
 static void
 on_signal_stop(void *arg, const char *name)
 {
 	struct master *master = arg;
 
 	control_step_aside(master->control);
-	upgrade_stop(master->upgrade);
-	stop_bygones(master, false);
+	succession_stop(&master->succession, false);
 	leaving_stop(master->leaving, master->reload, master->workers, name);
 }
 
@@ -127,8 +111,7 @@ on_signal_quit(void *arg, const char *name)
 	struct master *master = arg;
 
 	control_step_aside(master->control);
-	upgrade_stop(master->upgrade);
-	stop_bygones(master, true);
+	succession_stop(&master->succession, true);
 	leaving_quit(master->leaving, master->reload, master->workers, name);
 }
 
@@ -148,53 +131,8 @@ on_signal_upgrade(void *arg, const char *name)
 {
 	struct master *master = arg;
 
-	upgrade_request(master->upgrade, name, NULL);
+	upgrade_request(master->succession.upgrade, name, NULL);
 }
-
-static struct takeover_parts
-parts_of(const struct master *master)
-{
-	return (struct takeover_parts){
-		.inherited = &master->inherited,
-		.sockets = master->sockets,
-		.bygones = master->bygones,
-		.reload = master->reload,
-		.workers = master->workers,
-		.slots = master->slots,
-		.control = master->control,
-		.started_s = master->subject.started_s,
-	};
-}
-
-static const char *
-on_upgrade_why_not(void *arg)
-{
-	const struct master *master = arg;
-
-	if (leaving_begun(master->leaving))
-		return "sluiced is stopping";
-	if (reload_committed(master->reload) == NULL)
-		return "nothing is served yet";
-	if (!reload_is_idle(master->reload))
-		return "a reload runs; try again when it is over";
-	if (workers_recycling(master->workers))
-		return "a worker is being recycled; try again when that is "
-		       "over";
-	return NULL;
-}
-
-static void
-on_upgrade_hand_over(void *arg, struct handover *handover)
-{
-	const struct takeover_parts parts = parts_of(arg);
-
-	takeover_pack(&parts, handover);
-}
-
-static const struct upgrade_ops upgrade_ops = {
-	.why_not = on_upgrade_why_not,
-	.hand_over = on_upgrade_hand_over,
-};
 
 static bool
 on_signal_reopen(void *arg)
@@ -327,7 +265,7 @@ static const struct workers_ops workers_ops = {
 static void
 note_subject(struct master *master)
 {
-	time_t before_s = master->takeover.started_s;
+	time_t before_s = master->succession.takeover.started_s;
 
 	master->subject = (struct control_subject){
 		.config = master->config,
@@ -337,9 +275,10 @@ note_subject(struct master *master)
 		.workers = master->workers,
 		.slots = master->slots,
 		.crashes = master->crashes,
-		.upgrade = master->upgrade,
-		.bygones = master->bygones,
+		.upgrade = master->succession.upgrade,
+		.bygones = master->succession.parts.bygones,
 	};
+	master->succession.parts.started_s = master->subject.started_s;
 }
 
 static int
@@ -357,7 +296,8 @@ start_control(struct master *master, const struct settings *settings)
 	}
 	master->subject.diffs = master->diffs;
 	master->control = control_new(master->base, settings, &master->subject,
-	    &master->takeover.control, &err);
+	    &master->succession.takeover.control, &err);
+	master->succession.parts.control = master->control;
 	if (master->control != NULL)
 		return 0;
 	log_errorx("%s:%u: %s", settings->control_origin.file,
@@ -376,7 +316,7 @@ on_settings(void *arg, const struct settings *settings,
 	if (master->workers != NULL)
 		master->slots = slots_new(workers_shm(master->workers));
 	if (master->slots == NULL ||
-	    takeover_workers(&master->takeover, master->workers,
+	    succession_workers(&master->succession, master->workers,
 		master->slots) == -1) {
 		log_error("cannot set up %lld workers",
 		    (long long)settings->workers);
@@ -396,22 +336,21 @@ on_commit(void *arg, const struct settings *settings)
 {
 	struct master *master = arg;
 
-	bygones_drain(master->bygones, settings->upgrade_drain_ms);
+	succession_commit(&master->succession, settings);
 }
 
 static void
 on_reload_done(void *arg, bool good)
 {
 	struct master *master = arg;
-	const struct takeover_parts parts = parts_of(master);
 	struct gen *gen = reload_committed(master->reload);
 
-	takeover_verdict(&master->takeover, &parts, good);
+	succession_verdict(&master->succession, good);
 	/*
 	 * A start that fails ends the daemon, unless others still serve; a
 	 * reload that fails changes nothing.
 	 */
-	if (!good && gen == NULL && !master->takeover.here)
+	if (!good && gen == NULL && !master->succession.takeover.here)
 		leave(master, EXIT_FAILURE);
 	/* A rollback reads no certificates. */
 	if (good && gen->as == 0)
@@ -487,7 +426,7 @@ warn_of_cpu_limit(void)
 static int
 master_init(struct master *master, const char *config, bool verbose)
 {
-	struct takeover_parts parts;
+	struct takeover_parts *parts = &master->succession.parts;
 
 	master->base = master_base();
 	if (master->base == NULL || log_limit_begin(master->base) == -1)
@@ -511,17 +450,16 @@ master_init(struct master *master, const char *config, bool verbose)
 	    committed_settings, master);
 	master->page =
 	    page_new(master->base, master->children, &master->subject);
-	master->bygones = bygones_new(master->base, master->children,
-	    on_bygones_gone, master);
-	master->upgrade =
-	    upgrade_new(master->base, config, &upgrade_ops, master);
 	if (master->reload == NULL || master->leaving == NULL ||
 	    master->page == NULL || master->signals == NULL ||
-	    master->expiry == NULL || master->bygones == NULL ||
-	    master->upgrade == NULL)
+	    master->expiry == NULL)
 		return -1;
-	parts = parts_of(master);
-	if (takeover_modules(&master->takeover, &parts) == -1)
+	parts->inherited = &master->inherited;
+	parts->sockets = master->sockets;
+	parts->reload = master->reload;
+	master->succession.leaving = master->leaving;
+	if (succession_init(&master->succession, master->base, master->children,
+		config, on_bygones_gone, master) == -1)
 		return -1;
 	/* Of those that have ended before we could hear of it. */
 	children_reap(master->children);
@@ -535,8 +473,7 @@ master_done(struct master *master)
 	/* A module goes before those that it refers to. */
 	control_free(master->control);
 	control_diffs_free(master->diffs);
-	upgrade_free(master->upgrade);
-	bygones_free(master->bygones);
+	succession_done(&master->succession);
 	page_free(master->page);
 	watch_free(master->watch);
 	expiry_free(master->expiry);
@@ -553,7 +490,7 @@ master_done(struct master *master)
 	if (master->base != NULL)
 		event_base_free(master->base);
 	inherited_done(&master->inherited);
-	takeover_done(&master->takeover);
+	takeover_done(&master->succession.takeover);
 }
 
 int
@@ -568,7 +505,8 @@ master_main(const char *config, bool verbose, bool watch)
 	master.config = config;
 	title_set("master %s", config);
 	/* Before a descriptor is opened that could take a number of these. */
-	if (takeover_begin(&master.takeover, &master.inherited) == -1)
+	if (takeover_begin(&master.succession.takeover, &master.inherited) ==
+	    -1)
 		return EXIT_FAILURE;
 	output_append();
 	log_init("master");
