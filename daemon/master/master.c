@@ -93,6 +93,8 @@ on_bygones_gone(void *arg)
 
 	if (master->left)
 		leave(master, EXIT_SUCCESS);
+	else if (succession_failed(&master->succession))
+		leave(master, EXIT_FAILURE);
 }
 
 static void
@@ -350,7 +352,7 @@ on_reload_done(void *arg, bool good)
 	 * A start that fails ends the daemon, unless others still serve; a
 	 * reload that fails changes nothing.
 	 */
-	if (!good && gen == NULL && !master->succession.takeover.here)
+	if (!good && gen == NULL && succession_left(&master->succession) == 0)
 		leave(master, EXIT_FAILURE);
 	/* A rollback reads no certificates. */
 	if (good && gen->as == 0)

@@ -356,6 +356,7 @@ reload_free(struct reload *reload)
 	stops_forget(reload);
 	drains_forget(reload);
 	gen_unref(reload->next);
+	gen_unref(reload->first);
 	gen_unref(reload->old);
 	gen_unref(reload->previous);
 	gen_unref(reload->tried);

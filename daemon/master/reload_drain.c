@@ -195,12 +195,25 @@ drains_keep(struct reload *reload)
 	return 0;
 }
 
+/* Nothing is served yet: what was drained before is so for the next program. */
+static void
+pass_on_drained(const struct reload *reload, struct handover *handover)
+{
+	pack_u32(&handover->packer, reload->drained_before_count);
+	for (uint32_t i = 0; i < reload->drained_before_count; i++)
+		pack_string(&handover->packer, reload->drained_before[i]);
+}
+
 void
 reload_hand_over(const struct reload *reload, struct handover *handover)
 {
 	const struct gen *gen = reload->committed;
 
 	pack_u32(&handover->packer, reload->last_number);
+	if (gen == NULL) {
+		pass_on_drained(reload, handover);
+		return;
+	}
 	pack_u32(&handover->packer, gen_drained(gen));
 	for (uint32_t i = 0; i < gen->settings->listener_count; i++)
 		if (gen_mode(gen, i) == GEN_DRAINED)

@@ -57,6 +57,8 @@ struct reload {
 	struct build *build;
 	struct gen *next; /* being built, or tried by the workers of a canary */
 	struct gen *committed;
+	/* The workers were made for it; until one is committed. */
+	struct gen *first;
 	struct gen *old;      /* while the workers leave it */
 	struct gen *previous; /* what a rollback goes back to */
 	/* Of a start: crashed, and is begun anew without what it set aside. */

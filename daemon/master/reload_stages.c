@@ -64,6 +64,8 @@ commit_all(struct reload *reload)
 	reload->old = reload->committed;
 	reload->committed = reload->next;
 	reload->next = NULL;
+	gen_unref(reload->first);
+	reload->first = NULL;
 	/* Crashes until now were those of the generation before. */
 	if (reload->kind != KIND_DRAIN)
 		probation_end(&reload->probation);
@@ -182,14 +184,15 @@ static void
 tell_restart_key(const struct reload *reload, const struct gen *gen,
     const struct gen_teller *teller)
 {
+	const struct gen *before =
+	    reload->committed != NULL ? reload->committed : reload->first;
 	struct origin origin;
 	const char *key;
 	char text[128];
 
-	if (reload->committed == NULL)
+	if (before == NULL)
 		return;
-	key = settings_restart_key(reload->committed->settings, gen->settings,
-	    &origin);
+	key = settings_restart_key(before->settings, gen->settings, &origin);
 	if (key == NULL)
 		return;
 	if (origin.line == 0)
@@ -206,6 +209,16 @@ reload_tell_obstacles(const struct reload *reload, const struct gen *gen,
 	reload_tell_rolled_back(reload, gen, teller);
 }
 
+static void
+make_workers(struct reload *reload)
+{
+	if (reload->ops->on_settings(reload->arg, reload->next->settings,
+		&reload->workers, &reload->slots) == -1)
+		reload->verdict.problems++;
+	else
+		reload->first = gen_ref(reload->next);
+}
+
 void
 reload_stage_check(struct reload *reload)
 {
@@ -213,10 +226,8 @@ reload_stage_check(struct reload *reload)
 
 	tell_restart_key(reload, reload->next, &teller);
 	reload_check_refused(reload);
-	if (reload->verdict.problems == 0 && reload->workers == NULL &&
-	    reload->ops->on_settings(reload->arg, reload->next->settings,
-		&reload->workers, &reload->slots) == -1)
-		reload->verdict.problems++;
+	if (reload->verdict.problems == 0 && reload->workers == NULL)
+		make_workers(reload);
 	if (reload->verdict.problems > 0)
 		reload_fail(reload);
 	else

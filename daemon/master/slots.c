@@ -143,18 +143,47 @@ slots_unref(struct slots *slots, uint32_t slot)
 		slots->slot[slot].refs--;
 }
 
+static void
+pack_one(struct handover *handover, const char *name,
+    const struct counts_sum *sum)
+{
+	pack_u32(&handover->packer, true);
+	pack_string(&handover->packer, name);
+	counts_sum_pack(sum, &handover->packer);
+}
+
 void
 slots_hand_over(const struct slots *slots, struct handover *handover)
 {
+	const struct old_count *old;
 	struct counts_sum sum;
+	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
 		if (slots->slot[i].name == NULL)
 			continue;
 		shm_sum_listener(slots->shm, i, &sum);
-		pack_u32(&handover->packer, true);
-		pack_string(&handover->packer, slots->slot[i].name);
-		counts_sum_pack(&sum, &handover->packer);
+		pack_one(handover, slots->slot[i].name, &sum);
+		count++;
+	}
+	/* A start that failed may not have come to them; but not for ever. */
+	LIST_FOREACH(old, &slots->old, entry)
+		if (count++ < LISTENERS_MAX)
+			pack_one(handover, old->name, &old->sum);
+	pack_u32(&handover->packer, false); /* no more */
+}
+
+void
+slots_pass_on(struct taken *taken, struct handover *handover)
+{
+	struct counts_sum sum;
+	char *name;
+
+	while (unpack_bool(&taken->unpacker)) {
+		name = unpack_string(&taken->unpacker);
+		counts_sum_unpack(&sum, &taken->unpacker);
+		pack_one(handover, name, &sum);
+		free(name);
 	}
 	pack_u32(&handover->packer, false); /* no more */
 }

@@ -34,6 +34,8 @@ void slots_unref(struct slots *slots, uint32_t slot);
  */
 void slots_hand_over(const struct slots *slots, struct handover *handover);
 int slots_take_over(struct slots *slots, struct taken *taken);
+/* What nobody has taken goes over once more. */
+void slots_pass_on(struct taken *taken, struct handover *handover);
 
 /* The process at that place serves it: its counts in this slot are valid. */
 void slots_give(struct slots *slots, uint32_t slot, uint32_t place);

@@ -6,11 +6,14 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
+#include "base/time_text.h"
 #include "config/settings.h"
 #include "master/bygones.h"
 #include "master/gen.h"
 #include "master/leaving.h"
 #include "master/reload.h"
+#include "master/sockets.h"
 #include "master/upgrade.h"
 #include "master/workers.h"
 
@@ -22,11 +25,13 @@ on_upgrade_why_not(void *arg)
 
 	if (leaving_begun(succession->leaving))
 		return "sluiced is stopping";
-	if (reload_committed(parts->reload) == NULL)
+	/* Those before us may serve, when we cannot: that is the way back. */
+	if (reload_committed(parts->reload) == NULL &&
+	    succession_left(succession) == 0)
 		return "nothing is served yet";
 	if (!reload_is_idle(parts->reload))
 		return "a reload runs; try again when it is over";
-	if (workers_recycling(parts->workers))
+	if (parts->workers != NULL && workers_recycling(parts->workers))
 		return "a worker is being recycled; try again when that is "
 		       "over";
 	return NULL;
@@ -37,7 +42,7 @@ on_upgrade_hand_over(void *arg, struct handover *handover)
 {
 	const struct succession *succession = arg;
 
-	takeover_pack(&succession->parts, handover);
+	takeover_pack(&succession->takeover, &succession->parts, handover);
 }
 
 static const struct upgrade_ops upgrade_ops = {
@@ -57,7 +62,10 @@ succession_init(struct succession *succession, struct event_base *base,
 	    upgrade_new(base, config, &upgrade_ops, succession);
 	if (parts->bygones == NULL || succession->upgrade == NULL)
 		return -1;
-	return takeover_modules(&succession->takeover, parts);
+	if (takeover_modules(&succession->takeover, parts) == -1)
+		return -1;
+	parts->started_s = succession->takeover.started_s;
+	return 0;
 }
 
 void
@@ -65,6 +73,8 @@ succession_done(struct succession *succession)
 {
 	upgrade_free(succession->upgrade);
 	bygones_free(succession->parts.bygones);
+	if (succession->parts.sockets != NULL)
+		sockets_release(succession->parts.sockets);
 }
 
 int
@@ -89,6 +99,20 @@ succession_commit(struct succession *succession,
 	bygones_drain(succession->parts.bygones, settings->upgrade_drain_ms);
 }
 
+bool
+succession_failed(struct succession *succession)
+{
+	const struct reload *reload = succession->parts.reload;
+
+	if (!succession->takeover.here || succession_left(succession) > 0 ||
+	    reload_committed(reload) != NULL || !reload_is_idle(reload) ||
+	    leaving_begun(succession->leaving))
+		return false;
+	takeover_failed(&succession->takeover, 0);
+	upgrade_stop(succession->upgrade);
+	return true;
+}
+
 void
 succession_verdict(struct succession *succession, bool good)
 {
@@ -98,11 +122,21 @@ succession_verdict(struct succession *succession, bool good)
 void
 succession_stop(struct succession *succession, bool now)
 {
-	const struct gen *gen = reload_committed(succession->parts.reload);
-	uint64_t ms = gen != NULL ? gen->settings->drain_timeout_ms : 0;
+	const struct takeover_parts *parts = &succession->parts;
+	const struct gen *gen = reload_committed(parts->reload);
+	uint64_t ms = gen != NULL ? gen->settings->drain_timeout_ms
+				  : succession->takeover.drain_ms;
+	char text[TIME_TEXT_MAX];
 
 	upgrade_stop(succession->upgrade);
+	takeover_stop(&succession->takeover);
 	if (now || leaving_begun(succession->leaving))
 		ms = 0;
-	bygones_drain(succession->parts.bygones, ms);
+	if (ms > 0 && succession_left(succession) > 0)
+		log_info("workers of the program before this one drain for at "
+			 "most %s: %u",
+		    duration_text(ms, text), succession_left(succession));
+	bygones_drain(parts->bygones, ms);
+	/* They accept what waits there before they close them. */
+	sockets_release(parts->sockets);
 }

@@ -46,6 +46,11 @@ void succession_commit(struct succession *succession,
 /* After a verdict: see takeover_verdict(). */
 void succession_verdict(struct succession *succession, bool good);
 /*
+ * Is nothing served, by us or by them, and nothing tried any more?  Then it is
+ * logged, and the daemon is to end.
+ */
+bool succession_failed(struct succession *succession);
+/*
  * The daemon stops: call off an upgrade that has begun.  Those before us drain;
  * at a second signal, or with `now`, they leave at once.
  */

@@ -15,26 +15,50 @@
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/log.h"
+#include "config/settings.h"
 #include "master/aside.h"
 #include "master/bygones.h"
 #include "master/control.h"
 #include "master/control_conn.h"
+#include "master/gen.h"
 #include "master/inherited.h"
+#include "master/notify.h"
 #include "master/reload.h"
 #include "master/slots.h"
 #include "master/sockets.h"
 #include "master/workers.h"
 
-void
-takeover_pack(const struct takeover_parts *parts, struct handover *handover)
+/* What has waited for our workers in vain waits for the next program's. */
+static void
+pass_on(const struct takeover *takeover, struct handover *handover)
 {
+	struct taken rest = takeover->taken; /* from where we have come to */
+
+	workers_pass_on_numbers(&rest, handover);
+	slots_pass_on(&rest, handover);
+}
+
+void
+takeover_pack(const struct takeover *takeover,
+    const struct takeover_parts *parts, struct handover *handover)
+{
+	const struct gen *gen = reload_committed(parts->reload);
+
 	inherited_hand_over(parts->inherited, handover);
 	pack_u64(&handover->packer, (uint64_t)parts->started_s);
+	pack_u64(&handover->packer,
+	    gen != NULL ? gen->settings->drain_timeout_ms : takeover->drain_ms);
 	sockets_hand_over(parts->sockets, handover);
-	control_hand_over(parts->control, handover);
+	if (parts->control != NULL)
+		control_hand_over(parts->control, handover);
+	else
+		control_path_hand_over(&takeover->control, handover);
 	reload_hand_over(parts->reload, handover);
 	workers_hand_over(parts->workers, parts->bygones, handover);
-	/* The rest waits for the workers. */
+	if (parts->workers == NULL) {
+		pass_on(takeover, handover);
+		return;
+	}
 	workers_hand_over_numbers(parts->workers, handover);
 	slots_hand_over(parts->slots, handover);
 }
@@ -67,6 +91,7 @@ takeover_modules(struct takeover *takeover, const struct takeover_parts *parts)
 	if (!takeover->here)
 		return 0;
 	takeover->started_s = (time_t)unpack_u64(&taken->unpacker);
+	takeover->drain_ms = unpack_u64(&taken->unpacker);
 	if (sockets_take_over(parts->sockets, taken) == -1)
 		return -1;
 	control_path_take_over(&takeover->control, taken);
@@ -74,8 +99,8 @@ takeover_modules(struct takeover *takeover, const struct takeover_parts *parts)
 	    bygones_take(parts->bygones, taken, unpack_u32(&taken->unpacker)) ==
 		-1)
 		return -1;
-	log_info("sluiced " PACKAGE_VERSION " takes over from sluiced %s; its "
-		 "workers serve on: %u",
+	log_info("sluiced " PACKAGE_VERSION " takes over from sluiced %s; "
+		 "workers that serve on: %u",
 	    takeover->version, bygones_count(parts->bygones));
 	return 0;
 }
@@ -96,9 +121,9 @@ takeover_workers(struct takeover *takeover, struct workers *workers,
 
 /* The client waits for one line, which its socket has room for. */
 static void
-answer(struct takeover *takeover, const struct reload *reload, bool good)
+answer(struct takeover *takeover, bool good, const char *reasons,
+    const char *verdict)
 {
-	const struct reload_verdict *last = reload_last_verdict(reload);
 	json_t *reply;
 	char *line;
 	size_t length;
@@ -107,8 +132,8 @@ answer(struct takeover *takeover, const struct reload *reload, bool good)
 		return;
 	reply = json_pack("{s:b, s:s, s:o, s:o}", "ok", good, "version",
 	    PACKAGE_VERSION, "problems",
-	    control_lines(last->reasons, strchr(last->reasons, '\0')),
-	    "verdict", json_text(last->text));
+	    control_lines(reasons, strchr(reasons, '\0')), "verdict",
+	    json_text(verdict));
 	line = json_dumps(reply, JSON_COMPACT);
 	if (line != NULL) {
 		length = strlen(line);
@@ -123,17 +148,41 @@ answer(struct takeover *takeover, const struct reload *reload, bool good)
 }
 
 void
+takeover_failed(const struct takeover *takeover, uint32_t left)
+{
+	if (left == 0) {
+		log_errorx("sluiced " PACKAGE_VERSION " cannot serve, and no "
+			   "worker of the program before it is left: ending");
+		return;
+	}
+	log_errorx("sluiced " PACKAGE_VERSION " cannot serve; the workers of "
+		   "sluiced %s serve on: mend what is wrong, then reload by "
+		   "SIGHUP, or put another sluiced in its place and upgrade by "
+		   "SIGUSR2",
+	    takeover->version);
+	notify_status("sluiced " PACKAGE_VERSION
+		      " cannot serve; the workers of sluiced %s serve on",
+	    takeover->version);
+	notify_ready();
+}
+
+void
+takeover_stop(struct takeover *takeover)
+{
+	answer(takeover, false, "", "sluiced is stopping");
+}
+
+void
 takeover_verdict(struct takeover *takeover, const struct takeover_parts *parts,
     bool good)
 {
+	const struct reload_verdict *last = reload_last_verdict(parts->reload);
+
 	if (!takeover->here || takeover->over)
 		return;
-	answer(takeover, parts->reload, good);
+	answer(takeover, good, last->reasons, last->text);
 	if (!good) {
-		log_errorx("sluiced " PACKAGE_VERSION " cannot serve; the "
-			   "workers of sluiced %s serve on: mend what is "
-			   "wrong, then reload",
-		    takeover->version);
+		takeover_failed(takeover, bygones_count(parts->bygones));
 		return;
 	}
 	takeover->over = true;

@@ -7,6 +7,7 @@
 #define SLUICE_MASTER_TAKEOVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "master/control_path.h"
@@ -32,9 +33,6 @@ struct takeover_parts {
 	time_t started_s;
 };
 
-void takeover_pack(const struct takeover_parts *parts,
-    struct handover *handover);
-
 struct takeover {
 	bool here; /* there was a program before us */
 	bool over; /* and we serve in its place */
@@ -43,7 +41,16 @@ struct takeover {
 	int client;    /* waits for an answer; -1: none */
 	struct control_path control;
 	time_t started_s;
+	/* Its drain_timeout, as long as we have no configuration. */
+	uint64_t drain_ms;
 };
+
+/*
+ * All that goes over to the next program.  What waits for our workers is passed
+ * on as it is, as long as there are none.
+ */
+void takeover_pack(const struct takeover *takeover,
+    const struct takeover_parts *parts, struct handover *handover);
 
 /*
  * First of all.  As inherited_take() if there was no program before us.  0 or
@@ -59,6 +66,13 @@ int takeover_workers(struct takeover *takeover, struct workers *workers,
 /* A verdict: answer, and log what that means. */
 void takeover_verdict(struct takeover *takeover,
     const struct takeover_parts *parts, bool good);
+/*
+ * We cannot serve: log what that means, and tell the service manager that the
+ * service goes on, if workers of the program before us are left.
+ */
+void takeover_failed(const struct takeover *takeover, uint32_t left);
+/* There will be no verdict: the daemon stops. */
+void takeover_stop(struct takeover *takeover);
 void takeover_done(struct takeover *takeover);
 
 #endif

@@ -106,7 +106,7 @@ workers_dismiss(struct workers *workers)
 	const struct msg stop = { .type = MSG_STOP };
 	struct worker_row *worker;
 
-	if (workers->committed == NULL || workers->stopping)
+	if (workers->stopping)
 		return;
 	for (uint32_t i = 0; i < workers->count; i++) {
 		worker = workers->by_number[i];
@@ -114,9 +114,11 @@ workers_dismiss(struct workers *workers)
 			worker->state != WORKER_SERVING) ||
 		    worker_is_wanted(worker))
 			continue;
-		log_info("worker %u is in no group any more, and leaves when "
-			 "its connections have ended",
-		    i + 1);
+		/* Of a start that fails, it is none that serves. */
+		if (workers->committed != NULL)
+			log_info("worker %u is in no group any more, and "
+				 "leaves when its connections have ended",
+			    i + 1);
 		worker_tell(worker, &stop);
 		worker_set_state(worker, WORKER_LEAVING);
 	}

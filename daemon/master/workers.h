@@ -210,7 +210,8 @@ void workers_recycle_forget(struct workers *workers, const void *arg);
 void workers_set_log_level(struct workers *workers, int level);
 
 /*
- * workers_upgrade.c: pack the processes, those of earlier programs, too; and
+ * workers_upgrade.c: pack the processes (workers may be NULL), those of earlier
+ * programs, too; and
  * the ids of connections and the keys of tickets, which workers_take_over()
  * takes.
  */
@@ -219,5 +220,7 @@ void workers_hand_over(const struct workers *workers,
 void workers_hand_over_numbers(const struct workers *workers,
     struct handover *handover);
 void workers_take_over(struct workers *workers, struct taken *taken);
+/* What nobody has taken goes over once more. */
+void workers_pass_on_numbers(struct taken *taken, struct handover *handover);
 
 #endif

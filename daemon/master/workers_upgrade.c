@@ -13,18 +13,27 @@
 #include "master/worker_row.h"
 #include "master/workers.h"
 
+/* One that has nothing to serve sees its channel end, and leaves. */
+static bool
+goes_over(const struct worker_row *row)
+{
+	return row->child != NULL && row->state != WORKER_IDLE;
+}
+
 void
 workers_hand_over(const struct workers *workers, const struct bygones *bygones,
     struct handover *handover)
 {
 	const struct worker_row *row;
+	uint32_t count = bygones_count(bygones);
 
-	pack_u32(&handover->packer,
-	    workers_alive(workers) + bygones_count(bygones));
+	for (uint32_t i = 0; workers != NULL && i < workers->places; i++)
+		count += goes_over(&workers->row[i]);
+	pack_u32(&handover->packer, count);
 	bygones_hand_over(bygones, handover);
-	for (uint32_t i = 0; i < workers->places; i++) {
+	for (uint32_t i = 0; workers != NULL && i < workers->places; i++) {
 		row = &workers->row[i];
-		if (row->child != NULL)
+		if (goes_over(row))
 			bygone_hand_over(handover, row->number, row->pid,
 			    child_channel_fd(row->child));
 	}
@@ -36,6 +45,13 @@ workers_hand_over_numbers(const struct workers *workers,
 {
 	pack_u64(&handover->packer, shm_ids_given(workers->shm));
 	handover_fd(handover, tickets_fd(workers->tickets));
+}
+
+void
+workers_pass_on_numbers(struct taken *taken, struct handover *handover)
+{
+	pack_u64(&handover->packer, unpack_u64(&taken->unpacker));
+	handover_fd(handover, taken_fd(taken));
 }
 
 void

@@ -1,0 +1,266 @@
+"""A new sluiced that was executed and cannot serve: the old workers do."""
+
+import os
+import signal
+import socket
+import sys
+
+from sluice_test import (SLUICED, check, children, close_all, equal,
+                         free_address, is_alive, listener, main, plugin,
+                         receive_line, scratch, test_plugin, title,
+                         wait_until)
+from harness.places import patience
+from harness.upgrade import (boastful, bytes_of, daemon, echoes, newer,
+                             old_workers_end, replace, row, run)
+
+STILL = "cannot serve; the workers of sluiced 0.1.0 serve on"
+
+
+def test_a_start_that_fails_leaves_the_old_workers():
+    """What no trial can find: an address that others have."""
+    with daemon(listener("echo", plugin("echo"), free_address())) as d:
+        s = d.connect()
+        echoes(s)
+        with socket.create_server(("127.0.0.1", 0)) as thief:
+            d.listeners.append(listener("other", plugin("echo"),
+                                        "127.0.0.1:%d"
+                                        % thief.getsockname()[1]))
+            d.write_config()
+            replace(newer())
+            said = run(d, "upgrade", status=1)
+            check("in use" in said, said)
+            d.wait_log("cannot serve; the workers of sluiced 0.1.0 serve on")
+            echoes(s)
+            echoes(d.connect())
+        d.signal(signal.SIGHUP)
+        d.wait_log("generation 2 ready: 2 listeners")
+        echoes(s)
+        echoes(d.connect("echo"))
+        echoes(d.connect("other"))
+        d.baseline = {}         # there is one more listener
+
+
+class Failed:
+    """A daemon whose new program found the address of `other` taken."""
+
+    def __init__(self, **settings):
+        self.d = daemon(listener("echo", plugin("echo"), free_address()),
+                        **settings)
+        self.thief = socket.create_server(("127.0.0.1", 0))
+
+    def __enter__(self):
+        d = self.d.__enter__()
+        try:
+            self.old, self.client = d.workers(), d.connect()
+            echoes(self.client)
+            d.listeners.append(listener("other", plugin("echo"),
+                                        "127.0.0.1:%d"
+                                        % self.thief.getsockname()[1]))
+            d.write_config()
+            replace(newer())
+            said = run(d, "upgrade", status=1)
+            check("in use" in said, said)
+            d.wait_log(STILL)
+            d.baseline = {}
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.thief.close()
+        return self.d.__exit__(kind, value, trace)
+
+    def mend(self):
+        del self.d.listeners[1]
+        self.d.write_config()
+
+
+def test_another_upgrade_is_the_way_back():
+    with Failed() as failed:
+        d = failed.d
+        failed.mend()
+        replace(bytes_of(SLUICED))
+        said = run(d, "upgrade")
+        check("generation 2 ready: 1 listener, 1 worker" in said, said)
+        echoes(failed.client)
+        echoes(d.connect())
+        equal(row(d)["counts"]["accepted"], 2)
+        equal([one["pid"] for one in d.ask("status")["old_workers"]],
+              failed.old)
+        failed.client.close()
+        old_workers_end(d, failed.old)
+
+
+def test_an_upgrade_that_fails_again():
+    """The old workers go from hand to hand, and no worker is left over."""
+    with Failed() as failed:
+        d = failed.d
+        for count in range(2, 4):
+            check("in use" in run(d, "upgrade", status=1))
+            d.wait_log(STILL.replace("0.1.0", "9.9.9"), count=count - 1)
+            echoes(failed.client)
+            echoes(d.connect())
+        failed.mend()
+        check("generation 2 ready" in run(d, "upgrade"))
+        echoes(failed.client)
+        close_all(d.clients)
+        old_workers_end(d, failed.old)
+
+
+def test_reloads_that_fail_leave_no_workers():
+    with Failed() as failed:
+        d = failed.d
+        for count in range(2, 5):
+            d.signal(signal.SIGHUP)
+            d.wait_log("could not start", count=count)
+        wait_until(lambda: [pid for pid in children(d.pid)
+                            if "worker" in title(pid)] == failed.old,
+                   "the workers that serve nothing to end")
+        failed.mend()
+        d.signal(signal.SIGHUP)
+        d.wait_log("generation 2 ready")
+        echoes(failed.client)
+        echoes(d.connect())
+
+
+def test_keys_that_need_a_restart_need_it_here_too():
+    with Failed() as failed:
+        d = failed.d
+        failed.mend()
+        d.settings["workers"] = 2
+        d.write_config()
+        d.signal(signal.SIGHUP)
+        d.wait_log("workers cannot change without a restart")
+        echoes(failed.client)
+        check("generation 2 ready: 1 listener, 2 workers"
+              in run(d, "upgrade"))
+
+
+def test_every_command_has_an_answer():
+    with Failed() as failed:
+        d = failed.d
+        for words in (("status",), ("conns",), ("config",), ("generations",),
+                      ("rollback",), ("crashes",), ("metrics",), ("diff",),
+                      ("drain", "echo"), ("undrain", "echo"),
+                      ("kill", "1"), ("kill", "--listener", "echo"),
+                      ("workers", "recycle"), ("log-level", "info"),
+                      ("reload", "--wait")):
+            result = d.sluicectl(*words)
+            check(result.returncode in (0, 1, 2), words, result.stderr)
+            check("no answer" not in result.stderr, words, result.stderr)
+        echoes(failed.client)
+
+
+def test_a_stop_has_them_drain():
+    with Failed(drain_timeout="60s") as failed:
+        d, address = failed.d, failed.d.addresses("echo")[0]
+        d.signal(signal.SIGTERM)
+        d.wait_log("drain for at most 60 s: 1")
+        wait_until(lambda: d.refuses(address), "the address to be free")
+        echoes(failed.client)
+        check(is_alive(failed.old[0]))
+        failed.client.close()
+        d.wait_exit(0)
+        d.process = None
+
+
+def test_a_second_stop_ends_them():
+    with Failed(drain_timeout="60s") as failed:
+        d = failed.d
+        d.signal(signal.SIGTERM)
+        d.wait_log("drain for at most 60 s: 1")
+        d.signal(signal.SIGTERM)
+        d.wait_exit(0)
+        d.process = None
+
+
+def test_the_last_one_takes_the_daemon_along():
+    """As when a first start fails."""
+    with Failed() as failed:
+        d = failed.d
+        os.kill(failed.old[0], signal.SIGKILL)
+        d.wait_log("cannot serve, and no worker of the program before it is "
+                   "left: ending")
+        d.wait_exit(1)
+        d.process = None
+
+
+def test_systemd_is_told_that_it_serves():
+    path = os.path.join(scratch(), "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(patience())
+
+        def wait_for(words):
+            text = ""
+            while words not in text:
+                text = manager.recv(4096).decode()
+        with Failed(env={"NOTIFY_SOCKET": path}) as failed:
+            wait_for("READY=1")
+            wait_for("RELOADING=1")
+            wait_for("STATUS=sluiced 9.9.9 cannot serve")
+            wait_for("READY=1")
+            failed.mend()
+            run(failed.d, "upgrade")
+            wait_for("RELOADING=1")
+            wait_for("READY=1")
+
+
+def test_before_a_configuration_was_read():
+    """Nothing of what was taken over is lost by it."""
+    with daemon(listener("c", test_plugin("command"), free_address()),
+                listener("other", plugin("echo"))) as d:
+        def visit():
+            s = d.connect("c")
+            s.sendall(b"say x\n")
+            receive_line(s)
+            return s, max(one["id"] for one in d.ask("conns")["conns"])
+        run(d, "drain", "other")
+        s, last = visit()
+        old = d.workers()
+        d.write("nonsense")
+        replace(boastful())
+        check("could not start" in run(d, "upgrade", status=1))
+        d.wait_log(STILL)
+        d.signal(signal.SIGHUP)
+        d.wait_log("could not start", count=2)
+        d.write_config()
+        d.signal(signal.SIGUSR2)
+        d.wait_log("generation 3 ready: 2 listeners \\(drained: 1\\)")
+        check(row(d, "other")["drained"])
+        equal(row(d, "c")["counts"]["accepted"], 1)
+        check(visit()[1] > last)
+        s.sendall(b"say x\n")
+        receive_line(s)
+        s.close()
+        old_workers_end(d, old)
+
+
+def test_a_stop_before_the_verdict():
+    flag = os.path.join(scratch(), "hang")
+    with daemon(listener("s", test_plugin("service"), free_address(),
+                         options={"hang_if": flag}),
+                listener("echo", plugin("echo"), free_address()),
+                drain_timeout="60s") as d:
+        s, old = d.connect("echo"), d.workers()
+        echoes(s)
+        with open(flag, "w"):
+            pass
+        replace(boastful())
+        asking = d.control_client()
+        asking.sendall(b'{"command": "upgrade"}\n')
+        d.wait_log("takes over from")
+        d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
+        d.signal(signal.SIGTERM)
+        check(b"sluiced is stopping" in asking.recv(4096))
+        d.wait_log("drain for at most 60 s: 1")
+        echoes(s)
+        s.close()
+        old_workers_end(d, old)
+        d.wait_exit(0)
+        d.process = None
+        os.unlink(flag)
+
+
+main()
