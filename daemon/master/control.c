@@ -313,6 +313,7 @@ control_new(struct event_base *base, const struct settings *settings,
 {
 	struct control *control = calloc(1, sizeof(*control));
 	struct error cause;
+	int used = 0;
 
 	if (control == NULL) {
 		error_sys(err, "control socket");
@@ -323,8 +324,9 @@ control_new(struct event_base *base, const struct settings *settings,
 	control->subject = subject;
 	control->refused.sum_up = sum_up_refused;
 	control_path_init(&control->path, settings);
-	if (!control_path_use(&control->path, taken) &&
-	    control_path_open(&control->path, &cause) == -1) {
+	used = control_path_use(&control->path, taken, &cause);
+	if (used == -1 ||
+	    (used == 0 && control_path_open(&control->path, &cause) == -1)) {
 		error_set(err,
 		    "%s; it is the control socket: set control to a path that "
 		    "can be used, or leave it out",
@@ -343,6 +345,8 @@ control_new(struct event_base *base, const struct settings *settings,
 	warn_of_plugins(settings);
 	return control;
 fail:
+	if (used == 1)
+		control_path_give_back(&control->path, taken);
 	control_free(control);
 	return NULL;
 }

@@ -103,20 +103,47 @@ control_path_take_over(struct control_path *path, struct taken *taken)
 	path->fd = taken_fd(taken);
 }
 
-bool
-control_path_use(struct control_path *path, struct control_path *taken)
+static int
+change_rights(struct control_path *taken, const struct unix_rights *rights,
+    struct error *err)
 {
-	if (taken->fd == -1)
-		return false;
-	if (!address_equal(&path->address, &taken->address) ||
-	    path->rights.mode != taken->rights.mode ||
-	    path->rights.owner.gid != taken->rights.owner.gid) {
-		control_path_close(taken);
-		return false;
+	struct unix_rights next;
+	struct error cause;
+	int fd, result;
+
+	/* A path that is gone is made anew later, with these. */
+	fd = bind_unix_ours(&taken->address, &taken->bound);
+	if (fd != -1) {
+		bind_unix_given_up(&taken->rights, rights, &taken->bound,
+		    &next);
+		result = bind_unix_rights(fd, &next, &cause);
+		close(fd);
+		if (result == -1)
+			return error_set(err, "unix:%s: %s",
+			    control_path_text(taken), cause.text);
 	}
+	taken->rights = *rights;
+	return 0;
+}
+
+int
+control_path_use(struct control_path *path, struct control_path *taken,
+    struct error *err)
+{
+	if (taken->fd == -1 || !address_equal(&path->address, &taken->address))
+		return 0;
+	if (change_rights(taken, &path->rights, err) == -1)
+		return -1;
 	*path = *taken;
 	taken->fd = -1;
-	return true;
+	return 1;
+}
+
+void
+control_path_give_back(struct control_path *path, struct control_path *taken)
+{
+	*taken = *path;
+	path->fd = -1;
 }
 
 /* The path, if it is still the socket that we bound there. */

@@ -37,10 +37,15 @@ void control_path_hand_over(const struct control_path *path,
     struct handover *handover);
 void control_path_take_over(struct control_path *path, struct taken *taken);
 /*
- * Use the one that was taken if it is at the same path with the same rights;
- * else close it.  Returns whether it is used.
+ * Use the one that was taken if it is at the same path, with the rights that are
+ * asked for now; else leave it alone.  1: it is used; 0: it is not; -1: the
+ * rights cannot be set.
  */
-bool control_path_use(struct control_path *path, struct control_path *taken);
+int control_path_use(struct control_path *path, struct control_path *taken,
+    struct error *err);
+/* It cannot be used after all: it is again as it was taken. */
+void control_path_give_back(struct control_path *path,
+    struct control_path *taken);
 
 const char *control_path_text(const struct control_path *path);
 

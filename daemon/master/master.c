@@ -299,11 +299,39 @@ start_control(struct master *master, const struct settings *settings)
 	master->subject.diffs = master->diffs;
 	master->control = control_new(master->base, settings, &master->subject,
 	    &master->succession.takeover.control, &err);
-	master->succession.parts.control = master->control;
 	if (master->control != NULL)
 		return 0;
 	log_errorx("%s:%u: %s", settings->control_origin.file,
 	    settings->control_origin.line, err.text);
+	return -1;
+}
+
+/* Another try makes them anew, and may come to other settings. */
+static void
+undo_settings(struct master *master)
+{
+	control_free(master->control);
+	control_diffs_free(master->diffs);
+	workers_free(master->workers);
+	slots_free(master->slots);
+	master->control = NULL;
+	master->diffs = NULL;
+	master->workers = NULL;
+	master->slots = NULL;
+}
+
+static int
+make_workers(struct master *master, const struct settings *settings)
+{
+	master->workers = workers_new(master->base, master->children, settings,
+	    &workers_ops, master);
+	if (master->workers != NULL)
+		master->slots = slots_new(workers_shm(master->workers));
+	if (master->slots != NULL &&
+	    takeover_workers(&master->succession.takeover, master->workers,
+		master->slots) == 0)
+		return 0;
+	log_error("cannot set up %lld workers", (long long)settings->workers);
 	return -1;
 }
 
@@ -312,21 +340,19 @@ on_settings(void *arg, const struct settings *settings,
     struct workers **ret_workers, struct slots **ret_slots)
 {
 	struct master *master = arg;
+	int result;
 
-	master->workers = workers_new(master->base, master->children, settings,
-	    &workers_ops, master);
-	if (master->workers != NULL)
-		master->slots = slots_new(workers_shm(master->workers));
-	if (master->slots == NULL ||
-	    succession_workers(&master->succession, master->workers,
-		master->slots) == -1) {
-		log_error("cannot set up %lld workers",
-		    (long long)settings->workers);
+	result = make_workers(master, settings);
+	if (result == 0) {
+		note_subject(master);
+		result = start_control(master, settings);
+	}
+	if (result == -1) {
+		undo_settings(master);
 		return -1;
 	}
-	note_subject(master);
-	if (start_control(master, settings) == -1)
-		return -1;
+	succession_begin(&master->succession, master->workers, master->slots,
+	    master->control);
 	*ret_workers = master->workers;
 	*ret_slots = master->slots;
 	return 0;

@@ -77,13 +77,14 @@ succession_done(struct succession *succession)
 		sockets_release(succession->parts.sockets);
 }
 
-int
-succession_workers(struct succession *succession, struct workers *workers,
-    struct slots *slots)
+void
+succession_begin(struct succession *succession, struct workers *workers,
+    struct slots *slots, const struct control *control)
 {
 	succession->parts.workers = workers;
 	succession->parts.slots = slots;
-	return takeover_workers(&succession->takeover, workers, slots);
+	succession->parts.control = control;
+	takeover_used(&succession->takeover);
 }
 
 uint32_t

@@ -35,9 +35,12 @@ int succession_init(struct succession *succession, struct event_base *base,
     void *arg);
 void succession_done(struct succession *succession);
 
-/* The workers are there.  0 or -1. */
-int succession_workers(struct succession *succession, struct workers *workers,
-    struct slots *slots);
+/*
+ * The workers are there, and perhaps a control socket: they have what was taken
+ * over.
+ */
+void succession_begin(struct succession *succession, struct workers *workers,
+    struct slots *slots, const struct control *control);
 /* The workers of a program before us that are still there. */
 uint32_t succession_left(const struct succession *succession);
 /* Ours are about to serve. */

@@ -106,17 +106,24 @@ takeover_modules(struct takeover *takeover, const struct takeover_parts *parts)
 }
 
 int
-takeover_workers(struct takeover *takeover, struct workers *workers,
+takeover_workers(const struct takeover *takeover, struct workers *workers,
     struct slots *slots)
 {
-	int result;
+	struct taken rest = takeover->taken; /* from where we have come to */
 
 	if (!takeover->here)
 		return 0;
-	workers_take_over(workers, &takeover->taken);
-	result = slots_take_over(slots, &takeover->taken);
+	workers_take_over(workers, &rest);
+	return slots_take_over(slots, &rest);
+}
+
+void
+takeover_used(struct takeover *takeover)
+{
+	if (!takeover->here)
+		return;
+	workers_close_numbers(&takeover->taken);
 	taken_close(&takeover->taken);
-	return result;
 }
 
 /* The client waits for one line, which its socket has room for. */

@@ -60,9 +60,11 @@ int takeover_begin(struct takeover *takeover, struct inherited *ret_inherited);
 /* When all but the workers are there.  0 or -1; the same. */
 int takeover_modules(struct takeover *takeover,
     const struct takeover_parts *parts);
-/* When the workers are.  The same. */
-int takeover_workers(struct takeover *takeover, struct workers *workers,
+/* When the workers are; again with others if these are given up.  0 or -1. */
+int takeover_workers(const struct takeover *takeover, struct workers *workers,
     struct slots *slots);
+/* They are not given up. */
+void takeover_used(struct takeover *takeover);
 /* A verdict: answer, and log what that means. */
 void takeover_verdict(struct takeover *takeover,
     const struct takeover_parts *parts, bool good);

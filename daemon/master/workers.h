@@ -220,6 +220,8 @@ void workers_hand_over(const struct workers *workers,
 void workers_hand_over_numbers(const struct workers *workers,
     struct handover *handover);
 void workers_take_over(struct workers *workers, struct taken *taken);
+/* Nobody needs them any more. */
+void workers_close_numbers(struct taken *taken);
 /* What nobody has taken goes over once more. */
 void workers_pass_on_numbers(struct taken *taken, struct handover *handover);
 

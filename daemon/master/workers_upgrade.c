@@ -61,8 +61,17 @@ workers_take_over(struct workers *workers, struct taken *taken)
 
 	shm_skip_ids(workers->shm, unpack_u64(&taken->unpacker));
 	fd = taken_fd(taken);
-	if (fd == -1)
-		return;
-	tickets_take_over(workers->tickets, fd);
-	close(fd);
+	if (fd != -1)
+		tickets_take_over(workers->tickets, fd);
+}
+
+void
+workers_close_numbers(struct taken *taken)
+{
+	int fd;
+
+	unpack_u64(&taken->unpacker); /* the ids */
+	fd = taken_fd(taken);
+	if (fd != -1)
+		close(fd);
 }

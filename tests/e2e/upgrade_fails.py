@@ -10,6 +10,7 @@ from sluice_test import (SLUICED, check, children, close_all, equal,
                          receive_line, scratch, test_plugin, title,
                          wait_until)
 from harness.places import patience
+from harness.tls import client_context, tls_connect, tls_listener
 from harness.upgrade import (boastful, bytes_of, daemon, echoes, newer,
                              old_workers_end, replace, row, run)
 
@@ -235,6 +236,70 @@ def test_before_a_configuration_was_read():
         receive_line(s)
         s.close()
         old_workers_end(d, old)
+
+
+def test_before_there_were_workers():
+    """The same: the control socket cannot be made."""
+    with daemon(tls_listener("c", test_plugin("command"))) as d:
+        def visit(session=None):
+            p = tls_connect(d, "c", context, "localhost", session)
+            p.write(b"say hello\n")
+            equal(p.receive(6), b"hello\n")
+            last = max(one["id"] for one in d.ask("conns")["conns"])
+            result = p.tls.session_reused, p.tls.session, last
+            p.close_notify()
+            p.receive_all()
+            p.sock.close()
+            return result
+        context = client_context()
+        before, last = visit()[1:]
+        path = d.path("control.sock")
+        inode, old = os.stat(path).st_ino, d.workers()
+        d.settings["control"] = d.write("text", "file")
+        d.write_config()
+        replace(newer())
+        check("could not start" in run(d, "upgrade", status=1))
+        d.wait_log("it is the control socket")
+        d.signal(signal.SIGHUP)
+        d.wait_log("could not start", count=2)
+        d.settings["control"] = "control.sock"
+        d.write_config()
+        d.signal(signal.SIGHUP)
+        d.wait_log("generation 2 ready")
+        old_workers_end(d, old)
+        equal(os.stat(path).st_ino, inode)
+        resumed, _, now = visit(before)
+        check(resumed)
+        check(now > last)
+        equal(row(d, "c")["counts"]["accepted"], 2)
+
+
+def test_the_control_socket_gets_other_rights():
+    with Failed() as failed:
+        d = failed.d
+        path = d.path("control.sock")
+        inode = os.stat(path).st_ino
+        failed.mend()
+        d.settings["control_mode"] = "0640"
+        d.write_config()
+        check("generation 2 ready" in run(d, "upgrade"))
+        equal(os.stat(path).st_ino, inode)
+        equal(os.stat(path).st_mode & 0o777, 0o640)
+
+
+def test_the_control_socket_moves_when_it_serves():
+    with Failed() as failed:
+        d = failed.d
+        there = d.path("control.sock")
+        d.settings["control"] = "other.sock"
+        d.write_config()
+        check("in use" in run(d, "upgrade", status=1))
+        check(os.path.exists(there))
+        failed.mend()
+        d.signal(signal.SIGHUP)
+        d.wait_log("generation 2 ready")
+        wait_until(lambda: not os.path.exists(there), "the old path to go")
+        check(os.path.exists(d.path("other.sock")))
 
 
 def test_a_stop_before_the_verdict():
