@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -43,6 +44,7 @@
 #include "master/workers.h"
 
 #define REFUSED_STOPS_MAX 1 /* lines per second */
+#define SETTLE_MS 1000	    /* for log lines that are on their way */
 
 struct master {
 	const char *config;
@@ -521,6 +523,14 @@ master_done(struct master *master)
 	takeover_done(&master->succession.takeover);
 }
 
+__attribute__((noreturn)) static void
+abandon_bygones(void)
+{
+	log_errorx("the workers of the program before this one drain");
+	log_settle(SETTLE_MS);
+	_exit(EXIT_FAILURE);
+}
+
 int
 master_main(const char *config, bool verbose, bool watch)
 {
@@ -546,6 +556,9 @@ master_main(const char *config, bool verbose, bool watch)
 		(master.watch = watch_new(master.base, config, &watch_ops,
 		     &master)) == NULL)) {
 		log_error("cannot start");
+		/* By our end they know that they have to drain. */
+		if (master.succession.takeover.here)
+			abandon_bygones();
 	} else {
 		/* From this line on signals are obeyed. */
 		log_info("sluiced " PACKAGE_VERSION " starting, configuration "

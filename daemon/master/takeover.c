@@ -6,6 +6,7 @@
 
 #include "master/takeover.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fail.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "config/settings.h"
@@ -99,6 +101,10 @@ takeover_modules(struct takeover *takeover, const struct takeover_parts *parts)
 	    bygones_take(parts->bygones, taken, unpack_u32(&taken->unpacker)) ==
 		-1)
 		return -1;
+	if (taken->unpacker.failed) {
+		log_errorx("what the program before us left is cut short");
+		return -1;
+	}
 	log_info("sluiced " PACKAGE_VERSION " takes over from sluiced %s; "
 		 "workers that serve on: %u",
 	    takeover->version, bygones_count(parts->bygones));
@@ -114,7 +120,9 @@ takeover_workers(const struct takeover *takeover, struct workers *workers,
 	if (!takeover->here)
 		return 0;
 	workers_take_over(workers, &rest);
-	return slots_take_over(slots, &rest);
+	if (slots_take_over(slots, &rest) == -1)
+		return -1;
+	return rest.unpacker.failed ? fail(EPROTO) : 0;
 }
 
 void

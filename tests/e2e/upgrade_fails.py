@@ -302,6 +302,28 @@ def test_the_control_socket_moves_when_it_serves():
         check(os.path.exists(d.path("other.sock")))
 
 
+def test_what_cannot_even_begin():
+    """The daemon ends, and the old workers drain, as when it is killed."""
+    few = "struct rlimit few = { 12, 12 }; setrlimit(RLIMIT_NOFILE, &few)"
+    for spoil, words in (('setenv("SLUICE_HANDOVER", "0", 1)',
+                          "cannot read what the program before us left"),
+                         (few, "cannot start: the limit RLIMIT_NOFILE")):
+        with daemon(listener("echo", plugin("echo"), free_address()),
+                    drain_timeout="60s") as d:
+            s, old = d.connect(), d.workers()
+            echoes(s)
+            replace(boastful(spoil))
+            d.signal(signal.SIGUSR2)
+            equal(d.process.wait(patience()), 1)
+            d.wait_log(words)
+            echoes(s)
+            check(is_alive(old[0]))
+            s.close()
+            old_workers_end(d, old)
+            d.wait_exit(1)
+            d.process = None
+
+
 def test_a_stop_before_the_verdict():
     flag = os.path.join(scratch(), "hang")
     with daemon(listener("s", test_plugin("service"), free_address(),

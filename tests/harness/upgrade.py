@@ -42,7 +42,8 @@ def program(body):
     source = os.path.join(scratch(), "other.c")
     with open(source, "w") as file:
         file.write("#include <signal.h>\n#include <stdio.h>\n"
-                   "#include <string.h>\n#include <unistd.h>\n"
+                   "#include <stdlib.h>\n#include <string.h>\n"
+                   "#include <sys/resource.h>\n#include <unistd.h>\n"
                    "int main(int argc, char **argv)\n"
                    "{ (void)argc; (void)argv; %s; return 0; }" % body)
     result = run_program(compiler("CC", "cc") + ["-o", source[:-2], source])
@@ -58,7 +59,7 @@ def trial_format():
     return first.split(": ")[0]
 
 
-def boastful():
+def boastful(spoil=""):
     """A binary that takes itself for good, and is the newer one."""
     path = os.path.join(scratch(), "boastful")
     with open(path, "wb") as file:
@@ -66,7 +67,7 @@ def boastful():
     os.chmod(path, 0o755)
     return program('if (argc > 2 && strcmp(argv[2], "trial") == 0)\n'
                    '{ puts("%s: sluiced 9.9.9\\nready"); return 0; }\n'
-                   'execv("%s", argv)' % (trial_format(), path))
+                   '%s; execv("%s", argv)' % (trial_format(), spoil, path))
 
 
 def daemon(*listeners, env=None, **settings):
