@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 
 #include "connect_fixture.h"
+#include "ipc/shm_internal.h"
+#include "worker/engine.h"
 
 START_TEST(a_refusal_says_who_and_why)
 {
@@ -304,6 +306,84 @@ START_TEST(an_end_of_all_does_not_meet_their_successors)
 }
 END_TEST
 
+/* What the master is shown of the only peer, whose name is `name`. */
+static struct upstream_state
+shown(const char *name)
+{
+	struct shm_row *row = engine.shm->own_row;
+	struct upstream_state state = row->upstreams[0].state;
+
+	ck_assert_uint_eq(atomic_load(&row->upstreams_end), 1);
+	ck_assert_str_eq(state.name, name);
+	return state;
+}
+
+START_TEST(the_master_is_shown_how_connecting_goes)
+{
+	struct upstream_state state;
+	struct sl_conn *conn;
+	char name[32];
+	uint16_t port;
+	int fd;
+
+	begin(&starts);
+	fd = listen_tcp(-1, &port); /* bound, but refuses */
+	snprintf(name, sizeof(name), "127.0.0.1:%u", port);
+	for (unsigned int i = 1; i <= 2; i++) {
+		connect_to("127.0.0.1", port);
+		ck_assert_uint_eq(shown(name).connecting, 1);
+		await_call();
+		plugin.calls[0] = '\0';
+		state = shown(name);
+		ck_assert_uint_eq(state.phase, UPSTREAM_DOWN);
+		ck_assert_uint_eq(state.attempts, i);
+		ck_assert_uint_eq(state.failed, i);
+		ck_assert_uint_eq(state.in_a_row, i);
+		ck_assert_uint_eq(state.connecting, 0);
+	}
+	ck_assert_ptr_nonnull(strstr(state.error, "Connection refused"));
+	ck_assert_int_eq(listen(fd, 1), 0);
+	connect_to("127.0.0.1", port);
+	await_call();
+	state = shown(name);
+	ck_assert_uint_eq(state.phase, UPSTREAM_UP);
+	ck_assert_uint_eq(state.connections, 1);
+	ck_assert_uint_eq(state.connected, 1);
+	ck_assert_uint_eq(state.in_a_row, 0);
+	/* It says nothing about a peer that its plugin calls it off. */
+	conn = connect_to("127.0.0.1", port);
+	sl_close(conn);
+	worker_idle();
+	state = shown(name);
+	ck_assert_uint_eq(state.phase, UPSTREAM_UP);
+	ck_assert_uint_eq(state.attempts, 4);
+	ck_assert_uint_eq(state.failed, 2);
+	ck_assert_uint_eq(state.connecting, 0);
+	sl_terminate(plugin.conn);
+	worker_idle();
+	ck_assert_uint_eq(shown(name).connections, 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(peers_beyond_those_that_fit_are_not_shown)
+{
+	char host[32];
+
+	begin(&starts);
+	for (unsigned int i = 0; i <= UPSTREAMS_MAX; i++) {
+		snprintf(host, sizeof(host), "127.0.%u.%u", 1 + i / 250,
+		    1 + i % 250);
+		sl_close(connect_to(host, 1));
+	}
+	ck_assert_uint_eq(atomic_load(&engine.shm->own_row->upstreams_end),
+	    UPSTREAMS_MAX);
+	worker_idle();
+	worker_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -320,6 +400,8 @@ main(void)
 		the_descriptors_of_the_master_are_not_used,
 		ten_thousand_failures_leave_nothing,
 		an_end_of_all_does_not_meet_their_successors,
+		the_master_is_shown_how_connecting_goes,
+		peers_beyond_those_that_fit_are_not_shown,
 		NULL,
 	};
 

@@ -21,6 +21,7 @@
 #include "worker/names.h"
 #include "worker/plugin.h"
 #include "worker/service.h"
+#include "worker/upstreams.h"
 #include "worker_fixture.h"
 
 #define IDLE_PASSES_MAX 100000 /* a connection that never stops working */
@@ -79,6 +80,7 @@ worker_end(void)
 	ck_assert_uint_eq(conn_count(), 0);
 	listener_free(listener);
 	conn_done();
+	upstreams_done();
 	names_done();
 	accept_done();
 	engine_done();

@@ -16,6 +16,10 @@ void print_status(const json_t *answer);
 /* Print what was counted between two answers, per second. */
 void print_rates(const json_t *before, const json_t *after, uint64_t ms);
 
+/* print_peers.c: tables of it, or nothing. */
+void print_connectors(const json_t *connectors);
+void print_upstreams(const json_t *answer);
+
 /* print_config.c: the same for `config`: as a configuration. */
 void print_config(const json_t *answer);
 

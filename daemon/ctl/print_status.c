@@ -72,47 +72,6 @@ fill_draining_listener(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	fill_listener_or(row, cells, "(closed: sluiced is stopping)");
 }
 
-/* One worker of a connector, with what is the same for all of them. */
-static void
-fill_connector(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
-{
-	const json_t *connector = json_object_get(row, "connector");
-	const json_t *state = json_object_get(row, "state");
-
-	snprintf(cells[0], CELL_MAX, "%s", answer_text(connector, "name"));
-	snprintf(cells[1], CELL_MAX, "%lld", answer_number(state, "worker"));
-	snprintf(cells[2], CELL_MAX, "%s", answer_text(state, "state"));
-	snprintf(cells[3], CELL_MAX, "%s", answer_text(state, "since"));
-	snprintf(cells[4], CELL_MAX, "%lld", answer_number(state, "attempts"));
-	snprintf(cells[5], CELL_MAX, "%s %s", answer_text(connector, "plugin"),
-	    answer_text(connector, "version"));
-	snprintf(cells[6], CELL_MAX, "%s", answer_text(connector, "connect"));
-	snprintf(cells[7], CELL_MAX, "%s", answer_text(state, "error"));
-}
-
-static void
-print_connectors(const json_t *connectors)
-{
-	static const char *const heads[] = { "CONNECTOR", "WORKER", "STATE",
-		"SINCE", "ATTEMPTS", "PLUGIN", "PEER", "LAST ERROR", NULL };
-	json_t *rows, *connector, *states, *state;
-	size_t i, j;
-
-	if (json_array_size(connectors) == 0)
-		return;
-	rows = json_array();
-	json_array_foreach(connectors, i, connector)
-	{
-		states = json_object_get(connector, "workers");
-		json_array_foreach(states, j, state) json_array_append_new(rows,
-		    json_pack("{s:O, s:O}", "connector", connector, "state",
-			state));
-	}
-	putchar('\n');
-	put_table(rows, heads, fill_connector);
-	json_decref(rows);
-}
-
 /* The sum of the numbers in a member. */
 static long long
 total(const json_t *counts, const char *name)
@@ -461,6 +420,7 @@ print_status(const json_t *answer)
 		    stopping ? fill_draining_listener : fill_listener);
 	}
 	print_connectors(json_object_get(answer, "connectors"));
+	print_upstreams(answer);
 	print_counts(answer);
 	print_aside(listeners);
 	print_aside(json_object_get(answer, "connectors"));

@@ -192,6 +192,7 @@ shm_free(struct shm *shm)
 	if (shm->head_fd != -1)
 		close(shm->head_fd);
 	free(shm->retired);
+	upstreams_free(&shm->retired_upstreams);
 	free(shm);
 }
 
@@ -268,6 +269,7 @@ void
 shm_end_row(struct shm *shm, unsigned int worker)
 {
 	shm_retire(shm, worker);
+	upstreams_retire(shm, worker);
 	drop_view(&shm->view[worker]);
 	memset(shm->head->given[worker], 0, sizeof(shm->head->given[worker]));
 	change(shm, &shm->head->ended[worker], shm->view[worker].serial);

@@ -1,6 +1,6 @@
 /*
  * shm_internal.h: what is in the shared memory, for the shm files,
- * versions.c and connectors.c.
+ * versions.c, connectors.c and upstreams.c.
  */
 
 #ifndef SLUICE_SHM_INTERNAL_H
@@ -15,6 +15,7 @@
 #include "ipc/connectors.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
+#include "ipc/upstreams.h"
 #include "ipc/versions.h"
 
 #define SHM_PAGE 4096
@@ -60,6 +61,13 @@ struct connector_place {
 	struct connector_state state;
 };
 
+/* Of one upstream. */
+struct upstream_place {
+	_Atomic uint32_t changes; /* odd while it is being written */
+	uint32_t tenancy;	  /* of the slot, as in struct counts */
+	struct upstream_state state;
+};
+
 /* A worker writes it, all others read it. */
 struct shm_row {
 	_Alignas(SHM_PAGE) struct board_row board;
@@ -75,6 +83,8 @@ struct shm_row {
 	/* Apart from `counts`, as most plugins have none. */
 	struct counter counters[LISTENERS_MAX][COUNTERS_MAX];
 	struct connector_place connectors[LISTENERS_MAX];
+	_Atomic uint32_t upstreams_end; /* those from here on were never used */
+	struct upstream_place upstreams[UPSTREAMS_MAX];
 };
 
 struct shm {
@@ -91,6 +101,7 @@ struct shm {
 	uint64_t offered;	/* master: the first id that nobody was given */
 	struct ticks_mark mark; /* master: when it began */
 	struct counts_sum *retired; /* master: of dead processes, by slot */
+	struct upstream_list retired_upstreams;
 	struct shm_view {
 		struct shm_row *row; /* NULL: nothing to count */
 		uint32_t serial;

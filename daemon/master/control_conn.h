@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "base/time_text.h"
 #include "ipc/control_words.h"
 
 struct control_subject;
@@ -18,6 +19,7 @@ struct event;
 struct event_base;
 struct gen;
 struct listener_settings;
+struct upstream_list;
 
 #define CONTROL_REPLY_MAX \
 	(6u << 20) /* bytes; 1,024 listeners fit, with all their counts */
@@ -116,16 +118,26 @@ struct control_args {
 /* control_commands.c: do what the line asks for; reply, fail or wait. */
 void control_run(struct control_conn *conn, const char *line, size_t length);
 
-/* control_counts.c: as an object, without those that are 0. */
+/* control_counts.c: a number of a worker, as JSON can hold it. */
+json_t *control_number(uint64_t value);
+/* As an object, without those that are 0. */
 json_t *control_counts(const struct counts_sum *sum, uint64_t tick_scale);
 
 /* control_endpoints.c: a hash as 64 digits. */
 json_t *control_hash(const uint8_t *hash);
 /* Those of a generation, which may be NULL. */
 json_t *control_listeners(const struct control_subject *subject,
-    const struct gen *gen);
+    const struct gen *gen, const struct upstream_list *upstreams);
 json_t *control_connectors(const struct control_subject *subject,
-    const struct gen *gen);
+    const struct gen *gen, const struct upstream_list *upstreams);
+
+/* control_upstreams.c: those of the listener in that slot. */
+json_t *control_upstreams(const struct upstream_list *list, uint32_t slot);
+/*
+ * What a worker says of a time on the monotonic clock: how many milliseconds ago
+ * that was, and when it was for people.
+ */
+uint64_t control_ago(uint64_t at_ms, char since[TIME_TEXT_MAX]);
 
 /* control_certificates.c: those of its own, with the day on which they end. */
 json_t *control_certificates(const struct listener_settings *endpoint);

@@ -5,9 +5,9 @@
 #include "ipc/counts.h"
 #include "master/control_conn.h"
 
-/* A plugin may have written a number that JSON cannot hold. */
-static json_t *
-number(uint64_t value)
+/* A plugin may have written one that is too large. */
+json_t *
+control_number(uint64_t value)
 {
 	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
@@ -21,7 +21,7 @@ labelled(const struct counts_sum *sum, const struct count_row *row)
 	for (unsigned int i = 0; i < row->many; i++)
 		if (sum->value[row->first + i] != 0)
 			json_object_set_new(object, row->label_value(i),
-			    number(sum->value[row->first + i]));
+			    control_number(sum->value[row->first + i]));
 	return object;
 }
 
@@ -38,10 +38,11 @@ histogram(const struct counts_sum *sum, const struct count_row *row,
 	while (many > 0 && value[many - 1] == 0)
 		many--;
 	for (unsigned int i = 0; i < many; i++)
-		json_array_append_new(buckets, number(value[i]));
+		json_array_append_new(buckets, control_number(value[i]));
 	return json_pack("{s:o, s:o, s:o}", "count",
-	    number(counts_sum_total(sum, row)), "us",
-	    number(ticks_half_us(ticks, tick_scale) / 2), "buckets", buckets);
+	    control_number(counts_sum_total(sum, row)), "us",
+	    control_number(ticks_half_us(ticks, tick_scale) / 2), "buckets",
+	    buckets);
 }
 
 static json_t *
@@ -51,7 +52,7 @@ plugin_counters(const struct counts_sum *sum)
 
 	for (unsigned int i = 0; i < sum->named; i++)
 		json_object_set_new(object, sum->counters[i].name,
-		    number(sum->counters[i].value));
+		    control_number(sum->counters[i].value));
 	return object;
 }
 
@@ -65,7 +66,7 @@ control_counts(const struct counts_sum *sum, uint64_t tick_scale)
 		row = &count_table[i];
 		switch (row->kind) {
 		case COUNT_PLAIN:
-			value = number(sum->value[row->first]);
+			value = control_number(sum->value[row->first]);
 			break;
 		case COUNT_BY_LABEL:
 			value = labelled(sum, row);

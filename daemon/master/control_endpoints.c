@@ -1,7 +1,6 @@
 /* control_endpoints.c: listeners and connectors as JSON. */
 
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/json_text.h"
@@ -11,6 +10,7 @@
 #include "ipc/connectors.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
+#include "ipc/upstreams.h"
 #include "master/control.h"
 #include "master/control_conn.h"
 #include "master/gen.h"
@@ -59,7 +59,7 @@ addresses(const struct gen *gen, uint32_t listener)
 /* What listeners and connectors have in common. */
 static json_t *
 endpoint_object(const struct control_subject *subject, const struct gen *gen,
-    uint32_t index)
+    uint32_t index, const struct upstream_list *upstreams)
 {
 	const struct listener_settings *settings =
 	    settings_endpoint(gen->settings, index);
@@ -70,23 +70,25 @@ endpoint_object(const struct control_subject *subject, const struct gen *gen,
 	struct counts_sum sum;
 
 	shm_sum_listener(shm, gen->slots[index], &sum);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "name",
-	    json_text(settings->name), "plugin", json_text(facts->name),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
+	    "name", json_text(settings->name), "plugin", json_text(facts->name),
 	    "version", json_text(facts->version), "file",
 	    json_text(image->path), "image", control_hash(image->hash),
 	    "set_aside", gen_mode(gen, index) == GEN_ASIDE, "certificates",
-	    control_certificates(settings), "counts",
+	    control_certificates(settings), "upstreams",
+	    control_upstreams(upstreams, gen->slots[index]), "counts",
 	    control_counts(&sum, shm_tick_scale(shm)));
 }
 
 json_t *
-control_listeners(const struct control_subject *subject, const struct gen *gen)
+control_listeners(const struct control_subject *subject, const struct gen *gen,
+    const struct upstream_list *upstreams)
 {
 	json_t *array = json_array(), *one;
 
 	for (uint32_t i = 0; gen != NULL && i < gen->settings->listener_count;
 	     i++) {
-		one = endpoint_object(subject, gen, i);
+		one = endpoint_object(subject, gen, i, upstreams);
 		json_object_set_new(one, "addresses", addresses(gen, i));
 		json_object_set_new(one, "drained",
 		    json_boolean(gen_mode(gen, i) == GEN_DRAINED));
@@ -123,16 +125,9 @@ down_object(uint32_t worker)
 static json_t *
 state_object(uint32_t worker, const struct connector_state *state)
 {
-	uint64_t now = clock_ms(), ago;
 	char since[TIME_TEXT_MAX];
-	struct timespec wall;
+	uint64_t ago = control_ago(state->since_ms, since), now = clock_ms();
 
-	clock_gettime(CLOCK_REALTIME, &wall);
-	/* A worker is not trusted with times, either. */
-	ago = state->since_ms < now ? now - state->since_ms : 0;
-	time_text((uint64_t)wall.tv_sec * 1000 +
-		(uint64_t)wall.tv_nsec / 1000000 - ago,
-	    since);
 	return json_pack("{s:I, s:s, s:b, s:s, s:I, s:I, s:o, s:o}", "worker",
 	    (json_int_t)worker + 1, "state", connector_phase_name(state->phase),
 	    "up", state->phase == CONNECTOR_UP, "since", since, "for_s",
@@ -167,7 +162,8 @@ states(const struct control_subject *subject, const struct gen *gen,
 }
 
 json_t *
-control_connectors(const struct control_subject *subject, const struct gen *gen)
+control_connectors(const struct control_subject *subject, const struct gen *gen,
+    const struct upstream_list *upstreams)
 {
 	const struct connector_settings *connector;
 	json_t *array = json_array(), *one;
@@ -177,7 +173,7 @@ control_connectors(const struct control_subject *subject, const struct gen *gen)
 		i = gen->settings->listener_count;
 	for (; gen != NULL && i < settings_endpoints(gen->settings); i++) {
 		connector = &settings_endpoint(gen->settings, i)->connector;
-		one = endpoint_object(subject, gen, i);
+		one = endpoint_object(subject, gen, i, upstreams);
 		json_object_set_new(one, "connect",
 		    json_text(connector->connect));
 		json_object_set_new(one, "per_worker",

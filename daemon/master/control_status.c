@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/log_sink.h"
@@ -18,6 +19,7 @@
 #include "config/settings.h"
 #include "ipc/counts.h"
 #include "ipc/shm.h"
+#include "ipc/upstreams.h"
 #include "master/bygones.h"
 #include "master/control_conn.h"
 #include "master/crashes.h"
@@ -179,10 +181,13 @@ control_status(struct control_conn *conn, const struct control_args *args)
 {
 	const struct control_subject *subject = conn->subject;
 	const struct gen *gen = reload_committed(subject->reload);
+	struct upstream_list upstreams;
 	struct timespec now;
 
 	(void)args;
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* Without memory there are fewer of them. */
+	upstreams_sum(workers_shm(subject->workers), clock_ms(), &upstreams);
 	control_reply(conn,
 	    json_pack(
 		"{s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, "
@@ -197,7 +202,8 @@ control_status(struct control_conn *conn, const struct control_args *args)
 		(json_int_t)crashes_count(subject->crashes), "workers",
 		workers_array(subject), "replaced", replaced_array(subject),
 		"old_workers", old_workers_array(subject), "listeners",
-		control_listeners(subject, gen), "connectors",
-		control_connectors(subject, gen), "log",
+		control_listeners(subject, gen, &upstreams), "connectors",
+		control_connectors(subject, gen, &upstreams), "log",
 		log_object(subject, gen)));
+	upstreams_free(&upstreams);
 }

@@ -280,6 +280,7 @@ home_write(FILE *out, const struct news *news)
 		put_verdict(out, status);
 		home_listeners(out, listeners);
 		home_connectors(out, connectors);
+		home_upstreams(out, listeners, connectors);
 		put_workers(out, "Workers", json_object_get(status, "workers"));
 		put_workers(out, "Replaced, until their connections end",
 		    json_object_get(status, "replaced"));

@@ -13,9 +13,11 @@ extern const char home_style[]; /* home_style.c: its style sheet */
 /* As pages.h says.  A page with old news says so. */
 int home_write(FILE *out, const struct news *news);
 
-/* home_endpoints.c: listeners, upstreams, certificates, plugins' counters. */
+/* home_endpoints.c: listeners, connectors, plugins' counters; certificates. */
 void home_listeners(FILE *out, const json_t *listeners);
 void home_connectors(FILE *out, const json_t *connectors);
+void home_upstreams(FILE *out, const json_t *listeners,
+    const json_t *connectors);
 void home_certificates(FILE *out, const json_t *listeners,
     const json_t *connectors);
 void home_counters(FILE *out, const json_t *listeners,

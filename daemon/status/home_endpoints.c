@@ -147,18 +147,19 @@ put_state(FILE *out, const json_t *state)
 void
 home_connectors(FILE *out, const json_t *connectors)
 {
-	static const char *const heads[] = { "Upstream", "Connects to", "State",
-		"#New/s", "#In/s", "#Out/s", "#In and out, 5 minutes", NULL };
+	static const char *const heads[] = { "Connector", "Connects to",
+		"State", "#New/s", "#In/s", "#Out/s", "#In and out, 5 minutes",
+		NULL };
 	const json_t *one, *states;
 
 	if (json_array_size(connectors) == 0)
 		return;
-	home_table(out, "Upstreams", heads);
+	home_table(out, "Connectors", heads);
 	for (size_t i = 0; i < json_array_size(connectors); i++) {
 		one = json_array_get(connectors, i);
 		states = json_object_get(one, "workers");
 		fputs("<tr>", out);
-		put_name(out, one, "Upstream");
+		put_name(out, one, "Connector");
 		html_cell(out, "Connects to", "wide address");
 		html_text(out, answer_text(one, "connect"));
 		html_end_cell(out);
@@ -169,6 +170,77 @@ home_connectors(FILE *out, const json_t *connectors)
 		put_rates(out, answer_text(one, "name"));
 		fputs("</tr>\n", out);
 	}
+	home_end_table(out);
+}
+
+/* What a plugin connects to. */
+static void
+put_upstream(FILE *out, const json_t *endpoint, const json_t *one)
+{
+	const char *error = answer_text(one, "error");
+	bool up = json_is_true(json_object_get(one, "up"));
+	bool known = json_is_integer(json_object_get(one, "for_s"));
+
+	fputs("<tr>", out);
+	html_cell(out, "Upstream", "name");
+	html_text(out, answer_text(one, "name"));
+	html_end_cell(out);
+	html_text_cell(out, "Of", answer_text(endpoint, "name"));
+	html_cell(out, "State", NULL);
+	fprintf(out, "<span class=\"%s\">",
+	    up		? "good"
+		: known ? "bad"
+			: "dim");
+	html_text(out, answer_text(one, "state"));
+	fputs("</span>", out);
+	if (known) {
+		fputs(" for ", out);
+		html_age(out, answer_number(one, "for_s"));
+	}
+	fputs("<small>tried ", out);
+	html_age(out, answer_number(one, "tried_s"));
+	fputs(" ago</small>", out);
+	html_end_cell(out);
+	html_number_cell(out, "Open", answer_number(one, "connections"));
+	html_number_cell(out, "Connected", answer_number(one, "connected"));
+	put_bad_number(out, "Failed", answer_number(one, "failed"));
+	put_bad_number(out, "In a row", answer_number(one, "failed_in_a_row"));
+	html_cell(out, "Last error", "wide");
+	html_text(out, error);
+	html_end_cell(out);
+	fputs("</tr>\n", out);
+}
+
+/* Returns how many there were.  out NULL: only count them. */
+static size_t
+each_upstream(FILE *out, const json_t *endpoints)
+{
+	const json_t *one, *list;
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_array_size(endpoints); i++) {
+		one = json_array_get(endpoints, i);
+		list = json_object_get(one, "upstreams");
+		count += json_array_size(list);
+		for (size_t k = 0; out != NULL && k < json_array_size(list);
+		     k++)
+			put_upstream(out, one, json_array_get(list, k));
+	}
+	return count;
+}
+
+void
+home_upstreams(FILE *out, const json_t *listeners, const json_t *connectors)
+{
+	static const char *const heads[] = { "Upstream", "Of", "State", "#Open",
+		"#Connected", "#Failed", "#In a row", "Last error", NULL };
+
+	if (each_upstream(NULL, listeners) + each_upstream(NULL, connectors) ==
+	    0)
+		return;
+	home_table(out, "Upstreams", heads);
+	each_upstream(out, listeners);
+	each_upstream(out, connectors);
 	home_end_table(out);
 }
 

@@ -13,6 +13,7 @@
 #include "config/address.h"
 #include "config/settings.h"
 #include "worker/admission.h"
+#include "worker/api_connect.h"
 #include "worker/api_struct.h"
 #include "worker/api_tls.h"
 #include "worker/conn.h"
@@ -23,6 +24,7 @@
 #include "worker/service.h"
 #include "worker/tls_wish.h"
 #include "worker/transport_connect.h"
+#include "worker/upstreams.h"
 
 /*
  * Of one listener in one worker: enough for a proxy under load, and not all
@@ -247,15 +249,14 @@ make_with(struct sl_service *service, const struct sl_connect_options *options,
 }
 
 struct sl_conn *
-sl_connect(struct sl_service *service, const struct sl_connect_options *options)
+api_connect(struct sl_service *service,
+    const struct sl_connect_options *options)
 {
 	struct sl_connect_options known;
 	struct tls_wish *wish = NULL;
 	struct connect_plan plan;
 	char text[HOST_TEXT_MAX];
 
-	if (own_thread_is_other())
-		return NULL;
 	if (service == NULL) {
 		errno = EINVAL;
 		return NULL;
@@ -272,4 +273,17 @@ sl_connect(struct sl_service *service, const struct sl_connect_options *options)
 			return NULL;
 	}
 	return make_with(service, &known, &plan, wish);
+}
+
+struct sl_conn *
+sl_connect(struct sl_service *service, const struct sl_connect_options *options)
+{
+	struct sl_conn *conn;
+
+	if (own_thread_is_other())
+		return NULL;
+	conn = api_connect(service, options);
+	if (conn != NULL)
+		upstreams_note(conn);
+	return conn;
 }

@@ -17,6 +17,7 @@
 #include "config/address.h"
 #include "config/settings.h"
 #include "ipc/connectors.h"
+#include "worker/api_connect.h"
 #include "worker/conn.h"
 #include "worker/engine.h"
 #include "worker/listener.h"
@@ -233,7 +234,7 @@ attempt(struct connector *connector)
 	struct sl_conn *conn;
 
 	connector->state.attempts++;
-	conn = sl_connect(connector->listener->current, &options);
+	conn = api_connect(connector->listener->current, &options);
 	if (conn == NULL) {
 		note_error(connector, error_text(errno));
 		retry(connector, 0);

@@ -41,6 +41,7 @@
 #include "worker/tls.h"
 #include "worker/tls_tickets.h"
 #include "worker/uplink.h"
+#include "worker/upstreams.h"
 #include "worker/usage.h"
 
 #define ORPHAN_GRACE_S 5 /* added to drain_timeout when the master has died */
@@ -402,6 +403,7 @@ done(void)
 	material_clear(&worker.material);
 	plugin_unload_unused();
 	conn_done();
+	upstreams_done();
 	names_done();
 	tls_tickets_clear();
 	tls_done();

@@ -8,10 +8,10 @@ import subprocess
 import urllib.parse
 import urllib.request
 
-from sluice_test import (SOURCE, Daemon, Skip, check, connector, equal, fetch,
-                         free_address, listener, main, make_directory,
-                         page_addresses, plugin, receive, test_plugin,
-                         wait_until)
+from sluice_test import (SOURCE, Daemon, Skip, check, connector, equal,
+                         expect_gone, fetch, free_address, listener, main,
+                         make_directory, page_addresses, plugin, receive,
+                         test_plugin, wait_until)
 from harness.program import Program
 from harness.tls import keys, leaf
 
@@ -37,6 +37,8 @@ def program(name):
 def daemon():
     """One that has all metrics that there can be."""
     return Daemon(listener("a", plugin("echo")),
+                  listener("p", plugin("proxy"), options={
+                      "upstreams": [free_address()], "fail_count": 0}),
                   listener("secure", plugin("echo"), tls=keys(leaf())),
                   connectors=[connector("feed", test_plugin("connector"),
                                         free_address())],
@@ -150,6 +152,9 @@ def metrics_named(path):
 
 def test_every_metric_that_is_named_exists():
     with daemon() as d:
+        expect_gone(d.connect("p"))
+        wait_until(lambda: "sluice_upstream_up{" in fetch(d, "/metrics").text,
+                   "its upstream")
         there = set(re.findall(r"^(sluice_[a-z_]+)", fetch(d, "/metrics").text,
                                re.M))
     for path in RULES, DASHBOARD:
@@ -165,6 +170,30 @@ def test_the_dashboard_is_json_with_unique_panels():
     for panel in panels:
         check(panel["description"].endswith((".", "?")), panel["title"])
         check(panel["targets"], panel["title"])
+
+
+def test_the_dashboard_has_what_an_operator_looks_for():
+    named = metrics_named(DASHBOARD)
+    for name in ("sluice_log_lines_lost_total", "sluice_replaced_processes",
+                 "sluice_old_processes", "sluice_upstream_up"):
+        check(name in named, name)
+    with open(DASHBOARD, encoding="utf-8") as file:
+        text = file.read()
+    check("by (group)" in text, "worker groups")
+
+
+def test_an_upstream_that_cannot_be_reached_is_an_alert():
+    program("prometheus")
+    with daemon() as d:
+        expect_gone(d.connect("p"))
+        p = Prometheus(d)
+        try:
+            wait_until(lambda: any(
+                alert["labels"]["alertname"] == "SluiceUpstreamFails"
+                and alert["labels"]["listener"] == "p"
+                for alert in p.ask("alerts")["alerts"]), "the alert")
+        finally:
+            p.kill()
 
 
 if __name__ == "__main__":
