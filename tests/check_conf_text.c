@@ -156,6 +156,11 @@ START_TEST(syntax_errors_say_what_to_write_instead)
 	    "\")\" missing before it?");
 	syntax_mistake("x = ( { a = 1; }; workers = 2;",
 	    "a \")\" is missing before this \";\": the list of line 2");
+	syntax_mistake("x = ( { a = 1; };\n# the end",
+	    "a \")\" is missing before this \";\": the list of line 2 is not "
+	    "closed, and no value follows");
+	syntax_mistake("x = ( { y = [ 1; } );",
+	    "a \"]\" is missing before this \";\"");
 	syntax_mistake("workers = ;", "write workers = VALUE;");
 	syntax_mistake("workers = = 2;", "\"=\" stands twice");
 	syntax_mistake("workers = \nuser = \"x\";", "write workers = VALUE;");

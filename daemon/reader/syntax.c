@@ -541,20 +541,28 @@ after_in_group(struct parser *p)
 	    key_equals(level, &key_text));
 }
 
-/* Do the next two tokens begin a setting? */
-static bool
-key_follows(const struct parser *p)
+/* What follows in a group, if the list in it has been closed. */
+enum follows { FOLLOWS_OTHER, FOLLOWS_KEY, FOLLOWS_END };
+
+static enum follows
+what_follows(const struct parser *p)
 {
 	struct lexer lexer = p->lexer;
 	struct token first = lex_next(&lexer), second = lex_next(&lexer);
 
-	return first.type == TOKEN_NAME && is_sign(&second, "=:");
+	if (first.type == TOKEN_END ||
+	    (first.type == TOKEN_CLOSE && *first.text == '}'))
+		return FOLLOWS_END;
+	return first.type == TOKEN_NAME && is_sign(&second, "=:")
+	    ? FOLLOWS_KEY
+	    : FOLLOWS_OTHER;
 }
 
 static enum result
 after_in_list(struct parser *p)
 {
 	struct error before, after;
+	enum follows follows;
 
 	if (is_sign(&p->token, ",")) {
 		p->levels[p->depth].expected = EXPECT_VALUE;
@@ -564,12 +572,14 @@ after_in_list(struct parser *p)
 		return close_level(p);
 	if (p->token.type == TOKEN_END)
 		return STOP;
-	if (is_sign(&p->token, ";") && key_follows(p))
+	follows = what_follows(p);
+	if (is_sign(&p->token, ";") && follows != FOLLOWS_OTHER)
 		return mistake(p, p->token.line,
 		    "a \"%c\" is missing before this \";\": the list of line %u "
-		    "is not closed, and a key follows",
+		    "is not closed, and %s follows",
 		    closing_of(p->levels[p->depth].open),
-		    p->levels[p->depth].line);
+		    p->levels[p->depth].line,
+		    follows == FOLLOWS_KEY ? "a key" : "no value");
 	if (is_sign(&p->token, ";"))
 		return mistake(p, p->token.line,
 		    "in a list a comma stands between values, not \";\"");
