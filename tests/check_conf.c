@@ -199,6 +199,47 @@ START_TEST(clients_are_networks)
 }
 END_TEST
 
+static bool
+is_told_that_nobody_is_let_in(const char *keys)
+{
+	struct settings *settings;
+	char text[512];
+	bool told;
+
+	snprintf(text, sizeof(text),
+	    "listeners = ( { name = \"a\"; plugin = \"p\";\n%s } );\n", keys);
+	settings = good(text);
+	told = find_problem(LOG_LEVEL_WARN, "/sluice.conf", 2,
+		   "allow: no client can be in this list") != NULL;
+	done(settings);
+	return told;
+}
+
+START_TEST(a_list_without_a_possible_client_is_told)
+{
+	static const char *const empty[] = {
+		"listen = \"*:1\"; allow = \"unix\";",
+		"listen = \"unix:@x\"; allow = \"::/0\";",
+	};
+	static const char *const fine[] = {
+		"listen = \"*:1\"; allow = ( \"unix\", \"::1\" );",
+		"listen = \"unix:@x\"; allow = \"unix\";",
+		"listen = ( \"*:1\", \"unix:@x\" ); allow = \"unix\";",
+		"listen = \"systemd:x\"; allow = \"unix\";",
+		"listen = \"unix:@x\"; allow = \"10.0.0.0/8\"; "
+		"proxy_protocol : { from = \"unix\"; };",
+		"listen = \"*:1\"; deny = \"unix\";",
+	};
+
+	for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++)
+		ck_assert_msg(is_told_that_nobody_is_let_in(empty[i]), "%s",
+		    empty[i]);
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+		ck_assert_msg(!is_told_that_nobody_is_let_in(fine[i]), "%s",
+		    fine[i]);
+}
+END_TEST
+
 START_TEST(proxies_are_networks)
 {
 	struct settings *settings;
@@ -665,6 +706,7 @@ main(void)
 		wrong_type_names_file_and_line,
 		out_of_range_says_the_range,
 		clients_are_networks,
+		a_list_without_a_possible_client_is_told,
 		proxies_are_networks,
 		unknown_keys_suggest_a_known_one,
 		unknown_keys_suggest_a_key_of_another_group,

@@ -146,12 +146,12 @@ check_unix(struct conf *conf, const struct origin *mode,
 		return;
 	if (listener->mode != NULL)
 		problem_error(conf->problems, mode,
-		    "mode: this is only for unix:/path, and the listener has "
-		    "none; remove it");
+		    "mode: this is only for unix:/path, which \"listen\" does "
+		    "not have; remove it");
 	if (listener->owner != NULL)
 		problem_error(conf->problems, owner,
-		    "owner: this is only for unix:/path, and the listener has "
-		    "none; remove it");
+		    "owner: this is only for unix:/path, which \"listen\" does "
+		    "not have; remove it");
 }
 
 /* Parse the entries of a list of networks; key: what it is called. */
@@ -181,6 +181,48 @@ resolve_networks(struct conf *conf, const char *key,
 	network_set_sort(set);
 }
 
+static bool
+has_family(const struct network_set *set, uint16_t family)
+{
+	for (uint32_t i = 0; i < set->count; i++)
+		if (set->list[i].family == family)
+			return true;
+	return false;
+}
+
+/*
+ * A list without a client that could come through one of the sockets turns all
+ * of them away.  Behind a proxy, or a socket of systemd, it may be any client.
+ */
+static void
+check_allowed(struct conf *conf, const struct listener_settings *listener)
+{
+	const struct guard_settings *guard = &listener->guard;
+	bool ip = false, local = false;
+
+	for (uint32_t i = 0; i < listener->listen_count; i++) {
+		const char *text = listener->listen[i].text;
+
+		if (strncmp(text, "systemd:", 8) == 0)
+			return;
+		if (strncmp(text, "unix:", 5) == 0)
+			local = true;
+		else
+			ip = true;
+	}
+	if (guard->allowed.count == 0 || listener->proxy.from_count > 0 ||
+	    (local && has_family(&guard->allowed, AF_UNIX)) ||
+	    (ip &&
+		(has_family(&guard->allowed, AF_INET) ||
+		    has_family(&guard->allowed, AF_INET6))))
+		return;
+	problem_warn(conf->problems, &guard->allow[0].origin,
+	    "allow: no client can be in this list, since the listener has only "
+	    "%s; add %s",
+	    ip ? "addresses of IP" : "unix sockets",
+	    ip ? "networks" : "\"unix\"");
+}
+
 static void
 resolve_clients(struct conf *conf, struct listener_settings *listener)
 {
@@ -192,6 +234,7 @@ resolve_clients(struct conf *conf, struct listener_settings *listener)
 	    &guard->allowed);
 	resolve_networks(conf, "deny", guard->deny, guard->deny_count,
 	    &guard->denied);
+	check_allowed(conf, listener);
 }
 
 void
