@@ -183,7 +183,7 @@ set_word(const struct key *key, void *base, const char *value,
     struct error *err)
 {
 	const struct key_word *word;
-	char known[128] = "";
+	char known[256] = ""; /* all of them, and a test sees that they fit */
 	size_t used = 0;
 
 	for (word = key->words; word->name != NULL; word++) {
@@ -191,8 +191,9 @@ set_word(const struct key *key, void *base, const char *value,
 			*(int64_t *)key_field(key, base) = word->value;
 			return 0;
 		}
-		used += (size_t)snprintf(known + used, sizeof(known) - used,
-		    "%s%s", used ? ", " : "", word->name);
+		snprintf(known + used, sizeof(known) - used, "%s%s",
+		    used ? ", " : "", word->name);
+		used += strlen(known + used);
 	}
 	return error_set(err, "\"%s\" is not one of %s", value, known);
 }
