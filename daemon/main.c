@@ -104,6 +104,9 @@ run_child(const char *name)
 			continue;
 		plain_locale_init();
 		log_init(roles[i].name);
+		/* What plugins print is not to be taken for lines of ours. */
+		if (log_is_piped())
+			log_leave_stderr(STDOUT_FILENO, false);
 		title_set("%s", roles[i].name);
 		/* spawn.c has set what each signal does in a child. */
 		signal_unblock_all();

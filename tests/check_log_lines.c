@@ -9,6 +9,9 @@
 #define DATE "2026-11-26T23:24:47.000Z"
 
 /* All pieces, each "LEVEL:text" or "LEVEL:=text" if it is ours, with "|". */
+static size_t (*next)(const char *bytes, size_t there, bool all,
+    struct log_piece *ret) = log_lines_next;
+
 static const char *
 pieces(const char *bytes, bool all, size_t *ret_left)
 {
@@ -17,8 +20,7 @@ pieces(const char *bytes, bool all, size_t *ret_left)
 	struct log_piece piece;
 
 	shown[0] = '\0';
-	while (there > 0 &&
-	    (taken = log_lines_next(bytes, there, all, &piece)) > 0) {
+	while (there > 0 && (taken = next(bytes, there, all, &piece)) > 0) {
 		snprintf(shown + strlen(shown), sizeof(shown) - strlen(shown),
 		    "%d:%s%.*s|", piece.level, piece.ours ? "=" : "",
 		    (int)piece.length, piece.text);
@@ -54,6 +56,29 @@ START_TEST(ours_ends_a_line_that_was_begun)
 }
 END_TEST
 
+START_TEST(nothing_that_is_printed_is_ours)
+{
+	struct log_piece piece;
+	size_t left;
+
+	next = log_lines_next_printed;
+	ck_assert_str_eq(pieces("<3>" DATE " error a: b\nhalf <3>" DATE
+				" error a: b\n{\"time\":\"x\"}\n\n<4>rest",
+			     false, &left),
+	    "3:" DATE " error a: b|6:half <3>" DATE " error a: b|"
+	    "6:{\"time\":\"x\"}|6:|");
+	ck_assert_uint_eq(left, strlen("<4>rest"));
+	ck_assert_str_eq(pieces("<4>rest", true, &left), "4:rest|");
+	/* But it may look so. */
+	log_lines_next_printed(DATE " a\n", strlen(DATE) + 3, false, &piece);
+	ck_assert(piece.plain && !piece.object);
+	log_lines_next_printed("{\"time\":\"\n", 10, false, &piece);
+	ck_assert(piece.object && !piece.plain);
+	log_lines_next_printed("a\n", 2, false, &piece);
+	ck_assert(!piece.object && !piece.plain);
+}
+END_TEST
+
 START_TEST(a_line_without_an_end_is_taken_in_parts)
 {
 	static char bytes[2 * LOG_LINE_MAX + 1];
@@ -72,6 +97,7 @@ START_TEST(a_bare_line_has_neither_time_nor_level)
 {
 	struct log_piece piece = { .text = DATE " info  a: b c",
 		.length = strlen(DATE " info  a: b c"),
+		.ours = true,
 		.plain = true };
 	const char *text;
 	size_t length;
@@ -91,6 +117,7 @@ main(void)
 	const TTest *const tests[] = {
 		ours_have_a_mark_and_others_are_printed,
 		ours_ends_a_line_that_was_begun,
+		nothing_that_is_printed_is_ours,
 		a_line_without_an_end_is_taken_in_parts,
 		a_bare_line_has_neither_time_nor_level,
 		NULL,

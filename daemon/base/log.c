@@ -23,6 +23,7 @@ static struct {
 	struct log_style style;
 	enum log_level level;
 	bool verbose;
+	bool apart; /* standard error leads elsewhere */
 } log_state = { .style.role = "sluiced", .level = LOG_LEVEL_INFO };
 
 static bool
@@ -44,7 +45,8 @@ log_init(const char *role)
 	log_state.style.role = role;
 	log_state.style.journal = !log_state.style.piped &&
 	    fstat(STDERR_FILENO, &st) == 0 && stderr_is_journal(&st);
-	log_sink_open();
+	if (!log_state.apart)
+		log_sink_open();
 }
 
 bool
@@ -93,6 +95,7 @@ void
 log_leave_stderr(int fd, bool both)
 {
 	log_sink_leave_stderr(fd, both);
+	log_state.apart = true;
 }
 
 void

@@ -31,7 +31,8 @@ bool log_is_journal(void);
 /*
  * The log leads to the log process: lines go to this end of its pipe, which is
  * owned from here on, with a mark that tells it their level.  log_piped(): they
- * do because stderr is that pipe.
+ * do because stderr is that pipe, and log_init() has to be followed by
+ * log_leave_stderr(), so that nothing else is printed there.
  */
 void log_pipe(int fd);
 void log_piped(void);

@@ -7,6 +7,7 @@
 #include "config/keys.h"
 
 #include <string.h>
+#include <syslog.h>
 
 #include "base/log.h"
 #include "config/settings.h"
@@ -67,6 +68,30 @@ static const struct key_word log_format_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct key_word syslog_words[] = {
+	{ "off", SYSLOG_OFF },
+	{ "user", LOG_USER },
+	{ "mail", LOG_MAIL },
+	{ "daemon", LOG_DAEMON },
+	{ "auth", LOG_AUTH },
+	{ "syslog", LOG_SYSLOG },
+	{ "lpr", LOG_LPR },
+	{ "news", LOG_NEWS },
+	{ "uucp", LOG_UUCP },
+	{ "cron", LOG_CRON },
+	{ "authpriv", LOG_AUTHPRIV },
+	{ "ftp", LOG_FTP },
+	{ "local0", LOG_LOCAL0 },
+	{ "local1", LOG_LOCAL1 },
+	{ "local2", LOG_LOCAL2 },
+	{ "local3", LOG_LOCAL3 },
+	{ "local4", LOG_LOCAL4 },
+	{ "local5", LOG_LOCAL5 },
+	{ "local6", LOG_LOCAL6 },
+	{ "local7", LOG_LOCAL7 },
+	{ NULL, 0 },
+};
+
 static const struct key_word access_words[] = {
 	{ "inherit", ACCESS_INHERIT },
 	{ "on", ACCESS_ON },
@@ -96,7 +121,15 @@ static const struct key log_keys[] = {
 	{ .name = "file", .type = KEY_STRING,
 	  .example = "\"/var/log/sluice/sluice.log\"",
 	  .offset = LOG(file), .origin = LOG(file_origin),
-	  .help = "where the log goes instead of standard error" },
+	  .help = "a file for the log, instead of standard error" },
+	{ .name = "syslog", .type = KEY_WORD, .value = "\"off\"",
+	  .example = "\"daemon\"", .words = syslog_words,
+	  .offset = LOG(syslog), .origin = LOG(syslog_origin),
+	  .help = "send the log to the syslog daemon instead, with this facility" },
+	{ .name = "syslog_socket", .type = KEY_STRING,
+	  .value = "\"" LOG_SYSLOG_SOCKET "\"",
+	  .offset = LOG(syslog_socket), .origin = LOG(syslog_socket_origin),
+	  .help = "where the syslog daemon listens" },
 	{ .name = NULL },
 };
 

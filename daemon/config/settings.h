@@ -246,6 +246,9 @@ struct secret_settings {
 	struct origin origin; /* of the key that names it */
 };
 
+#define SYSLOG_OFF (-1)
+#define LOG_SYSLOG_SOCKET "/dev/log"
+
 struct log_settings {
 	struct key_lines lines;
 	int64_t level;	/* enum log_level */
@@ -253,6 +256,9 @@ struct log_settings {
 	bool access;
 	char *file; /* or NULL */
 	struct origin file_origin;
+	int64_t syslog; /* a facility as in syslog(3), or SYSLOG_OFF */
+	char *syslog_socket;
+	struct origin syslog_origin, syslog_socket_origin;
 };
 
 struct canary_settings {

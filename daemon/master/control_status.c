@@ -159,6 +159,8 @@ last_verdict(const struct reload *reload)
 static json_t *
 log_object(const struct control_subject *subject, const struct gen *gen)
 {
+	const struct log_settings *settings =
+	    gen != NULL ? &gen->settings->log : NULL;
 	const struct log_loss *writer = log_process_loss();
 	uint64_t lost = workers_lost_lines(subject->workers) +
 	    atomic_load(&log_sink_loss()->lines);
@@ -168,9 +170,13 @@ log_object(const struct control_subject *subject, const struct gen *gen)
 		lost += atomic_load(&writer->lines);
 		error = atomic_load(&writer->error);
 	}
-	return json_pack("{s:o, s:I, s:o}", "file",
-	    gen != NULL && gen->settings->log.file != NULL
-		? json_text(gen->settings->log.file)
+	return json_pack("{s:o, s:o, s:I, s:o}", "file",
+	    settings != NULL && settings->file != NULL
+		? json_text(settings->file)
+		: json_null(),
+	    "syslog",
+	    settings != NULL && settings->syslog != SYSLOG_OFF
+		? json_text(settings->syslog_socket)
 		: json_null(),
 	    "lost", (json_int_t)lost, "error",
 	    error != 0 ? json_text(error_text(error)) : json_null());

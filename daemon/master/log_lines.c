@@ -66,12 +66,14 @@ find_ours(const char *bytes, size_t there)
 	return there;
 }
 
-size_t
-log_lines_next(const char *bytes, size_t there, bool all, struct log_piece *ret)
+/* ours: where a line of ours begins. */
+static size_t
+next_piece(const char *bytes, size_t there, size_t ours, bool all,
+    struct log_piece *ret)
 {
 	const char *newline = memchr(bytes, '\n', there);
 	size_t length = newline != NULL ? (size_t)(newline - bytes) : there;
-	size_t ours = find_ours(bytes, length), taken;
+	size_t taken;
 
 	if (ours > 0 && ours < length) {
 		length = taken = ours;
@@ -84,15 +86,36 @@ log_lines_next(const char *bytes, size_t there, bool all, struct log_piece *ret)
 	} else {
 		return 0;
 	}
-	*ret = (struct log_piece){ bytes, length, LOG_LEVEL_INFO,
-		ours == 0 && length > 0, false };
+	*ret = (struct log_piece){
+		.text = bytes,
+		.length = length,
+		.level = LOG_LEVEL_INFO,
+		.ours = ours == 0 && length > 0,
+	};
 	if (is_mark(bytes, length)) {
 		ret->level = bytes[1] - '0';
 		ret->text += MARK_LEN;
 		ret->length -= MARK_LEN;
 	}
-	ret->plain = ret->ours && is_date(ret->text, ret->length);
+	ret->plain = is_date(ret->text, ret->length);
+	ret->object = is_object(ret->text, ret->length);
 	return taken;
+}
+
+size_t
+log_lines_next(const char *bytes, size_t there, bool all, struct log_piece *ret)
+{
+	const char *newline = memchr(bytes, '\n', there);
+	size_t length = newline != NULL ? (size_t)(newline - bytes) : there;
+
+	return next_piece(bytes, there, find_ours(bytes, length), all, ret);
+}
+
+size_t
+log_lines_next_printed(const char *bytes, size_t there, bool all,
+    struct log_piece *ret)
+{
+	return next_piece(bytes, there, there + 1, all, ret);
 }
 
 void
@@ -101,7 +124,7 @@ log_lines_bare(const struct log_piece *piece, const char **ret_text,
 {
 	const char *at = piece->text, *end = at + piece->length;
 
-	if (piece->plain) {
+	if (piece->ours && piece->plain) {
 		/* The time, and the level with the spaces behind it. */
 		for (int word = 0; word < 2; word++) {
 			while (at < end && *at != ' ')

@@ -1,5 +1,5 @@
 /*
- * log_lines.h: takes apart what comes through the pipe of the log process: our
+ * log_lines.h: takes apart what comes through the pipes of the log process: our
  * lines, which have a mark, and what plugins print.
  */
 
@@ -12,9 +12,10 @@
 struct log_piece {
 	const char *text; /* borrowed; without its mark and newline */
 	size_t length;
-	int level;  /* as in syslog(3); of what plugins print: info */
-	bool ours;  /* else a plugin has printed it */
-	bool plain; /* ours: not json, so it begins with a time and a level */
+	int level;   /* as in syslog(3); of what plugins print: info */
+	bool ours;   /* else a plugin has printed it */
+	bool plain;  /* it begins with a time and a level */
+	bool object; /* it begins as our objects do */
 };
 
 /*
@@ -23,6 +24,10 @@ struct log_piece {
  * took; 0: there is no whole line.
  */
 size_t log_lines_next(const char *bytes, size_t there, bool all,
+    struct log_piece *ret);
+
+/* The same of bytes that plugins have printed: nothing in them is ours. */
+size_t log_lines_next_printed(const char *bytes, size_t there, bool all,
     struct log_piece *ret);
 
 /* What follows the time and the level, for a log that has both itself. */

@@ -34,15 +34,24 @@
 #define LEAVE_MS 2000 /* at our end, for lines on their way to the disk */
 #define POLL_MS 2
 
+struct pipe {
+	int read, write; /* -1: not started */
+};
+
 static struct {
 	struct event_base *base;
-	int read, write; /* the pipe; -1: not started */
-	int orders;	 /* the socket; -1: it does not run now */
+	struct pipe lines;   /* of ours, with a mark */
+	struct pipe printed; /* by plugins, which it does not believe */
+	int orders;	     /* the socket; -1: it does not run now */
 	pid_t pid;
 	struct event *ended, *again;
 	struct log_loss *loss; /* shared with it */
 	struct log_order order;
-} process = { .read = -1, .write = -1, .orders = -1 };
+} process = {
+	.lines = { -1, -1 },
+	.printed = { -1, -1 },
+	.orders = -1,
+};
 
 void
 log_process_init(struct event_base *base)
@@ -52,24 +61,30 @@ log_process_init(struct event_base *base)
 
 /* "/proc/self/fd/7": an open file of its own, with flags of its own. */
 int
-log_process_lines(void)
+log_process_new_lines(void)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", process.write);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", process.lines.write);
 	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
 bool
 log_process_runs(void)
 {
-	return process.write != -1;
+	return process.lines.write != -1;
 }
 
 int
-log_process_pipe(void)
+log_process_lines(void)
 {
-	return process.write;
+	return process.lines.write;
+}
+
+int
+log_process_printed(void)
+{
+	return process.printed.write;
 }
 
 const struct log_loss *
@@ -81,13 +96,20 @@ log_process_loss(void)
 __attribute__((noreturn)) static void
 become(int orders)
 {
+	int printed;
+
 	/* Those for the master; it ends when nobody can write any more. */
 	signal(SIGTERM, SIG_IGN);
 	log_leave_pipe();
-	if (dup2(process.read, LOG_WRITER_PIPE) == -1 ||
-	    dup2(orders, LOG_WRITER_ORDERS) == -1)
+	/* First away: one may have the number that the other is to get. */
+	orders = fcntl(orders, F_DUPFD_CLOEXEC, LOG_WRITER_FDS);
+	printed = fcntl(process.printed.read, F_DUPFD_CLOEXEC, LOG_WRITER_FDS);
+	if (orders == -1 || printed == -1 ||
+	    dup2(process.lines.read, LOG_WRITER_LINES) == -1 ||
+	    dup2(orders, LOG_WRITER_ORDERS) == -1 ||
+	    dup2(printed, LOG_WRITER_PRINTED) == -1)
 		_exit(EXIT_FAILURE);
-	close_range(LOG_WRITER_ORDERS + 1, ~0U, 0);
+	close_range(LOG_WRITER_FDS, ~0U, 0);
 	title_set("log");
 	log_writer_run(process.loss);
 	_exit(EXIT_SUCCESS);
@@ -169,7 +191,7 @@ fail:
 }
 
 static int
-make_pipe(struct error *err)
+make_pipe(struct pipe *pipe, struct error *err)
 {
 	int ends[2];
 
@@ -177,9 +199,19 @@ make_pipe(struct error *err)
 		return error_sys(err, "cannot start the log process");
 	/* If we may not, it is short. */
 	fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE);
-	process.read = ends[0];
-	process.write = ends[1];
+	pipe->read = ends[0];
+	pipe->write = ends[1];
 	return 0;
+}
+
+static void
+close_pipe(struct pipe *pipe)
+{
+	if (pipe->read != -1)
+		close(pipe->read);
+	if (pipe->write != -1)
+		close(pipe->write);
+	pipe->read = pipe->write = -1;
 }
 
 static int
@@ -203,8 +235,8 @@ end(void)
 
 	log_settle(LEAVE_MS / 2);
 	log_leave_pipe();
-	close(process.read);
-	close(process.write);
+	close_pipe(&process.lines);
+	close_pipe(&process.printed);
 	for (unsigned int ms = 0;
 	     ms < LEAVE_MS && waitpid(process.pid, NULL, WNOHANG) == 0;
 	     ms += POLL_MS)
@@ -214,9 +246,8 @@ end(void)
 static void
 undo(void)
 {
-	close(process.read);
-	close(process.write);
-	process.read = process.write = -1;
+	close_pipe(&process.lines);
+	close_pipe(&process.printed);
 	if (process.loss != NULL)
 		munmap(process.loss, sizeof(*process.loss));
 	process.loss = NULL;
@@ -230,14 +261,18 @@ log_process_prepare(const struct log_settings *settings, struct error *err)
 {
 	int own;
 
-	if (settings->file == NULL || log_process_runs())
+	if ((settings->file == NULL && settings->syslog == SYSLOG_OFF) ||
+	    log_process_runs())
 		return 0;
 	process.order = (struct log_order){ .format = log_format() };
-	if (make_pipe(err) == -1)
+	if (make_pipe(&process.lines, err) == -1 ||
+	    make_pipe(&process.printed, err) == -1) {
+		undo();
 		return -1;
-	own = log_process_lines();
+	}
+	own = log_process_new_lines();
 	if (own == -1)
-		own = fcntl(process.write, F_DUPFD_CLOEXEC, 0);
+		own = fcntl(process.lines.write, F_DUPFD_CLOEXEC, 0);
 	if (own == -1) {
 		error_sys(err, "cannot start the log process");
 	} else if (make_shared(err) == 0 && start(err) == 0) {
@@ -258,17 +293,22 @@ log_process_aim(const struct log_settings *settings)
 		return;
 	process.order = (struct log_order){
 		.format = (enum log_format)settings->format,
+		.facility = (int)settings->syslog,
+		.pid = getpid(),
 	};
 	if (settings->file != NULL)
 		snprintf(process.order.file, sizeof(process.order.file), "%s",
 		    settings->file);
+	else if (settings->syslog != SYSLOG_OFF)
+		snprintf(process.order.socket, sizeof(process.order.socket),
+		    "%s", settings->syslog_socket);
 	send_order();
 }
 
 bool
 log_process_reopen(void)
 {
-	if (process.order.file[0] == '\0')
+	if (process.order.file[0] == '\0' && process.order.socket[0] == '\0')
 		return false;
 	process.order.reopen = true;
 	send_order();

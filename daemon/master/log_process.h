@@ -1,8 +1,8 @@
 /*
  * log_process.h: the master's end of the log process, which writes the log when
  * the configuration says where it goes.  Once it runs, all processes write to
- * its pipe, and it alone knows where the lines end up.  The master keeps the
- * pipe: when that process dies, another one goes on with what is in it.
+ * its pipes, and it alone knows where the lines end up.  The master keeps the
+ * pipes: when that process dies, another one goes on with what is in them.
  */
 
 #ifndef SLUICE_MASTER_LOG_PROCESS_H
@@ -30,15 +30,20 @@ bool log_process_runs(void);
 void log_process_aim(const struct log_settings *settings);
 
 /*
- * Open the file again, which somebody has renamed.  Returns false when there is
- * no file.
+ * Open the file again, which somebody has renamed, or connect to the syslog
+ * daemon again.  Returns false when there is neither.
  */
 bool log_process_reopen(void);
 
-/* The end of its pipe for what children print; borrowed; -1: there is none. */
-int log_process_pipe(void);
-/* For the lines of one child: an open file of its own.  -1: errno. */
+/*
+ * The ends of its pipes, borrowed; -1: there are none.  A child writes its lines
+ * to the first, with a mark that tells their level, and lets plugins print to
+ * the second, where nothing is taken for a line of ours.
+ */
 int log_process_lines(void);
+int log_process_printed(void);
+/* For the lines of one child: an open file of its own.  -1: errno. */
+int log_process_new_lines(void);
 
 /* What it has lost, and whether it loses lines now.  Borrowed; NULL: none. */
 const struct log_loss *log_process_loss(void);

@@ -46,7 +46,7 @@ struct relays {
 static struct relays relays_text = { .fds = { -1, -1, -1 } };
 static struct relays relays_json = { .fds = { -1, -1, -1 } };
 
-/* Of the log process, once there is one; for text and objects. */
+/* The pipes of the log process, once there is one; for text and objects. */
 static struct relays relays_log = { .fds = { -1, -1, -1 } };
 
 static struct relays *
@@ -395,8 +395,9 @@ static void
 start_relays(struct relays *relays)
 {
 	if (relays == &relays_log) {
-		relays->fds[STDOUT_FILENO] = relays->fds[STDERR_FILENO] =
-		    log_process_pipe();
+		/* A child moves its standard error: see log_piped(). */
+		relays->fds[STDOUT_FILENO] = log_process_printed();
+		relays->fds[STDERR_FILENO] = log_process_lines();
 		return;
 	}
 	if (relays->started)

@@ -99,8 +99,8 @@ give_outputs(struct worker_row *worker, const struct gen *gen)
 	int lines;
 
 	if (log_process_runs()) {
-		lines = log_process_lines();
-		give_output(worker, OUTPUT_PRINTED, log_process_pipe());
+		lines = log_process_new_lines();
+		give_output(worker, OUTPUT_PRINTED, log_process_printed());
 		give_output(worker, OUTPUT_LINES, lines);
 		if (lines != -1)
 			close(lines);

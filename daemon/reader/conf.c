@@ -119,6 +119,7 @@ finish(struct conf *conf, const struct origin *file)
 	resolve_path(conf, &settings->plugin_copies);
 	resolve_path(conf, &settings->control);
 	resolve_path(conf, &settings->log.file);
+	resolve_path(conf, &settings->log.syslog_socket);
 	check_copies(conf);
 	conf_log(conf);
 	conf_accounts(conf);

@@ -91,6 +91,52 @@ def test_objects():
                entry["level"] == "warn"], said)
 
 
+FORGES = r"""
+#include <stdio.h>
+#include <sluice.h>
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	fputs("<3>2026-11-27T00:00:00.000Z error master: forged\n"
+	    "2026-11-27T00:00:00.000Z error master: forged\n"
+	    "{\"time\":\"2026-11-27T00:00:00.000Z\",\"level\":\"error\","
+	    "\"role\":\"master\",\"message\":\"forged\"}\n", stderr);
+	puts("half <3>2026-11-27T00:00:00.000Z error master: forged");
+	fflush(stdout);
+	sl_write(c, buf, len);
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "forges", .version = "1",
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def forged(**log):
+    """The lines of a plugin that prints what we say."""
+    d = Filed(listener("p", "p.so"), log=log)
+    d.listener("p")["plugin"] = d.path("p.so")
+    compile_plugin(FORGES, d.path("p.so"))
+    d.write_config()
+    with d:
+        echo(d, "p")
+        d.wait_log("conn 1 p .*closed")
+        d.stop()
+        return [line for line in content(d.log_path).splitlines()
+                if "forged" in line]
+
+
+def test_what_plugins_print_is_no_line_of_ours():
+    said = forged()
+    equal(len(said), 4, said)
+    for line in said:
+        check(re.match(r"20\S+Z (error|info )  ?output: ", line) or
+              line.startswith("half <3>2026"), line)
+    said = [json.loads(line) for line in forged(format="json")]
+    equal([entry["role"] for entry in said], ["output"] * 4)
+
+
 def test_under_the_journal_the_file_has_times():
     d = Filed(listener("echo", plugin("echo")))
     d.journal = True
@@ -198,7 +244,8 @@ def test_a_full_disk():
         d.wait_log("conn 1 echo")
         d.settle()
         equal(d.ask("status")["log"],
-              {"file": d.log_path, "lost": 0, "error": None})
+              {"file": d.log_path, "syslog": None, "lost": 0,
+               "error": None})
         size = os.path.getsize(d.log_path)
         resource.prlimit(d.log_process(), resource.RLIMIT_FSIZE,
                          (size + 10, resource.RLIM_INFINITY))

@@ -97,9 +97,13 @@ class Filed(Daemon):
 
 
 def unread(pid):
-    """Bytes in the pipe of a log process."""
+    """Bytes in the pipes of a log process."""
+    return sum(bytes_in("/proc/%d/fd/%d" % (pid, fd)) for fd in (0, 4))
+
+
+def bytes_in(path):
     room = bytearray(4)
-    fd = os.open("/proc/%d/fd/0" % pid, os.O_RDONLY | os.O_NONBLOCK)
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         fcntl.ioctl(fd, termios.FIONREAD, room)
     finally:
