@@ -15,12 +15,12 @@
 #include "base/error.h"
 #include "base/log_file.h"
 #include "base/open_file.h"
+#include "base/trusted_path.h"
 #include "config/secret.h"
 #include "image/image.h"
 #include "image/system_libraries.h"
 #include "reader/config_file.h"
 #include "reader/secret_files.h"
-#include "reader/trusted_path.h"
 
 static void
 by_itself(const char *path)

@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/open_file.h"
-#include "reader/trusted_path.h"
+#include "base/trusted_path.h"
 
 static int
 check(int fd, struct error *err)

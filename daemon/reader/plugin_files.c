@@ -9,13 +9,13 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "base/trusted_path.h"
 #include "config/settings.h"
 #include "image/image.h"
 #include "image/libraries.h"
 #include "reader/config_file.h"
 #include "reader/plugin_images.h"
 #include "reader/problems.h"
-#include "reader/trusted_path.h"
 
 /* A path that was opened already.  Several paths may have the same content. */
 struct opened {

@@ -4,7 +4,7 @@
  * the next is opened from: nothing can be replaced in between.
  */
 
-#include "reader/trusted_path.h"
+#include "base/trusted_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
