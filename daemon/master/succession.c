@@ -59,7 +59,7 @@ succession_init(struct succession *succession, struct event_base *base,
 
 	parts->bygones = bygones_new(base, children, on_gone, arg);
 	succession->upgrade =
-	    upgrade_new(base, config, &upgrade_ops, succession);
+	    upgrade_new(base, children, config, &upgrade_ops, succession);
 	if (parts->bygones == NULL || succession->upgrade == NULL)
 		return -1;
 	if (takeover_modules(&succession->takeover, parts) == -1)

@@ -26,9 +26,12 @@
 #include "master/upgrade_trial.h"
 
 #define SETTLE_MS 1000 /* for log lines that are on their way */
+/* The reader may wait for names, and the probe for plugins. */
+#define TRIAL_MS 90000
 
 struct upgrade {
 	struct event_base *base;
+	struct children *children;
 	const char *config;
 	const struct upgrade_ops *ops;
 	void *arg;
@@ -40,8 +43,8 @@ struct upgrade {
 };
 
 struct upgrade *
-upgrade_new(struct event_base *base, const char *config,
-    const struct upgrade_ops *ops, void *arg)
+upgrade_new(struct event_base *base, struct children *children,
+    const char *config, const struct upgrade_ops *ops, void *arg)
 {
 	static const char deleted[] = " (deleted)";
 	struct upgrade *upgrade = calloc(1, sizeof(*upgrade));
@@ -50,6 +53,7 @@ upgrade_new(struct event_base *base, const char *config,
 	if (upgrade == NULL)
 		return NULL;
 	upgrade->base = base;
+	upgrade->children = children;
 	upgrade->config = config;
 	upgrade->ops = ops;
 	upgrade->arg = arg;
@@ -94,7 +98,7 @@ static void __attribute__((format(printf, 3, 4)))
 refuse(const struct upgrade_waiter *waiter, const char *lines, const char *fmt,
     ...)
 {
-	char text[512], line[600];
+	char text[1024], line[1100];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -198,6 +202,9 @@ upgrade_request(struct upgrade *upgrade, const char *who,
 {
 	static const struct upgrade_waiter nobody = { .fd = -1 };
 	const char *why_not = upgrade->ops->why_not(upgrade->arg);
+	struct upgrade_job job = { .path = upgrade->path,
+		.config = upgrade->config,
+		.limit_ms = TRIAL_MS };
 
 	if (waiter == NULL)
 		waiter = &nobody;
@@ -210,10 +217,10 @@ upgrade_request(struct upgrade *upgrade, const char *who,
 	event_log(EVENT_COMMAND, LOG_LEVEL_INFO, "upgrade (%s): trying %s", who,
 	    upgrade->path);
 	upgrade->program = open(upgrade->path, O_PATH | O_CLOEXEC);
+	job.program = upgrade->program;
 	if (upgrade->program != -1)
-		upgrade->trial =
-		    upgrade_trial_new(upgrade->base, upgrade->program,
-			upgrade->path, upgrade->config, &trial_ops, upgrade);
+		upgrade->trial = upgrade_trial_new(upgrade->base,
+		    upgrade->children, &job, &trial_ops, upgrade);
 	if (upgrade->trial == NULL) {
 		refuse(waiter, "", "cannot try %s: %s", upgrade->path,
 		    strerror(errno));

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct children;
 struct event_base;
 struct handover;
 struct upgrade;
@@ -30,8 +31,8 @@ struct upgrade_waiter {
 };
 
 /* config: of the command line, borrowed.  NULL: errno. */
-struct upgrade *upgrade_new(struct event_base *base, const char *config,
-    const struct upgrade_ops *ops, void *arg);
+struct upgrade *upgrade_new(struct event_base *base, struct children *children,
+    const char *config, const struct upgrade_ops *ops, void *arg);
 void upgrade_free(struct upgrade *upgrade); /* NULL is fine */
 
 /*

@@ -9,7 +9,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+struct children;
 struct event_base;
 struct upgrade_trial;
 
@@ -19,7 +21,8 @@ struct upgrade_trial;
 
 struct upgrade_trial_ops {
 	/*
-	 * The verdict, from the loop; the trial is freed when it returns.
+	 * The verdict, from the loop, when it has ended or is late; the trial
+	 * is freed when it returns.
 	 * version: of the binary, borrowed, or "".  text: why not, or "".
 	 * lines: what it has printed about it, or "".
 	 */
@@ -27,11 +30,19 @@ struct upgrade_trial_ops {
 	    const char *text, const char *lines);
 };
 
-/* program: a descriptor of it, borrowed.  NULL: errno. */
-struct upgrade_trial *upgrade_trial_new(struct event_base *base, int program,
-    const char *path, const char *config, const struct upgrade_trial_ops *ops,
-    void *arg);
-/* Ends it; no call follows.  NULL is fine. */
+struct upgrade_job {
+	int program; /* a descriptor of it */
+	const char *path, *config;
+	uint64_t limit_ms; /* then it is killed, and the verdict is "no" */
+};
+
+/*
+ * The job is copied, and what it points to borrowed.  NULL: errno.
+ */
+struct upgrade_trial *upgrade_trial_new(struct event_base *base,
+    struct children *children, const struct upgrade_job *job,
+    const struct upgrade_trial_ops *ops, void *arg);
+/* Ends it, with all processes of its session; no call follows.  NULL is fine. */
 void upgrade_trial_free(struct upgrade_trial *trial);
 
 #endif
