@@ -320,6 +320,53 @@ START_TEST(one_that_has_ended_in_time_is_not_late)
 }
 END_TEST
 
+static void
+run_file(const char *path)
+{
+	begin(path, "good", LONG_MS);
+	finish();
+}
+
+START_TEST(root_executes_nothing_that_others_can_write)
+{
+	const char *path = copy_of_self("program", 0757);
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "skipped: only root has this rule\n");
+		return;
+	}
+	run_file(path);
+	ck_assert(!verdict);
+	ck_assert_ptr_nonnull(
+	    strstr(reason, "cannot be trusted: the file /tmp/sluice-check."));
+	ck_assert_ptr_nonnull(
+	    strstr(reason, "can be written to by everybody; take that"));
+}
+END_TEST
+
+START_TEST(root_asks_who_can_replace_it_as_well)
+{
+	const char *path = copy_of_self("program", 0755);
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "skipped: only root has this rule\n");
+		return;
+	}
+	ck_assert_int_eq(chmod(fixture_dir, 0770), 0);
+	run_file(path);
+	ck_assert(!verdict);
+	ck_assert_ptr_nonnull(strstr(reason, "the directory "));
+	ck_assert_ptr_nonnull(strstr(reason, "can be written to by its group"));
+}
+END_TEST
+
+START_TEST(what_only_root_can_write_is_executed)
+{
+	run_file(copy_of_self("program", 0755));
+	ck_assert(verdict);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -335,6 +382,9 @@ main(int argc, char **argv)
 		one_that_hangs_later_is_named,
 		one_that_is_called_off_is_killed_as_well,
 		one_that_has_ended_in_time_is_not_late,
+		root_executes_nothing_that_others_can_write,
+		root_asks_who_can_replace_it_as_well,
+		what_only_root_can_write_is_executed,
 		NULL,
 	};
 

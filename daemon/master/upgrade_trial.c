@@ -17,8 +17,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/libc_data.h"
+#include "base/same_file.h"
 #include "base/time_text.h"
+#include "base/trusted_path.h"
 #include "master/child.h"
 #include "master/event_in.h"
 #include "master/handover.h"
@@ -47,6 +50,34 @@ struct upgrade_trial {
 	char said[SAID_MAX + 1];
 };
 
+/*
+ * As root we must not execute what another user could have written.  That is
+ * found out here, in a process that may wait for a disk and for names of users.
+ */
+static void
+refuse_untrusted(const struct upgrade_job *job)
+{
+	static const struct trusted_users only_root = { { 0, 0 } };
+	struct error doubt;
+	int fd;
+
+	if (geteuid() != 0)
+		return;
+	fd = trusted_path_open(job->path, &only_root, &doubt);
+	if (fd != -1 && doubt.text[0] == '\0' &&
+	    same_open_file(fd, job->program)) {
+		close(fd);
+		return;
+	}
+	if (fd == -1)
+		error_sys(&doubt, CANNOT "found");
+	else if (doubt.text[0] == '\0')
+		error_set(&doubt,
+		    CANNOT "executed: it was replaced in this moment");
+	dprintf(STDOUT_FILENO, "%s\n", doubt.text);
+	_exit(SPAWN_FAILED_STATUS);
+}
+
 __attribute__((noreturn)) static void
 become(const struct upgrade_job *job, int said, pid_t master)
 {
@@ -61,6 +92,7 @@ become(const struct upgrade_job *job, int said, pid_t master)
 	dup2(said, STDOUT_FILENO);
 	dup2(said, STDERR_FILENO);
 	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+	refuse_untrusted(job);
 	execveat(job->program, "", (char *const *)(uintptr_t)argv, environ,
 	    AT_EMPTY_PATH);
 	/* The name of the descriptor would be gone when a script is read. */

@@ -37,7 +37,9 @@ struct upgrade_job {
 };
 
 /*
- * The job is copied, and what it points to borrowed.  NULL: errno.
+ * The job is copied, and what it points to borrowed.  If we are root, the
+ * program is refused when others can write to it: see trusted_path.h.  NULL:
+ * errno.
  */
 struct upgrade_trial *upgrade_trial_new(struct event_base *base,
     struct children *children, const struct upgrade_job *job,

@@ -6,7 +6,8 @@ import socket
 import threading
 
 from sluice_test import (check, children, equal, expect_end, fetch,
-                         free_address, is_alive, listener, main, plugin,
+                         free_address, is_alive, listener, main, need_root,
+                         plugin,
                          receive_line, scratch, test_plugin, title,
                          wait_until)
 from harness.tls import client_context, tls_connect, tls_listener
@@ -113,6 +114,28 @@ def test_what_cannot_take_over():
         upgraded(d)
         echoes(s)
         echoes(d.connect())
+
+
+def test_a_binary_that_others_can_write():
+    """Root does not execute it: who can write it could become root."""
+    need_root()
+    with daemon(listener("echo", plugin("echo"), free_address())) as d:
+        old = d.workers()
+        for mode, who in ((0o757, "everybody"), (0o775, "its group")):
+            replace(newer(), mode)
+            said = run(d, "upgrade", status=1)
+            check("%s: cannot be trusted: the file %s can be written to by %s"
+                  % (binary(), binary(), who) in said, said)
+        replace(newer())
+        os.chown(binary(), 12345, 0)
+        check("belongs to user 12345" in run(d, "upgrade", status=1))
+        replace(newer())
+        os.chmod(os.path.dirname(binary()), 0o777)
+        check("cannot be trusted: the directory"
+              in run(d, "upgrade", status=1))
+        equal(d.workers(), old)
+        os.chmod(os.path.dirname(binary()), 0o755)
+        upgraded(d)
 
 
 def test_a_wrong_configuration_is_found_before():
