@@ -125,6 +125,7 @@ finish(struct conf *conf, const struct origin *file)
 	conf_accounts(conf);
 	conf_control(conf);
 	conf_status(conf);
+	conf_status_library(conf);
 	check_count(conf, file);
 	conf_workers(conf, file);
 }

@@ -13,6 +13,7 @@ struct node;
 struct origin;
 struct problems;
 struct settings;
+struct unix_owner;
 struct worker_group_settings;
 
 struct conf {
@@ -87,6 +88,8 @@ void conf_listener(struct conf *conf, const char *file,
  * own.
  */
 void conf_status(struct conf *conf);
+/* Warn if what its process needs is not there. */
+void conf_status_library(struct conf *conf);
 
 /*
  * Is it fit to be the name of a listener, connector or group?  If not, that is

@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
-
-#define LIBRARY "libmicrohttpd.so.12" /* the ABI of our header */
+#include "base/status_library.h"
 
 #define ROW(name)                                        \
 	{                                                \
@@ -41,19 +40,20 @@ static const struct {
 int
 mhd_load(struct error *err)
 {
-	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL), *function;
+	void *library = dlopen(STATUS_LIBRARY, RTLD_NOW | RTLD_LOCAL),
+	     *function;
 
 	if (library == NULL)
 		return error_set(err,
 		    "cannot load libmicrohttpd: %s; on Debian it is in the "
-		    "package libmicrohttpd12",
+		    "package " STATUS_LIBRARY_PACKAGE,
 		    dlerror());
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
 		function = dlsym(library, functions[i].name);
 		if (function == NULL)
 			return error_set(err,
-			    "%s: %s; sluice was built with version %x", LIBRARY,
-			    dlerror(), MHD_VERSION);
+			    "%s: %s; sluice was built with version %x",
+			    STATUS_LIBRARY, dlerror(), MHD_VERSION);
 		memcpy((char *)&mhd + functions[i].offset, &function,
 		    sizeof(function));
 	}

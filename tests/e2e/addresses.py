@@ -6,11 +6,11 @@ import pwd
 import signal
 import socket
 import stat
-import sys
 
 from sluice_test import (Daemon, Skip, check, equal, free_address,
                          listener, main, need_localhost, need_root, plugin,
                          receive, receive_line, test_plugin)
+from harness.activation import systemd_daemon
 
 
 def echoes(d, address=None, name=None):
@@ -184,32 +184,6 @@ def test_abstract():
         with Daemon(listener("c", test_plugin("command"), address),
                     start=False) as other:
             cannot_start(other, "in use")
-
-
-LAUNCHER = """
-import os, sys
-fds = [int(fd) for fd in sys.argv[1].split(",")]
-spare = [os.dup(fd) for fd in fds]
-for i, fd in enumerate(spare):
-    os.dup2(fd, 100 + i)
-for i in range(len(fds)):
-    os.dup2(100 + i, 3 + i)
-    os.set_inheritable(3 + i, True)
-for fd in range(3 + len(fds), 200):
-    try:
-        os.close(fd)
-    except OSError:
-        pass
-os.environ["LISTEN_PID"] = str(os.getpid())
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-def systemd_daemon(sockets, names, *listeners):
-    fds = [s.fileno() for s in sockets]
-    return Daemon(*listeners, workers=2, pass_fds=fds, launcher=[
-        sys.executable, "-c", LAUNCHER, ",".join(map(str, fds))],
-        env={"LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": names})
 
 
 def test_systemd():

@@ -5,9 +5,11 @@ import json
 import os
 import signal
 import socket
+import subprocess
 
-from sluice_test import (Daemon, Skip, check, equal, fetch, listener, main,
-                         page_process, plugin, receive, wait_until)
+from sluice_test import (SLUICED, Daemon, Skip, check, equal, fetch, listener,
+                         main, need, need_root, page_process, plugin, receive,
+                         run_program, wait_until)
 
 STATUS = {"listen": "127.0.0.1:0"}
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
@@ -116,6 +118,49 @@ def test_taken_over_it_can_only_look():
             s.close()
         os.kill(pid, signal.SIGCONT)
         check(not d.log_lines("reloading"))
+
+
+def without_library():
+    """What runs a program that does not find libmicrohttpd."""
+    need_root()
+    need("unshare")
+    text = subprocess.run(["/sbin/ldconfig", "-p"], stdout=subprocess.PIPE,
+                          check=False, text=True).stdout
+    paths = [os.path.realpath(line.split(" => ")[1])
+             for line in text.splitlines() if "libmicrohttpd.so.12 " in line]
+    if not paths:
+        raise Skip("ldconfig does not say where libmicrohttpd is")
+    hide = ["unshare", "--mount", "sh", "-c",
+            'mount --bind /dev/null "$0" && exec "$@"', paths[0]]
+    if subprocess.run(hide + ["true"], check=False).returncode != 0:
+        raise Skip("no namespace for the test")
+    return hide
+
+
+MISSING = "libmicrohttpd.so.12 is missing; on Debian it is in the package " \
+          "libmicrohttpd12"
+
+
+def test_a_missing_library_is_said_before_it_is_needed():
+    with Daemon(listener("a", plugin("echo")), start=False) as d:
+        d.launcher = without_library()
+        command = d.launcher + [SLUICED, "-t", "-c", d.config]
+        result = run_program(command)
+        equal((result.returncode, "libmicrohttpd" in result.stderr),
+              (0, False), result.stderr)
+        d.settings["status"] = STATUS
+        d.write_config()
+        result = run_program(command)
+        # Everything else is served all the same.
+        equal(result.returncode, 0, result.stderr)
+        check(MISSING in result.stdout + result.stderr, result.stderr)
+        check("sluice.conf:%d: " % (1 + d.text()[:d.text().index(
+            "status")].count("\n")) in result.stdout + result.stderr,
+            result.stderr)
+        d.start()
+        d.wait_log(MISSING)
+        d.wait_log("cannot serve the status page: cannot load libmicrohttpd")
+        serves(d)
 
 
 if __name__ == "__main__":

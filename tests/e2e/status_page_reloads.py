@@ -1,9 +1,11 @@
 """A reload adds, moves and removes the status page, or changes nothing."""
 
+import signal
 import socket
 
 from sluice_test import (Daemon, check, equal, fetch, free_address, listener,
                          main, page_addresses, page_process, plugin, wait_until)
+from harness.activation import systemd_daemon
 
 
 def daemon(**settings):
@@ -114,6 +116,39 @@ def test_an_address_goes_from_a_listener_to_the_page_and_back():
         s.sendall(b"x")
         equal(s.recv(1), b"x")
         s.close()
+
+
+def test_a_socket_of_systemd():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        address = "127.0.0.1:%d" % sock.getsockname()[1]
+        with systemd_daemon([sock], "web", listener("a", plugin("echo")),
+                            status={"listen": "systemd:web"}) as d:
+            ready(d, address)
+            equal(page_addresses(d), [address])
+            # It is kept for the next one that wants it.
+            set_page(d, None)
+            d.reload_ready()
+            wait_until(lambda: "no longer a status page at http://%s/"
+                       % address in " ".join(d.messages("status page")),
+                       "the page to go")
+            set_page(d, "systemd:web")
+            d.reload_ready()
+            ready(d, address)
+            set_page(d, "systemd:other")
+            check("other" in d.reload_refused())
+            ready(d, address)
+
+
+def test_a_socket_of_systemd_stays_over_an_upgrade():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        address = "127.0.0.1:%d" % sock.getsockname()[1]
+        with systemd_daemon([sock], "web", listener("a", plugin("echo")),
+                            status={"listen": "systemd:web"}) as d:
+            first = page_process(d)
+            d.signal(signal.SIGUSR2)
+            d.wait_log("generation 2 ready")
+            wait_until(lambda: page_process(d) != first, "another process")
+            ready(d, address)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ tls       TLS listeners and clients
 openssl   a TLS client by libssl itself
 records   records of TLS 1.3 with any content
 daemon    one sluiced: configuration, log, reloads, connections, control socket
+activation sockets that systemd has opened
 page      the status page of a daemon, over HTTP
 filed     a daemon whose log goes to a file
 terminal  a program on a pty, and the screen that it draws
