@@ -31,6 +31,8 @@ fill_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
 	snprintf(cells[11], CELL_MAX, "%lld of %lld",
 	    answer_number(row, "descriptors"),
 	    answer_number(row, "descriptors_max"));
+	snprintf(cells[12], CELL_MAX, "%.1f ms",
+	    (double)answer_number(row, "loop_lag_max_us") / 1000);
 }
 
 static void
@@ -376,7 +378,7 @@ print_status(const json_t *answer)
 {
 	static const char *const worker_heads[] = { "WORKER", "GROUP", "PID",
 		"STATE", "GENERATION", "CONNECTIONS", "SLOW", "ABORTS",
-		"RESTARTS", "MEMORY", "HEAP", "DESCRIPTORS", NULL };
+		"RESTARTS", "MEMORY", "HEAP", "DESCRIPTORS", "LAG", NULL };
 	static const char *const listener_heads[] = { "LISTENER", "CONNECTIONS",
 		"PLUGIN", "IMAGE", "ADDRESSES", NULL };
 	const json_t *last = json_object_get(answer, "last");

@@ -131,13 +131,14 @@ put_number(char *cell, double number)
 	}
 }
 
+/* With a digit behind the point: per cent, or milliseconds. */
 static void
-put_percent(char *cell, double percent)
+put_fraction(char *cell, double number)
 {
-	if (percent < 0)
+	if (number < 0)
 		snprintf(cell, CELL, "-");
 	else
-		snprintf(cell, CELL, "%.1f", percent);
+		snprintf(cell, CELL, "%.1f", number);
 }
 
 static void
@@ -340,13 +341,15 @@ add_worker(struct table *table, const struct top_sample *before,
 	snprintf(row->cell[1], CELL, "%lld", answer_number(one, "pid"));
 	put_name(row->cell[2], answer_text(one, "state"));
 	put_number(row->cell[3], (double)answer_number(one, "connections"));
-	put_percent(row->cell[4],
+	put_fraction(row->cell[4],
 	    cpu_of(before, now, answer_number(one, "pid")));
-	put_percent(row->cell[5], busy_of(before, now, then, one));
-	put_number(row->cell[6], (double)answer_number(one, "memory"));
-	put_number(row->cell[7],
+	put_fraction(row->cell[5], busy_of(before, now, then, one));
+	put_fraction(row->cell[6],
+	    (double)answer_number(one, "loop_lag_us") / 1000);
+	put_number(row->cell[7], (double)answer_number(one, "memory"));
+	put_number(row->cell[8],
 	    rate(before, now, then, one, "slow_callbacks"));
-	put_name(row->cell[8], answer_text(one, "doing"));
+	put_name(row->cell[9], answer_text(one, "doing"));
 	row->weight = -(double)table->count;
 }
 
@@ -466,8 +469,8 @@ top_page_make(struct top_page *page, const struct top_view *view,
 		">NEW/S", ">IN/S", ">OUT/S", ">ERRORS/S", ">SLOW/S", "PLUGIN",
 		NULL };
 	static const char *const worker_heads[] = { ">WORKER", ">PID", "STATE",
-		">OPEN", ">CPU%", ">BUSY%", ">MEMORY", ">SLOW/S", "DOES",
-		NULL };
+		">OPEN", ">CPU%", ">BUSY%", ">LAG MS", ">MEMORY", ">SLOW/S",
+		"DOES", NULL };
 	static const char *const conn_heads[] = { ">CONNECTION", "LISTENER",
 		"PEER", "STATE", ">AGE", ">IN/S", ">OUT/S", ">QUEUED",
 		">WORKER", NULL };

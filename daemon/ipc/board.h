@@ -48,6 +48,16 @@ struct board_usage {
 	_Atomic uint32_t descriptors, descriptors_max;
 };
 
+/*
+ * How late the worker's loop is: it has a timer, and sees by how much it comes
+ * late, since something else ran.
+ */
+struct board_lag {
+	_Atomic uint64_t due_ns;  /* when the next look is, by clock_ns() */
+	_Atomic uint64_t last_ns; /* how late the last one was */
+	_Atomic uint64_t most_ns; /* of all in the last minute */
+};
+
 #define BOARD_REPORT_MAX 8192 /* of a crash, with its NUL */
 
 struct board_row {
@@ -59,6 +69,7 @@ struct board_row {
 	uint64_t begun; /* in ticks, see ticks.h; written as counts are */
 	_Atomic uint64_t code; /* of which plugin: see board_code() */
 	struct board_usage usage;
+	struct board_lag lag;
 	struct log_loss log_loss;
 	/* Written when the worker crashes; length 0: there is no report. */
 	_Atomic uint32_t report_length;
@@ -71,6 +82,24 @@ static inline uint64_t
 board_begun(const struct board_row *row)
 {
 	return __atomic_load_n(&row->begun, __ATOMIC_RELAXED);
+}
+
+/*
+ * How late the loop is at that time, in nanoseconds, also while it is late.
+ * *ret_most_ns: the most in the last minute.
+ */
+static inline uint64_t
+board_lag(const struct board_row *row, uint64_t now_ns, uint64_t *ret_most_ns)
+{
+	uint64_t due = atomic_load(&row->lag.due_ns);
+	uint64_t last = atomic_load(&row->lag.last_ns);
+
+	if (due != 0 && due < now_ns && now_ns - due > last)
+		last = now_ns - due;
+	*ret_most_ns = atomic_load(&row->lag.most_ns);
+	if (last > *ret_most_ns)
+		*ret_most_ns = last;
+	return last;
 }
 
 /*

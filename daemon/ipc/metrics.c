@@ -162,6 +162,26 @@ serves(const json_t *row, const char *member)
 	return answer_worker_serves(row);
 }
 
+/* In seconds; they are a gauge. */
+static void
+put_lag(const struct metrics_writer *to, const char *name, const char *help,
+    const struct metrics_group *workers, const char *member)
+{
+	char labels[METRICS_LABELS_MAX];
+	const json_t *row;
+	long long us;
+	size_t i;
+
+	metrics_begin(to, name, METRICS_GAUGE, help);
+	json_array_foreach(workers->rows, i, row)
+	{
+		us = answer_number(row, member);
+		metrics_identify(workers, row, labels);
+		fprintf(to->out, "%s{%s} %lld.%06lld\n", name, labels,
+		    us / 1000000, us % 1000000);
+	}
+}
+
 static void
 put_workers(const struct metrics_writer *to,
     const struct metrics_group *workers)
@@ -181,6 +201,11 @@ put_workers(const struct metrics_writer *to,
 	    "Open descriptors.", workers, "descriptors");
 	put_member(to, "sluice_worker_max_fds", METRICS_GAUGE,
 	    "How many descriptors it may open.", workers, "descriptors_max");
+	put_lag(to, "sluice_worker_loop_lag_seconds",
+	    "How late its loop comes to what is due, each second.", workers,
+	    "loop_lag_us");
+	put_lag(to, "sluice_worker_loop_lag_max_seconds",
+	    "The most of that in the last minute.", workers, "loop_lag_max_us");
 	put_member(to, "sluice_worker_memory_recycles", METRICS_COUNTER,
 	    "How often it was replaced for being above limits.memory.", workers,
 	    "memory_recycled");

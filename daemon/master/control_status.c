@@ -44,7 +44,7 @@ worker_object(const struct control_subject *subject, uint32_t place,
 	shm_sum_worker(shm, place, &sum);
 	sum.named = 0; /* plugins' counters are shown with the listener */
 	object = json_pack("{s:I, s:s?, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
-			   "s:I, s:I, s:I, s:I, s:I, s:o}",
+			   "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 	    "worker", (json_int_t)facts->worker + 1, "group", facts->group,
 	    "pid", (json_int_t)facts->pid, "state", facts->state, "generation",
 	    (json_int_t)facts->generation, "connections",
@@ -54,7 +54,9 @@ worker_object(const struct control_subject *subject, uint32_t place,
 	    "memory", (json_int_t)facts->memory, "memory_recycled",
 	    (json_int_t)facts->memory_recycled, "heap", (json_int_t)facts->heap,
 	    "descriptors", (json_int_t)facts->descriptors, "descriptors_max",
-	    (json_int_t)facts->descriptors_max, "counts",
+	    (json_int_t)facts->descriptors_max, "loop_lag_us",
+	    (json_int_t)facts->lag_us, "loop_lag_max_us",
+	    (json_int_t)facts->lag_max_us, "counts",
 	    control_counts(&sum, shm_tick_scale(shm)));
 	if (facts->lasted_ms >= BUSY_MS) {
 		workers_doing(subject->workers, place, NULL, doing);

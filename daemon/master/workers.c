@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "config/settings.h"
@@ -129,8 +130,9 @@ static void
 take_usage(const struct workers *workers, const struct worker_row *row,
     struct worker_facts *facts)
 {
-	const struct board_usage *usage =
-	    &shm_row(workers->shm, row->index)->usage;
+	const struct board_row *board = shm_row(workers->shm, row->index);
+	const struct board_usage *usage = &board->usage;
+	uint64_t most_ns;
 
 	facts->memory = row->child != NULL ? process_memory(row->pid) : 0;
 	facts->heap = atomic_load_explicit(&usage->heap, memory_order_relaxed);
@@ -140,6 +142,8 @@ take_usage(const struct workers *workers, const struct worker_row *row,
 	    atomic_load_explicit(&usage->descriptors, memory_order_relaxed);
 	facts->descriptors_max =
 	    atomic_load_explicit(&usage->descriptors_max, memory_order_relaxed);
+	facts->lag_us = board_lag(board, clock_ns(), &most_ns) / 1000;
+	facts->lag_max_us = most_ns / 1000;
 }
 
 uint64_t

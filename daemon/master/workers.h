@@ -91,6 +91,8 @@ struct worker_facts {
 	uint64_t memory_recycled; /* how often that was above limits.memory */
 	uint64_t heap;
 	uint32_t descriptors, descriptors_max;
+	/* How late its loop is, and was at most in the last minute. */
+	uint64_t lag_us, lag_max_us;
 };
 /* false: the place is free. */
 bool workers_facts(const struct workers *workers, uint32_t place,

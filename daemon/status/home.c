@@ -17,6 +17,7 @@
 
 #define REFRESH_S 5
 #define CRASHES_SHOWN 10
+#define LAG_WARN_MS 100
 
 void
 home_table(FILE *out, const char *title, const char *const *heads)
@@ -186,6 +187,19 @@ put_verdict(FILE *out, const json_t *status)
 	fputs("</div></section>\n", out);
 }
 
+/* How late its loop is. */
+static void
+put_lag(FILE *out, const json_t *worker)
+{
+	double us = (double)answer_number(worker, "loop_lag_us");
+	double most = (double)answer_number(worker, "loop_lag_max_us");
+
+	html_cell(out, "Lag", most >= LAG_WARN_MS * 1000.0 ? "n warn" : "n");
+	fprintf(out, "%.1f ms<small>up to %.1f ms</small>", us / 1000,
+	    most / 1000);
+	html_end_cell(out);
+}
+
 static void
 put_worker(FILE *out, const json_t *worker)
 {
@@ -210,6 +224,7 @@ put_worker(FILE *out, const json_t *worker)
 	html_number_cell(out, "Generation",
 	    answer_number(worker, "generation"));
 	html_number_cell(out, "Open", answer_number(worker, "connections"));
+	put_lag(out, worker);
 	html_number_cell(out, "Slow", answer_number(worker, "slow_callbacks"));
 	html_number_cell(out, "Restarts", answer_number(worker, "restarts"));
 	html_cell(out, "Memory", "n");
@@ -222,7 +237,8 @@ static void
 put_workers(FILE *out, const char *title, const json_t *workers)
 {
 	static const char *const heads[] = { "Worker", "State", "#Process",
-		"#Generation", "#Open", "#Slow", "#Restarts", "#Memory", NULL };
+		"#Generation", "#Open", "#Lag, in a minute", "#Slow",
+		"#Restarts", "#Memory", NULL };
 
 	if (json_array_size(workers) == 0)
 		return;

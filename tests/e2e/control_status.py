@@ -71,6 +71,34 @@ def test_json():
         check('"generation":1' in result.stdout, result.stdout)
 
 
+def test_how_late_the_loop_of_a_worker_is():
+    with Daemon(listener("slow", test_plugin("crasher"), options={
+            "at": "data", "how": "sleep", "ms": 4000}),
+            control="control.sock", watchdog="10s") as d:
+        def worker():
+            return d.ask("status")["workers"][0]
+
+        wait_until(lambda: worker()["loop_lag_us"] > 0, "a look")
+        s = d.connect()
+        s.sendall(b"x")
+        # While the callback runs the worker itself says nothing.
+        late = wait_until(lambda: worker()["loop_lag_us"] > 200000 and
+                          worker(), "a loop that is late")
+        check("doing" in late, late)
+        receive(s, 1)
+        wait_until(lambda: worker()["loop_lag_us"] < 200000, "a loop that is"
+                   " not late any more")
+        now = worker()
+        check(now["loop_lag_max_us"] > 200000, now)
+        said = d.sluicectl("metrics").stdout
+        for name in "loop_lag_seconds", "loop_lag_max_seconds":
+            check(re.search(r"sluice_worker_%s{.*} \d+\.\d{6}\n" % name, said),
+                  name, said)
+        head, row = d.sluicectl("status").stdout.split("WORKER ")[1].split(
+            "\n")[:2]
+        check(head.endswith("LAG") and row.endswith(" ms"), head, row)
+
+
 def test_heap_and_descriptors():
     with daemon(workers=1) as d:
         def worker():

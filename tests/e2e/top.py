@@ -56,7 +56,8 @@ def test_what_is_shown():
         t.wait_text(r"^echo +1 +\d+ +%s +%s +0 +0 +echo$" % (number, number))
         t.wait_text(r"^quiet +0 +0 +0 +0 +0 +0 +lines$")
         percent = r"[\d.]*[1-9][\d.]*"
-        t.wait_text(r"^ +\d +\d+ +serving +1 +%s +%s +%s +0$"
+        t.wait_text(r"CPU% +BUSY% +LAG MS +MEMORY")
+        t.wait_text(r"^ +\d +\d+ +serving +1 +%s +%s +[\d.]+ +%s +0$"
                     % (percent, percent, number))
         t.wait_text(r"^ +\d+ +echo +127\.0\.0\.1:%d +open .* %s +%s "
                     % (s.getsockname()[1], number, number))
