@@ -157,7 +157,8 @@ def test_a_missing_library_is_said_before_it_is_needed():
         check("sluice.conf:%d: " % (1 + d.text()[:d.text().index(
             "status")].count("\n")) in result.stdout + result.stderr,
             result.stderr)
-        d.start()
+        d.start(wait=False)     # for the process, which does not stay
+        d.wait_log("generation 1 ready")
         d.wait_log(MISSING)
         d.wait_log("cannot serve the status page: cannot load libmicrohttpd")
         serves(d)

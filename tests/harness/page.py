@@ -60,5 +60,4 @@ def page_process(d):
     def find():
         return [pid for pid in children(d.pid)
                 if title(pid) == "sluiced: status" and is_alive(pid)]
-    wait_until(find, "the status process")
-    return find()[0]
+    return wait_until(find, "the status process")[0]
