@@ -86,7 +86,9 @@ print_kill(const json_t *answer)
 		  ids = answer_number(answer, "ids");
 
 	printf("%lld connection%s ended\n", killed, killed == 1 ? "" : "s");
-	if (killed < ids)
+	if (killed < ids && ids == 1)
+		puts("it is not open, or not what was asked for");
+	else if (killed < ids)
 		printf(
 		    "%lld of the %lld ids %s not open, or not what was asked "
 		    "for\n",

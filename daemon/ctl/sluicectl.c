@@ -10,6 +10,7 @@
 
 #include "base/standard.h"
 #include "ctl/run.h"
+#include "ctl/usage.h"
 #include "ctl/words.h"
 #include "ipc/control_client.h"
 #include "ipc/control_words.h"
@@ -18,70 +19,6 @@
 
 #define ENTER_MS 10000	/* how long to try while sluiced is busy */
 #define ANSWER_MS 10000 /* for commands that are answered at once */
-
-/* " [--wait] [--listener NAME] ID" */
-static void
-list_options(const struct control_word *word, char *line, size_t size)
-{
-	const struct control_option *option;
-	size_t used = 0;
-
-	line[0] = '\0';
-	for (unsigned int i = 0; i < CONTROL_OPTIONS_MAX && used < size; i++) {
-		option = &word->options[i];
-		if (option->name == NULL)
-			continue;
-		if (option->bare)
-			used += (size_t)snprintf(line + used, size - used,
-			    option->kind == CONTROL_NUMBERS ? " [%s...]"
-				: option->needed	    ? " %s"
-							    : " [%s]",
-			    option->value);
-		else
-			used += (size_t)snprintf(line + used, size - used,
-			    " [--%s%s%s]", option->name,
-			    option->value != NULL ? " " : "",
-			    option->value != NULL ? option->value : "");
-	}
-}
-
-#define HELP_COLUMN 26 /* where the help of a command begins */
-
-static void
-print_usage(FILE *out)
-{
-	const struct control_word *word;
-	char options[256], line[320];
-
-	fprintf(out,
-	    "usage: sluicectl [-s SOCKET] [--json] COMMAND\n"
-	    "       sluicectl -V | --help\n"
-	    "commands:\n");
-	for (word = control_words; word < control_words + CONTROL_COMMANDS;
-	     word++) {
-		list_options(word, options, sizeof(options));
-		snprintf(line, sizeof(line), "%s%s", word->name, options);
-		if (strlen(line) <= HELP_COLUMN)
-			fprintf(out, "  %-*s %s\n", HELP_COLUMN, line,
-			    word->help);
-		else
-			fprintf(out, "  %s\n  %*s %s\n", line, HELP_COLUMN, "",
-			    word->help);
-	}
-}
-
-static void
-print_help(void)
-{
-	print_usage(stdout);
-	printf("\n"
-	       "  -s SOCKET  the control socket (default: %s)\n"
-	       "  --json     print the answer as it comes, in JSON\n"
-	       "  --rates    after status: also print the rates per second;\n"
-	       "             after conns: those of the next second\n"
-	       "  -V         print the version\n",
-	    SLUICE_CONTROL);
-}
 
 static bool
 is_number(const char *text)
@@ -211,6 +148,75 @@ printed(int status)
 	return standard_printed("sluicectl") == 0 ? status : EXIT_REFUSED;
 }
 
+/* The command that the words ask about: "help drain", "drain --help". */
+static bool
+asks_for_help(char **words, const char **ret_about)
+{
+	bool help = strcmp(words[0], "help") == 0;
+
+	*ret_about = help ? words[1] : words[0];
+	for (words++; !help && *words != NULL; words++)
+		help = strcmp(*words, "--help") == 0;
+	return help;
+}
+
+/* Options that do not go together.  0, or -1 after a message. */
+static int
+check_json(const struct call *call)
+{
+	if (call->json && call->request.command == CONTROL_TOP) {
+		fprintf(stderr,
+		    "sluicectl: top has no JSON; programs ask status twice, "
+		    "and subtract\n");
+		return -1;
+	}
+	if (call->json && call->rates &&
+	    call->request.command == CONTROL_STATUS) {
+		fprintf(stderr,
+		    "sluicectl: --rates cannot be used with --json; ask "
+		    "twice, and subtract\n");
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * The command and its options.  Returns true when there is something to send;
+ * else *ret_status is the exit status.
+ */
+static bool
+parse_command(char **words, struct call *ret, int *ret_status)
+{
+	enum control_command command;
+	const char *about;
+	bool help = asks_for_help(words, &about);
+
+	*ret_status = EXIT_USAGE;
+	if (about == NULL) {
+		usage_help();
+		*ret_status = printed(EXIT_SUCCESS);
+		return false;
+	}
+	command = control_command(about);
+	if (command == CONTROL_COMMANDS) {
+		usage_unknown(about);
+		return false;
+	}
+	if (help) {
+		usage_print_command(stdout, command);
+		*ret_status = printed(EXIT_SUCCESS);
+		return false;
+	}
+	ret->request.command = command;
+	if (parse_options(words + 1, ret) == -1 || check_json(ret) == -1) {
+		usage_print_command(stderr, command);
+		return false;
+	}
+	if (control_waits(command, &ret->request.values))
+		ret->request.answer_ms = CONTROL_NO_LIMIT;
+	return true;
+}
+
 /*
  * Returns true when there is a command to send; else *ret_status is the exit
  * status.
@@ -250,40 +256,17 @@ parse(int argc, char **argv, struct call *ret, int *ret_status)
 			*ret_status = printed(EXIT_SUCCESS);
 			return false;
 		case 'h':
-			print_help();
+			usage_help();
 			*ret_status = printed(EXIT_SUCCESS);
 			return false;
 		default:
 			goto usage;
 		}
 	}
-	if (argv[optind] == NULL)
-		goto usage;
-	ret->request.command = control_command(argv[optind]);
-	if (ret->request.command == CONTROL_COMMANDS) {
-		fprintf(stderr, "sluicectl: there is no command \"%s\"\n",
-		    argv[optind]);
-		goto usage;
-	}
-	if (parse_options(argv + optind + 1, ret) == -1)
-		goto usage;
-	if (ret->json && ret->request.command == CONTROL_TOP) {
-		fprintf(stderr,
-		    "sluicectl: top has no JSON; programs ask status twice, "
-		    "and subtract\n");
-		goto usage;
-	}
-	if (ret->json && ret->rates && ret->request.command == CONTROL_STATUS) {
-		fprintf(stderr,
-		    "sluicectl: --rates cannot be used with --json; ask "
-		    "twice, and subtract\n");
-		goto usage;
-	}
-	if (control_waits(ret->request.command, &ret->request.values))
-		ret->request.answer_ms = CONTROL_NO_LIMIT;
-	return true;
+	if (argv[optind] != NULL)
+		return parse_command(argv + optind, ret, ret_status);
 usage:
-	print_usage(stderr);
+	usage_print(stderr);
 	*ret_status = EXIT_USAGE;
 	return false;
 }

@@ -325,6 +325,33 @@ def test_usage():
                     "rollback", "crashes"):
         check(command in result.stdout, result.stdout)
     equal(run_program([SLUICECTL, "-V"]).returncode, 0)
+    equal(run_program([SLUICECTL, "help"]).stdout, result.stdout)
+
+
+def test_a_mistake_in_a_command_shows_the_usage_of_this_command():
+    for words, what in ((["status", "--wait"], r"status \[--rates\] \[--json\]"),
+                        (["drain"], r"drain NAME \[--json\]"),
+                        (["top", "--json"], "top"),
+                        (["kill", "one"], r"kill \[ID...\]")):
+        result = run_program([SLUICECTL] + words)
+        equal(result.returncode, 2, "exit status of %s" % words)
+        lines = result.stderr.splitlines()
+        equal(len(lines), 3)
+        check(re.match(r"usage: sluicectl \[-s SOCKET\] %s" % what, lines[1]),
+              result.stderr)
+    result = run_program([SLUICECTL, "conn"])
+    check('no command "conn"; did you mean "conns"?' in result.stderr,
+          result.stderr)
+
+
+def test_help_on_a_command():
+    for words in (["help", "drain"], ["drain", "--help"],
+                  ["drain", "echo", "--help"]):
+        result = run_program([SLUICECTL] + words)
+        equal(result.returncode, 0)
+        check(result.stdout.startswith("usage: sluicectl [-s SOCKET] drain "
+                                       "NAME [--json]\n"), result.stdout)
+    equal(run_program([SLUICECTL, "help", "nothing"]).returncode, 2)
 
 
 def test_unreachable():
