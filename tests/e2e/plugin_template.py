@@ -4,16 +4,19 @@ import os
 import shutil
 import subprocess
 
-from sluice_test import (BUILD, Daemon, SOURCE, check, equal, listener, main,
+from sluice_test import (BUILD, Daemon, SLUICED, SOURCE, check, equal, listener, main,
                          need, receive_line)
 
 
 def make(directory, *arguments):
+    """As its head says, with a build tree.  Returns what it printed."""
     result = subprocess.run(
-        ("make", "-s", "-C", directory) + arguments,
-        env=dict(os.environ, PKG_CONFIG_PATH=BUILD, MAKEFLAGS=""),
+        ("make", "-s", "-C", directory, "PKG_CONFIG_PATH=" + BUILD,
+         "SLUICED=" + SLUICED) + arguments,
+        env=dict(os.environ, MAKEFLAGS=""),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    equal((result.returncode, result.stdout), (0, ""), "make")
+    equal(result.returncode, 0, "make: " + result.stdout)
+    return result.stdout
 
 
 def copy_template(work):
@@ -33,7 +36,8 @@ def test_it_is_built_installed_and_replaced():
         work = copy_template(d.path("template"))
         into = ("CFLAGS=-O2 -Wall -Wextra -Werror",
                 "plugindir=" + d.directory)
-        make(work, "install", *into)
+        check("greets with each line" in make(work, "check", *into))
+        equal(make(work, "install", *into), "")
         d.start()
         s = d.connect()
         s.sendall(b"world\nand")
