@@ -59,7 +59,7 @@ poll(struct pollfd *fds, nfds_t count, int ms)
 		return ppoll(fds, count, ms < 0 ? NULL : &limit, NULL);
 	ck_assert_int_eq(write(asleep[1], "", 1), 1);
 	ck_assert_int_eq(ppoll(fds, count, NULL, NULL), 1);
-	while (clock_ms() <= until)
+	while (clock_ms() <= until) /* it is the deadline that has to pass */
 		usleep(1000);
 	return 0;
 }

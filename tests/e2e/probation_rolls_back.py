@@ -100,7 +100,7 @@ def test_not_after_the_time():
     with Daemon(room("never"), probation="200ms", pairs=False) as d:
         change(d, room("data"))
         since = d.mark()
-        time.sleep(0.3)
+        time.sleep(0.3)		# longer than probation, whose end no line tells
         crash(d, 3)
         check(not d.log_lines("going back", since), "it was over")
 

@@ -57,14 +57,8 @@ def verdict(d, since, expected="generation"):
 
 
 def stays_quiet(d, since):
-    time.sleep(QUIET * SLOW)
+    time.sleep(QUIET * SLOW)	# a span in which nothing may happen
     equal(d.log_lines("reloading", since), [], "reloads for nothing")
-
-
-def quiet_now(d):
-    """Wait until changed files were noticed.  Returns the mark of the log."""
-    time.sleep(0.25 * SLOW)
-    return d.mark()
 
 
 def test_in_place_by_rename_and_removed_first():
@@ -90,7 +84,7 @@ def test_in_place_by_rename_and_removed_first():
 
         for i, write in enumerate((in_place, by_rename, removed_first,
                                    backup_kept)):
-            since = quiet_now(d)
+            since = d.mark()
             version = "v%d" % (i % 2 + 2)
             write(image(version))
             begun = time.monotonic()
@@ -106,7 +100,7 @@ def test_in_place_by_rename_and_removed_first():
 
 def test_a_slow_writer_is_waited_for():
     with daemon() as d:
-        since = quiet_now(d)
+        since = d.mark()
         content = image("v2")
         with open(d.path("stamp.so"), "wb", buffering=0) as file:
             for at in range(0, len(content), len(content) // 8):
@@ -121,7 +115,7 @@ def test_half_a_file_is_refused_and_tried_again_when_it_is_whole():
     """A file is written, closed, and only later written to its end."""
     with daemon() as d:
         s = d.connect()
-        since = quiet_now(d)
+        since = d.mark()
         content = image("v2")
         put(d.path("stamp.so"), content[:len(content) // 2])
         verdict(d, since, "refused")
@@ -135,7 +129,7 @@ def test_half_a_file_is_refused_and_tried_again_when_it_is_whole():
 
 def test_nothing_changed_nothing_done():
     with daemon() as d:
-        since = quiet_now(d)
+        since = d.mark()
         put(d.path("neighbour.so"), b"of no interest")
         os.unlink(d.path("neighbour.so"))
         with open(d.path("stamp.so"), "rb") as file:
@@ -147,7 +141,7 @@ def test_nothing_changed_nothing_done():
 
 def test_a_vanished_file_is_waited_for():
     with daemon() as d:
-        since = quiet_now(d)
+        since = d.mark()
         os.unlink(d.path("stamp.so"))
         d.wait_log("stamp.so is gone; waiting", since)
         stays_quiet(d, since)
@@ -158,7 +152,7 @@ def test_a_vanished_file_is_waited_for():
 
 def test_configuration_and_includes():
     with daemon(include="conf.d/*.conf") as d:
-        since = quiet_now(d)
+        since = d.mark()
         os.mkdir(d.path("conf.d"))	# the directory comes later
         put(d.path("conf.d/more.conf"), b"""listeners = ( { name = "more";
             listen = "127.0.0.1:0"; plugin = "./stamp.so"; } );\n""")
@@ -166,12 +160,12 @@ def test_configuration_and_includes():
         equal(ask(d.connect("more")), "v1")
 
         # Until another file changes, it may come back.
-        since = quiet_now(d)
+        since = d.mark()
         os.unlink(d.path("conf.d/more.conf"))
         d.wait_log("more.conf is gone; waiting", since)
         stays_quiet(d, since)
 
-        since = quiet_now(d)
+        since = d.mark()
         d.listener("stamp")["options"] = {"greeting": "!"}
         d.write_config()
         verdict(d, since)
@@ -190,13 +184,13 @@ def test_an_included_file_that_vanishes_is_waited_for():
             put(d.path("conf.d/" + name), MORE % name.encode())
 
         os.mkdir(d.path("conf.d"))
-        since = quiet_now(d)
+        since = d.mark()
         put_more("a.conf")
         put_more("b.conf")
         verdict(d, since)
         s = d.connect("a.conf")
         for i in range(3):
-            since = quiet_now(d)
+            since = d.mark()
             if i == 0:
                 os.unlink(d.path("conf.d/a.conf"))
             elif i == 1:
@@ -216,17 +210,17 @@ def test_an_included_file_that_vanishes_is_waited_for():
             equal(d.log_lines("no longer listening on", since), [])
             equal(ask(s), "v1")
         # Another name is a new file.
-        since = quiet_now(d)
+        since = d.mark()
         os.rename(d.path("conf.d/a.conf"), d.path("conf.d/c.conf"))
         verdict(d, since)
         equal(ask(s), "v1")
         # A reload that was asked for goes on without it.
-        since = quiet_now(d)
+        since = d.mark()
         os.unlink(d.path("conf.d/b.conf"))
         d.wait_log(r"conf\.d/b\.conf is gone; waiting", since)
         d.reload_ready()
         check(d.log_lines("no longer listening on", since), "b is gone")
-        since = quiet_now(d)
+        since = d.mark()
         put_more("b.conf")
         verdict(d, since)
         equal(ask(d.connect("b.conf")), "v1")
@@ -235,7 +229,7 @@ def test_an_included_file_that_vanishes_is_waited_for():
 def test_files_of_a_refused_reload_are_watched():
     """The configuration named a plugin in a directory that did not exist."""
     with daemon() as d:
-        since = quiet_now(d)
+        since = d.mark()
         d.listener("stamp")["plugin"] = "./out/new.so"
         d.write_config()
         verdict(d, since, "refused")
@@ -251,11 +245,11 @@ def test_directories_that_vanish_and_come_back():
         os.mkdir(d.path("out"))
         put(d.path("out/new.so"), image("v2"))
         d.listener("stamp")["plugin"] = "./out/new.so"
-        since = quiet_now(d)
+        since = d.mark()
         d.write_config()
         verdict(d, since)
         for i, version in enumerate(("v3", "v1", "v2")):
-            since = quiet_now(d)
+            since = d.mark()
             if i == 1:
                 os.rename(d.path("out"), d.path("old"))
             else:
@@ -273,17 +267,17 @@ def test_links_that_point_elsewhere():
         os.mkdir(d.path("real"))
         put(d.path("real/a.so"), image("v2"))
         put(d.path("real/b.so"), image("v3"))
-        since = quiet_now(d)
+        since = d.mark()
         os.symlink("real/a.so", d.path("link"))
         os.rename(d.path("link"), d.path("stamp.so"))
         verdict(d, since)
         equal(ask(d.connect()), "v2")
-        since = quiet_now(d)
+        since = d.mark()
         os.symlink("real/b.so", d.path("link"))
         os.rename(d.path("link"), d.path("stamp.so"))
         verdict(d, since)
         equal(ask(d.connect()), "v3")
-        since = quiet_now(d)
+        since = d.mark()
         put(d.path("real/b.so"), image("v1"))	# behind the link
         verdict(d, since)
         equal(ask(d.connect()), "v1")
@@ -295,11 +289,11 @@ def test_a_directory_whose_name_looks_like_a_pattern():
         os.mkdir(odd)
         put(os.path.join(odd, "x.so"), image("v2"))
         d.listener("stamp")["plugin"] = os.path.join(odd, "x.so")
-        since = quiet_now(d)
+        since = d.mark()
         d.write_config()
         verdict(d, since)
         equal(ask(d.connect()), "v2")
-        since = quiet_now(d)
+        since = d.mark()
         put(os.path.join(odd, "x.so"), image("v3"))
         verdict(d, since)
         equal(ask(d.connect()), "v3")
@@ -314,7 +308,7 @@ def test_more_changes_than_inotify_remembers():
     if room > 40000:
         raise Skip("a queue of %d events takes too long to fill" % room)
     with daemon() as d:
-        since = quiet_now(d)
+        since = d.mark()
         os.kill(d.pid, signal.SIGSTOP)
         for _ in range(room // 3 + 100):
             put(d.path("other"), b"")
@@ -339,7 +333,7 @@ def test_without_inotify():
                              ["-fvisibility=default"])
     with daemon(env={"LD_PRELOAD": library}) as d:
         check(d.log_lines("there is no inotify"), "it is said")
-        since = quiet_now(d)
+        since = d.mark()
         put(d.path("stamp.so"), image("v2"))
         verdict(d, since)
         equal(ask(d.connect()), "v2")
@@ -368,7 +362,7 @@ def test_a_line_for_the_terminal():
         os.close(slave)
         try:
             wait_until(lambda: b"generation 1 ready" in seen, "the start")
-            time.sleep(0.3)
+            time.sleep(0.3)	# a span in which nothing may be said
             check(b"\x1b[" not in seen, "no colour before a change")
             put(d.path("stamp.so"), image("v2"))
             wait_until(lambda: b"\x1b[32m-- generation 2 is live, after "

@@ -116,7 +116,7 @@ def test_stopped_worker_is_not_killed():
         # Stopped in the callback for longer than the watchdog's limit.
         wait_until(lambda: d.log_lines(SLOW_LINE), "the slow callback")
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(2.5)
+        time.sleep(2.5)		# and nothing may come of it
         os.kill(pid, signal.SIGCONT)
         equal(receive(s, 1), b"x")
         equal(d.workers()[0], pid)
@@ -127,9 +127,9 @@ def test_stopped_master_does_not_kill():
     with Daemon(room("sleep", 1500), watchdog="1s") as d:
         s, pid = d.connect(), d.workers()[0]
         s.sendall(b"x")
-        time.sleep(0.1)
+        d.wait_log("room: last words 50")	# now it sleeps
         d.signal(signal.SIGSTOP)
-        time.sleep(1.2)
+        time.sleep(1.2)		# longer than the watchdog's limit
         d.signal(signal.SIGCONT)
         equal(receive(s, 1), b"x")
         equal(d.workers()[0], pid)
@@ -160,7 +160,7 @@ def test_traced_worker_is_not_killed():
         d.wait_log(SLOW_LINE, count=2)
         equal(libc.ptrace(PTRACE_INTERRUPT, pid, None, None), 0)
         wait_until(lambda: stat_fields(pid)[0] == "t", "it to stop")
-        time.sleep(0.6)
+        time.sleep(0.6)		# longer than the limit, and nothing happens
         os.waitpid(pid, 0x40000000)	# __WALL
         equal(libc.ptrace(PTRACE_DETACH, pid, None, None), 0)
         check(is_alive(pid))
