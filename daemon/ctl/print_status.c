@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time_text.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
 #include "ipc/control_client.h"
@@ -355,22 +356,36 @@ print_log(const json_t *log)
 	putchar('\n');
 }
 
-/* Of them only the processes are known. */
+static void
+fill_old_worker(const json_t *row, char cells[COLUMNS_MAX][CELL_MAX])
+{
+	const json_t *left = json_object_get(row, "left_ms");
+	char text[TIME_TEXT_MAX];
+
+	snprintf(cells[0], CELL_MAX, "%lld", answer_number(row, "worker"));
+	snprintf(cells[1], CELL_MAX, "%lld", answer_number(row, "pid"));
+	snprintf(cells[2], CELL_MAX, "%s", answer_text(row, "state"));
+	snprintf(cells[3], CELL_MAX, "%lld",
+	    answer_number(row, "connections_at_upgrade"));
+	snprintf(cells[4], CELL_MAX, "%s",
+	    json_is_integer(left)
+		? duration_text(((uint64_t)json_integer_value(left) + 999) /
+			  1000 * 1000,
+		      text)
+		: "-");
+}
+
 static void
 print_old_workers(const json_t *array)
 {
-	const json_t *row;
+	static const char *const heads[] = { "WORKER", "PID", "STATE",
+		"CONNECTIONS AT THE UPGRADE", "TIME LEFT", NULL };
 
-	if (json_array_size(array) > 0)
-		printf("\nof the program before an upgrade, until their "
-		       "connections end:");
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		row = json_array_get(array, i);
-		printf("%s worker %lld (pid %lld)", i > 0 ? "," : "",
-		    answer_number(row, "worker"), answer_number(row, "pid"));
-	}
-	if (json_array_size(array) > 0)
-		putchar('\n');
+	if (json_array_size(array) == 0)
+		return;
+	puts("\nof the program before an upgrade, until their connections end; "
+	     "conns and kill do not reach these:");
+	put_table(array, heads, fill_old_worker);
 }
 
 void

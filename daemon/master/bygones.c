@@ -19,13 +19,25 @@
 #include "master/child.h"
 #include "master/event_in.h"
 #include "master/handover.h"
+#include "master/process.h"
 
 /* After the time to drain: it closes by itself what is left, politely. */
 #define GRACE_MS 1000
 #define STOP_MS 3000 /* for one that was told to leave now */
 #define RETRY_MS 100 /* it has not read what it was told before */
 
-enum phase { PHASE_SERVE, PHASE_DRAIN, PHASE_STOP, PHASE_KILL };
+#define LOOK_MS 1000 /* whether one that has crashed still looks so */
+
+/* These go over as numbers: a change needs another HANDOVER_FORMAT. */
+enum phase { PHASE_SERVE, PHASE_DRAIN, PHASE_STOP, PHASE_KILL, PHASE_DYING };
+
+static const char *const phase_names[] = {
+	[PHASE_SERVE] = "serving",
+	[PHASE_DRAIN] = "draining",
+	[PHASE_STOP] = "leaving",
+	[PHASE_KILL] = "leaving",
+	[PHASE_DYING] = "dying",
+};
 
 struct bygone {
 	LIST_ENTRY(bygone) entry;
@@ -34,6 +46,7 @@ struct bygone {
 	uint32_t number;
 	pid_t pid;
 	int channel;
+	uint64_t connections; /* when it was handed over */
 	enum phase phase;
 	bool told; /* of the phase */
 	uint64_t due_ms;
@@ -45,7 +58,7 @@ struct bygones {
 	struct children *children;
 	void (*on_all_gone)(void *arg);
 	void *arg;
-	uint32_t count;
+	uint32_t count; /* without those that have crashed */
 	LIST_HEAD(, bygone) list;
 };
 
@@ -61,6 +74,13 @@ go_on(struct bygone *bygone)
 
 	if (bygone->phase == PHASE_KILL) {
 		child_kill(bygone->child, "did not stop in time");
+		return;
+	}
+	if (bygone->phase == PHASE_DYING) {
+		if (!process_looks_dead(bygone->pid))
+			child_kill(bygone->child,
+			    "had crashed, but did not end");
+		event_in(bygone->timer, LOOK_MS);
 		return;
 	}
 	/* One that has closed the channel drains, and is about to end. */
@@ -88,7 +108,7 @@ bygone_timer_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (clock_ms() < bygone->due_ms)
+	if (bygone->phase == PHASE_DYING || clock_ms() < bygone->due_ms)
 		go_on(bygone);
 	else if (bygone->phase == PHASE_DRAIN)
 		enter(bygone, PHASE_STOP, STOP_MS);
@@ -100,7 +120,8 @@ static void
 bygone_free(struct bygone *bygone)
 {
 	LIST_REMOVE(bygone, entry);
-	bygone->bygones->count--;
+	if (bygone->phase != PHASE_DYING)
+		bygone->bygones->count--;
 	if (bygone->timer != NULL)
 		event_free(bygone->timer);
 	if (bygone->channel != -1)
@@ -114,8 +135,13 @@ on_gone(void *arg, const char *how, bool clean)
 {
 	struct bygone *bygone = arg;
 	struct bygones *bygones = bygone->bygones;
+	bool crashed = bygone->phase == PHASE_DYING;
 
-	if (clean)
+	if (crashed)
+		log_info("worker %u: process %d of the program before this "
+			 "one, which had crashed, is gone: it %s",
+		    bygone->number + 1, (int)bygone->pid, how);
+	else if (clean)
 		log_info("worker %u (pid %d) of the program before this one "
 			 "has left",
 		    bygone->number + 1, (int)bygone->pid);
@@ -125,7 +151,7 @@ on_gone(void *arg, const char *how, bool clean)
 		    bygone->number + 1, (int)bygone->pid, how);
 	bygone->child = NULL;
 	bygone_free(bygone);
-	if (bygones->count == 0)
+	if (bygones->count == 0 && !crashed)
 		bygones->on_all_gone(bygones->arg);
 }
 
@@ -162,22 +188,38 @@ bygones_free(struct bygones *bygones)
 }
 
 static void
-pack(struct handover *handover, uint32_t number, pid_t pid, int channel,
-    enum phase phase, bool told, uint64_t due_ms)
+pack(struct handover *handover, const struct bygone *bygone)
 {
-	pack_u32(&handover->packer, number);
-	pack_u32(&handover->packer, (uint32_t)pid);
-	handover_fd(handover, channel);
-	pack_u32(&handover->packer, phase);
-	pack_u32(&handover->packer, told);
-	pack_u64(&handover->packer, due_ms);
+	pack_u32(&handover->packer, true);
+	pack_u32(&handover->packer, bygone->number);
+	pack_u32(&handover->packer, (uint32_t)bygone->pid);
+	handover_fd(handover, bygone->channel);
+	pack_u64(&handover->packer, bygone->connections);
+	pack_u32(&handover->packer, bygone->phase);
+	pack_u32(&handover->packer, bygone->told);
+	pack_u64(&handover->packer, bygone->due_ms);
 }
 
 void
 bygone_hand_over(struct handover *handover, uint32_t number, pid_t pid,
-    int channel)
+    int channel, uint64_t connections)
 {
-	pack(handover, number, pid, channel, PHASE_SERVE, false, 0);
+	pack(handover,
+	    &(struct bygone){ .number = number,
+		.pid = pid,
+		.channel = channel,
+		.connections = connections,
+		.phase = PHASE_SERVE });
+}
+
+void
+bygone_hand_over_dying(struct handover *handover, uint32_t number, pid_t pid)
+{
+	pack(handover,
+	    &(struct bygone){ .number = number,
+		.pid = pid,
+		.channel = -1,
+		.phase = PHASE_DYING });
 }
 
 void
@@ -186,8 +228,13 @@ bygones_hand_over(const struct bygones *bygones, struct handover *handover)
 	const struct bygone *bygone;
 
 	LIST_FOREACH(bygone, &bygones->list, entry)
-		pack(handover, bygone->number, bygone->pid, bygone->channel,
-		    bygone->phase, bygone->told, bygone->due_ms);
+		pack(handover, bygone);
+}
+
+void
+bygones_hand_over_end(struct handover *handover)
+{
+	pack_u32(&handover->packer, false);
 }
 
 static int
@@ -198,14 +245,18 @@ take_one(struct bygones *bygones, struct taken *taken)
 	if (bygone == NULL)
 		return -1;
 	LIST_INSERT_HEAD(&bygones->list, bygone, entry);
-	bygones->count++;
 	bygone->bygones = bygones;
 	bygone->number = unpack_u32(&taken->unpacker);
 	bygone->pid = (pid_t)unpack_u32(&taken->unpacker);
 	bygone->channel = taken_fd(taken);
+	bygone->connections = unpack_u64(&taken->unpacker);
 	bygone->phase = unpack_u32(&taken->unpacker);
 	bygone->told = unpack_bool(&taken->unpacker);
 	bygone->due_ms = unpack_u64(&taken->unpacker);
+	if (bygone->phase > PHASE_DYING)
+		taken->unpacker.failed = true;
+	if (bygone->phase != PHASE_DYING)
+		bygones->count++;
 	bygone->timer =
 	    event_new(bygones->base, -1, 0, bygone_timer_cb, bygone);
 	bygone->child =
@@ -219,9 +270,9 @@ take_one(struct bygones *bygones, struct taken *taken)
 }
 
 int
-bygones_take(struct bygones *bygones, struct taken *taken, uint32_t count)
+bygones_take(struct bygones *bygones, struct taken *taken)
 {
-	while (count-- > 0)
+	while (unpack_bool(&taken->unpacker))
 		if (take_one(bygones, taken) == -1)
 			return -1;
 	return 0;
@@ -233,14 +284,34 @@ bygones_count(const struct bygones *bygones)
 	return bygones->count;
 }
 
+static struct bygone_facts
+facts_of(const struct bygone *bygone)
+{
+	/* It closes its connections before we tell it to leave. */
+	uint64_t end_ms = clock_ms() + GRACE_MS;
+
+	return (struct bygone_facts){
+		.worker = bygone->number,
+		.pid = bygone->pid,
+		.state = phase_names[bygone->phase],
+		.connections = bygone->connections,
+		.ends = bygone->phase == PHASE_DRAIN,
+		.left_ms =
+		    bygone->due_ms > end_ms ? bygone->due_ms - end_ms : 0,
+	};
+}
+
 void
 bygones_each(const struct bygones *bygones,
-    void (*each)(void *arg, uint32_t number, pid_t pid), void *arg)
+    void (*each)(void *arg, const struct bygone_facts *facts), void *arg)
 {
 	const struct bygone *bygone;
+	struct bygone_facts facts;
 
-	LIST_FOREACH(bygone, &bygones->list, entry)
-		each(arg, bygone->number, bygone->pid);
+	LIST_FOREACH(bygone, &bygones->list, entry) {
+		facts = facts_of(bygone);
+		each(arg, &facts);
+	}
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef SLUICE_MASTER_BYGONES_H
 #define SLUICE_MASTER_BYGONES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,19 +24,34 @@ struct bygones *bygones_new(struct event_base *base, struct children *children,
 /* Kills those that are left.  NULL is fine. */
 void bygones_free(struct bygones *bygones);
 
-/* Pack one worker, for the next program. */
+/* Pack one worker that serves, for the next program. */
 void bygone_hand_over(struct handover *handover, uint32_t number, pid_t pid,
-    int channel);
-/* The same with all that are here; they come after a number that counts them. */
+    int channel, uint64_t connections);
+/* One that has crashed, and has not ended. */
+void bygone_hand_over_dying(struct handover *handover, uint32_t number,
+    pid_t pid);
+/* The same with all that are here. */
 void bygones_hand_over(const struct bygones *bygones,
     struct handover *handover);
-/* Take over `count` of them.  0, or -1: no memory. */
-int bygones_take(struct bygones *bygones, struct taken *taken, uint32_t count);
+/* No more follow. */
+void bygones_hand_over_end(struct handover *handover);
+/* Take over all of them.  0, or -1: no memory. */
+int bygones_take(struct bygones *bygones, struct taken *taken);
 
+/* Those that have not crashed. */
 uint32_t bygones_count(const struct bygones *bygones);
-/* For people: worker, from 0, and pid of each. */
+
+struct bygone_facts {
+	uint32_t worker; /* from 0 */
+	pid_t pid;
+	const char *state; /* "serving", "draining", "leaving", "dying" */
+	/* When it was handed over; what it has now is not known. */
+	uint64_t connections;
+	bool ends;	  /* there is a limit, */
+	uint64_t left_ms; /* after which it closes them */
+};
 void bygones_each(const struct bygones *bygones,
-    void (*each)(void *arg, uint32_t number, pid_t pid), void *arg);
+    void (*each)(void *arg, const struct bygone_facts *facts), void *arg);
 
 /*
  * Have all that still accept drain, for at most_ms; those that drain already

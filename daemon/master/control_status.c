@@ -82,11 +82,15 @@ workers_array(const struct control_subject *subject)
 }
 
 static void
-add_old_worker(void *arg, uint32_t number, pid_t pid)
+add_old_worker(void *arg, const struct bygone_facts *facts)
 {
 	json_array_append_new(arg,
-	    json_pack("{s:I, s:I}", "worker", (json_int_t)number + 1, "pid",
-		(json_int_t)pid));
+	    json_pack("{s:I, s:I, s:s, s:I, s:o}", "worker",
+		(json_int_t)facts->worker + 1, "pid", (json_int_t)facts->pid,
+		"state", facts->state, "connections_at_upgrade",
+		(json_int_t)facts->connections, "left_ms",
+		facts->ends ? json_integer((json_int_t)facts->left_ms)
+			    : json_null()));
 }
 
 /* Those of the program before an upgrade. */

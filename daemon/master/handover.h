@@ -17,7 +17,7 @@ struct error;
  * What the two programs have to agree on.  Add one whenever any module packs
  * something else, or a struct that is packed as it is has changed.
  */
-#define HANDOVER_FORMAT 2
+#define HANDOVER_FORMAT 3
 
 /* Of the master that leaves. */
 struct handover {

@@ -52,6 +52,15 @@ process_look(pid_t pid, struct process_view *ret)
 	return true;
 }
 
+bool
+process_looks_dead(pid_t pid)
+{
+	struct process_view view;
+
+	return process_look(pid, &view) &&
+	    (view.dying || view.state == 'D' || view.state == 't');
+}
+
 uint64_t
 process_memory(pid_t pid)
 {

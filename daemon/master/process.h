@@ -20,6 +20,12 @@ struct process_view {
 /* false: no such process, or /proc cannot be read. */
 bool process_look(pid_t pid, struct process_view *ret);
 
+/*
+ * Does the kernel show that it has crashed, and is about to end?  It may be held
+ * there, by its core dump or by a tracer.
+ */
+bool process_looks_dead(pid_t pid);
+
 /* Memory that is its own or mapped, in bytes; 0: it is not known. */
 uint64_t process_memory(pid_t pid);
 

@@ -98,8 +98,7 @@ takeover_modules(struct takeover *takeover, const struct takeover_parts *parts)
 		return -1;
 	control_path_take_over(&takeover->control, taken);
 	if (reload_take_over(parts->reload, taken) == -1 ||
-	    bygones_take(parts->bygones, taken, unpack_u32(&taken->unpacker)) ==
-		-1)
+	    bygones_take(parts->bygones, taken) == -1)
 		return -1;
 	if (taken->unpacker.failed) {
 		log_errorx("what the program before us left is cut short");

@@ -53,16 +53,6 @@ static const struct child_ops dying_ops = {
 	.on_gone = on_gone,
 };
 
-/* The worker says that it has crashed: does the kernel show that, too? */
-static bool
-looks_dead(pid_t pid)
-{
-	struct process_view view;
-
-	return process_look(pid, &view) &&
-	    (view.dying || view.state == 'D' || view.state == 't');
-}
-
 /*
  * Threads that a plugin started may outlive the main thread, and keep its
  * descriptors open.
@@ -95,7 +85,7 @@ worker_presume_dead(struct worker_row *worker, const char *how)
 	char text[256];
 
 	/* If it ran on, two processes would serve as one worker. */
-	if (!looks_dead(worker->pid)) {
+	if (!process_looks_dead(worker->pid)) {
 		child_kill(worker->child, "crashed, but did not end");
 		return;
 	}
@@ -119,9 +109,19 @@ workers_look_at_dying(struct workers *workers)
 	struct dying *dying;
 
 	LIST_FOREACH(dying, &workers->dying, entry)
-		if (!looks_dead(dying->pid))
+		if (!process_looks_dead(dying->pid))
 			child_kill(dying->child,
 			    "had crashed, but did not end");
+}
+
+void
+workers_each_dying(const struct workers *workers,
+    void (*each)(void *arg, uint32_t number, pid_t pid), void *arg)
+{
+	const struct dying *dying;
+
+	LIST_FOREACH(dying, &workers->dying, entry)
+		each(arg, dying->worker, dying->pid);
 }
 
 void

@@ -153,6 +153,8 @@ void worker_gone(struct worker_row *worker, const char *how, bool clean);
 void worker_presume_dead(struct worker_row *worker, const char *how);
 void workers_look_at_dying(struct workers *workers);
 void workers_free_dying(struct workers *workers);
+void workers_each_dying(const struct workers *workers,
+    void (*each)(void *arg, uint32_t number, pid_t pid), void *arg);
 
 /* worker_memory.c: of its timer. */
 void workers_memory_cb(int fd, short what, void *arg);

@@ -20,23 +20,29 @@ goes_over(const struct worker_row *row)
 	return row->child != NULL && row->state != WORKER_IDLE;
 }
 
+static void
+hand_over_dying(void *arg, uint32_t number, pid_t pid)
+{
+	bygone_hand_over_dying(arg, number, pid);
+}
+
 void
 workers_hand_over(const struct workers *workers, const struct bygones *bygones,
     struct handover *handover)
 {
 	const struct worker_row *row;
-	uint32_t count = bygones_count(bygones);
 
-	for (uint32_t i = 0; workers != NULL && i < workers->places; i++)
-		count += goes_over(&workers->row[i]);
-	pack_u32(&handover->packer, count);
 	bygones_hand_over(bygones, handover);
 	for (uint32_t i = 0; workers != NULL && i < workers->places; i++) {
 		row = &workers->row[i];
 		if (goes_over(row))
 			bygone_hand_over(handover, row->number, row->pid,
-			    child_channel_fd(row->child));
+			    child_channel_fd(row->child),
+			    shm_worker_connections(workers->shm, i));
 	}
+	if (workers != NULL)
+		workers_each_dying(workers, hand_over_dying, handover);
+	bygones_hand_over_end(handover);
 }
 
 void

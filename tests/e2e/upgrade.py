@@ -1,6 +1,7 @@
 """sluicectl upgrade: another binary goes on, and no client notices."""
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -11,6 +12,7 @@ from sluice_test import (check, children, equal, expect_end, fetch,
                          receive_line, scratch, test_plugin, title,
                          wait_until)
 from harness.tls import client_context, tls_connect, tls_listener
+from harness.tracer import hold_at_its_end, let_go, seize
 from harness.upgrade import (binary, daemon, echoes, newer, old_workers_end,
                              program, replace, row, run, trial_format,
                              upgraded)
@@ -170,8 +172,6 @@ def test_again_while_old_ones_drain():
         check(all(is_alive(pid) for pid in olds))
         equal(sorted(one["pid"] for one in d.ask("status")["old_workers"]),
               sorted(olds))
-        said = run(d, "status")
-        check("worker 1 (pid %d)" % olds[0] in said, said)
         equal(row(d)["counts"]["accepted"], 4)
         since = d.mark()
         os.kill(olds[0], signal.SIGSEGV)
@@ -183,6 +183,65 @@ def test_again_while_old_ones_drain():
             s.close()
         old_workers_end(d, olds)
         check(not d.log_lines("could not|cannot", since))
+
+
+def test_status_shows_the_old_workers():
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                upgrade_drain="10m") as d:
+        old = d.workers()
+        clients = [d.connect() for _ in range(3)]
+        for s in clients:
+            echoes(s)
+        upgraded(d)
+        clients.pop().close()       # that is not seen any more
+        shown, = d.ask("status")["old_workers"]
+        left = shown.pop("left_ms")
+        equal(shown, {"worker": 1, "pid": old[0], "state": "draining",
+                      "connections_at_upgrade": 3})
+        check(0 < left <= 600000, left)
+        said = run(d, "status")
+        check("conns and kill do not reach these" in said, said)
+        check(re.search(r"1 +%d +draining +3 +\d+ s" % old[0], said), said)
+
+
+def test_one_that_has_crashed_goes_over():
+    """It is held at its end, as by a large core dump."""
+    with daemon(listener("room", test_plugin("crasher"), free_address(),
+                         options={"at": "end", "how": "segv"})) as d:
+        dying = d.workers()[0]
+        seize(dying)
+        d.connect("room").shutdown(1)
+        hold_at_its_end(dying)
+        d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
+        s = d.connect("room")       # the next one serves
+        wait_until(lambda: row(d, "room")["connections"] == 1, "it")
+        since, served = d.mark(), d.workers()[0]
+        upgraded(d)
+        d.wait_log("workers that serve on: 1", since)
+        equal({one["pid"]: one["state"]
+               for one in d.ask("status")["old_workers"]},
+              {dying: "dying", served: "draining"})
+        s.close()
+        let_go(dying)
+        d.wait_log("process %d of the program before this one, which had "
+                   "crashed, is gone: it was killed by SIGSEGV" % dying, since)
+        wait_until(lambda: not d.ask("status")["old_workers"], "their end")
+
+
+def test_a_stop_does_not_wait_for_one_that_has_crashed():
+    with daemon(listener("room", test_plugin("crasher"), free_address(),
+                         options={"at": "end", "how": "segv"})) as d:
+        dying = d.workers()[0]
+        seize(dying)
+        d.connect("room").shutdown(1)
+        hold_at_its_end(dying)
+        d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
+        upgraded(d)
+        d.signal(signal.SIGTERM)
+        d.wait_log(": stopped")
+        let_go(dying)
+        d.wait_exit(0)
+        d.process = None
 
 
 def test_they_end_with_upgrade_drain():
