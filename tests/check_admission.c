@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/log.h"
 #include "config/settings.h"
 #include "fixture.h"
 #include "ipc/counts.h"
@@ -166,6 +167,50 @@ START_TEST(a_connection_that_cannot_be_made_gives_its_seat_back)
 }
 END_TEST
 
+/*
+ * Lines that hold one of two refusals each: how many were logged of the first
+ * reason and of the second.
+ */
+static void
+count_lines(int from, unsigned int *ret_first, unsigned int *ret_second)
+{
+	static char text[1 << 16];
+	ssize_t got = read(from, text, sizeof(text) - 1);
+
+	text[got > 0 ? got : 0] = '\0';
+	*ret_first = *ret_second = 0;
+	for (char *line = strtok(text, "\n"); line != NULL;
+	     line = strtok(NULL, "\n")) {
+		*ret_first += strstr(line, "limits.connections (1)") != NULL;
+		*ret_second += strstr(line, "limits.per_address (1)") != NULL;
+	}
+}
+
+START_TEST(a_flood_of_one_reason_hides_no_other)
+{
+	struct seat first = SEAT_NONE, second = SEAT_NONE;
+	unsigned int many, few;
+	int ends[2];
+
+	begin(1, 1);
+	ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	log_init("worker 1");
+	ck_assert(take(&first));
+	ck_assert(take_address(&first, "192.0.2.1"));
+	for (int i = 0; i < 1000; i++)
+		ck_assert(!take(&second));
+	ck_assert(!take_address(&second, "192.0.2.1"));
+	count_lines(ends[0], &many, &few);
+	ck_assert_uint_ge(many, 1);
+	ck_assert_uint_eq(few, 1);
+	ck_assert_uint_eq(counted(COUNT_REFUSED_CONNECTIONS), 1000);
+	ck_assert_uint_eq(counted(COUNT_REFUSED_PER_ADDRESS), 1);
+	seat_release(&first);
+	worker_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -176,6 +221,7 @@ main(void)
 		a_seat_is_given_back_once,
 		a_connection_that_ends_gives_its_seat_back,
 		a_connection_that_cannot_be_made_gives_its_seat_back,
+		a_flood_of_one_reason_hides_no_other,
 		NULL,
 	};
 

@@ -13,20 +13,22 @@
 #include "worker/endpoint.h"
 #include "worker/engine.h"
 
-#define REFUSED_LOG_MAX 1 /* lines per second and endpoint */
+#define REFUSED_LOG_MAX 1 /* lines per second, endpoint and reason */
 #define SKIPPED_MAX 64
 
 /*
- * Count a refusal.  Returns false if enough was logged about refusals lately;
+ * Count a refusal.  Returns false if enough was logged about this reason lately;
  * else fills in the end of the log line.
  */
 static bool
 refused(struct endpoint *endpoint, enum count count, char skipped[SKIPPED_MAX])
 {
+	struct log_limit *limit =
+	    &endpoint->refused[count - COUNT_REFUSED].limit;
 	uint32_t n;
 
 	count_add(endpoint->counts, count, 1);
-	if (!log_limit(&endpoint->refused, REFUSED_LOG_MAX, &n))
+	if (!log_limit(limit, REFUSED_LOG_MAX, &n))
 		return false;
 	skipped[0] = '\0';
 	if (n > 0)

@@ -39,9 +39,22 @@ endpoint_logs_access(const struct endpoint *endpoint)
 static void
 sum_up_refused(struct log_limit *limit, uint32_t skipped)
 {
-	endpoint_log(container_of(limit, struct endpoint, refused),
-	    LOG_LEVEL_WARN, "%u more were refused since the last such line",
-	    skipped);
+	static const char *const why[REFUSALS] = {
+		"limits.connections",
+		"limits.per_address",
+		"out of memory",
+		"out of descriptors",
+		"`allow` or `deny`",
+		"limits.accept_rate",
+		"limits.accept_rate_per_address",
+	};
+	struct refusal_lines *lines =
+	    container_of(limit, struct refusal_lines, limit);
+	unsigned int reason = lines->reason;
+
+	endpoint_log(container_of(lines - reason, struct endpoint, refused[0]),
+	    LOG_LEVEL_WARN, "%u more were refused since the last such line: %s",
+	    skipped, why[reason]);
 }
 
 static void
@@ -82,7 +95,10 @@ endpoint_lets_log(struct endpoint *endpoint)
 void
 endpoint_limit_lines(struct endpoint *endpoint)
 {
-	endpoint->refused.sum_up = sum_up_refused;
+	for (unsigned int i = 0; i < REFUSALS; i++) {
+		endpoint->refused[i].limit.sum_up = sum_up_refused;
+		endpoint->refused[i].reason = i;
+	}
 	endpoint->slow.sum_up = sum_up_slow;
 	endpoint->unwanted.sum_up = sum_up_unwanted;
 	endpoint->plugin_lines.sum_up = sum_up_plugin_lines;
@@ -91,7 +107,8 @@ endpoint_limit_lines(struct endpoint *endpoint)
 void
 endpoint_lines_done(struct endpoint *endpoint)
 {
-	log_limit_done(&endpoint->refused);
+	for (unsigned int i = 0; i < REFUSALS; i++)
+		log_limit_done(&endpoint->refused[i].limit);
 	log_limit_done(&endpoint->slow);
 	log_limit_done(&endpoint->unwanted);
 	log_limit_done(&endpoint->plugin_lines);

@@ -12,13 +12,21 @@
 
 #include "base/log.h"
 #include "base/log_limit.h"
+#include "ipc/counts.h"
 
 struct access_settings;
-struct counts;
 struct guard_settings;
 struct limit_settings;
 struct proxy_settings;
 struct timeout_settings;
+
+#define REFUSALS (COUNT_REFUSED_LAST - COUNT_REFUSED + 1)
+
+/* Of lines about one reason: a flood of it hides no other. */
+struct refusal_lines {
+	struct log_limit limit;
+	unsigned int reason; /* from COUNT_REFUSED on */
+};
 
 struct endpoint {
 	char *name; /* owned */
@@ -33,9 +41,10 @@ struct endpoint {
 	const struct access_settings *access;
 	uint64_t ends; /* that have a line, or were left out of a sample */
 	uint32_t slot; /* in the shared memory */
-	struct counts *counts;			  /* there, of this worker */
-	struct log_limit refused, slow, unwanted; /* of lines about these */
-	struct log_limit plugin_lines;		  /* of its plugin's own */
+	struct counts *counts; /* there, of this worker */
+	struct refusal_lines refused[REFUSALS];
+	struct log_limit slow, unwanted; /* of lines about these */
+	struct log_limit plugin_lines;	 /* of its plugin's own */
 	unsigned int connecting; /* outgoing connections, until they are made */
 };
 
