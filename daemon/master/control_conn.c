@@ -189,8 +189,9 @@ control_write_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	if (sent > 0)
 		conn->reply_sent += (size_t)sent;
-	if (conn->reply_sent < conn->reply_length) {
-		event_add(conn->writable, NULL);
+	if (!control_has_sent(conn)) {
+		if (event_add(conn->writable, NULL) == -1)
+			gone(conn);
 		return;
 	}
 	if (conn->state == CONTROL_FOLLOWING) {
@@ -248,12 +249,18 @@ make_room(struct control_conn *conn, size_t length)
 int
 control_push(struct control_conn *conn, const char *line, size_t length)
 {
-	if (make_room(conn, length) == -1)
+	if (make_room(conn, length) == -1 ||
+	    event_add(conn->writable, NULL) == -1)
 		return -1;
 	memcpy(conn->reply + conn->reply_length, line, length);
 	conn->reply_length += length;
-	event_add(conn->writable, NULL);
 	return 0;
+}
+
+bool
+control_has_sent(const struct control_conn *conn)
+{
+	return conn->reply_sent == conn->reply_length;
 }
 
 static void

@@ -106,6 +106,8 @@ void control_follow(struct control_conn *conn,
  * already, and the line was dropped.
  */
 int control_push(struct control_conn *conn, const char *line, size_t length);
+/* Does nothing wait for it?  Then on_sent has been called. */
+bool control_has_sent(const struct control_conn *conn);
 
 /*
  * What was asked of a command: by the place of the option, NULL where it was not

@@ -127,7 +127,11 @@ tell_lost(struct control_conn *conn)
 	free(line);
 }
 
-/* In order: when one is lost, so are all others until that was told. */
+/*
+ * In order: when one is lost, so are all others until that was told, when the
+ * client has taken what waits for it.  If it has, memory ran out, and nothing
+ * else will call tell_lost().
+ */
 static void
 on_event(void *arg, const struct event *event)
 {
@@ -139,6 +143,8 @@ on_event(void *arg, const struct event *event)
 	TAILQ_FOREACH(follower, &followers, link) {
 		if (!(follower->kinds & 1u << event->kind))
 			continue;
+		if (follower->lost > 0 && control_has_sent(follower->conn))
+			tell_lost(follower->conn);
 		if (line == NULL)
 			line = line_of(event_object(event), &length);
 		if (line == NULL || follower->lost > 0 ||
