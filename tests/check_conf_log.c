@@ -72,6 +72,65 @@ START_TEST(the_path_of_a_socket_is_short)
 }
 END_TEST
 
+#define IN_LOGS "log : {\nfile = \"logs/log\"; };\n" LISTENERS
+
+START_TEST(a_file_is_not_another_one)
+{
+	mkdir(fixture_path("logs"), 0700);
+	fixture_text("other", "");
+	ck_assert_int_eq(link(fixture_path("other"), fixture_path("logs/log")),
+	    0);
+	one_mistake(IN_LOGS, 2, "is a hard link");
+	unlink(fixture_path("logs/log"));
+	ck_assert_int_eq(
+	    symlink(fixture_path("other"), fixture_path("logs/log")), 0);
+	one_mistake(IN_LOGS, 2, "is a symbolic link");
+	unlink(fixture_path("logs/log"));
+	mkfifo(fixture_path("logs/log"), 0600);
+	one_mistake(IN_LOGS, 2, "is not a regular file");
+}
+END_TEST
+
+static void
+one_doubt(const char *part)
+{
+	struct settings *settings = good(IN_LOGS);
+
+	expect(LOG_LEVEL_WARN, "/sluice.conf", 2, part);
+	done(settings);
+}
+
+static void
+no_doubt(void)
+{
+	struct settings *settings = good(IN_LOGS);
+
+	ck_assert_uint_eq(problems.count, 0);
+	done(settings);
+}
+
+START_TEST(a_directory_that_others_can_write_to_is_a_doubt)
+{
+	mkdir(fixture_path("logs"), 0700);
+	no_doubt();
+	chmod(fixture_path("logs"), 0707);
+	one_doubt("can be written to by everybody");
+	chmod(fixture_path("logs"), 01707);
+	no_doubt();
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(chown(fixture_path("logs"), 0, 65534), 0);
+	chmod(fixture_path("logs"), 0770);
+	one_doubt("can be written to by its group");
+	ck_assert_int_eq(chown(fixture_path("logs"), 65534, 0), 0);
+	one_doubt("belongs to user 65534, who could put");
+	ck_assert_int_eq(chown(fixture_path("logs"), 0, 0), 0);
+	fixture_text("logs/log", "");
+	ck_assert_int_eq(chown(fixture_path("logs/log"), 65534, 0), 0);
+	one_doubt("belongs to user 65534, who can read");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -82,6 +141,8 @@ main(void)
 		a_socket_without_a_facility_is_a_mistake,
 		the_socket_is_one,
 		the_path_of_a_socket_is_short,
+		a_file_is_not_another_one,
+		a_directory_that_others_can_write_to_is_a_doubt,
 		NULL,
 	};
 

@@ -28,6 +28,9 @@ check_file(struct conf *conf, const struct log_settings *log)
 	else if (log_file_check(log->file, &err) == -1)
 		problem_error(conf->problems, &log->file_origin, "log.file: %s",
 		    err.text);
+	else if (log_file_trust(log->file, &err) == -1)
+		problem_warn(conf->problems, &log->file_origin, "log.file: %s",
+		    err.text);
 }
 
 /*
