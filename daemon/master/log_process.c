@@ -45,6 +45,7 @@ static struct {
 	int orders;	     /* the socket; -1: it does not run now */
 	pid_t pid;
 	struct event *ended, *again;
+	struct event *room;    /* for an order that found none; NULL as ended */
 	struct log_loss *loss; /* shared with it */
 	struct log_order order;
 } process = {
@@ -115,17 +116,41 @@ become(int orders)
 	_exit(EXIT_SUCCESS);
 }
 
+/* It takes the last order, however many it has not read. */
 static void
 send_order(void)
 {
 	if (process.orders == -1)
 		return; /* it is told when it is started again */
 	if (send(process.orders, &process.order, sizeof(process.order),
-		MSG_DONTWAIT | MSG_NOSIGNAL) == -1 &&
-	    errno != EPIPE)
-		log_warn("cannot tell the log process where to write; it is "
-			 "told again by the next reload or SIGUSR1");
+		MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
+		if (errno == EAGAIN && event_add(process.room, NULL) == 0)
+			return;
+		if (errno != EPIPE && errno != ECONNRESET)
+			log_warn("cannot tell the log process where to write; "
+				 "it is told again by the next reload or "
+				 "SIGUSR1");
+	}
 	process.order.reopen = false;
+}
+
+static void
+room_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	send_order();
+}
+
+static void
+free_events(void)
+{
+	if (process.ended != NULL)
+		event_free(process.ended);
+	if (process.room != NULL)
+		event_free(process.room);
+	process.ended = process.room = NULL;
 }
 
 static int start(struct error *err);
@@ -153,8 +178,7 @@ ended_cb(evutil_socket_t fd, short what, void *arg)
 {
 	(void)what;
 	(void)arg;
-	event_free(process.ended);
-	process.ended = NULL;
+	free_events();
 	close(fd);
 	process.orders = -1;
 	event_in(process.again, AGAIN_MS);
@@ -169,7 +193,10 @@ start(struct error *err)
 		return error_sys(err, "cannot start the log process");
 	process.ended =
 	    event_new(process.base, pair[0], EV_READ, ended_cb, NULL);
-	if (process.ended == NULL || event_add(process.ended, NULL) == -1)
+	process.room =
+	    event_new(process.base, pair[0], EV_WRITE, room_cb, NULL);
+	if (process.ended == NULL || process.room == NULL ||
+	    event_add(process.ended, NULL) == -1)
 		goto fail;
 	process.pid = spawn_fork();
 	if (process.pid == 0)
@@ -182,9 +209,7 @@ start(struct error *err)
 	return 0;
 fail:
 	error_sys(err, "cannot start the log process");
-	if (process.ended != NULL)
-		event_free(process.ended);
-	process.ended = NULL;
+	free_events();
 	close(pair[0]);
 	close(pair[1]);
 	return -1;
@@ -292,6 +317,7 @@ log_process_aim(const struct log_settings *settings)
 	if (!log_process_runs())
 		return;
 	process.order = (struct log_order){
+		.reopen = process.order.reopen, /* it may not be sent yet */
 		.format = (enum log_format)settings->format,
 		.facility = (int)settings->syslog,
 		.pid = getpid(),
@@ -318,9 +344,8 @@ log_process_reopen(void)
 void
 log_process_detach(void)
 {
-	if (process.ended != NULL)
-		event_free(process.ended);
+	free_events();
 	if (process.again != NULL)
 		event_free(process.again);
-	process.ended = process.again = NULL;
+	process.again = NULL;
 }

@@ -3,6 +3,7 @@
 #include "master/log_target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -219,10 +221,31 @@ log_target_say(enum log_level level, const char *fmt, ...)
 	put(&piece);
 }
 
+/* Standard error may be shared, so O_NONBLOCK is for an open file of our own. */
+static void
+write_aside(const char *line, size_t length)
+{
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int fd;
+
+	if (send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+		-1 ||
+	    errno != ENOTSOCK)
+		return;
+	fd = open("/proc/self/fd/2",
+	    O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd != -1)
+		room.fd = fd;
+	if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0 &&
+	    write(room.fd, line, length) == -1)
+		errno = 0; /* there is no other place to say it */
+	if (fd != -1)
+		close(fd);
+}
+
 void
 log_target_say_aside(enum log_level level, const char *fmt, ...)
 {
-	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
 	struct log_style style = target.style;
 	char message[LOG_MESSAGE_MAX];
 	struct log_line line;
@@ -235,9 +258,7 @@ log_target_say_aside(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	log_line_build(&line, &style, level, message, NULL, 0);
 	line.text[line.length++] = '\n';
-	if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0 &&
-	    write(STDERR_FILENO, line.text, line.length) == -1)
-		return;
+	write_aside(line.text, line.length);
 }
 
 /* Where it goes. */

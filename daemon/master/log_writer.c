@@ -14,12 +14,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log_file.h"
 #include "base/log_line.h"
 #include "base/log_sink.h"
+#include "base/same_file.h"
 #include "master/log_lines.h"
 #include "master/log_target.h"
 
@@ -28,8 +31,9 @@
  * reader has just found that it can be opened.
  */
 #define OPEN_MS 1000
-#define LOOK_MS 500   /* whether the file takes lines again */
-#define LEAVE_MS 1000 /* at the end, for the disk */
+#define LOOK_MS 500    /* whether the file takes lines again */
+#define LEAVE_MS 1000  /* at the end, for the disk */
+#define FOLLOW_MS 1000 /* without a master: between looks at the path */
 
 struct inbox {
 	int fd; /* -1: nobody can write there any more */
@@ -42,6 +46,10 @@ struct inbox {
 static struct {
 	struct log_order order; /* the last one */
 	struct inbox lines, printed;
+	struct stat file;     /* that we write to */
+	bool follows;	      /* the path: nobody will tell us to */
+	uint64_t looked_ms;   /* when we have looked at it */
+	unsigned int missing; /* looks since then that found nothing */
 } writer = {
 	.lines = { .fd = LOG_WRITER_LINES, .next = log_lines_next },
 	.printed = { .fd = LOG_WRITER_PRINTED, .next = log_lines_next_printed },
@@ -52,12 +60,14 @@ static struct {
 	bool running;
 	bool again; /* a newer order came meanwhile */
 	bool reopen;
-	int done; /* eventfd: the thread has ended */
+	bool follow; /* only if another file is there now */
+	int done;    /* eventfd: the thread has ended */
 	char path[PATH_MAX];
-	int fd; /* -1: err */
+	bool same;	  /* follow: there is none */
+	int fd;		  /* -1: err */
+	struct stat file; /* that was opened */
 	struct error err;
 } opener = { .done = -1 };
-
 static void
 put_pieces(struct inbox *inbox, bool all)
 {
@@ -76,30 +86,75 @@ put_pieces(struct inbox *inbox, bool all)
 
 /* Opening. */
 
+/*
+ * Is another file there?  Whoever has renamed ours may be about to make the next
+ * one, which would fail if we made it: so it has to be missing twice.
+ */
+static bool
+was_replaced(void)
+{
+	struct stat now;
+
+	if (lstat(opener.path, &now) == -1)
+		return errno == ENOENT && writer.missing++ > 0;
+	writer.missing = 0;
+	return !same_inode(&now, &writer.file);
+}
+
 static void *
 open_it(void *arg)
 {
 	const uint64_t one = 1;
 
 	(void)arg;
-	opener.fd = log_file_open(opener.path, &opener.err);
+	opener.fd = -1;
+	opener.same = opener.follow && !was_replaced();
+	if (!opener.same)
+		opener.fd = log_file_open(opener.path, &opener.err);
+	if (opener.fd != -1)
+		fstat(opener.fd, &opener.file);
 	if (write(opener.done, &one, sizeof(one)) == -1)
 		return NULL; /* cannot be: the counter is 0 */
 	return NULL;
 }
 
 static void
-start_opening(bool reopen)
+run_opener(void)
 {
 	pthread_t thread;
 
 	opener.running = true;
-	opener.reopen = reopen;
 	memcpy(opener.path, writer.order.file, sizeof(opener.path));
 	if (pthread_create(&thread, NULL, open_it, NULL) == 0)
 		pthread_detach(thread);
 	else
 		open_it(NULL); /* it may have to wait */
+}
+
+static void
+start_opening(bool reopen)
+{
+	opener.reopen = reopen;
+	opener.follow = false;
+	run_opener();
+}
+
+/*
+ * After an upgrade, or when the master was killed, we write for workers that
+ * were ours until they end, and hear of no SIGUSR1.
+ */
+static void
+follow(void)
+{
+	uint64_t now_ms = clock_ms();
+
+	if (!writer.follows || opener.running ||
+	    !log_target_is_file(writer.order.file) ||
+	    now_ms - writer.looked_ms < FOLLOW_MS)
+		return;
+	writer.looked_ms = now_ms;
+	opener.reopen = opener.follow = true;
+	run_opener();
 }
 
 /* Say it where people have looked until now. */
@@ -124,6 +179,8 @@ use_file(void)
 	if (!log_target_is_file(opener.path))
 		say_before("from here on the log is in %s", opener.path);
 	log_target_use_file(opener.fd, opener.path);
+	writer.file = opener.file;
+	writer.missing = 0;
 	if (opener.reopen)
 		log_target_say(LOG_LEVEL_INFO, "opened %s again", opener.path);
 }
@@ -145,6 +202,7 @@ stay(void)
 		log_target_say_aside(LOG_LEVEL_ERROR, what, opener.err.text,
 		    meanwhile);
 	log_target_say(LOG_LEVEL_ERROR, what, opener.err.text, meanwhile);
+	writer.follows = false; /* or this would be said every second */
 }
 
 static void
@@ -155,6 +213,8 @@ opened(void)
 	if (read(opener.done, &count, sizeof(count)) == -1)
 		return;
 	opener.running = false;
+	if (opener.same)
+		return;
 	if (!opener.again && opener.fd == -1)
 		stay();
 	else if (!opener.again)
@@ -233,14 +293,17 @@ obey(const struct log_order *order)
 		to_stderr();
 }
 
-static void
+/* Returns false when the master is gone. */
+static bool
 read_orders(void)
 {
 	static struct log_order order;
+	ssize_t got;
 
-	while (recv(LOG_WRITER_ORDERS, &order, sizeof(order), MSG_DONTWAIT) ==
-	    (ssize_t)sizeof(order))
+	while ((got = recv(LOG_WRITER_ORDERS, &order, sizeof(order),
+		    MSG_DONTWAIT)) == (ssize_t)sizeof(order))
 		obey(&order);
+	return got == -1 && (errno == EAGAIN || errno == EINTR);
 }
 
 static void
@@ -270,6 +333,13 @@ read_pipes(bool lines, bool printed)
 	read_inbox(&writer.lines);
 }
 
+static void
+leave_master(void)
+{
+	close(LOG_WRITER_ORDERS);
+	writer.follows = true;
+}
+
 void
 log_writer_run(struct log_loss *loss)
 {
@@ -286,14 +356,19 @@ log_writer_run(struct log_loss *loss)
 	while (writer.lines.fd != -1 || writer.printed.fd != -1) {
 		pfds[0].fd = writer.lines.fd;
 		pfds[1].fd = writer.printed.fd;
-		if (poll(pfds, 4, LOOK_MS) == -1 && errno != EINTR)
-			break;
-		if ((pfds[2].revents & POLLIN) != 0)
-			read_orders();
-		else if (pfds[2].revents != 0)
-			pfds[2].fd = -1; /* the master is gone */
+		if (poll(pfds, 4, LOOK_MS) == -1) {
+			if (errno != EINTR)
+				break;
+			continue;
+		}
+		if (pfds[2].revents != 0 && !read_orders()) {
+			leave_master();
+			pfds[2].fd = -1;
+		}
 		if (pfds[3].revents != 0)
 			opened();
+		if (pfds[0].revents != 0 || pfds[1].revents != 0)
+			follow();
 		read_pipes(pfds[0].revents != 0, pfds[1].revents != 0);
 		log_target_look();
 	}

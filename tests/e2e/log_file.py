@@ -334,6 +334,83 @@ def test_a_log_process_that_dies():
         check(is_alive(worker))
 
 
+def test_orders_that_find_no_room():
+    """The last one reaches a log process that was stopped."""
+    d = Filed(listener("echo", plugin("echo")), control="control.sock")
+    with d:
+        d.settle()
+        log = d.log_process()
+        os.kill(log, signal.SIGSTOP)
+        for number in range(100):
+            d.settings["log"] = {"file": "other.%d" % (number % 2)}
+            d.write_config()
+            check(d.ask("reload", wait=True)["ok"])
+        d.settings["log"] = {"file": "last.log"}
+        d.write_config()
+        check(d.ask("reload", wait=True)["ok"])
+        os.kill(log, signal.SIGCONT)
+        wait_until(lambda: os.path.exists(d.path("last.log")), "the last file")
+        echo(d)
+        wait_until(lambda: "conn 1 echo" in content(d.path("last.log")),
+                   "the line")
+        d.baseline = {}         # those who look do not see the reloads
+
+
+def sleeps(pid):
+    """Is it in poll(2)?"""
+    with open("/proc/%d/syscall" % pid) as file:
+        return file.read().split()[0] == "7"
+
+
+def test_without_a_master():
+    """It sleeps while there is nothing to write, and follows a renamed file."""
+    with Filed(listener("c", test_plugin("command")), pairs=False) as d:
+        s = d.connect()
+        s.sendall(b"say x\n")
+        equal(receive_line(s), "x")
+        d.settle()
+        log = d.log_process()
+        os.kill(d.pid, signal.SIGKILL)
+        wait_until(lambda: not os.path.exists("/proc/%d/fd/3" % log),
+                   "it to notice")
+        wait_until(lambda: sleeps(log), "it to sleep")
+        old = d.path("old.log")
+        os.rename(d.log_path, old)
+        wait_until(lambda: s.sendall(b"got\n") or (
+            os.path.exists(d.log_path) and
+            "log: opened %s again" % d.log_path in content(d.log_path) and
+            "got" in content(d.log_path)), "lines in the new file")
+        size = os.path.getsize(old)
+        s.sendall(b"got\nsay y\n")
+        equal(receive_line(s), "y")
+        equal(os.path.getsize(old), size)
+        s.close()
+        d.wait_exit(-signal.SIGKILL)
+        wait_until(lambda: not is_alive(log), "the end of the log process")
+        d.process = None
+
+
+def test_after_an_upgrade():
+    """Old workers write on, and to the next file when theirs is rotated."""
+    with Filed(listener("c", test_plugin("command")), pairs=False,
+               control="control.sock") as d:
+        old_one = d.connect()
+        old_one.sendall(b"say x\n")
+        equal(receive_line(old_one), "x")
+        d.settle()
+        log = d.log_process()
+        said = d.sluicectl("upgrade")
+        equal(said.returncode, 0, said.stderr)
+        os.rename(d.log_path, d.path("old.log"))
+        d.signal(signal.SIGUSR1)
+        wait_until(lambda: old_one.sendall(b"got\n") or (
+            os.path.exists(d.log_path) and content(d.log_path).count(
+                "opened %s again" % d.log_path) == 2),
+            "the new file to be opened by both")
+        old_one.close()
+        wait_until(lambda: not is_alive(log), "the end of the log process")
+
+
 def test_a_plain_user():
     """What the log process opens is for the user that started the daemon."""
     need_root()
