@@ -14,6 +14,8 @@
 #include <sys/un.h>
 
 struct error;
+struct packer;
+struct unpacker;
 
 enum address_kind {
 	ADDRESS_TCP,	  /* one resolved IPv4 or IPv6 address and port */
@@ -107,6 +109,10 @@ bool address_conflict(const struct address *a, const struct address *b);
  * process.
  */
 bool address_valid(const struct address *address);
+
+/* To bytes and back.  It fails when what comes back is not valid. */
+void address_pack(const struct address *address, struct packer *packer);
+void address_unpack(struct address *ret, struct unpacker *unpacker);
 
 unsigned int address_port(const struct address *address); /* TCP; else 0 */
 

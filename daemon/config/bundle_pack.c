@@ -148,10 +148,7 @@ static void
 put_address(struct packer *out, const struct settings *settings,
     const struct listener_address *address)
 {
-	pack_u32(out, address->address.kind);
-	pack_u32(out, address->address.dual);
-	pack_u32(out, address->address.len);
-	pack_bytes(out, &address->address.u, sizeof(address->address.u));
+	address_pack(&address->address, out);
 	put_origin(out, settings, &address->origin);
 }
 

@@ -183,13 +183,8 @@ static void
 get_address(struct unpacker *in, const struct settings *settings,
     struct listener_address *ret)
 {
-	ret->address.kind = unpack_u32(in);
-	ret->address.dual = unpack_bool(in);
-	ret->address.len = unpack_u32(in);
-	unpack_bytes(in, &ret->address.u, sizeof(ret->address.u));
+	address_unpack(&ret->address, in);
 	get_origin(in, settings, &ret->origin);
-	if (!address_valid(&ret->address))
-		in->failed = true;
 }
 
 /* Where the list has entries, so has the set, and the other way round. */

@@ -92,15 +92,21 @@ void
 control_path_hand_over(const struct control_path *path,
     struct handover *handover)
 {
-	pack_bytes(&handover->packer, path, sizeof(*path));
 	handover_fd(handover, path->fd);
+	if (path->fd == -1)
+		return;
+	address_pack(&path->address, &handover->packer);
+	handover_path(handover, &path->bound, &path->rights);
 }
 
 void
 control_path_take_over(struct control_path *path, struct taken *taken)
 {
-	unpack_bytes(&taken->unpacker, path, sizeof(*path));
 	path->fd = taken_fd(taken);
+	if (path->fd == -1)
+		return;
+	address_unpack(&path->address, &taken->unpacker);
+	taken_path(taken, &path->bound, &path->rights);
 }
 
 static int

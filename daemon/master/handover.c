@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fail.h"
 #include "base/memfd.h"
+#include "config/settings.h"
 
 #define VARIABLE "SLUICE_HANDOVER"
 #define SIZE_MAX_BYTES (64 << 20)
@@ -45,6 +46,22 @@ handover_fd(struct handover *handover, int fd)
 		add_fd(handover, fd);
 }
 
+void
+handover_path(struct handover *handover, const struct stat *bound,
+    const struct unix_rights *rights)
+{
+	struct packer *packer = &handover->packer;
+
+	pack_u64(packer, bound->st_dev);
+	pack_u64(packer, bound->st_ino);
+	pack_u32(packer, bound->st_mode);
+	pack_u32(packer, bound->st_uid);
+	pack_u32(packer, bound->st_gid);
+	pack_u32(packer, rights->mode);
+	pack_u32(packer, rights->owner.uid);
+	pack_u32(packer, rights->owner.gid);
+}
+
 int
 handover_seal(struct handover *handover)
 {
@@ -52,6 +69,8 @@ handover_seal(struct handover *handover)
 
 	if (handover->packer.failed)
 		return fail(ENOMEM);
+	if (handover->packer.len > SIZE_MAX_BYTES)
+		return fail(EFBIG);
 	fd = memfd_new("sluice-handover", false);
 	if (fd == -1)
 		return -1;
@@ -150,6 +169,23 @@ taken_fd(struct taken *taken)
 	if (fd != -1)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return fd;
+}
+
+void
+taken_path(struct taken *taken, struct stat *ret_bound,
+    struct unix_rights *ret_rights)
+{
+	struct unpacker *unpacker = &taken->unpacker;
+
+	memset(ret_bound, 0, sizeof(*ret_bound));
+	ret_bound->st_dev = unpack_u64(unpacker);
+	ret_bound->st_ino = unpack_u64(unpacker);
+	ret_bound->st_mode = unpack_u32(unpacker);
+	ret_bound->st_uid = unpack_u32(unpacker);
+	ret_bound->st_gid = unpack_u32(unpacker);
+	ret_rights->mode = unpack_u32(unpacker);
+	ret_rights->owner.uid = unpack_u32(unpacker);
+	ret_rights->owner.gid = unpack_u32(unpacker);
 }
 
 void

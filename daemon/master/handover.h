@@ -12,12 +12,15 @@
 #include "base/pack.h"
 
 struct error;
+struct stat;
+struct unix_rights;
 
 /*
  * What the two programs have to agree on.  Add one whenever any module packs
- * something else, or a struct that is packed as it is has changed.
+ * something else.  No struct is packed as it is, so that the compiler cannot
+ * change it.
  */
-#define HANDOVER_FORMAT 3
+#define HANDOVER_FORMAT 4
 
 /* Of the master that leaves. */
 struct handover {
@@ -28,7 +31,10 @@ struct handover {
 
 /* Its descriptor is to stay open; -1: there is none. */
 void handover_fd(struct handover *handover, int fd);
-/* All bytes, in a sealed memfd; -1: errno. */
+/* What is known of the path of a unix socket. */
+void handover_path(struct handover *handover, const struct stat *bound,
+    const struct unix_rights *rights);
+/* All bytes, in a sealed memfd; -1: errno; EFBIG: taken_open() refuses it. */
 int handover_seal(struct handover *handover);
 /*
  * Are all descriptors to stay open over exec, or not?  Without CLOEXEC a child
@@ -51,6 +57,9 @@ struct taken {
 int taken_open(struct taken *taken, struct error *err);
 /* The next descriptor; -1: there is none.  Owned. */
 int taken_fd(struct taken *taken);
+/* Of *ret_bound what bind.h looks at; the rest is zero. */
+void taken_path(struct taken *taken, struct stat *ret_bound,
+    struct unix_rights *ret_rights);
 void taken_close(struct taken *taken);
 
 /* Have the next program find it.  0 or -1. */

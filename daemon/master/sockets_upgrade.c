@@ -23,17 +23,17 @@ static void
 pack(const struct sock *sock, struct handover *handover)
 {
 	struct packer *packer = &handover->packer;
+	socklen_t length = sock->actual_length;
 
 	pack_u32(packer, true);
-	pack_bytes(packer, &sock->requested, sizeof(sock->requested));
+	address_pack(&sock->requested, packer);
 	pack_string(packer, sock->scope);
 	pack_u32(packer, sock->worker);
 	pack_u32(packer, sock->number);
 	handover_fd(handover, sock->fd);
-	pack_bytes(packer, &sock->actual, sizeof(sock->actual));
-	pack_u32(packer, sock->actual_length);
-	pack_bytes(packer, &sock->bound, sizeof(sock->bound));
-	pack_bytes(packer, &sock->rights, sizeof(sock->rights));
+	pack_u32(packer, length);
+	pack_bytes(packer, &sock->actual, length);
+	handover_path(handover, &sock->bound, &sock->rights);
 	pack_u32(packer, (uint32_t)sock->backlog);
 }
 
@@ -58,7 +58,7 @@ take(struct sockets *sockets, struct taken *taken)
 	uint32_t worker;
 	char *scope;
 
-	unpack_bytes(unpacker, &requested, sizeof(requested));
+	address_unpack(&requested, unpacker);
 	scope = unpack_string(unpacker);
 	worker = unpack_u32(unpacker);
 	sock = sock_new(&requested, scope, worker, unpack_u32(unpacker));
@@ -70,10 +70,12 @@ take(struct sockets *sockets, struct taken *taken)
 	    worker >= sockets->workers)
 		sockets->workers = worker + 1;
 	sock->fd = taken_fd(taken);
-	unpack_bytes(unpacker, &sock->actual, sizeof(sock->actual));
 	sock->actual_length = unpack_u32(unpacker);
-	unpack_bytes(unpacker, &sock->bound, sizeof(sock->bound));
-	unpack_bytes(unpacker, &sock->rights, sizeof(sock->rights));
+	if (sock->actual_length > sizeof(sock->actual))
+		unpacker->failed = true;
+	else
+		unpack_bytes(unpacker, &sock->actual, sock->actual_length);
+	taken_path(taken, &sock->bound, &sock->rights);
 	sock->backlog = (int)unpack_u32(unpacker);
 	sock->listening = sock->taken = true;
 	sock->id = ++sockets->last_id;

@@ -137,9 +137,15 @@ execute(struct upgrade *upgrade, const char *version)
 	    upgrade->waiter.on_refused != NULL ? upgrade->waiter.fd : -1);
 	upgrade->ops->hand_over(upgrade->arg, &handover);
 	memfd = handover_seal(&handover);
+	if (memfd == -1) {
+		refuse(&upgrade->waiter, "",
+		    "cannot hand over what is to go over: %s", strerror(errno));
+		handover_done(&handover);
+		forget(upgrade);
+		return;
+	}
 	notify_reloading();
-	if (memfd != -1 && handover_announce(memfd) == 0 &&
-	    notify_hand_over() == 0) {
+	if (handover_announce(memfd) == 0 && notify_hand_over() == 0) {
 		log_info(
 		    "executing %s, %s, in the place of sluiced " PACKAGE_VERSION,
 		    upgrade->path, version);
@@ -152,8 +158,7 @@ execute(struct upgrade *upgrade, const char *version)
 	handover_keep(&handover, false);
 	notify_take_back();
 	handover_take_back();
-	if (memfd != -1)
-		close(memfd);
+	close(memfd);
 	handover_done(&handover);
 	notify_ready();
 	refuse(&upgrade->waiter, "", "cannot execute %s: %s", upgrade->path,
