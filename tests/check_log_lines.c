@@ -93,6 +93,17 @@ START_TEST(a_line_without_an_end_is_taken_in_parts)
 }
 END_TEST
 
+START_TEST(a_cut_is_between_characters)
+{
+	ck_assert_uint_eq(log_lines_cut("abcdef", 4), 4);
+	ck_assert_uint_eq(log_lines_cut("abc\xc3\xa9", 4), 3);
+	ck_assert_uint_eq(log_lines_cut("abc\xc3\xa9x", 5), 5);
+	ck_assert_uint_eq(log_lines_cut("abc\xf0\x9f\x98\x80", 6), 3);
+	/* What is no character is cut anywhere. */
+	ck_assert_uint_eq(log_lines_cut("abc\x80\x80\x80\x80\x80\x80", 8), 8);
+}
+END_TEST
+
 START_TEST(a_bare_line_has_neither_time_nor_level)
 {
 	struct log_piece piece = { .text = DATE " info  a: b c",
@@ -119,6 +130,7 @@ main(void)
 		ours_ends_a_line_that_was_begun,
 		nothing_that_is_printed_is_ours,
 		a_line_without_an_end_is_taken_in_parts,
+		a_cut_is_between_characters,
 		a_bare_line_has_neither_time_nor_level,
 		NULL,
 	};

@@ -66,6 +66,18 @@ find_ours(const char *bytes, size_t there)
 	return there;
 }
 
+size_t
+log_lines_cut(const char *text, size_t most)
+{
+	size_t length = most;
+
+	/* Bytes that continue a character: there are 3 at most. */
+	while (
+	    length > most - 3 && ((unsigned char)text[length] & 0xc0) == 0x80)
+		length--;
+	return ((unsigned char)text[length] & 0xc0) == 0x80 ? most : length;
+}
+
 /* ours: where a line of ours begins. */
 static size_t
 next_piece(const char *bytes, size_t there, size_t ours, bool all,
@@ -78,7 +90,7 @@ next_piece(const char *bytes, size_t there, size_t ours, bool all,
 	if (ours > 0 && ours < length) {
 		length = taken = ours;
 	} else if (length >= LOG_LINE_MAX) {
-		length = taken = LOG_LINE_MAX - 1;
+		length = taken = log_lines_cut(bytes, LOG_LINE_MAX - 1);
 	} else if (newline != NULL) {
 		taken = length + 1;
 	} else if (all) {

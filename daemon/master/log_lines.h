@@ -30,6 +30,9 @@ size_t log_lines_next(const char *bytes, size_t there, bool all,
 size_t log_lines_next_printed(const char *bytes, size_t there, bool all,
     struct log_piece *ret);
 
+/* The most bytes, up to so many, that cut no character of UTF-8. */
+size_t log_lines_cut(const char *text, size_t most);
+
 /* What follows the time and the level, for a log that has both itself. */
 void log_lines_bare(const struct log_piece *piece, const char **ret_text,
     size_t *ret_length);

@@ -19,11 +19,13 @@
 
 #include "base/clock.h"
 #include "base/log_line.h"
+#include "master/log_lines.h"
 
 #define TAG "sluiced"
 #define HEAD_MAX 64	 /* "<30>Nov  7 12:34:56 sluiced[4194304]: " */
 #define PATIENCE_MS 1000 /* for a daemon that is behind, or is not there */
 #define LOOK_MS 10	 /* for one that is not there: how often */
+#define SHORTEST 8	 /* bytes of text that are worth a datagram */
 /* How often to try one that has used up our patience: a try is a few calls. */
 #define RETRY_MS 100
 
@@ -76,15 +78,6 @@ reach(void)
 	return -1;
 }
 
-/* The start of the last character that ends before `length`. */
-static size_t
-whole_characters(const char *text, size_t length)
-{
-	while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-		length--;
-	return length;
-}
-
 static int
 send_once(const char *line, size_t head, size_t length)
 {
@@ -93,10 +86,9 @@ send_once(const char *line, size_t head, size_t length)
 			return 0;
 		if (errno == EINTR)
 			continue;
-		if (errno != EMSGSIZE || length <= head + 1)
+		if (errno != EMSGSIZE || length <= head + SHORTEST)
 			break;
-		length = head + (length - head) / 2;
-		length = whole_characters(line, length);
+		length = log_lines_cut(line, head + (length - head) / 2);
 	}
 	return -1;
 }

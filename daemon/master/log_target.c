@@ -22,6 +22,9 @@
 
 #define SWITCH_MS 100 /* for lines on their way, when the log goes elsewhere */
 
+/* Bytes of what a plugin prints in one line, which escapes make 4 times as long. */
+#define PRINTED_MAX (LOG_MESSAGE_MAX / 2 - 64)
+
 enum kind { KIND_STDERR, KIND_FILE, KIND_SYSLOG };
 
 static struct {
@@ -170,12 +173,12 @@ put(const struct log_piece *piece)
  * daemon a line without control characters.
  */
 static void
-put_printed(const struct log_piece *piece)
+put_wrapped(const struct log_piece *piece)
 {
 	const struct log_style style = { .role = "output",
 		.format = target.style.format,
 		.piped = true };
-	char text[LOG_LINE_MAX];
+	char text[PRINTED_MAX + 1];
 	struct log_piece whole;
 	struct log_line line;
 
@@ -186,6 +189,21 @@ put_printed(const struct log_piece *piece)
 	    0);
 	as_piece(&line, &whole);
 	put(&whole);
+}
+
+/* Nothing of a long line is lost: it becomes several. */
+static void
+put_printed(const struct log_piece *piece)
+{
+	struct log_piece part = *piece;
+	size_t left = piece->length;
+
+	for (; left > 0; left -= part.length, part.text += part.length) {
+		part.length = left;
+		if (left > PRINTED_MAX)
+			part.length = log_lines_cut(part.text, PRINTED_MAX);
+		put_wrapped(&part);
+	}
 }
 
 /* In a text that people read it stays as it is, unless it looks like ours. */
@@ -201,7 +219,7 @@ log_target_put(const struct log_piece *piece)
 {
 	if (piece->ours || may_stay(piece))
 		put(piece);
-	else if (piece->length > 0)
+	else
 		put_printed(piece);
 }
 

@@ -113,6 +113,40 @@ SL_PLUGIN(.name = "forges", .version = "1",
 """
 
 
+LONG = r"""
+#include <stdio.h>
+#include <sluice.h>
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	for (int i = 0; i < 3000; i++)
+		fputs("\303\251", stderr);
+	fputs("end\n", stderr);
+	sl_write(c, buf, len);
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "long", .version = "1",
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def test_a_long_line_in_a_log_of_objects():
+    """It becomes several, of which none is cut in a character."""
+    d = Filed(listener("p", "p.so"), log={"format": "json"})
+    d.listener("p")["plugin"] = d.path("p.so")
+    compile_plugin(LONG, d.path("p.so"))
+    d.write_config()
+    with d:
+        echo(d, "p")
+        d.wait_log('"why":"peer"')
+        d.stop()
+        said = [json.loads(line) for line in content(d.log_path).splitlines()]
+        equal("".join(entry["message"] for entry in said
+                      if entry["role"] == "output"), "\u00e9" * 3000 + "end")
+
+
 def forged(**log):
     """The lines of a plugin that prints what we say."""
     d = Filed(listener("p", "p.so"), log=log)

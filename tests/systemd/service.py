@@ -174,4 +174,28 @@ def test_the_journal_has_objects():
               ("6", "sluiced"))
 
 
+def test_the_journal_hears_syslog():
+    """In the sandbox of the unit: /dev/log is there, and leads to the journal."""
+    with Machine("sluice") as m:
+        m.configure(ECHO + 'log : { syslog = "local3"; };\n')
+        m.systemctl("restart")
+        connection = connect(ADDRESS)
+        echoes(connection, b"12345")
+        connection.close()
+        line = m.wait_message("conn 1 echo .* closed why=peer in=5")[0]
+        check(line.startswith("worker 1: "), line)
+        entry = next(entry for entry in m.journal()
+                     if entry["MESSAGE"] == line)
+        equal((entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"],
+               entry["SYSLOG_FACILITY"], entry["_TRANSPORT"],
+               entry["_SYSTEMD_UNIT"]),
+              ("6", "sluiced", "19", "syslog", "sluiced.service"))
+        m.configure(ECHO + 'nonsense\n')
+        m.systemctl("reload", status=1)
+        check([entry for entry in m.journal()
+               if entry["PRIORITY"] == "3" and
+               entry["_TRANSPORT"] == "syslog" and
+               "nonsense" in entry["MESSAGE"]])
+
+
 main()
