@@ -26,6 +26,8 @@
 #define STOP_MS 3000 /* for one that was told to leave now */
 #define RETRY_MS 100 /* it has not read what it was told before */
 
+/* If a timer is this late, we were stopped, and the workers with us. */
+#define LATE_MS 500
 #define LOOK_MS 1000 /* whether one that has crashed still looks so */
 
 /* These go over as numbers: a change needs another HANDOVER_FORMAT. */
@@ -62,6 +64,13 @@ struct bygones {
 	LIST_HEAD(, bygone) list;
 };
 
+static bool
+may_be_tried_again(void)
+{
+	return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ||
+	    errno == ENOMEM;
+}
+
 /* Tell it what the phase is, and wake when that is over, or to try again. */
 static void
 go_on(struct bygone *bygone)
@@ -85,7 +94,7 @@ go_on(struct bygone *bygone)
 	}
 	/* One that has closed the channel drains, and is about to end. */
 	bygone->told = bygone->told ||
-	    packet_send(bygone->channel, &msg) == 0 || errno != EAGAIN;
+	    packet_send(bygone->channel, &msg) == 0 || !may_be_tried_again();
 	ms = bygone->due_ms > now ? bygone->due_ms - now : 0;
 	if (!bygone->told && ms > RETRY_MS)
 		ms = RETRY_MS;
@@ -101,19 +110,42 @@ enter(struct bygone *bygone, enum phase phase, uint64_t ms)
 	go_on(bygone);
 }
 
+static bool
+is_here(const struct bygones *bygones, const struct bygone *wanted)
+{
+	const struct bygone *bygone;
+
+	LIST_FOREACH(bygone, &bygones->list, entry)
+		if (bygone == wanted)
+			return true;
+	return false;
+}
+
 static void
 bygone_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct bygone *bygone = arg;
+	struct bygones *bygones = bygone->bygones;
+	uint64_t now = clock_ms();
 
 	(void)fd;
 	(void)what;
-	if (bygone->phase == PHASE_DYING || clock_ms() < bygone->due_ms)
+	if (bygone->phase == PHASE_DYING || now < bygone->due_ms) {
 		go_on(bygone);
-	else if (bygone->phase == PHASE_DRAIN)
+		return;
+	}
+	/* The SIGCHLD of its end may be handled after this timer. */
+	children_reap(bygones->children);
+	if (!is_here(bygones, bygone))
+		return;
+	if (now > bygone->due_ms + LATE_MS) {
+		bygone->due_ms = now + STOP_MS;
+		go_on(bygone);
+	} else if (bygone->phase == PHASE_DRAIN) {
 		enter(bygone, PHASE_STOP, STOP_MS);
-	else
+	} else {
 		enter(bygone, PHASE_KILL, 0);
+	}
 }
 
 static void
