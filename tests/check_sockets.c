@@ -90,6 +90,32 @@ START_TEST(an_open_socket_is_found_again)
 }
 END_TEST
 
+START_TEST(a_port_that_was_chosen_for_one_listener_is_not_shared_with_another)
+{
+	static const char *const any[] = { "127.0.0.1:0", "[::1]:0", "*:0" };
+	struct sock *chosen, *same;
+	char spec[64];
+
+	make();
+	for (size_t i = 0; i < 3; i++) {
+		chosen = open_for(any[i], &web, 0);
+		if (chosen == NULL)
+			continue; /* IPv6 is off */
+		snprintf(spec, sizeof(spec), "%.*s%u", (int)strlen(any[i]) - 1,
+		    any[i], port_of(chosen));
+		ck_assert_ptr_null(open_for(spec, &other, 0));
+		ck_assert_ptr_nonnull(strstr(err.text, "listener \"web\""));
+		/* The listener itself may ask for it. */
+		same = must_open(spec, &web, 0);
+		sock_unref(same);
+		sock_unref(chosen);
+		/* Then it is free for everybody. */
+		sock_unref(must_open(spec, &other, 0));
+	}
+	sockets_free(sockets);
+}
+END_TEST
+
 START_TEST(each_worker_has_a_socket_and_only_the_first_listens_at_once)
 {
 	struct sock *sock[3];
@@ -410,6 +436,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		an_open_socket_is_found_again,
+		a_port_that_was_chosen_for_one_listener_is_not_shared_with_another,
 		each_worker_has_a_socket_and_only_the_first_listens_at_once,
 		a_port_of_another_process_is_refused_even_if_shared,
 		of_daemons_that_start_at_once_one_gets_a_port,

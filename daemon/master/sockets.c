@@ -111,12 +111,53 @@ port_is_ours(struct sockets *sockets, const struct address *address)
 	return false;
 }
 
+static bool
+is_at(const struct sock *sock, const struct address *address)
+{
+	if (sock->actual.sa.sa_family != address->u.sa.sa_family ||
+	    sock->actual.in.sin_port != address->u.in.sin_port)
+		return false;
+	if (address->u.sa.sa_family == AF_INET)
+		return sock->actual.in.sin_addr.s_addr ==
+		    address->u.in.sin_addr.s_addr;
+	return memcmp(&sock->actual.in6.sin6_addr, &address->u.in6.sin6_addr,
+		   sizeof(struct in6_addr)) == 0;
+}
+
+/*
+ * A port that the kernel chose for another listener is as good as ours: we could
+ * share it, and half of the clients would get the wrong service.
+ */
+static int
+check_chosen(struct sockets *sockets, const struct address *address,
+    const struct listener_settings *listener, struct error *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+	const struct sock *sock;
+
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		LIST_FOREACH(sock, &sockets->buckets[i], entry)
+			if (sock->scope != NULL && is_at(sock, address) &&
+			    strcmp(sock->scope, listener->name) != 0)
+				return error_set(err,
+				    "cannot listen on %s: listener \"%s\", "
+				    "which asks for port 0, was given this "
+				    "port; choose another one, or reload first "
+				    "without that listener",
+				    address_text(address, text), sock->scope);
+	return 0;
+}
+
 static int
 open_tcp(struct sockets *sockets, const struct address *address,
-    const struct sock *sibling, struct error *err)
+    const struct listener_settings *listener, const struct sock *sibling,
+    struct error *err)
 {
 	struct address exact = *address;
 
+	if (sibling == NULL && address_port(address) != 0 &&
+	    check_chosen(sockets, address, listener, err) == -1)
+		return -1;
 	/*
 	 * The other members of a group use the port that the kernel chose for
 	 * the first.
@@ -141,7 +182,8 @@ open_any(struct sockets *sockets, struct sock *sock,
 {
 	switch (sock->requested.kind) {
 	case ADDRESS_TCP:
-		return open_tcp(sockets, &sock->requested, sibling, err);
+		return open_tcp(sockets, &sock->requested, listener, sibling,
+		    err);
 	case ADDRESS_UNIX:
 		sock->rights = listener->unix_rights;
 		return bind_unix(&sock->requested, &listener->unix_rights,
