@@ -387,7 +387,7 @@ workers_in_callback(const struct workers *workers, uint32_t worker,
 {
 	const struct worker_row *row = workers->by_number[worker];
 	const struct board_row *board = shm_row(workers->shm, row->index);
-	uint32_t callback = row->died_in, i;
+	uint32_t callback = row->died_in, i, place;
 	uint64_t code = row->died_in_code;
 
 	if (row->child != NULL) {
@@ -399,7 +399,11 @@ workers_in_callback(const struct workers *workers, uint32_t worker,
 	    gen->slots == NULL)
 		return false;
 	for (i = 0; i < settings_endpoints(gen->settings); i++) {
-		if (code != board_code(gen->number, gen->slots[i]))
+		/* While code is loaded, its image stands in place of the slot. */
+		place = callback == CALLBACK_LOAD
+		    ? settings_endpoint(gen->settings, i)->image
+		    : gen->slots[i];
+		if (code != board_code(gen->number, place))
 			continue;
 		*ret_callback = callback_name(callback);
 		*ret_listener = i;

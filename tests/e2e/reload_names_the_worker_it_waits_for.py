@@ -5,11 +5,12 @@ import os
 import signal
 
 from sluice_test import (Daemon, check, compile_plugin, equal, listener, main,
-                         receive, scratch)
+                         plugin, receive, scratch)
 
 # While the file exists, `data` and `start` do not return.
 PLUGIN = r"""
 #include <sluice.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,14 @@ wait_for(const char *path)
 {
 	while (access(path, F_OK) == 0)
 		usleep(10000);
+}
+
+/* The probe loads it before the workers. */
+__attribute__((constructor)) static void
+on_load(void)
+{
+	if (rename(DIRECTORY "/any/load", DIRECTORY "/any/loaded") == -1)
+		wait_for(DIRECTORY "/any/loaded");
 }
 
 static int
@@ -125,6 +134,24 @@ def test_late_in_new_code():
         os.unlink(path)
         equal(d.reload_ready(), 2)
         equal(d.workers(), pids, "workers")
+
+
+def test_late_in_loading_new_code():
+    """The plugin is that of the third listener, and its image the second."""
+    echo = plugin("echo")
+    with Daemon(listener("a", echo), listener("b", echo), workers=1,
+                watchdog=0) as d:
+        path = os.path.join(scratch(), "any")
+        os.mkdir(path)
+        os.chmod(path, 0o777)	# the probe has no privileges
+        hang_in("any/load")
+        d.listeners.append(waits(3))
+        d.write_config()
+        said = d.reload_refused()
+        check('listener "room": load of plugin' in said, said)
+        check("worker 1 did not answer within 5 s" in said, said)
+        os.unlink(os.path.join(path, "loaded"))
+        equal(d.reload_ready(), 2)
 
 
 def test_a_rollback_goes_on_without_it():
