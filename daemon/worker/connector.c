@@ -6,14 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "base/container_of.h"
 #include "base/error.h"
+#include "base/jitter.h"
 #include "base/log.h"
 #include "base/log_limit.h"
-#include "base/plain_float.h"
 #include "config/address.h"
 #include "config/settings.h"
 #include "ipc/connectors.h"
@@ -104,21 +103,6 @@ say(const struct connector *connector, enum log_level level, const char *fmt,
 	    skipped);
 }
 
-uint64_t
-connector_jittered(uint64_t wait_ms, double jitter)
-{
-	uint32_t random = 0;
-	double part; /* from -1 to 1 */
-
-	plain_float();
-	/* Without random bytes it is as long as it says. */
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
-		random = UINT32_MAX / 2;
-	part = 2.0 * random / UINT32_MAX - 1;
-	wait_ms = (uint64_t)((double)wait_ms * (1 + jitter * part));
-	return wait_ms > 0 ? wait_ms : 1;
-}
-
 /* The next attempt is in so many milliseconds. */
 static void
 wait_for(struct connector *connector, uint64_t ms)
@@ -151,7 +135,7 @@ begin_later(struct connector *connector, uint64_t open_ms)
 	if (ms > retry->max_ms)
 		ms = retry->max_ms;
 	connector->wait_ms = ms;
-	ms = connector_jittered(ms, retry->jitter);
+	ms = jittered(ms, retry->jitter);
 	wait_for(connector, ms);
 	return ms;
 }

@@ -44,7 +44,4 @@ void connector_end(struct connector *connector, enum sl_why why);
  */
 void connectors_cut(void);
 
-/* A wait of about wait_ms: longer or shorter by chance, by up to that part. */
-uint64_t connector_jittered(uint64_t wait_ms, double jitter);
-
 #endif
