@@ -59,6 +59,8 @@ struct access_settings {
 	int64_t plugin_lines; /* a second, by its plugin; 0: any number */
 };
 
+#define PACE_RATE_MAX (UINT64_C(1) << 40) /* bytes per second */
+
 struct limit_settings {
 	struct key_lines lines;
 	uint64_t connections, per_address;		 /* 0: none */
