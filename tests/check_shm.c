@@ -495,6 +495,42 @@ START_TEST(a_rate_of_an_address_holds_for_all_workers)
 }
 END_TEST
 
+static uint64_t
+paced(unsigned int i)
+{
+	ck_assert_uint_eq(shm_paced(worker[i], 7, PACE_IN), 0);
+	return shm_paced(worker[i], 7, PACE_OUT);
+}
+
+static void
+move(unsigned int i, uint64_t n)
+{
+	struct counter *counters;
+
+	count_paced(shm_own_counts(worker[i], 7, &counters), PACE_OUT, n);
+}
+
+START_TEST(workers_see_what_all_have_moved_under_a_rate)
+{
+	make();
+	move(0, 1000);
+	move(1, 20);
+	for (unsigned int i = 0; i < WORKERS; i++)
+		ck_assert_uint_eq(paced(i), 1020);
+	die(1);
+	ck_assert_uint_eq(paced(0), 1000);
+	/* A listener that comes later begins with nothing. */
+	shm_take_slot(master, 7);
+	shm_give_slot(master, 0, 7);
+	shm_give_slot(master, 2, 7);
+	ck_assert_uint_eq(paced(2), 0);
+	move(0, 3);
+	ck_assert_uint_eq(paced(2), 3);
+	ck_assert_uint_eq(shm_paced(worker[0], LISTENERS_MAX, PACE_IN), 0);
+	unmake();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -516,6 +552,7 @@ main(void)
 		a_hundred_thousand_addresses_are_told_apart,
 		a_rate_holds_for_all_workers,
 		a_rate_of_an_address_holds_for_all_workers,
+		workers_see_what_all_have_moved_under_a_rate,
 		processes_that_race_never_exceed_the_limit,
 		what_is_out_of_range_is_refused,
 		NULL,

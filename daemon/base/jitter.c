@@ -4,19 +4,17 @@
 
 #include <sys/random.h>
 
-#include "base/plain_float.h"
-
 uint64_t
-jittered(uint64_t wait_ms, double part)
+jittered(uint64_t wait_ms, unsigned int thousandths)
 {
-	uint32_t random = 0;
-	double by; /* from -1 to 1 */
+	uint64_t by = wait_ms / 1000 * thousandths +
+	    wait_ms % 1000 * thousandths / 1000;
+	uint64_t random;
 
-	plain_float();
 	/* Without random bytes it is as long as it says. */
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
-		random = UINT32_MAX / 2;
-	by = 2.0 * random / UINT32_MAX - 1;
-	wait_ms = (uint64_t)((double)wait_ms * (1 + part * by));
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) !=
+	    sizeof(random))
+		random = by;
+	wait_ms += random % (2 * by + 1) - by;
 	return wait_ms > 0 ? wait_ms : 1;
 }

@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 /*
- * A wait of about wait_ms: longer or shorter by chance, by up to that part of
- * it.  At least 1.
+ * A wait of about wait_ms: longer or shorter by chance, by up to so many
+ * thousandths of it, of which there are 1000 at most.  At least 1.  In whole
+ * numbers, as it may be called while a plugin has set the ways of floating
+ * point.
  */
-uint64_t jittered(uint64_t wait_ms, double part);
+uint64_t jittered(uint64_t wait_ms, unsigned int thousandths);
 
 #endif

@@ -187,7 +187,15 @@ static const struct key timeout_keys[] = {
 	{ .name = "min_rate", .type = KEY_SIZE, .value = "0", \
 	  .example = "\"1KiB\"", .max = GIB, \
 	  .offset = LIMIT(min_rate), \
-	  .help = "bytes a second that a peer must take of its output; 0: any" }
+	  .help = "bytes a second that a peer must take of its output; 0: any" }, \
+	{ .name = "rate_in", .type = KEY_SIZE, .value = "0", \
+	  .example = "\"1MiB\"", .max = PACE_RATE_MAX, \
+	  .offset = LIMIT(rate[PACE_IN]), \
+	  .help = "bytes a second that are read of a connection; 0: no limit" }, \
+	{ .name = "rate_out", .type = KEY_SIZE, .value = "0", \
+	  .example = "\"1MiB\"", .max = PACE_RATE_MAX, \
+	  .offset = LIMIT(rate[PACE_OUT]), \
+	  .help = "bytes a second that are sent to a connection; 0: no limit" }
 
 static const struct key limit_keys[] = {
 	{ .name = "connections", .type = KEY_INT, .value = "0",
@@ -206,6 +214,14 @@ static const struct key limit_keys[] = {
 	  .example = "10", .max = RATE_MAX,
 	  .offset = LIMIT(accept_rate_per_address),
 	  .help = "the same of one peer address; 0: no limit" },
+	{ .name = "listener_rate_in", .type = KEY_SIZE, .value = "0",
+	  .example = "\"100MiB\"", .max = PACE_RATE_MAX,
+	  .offset = LIMIT(listener_rate[PACE_IN]),
+	  .help = "bytes a second that are read of all connections; 0: no limit" },
+	{ .name = "listener_rate_out", .type = KEY_SIZE, .value = "0",
+	  .example = "\"100MiB\"", .max = PACE_RATE_MAX,
+	  .offset = LIMIT(listener_rate[PACE_OUT]),
+	  .help = "bytes a second that are sent to all connections; 0: no limit" },
 	BUFFER_KEYS,
 	{ .name = NULL },
 };
@@ -215,6 +231,10 @@ static const struct key connector_limit_keys[] = {
 	{ .name = "per_address", .type = KEY_REFUSED, .help = ONE_CONNECTION },
 	{ .name = "accept_rate", .type = KEY_REFUSED, .help = ONE_CONNECTION },
 	{ .name = "accept_rate_per_address", .type = KEY_REFUSED,
+	  .help = ONE_CONNECTION },
+	{ .name = "listener_rate_in", .type = KEY_REFUSED,
+	  .help = ONE_CONNECTION },
+	{ .name = "listener_rate_out", .type = KEY_REFUSED,
 	  .help = ONE_CONNECTION },
 	BUFFER_KEYS,
 	{ .name = NULL },

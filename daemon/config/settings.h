@@ -59,6 +59,8 @@ struct access_settings {
 	int64_t plugin_lines; /* a second, by its plugin; 0: any number */
 };
 
+/* Which way bytes go, where each has a rate of its own. */
+enum pace { PACE_IN, PACE_OUT, PACES };
 #define PACE_RATE_MAX (UINT64_C(1) << 40) /* bytes per second */
 
 struct limit_settings {
@@ -66,6 +68,8 @@ struct limit_settings {
 	uint64_t connections, per_address;		 /* 0: none */
 	uint64_t read_buffer, write_buffer, write_queue; /* bytes */
 	uint64_t min_rate; /* bytes per second; 0: none */
+	/* The most, of a connection and of all of a listener; likewise. */
+	uint64_t rate[PACES], listener_rate[PACES];
 	/* Connections per second; 0: none. */
 	uint64_t accept_rate, accept_rate_per_address;
 };

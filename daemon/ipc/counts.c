@@ -26,6 +26,19 @@ refusal_word(unsigned int i)
 }
 
 static const char *
+pace_word(unsigned int i)
+{
+	static const char *const words[] = {
+		"rate_in",
+		"rate_out",
+		"listener_rate_in",
+		"listener_rate_out",
+	};
+
+	return words[i];
+}
+
+static const char *
 handshake_word(unsigned int i)
 {
 	static const char *const words[] = {
@@ -49,6 +62,10 @@ const struct count_row count_table[] = {
 	{ COUNT_BY_LABEL, "refused", "connections_refused", "", COUNT_REFUSED,
 	    COUNT_REFUSED_LAST - COUNT_REFUSED + 1, "limit", refusal_word,
 	    "Connections that were turned away, by the limit." },
+	{ COUNT_BY_LABEL, "paced", "rate_waits", "", COUNT_PACED,
+	    COUNT_PACED_LAST - COUNT_PACED + 1, "limit", pace_word,
+	    "Times that a connection had to wait before it moved more bytes, by "
+	    "the limit." },
 	{ COUNT_BY_LABEL, "closed", "connections_closed", "", COUNT_CLOSED,
 	    WHY_ROWS, "reason", why_word,
 	    "Connections that ended, by the reason." },

@@ -17,6 +17,7 @@
 
 #include "base/ticks.h"
 #include "base/why.h"
+#include "config/settings.h"
 
 /*
  * Buckets for the time of a callback: number k counts those under 2^k
@@ -46,6 +47,8 @@ enum count {
 	COUNT_REFUSED_ACCEPT_RATE,
 	COUNT_REFUSED_ADDRESS_RATE,
 	COUNT_REFUSED_LAST = COUNT_REFUSED_ADDRESS_RATE,
+	COUNT_PACED,			    /* had to wait, by the limit: */
+	COUNT_PACED_LAST = COUNT_PACED + 3, /* see count_pace() */
 	COUNT_FAILED, /* ended after an error, or by a callback's result */
 	COUNT_CLOSED, /* by the reason, an enum sl_why */
 	COUNT_CLOSED_LAST = COUNT_CLOSED + WHY_ROWS - 1,
@@ -97,6 +100,11 @@ bool counter_name_valid(const char *name);
 /* Of one listener, in the row of one worker, which alone writes it. */
 struct counts {
 	_Alignas(64) uint64_t value[COUNTS];
+	/*
+	 * Bytes that connections with a rate have moved, by enum pace.  The
+	 * other workers want to know.
+	 */
+	uint64_t paced[PACES];
 	_Atomic uint32_t tenancy; /* of the slot: see shm_internal.h */
 	_Atomic uint32_t named;	  /* counters that have a name */
 };
@@ -110,6 +118,26 @@ static inline void
 count_add(struct counts *counts, unsigned int count, uint64_t n)
 {
 	counts->value[count] += n;
+}
+
+/* Worker: a connection with a rate has moved bytes. */
+static inline void
+count_paced(struct counts *counts, enum pace direction, uint64_t n)
+{
+	counts->paced[direction] += n;
+}
+
+static inline uint64_t
+counts_paced(const struct counts *counts, enum pace direction)
+{
+	return __atomic_load_n(&counts->paced[direction], __ATOMIC_RELAXED);
+}
+
+/* Which count: a connection waits for its own rate, or for its listener's. */
+static inline unsigned int
+count_pace(enum pace direction, bool listener)
+{
+	return COUNT_PACED + (listener ? PACES : 0) + direction;
 }
 
 /* The bucket of a callback that took so long; it may be beyond the last. */

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "config/settings.h"
+
 /* Rows; a worker has one, and a process that was replaced keeps its own. */
 #define SHM_PLACES_MAX 768
 /* Connection ids that a worker is given at a time. */
@@ -138,6 +140,12 @@ bool shm_address_rate_in(struct shm *shm, unsigned int slot,
  */
 struct counts *shm_own_counts(struct shm *shm, unsigned int slot,
     struct counter **ret_counters);
+/*
+ * Worker: bytes that connections of the listener with a rate have moved, in all
+ * workers that are alive.
+ */
+uint64_t shm_paced(const struct shm *shm, unsigned int slot,
+    enum pace direction);
 /*
  * Master: what all workers, also dead ones, have counted for a listener since
  * it came; and what a worker has counted for all listeners since its process

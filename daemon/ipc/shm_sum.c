@@ -38,22 +38,46 @@ shm_own_counts(struct shm *shm, unsigned int slot,
 	/* The counts are not read by others before the number matches. */
 	atomic_store(&counts->named, 0);
 	memset(counts->value, 0, sizeof(counts->value));
+	memset(counts->paced, 0, sizeof(counts->paced));
 	atomic_store(&counts->tenancy, tenancy);
 	return counts;
+}
+
+/* What a worker has counted for the listener in the slot.  NULL: nothing. */
+static const struct counts *
+counts_of(const struct shm *shm, unsigned int worker, unsigned int slot)
+{
+	const struct shm_row *row = shm->view[worker].row;
+
+	if (row == NULL || !shm_slot_given(shm, worker, slot) ||
+	    atomic_load(&row->counts[slot].tenancy) != tenancy_of(shm, slot))
+		return NULL;
+	return &row->counts[slot];
 }
 
 void
 shm_add_counts(const struct shm *shm, unsigned int worker, unsigned int slot,
     struct counts_sum *sum)
 {
-	const struct shm_row *row = shm->view[worker].row;
-	const struct counts *counts;
+	const struct counts *counts = counts_of(shm, worker, slot);
 
-	if (row == NULL || !shm_slot_given(shm, worker, slot))
-		return;
-	counts = &row->counts[slot];
-	if (atomic_load(&counts->tenancy) == tenancy_of(shm, slot))
-		counts_sum_add(sum, counts, row->counters[slot]);
+	if (counts != NULL)
+		counts_sum_add(sum, counts,
+		    shm->view[worker].row->counters[slot]);
+}
+
+uint64_t
+shm_paced(const struct shm *shm, unsigned int slot, enum pace direction)
+{
+	const struct counts *counts;
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; slot < LISTENERS_MAX && i < shm->used; i++) {
+		counts = counts_of(shm, i, slot);
+		if (counts != NULL)
+			sum += counts_paced(counts, direction);
+	}
+	return sum;
 }
 
 void

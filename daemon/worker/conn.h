@@ -23,7 +23,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "config/address.h"
+#include "config/settings.h"
 #include "worker/admission.h"
+#include "worker/endpoint.h"
 #include "worker/ids.h"
 #include "worker/input.h"
 #include "worker/plugin_timer.h"
@@ -32,7 +34,6 @@
 #include "worker/timers.h"
 #include "worker/transport.h"
 
-struct endpoint;
 struct listener;
 struct proxied;
 struct tls_wish;
@@ -57,7 +58,12 @@ enum mark {
 	MARK_STARTING = 1 << 9,	     /* not open yet: no byte is read or sent */
 	MARK_DEADLINE = 1 << 10,     /* a deadline changed: set the timer */
 	MARK_UPGRADE = 1 << 11,	     /* to TLS, until its handshake is over */
+	MARK_PACED_IN = 1 << 12,     /* waits: its rate lets no more be read */
+	MARK_PACED_OUT = 1 << 13,    /* the same for sending */
 };
+#define MARKS_PACED (MARK_PACED_IN | MARK_PACED_OUT)
+/* With one of these nothing is offered to the transport. */
+#define MARKS_NO_SEND (MARK_BLOCKED | MARK_STARTING | MARK_PACED_OUT)
 
 /* Its addresses as text, made when first asked for. */
 struct conn_names;
@@ -72,8 +78,12 @@ struct keeper {
 	void (*on_end)(struct keeper *keeper, const struct sl_conn *conn);
 };
 
+/* What a connection with a rate knows of it, see conn_pace.c. */
+struct conn_pace;
+
 /* What only few connections need, or only few at a time. */
 struct extra {
+	struct conn_pace *pace; /* owned; NULL: no rate has held so far */
 	struct conn_names *names;
 	struct proxied *proxied; /* owned; NULL: no header has said a thing */
 	/* Of an outgoing connection: */
@@ -332,6 +342,25 @@ conn_closing(const struct sl_conn *conn)
 {
 	return conn->dead || (conn->in != HALF_OPEN && conn->out != HALF_OPEN);
 }
+
+/* conn_pace.c */
+
+/*
+ * The rates of a connection, in one direction that the endpoint's pacer is on
+ * for.  How many of `most` bytes may move now?  0: none; it is MARK_PACED_IN or
+ * MARK_PACED_OUT until some may, and then gets a turn.
+ */
+size_t conn_pace_room(struct sl_conn *conn, enum pace direction, size_t most);
+/* Is the pacer on for sending? */
+static inline bool
+conn_sends_paced(const struct sl_conn *conn)
+{
+	return __builtin_expect(conn->endpoint->pacer[PACE_OUT].on, false);
+}
+/* So many have moved. */
+void conn_pace_add(struct sl_conn *conn, enum pace direction, size_t bytes);
+/* It ends: it waits for no rate any more. */
+void conn_pace_end(struct sl_conn *conn);
 
 /* conn_write.c */
 

@@ -63,7 +63,7 @@ idle_deadline(const struct sl_conn *conn)
 	uint64_t idle = idle_ms(conn);
 
 	if (idle == 0 || idle > UINT64_MAX - conn->active_ms ||
-	    conn_closing(conn))
+	    conn_closing(conn) || conn_marked(conn, MARKS_PACED))
 		return UINT64_MAX;
 	return conn->active_ms + idle;
 }
@@ -111,7 +111,8 @@ close_deadline(const struct sl_conn *conn)
 {
 	uint64_t close_ms = conn->endpoint->timeouts->close_ms;
 
-	if (conn->closing_ms == 0 || close_ms == 0)
+	if (conn->closing_ms == 0 || close_ms == 0 ||
+	    conn_marked(conn, MARK_PACED_OUT))
 		return UINT64_MAX;
 	return conn->closing_ms + close_ms;
 }
@@ -131,7 +132,8 @@ lifetime_deadline(const struct sl_conn *conn)
 static uint64_t
 rate_deadline(const struct sl_conn *conn)
 {
-	if (conn->endpoint->limits->min_rate == 0)
+	if (conn->endpoint->limits->min_rate == 0 ||
+	    conn_marked(conn, MARK_PACED_OUT))
 		return UINT64_MAX;
 	if (conn->extra == NULL || conn->extra->rate_ms == 0)
 		return UINT64_MAX; /* no memory to judge it */

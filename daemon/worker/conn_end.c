@@ -140,6 +140,7 @@ conn_end(struct sl_conn *conn)
 
 	conn_forget_events(conn);
 	timers_detach(engine.timers, &conn->timer);
+	conn_pace_end(conn);
 	plugin_timers_clear(&conn->timers);
 	conn_set_hold(conn, false);
 	conn->dead = true;

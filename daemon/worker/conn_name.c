@@ -277,6 +277,7 @@ conn_extra_free(struct sl_conn *conn)
 	conn_names_free(conn);
 	if (conn->extra == NULL)
 		return;
+	free(conn->extra->pace);
 	free(conn->extra->target);
 	tls_wish_free(conn->extra->wish);
 	free(conn->extra->proxied);

@@ -124,7 +124,7 @@ conn_pipe_splices(struct sl_conn *conn)
 		return false;
 	conn_flush(other);
 	return other->queue.bytes == 0 &&
-	    !conn_marked(other, MARK_BLOCKED | MARK_STARTING | MARK_UPGRADE) &&
+	    !conn_marked(other, MARKS_NO_SEND | MARK_UPGRADE) &&
 	    splice_can(&conn->stream, &other->stream);
 }
 
@@ -133,8 +133,12 @@ conn_pipe_move(struct sl_conn *conn, size_t len)
 {
 	struct sl_conn *other = other_end(conn);
 	int error;
-	ssize_t n = splice_move(&conn->stream, &other->stream, len, &error);
+	ssize_t n;
 
+	if (conn_sends_paced(other) &&
+	    (len = conn_pace_room(other, PACE_OUT, len)) == 0)
+		return fail(EINTR); /* the other's queue takes some */
+	n = splice_move(&conn->stream, &other->stream, len, &error);
 	if (n < (ssize_t)BULK_MIN)
 		conn->extra->bulk = false;
 	if (n == -1 && splice_is_refused(errno))

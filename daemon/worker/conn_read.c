@@ -207,7 +207,7 @@ conn_may_read(const struct sl_conn *conn)
 	if (conn->in == HALF_CLOSED || conn_marked(conn, MARK_EOF))
 		return false;
 	return conn->in == HALF_DRAIN ||
-	    (!conn_marked(conn, MARK_PAUSED | MARK_UPGRADE) &&
+	    (!conn_marked(conn, MARK_PAUSED | MARK_UPGRADE | MARK_PACED_IN) &&
 		!conn_input_full(conn));
 }
 
@@ -255,6 +255,17 @@ with_ahead(size_t most)
 }
 
 /*
+ * Does a rate hold back its input?  What a broken socket has left is read
+ * without delay.
+ */
+static inline bool
+reads_paced(const struct sl_conn *conn)
+{
+	return conn->endpoint->pacer[PACE_IN].on &&
+	    !conn_marked(conn, MARK_SALVAGE);
+}
+
+/*
  * Where the next input is read to, and how much of it.  NULL: none may be read
  * now, or there is no memory, which ends the connection.
  */
@@ -276,10 +287,15 @@ room_for(struct sl_conn *conn, size_t *ret_room)
 		leave_rest(conn);
 		return NULL;
 	}
-	*ret_room = most - kept < room ? most - kept : room;
+	if (most - kept < room)
+		room = most - kept;
+	if (reads_paced(conn) &&
+	    (room = conn_pace_room(conn, PACE_IN, room)) == 0)
+		return NULL;
+	*ret_room = room;
 	if (kept == 0)
 		return buf;
-	buf = input_room(&conn->input, *ret_room, ret_room);
+	buf = input_room(&conn->input, room, ret_room);
 	if (buf == NULL)
 		conn_refuse_input(conn, SL_WHY_MEMORY, ENOMEM, SL_STAGE_READ);
 	return buf;
@@ -314,6 +330,8 @@ note_input(struct sl_conn *conn, ssize_t n)
 {
 	conn->bytes_in += n;
 	count_add(conn->endpoint->counts, COUNT_BYTES_IN, n);
+	if (conn->endpoint->pacer[PACE_IN].on)
+		conn_pace_add(conn, PACE_IN, n);
 	conn->active_ms = engine_now();
 }
 
@@ -334,8 +352,13 @@ no_input(struct sl_conn *conn, ssize_t n)
 __attribute__((noinline)) static bool
 read_spliced(struct sl_conn *conn)
 {
-	ssize_t n = conn_pipe_move(conn, READ_BUDGET);
+	size_t most = READ_BUDGET;
+	ssize_t n;
 
+	if (reads_paced(conn) &&
+	    (most = conn_pace_room(conn, PACE_IN, most)) == 0)
+		return false;
+	n = conn_pipe_move(conn, most);
 	if (n == -1 && errno == EINTR)
 		return conn_read(conn); /* there is no pipe: copy it */
 	if (n <= 0) {

@@ -157,11 +157,65 @@ account(struct sl_conn *conn, ssize_t n, size_t total)
 	return n;
 }
 
+/* The same of a connection with a rate. */
+static ssize_t
+account_paced(struct sl_conn *conn, ssize_t n, size_t total)
+{
+	n = account(conn, n, total);
+	if (n > 0)
+		conn_pace_add(conn, PACE_OUT, n);
+	return n;
+}
+
+/*
+ * offer() and offer_iov() of a connection with a rate: part of it, if that is
+ * all that the rate lets through.
+ */
+static __attribute__((noinline)) ssize_t
+offer_paced(struct sl_conn *conn, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	len = conn_pace_room(conn, PACE_OUT, len);
+	if (len == 0)
+		return 0;
+	do
+		n = conn->stream.transport->send(&conn->stream, buf, len);
+	while (n == -1 && errno == EINTR);
+	return account_paced(conn, n, len);
+}
+
+static __attribute__((noinline)) ssize_t
+offer_iov_paced(struct sl_conn *conn, const struct iovec *iov, int count,
+    size_t total)
+{
+	struct iovec part[SEND_IOV_MAX];
+	size_t room = conn_pace_room(conn, PACE_OUT, total);
+	ssize_t n;
+	int i;
+
+	total = room;
+	for (i = 0; i < count && room > 0; i++) {
+		part[i] = iov[i];
+		if (part[i].iov_len > room)
+			part[i].iov_len = room;
+		room -= part[i].iov_len;
+	}
+	if (total == 0)
+		return 0;
+	do
+		n = conn->stream.transport->sendv(&conn->stream, part, i);
+	while (n == -1 && errno == EINTR);
+	return account_paced(conn, n, total);
+}
+
 static inline __attribute__((always_inline)) ssize_t
 offer(struct sl_conn *conn, const void *buf, size_t len)
 {
 	ssize_t n;
 
+	if (conn_sends_paced(conn))
+		return offer_paced(conn, buf, len);
 	do
 		n = conn->stream.transport->send(&conn->stream, buf, len);
 	while (n == -1 && errno == EINTR);
@@ -184,6 +238,8 @@ offer_iov(struct sl_conn *conn, const struct iovec *iov, int count)
 
 	for (int i = 0; i < count; i++)
 		total += iov[i].iov_len;
+	if (conn_sends_paced(conn))
+		return offer_iov_paced(conn, iov, count, total);
 	do
 		n = conn->stream.transport->sendv(&conn->stream, iov, count);
 	while (n == -1 && errno == EINTR);
@@ -210,8 +266,7 @@ flush(struct sl_conn *conn, uint32_t budget)
 {
 	ssize_t n;
 
-	while (!conn_marked(conn, MARK_BLOCKED | MARK_STARTING) &&
-	    !spent(conn, budget)) {
+	while (!conn_marked(conn, MARKS_NO_SEND) && !spent(conn, budget)) {
 		n = conn->queue.head == conn->queue.tail
 		    ? offer_chunk(conn, conn->queue.head)
 		    : offer_chunks(conn);
@@ -401,8 +456,7 @@ conn_write(struct sl_conn *conn, const void *buf, size_t len)
 	if (len < DIRECT_SEND_MIN && unsent + len <= high)
 		return queue_put(&conn->queue, buf, len) == -1 ? -1
 							       : (ssize_t)len;
-	if (len >= DIRECT_SEND_MIN &&
-	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING)) {
+	if (len >= DIRECT_SEND_MIN && !conn_marked(conn, MARKS_NO_SEND)) {
 		if (borrow(conn, buf, len))
 			return len;
 		sent = send_direct(conn, buf, len);
@@ -456,8 +510,7 @@ put(struct sl_conn *conn, const void *buf, size_t len)
 {
 	ssize_t sent = 0;
 
-	if (len >= DIRECT_SEND_MIN &&
-	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING)) {
+	if (len >= DIRECT_SEND_MIN && !conn_marked(conn, MARKS_NO_SEND)) {
 		if (borrow(conn, buf, len))
 			return 0;
 		sent = send_direct(conn, buf, len);
@@ -542,8 +595,7 @@ conn_send_message(struct sl_conn *conn, struct message *message)
 	if (check_room(conn, message->len) == -1)
 		return -1;
 	if (message->at_once && conn_unsent(conn) == 0 &&
-	    !conn_marked(conn, MARK_BLOCKED | MARK_STARTING) &&
-	    !spent(conn, WRITE_BUDGET)) {
+	    !conn_marked(conn, MARKS_NO_SEND) && !spent(conn, WRITE_BUDGET)) {
 		sent = offer(conn, message->buf, message->len);
 		if (sent == -1)
 			return fail(EPIPE);
@@ -558,7 +610,10 @@ conn_send_message(struct sl_conn *conn, struct message *message)
 void
 conn_spliced(struct sl_conn *conn, size_t n, int error)
 {
-	account(conn, n, n);
+	if (conn_sends_paced(conn))
+		account_paced(conn, n, n);
+	else
+		account(conn, n, n);
 	if (error != 0)
 		refused(conn, error);
 	if (conn->stream.unsent == 0)

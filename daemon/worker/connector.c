@@ -13,6 +13,7 @@
 #include "base/jitter.h"
 #include "base/log.h"
 #include "base/log_limit.h"
+#include "base/plain_float.h"
 #include "config/address.h"
 #include "config/settings.h"
 #include "ipc/connectors.h"
@@ -135,7 +136,8 @@ begin_later(struct connector *connector, uint64_t open_ms)
 	if (ms > retry->max_ms)
 		ms = retry->max_ms;
 	connector->wait_ms = ms;
-	ms = jittered(ms, retry->jitter);
+	plain_float();
+	ms = jittered(ms, (unsigned int)(retry->jitter * 1000));
 	wait_for(connector, ms);
 	return ms;
 }

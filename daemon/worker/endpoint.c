@@ -113,3 +113,26 @@ endpoint_lines_done(struct endpoint *endpoint)
 	log_limit_done(&endpoint->unwanted);
 	log_limit_done(&endpoint->plugin_lines);
 }
+
+int
+endpoint_pace(struct endpoint *endpoint)
+{
+	for (enum pace i = 0; i < PACES; i++)
+		if (pacer_init(&endpoint->pacer[i], endpoint, i) == -1)
+			return -1;
+	return 0;
+}
+
+void
+endpoint_pace_configure(struct endpoint *endpoint)
+{
+	for (enum pace i = 0; i < PACES; i++)
+		pacer_configure(&endpoint->pacer[i]);
+}
+
+void
+endpoint_pace_done(struct endpoint *endpoint)
+{
+	for (enum pace i = 0; i < PACES; i++)
+		pacer_done(&endpoint->pacer[i]);
+}

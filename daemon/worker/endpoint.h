@@ -12,7 +12,9 @@
 
 #include "base/log.h"
 #include "base/log_limit.h"
+#include "config/settings.h"
 #include "ipc/counts.h"
+#include "worker/pacer.h"
 
 struct access_settings;
 struct guard_settings;
@@ -45,6 +47,7 @@ struct endpoint {
 	struct refusal_lines refused[REFUSALS];
 	struct log_limit slow, unwanted; /* of lines about these */
 	struct log_limit plugin_lines;	 /* of its plugin's own */
+	struct pacer pacer[PACES];
 	unsigned int connecting; /* outgoing connections, until they are made */
 };
 
@@ -57,6 +60,14 @@ bool endpoint_lets_log(struct endpoint *endpoint);
 /* Its limits of lines; done: it may be freed then. */
 void endpoint_limit_lines(struct endpoint *endpoint);
 void endpoint_lines_done(struct endpoint *endpoint);
+
+/*
+ * Its rates: be ready for them, 0 or -1 with ENOMEM; take over those of the
+ * limits; and done.
+ */
+int endpoint_pace(struct endpoint *endpoint);
+void endpoint_pace_configure(struct endpoint *endpoint);
+void endpoint_pace_done(struct endpoint *endpoint);
 
 /*
  * A line about it: "NAME: ", and what fmt says.  As json it is also found by the

@@ -41,8 +41,10 @@ listener_new(const char *name, uint32_t slot)
 	TAILQ_INIT(&listener->conns);
 	listener->endpoint.name = strdup(name);
 	if (listener->endpoint.name == NULL ||
+	    endpoint_pace(&listener->endpoint) == -1 ||
 	    timers_attach(engine.timers, &listener->drain_timer,
 		on_drain_timer) == -1) {
+		endpoint_pace_done(&listener->endpoint);
 		free(listener->endpoint.name);
 		free(listener);
 		return NULL;
@@ -60,6 +62,7 @@ listener_configure(struct listener *listener,
 	listener->endpoint.proxy = &settings->proxy;
 	listener->endpoint.access = &settings->access;
 	listener->endpoint.guard = &settings->guard;
+	endpoint_pace_configure(&listener->endpoint);
 }
 
 struct tls_client *
@@ -110,6 +113,7 @@ listener_free(struct listener *listener)
 	log_counters(listener);
 	timers_detach(engine.timers, &listener->drain_timer);
 	endpoint_lines_done(&listener->endpoint);
+	endpoint_pace_done(&listener->endpoint);
 	free(listener->endpoint.name);
 	free(listener);
 }
