@@ -15,6 +15,7 @@
 #include "base/signal_set.h"
 #include "base/standard.h"
 #include "base/title.h"
+#include "ipc/msg.h"
 #include "master/master.h"
 
 #define EXIT_USAGE 2
@@ -82,10 +83,15 @@ print_help(void)
 	    SLUICE_CONFIG);
 }
 
-/* args: what spawn.c has added, up to a NULL. */
-static void
+/*
+ * args: what spawn.c has added, up to a NULL.  Returns whether plugins are to
+ * print elsewhere.
+ */
+static bool
 child_options(char **args)
 {
+	bool apart = false;
+
 	for (; *args != NULL; args++) {
 		if (strcmp(*args, "-v") == 0)
 			log_verbose();
@@ -93,11 +99,14 @@ child_options(char **args)
 			log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
 		else if (strcmp(*args, "--piped") == 0)
 			log_piped();
+		else if (strcmp(*args, "--printed") == 0)
+			apart = true;
 	}
+	return apart;
 }
 
 static int
-run_child(const char *name)
+run_child(const char *name, bool apart)
 {
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		if (strcmp(roles[i].name, name) != 0)
@@ -105,8 +114,10 @@ run_child(const char *name)
 		plain_locale_init();
 		log_init(roles[i].name);
 		/* What plugins print is not to be taken for lines of ours. */
-		if (log_is_piped())
-			log_leave_stderr(STDOUT_FILENO, false);
+		if (apart) {
+			log_leave_stderr(CHILD_PRINTED_FD, false);
+			close(CHILD_PRINTED_FD);
+		}
 		title_set("%s", roles[i].name);
 		/* spawn.c has set what each signal does in a child. */
 		signal_unblock_all();
@@ -222,6 +233,7 @@ main(int argc, char **argv)
 	struct command command;
 	char **args;
 	int status;
+	bool apart;
 
 	signal_block_all();
 	if (standard_open("sluiced") == -1)
@@ -236,8 +248,8 @@ main(int argc, char **argv)
 			signal_unblock_all();
 			return trial_main(args[3]);
 		}
-		child_options(args + 3);
-		return run_child(args[2]);
+		apart = child_options(args + 3);
+		return run_child(args[2], apart);
 	}
 	signal_ignore_failures();
 	if (!parse(argc, args, &command, &status))

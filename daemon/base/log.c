@@ -43,10 +43,11 @@ log_init(const char *role)
 	struct stat st;
 
 	log_state.style.role = role;
+	if (log_state.apart)
+		return; /* it says nothing of where our lines go */
 	log_state.style.journal = !log_state.style.piped &&
 	    fstat(STDERR_FILENO, &st) == 0 && stderr_is_journal(&st);
-	if (!log_state.apart)
-		log_sink_open();
+	log_sink_open();
 }
 
 bool

@@ -31,8 +31,7 @@ bool log_is_journal(void);
 /*
  * The log leads to the log process: lines go to this end of its pipe, which is
  * owned from here on, with a mark that tells it their level.  log_piped(): they
- * do because stderr is that pipe, and log_init() has to be followed by
- * log_leave_stderr(), so that nothing else is printed there.
+ * do because stderr is that pipe.
  */
 void log_pipe(int fd);
 void log_piped(void);
@@ -50,7 +49,8 @@ void log_never_wait(void);
 /*
  * Standard error leads to fd from here on, for whatever is printed there, but
  * our lines go where they went.  The same of standard output, if `both` or if
- * it leads to the same place.  fd is not kept.
+ * it leads to the same place.  fd is not kept, and log_init() looks at standard
+ * error no more.
  */
 void log_leave_stderr(int fd, bool both);
 void log_configure(enum log_level level, enum log_format format);

@@ -15,6 +15,7 @@
 struct error;
 
 #define CHILD_CHANNEL_FD 3 /* the child's end, in every child */
+#define CHILD_PRINTED_FD 6 /* with --printed: for what plugins print */
 /* Of answers.h, in a child that runs plugin code. */
 #define CHILD_MEMORY_FD 4
 #define CHILD_BELL_FD 5 /* the same */

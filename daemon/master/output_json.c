@@ -1,7 +1,6 @@
 /*
- * output_json.c: our own lines come whole, since each is one write(2) to a pipe,
- * but a plugin may print half a line before one of them.  So a line of ours may
- * begin anywhere.
+ * output_json.c: nothing that comes here is a line of ours, whatever it looks
+ * like.  A line is shown as it is while the log is text.
  */
 
 #include "master/output_json.h"
@@ -16,14 +15,12 @@
 #include <unistd.h>
 
 #include "base/log_line.h"
+#include "master/log_lines.h"
 #include "master/output.h"
 
 #define PROMPT_MS 50 /* to wait for the rest of a line */
 #define PIECE_MAX \
 	(LOG_MESSAGE_MAX / 2) /* longer lines become several objects */
-#define MARK "{\"time\":\""   /* how each of our objects begins */
-#define MARK_LEN (sizeof(MARK) - 1)
-#define PRIORITY_LEN 3 /* "<6>" before it, in the journal */
 
 /* The format of the log, which the master may change. */
 static _Atomic int *shared;
@@ -46,21 +43,6 @@ output_json_format(enum log_format format)
 {
 	if (shared != NULL)
 		*shared = (int)format;
-}
-
-/* Where a line of ours begins, or `there`. */
-static size_t
-find_ours(const char *bytes, size_t there)
-{
-	const char *mark = memmem(bytes, there, MARK, MARK_LEN);
-	size_t at;
-
-	if (mark == NULL)
-		return there;
-	at = (size_t)(mark - bytes);
-	if (at >= PRIORITY_LEN && mark[-1] == '>' && mark[-3] == '<')
-		at -= PRIORITY_LEN;
-	return at;
 }
 
 /* A line that a plugin has printed, or a part of it. */
@@ -92,22 +74,19 @@ wrap(const char *bytes, size_t length)
 static ssize_t
 show_one(const char *bytes, size_t there, bool all)
 {
-	size_t ours = find_ours(bytes, there), length;
 	const char *newline = memchr(bytes, '\n', there);
+	size_t length = newline != NULL ? (size_t)(newline - bytes) : there;
 	bool whole = newline != NULL || all;
 
-	length = newline != NULL ? (size_t)(newline - bytes) : there;
-	if (ours == 0 || *shared == LOG_FORMAT_TEXT) {
+	if (*shared == LOG_FORMAT_TEXT) {
 		if (!whole && there < LOG_LINE_MAX)
 			return 0;
 		length += newline != NULL;
 		return output_show(bytes, length) == 0 ? (ssize_t)length : -1;
 	}
-	if (length > ours)
-		length = ours;
 	if (length > PIECE_MAX)
-		length = PIECE_MAX;
-	else if (!whole && ours == there)
+		length = log_lines_cut(bytes, PIECE_MAX);
+	else if (!whole)
 		return 0;
 	if (wrap(bytes, length) == -1)
 		return -1;

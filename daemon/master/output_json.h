@@ -13,7 +13,7 @@ int output_json_init(void);
 
 /*
  * As output_relay(): copy from a descriptor to standard output until its end or
- * an error.  Lines of our own log are not changed.
+ * an error.
  */
 void output_json_relay(int from);
 

@@ -42,19 +42,30 @@ struct relays {
 	bool started;
 };
 
-/* Those for a log of text, and for one of objects, once they are needed. */
 static struct relays relays_text = { .fds = { -1, -1, -1 } };
+/* In front of a log of objects, for what plugins print, once it is needed. */
 static struct relays relays_json = { .fds = { -1, -1, -1 } };
-
-/* The pipes of the log process, once there is one; for text and objects. */
+/* The pipe of the log process, once there is one. */
 static struct relays relays_log = { .fds = { -1, -1, -1 } };
 
 static struct relays *
 relays_now(void)
 {
+	return log_process_runs() ? &relays_log : &relays_text;
+}
+
+/*
+ * Where plugins print, if not where a child's own lines go: what they print is
+ * not to be taken for lines of ours.  -1: it is the same.
+ */
+static int
+printed_now(void)
+{
 	if (log_process_runs())
-		return &relays_log;
-	return log_format() == LOG_FORMAT_JSON ? &relays_json : &relays_text;
+		return log_process_printed();
+	if (log_format() == LOG_FORMAT_JSON)
+		return relays_json.fds[STDERR_FILENO];
+	return -1;
 }
 
 bool
@@ -149,14 +160,15 @@ static void
 close_others(const int *fds, unsigned int count)
 {
 	const int *relays = relays_now()->fds;
-	int keep[SPAWN_FDS_MAX + 3], from, next;
+	int keep[SPAWN_FDS_MAX + 4], from, next;
 
 	for (unsigned int i = 0; i < count; i++)
 		keep[i] = fds[i];
 	for (unsigned int i = 0; i < 3; i++)
 		keep[count + i] = relays[i];
+	keep[count + 3] = printed_now();
 	for (from = STDERR_FILENO + 1;; from = next + 1) {
-		next = next_of(keep, count + 3, from);
+		next = next_of(keep, count + 4, from);
 		if (next == -1)
 			break;
 		if (next > from)
@@ -170,18 +182,26 @@ close_others(const int *fds, unsigned int count)
 static int
 place_fds(const int *fds, unsigned int count)
 {
-	int aside[SPAWN_FDS_MAX];
+	int aside[SPAWN_FDS_MAX], printed = printed_now();
 
 	for (unsigned int i = 0; i < count; i++) {
-		aside[i] = fcntl(fds[i], F_DUPFD_CLOEXEC,
-		    CHILD_CHANNEL_FD + SPAWN_FDS_MAX);
+		aside[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, CHILD_PRINTED_FD + 1);
 		if (aside[i] == -1)
 			return -1;
 	}
+	if (printed != -1 && printed != CHILD_PRINTED_FD &&
+	    dup2(printed, CHILD_PRINTED_FD) == -1)
+		return -1;
+	if (printed == CHILD_PRINTED_FD)
+		fcntl(printed, F_SETFD, 0);
 	for (unsigned int i = 0; i < count; i++)
 		if (dup2(aside[i], CHILD_CHANNEL_FD + (int)i) == -1)
 			return -1;
-	return close_range(CHILD_CHANNEL_FD + count, ~0U, 0);
+	if (count < SPAWN_FDS_MAX &&
+	    close_range(CHILD_CHANNEL_FD + count, CHILD_PRINTED_FD - 1, 0) ==
+		-1)
+		return -1;
+	return close_range(CHILD_PRINTED_FD + (printed != -1), ~0U, 0);
 }
 
 /*
@@ -249,7 +269,7 @@ __attribute__((noreturn)) static void
 become(const char *role, bool verbose, const int *fds, unsigned int count,
     pid_t master)
 {
-	const char *argv[7] = { "sluiced", "--child", role };
+	const char *argv[8] = { "sluiced", "--child", role };
 	unsigned int argc = 3;
 	char path[PATH_MAX];
 
@@ -257,6 +277,8 @@ become(const char *role, bool verbose, const int *fds, unsigned int count,
 		argv[argc++] = "--json";
 	if (log_process_runs())
 		argv[argc++] = "--piped";
+	if (printed_now() != -1)
+		argv[argc++] = "--printed";
 	if (verbose)
 		argv[argc++] = "-v";
 
@@ -364,15 +386,11 @@ end_relays(void)
 	await_relays(&relays_json, &waited);
 }
 
-/* What goes to the same place as standard error is a part of the log. */
 static void
 start_json(struct relays *relays)
 {
 	if (output_json_init() == 0)
 		start_relay(relays, STDERR_FILENO, output_json_relay);
-	if (relays->fds[STDERR_FILENO] != -1 &&
-	    same_open_file(STDOUT_FILENO, STDERR_FILENO))
-		relays->fds[STDOUT_FILENO] = relays->fds[STDERR_FILENO];
 }
 
 static void
@@ -395,9 +413,8 @@ static void
 start_relays(struct relays *relays)
 {
 	if (relays == &relays_log) {
-		/* A child moves its standard error: see log_piped(). */
-		relays->fds[STDOUT_FILENO] = log_process_printed();
-		relays->fds[STDERR_FILENO] = log_process_lines();
+		relays->fds[STDOUT_FILENO] = relays->fds[STDERR_FILENO] =
+		    log_process_lines();
 		return;
 	}
 	if (relays->started)
@@ -407,7 +424,8 @@ start_relays(struct relays *relays)
 	relays->started = true;
 	if (relays == &relays_json)
 		start_json(relays);
-	start_text(relays);
+	else
+		start_text(relays);
 }
 
 pid_t
@@ -424,6 +442,8 @@ spawn(const char *role, bool verbose, const int *fds, unsigned int count)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
 	start_relays(relays_now());
+	if (!log_process_runs() && log_format() == LOG_FORMAT_JSON)
+		start_relays(&relays_json);
 	pid = fork();
 	if (pid == 0)
 		become(role, verbose, fds, count, master);

@@ -8,7 +8,7 @@
 
 #define SPAWN_FAILED_STATUS 127 /* exec failed */
 
-#define SPAWN_FDS_MAX 3
+#define SPAWN_FDS_MAX 3 /* from CHILD_CHANNEL_FD to CHILD_PRINTED_FD */
 
 /*
  * Will plugin code run in this role, or does it read what anybody sends?  Then
@@ -30,8 +30,8 @@ pid_t spawn(const char *role, bool verbose, const int *fds, unsigned int count);
 pid_t spawn_fork(void);
 
 /*
- * Where children write that are spawned for a log of json, for those that were
- * spawned before.  Borrowed; -1: there is no such process.
+ * Where plugins print in children that are spawned for a log of json, for those
+ * that were spawned before.  Borrowed; -1: there is no such process.
  */
 int spawn_json_output(void);
 

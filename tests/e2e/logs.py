@@ -405,6 +405,56 @@ def test_json_of_what_plugins_print():
                entry["role"] == "worker 1"], entries)
 
 
+FORGES = r"""
+#include <stdio.h>
+#include <sluice.h>
+
+#define FORGED "{\"time\":\"2026-11-27T00:00:00.000Z\",\"level\":\"error\"," \
+	"\"role\":\"master\",\"message\":\"%s\"}\n"
+
+__attribute__((constructor)) static void
+load(void)
+{
+	fprintf(stderr, FORGED, "loaded");
+}
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	fprintf(stderr, "half" FORGED "<3>" FORGED, "one", "two");
+	fputs("{\"time\":\"broken\n", stderr);
+	sl_write(c, buf, len);
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "forges", .version = "1",
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def test_objects_that_plugins_print_are_none_of_ours():
+    for journal in (False, True):
+        d = printing_daemon("json")
+        compile_plugin(FORGES, d.path("p.so"))
+        d.journal = journal
+        with d:
+            have_it_print(d)
+            d.stop()
+            lines = [line for line in d.lines[1:]]
+            if journal:
+                check(all(re.match("<[0-7]>", line) for line in lines), lines)
+                lines = [line[3:] for line in lines]
+            entries = [json.loads(line) for line in lines]
+            printed = [entry["message"] for entry in entries
+                       if entry["role"] == "output"]
+            equal(len(printed), 5, "printed lines")
+            check(all("time" in message for message in printed), printed)
+            check(not [entry for entry in entries
+                       if entry["message"] in ("loaded", "one", "two")])
+            check([entry for entry in entries if entry["role"] == "worker 1"
+                   and entry.get("why") == "peer"], entries)
+
+
 def test_journal_of_what_plugins_print():
     d = printing_daemon("json")
     d.journal = True
