@@ -39,7 +39,7 @@ struct control_subject {
 /*
  * Listen where settings->control says, which is not NULL.  A socket there that
  * no process listens on is replaced.  taken: that of the program before us,
- * which is used or closed.  NULL: err says why.
+ * which is used, or left alone.  NULL: err says why.
  */
 struct control *control_new(struct event_base *base,
     const struct settings *settings, const struct control_subject *subject,

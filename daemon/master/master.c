@@ -290,6 +290,7 @@ start_control(struct master *master, const struct settings *settings)
 {
 	struct error err;
 
+	succession_make_way(&master->succession);
 	if (settings->control == NULL)
 		return 0;
 	master->diffs =

@@ -4,12 +4,15 @@
 
 #include "master/succession.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/time_text.h"
 #include "config/settings.h"
 #include "master/bygones.h"
+#include "master/control_closed.h"
 #include "master/gen.h"
 #include "master/leaving.h"
 #include "master/reload.h"
@@ -57,6 +60,7 @@ succession_init(struct succession *succession, struct event_base *base,
 {
 	struct takeover_parts *parts = &succession->parts;
 
+	succession->base = base;
 	parts->bygones = bygones_new(base, children, on_gone, arg);
 	succession->upgrade =
 	    upgrade_new(base, children, config, &upgrade_ops, succession);
@@ -71,6 +75,7 @@ succession_init(struct succession *succession, struct event_base *base,
 void
 succession_done(struct succession *succession)
 {
+	control_closed_free(succession->closed);
 	upgrade_free(succession->upgrade);
 	bygones_free(succession->parts.bygones);
 	if (succession->parts.sockets != NULL)
@@ -115,8 +120,36 @@ succession_failed(struct succession *succession)
 }
 
 void
+succession_make_way(struct succession *succession)
+{
+	control_closed_free(succession->closed);
+	succession->closed = NULL;
+}
+
+/* Else its clients would wait until they lose patience. */
+static void
+answer_clients(struct succession *succession)
+{
+	char why[256];
+
+	snprintf(why, sizeof(why),
+	    "sluiced " PACKAGE_VERSION " could not begin to serve after an "
+	    "upgrade, and its log says why; the old workers serve on; send "
+	    "SIGHUP or SIGUSR2 to process %d, see Upgrade in sluiced(8)",
+	    (int)getpid());
+	if (succession->closed == NULL)
+		succession->closed = control_closed_new(succession->base,
+		    succession->takeover.control.fd, why);
+}
+
+void
 succession_verdict(struct succession *succession, bool good)
 {
+	if (!good && succession->parts.control == NULL &&
+	    succession->takeover.control.fd != -1)
+		answer_clients(succession);
+	else if (good)
+		succession_make_way(succession);
 	takeover_verdict(&succession->takeover, &succession->parts, good);
 }
 

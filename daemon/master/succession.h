@@ -22,6 +22,8 @@ struct succession {
 	struct takeover takeover;
 	struct takeover_parts parts;
 	struct upgrade *upgrade;
+	struct event_base *base;
+	struct control_closed *closed; /* NULL: there is one, or none at all */
 	const struct leaving *leaving;
 };
 
@@ -35,6 +37,8 @@ int succession_init(struct succession *succession, struct event_base *base,
     void *arg);
 void succession_done(struct succession *succession);
 
+/* A control socket is about to be made. */
+void succession_make_way(struct succession *succession);
 /*
  * The workers are there, and perhaps a control socket: they have what was taken
  * over.

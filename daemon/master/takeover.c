@@ -10,7 +10,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -21,6 +20,7 @@
 #include "master/aside.h"
 #include "master/bygones.h"
 #include "master/control.h"
+#include "master/control_closed.h"
 #include "master/control_conn.h"
 #include "master/gen.h"
 #include "master/inherited.h"
@@ -133,31 +133,17 @@ takeover_used(struct takeover *takeover)
 	taken_close(&takeover->taken);
 }
 
-/* The client waits for one line, which its socket has room for. */
 static void
 answer(struct takeover *takeover, bool good, const char *reasons,
     const char *verdict)
 {
-	json_t *reply;
-	char *line;
-	size_t length;
-
 	if (takeover->client == -1)
 		return;
-	reply = json_pack("{s:b, s:s, s:o, s:o}", "ok", good, "version",
-	    PACKAGE_VERSION, "problems",
-	    control_lines(reasons, strchr(reasons, '\0')), "verdict",
-	    json_text(verdict));
-	line = json_dumps(reply, JSON_COMPACT);
-	if (line != NULL) {
-		length = strlen(line);
-		line[length++] = '\n'; /* where the NUL was */
-		send(takeover->client, line, length,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
-	}
-	free(line);
-	json_decref(reply);
-	aside_drop(takeover->client);
+	control_answer_last(takeover->client,
+	    json_pack("{s:b, s:s, s:o, s:o}", "ok", good, "version",
+		PACKAGE_VERSION, "problems",
+		control_lines(reasons, strchr(reasons, '\0')), "verdict",
+		json_text(verdict)));
 	takeover->client = -1;
 }
 
@@ -184,6 +170,9 @@ void
 takeover_stop(struct takeover *takeover)
 {
 	answer(takeover, false, "", "sluiced is stopping");
+	/* A successor can have the path. */
+	if (takeover->control.fd != -1)
+		control_path_step_aside(&takeover->control);
 }
 
 void

@@ -225,8 +225,11 @@ def test_before_a_configuration_was_read():
         replace(boastful())
         check("could not start" in run(d, "upgrade", status=1))
         d.wait_log(STILL)
+        said = run(d, "status", status=1)
+        check("send SIGHUP or SIGUSR2 to process %d" % d.pid in said, said)
         d.signal(signal.SIGHUP)
         d.wait_log("could not start", count=2)
+        check("its log says why" in run(d, "upgrade", status=1))
         d.write_config()
         d.signal(signal.SIGUSR2)
         d.wait_log("generation 3 ready: 2 listeners \\(drained: 1\\)")
@@ -237,6 +240,25 @@ def test_before_a_configuration_was_read():
         receive_line(s)
         s.close()
         old_workers_end(d, old)
+
+
+def test_a_stop_before_a_configuration_was_read():
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                drain_timeout="60s") as d:
+        s, path = d.connect(), d.path("control.sock")
+        echoes(s)
+        d.write("nonsense")
+        replace(boastful())
+        check("could not start" in run(d, "upgrade", status=1))
+        d.signal(signal.SIGTERM)
+        d.wait_log("drain for at most 60 s: 1")
+        wait_until(lambda: not os.path.exists(path), "the path to be free")
+        echoes(s)
+        s.close()
+        d.wait_exit(0)
+        equal([name for name in os.listdir(d.directory) if "sock" in name],
+              [])
+        d.process = None
 
 
 def test_before_there_were_workers():
