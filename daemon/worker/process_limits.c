@@ -38,10 +38,25 @@ limit_text(rlim_t value, char text[32])
 	return text;
 }
 
+static void
+tell(struct limit *limit, rlim_t lowered, const struct rlimit *now)
+{
+	char noted[32], before[32], after[32];
+
+	log_warnx("a plugin, or prlimit(1), has lowered %s of this process "
+		  "from %s to %s; it is %s now%s",
+	    limit->name, limit_text(limit->noted, noted),
+	    limit_text(lowered, before), limit_text(now->rlim_cur, after),
+	    now->rlim_cur < limit->noted
+		? ", as its hard limit is lower as well: only another process "
+		  "will do, see workers recycle in sluicectl(8)"
+		: "");
+	limit->said = true;
+}
+
 static bool
 restore(struct limit *limit)
 {
-	char noted[32], before[32], after[32];
 	struct rlimit now;
 	rlim_t lowered;
 
@@ -54,12 +69,7 @@ restore(struct limit *limit)
 	if (now.rlim_cur == lowered || setrlimit(limit->resource, &now) == -1)
 		now.rlim_cur = lowered;
 	if (!limit->said)
-		log_warnx("a plugin, or prlimit(1), has lowered %s of this "
-			  "process from %s to %s; it is %s now",
-		    limit->name, limit_text(limit->noted, noted),
-		    limit_text(lowered, before),
-		    limit_text(now.rlim_cur, after));
-	limit->said = true;
+		tell(limit, lowered, &now);
 	return now.rlim_cur > lowered;
 }
 

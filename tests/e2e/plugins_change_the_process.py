@@ -237,6 +237,8 @@ on_start(struct sl_service *service)
 	(void)service;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = 32;
+	if (HARD)
+		limit.rlim_max = 32;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	return 0;
 }
@@ -254,7 +256,7 @@ SL_PLUGIN(.name = "limits", .version = "1", .start = on_start,
 
 def test_a_lower_limit_is_raised_again():
     with Daemon(listener("a", "./limits.so"), workers=1, start=False) as d:
-        compile_plugin(LIMITS, d.path("limits.so"))
+        compile_plugin(LIMITS, d.path("limits.so"), HARD=0)
         d.start()
         for _ in range(60):
             s = d.connect()
@@ -264,6 +266,16 @@ def test_a_lower_limit_is_raised_again():
                    r"RLIMIT_NOFILE of this process from \d+ to 32; it is "
                    r"\d{3,} now")
         equal(len(d.messages("has lowered")), 1)
+
+
+def test_a_lower_hard_limit_is_told():
+    with Daemon(listener("a", "./limits.so"), workers=1, start=False) as d:
+        compile_plugin(LIMITS, d.path("limits.so"), HARD=1)
+        d.start()
+        d.reload(wait=False)
+        d.wait_log(r"has lowered RLIMIT_NOFILE of this process from \d+ to 32; "
+                   r"it is 32 now, as its hard limit is lower as well: only "
+                   r"another process will do, see workers recycle")
 
 
 def test_in_a_canary():
