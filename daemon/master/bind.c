@@ -301,7 +301,12 @@ bind_unix_rights(int path_fd, const struct unix_rights *rights,
 	if (((owner->uid != (uid_t)-1 && owner->uid != now.st_uid) ||
 		(owner->gid != (gid_t)-1 && owner->gid != now.st_gid)) &&
 	    fchownat(path_fd, "", owner->uid, owner->gid, AT_EMPTY_PATH) == -1)
-		return error_sys(err, "cannot change the owner of the socket");
+		return error_set(err,
+		    "cannot change the owner of the socket: %s%s",
+		    error_text(errno),
+		    errno == EPERM
+			? "; leave out owner, or start sluiced as root"
+			: "");
 	if (rights->mode == (uint32_t)-1 ||
 	    rights->mode == (now.st_mode & 07777))
 		return 0;

@@ -275,6 +275,20 @@ make_channel(struct child *child, const char *role, int ret_fds[SPAWN_FDS_MAX])
 	return count;
 }
 
+/* By errno.  EAGAIN of fork(2) is a limit, and there are several. */
+static void
+cannot_start(const char *role, struct error *err)
+{
+	if (errno == EAGAIN)
+		error_set(err,
+		    "cannot start a %s: no more processes are allowed; see "
+		    "ulimit -u for uid %u, TasksMax= in the unit, and pids.max "
+		    "of the cgroup",
+		    role, (unsigned int)getuid());
+	else
+		error_sys(err, "cannot start a %s", role);
+}
+
 struct child *
 child_spawn(struct children *children, const char *role,
     const struct hello *hello, int hello_fd, const struct child_ops *ops,
@@ -285,7 +299,7 @@ child_spawn(struct children *children, const char *role,
 
 	child = calloc(1, sizeof(*child));
 	if (child == NULL) {
-		error_sys(err, "cannot start a %s", role);
+		cannot_start(role, err);
 		return NULL;
 	}
 	child->children = children;
@@ -307,7 +321,7 @@ child_spawn(struct children *children, const char *role,
 	child->ops = ops;
 	return child;
 fail:
-	error_sys(err, "cannot start a %s", role);
+	cannot_start(role, err);
 	child_destroy(child);
 	return NULL;
 }

@@ -133,4 +133,34 @@ def test_a_port_that_needs_a_capability():
             check(part in line, part, "in", line)
 
 
+def start_as(d, *command):
+    """A start that fails, without privileges.  Returns the first error."""
+    need_root()
+    os.chown(d.directory, 54321, 65534)
+    d.launcher = [need("setpriv"), "--reuid=54321", "--regid=65534",
+                  "--clear-groups"] + list(command)
+    with d:
+        d.start(wait=False)
+        d.wait_exit(1)
+        return d.log_lines(r" error master: ")[0]
+
+
+def test_too_few_processes():
+    if SANITIZED:
+        raise Skip("the sanitizers need another one to look for leaks")
+    line = start_as(Daemon(ECHO, start=False), need("prlimit"), "--nproc=1")
+    for part in ("cannot start a reader: no more processes are allowed",
+                 "ulimit -u for uid 54321", "TasksMax="):
+        check(part in line, part, "in", line)
+
+
+def test_a_socket_for_somebody_else():
+    d = Daemon(listener("echo", plugin("echo"), owner="daemon"), start=False)
+    d.listeners[0]["listen"] = "unix:" + d.path("socket")
+    d.write_config()
+    line = start_as(d)
+    check("Operation not permitted; leave out owner, or start sluiced as root"
+          in line, line)
+
+
 main()
