@@ -204,7 +204,8 @@ START_TEST(a_reset_after_everything_arrived_is_a_normal_end)
 	worker_idle();
 	peer_takes(fd, 0, PART);
 	while (conn_ask_waiting(plugin.conn) > 0)
-		usleep(1000); /* the peer's kernel acknowledges; no event tells */
+		usleep(
+		    1000); /* the peer's kernel acknowledges; no event tells */
 	reset(fd);
 	while (plugin.conn != NULL)
 		worker_pass(true);
