@@ -10,6 +10,7 @@
 
 #include "base/json_text.h"
 #include "master/aside.h"
+#include "master/control_conn.h"
 
 #define ACCEPTS_PER_PASS 64 /* then other events have their turn */
 
@@ -18,8 +19,8 @@ struct control_closed {
 	char *why;
 };
 
-void
-control_answer_last(int fd, json_t *reply)
+static void
+reply_and_drop(int fd, json_t *reply)
 {
 	char *line = json_dumps(reply, JSON_COMPACT);
 	size_t length;
@@ -32,6 +33,16 @@ control_answer_last(int fd, json_t *reply)
 	free(line);
 	json_decref(reply);
 	aside_drop(fd);
+}
+
+void
+control_tell_last(int fd, bool good, const char *reasons, const char *verdict)
+{
+	reply_and_drop(fd,
+	    json_pack("{s:b, s:s, s:o, s:o}", "ok", good, "version",
+		PACKAGE_VERSION, "problems",
+		control_lines(reasons, strchr(reasons, '\0')), "verdict",
+		json_text(verdict)));
 }
 
 static void
@@ -51,7 +62,7 @@ closed_accept_cb(evutil_socket_t listening, short what, void *arg)
 				event_del(closed->readable);
 			return;
 		}
-		control_answer_last(fd,
+		reply_and_drop(fd,
 		    json_pack("{s:b, s:o}", "ok", 0, "error",
 			json_text(closed->why)));
 	}

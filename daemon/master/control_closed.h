@@ -6,7 +6,7 @@
 #ifndef SLUICE_MASTER_CONTROL_CLOSED_H
 #define SLUICE_MASTER_CONTROL_CLOSED_H
 
-#include <jansson.h>
+#include <stdbool.h>
 
 struct control_closed;
 struct event_base;
@@ -16,7 +16,8 @@ struct control_closed *control_closed_new(struct event_base *base, int fd,
     const char *why);
 void control_closed_free(struct control_closed *closed); /* NULL is fine */
 
-/* Answer a client that waits: the reply is taken, and so is the descriptor. */
-void control_answer_last(int fd, json_t *reply);
+/* The verdict for a client that waits, whose descriptor is taken. */
+void control_tell_last(int fd, bool good, const char *reasons,
+    const char *verdict);
 
 #endif

@@ -13,23 +13,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/log_limit.h"
 #include "base/title.h"
 #include "config/settings.h"
-#include "ipc/shm.h"
 #include "master/child.h"
-#include "master/control.h"
 #include "master/control_diff.h"
 #include "master/crashes.h"
 #include "master/events.h"
 #include "master/expiry.h"
 #include "master/gen.h"
-#include "master/inherited.h"
 #include "master/leaving.h"
 #include "master/log_process.h"
+#include "master/master_internal.h"
 #include "master/notify.h"
 #include "master/output.h"
 #include "master/page.h"
@@ -38,37 +34,12 @@
 #include "master/signals.h"
 #include "master/slots.h"
 #include "master/sockets.h"
-#include "master/succession.h"
 #include "master/upgrade.h"
 #include "master/watch.h"
 #include "master/workers.h"
 
 #define REFUSED_STOPS_MAX 1 /* lines per second */
 #define SETTLE_MS 1000	    /* for log lines that are on their way */
-
-struct master {
-	const char *config;
-	struct succession succession;
-	struct event_base *base;
-	struct children *children;
-	struct inherited inherited;
-	struct sockets *sockets;
-	struct workers *workers; /* NULL until the first settings are known */
-	struct slots *slots;
-	struct log_limit refused_stops;
-	struct reload *reload;
-	struct watch *watch; /* NULL: without --watch */
-	struct crashes *crashes;
-	struct control_diffs *diffs; /* NULL: no control socket */
-	struct expiry *expiry;
-	struct control *control; /* NULL: none is configured */
-	struct control_subject subject;
-	struct page *page;
-	struct signals *signals;
-	struct leaving *leaving;
-	bool left; /* all that is ours has ended */
-	int exit_status;
-};
 
 static void
 leave(struct master *master, int status)
@@ -252,7 +223,7 @@ on_stop_listener(void *arg, uint32_t worker, const char *name,
 		    worker + 1, plugin, name);
 }
 
-static const struct workers_ops workers_ops = {
+const struct workers_ops master_workers_ops = {
 	.on_prepared = on_prepared,
 	.on_refused = on_refused,
 	.on_committed = on_committed,
@@ -264,102 +235,6 @@ static const struct workers_ops workers_ops = {
 	.on_stop_listener = on_stop_listener,
 	.on_all_gone = on_left,
 };
-
-/* What the control socket and the status page show. */
-static void
-note_subject(struct master *master)
-{
-	time_t before_s = master->succession.takeover.started_s;
-
-	master->subject = (struct control_subject){
-		.config = master->config,
-		.started_s =
-		    before_s != 0 ? before_s : (time_t)(clock_ms() / 1000),
-		.reload = master->reload,
-		.workers = master->workers,
-		.slots = master->slots,
-		.crashes = master->crashes,
-		.upgrade = master->succession.upgrade,
-		.bygones = master->succession.parts.bygones,
-	};
-	master->succession.parts.started_s = master->subject.started_s;
-}
-
-static int
-start_control(struct master *master, const struct settings *settings)
-{
-	struct error err;
-
-	succession_make_way(&master->succession);
-	if (settings->control == NULL)
-		return 0;
-	master->diffs =
-	    control_diffs_new(master->children, master->reload, master->config);
-	if (master->diffs == NULL) {
-		log_error("cannot make the control socket");
-		return -1;
-	}
-	master->subject.diffs = master->diffs;
-	master->control = control_new(master->base, settings, &master->subject,
-	    &master->succession.takeover.control, &err);
-	if (master->control != NULL)
-		return 0;
-	log_errorx("%s:%u: %s", settings->control_origin.file,
-	    settings->control_origin.line, err.text);
-	return -1;
-}
-
-/* Another try makes them anew, and may come to other settings. */
-static void
-undo_settings(struct master *master)
-{
-	control_free(master->control);
-	control_diffs_free(master->diffs);
-	workers_free(master->workers);
-	slots_free(master->slots);
-	master->control = NULL;
-	master->diffs = NULL;
-	master->workers = NULL;
-	master->slots = NULL;
-}
-
-static int
-make_workers(struct master *master, const struct settings *settings)
-{
-	master->workers = workers_new(master->base, master->children, settings,
-	    &workers_ops, master);
-	if (master->workers != NULL)
-		master->slots = slots_new(workers_shm(master->workers));
-	if (master->slots != NULL &&
-	    takeover_workers(&master->succession.takeover, master->workers,
-		master->slots) == 0)
-		return 0;
-	log_error("cannot set up %lld workers", (long long)settings->workers);
-	return -1;
-}
-
-static int
-on_settings(void *arg, const struct settings *settings,
-    struct workers **ret_workers, struct slots **ret_slots)
-{
-	struct master *master = arg;
-	int result;
-
-	result = make_workers(master, settings);
-	if (result == 0) {
-		note_subject(master);
-		result = start_control(master, settings);
-	}
-	if (result == -1) {
-		undo_settings(master);
-		return -1;
-	}
-	succession_begin(&master->succession, master->workers, master->slots,
-	    master->control);
-	*ret_workers = master->workers;
-	*ret_slots = master->slots;
-	return 0;
-}
 
 /* Those before us drain first: the sockets are ours, so clients can wait. */
 static void
@@ -413,7 +288,7 @@ on_source(void *arg, const char *path)
 static const struct reload_ops reload_ops = {
 	.on_begin = on_reload_begin,
 	.on_source = on_source,
-	.on_settings = on_settings,
+	.on_settings = master_on_settings,
 	.on_commit = on_commit,
 	.on_done = on_reload_done,
 };

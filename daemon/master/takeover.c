@@ -7,21 +7,18 @@
 #include "master/takeover.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fail.h"
-#include "base/json_text.h"
 #include "base/log.h"
 #include "config/settings.h"
 #include "master/aside.h"
 #include "master/bygones.h"
 #include "master/control.h"
 #include "master/control_closed.h"
-#include "master/control_conn.h"
 #include "master/gen.h"
 #include "master/inherited.h"
 #include "master/notify.h"
@@ -139,11 +136,7 @@ answer(struct takeover *takeover, bool good, const char *reasons,
 {
 	if (takeover->client == -1)
 		return;
-	control_answer_last(takeover->client,
-	    json_pack("{s:b, s:s, s:o, s:o}", "ok", good, "version",
-		PACKAGE_VERSION, "problems",
-		control_lines(reasons, strchr(reasons, '\0')), "verdict",
-		json_text(verdict)));
+	control_tell_last(takeover->client, good, reasons, verdict);
 	takeover->client = -1;
 }
 
