@@ -2,6 +2,7 @@
 
 #include "ipc/privileges.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdint.h>
@@ -59,6 +60,36 @@ drop_capabilities(struct error *err)
 	return 0;
 }
 
+/* A container may have taken what root needs for this. */
+static const char *
+user_help(int error)
+{
+	if (error == EPERM)
+		return ": root has no CAP_SETUID or CAP_SETGID here; allow "
+		       "them, or start sluiced as the user of the workers";
+	if (error == EINVAL)
+		return ": this user namespace has no such id; choose another "
+		       "user, or start sluiced as the user of the workers";
+	return "";
+}
+
+static int
+become_user(uint32_t uid, uint32_t gid, struct error *err)
+{
+	const char *call;
+
+	if (setgroups(0, NULL) == -1)
+		call = "setgroups";
+	else if (setresgid(gid, gid, gid) == -1)
+		call = "setresgid";
+	else if (setresuid(uid, uid, uid) == -1)
+		call = "setresuid";
+	else
+		return 0;
+	return error_set(err, "cannot become uid %u, gid %u: %s: %s%s", uid,
+	    gid, call, error_text(errno), user_help(errno));
+}
+
 int
 privileges_drop(const struct hello *hello, int death_signal, struct error *err)
 {
@@ -67,12 +98,8 @@ privileges_drop(const struct hello *hello, int death_signal, struct error *err)
 	/* First, because the steps below take away the right to do this. */
 	drop_bounds();
 	if (uid != (uint32_t)-1) {
-		if (setgroups(0, NULL) == -1)
-			return error_sys(err, "setgroups");
-		if (setresgid(gid, gid, gid) == -1)
-			return error_sys(err, "setresgid %u", gid);
-		if (setresuid(uid, uid, uid) == -1)
-			return error_sys(err, "setresuid %u", uid);
+		if (become_user(uid, gid, err) == -1)
+			return -1;
 		if (uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
 			return error_set(err,
 			    "root could be regained after setresuid %u", uid);

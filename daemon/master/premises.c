@@ -1,8 +1,12 @@
-/* premises.c: the limit of descriptors, /proc, and memory that may be executed. */
+/*
+ * premises.c: the limit of descriptors, /proc, /dev/null, and memory that may be
+ * executed.
+ */
 
 #include "master/premises.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -52,6 +56,21 @@ check_proc(struct error *err)
 	return 0;
 }
 
+/* Every child begins with it. */
+static int
+check_null(struct error *err)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd == -1)
+		return error_set(err,
+		    "cannot open /dev/null for reading and writing: %s; "
+		    "processes need it, so make /dev complete here",
+		    error_text(errno));
+	close(fd);
+	return 0;
+}
+
 static int
 check_memory(struct error *err)
 {
@@ -72,7 +91,8 @@ check_memory(struct error *err)
 int
 premises_check(struct error *err)
 {
-	if (check_descriptors(err) == -1 || check_proc(err) == -1)
+	if (check_descriptors(err) == -1 || check_proc(err) == -1 ||
+	    check_null(err) == -1)
 		return -1;
 	return check_memory(err);
 }

@@ -71,6 +71,29 @@ def test_no_proc():
     one_line(errors(before), "/proc is not mounted", "mount -t proc")
 
 
+def test_no_dev_null():
+    one_line(errors(inside(["--mount"], "mount -t tmpfs none /dev")),
+             "cannot start: cannot open /dev/null", "make /dev complete")
+
+
+def test_root_without_the_right_to_change_users():
+    """As in a container, or in a user namespace."""
+    need_root()
+    for before in (inside(["--user", "--map-root-user"], ":"),
+                   "exec %s --bounding-set=-setuid,-setgid \"$@\""
+                   % need("setpriv")):
+        d = Daemon(ECHO, start=False, user="nobody")
+        result = run_program(["sh", "-c", before + '; exec "$@"', "sh",
+                              SLUICED, "-c", d.config])
+        d.remove()
+        equal(result.returncode, 1, result.stderr)
+        check(re.search(r"error probe: cannot become uid \d+, gid \d+: "
+                        r"set\w+: (Operation not permitted: root has no "
+                        r"CAP_SETUID or CAP_SETGID here; allow them, or|"
+                        r"Invalid argument: this user namespace has no such)",
+                        result.stderr), result.stderr)
+
+
 def test_hardly_any_descriptors():
     one_line(errors("ulimit -n 8"), "at least 16", "LimitNOFILE=")
 
