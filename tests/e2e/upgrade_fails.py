@@ -188,6 +188,43 @@ def test_the_last_one_takes_the_daemon_along():
         d.process = None
 
 
+def hanging(d, **options):
+    """Executed, and its first worker hangs until the flag is taken away."""
+    flag = os.path.join(scratch(), "hang")
+    with open(flag, "w"):
+        pass
+    d.listeners.append(listener("s", test_plugin("service"), free_address(),
+                                options=dict(options, hang_if=flag)))
+    d.write_config()
+    replace(newer())
+    asking = d.control_client()
+    asking.sendall(b'{"command": "upgrade"}\n')
+    d.wait_log("takes over from")
+    d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
+    return flag, asking
+
+
+def test_the_last_one_may_go_before_the_verdict():
+    for fails in (True, False):
+        with daemon(listener("echo", plugin("echo"), free_address())) as d:
+            old = d.workers()[0]
+            flag, asking = hanging(d, fail=fails)
+            os.kill(old, signal.SIGKILL)
+            d.wait_log("of the program before this one was killed")
+            s = d.connect("echo")       # waits
+            os.unlink(flag)
+            if fails:
+                d.wait_log("and no worker of the program before it is left")
+                check(b"could not start" in asking.recv(65536))
+                d.wait_exit(1)
+                d.process = None
+            else:
+                check(b"generation 2 ready" in asking.recv(65536))
+                echoes(s)
+                d.baseline = {}
+            asking.close()
+
+
 def test_systemd_is_told_that_it_serves():
     path = os.path.join(scratch(), "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -348,20 +385,11 @@ def test_what_cannot_even_begin():
 
 
 def test_a_stop_before_the_verdict():
-    flag = os.path.join(scratch(), "hang")
-    with daemon(listener("s", test_plugin("service"), free_address(),
-                         options={"hang_if": flag}),
-                listener("echo", plugin("echo"), free_address()),
+    with daemon(listener("echo", plugin("echo"), free_address()),
                 drain_timeout="60s") as d:
         s, old = d.connect("echo"), d.workers()
         echoes(s)
-        with open(flag, "w"):
-            pass
-        replace(boastful())
-        asking = d.control_client()
-        asking.sendall(b'{"command": "upgrade"}\n')
-        d.wait_log("takes over from")
-        d.wait_log(r"worker 1 \(pid \d+\) started", count=2)
+        flag, asking = hanging(d)
         d.signal(signal.SIGTERM)
         check(b"sluiced is stopping" in asking.recv(4096))
         d.wait_log("drain for at most 60 s: 1")
