@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(
 
 from harness.checks import Failure, Skip, check, equal, wait_until
 from harness.machine import Machine
-from harness.net import connect, expect_gone, receive
+from harness.net import connect, expect_gone, receive, receive_all
 from harness.places import SOURCE
 from harness.process import is_alive, title
 from harness.runner import main

@@ -5,7 +5,8 @@ import re
 import signal
 
 from machine_test import (ADDRESS, ECHO, Machine, Skip, check, connect, echoes,
-                          equal, main, status_fields, title, wait_until)
+                          equal, main, receive_all, status_fields, title,
+                          wait_until)
 
 EXAMPLES = "/usr/share/sluice/systemd/"
 NET_BIND_SERVICE = 1 << 10
@@ -121,8 +122,41 @@ def test_no_root_and_a_port_of_systemd():
         equal(int(facts["CapBnd"], 16), 0, "CapBnd of the master")
         equal(users(m), ["sluice", "sluice"])
         check(exposure(m) <= 1.1, exposure(m))
+        # So does an upgrade, to which systemd hands nothing.
+        before = m.master()
+        m.run("sluicectl", "upgrade")
+        equal(m.master(), before)
+        works(m, "127.0.0.1:7")
+        sandboxed(m)
         # A restart keeps the socket, and so connections that come meanwhile.
         m.systemctl("restart")
+        echoes(connect("127.0.0.1:7"))
+
+
+def test_each_name_is_a_socket_of_its_own():
+    """Two units of systemd, for a listener and for the status page."""
+    with Machine("sluice") as m:
+        use(m, "10-no-root.conf")
+        use_socket(m, 7)
+        text = m.read("/etc/systemd/system/sluiced.socket")
+        m.write("/etc/systemd/system/sluiced-status.socket", text.replace(
+            "127.0.0.1:7\n", "127.0.0.1:8\n").replace(
+            "FileDescriptorName=echo",
+            "FileDescriptorName=status\nService=sluiced.service"))
+        m.run("systemctl", "daemon-reload")
+        m.run("systemctl", "enable", "--now", "sluiced-status.socket")
+        m.configure(BY_SOCKET + 'status : { listen = "systemd:status"; };\n')
+        m.systemctl("start")
+        echoes(connect("127.0.0.1:7"))
+        page = connect("127.0.0.1:8")
+        page.sendall(b"GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n")
+        answer = receive_all(page)
+        check(answer.endswith(b"\r\n\r\nready\n"), answer)
+        sandboxed(m)
+        # A listener cannot have what nobody hands over.
+        m.configure(BY_SOCKET.replace("systemd:echo", "systemd:other"))
+        m.systemctl("reload", status=1)
+        m.wait_message("no socket named .other.")
         echoes(connect("127.0.0.1:7"))
 
 
