@@ -25,6 +25,10 @@ struct show {
 	const char *listener; /* only this one; or NULL */
 	bool set;	      /* only keys that are set */
 	bool options;	      /* the client may see those of plugins */
+	/* Values are written there one after the other; in memory. */
+	FILE *out;
+	char *text;
+	size_t size;
 };
 
 static json_t *show_group(const struct show *show, const struct key *keys,
@@ -79,30 +83,31 @@ value_of(const struct key *key, const void *base)
 	}
 }
 
-/* {"value": ..., "text": ...}; a value that is not set is null. */
+/*
+ * {"value": ..., "text": ...}, with the text that was written last.  A value that
+ * is not set is null.
+ */
 static json_t *
-pair(json_t *value, char *text)
+pair(const struct show *show, json_t *value)
 {
 	json_t *entry = json_object();
 
+	putc('\0', show->out); /* the last one may have been longer */
+	fflush(show->out);
 	json_object_set_new(entry, "value", value);
-	if (text != NULL && *text != '\0')
-		json_object_set_new(entry, "text", json_text(text));
-	free(text);
+	if (*show->text != '\0')
+		json_object_set_new(entry, "text", json_text(show->text));
 	return entry;
 }
 
 static json_t *
-show_value(const struct key *key, const void *base)
+show_value(const struct show *show, const struct key *key, const void *base)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-	bool is_set = out != NULL && key_write(out, key, base);
+	bool is_set;
 
-	if (out != NULL)
-		fclose(out);
-	return pair(is_set ? value_of(key, base) : json_null(), text);
+	rewind(show->out);
+	is_set = key_write(show->out, key, base);
+	return pair(show, is_set ? value_of(key, base) : json_null());
 }
 
 static json_t *
@@ -129,18 +134,13 @@ option_value(const struct raw_option *option)
 }
 
 static json_t *
-show_option(const struct raw_option *option)
+show_option(const struct show *show, const struct raw_option *option)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
 	json_t *entry;
 
-	if (out != NULL) {
-		raw_option_write(out, option);
-		fclose(out);
-	}
-	entry = pair(option_value(option), text);
+	rewind(show->out);
+	raw_option_write(show->out, option);
+	entry = pair(show, option_value(option));
 	json_object_set_new(entry, "line", json_integer(option->origin.line));
 	return entry;
 }
@@ -162,7 +162,7 @@ inner_group(json_t *group, const char *path, size_t length)
 
 /* Their groups were flattened: "limits.burst". */
 static json_t *
-show_options(const struct key *key, const void *base)
+show_options(const struct show *show, const struct key *key, const void *base)
 {
 	const struct raw_option *option;
 	json_t *all = json_object(), *group;
@@ -174,7 +174,7 @@ show_options(const struct key *key, const void *base)
 		for (name = option->path; (dot = strchr(name, '.')) != NULL;
 		     name = dot + 1)
 			group = inner_group(group, name, (size_t)(dot - name));
-		json_object_set_new(group, name, show_option(option));
+		json_object_set_new(group, name, show_option(show, option));
 	}
 	return json_pack("{s:o}", "group", all);
 }
@@ -238,13 +238,13 @@ show_key(const struct show *show, const struct key *key, const void *base)
 		if (*key_count(key, base) == 0)
 			return json_pack("{s:n}", "value");
 		if (show->options)
-			return show_options(key, base);
+			return show_options(show, key, base);
 		entry = json_pack("{s:n}", "value");
 		set_note(entry, "note",
 		    "shown only to root and the user that started sluiced");
 		return entry;
 	default:
-		return show_value(key, base);
+		return show_value(show, key, base);
 	}
 }
 
@@ -339,10 +339,17 @@ control_config(struct control_conn *conn, const struct control_args *args)
 		    show.listener);
 		return;
 	}
+	show.out = open_memstream(&show.text, &show.size);
+	if (show.out == NULL) {
+		control_fail(conn, "out of memory");
+		return;
+	}
 	control_reply(conn,
 	    json_pack("{s:s, s:I, s:I, s:o, s:o}", "version", PACKAGE_VERSION,
 		"generation", (json_int_t)gen->number, "as",
 		(json_int_t)(gen->as != 0 ? gen->as : gen->number), "file",
 		json_text(gen->settings->files[0]), "settings",
 		show_group(&show, settings_keys, gen->settings)));
+	fclose(show.out);
+	free(show.text);
 }
