@@ -263,18 +263,34 @@ clients_accept_cb(evutil_socket_t listening, short what, void *arg)
 		pause_accept();
 }
 
+/* libmicrohttpd sees the end of the connection then. */
+static void
+end_with(struct client *client, const char *answer)
+{
+	send(client->fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+	client->due_ms = UINT64_MAX; /* client_closed() sets another */
+	shutdown(client->fd, SHUT_RDWR);
+}
+
 static void
 expire(struct client *client)
 {
-	if (client->state == CLIENT_ENDS) {
+	if (client->state == CLIENT_ENDS)
 		client_free(client);
-		return;
-	}
-	if (client->state == CLIENT_ASKS)
-		send(client->fd, too_late, sizeof(too_late) - 1,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-	client->due_ms = UINT64_MAX; /* client_closed() sets another */
-	shutdown(client->fd, SHUT_RDWR);
+	else
+		end_with(client, client->state == CLIENT_ASKS ? too_late : "");
+}
+
+/*
+ * libmicrohttpd does not notice an end that comes together with the last bytes,
+ * if it has had the event of these: it would wait for the rest.
+ */
+static bool
+has_ended(const struct client *client)
+{
+	char byte;
+
+	return recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static void
@@ -292,6 +308,8 @@ clients_tick_cb(evutil_socket_t fd, short what, void *arg)
 		next = TAILQ_NEXT(client, link);
 		if (client->due_ms <= now && client->state != CLIENT_WAITS)
 			expire(client);
+		else if (client->state == CLIENT_ASKS && has_ended(client))
+			end_with(client, not_http);
 	}
 	clients.ops->on_shut();
 }

@@ -1,6 +1,7 @@
 """Slow clients, many clients and any bytes: the page is there for the others."""
 
 import random
+import socket
 import ssl
 import time
 
@@ -190,6 +191,24 @@ def test_any_bytes():
                 s.close()
         equal(quick(d).text, "ok\n")
         equal(page_process(d), pid)
+
+
+def test_a_request_that_ends_in_its_middle_waits_for_nothing():
+    """Its end may come at any moment, also together with its last bytes."""
+    rng = random.Random(19)
+    part = [b"GET", b"GET /healthz HTTP/1.1\r\nHo",
+            b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"]
+    with daemon() as d:
+        quick(d)
+        for _ in range(600):
+            s = page_connect(d)
+            s.sendall(rng.choice(part))
+            for _ in range(rng.choice((0, 100, 10000))):
+                pass
+            s.shutdown(socket.SHUT_WR)
+            answer = receive_all(s)
+            check(answer.startswith(b"HTTP/1.1 400 "), answer[:80])
+            s.close()
 
 
 def test_who_speaks_tls():
