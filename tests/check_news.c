@@ -29,7 +29,14 @@ on_point(void *arg)
 	point_count++;
 }
 
-static const struct news_ops ops = { on_news, on_point };
+static void
+on_lost(void *arg)
+{
+	(void)arg;
+	event_base_loopbreak(base);
+}
+
+static const struct news_ops ops = { on_news, on_point, on_lost };
 
 /* Its first question is on its way. */
 static void

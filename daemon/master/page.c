@@ -27,11 +27,18 @@
 #include "master/gen.h"
 #include "master/sockets.h"
 
-#define SILENT_MS 15000 /* it asks every 5 s */
-#define ENDING_MS 1000	/* once it cannot ask any more */
+#define SILENT_MS 15000	 /* it asks every 5 s */
+#define ENDING_MS 1000	 /* once it cannot ask any more */
+#define LEAVING_MS 11000 /* its clients have 10 s */
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 10000
 #define BACKOFF_RESET_MS 60000 /* it has lived for so long */
+
+struct page_process {
+	struct page *page;
+	struct child *child;	   /* NULL: it does not run */
+	struct control_conn *asks; /* NULL: it has left that */
+};
 
 struct page {
 	struct event_base *base;
@@ -43,28 +50,27 @@ struct page {
 	struct sock **socks;
 	uint32_t sock_count;
 	enum log_format format;
-	bool piped;	     /* it began when the log led to the log process */
-	struct child *child; /* NULL: it does not run */
-	struct control_conn *asks; /* NULL: it has left that */
+	bool piped; /* it began when the log led to the log process */
+	struct page_process now;
+	struct page_process old; /* it accepts no more, and serves the rest */
 	unsigned int backoff_ms;
 	uint64_t born_ms;
 };
 
 static void
-drop_questions(struct page *page)
+drop_questions(struct page_process *process)
 {
-	if (page->asks != NULL)
-		control_conn_free(page->asks);
-	page->asks = NULL;
+	if (process->asks != NULL)
+		control_conn_free(process->asks);
+	process->asks = NULL;
 }
 
 static void
-end_process(struct page *page)
+end_process(struct page_process *process)
 {
-	event_del(page->again);
-	child_free(page->child);
-	page->child = NULL;
-	drop_questions(page);
+	child_free(process->child);
+	process->child = NULL;
+	drop_questions(process);
 }
 
 static void
@@ -84,21 +90,24 @@ start_again(struct page *page, const char *why)
 static void
 on_message(void *arg, struct msg *msg)
 {
-	struct page *page = arg;
+	struct page_process *process = arg;
 
 	(void)msg; /* no child can send a descriptor this way */
-	child_kill(page->child, "broke the protocol");
+	child_kill(process->child, "broke the protocol");
 }
 
 static void
 on_gone(void *arg, const char *how, bool clean)
 {
-	struct page *page = arg;
+	struct page_process *process = arg;
+	struct page *page = process->page;
 	char why[256];
 
 	(void)clean;
-	page->child = NULL;
-	drop_questions(page);
+	process->child = NULL;
+	drop_questions(process);
+	if (process == &page->old)
+		return;
 	if (clock_ms() - page->born_ms >= BACKOFF_RESET_MS)
 		page->backoff_ms = 0;
 	snprintf(why, sizeof(why), "its process %s", how);
@@ -113,9 +122,10 @@ static const struct child_ops child_ops = {
 static void
 on_question(void *arg)
 {
-	struct page *page = arg;
+	struct page_process *process = arg;
 
-	child_deadline(page->child, SILENT_MS);
+	if (process == &process->page->now)
+		child_deadline(process->child, SILENT_MS);
 }
 
 /*
@@ -125,17 +135,39 @@ on_question(void *arg)
 static void
 on_questions_over(void *arg, struct control_conn *conn)
 {
-	struct page *page = arg;
+	struct page_process *process = arg;
 
 	(void)conn;
-	page->asks = NULL;
-	child_deadline(page->child, ENDING_MS);
+	process->asks = NULL;
+	child_deadline(process->child, ENDING_MS);
+}
+
+/* Its clients are served, but nobody else. */
+static void
+retire(struct page *page)
+{
+	const struct msg stop = { .type = MSG_STOP };
+
+	event_del(page->again);
+	if (page->now.child == NULL)
+		return;
+	end_process(&page->old);
+	page->old = page->now;
+	page->now = (struct page_process){ .page = page };
+	child_pass(page->old.child, &child_ops, &page->old);
+	if (page->old.asks != NULL)
+		page->old.asks->arg = &page->old;
+	if (child_send(page->old.child, &stop) == 0)
+		child_deadline(page->old.child, LEAVING_MS);
+	else
+		end_process(&page->old);
 }
 
 /* Give it one end of a socket, and serve the other end.  0, or -1. */
 static int
 send_questions(struct page *page)
 {
+	struct page_process *process = &page->now;
 	struct msg msg = { .type = MSG_ASK };
 	int pair[2], rc;
 
@@ -143,16 +175,16 @@ send_questions(struct page *page)
 		pair) == -1)
 		return -1;
 	aside_refuse(pair[0]);
-	page->asks = control_conn_new(page->base, pair[0], page->subject,
-	    on_questions_over, page);
-	if (page->asks == NULL) {
+	process->asks = control_conn_new(page->base, pair[0], page->subject,
+	    on_questions_over, process);
+	if (process->asks == NULL) {
 		close(pair[1]);
 		return -1;
 	}
-	page->asks->pid = child_pid(page->child);
-	control_conn_stay(page->asks, on_question);
+	process->asks->pid = child_pid(process->child);
+	control_conn_stay(process->asks, on_question);
 	msg.fd = pair[1];
-	rc = child_send(page->child, &msg);
+	rc = child_send(process->child, &msg);
 	close(pair[1]);
 	return rc;
 }
@@ -165,7 +197,7 @@ send_sockets(struct page *page)
 	gen_apply_page(page->gen);
 	for (uint32_t i = 0; i < page->gen->page_count; i++) {
 		msg.fd = sock_fd(page->gen->page[i]);
-		if (child_send(page->child, &msg) == -1)
+		if (child_send(page->now.child, &msg) == -1)
 			return -1;
 	}
 	return 0;
@@ -186,17 +218,17 @@ start(struct page *page)
 	page->born_ms = clock_ms();
 	page->format = log_format();
 	page->piped = log_is_piped();
-	page->child = child_spawn(page->children, "status", &hello, -1,
-	    &child_ops, page, &err);
-	if (page->child == NULL) {
+	page->now.child = child_spawn(page->children, "status", &hello, -1,
+	    &child_ops, &page->now, &err);
+	if (page->now.child == NULL) {
 		start_again(page, err.text);
 		return;
 	}
-	child_deadline(page->child, SILENT_MS);
+	child_deadline(page->now.child, SILENT_MS);
 	if (send_questions(page) == 0 && send_sockets(page) == 0)
 		return;
 	error_sys(&err, "cannot give its process what it needs");
-	end_process(page);
+	end_process(&page->now);
 	start_again(page, err.text);
 }
 
@@ -246,7 +278,7 @@ page_serve(struct page *page, struct gen *gen)
 	if (same_sockets(page, gen) && page->format == log_format() &&
 	    page->piped == log_is_piped())
 		return;
-	end_process(page);
+	retire(page);
 	drop_sockets(page);
 	take_sockets(page, gen);
 	page->backoff_ms = 0;
@@ -265,6 +297,7 @@ page_new(struct event_base *base, struct children *children,
 	page->base = base;
 	page->children = children;
 	page->subject = subject;
+	page->now.page = page->old.page = page;
 	page->again = event_new(base, -1, 0, page_again_cb, page);
 	if (page->again == NULL) {
 		free(page);
@@ -278,7 +311,7 @@ page_free(struct page *page)
 {
 	if (page == NULL)
 		return;
-	end_process(page);
+	retire(page);
 	drop_sockets(page);
 	gen_unref(page->gen);
 	event_free(page->again);

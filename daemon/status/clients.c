@@ -42,7 +42,7 @@ static struct {
 	struct event *tick, *pause;
 	struct event *listening[LISTENING_MAX];
 	unsigned int listening_count, count;
-	bool paused;
+	bool paused, leaving;
 	TAILQ_HEAD(, client) list; /* the oldest first */
 } clients = { .list = TAILQ_HEAD_INITIALIZER(clients.list) };
 
@@ -89,6 +89,8 @@ client_free(struct client *client)
 		close(client->fd);
 	free(client);
 	resume();
+	if (clients.leaving && clients.count == 0)
+		clients.ops->on_left();
 }
 
 static void
@@ -346,6 +348,25 @@ clients_listen(int fd)
 	return 0;
 }
 
+static void
+stop_listening(void)
+{
+	for (unsigned int i = 0; i < clients.listening_count; i++) {
+		close(event_get_fd(clients.listening[i]));
+		event_free(clients.listening[i]);
+	}
+	clients.listening_count = 0;
+}
+
+void
+clients_leave(void)
+{
+	stop_listening();
+	clients.leaving = true;
+	if (clients.count == 0)
+		clients.ops->on_left();
+}
+
 int
 clients_init(struct event_base *base, const struct clients_ops *ops)
 {
@@ -365,11 +386,7 @@ clients_done(void)
 
 	while ((client = TAILQ_FIRST(&clients.list)) != NULL)
 		client_free(client);
-	for (unsigned int i = 0; i < clients.listening_count; i++) {
-		close(event_get_fd(clients.listening[i]));
-		event_free(clients.listening[i]);
-	}
-	clients.listening_count = 0;
+	stop_listening();
 	if (clients.tick != NULL)
 		event_free(clients.tick);
 	if (clients.pause != NULL)

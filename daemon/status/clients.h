@@ -57,6 +57,8 @@ struct clients_ops {
 	    const struct sockaddr *from, socklen_t length);
 	/* Connections were shut down: look at them. */
 	void (*on_shut)(void);
+	/* After clients_leave(): the last client is gone. */
+	void (*on_left)(void);
 };
 
 /* One for the process.  0, or -1 with errno. */
@@ -65,6 +67,9 @@ void clients_done(void);
 
 /* Accept from this listening socket, which is taken over.  0 or -1. */
 int clients_listen(int fd);
+
+/* Accept no more; whoever is connected is served. */
+void clients_leave(void);
 
 /* Call it for each in that state. */
 void clients_each(enum client_state state, void (*call)(struct client *client));

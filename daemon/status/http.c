@@ -210,9 +210,25 @@ on_client(struct client *client, int fd, const struct sockaddr *from,
 	return true;
 }
 
+static void (*left)(void);
+
+static void
+on_left(void)
+{
+	left();
+}
+
+void
+http_leave(void (*on_left_)(void))
+{
+	left = on_left_;
+	clients_leave();
+}
+
 const struct clients_ops http_clients_ops = {
 	.on_client = on_client,
 	.on_shut = run,
+	.on_left = on_left,
 };
 
 /* What it says is about single clients. */

@@ -13,6 +13,9 @@ void http_done(void);
 /* There are news, for the clients that wait for them. */
 void http_answer_waiting(void);
 
+/* Serve those that are connected, and call on_left when they are gone. */
+void http_leave(void (*on_left)(void));
+
 extern const struct clients_ops http_clients_ops;
 
 #endif

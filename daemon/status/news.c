@@ -52,7 +52,7 @@ news_last(void)
 	return &news.last;
 }
 
-/* The socket is of no more use: the master ends this process, or is gone. */
+/* The socket is of no more use: the master ends this process. */
 static void
 give_up(const char *why)
 {
@@ -177,6 +177,22 @@ make_room(void)
 	return 0;
 }
 
+/* It is gone, or another program by now.  Whoever waits has old news. */
+static void
+lose(void)
+{
+	event_free(news.readable);
+	news.readable = NULL;
+	close(news.fd);
+	news.fd = -1;
+	event_del(news.late);
+	event_del(news.poll);
+	news.asks = CONTROL_COMMANDS;
+	news.last.trouble = "the master has hung up";
+	tell();
+	news.ops->on_lost(news.arg);
+}
+
 static void
 news_read_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -192,8 +208,12 @@ news_read_cb(evutil_socket_t fd, short what, void *arg)
 	    MSG_DONTWAIT);
 	if (got == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (got <= 0 || news.asks == CONTROL_COMMANDS) {
-		give_up(got <= 0 ? "has hung up" : "answers unasked");
+	if (got <= 0) {
+		lose();
+		return;
+	}
+	if (news.asks == CONTROL_COMMANDS) {
+		give_up("answers unasked");
 		return;
 	}
 	news.length += (size_t)got;

@@ -33,6 +33,8 @@ struct news_ops {
 	void (*on_news)(void *arg);
 	/* The same, NEWS_POLL_MS after the last call. */
 	void (*on_point)(void *arg);
+	/* The master has hung up: there will be no more. */
+	void (*on_lost)(void *arg);
 };
 
 /* One for the process.  0, or -1 with errno. */

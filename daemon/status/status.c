@@ -29,13 +29,21 @@
 static struct event_base *base;
 
 static void
+end(void)
+{
+	event_base_loopbreak(base);
+}
+
+static void
 on_message(void *arg, struct msg *msg)
 {
 	int rc = 0;
 
 	(void)arg;
+	if (msg->type == MSG_STOP)
+		http_leave(end);
 	/* Without a descriptor: it was lost, since we have too many. */
-	if (msg->fd == -1)
+	else if (msg->fd == -1)
 		rc = fail(EMFILE);
 	else if (msg->type == MSG_ASK)
 		rc = news_connect(msg->fd);
@@ -49,14 +57,20 @@ on_message(void *arg, struct msg *msg)
 	event_base_loopbreak(base);
 }
 
-/* The master is gone, or wants us to go. */
+/*
+ * The master is gone, or another program by now: whoever is connected is
+ * served.
+ */
 static void
 on_close(void *arg, const struct error *err)
 {
 	(void)arg;
-	if (err != NULL)
+	if (err != NULL) {
 		log_errorx("the master sent %s", err->text);
-	event_base_loopbreak(base);
+		end();
+	} else {
+		http_leave(end);
+	}
 }
 
 static const struct channel_ops channel_ops = {
@@ -78,9 +92,17 @@ on_point(void *arg)
 	history_note(news_last()->status, clock_ms());
 }
 
+static void
+on_lost(void *arg)
+{
+	(void)arg;
+	http_leave(end);
+}
+
 static const struct news_ops news_ops = {
 	.on_news = on_news,
 	.on_point = on_point,
+	.on_lost = on_lost,
 };
 
 static int

@@ -3,8 +3,10 @@
 import signal
 import socket
 
-from sluice_test import (Daemon, check, equal, fetch, free_address, listener,
-                         main, page_addresses, page_process, plugin, wait_until)
+from sluice_test import (Daemon, Response, check, children, equal, fetch,
+                         free_address, is_alive, listener, main,
+                         page_addresses, page_connect, page_process, plugin,
+                         receive, receive_all, title, wait_until)
 from harness.activation import systemd_daemon
 
 
@@ -15,6 +17,11 @@ def daemon(**settings):
 
 def ready(d, address):
     equal(fetch(d, "/readyz", address=address).text, "ready\n")
+
+
+def title_count(d):
+    return len([pid for pid in children(d.pid)
+                if title(pid) == "sluiced: status" and is_alive(pid)])
 
 
 def gone(d, address):
@@ -116,6 +123,43 @@ def test_an_address_goes_from_a_listener_to_the_page_and_back():
         s.sendall(b"x")
         equal(s.recv(1), b"x")
         s.close()
+
+
+def half_read(d):
+    """A client that has asked for a page, and has not read all of it."""
+    s = page_connect(d, receive_buffer=4096)
+    s.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
+    equal(receive(s, 8), b"HTTP/1.1")
+    return s
+
+
+def reads_the_rest(s):
+    answer = Response(b"HTTP/1.1" + receive_all(s))
+    check(len(answer.body) > 256 << 10, "a page that fits into buffers:",
+          len(answer.body))
+    equal(len(answer.body), int(answer.headers["content-length"]))
+    s.close()
+
+
+def test_a_client_gets_the_rest_of_its_answer():
+    """The process that serves it accepts no more, and ends after it."""
+    with Daemon(*[listener("a%d" % i, plugin("echo")) for i in range(50)],
+                status={"listen": "127.0.0.1:0"}) as d:
+        clients = [half_read(d)]
+        first = page_process(d)
+        d.settings["status"]["listen"] = "127.0.0.2:0"
+        d.write_config()
+        d.reload_ready()
+        address = page_addresses(d)[0]
+        check(address.startswith("127.0.0.2:"), address)
+        wait_until(lambda: title_count(d) == 2, "two processes")
+        clients.append(half_read(d))
+        d.signal(signal.SIGUSR2)
+        d.wait_log("generation 3 ready")
+        for s in clients:
+            reads_the_rest(s)
+        wait_until(lambda: not is_alive(first), "the end of the first one")
+        ready(d, address)
 
 
 def test_a_socket_of_systemd():
