@@ -78,7 +78,7 @@ def test_an_address_that_is_taken_refuses_the_reload():
         taken = d.addresses("a")[0]
         set_page(d, taken)
         said = d.reload_refused()
-        check("cannot listen on %s: listener \"a\" does" % taken in said, said)
+        check("cannot listen on %s: listener \"a\"" % taken in said, said)
         ready(d, one)
         equal(page_process(d), first)
         s = d.connect("a")
