@@ -12,6 +12,7 @@
 #include "master/log_syslog.h"
 
 static size_t datagram_max; /* 0: what the kernel takes */
+static bool reads_when_waited_for;
 static int daemon_fd;
 static char got[2 * LOG_LINE_MAX];
 
@@ -83,6 +84,31 @@ take_text(void)
 	const char *text = strstr(take(), "]: ");
 
 	return text != NULL ? text + 3 : "";
+}
+
+static unsigned int next_number;
+
+/* It was "line 0", and so on. */
+static void
+expect_next(void)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "]: line %u", next_number++);
+	ck_assert_msg(strstr(got, text) != NULL, "%s: %s", got, text);
+}
+
+/* Instead of libc's: a daemon that reads only when somebody waits for it. */
+int
+poll(struct pollfd *fds, nfds_t count, int ms)
+{
+	const struct timespec most = { ms / 1000, ms % 1000 * 1000000 };
+
+	if (!reads_when_waited_for)
+		return ppoll(fds, count, &most, NULL);
+	ck_assert_str_ne(take_text(), "");
+	expect_next();
+	return 1;
 }
 
 START_TEST(a_line_is_as_syslog_3_sends_it)
@@ -201,6 +227,23 @@ START_TEST(a_daemon_that_does_not_read_is_waited_for_once)
 }
 END_TEST
 
+/* The kernel queues a few datagrams: ten, unless the system says otherwise. */
+START_TEST(a_daemon_that_is_behind_misses_nothing)
+{
+	char text[32];
+
+	begin();
+	reads_when_waited_for = true;
+	for (unsigned int i = 0; i < 20000; i++) {
+		snprintf(text, sizeof(text), "line %u", i);
+		ck_assert_int_eq(say(text), 0);
+	}
+	while (*take_text() != '\0')
+		expect_next();
+	ck_assert_uint_eq(next_number, 20000);
+}
+END_TEST
+
 START_TEST(a_long_line_is_cut_between_characters)
 {
 	char text[LOG_LINE_MAX];
@@ -241,6 +284,7 @@ main(void)
 		a_daemon_that_is_gone_loses_lines_until_it_is_back,
 		what_is_not_a_datagram_socket_is_not_waited_for,
 		a_daemon_that_does_not_read_is_waited_for_once,
+		a_daemon_that_is_behind_misses_nothing,
 		a_long_line_is_cut_between_characters,
 		NULL,
 	};
