@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@
 
 #define STACK_SIZE (256u << 10) /* what the unwinder needs is undocumented */
 #define STACK_GUARD (64u << 10)
+#define BELOW_STACK_MAX 4096   /* one frame of a function that calls another */
+#define LOCALS_MAX (64u << 20) /* of one function; larger ones are not told */
 #define LOG_MS 100 /* time for log lines to reach their file or pipe */
 #define REPORT_S 1 /* then a report that hangs in a lock or a stack is ended */
 
@@ -66,6 +69,8 @@ static const struct {
 
 static struct board_row *row;
 static pid_t master_pid, own_pid;
+static uintptr_t stack_top; /* callbacks are below it */
+static uintptr_t stack_limit;
 static struct crash_text report;
 static atomic_flag reporting = ATOMIC_FLAG_INIT;
 static _Atomic pid_t reporter; /* the thread */
@@ -96,9 +101,50 @@ end_line(void)
 	publish();
 }
 
+static uintptr_t
+stack_pointer(const void *context)
+{
+	const ucontext_t *uc = context;
+
+#if defined(__x86_64__)
+	return (uintptr_t)uc->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+	return (uintptr_t)uc->uc_mcontext.sp;
+#else
+	(void)uc;
+	return 0;
+#endif
+}
+
+/*
+ * Is the address in what the code counts as its stack, or a little below it, as
+ * for a call?  Then the stack could not grow that far.  A plugin may have
+ * stacks of its own, elsewhere.
+ */
+static bool
+is_stack(uintptr_t address, uintptr_t pointer)
+{
+	return gettid() == getpid() && address < stack_top &&
+	    address + BELOW_STACK_MAX >= pointer && pointer < stack_top &&
+	    stack_top - pointer < stack_limit + LOCALS_MAX;
+}
+
+static void
+note_stack(void)
+{
+	struct rlimit limit;
+
+	stack_top = (uintptr_t)__builtin_frame_address(0);
+	if (getrlimit(RLIMIT_STACK, &limit) == 0 &&
+	    limit.rlim_cur != RLIM_INFINITY)
+		stack_limit = limit.rlim_cur;
+	else
+		stack_top = 0; /* it has no end */
+}
+
 /* "SIGSEGV (address not mapped) at address 0x10". */
 static void
-put_signal(int number, const siginfo_t *info)
+put_signal(int number, const siginfo_t *info, const void *context)
 {
 	size_t i;
 
@@ -131,6 +177,10 @@ put_signal(int number, const siginfo_t *info)
 		put(" at address ");
 		crash_put_hex(&report, (uintptr_t)info->si_addr);
 	}
+	if (number == SIGSEGV &&
+	    is_stack((uintptr_t)info->si_addr, stack_pointer(context)))
+		put(": the stack is used up, by recursion or by large local "
+		    "variables");
 	end_line();
 }
 
@@ -229,7 +279,7 @@ write_report(int number, const siginfo_t *info, const void *context)
 {
 	const struct callback_context running = callback_context();
 
-	put_signal(number, info);
+	put_signal(number, info, context);
 	if (gettid() != getpid()) {
 		put("in thread ");
 		put_number((uint64_t)gettid());
@@ -302,6 +352,7 @@ crash_init(struct board_row *board_row, int master)
 	report.text = row->report;
 	report.room = sizeof(row->report);
 	crash_trace_init();
+	note_stack();
 	if (make_stack() == -1)
 		return -1;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)

@@ -87,7 +87,9 @@ def test_ways():
     wanted = {
         "abort": r"SIGABRT$", "fpe": r"SIGFPE \(integer division by zero\)$",
         "bus": r"SIGBUS \(no such memory\) at address 0x[0-9a-f]+$",
-        "stack": r"SIGSEGV \(.*\) at address 0x[0-9a-f]+$",
+        "segv": r"SIGSEGV \(address not mapped\) at address 0x[0-9a-f]+$",
+        "stack": r"SIGSEGV \(.*\) at address 0x[0-9a-f]+: the stack is used "
+                 "up, by recursion or by large local variables$",
     }
     for how, pattern in wanted.items():
         with Daemon(room(how), pairs=False) as d:
