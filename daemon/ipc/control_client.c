@@ -55,6 +55,8 @@ what_now(int error)
 	case EPERM:
 		return "only root, its own user and the members of "
 		       "control_group may use it";
+	case EPIPE: /* after a first line */
+		return "it has stopped, or was upgraded: ask again";
 	case ETIMEDOUT:
 		return "it does not answer: see its log";
 	case EILSEQ:
@@ -96,6 +98,15 @@ fail_sys(const struct exchange *exchange, int error, const char *what)
 
 	snprintf(why, sizeof(why), ": %s", error_text(error));
 	return fail(exchange, error, what, why);
+}
+
+/* The server has closed. */
+static int
+fail_broken(const struct exchange *exchange, const char *what)
+{
+	fail(exchange, exchange->begun ? EPIPE : EPROTO, what, "");
+	errno = EPROTO;
+	return -1;
 }
 
 static int
@@ -304,7 +315,7 @@ hear(struct exchange *exchange, uint64_t deadline)
 		if (got > 0)
 			return got;
 		if (got == 0)
-			return fail(exchange, EPROTO, what, "");
+			return fail_broken(exchange, what);
 		if (errno != EAGAIN && errno != EINTR)
 			return fail_sys(exchange, errno, what);
 		if (left_until(deadline) > 0)

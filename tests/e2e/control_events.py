@@ -155,7 +155,8 @@ def test_sluicectl_prints_them():
         said = one.communicate()
         equal(one.returncode, 3)
         check(" stop: stopping (SIGTERM)" in said[0], said)
-        check("no more from sluiced" in said[1], said)
+        check("no more from sluiced" in said[1] and
+              "it has stopped, or was upgraded: ask again" in said[1], said)
         other.communicate()
         d.wait_exit()
 
