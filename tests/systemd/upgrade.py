@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 
 from machine_test import (ADDRESS, ECHO, Machine, check, connect, echoes,
                           equal, main, wait_until)
@@ -135,6 +136,32 @@ def test_one_that_cannot_take_over_changes_nothing():
         equal(program_of(m.master()), master)
         serves(m, 1)
         echoes(connection)
+
+
+def test_one_that_cannot_serve_is_no_end():
+    """The old workers serve, and the service is active, not reloading."""
+    with Machine("sluice") as m:
+        connection, before = connect(ADDRESS), life(m)
+        echoes(connection)
+        with socket.create_server(("127.0.0.1", 7008)):
+            m.configure(ECHO.replace('"127.0.0.1:7007"',
+                                     '["127.0.0.1:7007", "127.0.0.1:7008"]'))
+            replace_program(m)
+            said = m.run("sluicectl", "upgrade", status=1)
+            check("in use" in said, said)
+            wait_until(lambda: m.is_active()
+                       and "cannot serve" in m.show("StatusText"),
+                       "the state of the service")
+            echoes(connection)
+            echoes(connect(ADDRESS))
+        m.run("systemctl", "kill", "--signal=USR2", "--kill-whom=main",
+              "sluiced")
+        wait_until(lambda: "generation 2" in m.show("StatusText"),
+                   "the way out")
+        serves(m, 2)
+        echoes(connection)
+        echoes(connect("127.0.0.1:7008"))
+        equal(life(m), before)
 
 
 main()
