@@ -114,7 +114,7 @@ succession_failed(struct succession *succession)
 	    reload_committed(reload) != NULL || !reload_is_idle(reload) ||
 	    leaving_begun(succession->leaving))
 		return false;
-	takeover_failed(&succession->takeover, 0);
+	takeover_failed(0);
 	upgrade_stop(succession->upgrade);
 	return true;
 }

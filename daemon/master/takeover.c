@@ -141,21 +141,18 @@ answer(struct takeover *takeover, bool good, const char *reasons,
 }
 
 void
-takeover_failed(const struct takeover *takeover, uint32_t left)
+takeover_failed(uint32_t left)
 {
 	if (left == 0) {
 		log_errorx("sluiced " PACKAGE_VERSION " cannot serve, and no "
 			   "worker of the program before it is left: ending");
 		return;
 	}
-	log_errorx("sluiced " PACKAGE_VERSION " cannot serve; the workers of "
-		   "sluiced %s serve on: mend what is wrong, then reload by "
-		   "SIGHUP, or put another sluiced in its place and upgrade by "
-		   "SIGUSR2",
-	    takeover->version);
+	log_errorx("sluiced " PACKAGE_VERSION " cannot serve; the old workers "
+		   "serve on: mend what is wrong, then reload by SIGHUP, or "
+		   "put another sluiced in its place and upgrade by SIGUSR2");
 	notify_status("sluiced " PACKAGE_VERSION
-		      " cannot serve; the workers of sluiced %s serve on",
-	    takeover->version);
+		      " cannot serve; the old workers serve on");
 	notify_ready();
 }
 
@@ -178,7 +175,7 @@ takeover_verdict(struct takeover *takeover, const struct takeover_parts *parts,
 		return;
 	answer(takeover, good, last->reasons, last->text);
 	if (!good) {
-		takeover_failed(takeover, bygones_count(parts->bygones));
+		takeover_failed(bygones_count(parts->bygones));
 		return;
 	}
 	takeover->over = true;

@@ -72,7 +72,7 @@ void takeover_verdict(struct takeover *takeover,
  * We cannot serve: log what that means, and tell the service manager that the
  * service goes on, if workers of the program before us are left.
  */
-void takeover_failed(const struct takeover *takeover, uint32_t left);
+void takeover_failed(uint32_t left);
 /* There will be no verdict: the daemon stops. */
 void takeover_stop(struct takeover *takeover);
 void takeover_done(struct takeover *takeover);

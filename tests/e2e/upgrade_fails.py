@@ -9,12 +9,13 @@ from sluice_test import (SLUICED, check, children, close_all, equal,
                          free_address, is_alive, listener, main, plugin,
                          receive_line, scratch, test_plugin, title,
                          wait_until)
+from harness.activation import systemd_daemon
 from harness.places import patience
 from harness.tls import client_context, tls_connect, tls_listener
 from harness.upgrade import (boastful, bytes_of, daemon, echoes, newer,
                              old_workers_end, replace, row, run)
 
-STILL = "cannot serve; the workers of sluiced 0.1.0 serve on"
+STILL = "cannot serve; the old workers serve on"
 
 
 def test_a_start_that_fails_leaves_the_old_workers():
@@ -30,7 +31,7 @@ def test_a_start_that_fails_leaves_the_old_workers():
             replace(newer())
             said = run(d, "upgrade", status=1)
             check("in use" in said, said)
-            d.wait_log("cannot serve; the workers of sluiced 0.1.0 serve on")
+            d.wait_log(STILL)
             echoes(s)
             echoes(d.connect())
         d.signal(signal.SIGHUP)
@@ -99,8 +100,7 @@ def test_an_upgrade_that_fails_again():
         d = failed.d
         for count in range(2, 4):
             check("in use" in run(d, "upgrade", status=1))
-            d.wait_log(r"cannot serve; the workers of sluiced \S+ serve on",
-                       count=count)
+            d.wait_log(STILL, count=count)
             echoes(failed.client)
             echoes(d.connect())
         failed.mend()
@@ -223,6 +223,32 @@ def test_the_last_one_may_go_before_the_verdict():
                 echoes(s)
                 d.baseline = {}
             asking.close()
+
+
+def test_sockets_of_systemd_go_from_hand_to_hand():
+    with socket.create_server(("127.0.0.1", 0)) as one, \
+            socket.create_server(("127.0.0.1", 0)) as thief:
+        address = "127.0.0.1:%d" % one.getsockname()[1]
+        with systemd_daemon([one], "first",
+                            listener("echo", plugin("echo"), "systemd:first"),
+                            daemon=daemon) as d:
+            s, old = d.connect(address=address), d.workers()
+            echoes(s)
+            d.listeners.append(listener(
+                "other", plugin("echo"),
+                "127.0.0.1:%d" % thief.getsockname()[1]))
+            d.write_config()
+            replace(newer())
+            for _ in range(2):
+                check("in use" in run(d, "upgrade", status=1))
+                echoes(d.connect(address=address))
+            thief.close()
+            check("generation 2 ready" in run(d, "upgrade"))
+            echoes(s)
+            echoes(d.connect(address=address))
+            close_all(d.clients)
+            old_workers_end(d, old)
+            d.baseline = {}
 
 
 def test_systemd_is_told_that_it_serves():

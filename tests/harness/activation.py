@@ -23,10 +23,10 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-def systemd_daemon(sockets, names, *listeners, **settings):
+def systemd_daemon(sockets, names, *listeners, daemon=Daemon, **settings):
     """A daemon that gets these sockets under names, with colons between."""
     fds = [s.fileno() for s in sockets]
-    return Daemon(*listeners, workers=2, pass_fds=fds, launcher=[
+    return daemon(*listeners, workers=2, pass_fds=fds, launcher=[
         sys.executable, "-c", LAUNCHER, ",".join(map(str, fds))],
         env={"LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": names},
         **settings)

@@ -70,10 +70,11 @@ def boastful(spoil=""):
                    '%s; execv("%s", argv)' % (trial_format(), spoil, path))
 
 
-def daemon(*listeners, env=None, **settings):
+def daemon(*listeners, env=None, launcher=(), **settings):
     replace(bytes_of(SLUICED))
     return Daemon(*listeners, control="control.sock", pairs=False,
-                  launcher=["sh", "-c", 'shift; exec "$BINARY" "$@"', "sh"],
+                  launcher=list(launcher) + [
+                      "/bin/sh", "-c", 'shift; exec "$BINARY" "$@"', "sh"],
                   env=dict(env or {}, BINARY=binary()), **settings)
 
 
