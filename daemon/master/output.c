@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,12 +18,10 @@
 
 #define PROMPT_MS 50 /* to wait for the rest of a line */
 
-/* -1: it cannot be opened again. */
-static int
-open_anew(int fd)
+int
+output_open_anew(int fd)
 {
-	static const char *const paths[] = { "/proc/self/fd/0",
-		"/proc/self/fd/1", "/proc/self/fd/2" };
+	char path[32];
 	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY, opened;
 	struct stat st;
 
@@ -35,7 +34,8 @@ open_anew(int fd)
 	 * Do not wait for a pipe without a reader, or a serial line without a
 	 * carrier.
 	 */
-	opened = open(paths[fd], flags | O_NONBLOCK);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	opened = open(path, flags | O_NONBLOCK);
 	if (opened != -1)
 		fcntl(opened, F_SETFL, flags);
 	return opened;
@@ -59,7 +59,7 @@ output_needs_relay(int fd)
 
 	if (isatty(fd))
 		return true;
-	opened = open_anew(fd);
+	opened = output_open_anew(fd);
 	if (opened == -1)
 		return !is_harmless(fd);
 	close(opened);
@@ -69,12 +69,13 @@ output_needs_relay(int fd)
 static int
 place(int fd, int relay, int null)
 {
-	int opened = relay;
+	int opened = -1;
 
 	/* Without a relay a child does not get the terminal. */
-	if (opened == -1 && !isatty(fd))
-		opened = open_anew(fd);
-
+	if (relay != -1 || !isatty(fd))
+		opened = output_open_anew(relay != -1 ? relay : fd);
+	if (opened == -1)
+		opened = relay;
 	if (opened == -1 && is_harmless(fd))
 		return 0;
 	return dup2(opened != -1 ? opened : null, fd);
@@ -188,7 +189,7 @@ output_append(void)
 	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
 			continue;
-		opened = open_anew(fd);
+		opened = output_open_anew(fd);
 		if (opened == -1) {
 			append_as_it_is(fd);
 			continue;

@@ -17,6 +17,12 @@
 bool output_needs_relay(int fd);
 
 /*
+ * Open what a descriptor leads to once more, to write to: O_NONBLOCK, for
+ * example, belongs to the open file, and a plugin may set it.  -1: errno.
+ */
+int output_open_anew(int fd);
+
+/*
  * In a child: make 0 empty, and 1 and 2 write-only.  relays, by number: what to
  * write to instead, or -1.  0 or -1.
  */

@@ -182,18 +182,22 @@ close_others(const int *fds, unsigned int count)
 static int
 place_fds(const int *fds, unsigned int count)
 {
-	int aside[SPAWN_FDS_MAX], printed = printed_now();
+	int aside[SPAWN_FDS_MAX], printed = printed_now(), own = -1;
 
 	for (unsigned int i = 0; i < count; i++) {
 		aside[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, CHILD_PRINTED_FD + 1);
 		if (aside[i] == -1)
 			return -1;
 	}
-	if (printed != -1 && printed != CHILD_PRINTED_FD &&
-	    dup2(printed, CHILD_PRINTED_FD) == -1)
+	if (printed != -1)
+		own = output_open_anew(printed);
+	if (own == -1)
+		own = printed;
+	if (own != -1 && own != CHILD_PRINTED_FD &&
+	    dup2(own, CHILD_PRINTED_FD) == -1)
 		return -1;
-	if (printed == CHILD_PRINTED_FD)
-		fcntl(printed, F_SETFD, 0);
+	if (own == CHILD_PRINTED_FD)
+		fcntl(own, F_SETFD, 0);
 	for (unsigned int i = 0; i < count; i++)
 		if (dup2(aside[i], CHILD_CHANNEL_FD + (int)i) == -1)
 			return -1;

@@ -25,6 +25,7 @@
 #include "master/event_in.h"
 #include "master/gen.h"
 #include "master/log_process.h"
+#include "master/output.h"
 #include "master/spawn.h"
 #include "master/worker_row.h"
 #include "master/workers.h"
@@ -89,6 +90,17 @@ give_output(struct worker_row *worker, enum output what, int fd)
 		    });
 }
 
+/* An open file of its own, whose flags no other process shares. */
+static void
+give_own_output(struct worker_row *worker, enum output what, int fd)
+{
+	int own = fd != -1 ? output_open_anew(fd) : -1;
+
+	give_output(worker, what, own != -1 ? own : fd);
+	if (own != -1)
+		close(own);
+}
+
 /*
  * It may have been started when the log went elsewhere.  What its plugins print
  * becomes objects in a log of them.
@@ -100,12 +112,12 @@ give_outputs(struct worker_row *worker, const struct gen *gen)
 
 	if (log_process_runs()) {
 		lines = log_process_new_lines();
-		give_output(worker, OUTPUT_PRINTED, log_process_printed());
+		give_own_output(worker, OUTPUT_PRINTED, log_process_printed());
 		give_output(worker, OUTPUT_LINES, lines);
 		if (lines != -1)
 			close(lines);
 	} else if (gen->settings->log.format == LOG_FORMAT_JSON) {
-		give_output(worker, OUTPUT_STDERR, spawn_json_output());
+		give_own_output(worker, OUTPUT_STDERR, spawn_json_output());
 	}
 }
 

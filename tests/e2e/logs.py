@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import re
 import signal
 import socket
@@ -453,6 +454,57 @@ def test_objects_that_plugins_print_are_none_of_ours():
                        if entry["message"] in ("loaded", "one", "two")])
             check([entry for entry in entries if entry["role"] == "worker 1"
                    and entry.get("why") == "peer"], entries)
+
+
+CHANGES = r"""
+#include <fcntl.h>
+#include <sluice.h>
+
+static ssize_t
+on_data(struct sl_conn *c, const void *buf, size_t len)
+{
+	fcntl(1, F_SETFL, O_NONBLOCK);
+	fcntl(2, F_SETFL, O_NONBLOCK);
+	sl_write(c, buf, len);
+	return (ssize_t)len;
+}
+
+SL_PLUGIN(.name = "changes", .version = "1",
+    .server = SL_HANDLERS(.data = on_data));
+"""
+
+
+def nonblocking(pid, fd):
+    with open("/proc/%d/fdinfo/%d" % (pid, fd)) as file:
+        return bool(int(re.search(r"flags:\s*(\d+)", file.read()).group(1), 8)
+                    & os.O_NONBLOCK)
+
+
+def test_no_plugin_changes_the_output_of_others():
+    """Also after a reload, and to the process that comes next."""
+    for log in ({"format": "json"}, {"file": "log"}, {"format": "text"}):
+        d = printing_daemon("text")
+        compile_plugin(CHANGES, d.path("p.so"))
+        d.settings.update(log=log, workers=2, control="control.sock")
+        d.wants_start = False       # where a log is that it does not read
+        d.write_config()
+        with d:
+            d.start(wait=False)
+            wait_until(lambda: os.path.exists(d.path("control.sock")) and
+                       d.ask("status")["listeners"], "the start")
+            for _ in range(2):
+                check(d.ask("reload", wait=True)["ok"])
+                status = d.ask("status")
+                s = d.connect(address=status["listeners"][0]["addresses"][0])
+                s.sendall(b"x")
+                equal(receive(s, 1), b"x")
+                s.close()
+                pids = [worker["pid"] for worker in status["workers"]]
+                for fd in (1, 2):
+                    equal(sorted(nonblocking(pid, fd) for pid in pids)[0],
+                          False, "descriptor %d with %r" % (fd, log))
+                check(any(nonblocking(pid, 2) for pid in pids))
+            d.baseline = {}
 
 
 def test_journal_of_what_plugins_print():
