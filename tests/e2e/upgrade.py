@@ -6,7 +6,8 @@ import signal
 import socket
 import threading
 
-from sluice_test import (check, children, equal, expect_end, fetch,
+from sluice_test import (check, children, equal, expect_end, family,
+                         fetch,
                          free_address, is_alive, listener, main, need_root,
                          plugin,
                          receive_line, scratch, test_plugin, title,
@@ -138,6 +139,32 @@ def test_a_binary_that_others_can_write():
         equal(d.workers(), old)
         os.chmod(os.path.dirname(binary()), 0o755)
         upgraded(d)
+
+
+def test_a_stop_ends_a_trial_with_its_children():
+    """Here with a probe in which a constructor hangs."""
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                drain_timeout="60s") as d:
+        s = d.connect()
+        echoes(s)
+        d.write(d.text().replace(plugin("echo"), test_plugin("hang")))
+        replace(newer())
+        asking = d.control_client()
+        asking.sendall(b'{"command": "upgrade"}\n')
+
+        def probes():
+            return [pid for pid in family(d)
+                    if title(pid) == "sluiced: probe"]
+        wait_until(probes, "a probe")
+        d.signal(signal.SIGTERM)
+        check(b"sluiced is stopping" in asking.recv(65536))
+        wait_until(lambda: not probes(), "it to end")
+        check(not [pid for pid in family(d)
+                   if title(pid).startswith("sluiced: check")])
+        echoes(s)                   # while others drain
+        s.close()
+        d.wait_exit(0)
+        d.process = None
 
 
 def test_a_wrong_configuration_is_found_before():
