@@ -136,7 +136,7 @@ after(uint64_t ms)
 }
 
 static void
-expect_stop(bool now)
+expect_stop_for(bool now, bool upgrade)
 {
 	struct packet *room = malloc(1 << 17);
 	struct error err;
@@ -145,8 +145,14 @@ expect_stop(bool now)
 	ck_assert_int_eq(packet_recv(channel, room, &msg, &err), 1);
 	ck_assert_int_eq(msg.type, MSG_STOP);
 	ck_assert_int_eq(msg.stop.now, now);
-	ck_assert(msg.stop.upgrade);
+	ck_assert_int_eq(msg.stop.upgrade, upgrade);
 	free(room);
+}
+
+static void
+expect_stop(bool now)
+{
+	expect_stop_for(now, true);
 }
 
 static void
@@ -191,7 +197,7 @@ START_TEST(it_serves_until_it_is_told)
 	ck_assert_str_eq(facts.state, "serving");
 	ck_assert_uint_eq(facts.connections, 7);
 	ck_assert(!facts.ends);
-	bygones_drain(bygones, DRAIN_MS);
+	bygones_drain(bygones, DRAIN_MS, true);
 	expect_stop(false);
 	after(DRAIN_MS / 2);
 	expect_nothing();
@@ -206,7 +212,7 @@ END_TEST
 START_TEST(in_the_end_it_is_told_to_leave_and_then_killed)
 {
 	setup();
-	bygones_drain(bygones, DRAIN_MS);
+	bygones_drain(bygones, DRAIN_MS, true);
 	expect_stop(false);
 	after(DRAIN_MS + GRACE_MS);
 	expect_stop(true);
@@ -222,7 +228,7 @@ END_TEST
 START_TEST(a_stalled_machine_takes_no_time_from_it)
 {
 	setup();
-	bygones_drain(bygones, DRAIN_MS);
+	bygones_drain(bygones, DRAIN_MS, true);
 	expect_stop(false);
 	after(10 * DRAIN_MS); /* we were stopped, and it was as well */
 	expect_nothing();
@@ -241,7 +247,7 @@ START_TEST(one_that_has_ended_is_not_killed)
 	siginfo_t info;
 
 	setup();
-	bygones_drain(bygones, DRAIN_MS);
+	bygones_drain(bygones, DRAIN_MS, true);
 	after(DRAIN_MS + GRACE_MS);
 	ck_assert_int_eq(kill(worker, SIGUSR1), 0);
 	ck_assert_int_eq(waitid(P_PID, (id_t)worker, &info, WEXITED | WNOWAIT),
@@ -269,7 +275,7 @@ START_TEST(a_full_channel_is_tried_again)
 		sent++;
 	bygone_hand_over(&handover, 0, worker, pair[0], 0);
 	take(&handover);
-	bygones_drain(bygones, DRAIN_MS);
+	bygones_drain(bygones, DRAIN_MS, true);
 	while (sent-- > 0) {
 		ck_assert_int_eq(packet_recv(channel, room, &got, &err), 1);
 		ck_assert_int_eq(got.type, MSG_ABORT);
@@ -285,15 +291,19 @@ END_TEST
 START_TEST(a_second_drain_only_shortens)
 {
 	setup();
-	bygones_drain(bygones, DRAIN_MS);
-	bygones_drain(bygones, 2 * DRAIN_MS);
+	bygones_drain(bygones, DRAIN_MS, true);
+	bygones_drain(bygones, 2 * DRAIN_MS, true);
 	expect_stop(false);
 	look();
 	ck_assert_uint_le(facts.left_ms, DRAIN_MS);
-	bygones_drain(bygones, 0);
-	expect_nothing();
+	bygones_drain(bygones, DRAIN_MS / 2, false);
+	expect_stop_for(false, false);
+	look();
+	ck_assert_uint_le(facts.left_ms, DRAIN_MS / 2);
+	bygones_drain(bygones, 0, false);
+	expect_stop_for(false, false);
 	after(1);
-	expect_stop(true);
+	expect_stop_for(true, false);
 	teardown();
 }
 END_TEST

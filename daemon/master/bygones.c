@@ -50,7 +50,8 @@ struct bygone {
 	int channel;
 	uint64_t connections; /* when it was handed over */
 	enum phase phase;
-	bool told; /* of the phase */
+	bool upgrade; /* it drains because of one, and not of a stop */
+	bool told;    /* of the phase */
 	uint64_t due_ms;
 	struct event *timer;
 };
@@ -78,7 +79,7 @@ go_on(struct bygone *bygone)
 	const struct msg msg = { .type = MSG_STOP,
 		.fd = -1,
 		.stop = { .now = bygone->phase == PHASE_STOP,
-		    .upgrade = true } };
+		    .upgrade = bygone->upgrade } };
 	uint64_t now = clock_ms(), ms;
 
 	if (bygone->phase == PHASE_KILL) {
@@ -228,6 +229,7 @@ pack(struct handover *handover, const struct bygone *bygone)
 	handover_fd(handover, bygone->channel);
 	pack_u64(&handover->packer, bygone->connections);
 	pack_u32(&handover->packer, bygone->phase);
+	pack_u32(&handover->packer, bygone->upgrade);
 	pack_u32(&handover->packer, bygone->told);
 	pack_u64(&handover->packer, bygone->due_ms);
 }
@@ -283,6 +285,7 @@ take_one(struct bygones *bygones, struct taken *taken)
 	bygone->channel = taken_fd(taken);
 	bygone->connections = unpack_u64(&taken->unpacker);
 	bygone->phase = unpack_u32(&taken->unpacker);
+	bygone->upgrade = unpack_bool(&taken->unpacker);
 	bygone->told = unpack_bool(&taken->unpacker);
 	bygone->due_ms = unpack_u64(&taken->unpacker);
 	if (bygone->phase > PHASE_DYING)
@@ -347,19 +350,17 @@ bygones_each(const struct bygones *bygones,
 }
 
 void
-bygones_drain(struct bygones *bygones, uint64_t most_ms)
+bygones_drain(struct bygones *bygones, uint64_t most_ms, bool upgrade)
 {
 	uint64_t ms = most_ms > 0 ? most_ms + GRACE_MS : 0;
 	uint64_t due_ms = clock_ms() + ms;
 	struct bygone *bygone;
 
 	LIST_FOREACH(bygone, &bygones->list, entry) {
-		if (bygone->phase == PHASE_SERVE) {
+		if (bygone->phase == PHASE_SERVE ||
+		    (bygone->phase == PHASE_DRAIN && due_ms < bygone->due_ms)) {
+			bygone->upgrade = upgrade;
 			enter(bygone, PHASE_DRAIN, ms);
-		} else if (bygone->phase == PHASE_DRAIN &&
-		    due_ms < bygone->due_ms) {
-			bygone->due_ms = due_ms;
-			go_on(bygone);
 		}
 	}
 }

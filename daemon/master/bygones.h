@@ -55,8 +55,10 @@ void bygones_each(const struct bygones *bygones,
 
 /*
  * Have all that still accept drain, for at most_ms; those that drain already
- * have no more time than that from now on.
+ * have no more time than that from now on.  upgrade: since another program
+ * serves, and not since the daemon stops.  The limits are those of the program
+ * before us, since its workers go by them as well.
  */
-void bygones_drain(struct bygones *bygones, uint64_t most_ms);
+void bygones_drain(struct bygones *bygones, uint64_t most_ms, bool upgrade);
 
 #endif

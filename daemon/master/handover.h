@@ -20,7 +20,7 @@ struct unix_rights;
  * something else.  No struct is packed as it is, so that the compiler cannot
  * change it.
  */
-#define HANDOVER_FORMAT 4
+#define HANDOVER_FORMAT 5
 
 /* Of the master that leaves. */
 struct handover {

@@ -242,7 +242,8 @@ on_commit(void *arg, const struct settings *settings)
 {
 	struct master *master = arg;
 
-	succession_commit(&master->succession, settings);
+	(void)settings;
+	succession_commit(&master->succession);
 }
 
 static void

@@ -99,10 +99,12 @@ succession_left(const struct succession *succession)
 }
 
 void
-succession_commit(struct succession *succession,
-    const struct settings *settings)
+succession_commit(struct succession *succession)
 {
-	bygones_drain(succession->parts.bygones, settings->upgrade_drain_ms);
+	/* A later generation is not told to them. */
+	if (!succession->takeover.over)
+		bygones_drain(succession->parts.bygones,
+		    succession->takeover.upgrade_drain_ms, true);
 }
 
 bool
@@ -158,10 +160,12 @@ succession_stop(struct succession *succession, bool now)
 {
 	const struct takeover_parts *parts = &succession->parts;
 	const struct gen *gen = reload_committed(parts->reload);
-	uint64_t ms = gen != NULL ? gen->settings->drain_timeout_ms
-				  : succession->takeover.drain_ms;
+	uint64_t ms = succession->takeover.drain_ms;
 	char text[TIME_TEXT_MAX];
 
+	/* They go by their own limit, but the stop by ours. */
+	if (gen != NULL && gen->settings->drain_timeout_ms < ms)
+		ms = gen->settings->drain_timeout_ms;
 	upgrade_stop(succession->upgrade);
 	takeover_stop(&succession->takeover);
 	if (now || leaving_begun(succession->leaving))
@@ -170,7 +174,7 @@ succession_stop(struct succession *succession, bool now)
 		log_info("workers of the program before this one drain for at "
 			 "most %s: %u",
 		    duration_text(ms, text), succession_left(succession));
-	bygones_drain(parts->bygones, ms);
+	bygones_drain(parts->bygones, ms, false);
 	/* They accept what waits there before they close them. */
 	sockets_release(parts->sockets);
 }

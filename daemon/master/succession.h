@@ -48,8 +48,7 @@ void succession_begin(struct succession *succession, struct workers *workers,
 /* The workers of a program before us that are still there. */
 uint32_t succession_left(const struct succession *succession);
 /* Ours are about to serve. */
-void succession_commit(struct succession *succession,
-    const struct settings *settings);
+void succession_commit(struct succession *succession);
 /* After a verdict: see takeover_verdict(). */
 void succession_verdict(struct succession *succession, bool good);
 /*

@@ -47,6 +47,9 @@ takeover_pack(const struct takeover *takeover,
 	pack_u64(&handover->packer, (uint64_t)parts->started_s);
 	pack_u64(&handover->packer,
 	    gen != NULL ? gen->settings->drain_timeout_ms : takeover->drain_ms);
+	pack_u64(&handover->packer,
+	    gen != NULL ? gen->settings->upgrade_drain_ms
+			: takeover->upgrade_drain_ms);
 	sockets_hand_over(parts->sockets, handover);
 	if (parts->control != NULL)
 		control_hand_over(parts->control, handover);
@@ -91,6 +94,7 @@ takeover_modules(struct takeover *takeover, const struct takeover_parts *parts)
 		return 0;
 	takeover->started_s = (time_t)unpack_u64(&taken->unpacker);
 	takeover->drain_ms = unpack_u64(&taken->unpacker);
+	takeover->upgrade_drain_ms = unpack_u64(&taken->unpacker);
 	if (sockets_take_over(parts->sockets, taken) == -1)
 		return -1;
 	control_path_take_over(&takeover->control, taken);

@@ -41,8 +41,8 @@ struct takeover {
 	int client;    /* waits for an answer; -1: none */
 	struct control_path control;
 	time_t started_s;
-	/* Its drain_timeout, as long as we have no configuration. */
-	uint64_t drain_ms;
+	/* Its drain_timeout and upgrade_drain. */
+	uint64_t drain_ms, upgrade_drain_ms;
 };
 
 /*

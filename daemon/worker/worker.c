@@ -54,6 +54,7 @@ static struct {
 	bool closing;	 /* the remaining connections were told to close */
 	bool stop;
 	struct timer drain_timer;
+	uint64_t drain_due_ms;
 } worker;
 
 /* For the signal handler. */
@@ -90,22 +91,27 @@ stop_new(void)
 		listener_stop_new(listener, SL_WHY_SHUTDOWN);
 }
 
-/* Accept and connect nothing new, and leave when the connections have ended. */
+/*
+ * Accept and connect nothing new, and leave when the connections have ended.  A
+ * second time it can only shorten that: the daemon may stop after an upgrade.
+ */
 static void
 drain(bool upgrade)
 {
 	const struct gen *gen = gen_current();
-	uint64_t ms = 0;
+	uint64_t due_ms = engine_now();
 
-	if (worker.draining)
+	if (gen != NULL)
+		due_ms += upgrade ? gen->settings->upgrade_drain_ms
+				  : gen->settings->drain_timeout_ms;
+	if (worker.draining && due_ms >= worker.drain_due_ms)
 		return;
+	if (!worker.draining)
+		stop_new();
 	worker.draining = true;
 	worker.upgraded = upgrade;
-	stop_new();
-	if (gen != NULL)
-		ms = upgrade ? gen->settings->upgrade_drain_ms
-			     : gen->settings->drain_timeout_ms;
-	timers_set(engine.timers, &worker.drain_timer, engine_now() + ms);
+	worker.drain_due_ms = due_ms;
+	timers_set(engine.timers, &worker.drain_timer, due_ms);
 }
 
 static void

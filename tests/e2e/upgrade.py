@@ -282,6 +282,39 @@ def test_they_end_with_upgrade_drain():
         d.wait_log("still open after upgrade_drain: 1")
 
 
+def test_it_is_the_upgrade_drain_that_was_in_force():
+    """Old workers know no other; the new one holds for the next upgrade."""
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                upgrade_drain="1h") as d:
+        s = d.connect()
+        echoes(s)
+        d.settings["upgrade_drain"] = "100ms"
+        d.write_config()
+        upgraded(d)
+        shown, = d.ask("status")["old_workers"]
+        check(shown["left_ms"] > 3000000, shown)
+        d.reload_ready()
+        shown, = d.ask("status")["old_workers"]
+        check(shown["left_ms"] > 3000000, shown)
+        echoes(s)
+        s.close()
+
+
+def test_a_stop_after_it_is_polite():
+    """drain_timeout holds for connections that had upgrade_drain before."""
+    with daemon(listener("echo", plugin("echo"), free_address()),
+                drain_timeout="100ms", upgrade_drain="1h") as d:
+        s, old = d.connect(), d.workers()
+        echoes(s)
+        upgraded(d)
+        d.signal(signal.SIGTERM)
+        d.wait_log("still open after drain_timeout: 1")
+        expect_end(s)
+        old_workers_end(d, old)
+        d.wait_exit(0)
+        d.process = None
+
+
 def test_a_stop_waits_for_them():
     for number in (signal.SIGTERM, signal.SIGQUIT):
         with daemon(listener("echo", plugin("echo"), free_address()),
