@@ -203,9 +203,9 @@ START_TEST(a_reset_after_everything_arrived_is_a_normal_end)
 	ck_assert_int_eq(sl_close(plugin.conn), 0);
 	worker_idle();
 	peer_takes(fd, 0, PART);
+	/* The peer's kernel acknowledges, and no event tells. */
 	while (conn_ask_waiting(plugin.conn) > 0)
-		usleep(
-		    1000); /* the peer's kernel acknowledges; no event tells */
+		usleep(1000);
 	reset(fd);
 	while (plugin.conn != NULL)
 		worker_pass(true);

@@ -305,8 +305,8 @@ END_TEST
 
 START_TEST(ticks_are_converted_to_microseconds)
 {
-	const struct timespec pause = { 0,
-		50000000 }; /* some time to measure */
+	/* Some time to measure. */
+	const struct timespec pause = { 0, 50000000 };
 	uint64_t before, begin, end, after, ns, scale;
 
 	make();

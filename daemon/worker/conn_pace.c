@@ -14,6 +14,8 @@
 #include "ipc/counts.h"
 #include "worker/endpoint.h"
 #include "worker/engine.h"
+#include "worker/listener.h"
+#include "worker/service.h"
 
 struct half_pace {
 	struct sl_conn *conn;
@@ -91,7 +93,7 @@ begin_wait(struct half_pace *half, bool listener)
 static bool
 has_rates(const struct sl_conn *conn)
 {
-	return !conn->is_client || conn_keeper(conn) != NULL;
+	return !conn->is_client || conn->service->listener->connector != NULL;
 }
 
 static int

@@ -2,10 +2,13 @@
 long."""
 
 import os
+import signal
 import socket
 
 from sluice_test import (Daemon, check, equal, expect_end, expect_gone,
-                         listener, main, plugin, receive, wait_until)
+                         listener, main, plugin, receive, test_plugin,
+                         wait_until)
+from harness.tls import client_context, tls_listener
 
 
 def daemon(*listeners, **settings):
@@ -203,6 +206,72 @@ def test_lifetime():
         expect_end(s)
         s.close()
         served(other)
+
+
+def encrypted(s):
+    return client_context().wrap_socket(s, server_hostname="localhost",
+                                        suppress_ragged_eofs=False)
+
+
+def test_lifetime_over_tls():
+    """Its end is one that the client can tell from a cut."""
+    with daemon(tls_listener("echo", plugin("echo"),
+                             timeouts={"max_lifetime": "300ms"})) as d:
+        s = served(encrypted(d.connect()))
+        equal(s.recv(1), b"")
+        s.close()
+        d.wait_log("closed why=lifetime")
+
+
+def test_lifetime_of_a_pipe():
+    with daemon(listener("relay", test_plugin("relay", VERSION="v1"),
+                         timeouts={"max_lifetime": "300ms"}),
+                workers=1) as d:
+        left, right = d.connect(), d.connect()
+        left.sendall(b"x")
+        equal(receive(right, 1), b"x")
+        for s in left, right:
+            expect_end(s)
+            s.close()
+        d.wait_log("closed why=lifetime")
+
+
+def test_guards_of_tls():
+    """They come before the handshake, which costs more than they do."""
+    with daemon(tls_listener("echo", plugin("echo"), deny=["127.0.0.2"],
+                             limits={"accept_rate_per_address": 2})) as d:
+        expect_gone(d.connect(source="127.0.0.2"))
+        for _ in range(2):
+            served(encrypted(d.connect(source="127.0.0.1")))
+        wait_until(lambda: burst(d, 3) == 0 and
+                   refused(d).get("accept_rate_per_address", 0) > 0,
+                   "one too many")
+        equal(next(one["counts"]["handshakes"] for one in
+                   d.ask("status")["listeners"])["full"], 2)
+
+
+def test_a_worker_that_dies_takes_its_counts_along():
+    """So clients are let in whom it has counted, and none is kept out."""
+    with daemon(guarded(limits={"accept_rate": 5}),
+                workers=1) as d:
+        check(burst(d, 20) >= 5)
+        os.kill(d.workers()[0], signal.SIGKILL)
+        d.wait_log("killed by SIGKILL")
+        wait_until(lambda: burst(d, 1) == 1, "room")
+        check(refused(d)["accept_rate"] > 0)
+
+
+def test_a_reload_changes_the_rate():
+    with daemon(guarded(limits={"accept_rate": 1})) as d:
+        wait_until(lambda: burst(d, 3) < 3, "one too many")
+        d.listeners[0]["limits"] = {}
+        d.write_config()
+        d.reload_ready()
+        equal(burst(d, 50), 50)
+        d.listeners[0]["limits"] = {"accept_rate": 1}
+        d.write_config()
+        d.reload_ready()
+        wait_until(lambda: burst(d, 3) < 3, "one too many again")
 
 
 def test_mistakes():

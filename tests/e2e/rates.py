@@ -7,9 +7,10 @@ import signal
 import threading
 import time
 
-from sluice_test import (Daemon, check, equal, listener, main, plugin, receive,
-                         test_plugin)
+from sluice_test import (Daemon, check, connector, equal, listener, main,
+                         plugin, receive, test_plugin)
 from harness.tls import client_context, tls_listener
+from harness.upstream import Upstream
 
 RATE = 64 << 10
 MUCH = 100 << 10    # a quarter of a second's worth, and more than a second
@@ -148,6 +149,31 @@ def test_pipes():
         sender.join()
         waits = paced(d, "plain")
         check(waits["rate_in"] > 0 and waits["rate_out"] > 0, waits)
+
+
+def test_a_connector():
+    with Upstream() as peer:
+        with Daemon(connectors=[connector("feed", plugin("echo"),
+                                          peer.address,
+                                          limits={"rate_in": 2 * RATE,
+                                                  "rate_out": RATE})]):
+            with peer.accept() as s:
+                sender = threading.Thread(target=s.sendall, args=(DATA,))
+                meter = Meter(RATE)
+                sender.start()
+                equal(receive_slowly(s, MUCH, meter), DATA)
+                sender.join()
+
+
+def test_not_what_the_plugin_connects_to():
+    with Upstream() as peer:
+        with daemon(listener("echo", test_plugin("connector"),
+                             limits={"rate_in": 100})) as d:
+            s = d.connect()
+            s.sendall(peer.address.replace(":", " ").encode() + b"\n")
+            with peer.accept() as upstream:
+                upstream.sendall(DATA)
+                equal(receive(s, MUCH), DATA)
 
 
 def test_a_reload_sets_and_lifts_it_under_connections():
