@@ -470,16 +470,24 @@ rate_of(const json_t *after, const json_t *before, uint64_t ms)
 	return object;
 }
 
-/* NULL: no element has that name. */
-static const json_t *
-counts_of(const json_t *array, const char *name)
+static bool
+is_called(const json_t *one, const char *name)
 {
-	for (size_t i = 0; i < json_array_size(array); i++)
-		if (strcmp(answer_text(json_array_get(array, i), "name"),
-			name) == 0)
-			return json_object_get(json_array_get(array, i),
-			    "counts");
-	return NULL;
+	return strcmp(answer_text(one, "name"), name) == 0;
+}
+
+/* Usually it is the one at `hint`.  NULL: no element has that name. */
+static const json_t *
+counts_of(const json_t *array, const char *name, size_t hint)
+{
+	const json_t *one = json_array_get(array, hint);
+
+	for (size_t i = 0; !is_called(one, name); i++) {
+		if (i == json_array_size(array))
+			return NULL;
+		one = json_array_get(array, i);
+	}
+	return json_object_get(one, "counts");
 }
 
 /* The names of a list in both answers, with the rates of their counts. */
@@ -497,7 +505,7 @@ rates_of(const json_t *before, const json_t *after, const char *list,
 		json_array_append_new(rows,
 		    json_pack("{s:s, s:o}", "name", name, "counts",
 			rate_of(json_object_get(one, "counts"),
-			    counts_of(json_object_get(before, list), name),
+			    counts_of(json_object_get(before, list), name, i),
 			    ms > 0 ? ms : 1)));
 	}
 	return rows;

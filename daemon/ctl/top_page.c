@@ -10,11 +10,13 @@
 #include "base/escape.h"
 #include "base/time_text.h"
 #include "ctl/table.h"
+#include "ctl/top_rates.h"
 #include "ipc/control_client.h"
 
 #define COLUMNS 10
 #define CELL 96
-#define ROWS_MIN 3 /* of a table, if it has as many */
+#define ROWS_MIN 3    /* of a table, if it has as many */
+#define ROWS_MAX 4096 /* that are sorted; sluiced has not so many */
 
 /* One row of a table, and by what it is sorted. */
 struct row {
@@ -25,7 +27,7 @@ struct row {
 struct table {
 	const char *const *heads; /* ">" in front: to the right */
 	struct row *row;
-	unsigned int count;
+	unsigned int count, room;
 };
 
 void
@@ -63,50 +65,6 @@ static void __attribute__((format(printf, 3, 4))) add_line(
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	escape_text(text, line->text, sizeof(line->text));
-}
-
-/* The element of an array of the status whose member has that number or text. */
-static const json_t *
-find(const json_t *status, const char *array, const char *name,
-    const json_t *value)
-{
-	const json_t *list = json_object_get(status, array), *one;
-
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		one = json_array_get(list, i);
-		if (json_equal(json_object_get(one, name), value))
-			return one;
-	}
-	return NULL;
-}
-
-static double
-sum(const json_t *counts, const char *name)
-{
-	json_t *value = json_object_get(counts, name), *one;
-	double all = (double)json_integer_value(value);
-	const char *key;
-
-	json_object_foreach(value, key, one)
-		all += (double)json_integer_value(one);
-	return all;
-}
-
-/* How much a count has grown per second; -1: not known. */
-static double
-rate(const struct top_sample *before, const struct top_sample *now,
-    const json_t *then, const json_t *one, const char *name)
-{
-	const json_t *a = json_object_get(then, "counts");
-	const json_t *b = json_object_get(one, "counts");
-	double more = sum(b, name) - sum(a, name);
-
-	if (then == NULL || now->time_ms <= before->time_ms)
-		return -1;
-	/* A worker that was started again begins at 0. */
-	return more < 0
-	    ? 0
-	    : more * 1000 / (double)(now->time_ms - before->time_ms);
 }
 
 /* At most 6 columns: "12345", "12.3K", "1.20M". */
@@ -225,59 +183,56 @@ by_weight(const void *a, const void *b)
 	return (other->weight > one->weight) - (other->weight < one->weight);
 }
 
+/* There is room for one more. */
 static struct row *
 add_row(struct table *table)
 {
-	struct row *row = &table->row[table->count++];
-
-	memset(row, 0, sizeof(*row));
-	return row;
+	return &table->row[table->count++];
 }
 
-/* A connector is open in the workers in which it is up. */
-static double
-open_of(const json_t *one)
+/* How many of a list get a row. */
+static size_t
+rows_of(const struct table *table, const json_t *array)
 {
-	const json_t *workers = json_object_get(one, "workers");
-	double up = (double)answer_number(one, "connections");
+	size_t left = table->room - table->count;
 
-	for (size_t i = 0; i < json_array_size(workers); i++)
-		up += json_is_true(
-		    json_object_get(json_array_get(workers, i), "up"));
-	return up;
+	return json_array_size(array) < left ? json_array_size(array) : left;
 }
 
 static void
 add_endpoint(struct table *table, const struct top_view *view,
     const struct top_sample *before, const struct top_sample *now,
-    const char *list, const json_t *one)
+    const char *list, size_t at)
 {
-	const json_t *then =
-	    find(before->status, list, "name", json_object_get(one, "name"));
+	const json_t *one =
+	    json_array_get(json_object_get(now->status, list), at);
+	const json_t *then = top_find(before->status, list, "name",
+	    json_object_get(one, "name"), at);
 	struct row *row = add_row(table);
-	double in = rate(before, now, then, one, "bytes_in");
-	double out = rate(before, now, then, one, "bytes_out");
-	double errors = rate(before, now, then, one, "refused");
+	double in = top_rate(before, now, then, one, "bytes_in");
+	double out = top_rate(before, now, then, one, "bytes_out");
+	double errors = top_rate(before, now, then, one, "refused");
 	const char *begun =
 	    strcmp(list, "connectors") == 0 ? "outgoing" : "accepted";
 
 	if (errors >= 0)
-		errors += rate(before, now, then, one, "failed");
+		errors += top_rate(before, now, then, one, "failed");
 	put_name(row->cell[0], answer_text(one, "name"));
-	put_number(row->cell[1], open_of(one));
-	put_number(row->cell[2], rate(before, now, then, one, begun));
+	put_number(row->cell[1], top_open_of(one));
+	put_number(row->cell[2], top_rate(before, now, then, one, begun));
 	put_number(row->cell[3], in);
 	put_number(row->cell[4], out);
 	put_number(row->cell[5], errors);
 	put_number(row->cell[6],
-	    rate(before, now, then, one, "slow_callbacks"));
+	    top_rate(before, now, then, one, "slow_callbacks"));
 	put_name(row->cell[7], answer_text(one, "plugin"));
 	if (view->order == TOP_CONFIGURED)
 		row->weight = -(double)table->count;
 	else if (view->order == TOP_TRAFFIC)
 		row->weight = in + out;
 	else
-		row->weight = view->order == TOP_OPEN ? open_of(one) : errors;
+		row->weight =
+		    view->order == TOP_OPEN ? top_open_of(one) : errors;
 }
 
 static void
@@ -285,56 +240,24 @@ fill_endpoints(struct table *table, const struct top_view *view,
     const struct top_sample *before, const struct top_sample *now)
 {
 	static const char *const lists[] = { "listeners", "connectors" };
-	const json_t *array;
+	size_t count;
 
 	for (unsigned int k = 0; k < 2; k++) {
-		array = json_object_get(now->status, lists[k]);
-		for (size_t i = 0; i < json_array_size(array); i++)
-			add_endpoint(table, view, before, now, lists[k],
-			    json_array_get(array, i));
+		count = rows_of(table, json_object_get(now->status, lists[k]));
+		for (size_t i = 0; i < count; i++)
+			add_endpoint(table, view, before, now, lists[k], i);
 	}
-}
-
-/* Of a processor, in per cent; -1: not known. */
-static double
-cpu_of(const struct top_sample *before, const struct top_sample *now,
-    long long pid)
-{
-	char name[24];
-	const json_t *a, *b;
-
-	snprintf(name, sizeof(name), "%lld", pid);
-	a = json_object_get(before->cpu, name);
-	b = json_object_get(now->cpu, name);
-	if (a == NULL || b == NULL || now->time_ms <= before->time_ms)
-		return -1;
-	return (double)(json_integer_value(b) - json_integer_value(a)) * 100 /
-	    (double)(now->time_ms - before->time_ms);
-}
-
-/* Its time in callbacks, in per cent; -1: not known. */
-static double
-busy_of(const struct top_sample *before, const struct top_sample *now,
-    const json_t *then, const json_t *one)
-{
-	const json_t *a =
-	    json_object_get(json_object_get(then, "counts"), "callbacks");
-	const json_t *b =
-	    json_object_get(json_object_get(one, "counts"), "callbacks");
-	double us = (double)(answer_number(b, "us") - answer_number(a, "us"));
-
-	if (then == NULL || us < 0 || now->time_ms <= before->time_ms)
-		return -1;
-	return us / 10 / (double)(now->time_ms - before->time_ms);
 }
 
 static void
 add_worker(struct table *table, const struct top_sample *before,
-    const struct top_sample *now, const json_t *one)
+    const struct top_sample *now, size_t at)
 {
+	const json_t *one =
+	    json_array_get(json_object_get(now->status, "workers"), at);
 	/* By the process: another one counts anew. */
-	const json_t *then =
-	    find(before->status, "workers", "pid", json_object_get(one, "pid"));
+	const json_t *then = top_find(before->status, "workers", "pid",
+	    json_object_get(one, "pid"), at);
 	struct row *row = add_row(table);
 
 	put_number(row->cell[0], (double)answer_number(one, "worker"));
@@ -342,13 +265,13 @@ add_worker(struct table *table, const struct top_sample *before,
 	put_name(row->cell[2], answer_text(one, "state"));
 	put_number(row->cell[3], (double)answer_number(one, "connections"));
 	put_fraction(row->cell[4],
-	    cpu_of(before, now, answer_number(one, "pid")));
-	put_fraction(row->cell[5], busy_of(before, now, then, one));
+	    top_cpu_of(before, now, answer_number(one, "pid")));
+	put_fraction(row->cell[5], top_busy_of(before, now, then, one));
 	put_fraction(row->cell[6],
 	    (double)answer_number(one, "loop_lag_us") / 1000);
 	put_number(row->cell[7], (double)answer_number(one, "memory"));
 	put_number(row->cell[8],
-	    rate(before, now, then, one, "slow_callbacks"));
+	    top_rate(before, now, then, one, "slow_callbacks"));
 	put_name(row->cell[9], answer_text(one, "doing"));
 	row->weight = -(double)table->count;
 }
@@ -357,10 +280,10 @@ static void
 fill_workers(struct table *table, const struct top_sample *before,
     const struct top_sample *now)
 {
-	const json_t *array = json_object_get(now->status, "workers");
+	size_t count = rows_of(table, json_object_get(now->status, "workers"));
 
-	for (size_t i = 0; i < json_array_size(array); i++)
-		add_worker(table, before, now, json_array_get(array, i));
+	for (size_t i = 0; i < count; i++)
+		add_worker(table, before, now, i);
 }
 
 static void
@@ -387,8 +310,9 @@ static void
 fill_conns(struct table *table, const struct top_sample *now)
 {
 	const json_t *array = json_object_get(now->conns, "conns");
+	size_t count = rows_of(table, array);
 
-	for (size_t i = 0; i < json_array_size(array); i++)
+	for (size_t i = 0; i < count; i++)
 		add_conn(table, json_array_get(array, i));
 }
 
@@ -397,7 +321,8 @@ make_table(struct table *table, const char *const *heads, size_t rows)
 {
 	table->heads = heads;
 	table->count = 0;
-	table->row = calloc(rows + 1, sizeof(*table->row));
+	table->room = rows < ROWS_MAX ? (unsigned int)rows : ROWS_MAX;
+	table->row = calloc(table->room + 1, sizeof(*table->row));
 	return table->row != NULL ? 0 : -1;
 }
 

@@ -45,15 +45,17 @@ put_histogram(const struct metrics_writer *to, const char *name,
 {
 	const json_t *buckets = json_object_get(value, "buckets");
 	char all[METRICS_LABELS_MAX], le[32];
-	long long sum = 0, us = answer_number(value, "us");
+	long long us = answer_number(value, "us");
+	unsigned long long sum = 0;
 
 	for (unsigned int i = 0; i + 1 < COUNT_BUCKETS; i++) {
-		sum += json_integer_value(json_array_get(buckets, i));
+		sum += (unsigned long long)json_integer_value(
+		    json_array_get(buckets, i));
 		snprintf(all, sizeof(all), "%s", labels);
 		snprintf(le, sizeof(le), "%u.%06u", (1u << i) / 1000000,
 		    (1u << i) % 1000000);
 		metrics_label(all, "le", le);
-		metrics_sample(to, name, "_bucket", all, sum);
+		metrics_sample(to, name, "_bucket", all, (long long)sum);
 	}
 	snprintf(all, sizeof(all), "%s", labels);
 	metrics_label(all, "le", "+Inf");

@@ -31,7 +31,10 @@ enum metrics_type {
  */
 void metrics_begin(const struct metrics_writer *to, const char *name,
     enum metrics_type type, const char *help);
-/* Append NAME="VALUE" to labels. */
+/*
+ * Append NAME="VALUE" to labels.  A value that does not fit is cut, and what has
+ * no room at all is left out.
+ */
 void metrics_label(char labels[METRICS_LABELS_MAX], const char *name,
     const char *value);
 void metrics_sample(const struct metrics_writer *to, const char *name,

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "ipc/control_client.h"
 #include "ipc/metrics_internal.h"
 
@@ -24,26 +25,40 @@ metrics_begin(const struct metrics_writer *to, const char *name,
 	fprintf(to->out, "# HELP %s%s %s\n", name, suffix, help);
 }
 
+/* How many bytes a character of UTF-8 has, by its first one. */
+static size_t
+character_length(const char *text)
+{
+	size_t length = escape_utf8_length(text);
+
+	return length != 0 ? length : 1;
+}
+
 void
 metrics_label(char labels[METRICS_LABELS_MAX], const char *name,
     const char *value)
 {
-	size_t used = strlen(labels);
+	size_t used = strlen(labels), length;
 
-	used += (size_t)snprintf(labels + used, METRICS_LABELS_MAX - used,
-	    "%s%s=\"", used > 0 ? "," : "", name);
-	/* Room for an escaped character, the quotation mark and the NUL. */
-	for (; *value != '\0' && used + 4 < METRICS_LABELS_MAX; value++) {
-		if (*value == '\\' || *value == '"')
+	/* Room for `,="`, a character that is escaped, `"` and the NUL. */
+	if (used + strlen(name) + 3 + 4 + 2 > METRICS_LABELS_MAX)
+		return;
+	used += (size_t)sprintf(labels + used, "%s%s=\"", used > 0 ? "," : "",
+	    name);
+	for (; *value != '\0' && used + 4 + 2 <= METRICS_LABELS_MAX;
+	     value += length) {
+		length = character_length(value);
+		if (*value == '\\' || *value == '"' || *value == '\n')
 			labels[used++] = '\\';
 		if (*value == '\n')
-			labels[used++] = '\\';
-		labels[used++] = *value == '\n' ? 'n' : *value;
+			labels[used++] = 'n';
+		else
+			memcpy(labels + used, value, length);
+		if (*value != '\n')
+			used += length;
 	}
-	if (used + 1 < METRICS_LABELS_MAX) {
-		labels[used++] = '"';
-		labels[used] = '\0';
-	}
+	labels[used++] = '"';
+	labels[used] = '\0';
 }
 
 void

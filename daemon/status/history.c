@@ -87,8 +87,8 @@ note(const json_t *one, double seconds)
 
 	if (row == NULL)
 		return;
-	accepted = (uint64_t)(answer_number(counts, "accepted") +
-	    answer_number(counts, "outgoing"));
+	accepted = (uint64_t)answer_number(counts, "accepted") +
+	    (uint64_t)answer_number(counts, "outgoing");
 	in = (uint64_t)answer_number(counts, "bytes_in");
 	out = (uint64_t)answer_number(counts, "bytes_out");
 	history = &row->history;

@@ -124,20 +124,23 @@ put_count(FILE *out, const char *name, long long count, const char *class)
 	end_fact(out);
 }
 
+/* Workers may say anything: a sum that is too large is wrong, but no fault. */
 static long long
 sum_of(const json_t *rows, const char *member)
 {
-	long long sum = 0;
+	unsigned long long sum = 0;
 
 	for (size_t i = 0; i < json_array_size(rows); i++)
-		sum += answer_number(json_array_get(rows, i), member);
-	return sum;
+		sum += (unsigned long long)answer_number(
+		    json_array_get(rows, i), member);
+	return (long long)sum;
 }
 
 static void
 put_facts(FILE *out, const json_t *status)
 {
 	const json_t *workers = json_object_get(status, "workers");
+	long long lost = answer_number(json_object_get(status, "log"), "lost");
 
 	fputs("<dl class=\"facts\">", out);
 	put_count(out, "Generation", answer_number(status, "generation"), NULL);
@@ -147,6 +150,8 @@ put_facts(FILE *out, const json_t *status)
 	put_count(out, "Slow callbacks", sum_of(workers, "slow_callbacks"),
 	    "warn");
 	put_count(out, "Crashes", answer_number(status, "crashes"), "bad");
+	if (lost > 0)
+		put_count(out, "Lost lines of the log", lost, "bad");
 	begin_fact(out, "Up for");
 	html_age(out, answer_number(status, "uptime_s"));
 	end_fact(out);
@@ -248,6 +253,25 @@ put_workers(FILE *out, const char *title, const json_t *workers)
 	home_end_table(out);
 }
 
+/* Of them only the processes are known. */
+static void
+put_old_workers(FILE *out, const json_t *workers)
+{
+	const json_t *one;
+
+	if (json_array_size(workers) == 0)
+		return;
+	fputs("<section><h2>Of the program before an upgrade</h2>"
+	      "<div class=\"note\">until their connections end:",
+	    out);
+	for (size_t i = 0; i < json_array_size(workers); i++) {
+		one = json_array_get(workers, i);
+		fprintf(out, "%s worker %lld (process %lld)", i > 0 ? "," : "",
+		    answer_number(one, "worker"), answer_number(one, "pid"));
+	}
+	fputs("</div></section>\n", out);
+}
+
 static void
 put_crash(FILE *out, const json_t *crash)
 {
@@ -300,6 +324,7 @@ home_write(FILE *out, const struct news *news)
 		put_workers(out, "Workers", json_object_get(status, "workers"));
 		put_workers(out, "Replaced, until their connections end",
 		    json_object_get(status, "replaced"));
+		put_old_workers(out, json_object_get(status, "old_workers"));
 		home_certificates(out, listeners, connectors);
 		put_crashes(out, news->crashes);
 		home_counters(out, listeners, connectors);

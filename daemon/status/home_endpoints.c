@@ -15,13 +15,13 @@
 static long long
 sum_of(const json_t *object)
 {
-	long long sum = 0;
+	unsigned long long sum = 0;
 	const char *key;
 	json_t *value;
 
 	json_object_foreach((json_t *)(uintptr_t)object, key, value)
-		sum += json_integer_value(value);
-	return sum;
+		sum += (unsigned long long)json_integer_value(value);
+	return (long long)sum;
 }
 
 static void
@@ -50,6 +50,10 @@ put_addresses(FILE *out, const json_t *listener)
 	}
 	if (json_is_true(json_object_get(listener, "drained")))
 		fputs("<span class=\"warn\">drained</span>", out);
+	else if (json_is_true(json_object_get(listener, "set_aside")))
+		fputs("<span class=\"bad\">set aside: its plugin crashed"
+		      "</span>",
+		    out);
 	else if (json_array_size(addresses) == 0)
 		fputs("<span class=\"bad\">nowhere: stopped</span>", out);
 	html_end_cell(out);

@@ -6,6 +6,7 @@
 
 #include "base/escape.h"
 #include "ipc/control_client.h"
+#include "ipc/counts.h"
 #include "status/history.h"
 #include "status/news.h"
 
@@ -117,15 +118,19 @@ void
 html_quantile(FILE *out, const json_t *histogram, unsigned int percent)
 {
 	const json_t *buckets = json_object_get(histogram, "buckets");
-	long long count = answer_number(histogram, "count"), sum = 0;
+	/* A plugin may have written any numbers into its worker's memory. */
+	double count = (double)answer_number(histogram, "count"), sum = 0;
 
-	for (size_t i = 0; i < json_array_size(buckets); i++) {
-		sum += json_integer_value(json_array_get(buckets, i));
-		if (sum * 100 >= count * percent) {
-			fputs("&lt; ", out);
-			put_time(out, (unsigned int)i);
-			return;
-		}
+	for (size_t i = 0; i < json_array_size(buckets) && i < COUNT_BUCKETS;
+	     i++) {
+		sum += (double)json_integer_value(json_array_get(buckets, i));
+		if (sum * 100 < count * percent)
+			continue;
+		/* The last one has all that took longer. */
+		fputs(i + 1 < COUNT_BUCKETS ? "&lt; " : "&gt; ", out);
+		put_time(out,
+		    (unsigned int)(i + 1 < COUNT_BUCKETS ? i : i - 1));
+		return;
 	}
 	fputs("–", out);
 }

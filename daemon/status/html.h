@@ -22,7 +22,7 @@ void html_bytes(FILE *out, double bytes);
 void html_rate(FILE *out, double per_second);
 /* "3 d 4 h", "5 min 12 s" */
 void html_age(FILE *out, long long seconds);
-/* "under 64 us", of a histogram: what so many of a hundred stayed below. */
+/* "< 64 us", of a histogram: what so many of a hundred stayed below. */
 void html_quantile(FILE *out, const json_t *histogram, unsigned int percent);
 
 /* A cell of a table: its contents follow, and then html_end_cell(). */
