@@ -1,12 +1,15 @@
 """sluicectl top: a screen of what happens now, which leaves no trace."""
 
+import json
 import os
+import shutil
 import signal
+import socket
 import threading
 
 from sluice_test import (SLUICECTL, Daemon, check, compile_plugin, equal,
-                         listener, main, plugin, receive, run_program, scratch,
-                         wait_until)
+                         listener, main, make_directory, plugin, receive,
+                         run_program, scratch, wait_until)
 from harness.terminal import Terminal
 
 HELP = "q quit"
@@ -198,6 +201,61 @@ def test_where_it_cannot_run():
         equal(run_program(command + ["--json"]).returncode, 2)
         # It is no command of the daemon.
         check("no command" in d.ask("top")["error"], d.ask("top"))
+
+
+class Imposter:
+    """Listens in place of sluiced, and says anything."""
+
+    def __init__(self):
+        self.path = os.path.join(make_directory(), "control.sock")
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(self.path)
+        self.sock.listen()
+        self.says = b""
+        self.kept = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                s = self.sock.accept()[0]
+                s.recv(4096)
+                s.sendall(self.says)
+            except OSError:
+                return
+            self.kept.append(s)         # it may say more, but does not
+
+    def end(self):
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+        shutil.rmtree(os.path.dirname(self.path))
+
+
+def test_an_answer_of_anything():
+    it = Imposter()
+    it.says = json.dumps({
+        "ok": True, "version": 7, "pid": -1, "generation": [], "reload": {},
+        "uptime_s": -(1 << 62), "crashes": "many",
+        "listeners": [{"name": "\x1b[2J\u20ac" * 200, "counts": [],
+                       "connections": 1 << 62}] + [7, None] * 3000,
+        "connectors": {"x": 1},
+        "workers": [{"pid": 1 << 62, "worker": -5, "doing": "\x9b" * 500,
+                     "loop_lag_us": -(1 << 62),
+                     "counts": {"callbacks": {"us": "x"}}}],
+        "conns": [[], {"id": -1, "age_ms": 1 << 62, "peer": "a" * 5000}] * 500,
+    }).encode() + b"\n"
+    t = Terminal([SLUICECTL, "-s", it.path, "top"])
+    t.wait_text(r"^LISTENER")
+    t.wait_text(r"^and 40\d\d more$")
+    t.wait_text(r"x1b\[2J")
+    for key in "\t\t\tso":
+        t.type(key)
+    t.wait_text("by in, listeners by traffic")
+    # Half of an answer: it is not waited for without end.
+    it.says = it.says[:1000]
+    t.wait_text(r"^trying again; ")
+    quit_it(t)
+    it.end()
 
 
 def test_a_terminal_that_goes_away():
