@@ -25,40 +25,41 @@ metrics_begin(const struct metrics_writer *to, const char *name,
 	fprintf(to->out, "# HELP %s%s %s\n", name, suffix, help);
 }
 
-/* How many bytes a character of UTF-8 has, by its first one. */
+/*
+ * A character of a value: the formats know escapes of three characters, and what
+ * a terminal would obey is written as the log does.  Returns how many bytes of
+ * the value it is.
+ */
 static size_t
-character_length(const char *text)
+put_character(char *to, const char *value)
 {
-	size_t length = escape_utf8_length(text);
+	char plain[ESCAPE_MAX];
+	size_t taken = escape_one(value, plain);
 
-	return length != 0 ? length : 1;
+	*to = '\0';
+	if (*value == '"' || *value == '\\' ||
+	    (plain[0] == '\\' && *value != '\n'))
+		strcpy(to, "\\");
+	strcat(to, plain);
+	return taken;
 }
 
 void
 metrics_label(char labels[METRICS_LABELS_MAX], const char *name,
     const char *value)
 {
-	size_t used = strlen(labels), length;
+	size_t used = strlen(labels);
 
-	/* Room for `,="`, a character that is escaped, `"` and the NUL. */
-	if (used + strlen(name) + 3 + 4 + 2 > METRICS_LABELS_MAX)
+	/* Room for `,="`, and for a character, `"` and the NUL. */
+	if (used + strlen(name) + 3 + ESCAPE_MAX + 2 > METRICS_LABELS_MAX)
 		return;
 	used += (size_t)sprintf(labels + used, "%s%s=\"", used > 0 ? "," : "",
 	    name);
-	for (; *value != '\0' && used + 4 + 2 <= METRICS_LABELS_MAX;
-	     value += length) {
-		length = character_length(value);
-		if (*value == '\\' || *value == '"' || *value == '\n')
-			labels[used++] = '\\';
-		if (*value == '\n')
-			labels[used++] = 'n';
-		else
-			memcpy(labels + used, value, length);
-		if (*value != '\n')
-			used += length;
+	while (*value != '\0' && used + ESCAPE_MAX + 2 <= METRICS_LABELS_MAX) {
+		value += put_character(labels + used, value);
+		used += strlen(labels + used);
 	}
-	labels[used++] = '"';
-	labels[used] = '\0';
+	strcpy(labels + used, "\"");
 }
 
 void
