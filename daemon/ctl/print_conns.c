@@ -60,6 +60,18 @@ print_silent(const json_t *answer)
 	}
 }
 
+static void
+print_not_asked(const json_t *answer)
+{
+	long long old = answer_number(answer, "old_workers");
+
+	print_silent(answer);
+	if (old > 0)
+		printf("without those of %lld worker%s of the program before "
+		       "an upgrade, which status shows\n",
+		    old, old == 1 ? "" : "s");
+}
+
 void
 print_conns(const json_t *answer)
 {
@@ -76,7 +88,7 @@ print_conns(const json_t *answer)
 	if (matched > (long long)json_array_size(conns))
 		printf("and %lld more; --limit shows more of them\n",
 		    matched - (long long)json_array_size(conns));
-	print_silent(answer);
+	print_not_asked(answer);
 }
 
 void
@@ -93,5 +105,5 @@ print_kill(const json_t *answer)
 		    "%lld of the %lld ids %s not open, or not what was asked "
 		    "for\n",
 		    ids - killed, ids, ids - killed == 1 ? "is" : "are");
-	print_silent(answer);
+	print_not_asked(answer);
 }

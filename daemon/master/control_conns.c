@@ -16,6 +16,7 @@
 #include "config/network.h"
 #include "ipc/conn_sheet.h"
 #include "master/ask.h"
+#include "master/bygones.h"
 #include "master/control_conn.h"
 #include "master/doing.h"
 #include "master/events.h"
@@ -173,6 +174,9 @@ on_done(void *arg, struct ask *ask)
 			  "conns", merge(answers, count, inquiry->most));
 		json_object_set_new(reply, "silent",
 		    silent_workers(conn->subject, ask));
+		/* Nobody can ask those of the program before an upgrade. */
+		json_object_set_new(reply, "old_workers",
+		    json_integer(bygones_count(conn->subject->bygones)));
 	}
 	if (answers != NULL && inquiry->kill)
 		event_log(EVENT_COMMAND, LOG_LEVEL_INFO,

@@ -228,6 +228,10 @@ def test_status_shows_the_old_workers():
         check(0 < left <= 600000, left)
         said = run(d, "status")
         check("conns and kill do not reach these" in said, said)
+        for words in (("conns",), ("kill", "--listener", "echo")):
+            said_too = run(d, *words)
+            check("without those of 1 worker of the program before"
+                  in said_too, said_too)
         check(re.search(r"1 +%d +draining +3 +\d+ s" % old[0], said), said)
 
 
