@@ -66,6 +66,9 @@ START_TEST(what_was_probably_meant_is_said)
 	ck_assert_ptr_nonnull(
 	    strstr(err.text, "is a path: write unix:/run/x.sock"));
 	ck_assert_int_eq(
+	    address_resolve("[::1]:80,127.0.0.1:80", found, MAX, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "are a list of strings"));
+	ck_assert_int_eq(
 	    address_resolve("[fe80::1%nowhere]:80", found, MAX, &err), -1);
 	ck_assert_ptr_nonnull(
 	    strstr(err.text, "there is no interface \"nowhere\""));

@@ -330,7 +330,11 @@ START_TEST(unknown_keys_suggest_a_key_of_another_group)
 	one_listener_mistake("nmae = \"x\";", "did you mean \"name\"?");
 	/* These are other words: advice would lead somewhere else. */
 	one_listener_mistake("port = 80;",
-	    "\"port\"; sluice.conf(5) describes");
+	    "\"port\"; sluice.conf(5) describes all keys, and those of the "
+	    "plugin stand in options = { }");
+	one_mistake("port = 80;\n" LISTENERS, 1, "describes all keys");
+	one_listener_mistake("limits = { connectionscount = 5; };",
+	    "did you mean \"limits.connections\"?");
 	one_listener_mistake("rate = 5;", "\"rate\"; sluice.conf(5) describes");
 	one_mistake("log = { path = \"/x\"; };\n" LISTENERS, 1,
 	    "\"log.path\"; sluice.conf(5) describes");

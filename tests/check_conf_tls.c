@@ -442,6 +442,9 @@ START_TEST(words_are_checked)
 	    "listener \"a\": tls: ciphers: OpenSSL does not know \"FOO\"");
 	bad_tls(LEAF "max_send_fragment = 100;", 2, "max_send_fragment");
 	bad_tls(LEAF "session_timeout = \"8d\";", 2, "session_timeout");
+	doubtful_tls(LEAF "alpn = \"h2,http/1.1\";", 2,
+	    "tls.alpn: \"h2,http/1.1\" is the name of one protocol");
+	bad_tls(LEAF "certificate = \"x\";", 2, "did you mean \"tls.cert\"?");
 	bad_tls(LEAF "cyphers = \"x\";", 2, "did you mean \"tls.ciphers\"?");
 }
 END_TEST

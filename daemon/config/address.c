@@ -141,6 +141,11 @@ parse_tcp(const char *entry, struct spec *ret, struct error *err)
 	const char *colon = strrchr(entry, ':');
 
 	ret->kind = ADDRESS_TCP;
+	if (strchr(entry, ',') != NULL && !ret->target)
+		return error_set(err,
+		    "\"%s\": several addresses are a list of strings: write "
+		    "[ \"...\", \"...\" ]",
+		    entry);
 	if (entry[0] == '[') {
 		const char *close = strchr(entry, ']');
 

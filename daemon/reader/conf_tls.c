@@ -143,6 +143,12 @@ check_alpn(struct conf *conf, const char *group, const struct tls_settings *tls)
 			    "%s.alpn: a protocol's name has 1 to %d bytes, "
 			    "and this one has %zu",
 			    group, ALPN_NAME_MAX, len);
+		else if (strchr(protocol->text, ',') != NULL)
+			problem_warn(conf->problems, &protocol->origin,
+			    "%s.alpn: \"%s\" is the name of one protocol; "
+			    "several are a list of strings: write "
+			    "[ \"...\", \"...\" ]",
+			    group, protocol->text);
 	}
 	if (all > ALPN_LIST_MAX)
 		problem_error(conf->problems, &tls->alpn[0].origin,

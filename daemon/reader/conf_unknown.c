@@ -206,6 +206,15 @@ belongs_above(struct conf *conf, const struct origin *at, const char *name,
 	return true;
 }
 
+/* "certificate" for "cert" */
+static bool
+begins_with(const char *name, const char *key)
+{
+	size_t part = strlen(key);
+
+	return part >= PART_LEN_MIN && strncmp(name, key, part) == 0;
+}
+
 /* Is the name of a key of this very group part of the name, or near to it? */
 static const char *
 meant_here(const struct search *below, const char *name, const struct key *keys)
@@ -218,7 +227,8 @@ meant_here(const struct search *below, const char *name, const struct key *keys)
 		return nearest.word;
 	for (; below->fit > FIT_GROUP && keys->name != NULL; keys++)
 		if (keys->type != KEY_REFUSED &&
-		    fit_part(name, &no_group, keys) == FIT_PART)
+		    (fit_part(name, &no_group, keys) == FIT_PART ||
+			begins_with(name, keys->name)))
 			return keys->name;
 	return NULL;
 }
@@ -242,6 +252,9 @@ conf_unknown(struct conf *conf, const struct origin *at, const char *name,
 		belongs_elsewhere(conf, at, &search, prefix);
 	else
 		problem_error(conf->problems, at,
-		    "unknown key \"%s%s\"; sluice.conf(5) describes all keys",
-		    prefix, name);
+		    "unknown key \"%s%s\"; sluice.conf(5) describes all keys%s",
+		    prefix, name,
+		    keys == listener_keys || keys == connector_keys
+			? ", and those of the plugin stand in options = { }"
+			: "");
 }
