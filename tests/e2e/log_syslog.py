@@ -129,7 +129,8 @@ def test_levels_and_facility():
         equal(to.severity(r"^output: red \\x1b\[31m$"), INFO)
         equal(to.severity("^output: warned$"), WARN)
         d.stop()
-        d.wait_log("^master: stopped$")
+        to.stop()
+        equal(to.severity("^master: stopped$"), INFO)
         equal(to.severity("^output: 2026-11-27T00:00.* forged$"), INFO)
         equal({packet[0] for packet in to.packets}, {LOCAL3})
         equal({packet[2] for packet in to.packets}, {d.pid})
@@ -148,12 +149,13 @@ def test_objects():
         d.wait_log('"why":"peer"')
         d.wait_log("output.*warned")
         d.stop()
-        d.wait_log('"master: stopped"|"message":"stopped"')
+        to.stop()
         said = [(packet, json.loads(packet[3])) for packet in to.packets]
         for packet, entry in said:
             equal(packet[0], DAEMON)
             equal(packet[1], {"error": ERROR, "warn": WARN, "info": INFO}
                   [entry["level"]])
+        equal(said[-1][1]["message"], "stopped")
         check([entry for packet, entry in said if
                entry["message"] == "logged" and entry["level"] == "error"])
         check([entry for packet, entry in said if
