@@ -362,7 +362,7 @@ void conn_pace_add(struct sl_conn *conn, enum pace direction, size_t bytes);
 /* It ends: it waits for no rate any more. */
 void conn_pace_end(struct sl_conn *conn);
 
-/* conn_write.c */
+/* conn_flush.c */
 
 /*
  * A kernel that is out of memory reports a socket as ready and then refuses the
@@ -374,6 +374,71 @@ void conn_tell_starved(const struct sl_conn *conn, int error);
 
 /* Is `drain` to follow, and has the queue fallen far enough for it? */
 bool conn_drain_due(const struct sl_conn *conn);
+/* A write came up short: `drain` is to follow. */
+void conn_owe_drain(struct sl_conn *conn);
+/*
+ * What a connection may send from its queue in a turn, so that the others get
+ * theirs, as for reading.
+ */
+#define CONN_WRITE_BUDGET (256u << 10)
+/* A new turn: its budget for output counts from here. */
+static inline void
+conn_begin_turn(struct sl_conn *conn)
+{
+	conn->turn = (uint32_t)conn->bytes_out;
+}
+/* Has it used up that share of this turn? */
+static inline bool
+conn_spent(const struct sl_conn *conn, uint32_t budget)
+{
+	return (uint32_t)conn->bytes_out - conn->turn >= budget;
+}
+/*
+ * Offer these bytes to the transport, past the queue.  Returns how many it took:
+ * 0 when it is full or has to wait for its rate, -1 when the output is broken.
+ * Not with one of MARKS_NO_SEND.
+ */
+ssize_t conn_offer(struct sl_conn *conn, const void *buf, size_t len);
+/* The same for parts. */
+#define CONN_IOV_MAX 16 /* chunks offered to the kernel at once: 256 KiB */
+ssize_t conn_offer_iov(struct sl_conn *conn, const struct iovec *iov,
+    int count);
+/*
+ * Offer the queue to the transport, up to the budget of a turn.  Causes no
+ * callback.
+ */
+void conn_flush_queue(struct sl_conn *conn);
+static inline void
+conn_flush(struct sl_conn *conn)
+{
+	if (conn->queue.bytes > 0)
+		conn_flush_queue(conn);
+}
+/* The same with another budget; something has to be queued. */
+void conn_flush_up_to(struct sl_conn *conn, uint32_t budget);
+/* The same for output that the transport has taken and not passed on. */
+void conn_flush_stream(struct sl_conn *conn);
+/*
+ * Half-close, if that is decided and the kernel has all output.  If the
+ * transport cannot do it now, it is asked again when it is no longer blocked.
+ */
+void conn_finish(struct sl_conn *conn);
+/* Flush as much as the kernel takes, without the budget of a turn. */
+void conn_flush_all(struct sl_conn *conn);
+/* Begin a turn of a blocked connection: offer again, there may be room now. */
+void conn_retry(struct sl_conn *conn);
+/*
+ * The output is broken: drop it.  What the peer sent before is still read:
+ * conn_settle() does that, unless input is paused, then ends the connection.
+ */
+void conn_broke(struct sl_conn *conn, int error, enum sl_stage stage);
+/*
+ * The stream was given n bytes of output past the queue, and could not pass all
+ * of them on for this reason; 0: it could.
+ */
+void conn_spliced(struct sl_conn *conn, size_t n, int error);
+
+/* conn_write.c */
 
 /*
  * As sl_write(), sl_send(), sl_sendv() and sl_room(), on a connection whose out
@@ -399,8 +464,6 @@ struct message {
  * calls shared_done() on message->shared after the last connection.
  */
 int conn_send_message(struct sl_conn *conn, struct message *message);
-/* A write came up short: `drain` is to follow. */
-void conn_owe_drain(struct sl_conn *conn);
 /*
  * Until conn_end_loan() the len bytes at buf do not change, so a write of some
  * of them need neither leave at once nor be copied.  The first connection that
@@ -409,45 +472,6 @@ void conn_owe_drain(struct sl_conn *conn);
 void conn_lend(const void *buf, size_t len);
 /* Sends what was borrowed.  What the kernel does not take then is copied. */
 void conn_end_loan(void);
-/*
- * Offer the queue to the transport, up to the budget of a turn.  Causes no
- * callback.
- */
-void conn_flush_queue(struct sl_conn *conn);
-static inline void
-conn_flush(struct sl_conn *conn)
-{
-	if (conn->queue.bytes > 0)
-		conn_flush_queue(conn);
-}
-/* The same for output that the transport has taken and not passed on. */
-void conn_flush_stream(struct sl_conn *conn);
-/*
- * Half-close, if that is decided and the kernel has all output.  If the
- * transport cannot do it now, it is asked again when it is no longer blocked.
- */
-void conn_finish(struct sl_conn *conn);
-/* Flush as much as the kernel takes, without the budget of a turn. */
-void conn_flush_all(struct sl_conn *conn);
-/* A new turn: its budget for output counts from here. */
-static inline void
-conn_begin_turn(struct sl_conn *conn)
-{
-	conn->turn = (uint32_t)conn->bytes_out;
-}
-/* Begin a turn of a blocked connection: offer again, there may be room now. */
-void conn_retry(struct sl_conn *conn);
-/*
- * The output is broken: drop it.  What the peer sent before is still read:
- * conn_settle() does that, unless input is paused, then ends the connection.
- */
-void conn_broke(struct sl_conn *conn, int error, enum sl_stage stage);
-
-/*
- * The stream was given n bytes of output past the queue, and could not pass all
- * of them on for this reason; 0: it could.
- */
-void conn_spliced(struct sl_conn *conn, size_t n, int error);
 
 /* conn_pipe.c */
 
