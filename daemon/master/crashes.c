@@ -75,11 +75,19 @@ crash_take_report(struct crash *crash, const struct board_row *row)
 	crash->text[used] = '\0';
 }
 
+#define NO_MEMORY                                                              \
+	"if nobody has sent that signal, the kernel did, for lack of memory: " \
+	"see journalctl -k\n"
+
 void
 crash_make_report(struct crash *crash, const char *line)
 {
-	snprintf(crash->text, sizeof(crash->text), "%.*s\n",
-	    (int)sizeof(crash->text) - 2, line);
+	/* When the master sends it, the end has another reason. */
+	bool foreign = strcmp(crash->how, "was killed by SIGKILL") == 0;
+
+	snprintf(crash->text, sizeof(crash->text), "%.*s\n%s",
+	    (int)(sizeof(crash->text) - sizeof(NO_MEMORY) - 1), line,
+	    foreign ? NO_MEMORY : "");
 }
 
 void

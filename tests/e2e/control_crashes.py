@@ -59,6 +59,18 @@ def test_reports():
             check(line.startswith("    "), line)
 
 
+def test_killed_for_its_memory_perhaps():
+    with daemon(at="never") as d:
+        pid = d.workers()[0]
+        os.kill(pid, signal.SIGKILL)
+        d.wait_log("error master: worker 1: if nobody has sent that signal, "
+                   "the kernel did, for lack of memory: see journalctl -k")
+        wait_until(lambda: d.workers()[0] != pid, "the next one")
+        os.kill(d.workers()[0], signal.SIGALRM)
+        d.wait_log("was killed by SIGALRM")
+        equal(len(d.log_lines("for lack of memory")), 1)
+
+
 def test_only_the_last_are_kept():
     with daemon(workers=10, at="never") as d:
         pids = []
