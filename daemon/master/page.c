@@ -311,7 +311,8 @@ page_free(struct page *page)
 {
 	if (page == NULL)
 		return;
-	retire(page);
+	end_process(&page->now);
+	end_process(&page->old);
 	drop_sockets(page);
 	gen_unref(page->gen);
 	event_free(page->again);
