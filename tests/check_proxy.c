@@ -275,7 +275,8 @@ START_TEST(a_header_that_is_late_ends_it)
 	worker_skip_ms(5000);
 	conn_judge_time(conn);
 	conn_settle(conn);
-	expect_line("reason=\"Connection timed out\"");
+	expect_line("reason=\"it was not complete within "
+		    "proxy_protocol.timeout\"");
 	expect_end(fd, SL_WHY_PROXY);
 }
 END_TEST

@@ -43,6 +43,13 @@ stream_reason(const struct sl_conn *conn)
 	if (ending->why != SL_WHY_HANDSHAKE && ending->why != SL_WHY_TLS &&
 	    ending->why != SL_WHY_PROXY && !was_not_made(conn))
 		return NULL;
+	/* "Connection timed out" would be the network's, and not a limit of ours. */
+	if (text == NULL && ending->stage == SL_STAGE_TIMEOUT &&
+	    ending->why == SL_WHY_HANDSHAKE)
+		return "it was not complete within the handshake timeout";
+	if (text == NULL && ending->stage == SL_STAGE_TIMEOUT &&
+	    ending->why == SL_WHY_PROXY)
+		return "it was not complete within proxy_protocol.timeout";
 	if (text == NULL && ending->sys_errno != 0)
 		text = error_text(ending->sys_errno);
 	return text;

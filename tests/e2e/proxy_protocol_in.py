@@ -210,8 +210,8 @@ def test_missing_and_late():
         slow.sendall(v2(rest=tcp4())[:-1])
         expect_gone(silent)
         expect_gone(slow)
-        d.wait_log('closed why=proxy .* reason="Connection timed out"',
-                   count=2)
+        d.wait_log('closed why=proxy .* reason="it was not complete within '
+                   'proxy_protocol.timeout"', count=2)
         for line in d.log_lines("closed why=proxy"):
             check(int(re.search(r" ms=(\d+)", line).group(1)) >= 290, line)
         # An open connection has no such limit.
