@@ -29,7 +29,6 @@ print_commands(void)
 {
 	for (int i = 0; i < CONTROL_COMMANDS; i++)
 		puts(control_words[i].name);
-	puts("--json\n-s");
 }
 
 /* Those that are not given yet. */
@@ -87,6 +86,12 @@ print_words(char *const *before)
 			return; /* any file */
 	if (*before == NULL) {
 		print_commands();
+		puts("help\n--json\n-s");
+		return;
+	}
+	if (strcmp(*before, "help") == 0) {
+		if (before[1] == NULL)
+			print_commands();
 		return;
 	}
 	command = control_command(*before);

@@ -18,6 +18,7 @@ def test_what_may_come_next():
     for before, some in (([], ["status", "reload", "kill", "-s"]),
                          (["-s", "/x", "--json"], ["status", "metrics"]),
                          (["reload"], ["--wait", "--force", "--json"]),
+                         (["help"], ["status", "drain"]),
                          (["status"], ["--rates"]),
                          (["conns", "--sort"], ["age", "queue"]),
                          (["log-level"], ["warn", "debug"])):
@@ -27,7 +28,7 @@ def test_what_may_come_next():
                          (["conns", "--sort", "age"], "--sort"),
                          (["kill"], "--ids")):
         check(none not in words(*before), before, words(*before))
-    for before in (["-s"], ["nonsense"], ["conns", "--listener"]):
+    for before in (["-s"], ["nonsense"], ["help", "drain"], ["conns", "--listener"]):
         equal(words(*before), [], before)
 
 
@@ -49,6 +50,7 @@ def test_bash():
     if shutil.which("bash") is None:
         raise Skip("bash is not here")
     equal(complete("st"), ["status"])
+    equal(complete("help", "und"), ["undrain"])
     equal(complete("-s", "/x", "rel"), ["reload"])
     equal(complete("reload", "--w"), ["--wait"])
     equal(complete("conns", "--sort", "i"), ["idle", "in"])

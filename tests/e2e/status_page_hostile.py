@@ -105,7 +105,7 @@ def test_a_slow_client_that_is_alone_may_be_slow():
         s = page_connect(d)
         for byte in b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n":
             s.sendall(bytes([byte]))
-            time.sleep(0.02)
+            time.sleep(0.02)	# this client is slow
         check(receive_all(s).endswith(b"\r\n\r\nok\n"))
         s.close()
 

@@ -105,7 +105,7 @@ def test_a_slow_writer_is_waited_for():
         with open(d.path("stamp.so"), "wb", buffering=0) as file:
             for at in range(0, len(content), len(content) // 8):
                 file.write(content[at:at + len(content) // 8])
-                time.sleep(0.15)
+                time.sleep(0.15)	# this writer is slow
         verdict(d, since)
         equal(len(d.log_lines("reloading", since)), 1, "reloads")
         equal(ask(d.connect()), "v2")
