@@ -6,17 +6,15 @@ import signal
 import socket
 import threading
 
-from sluice_test import (check, children, equal, expect_end, family,
-                         fetch,
+from sluice_test import (check, children, equal, expect_end, family, fetch,
                          free_address, is_alive, listener, main, need_root,
-                         plugin,
-                         receive_line, scratch, test_plugin, title,
+                         plugin, receive_line, scratch, test_plugin, title,
                          wait_until)
 from harness.tls import client_context, tls_connect, tls_listener
 from harness.tracer import hold_at_its_end, let_go, seize
-from harness.upgrade import (binary, daemon, echoes, newer, old_workers_end,
-                             program, replace, row, run, trial_format,
-                             upgraded)
+from harness.upgrade import (accept_no_more, binary, daemon, echoes, newer,
+                             old_workers_end, program, replace, row, run,
+                             trial_format, upgraded)
 
 
 class Load:
@@ -70,6 +68,7 @@ def test_no_client_notices():
         replace(newer())
         said = run(d, "upgrade")
         check("generation 2 ready: 1 listener, 2 workers" in said, said)
+        accept_no_more(d)
         load.wait_more(50)
         check(d.log_lines("executing .*, sluiced 9.9.9, in the place of "
                           "sluiced 0.1.0"))
@@ -369,7 +368,7 @@ def test_clients_that_wait_are_served():
         clients = [d.connect() for _ in range(30)]
         d.settings["workers"] = 1
         d.write_config()
-        upgraded(d)
+        upgraded(d, settles=False)
         for s in clients:
             echoes(s)
         for pid in old:

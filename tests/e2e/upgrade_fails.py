@@ -7,13 +7,12 @@ import sys
 
 from sluice_test import (SLUICED, check, children, close_all, equal,
                          free_address, is_alive, listener, main, plugin,
-                         receive_line, scratch, test_plugin, title,
-                         wait_until)
+                         receive_line, scratch, test_plugin, title, wait_until)
 from harness.activation import systemd_daemon
 from harness.places import patience
 from harness.tls import client_context, tls_connect, tls_listener
-from harness.upgrade import (boastful, bytes_of, daemon, echoes, newer,
-                             old_workers_end, replace, row, run)
+from harness.upgrade import (accept_no_more, boastful, bytes_of, daemon,
+                             echoes, newer, old_workers_end, replace, row, run)
 
 STILL = "cannot serve; the old workers serve on"
 
@@ -85,6 +84,7 @@ def test_another_upgrade_is_the_way_back():
         replace(bytes_of(SLUICED))
         said = run(d, "upgrade")
         check("generation 2 ready: 1 listener, 1 worker" in said, said)
+        accept_no_more(d)
         echoes(failed.client)
         echoes(d.connect())
         equal(row(d)["counts"]["accepted"], 2)
@@ -296,6 +296,7 @@ def test_before_a_configuration_was_read():
         d.write_config()
         d.signal(signal.SIGUSR2)
         d.wait_log("generation 3 ready: 2 listeners \\(drained: 1\\)")
+        accept_no_more(d)
         check(row(d, "other")["drained"])
         equal(row(d, "c")["counts"]["accepted"], 1)
         check(visit()[1] > last)

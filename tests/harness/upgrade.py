@@ -7,7 +7,7 @@ from harness.checks import check, equal, wait_until
 from harness.daemon import Daemon
 from harness.net import receive
 from harness.places import SLUICED
-from harness.process import is_alive
+from harness.process import descriptors, is_alive
 from harness.program import run_program
 
 OLD, NEW = b"0.1.0", b"9.9.9"
@@ -89,10 +89,26 @@ def run(d, *words, status=0):
     return result.stdout + result.stderr
 
 
-def upgraded(d, generation=2):
+def sockets_of(pid):
+    return {what for what in (descriptors(pid) or {}).values()
+            if what.startswith("socket:")}
+
+
+def accept_no_more(d):
+    """Wait until old workers have closed the sockets that the master has."""
+    def accept(one):
+        return (one["state"] == "draining"
+                and sockets_of(one["pid"]) & sockets_of(d.pid))
+    wait_until(lambda: not any(map(accept, d.ask("status")["old_workers"])),
+               "the old workers to accept no more")
+
+
+def upgraded(d, generation=2, settles=True):
     replace(newer())
     said = run(d, "upgrade")
     check("generation %d ready" % generation in said, said)
+    if settles:
+        accept_no_more(d)
 
 
 def old_workers_end(d, old):
