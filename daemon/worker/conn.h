@@ -69,8 +69,9 @@ enum mark {
 struct conn_names;
 
 /*
- * Whoever keeps a connection up.  Both are called once at most, not under a
- * callback, and begin nothing themselves.
+ * Whoever has to know how an outgoing connection goes: the connector that keeps
+ * it up, or who notes how upstreams are.  Both are called once at most, not
+ * under a callback, and begin nothing themselves.
  */
 struct keeper {
 	void (*on_open)(struct keeper *keeper, struct sl_conn *conn);
@@ -215,7 +216,7 @@ void conn_log_fields(const struct sl_conn *conn, enum log_level level,
 /* A sentence about why it ends, or has failed.  Returns text. */
 const char *conn_reason_text(const struct sl_conn *conn,
     const struct ending *why, char text[ERROR_TEXT_MAX]);
-/* Who keeps it up, or NULL. */
+/* Who hears how it goes, or NULL. */
 static inline struct keeper *
 conn_keeper(const struct sl_conn *conn)
 {

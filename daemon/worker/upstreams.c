@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/container_of.h"
+#include "base/hash.h"
 #include "config/address.h"
 #include "ipc/upstreams.h"
 #include "worker/conn.h"
@@ -46,15 +47,11 @@ show(const struct upstream *upstream)
 	upstream_show(engine.shm, place_of(upstream), &upstream->state);
 }
 
-/* FNV-1a */
 static uint64_t
 key_of(uint32_t slot, const char *name)
 {
-	uint64_t key = 14695981039346656037u ^ slot;
-
-	for (; *name != '\0'; name++)
-		key = (key ^ (unsigned char)*name) * 1099511628211u;
-	return key;
+	return hash_add(hash_add(HASH_BEGIN, &slot, sizeof(slot)), name,
+	    strlen(name));
 }
 
 static struct upstream *
