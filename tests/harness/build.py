@@ -98,7 +98,9 @@ def test_plugin(name, **defines):
         return built
     key = (name, tuple(sorted(defines.items())))
     if key not in compiled:
-        target = os.path.join(scratch(), "%s-%d.so" % (name, len(compiled)))
+        # Without defines it has the name that the built one would have.
+        number = "-%d" % len(compiled) if defines else ""
+        target = os.path.join(scratch(), "%s%s.so" % (name, number))
         source = name + ".cc" if os.path.exists(
             os.path.join(places.TEST_SOURCES, name + ".cc")) else name
         flags = ["-std=c++17"] if source.endswith(".cc") else []
