@@ -18,7 +18,8 @@ static const char answer[] =
     "\"memory\":4096,\"loop_lag_us\":5,\"loop_lag_max_us\":200000,"
     "\"doing\":\"d\",\"counts\":{\"bytes_in\":1}}],"
     "\"replaced\":[{\"worker\":1,\"pid\":3}],"
-    "\"old_workers\":[{\"worker\":1,\"pid\":4}],"
+    "\"old_workers\":[{\"worker\":1,\"pid\":4444,\"state\":\"drains\","
+    "\"connections_at_upgrade\":5,\"left_ms\":61000}],"
     "\"listeners\":[{\"name\":\"l\",\"plugin\":\"p\",\"version\":\"1\","
     "\"addresses\":[\"a:1\"],\"connections\":1,\"drained\":false,"
     "\"set_aside\":false,\"certificates\":[{\"group\":\"tls\",\"names\":"
@@ -143,7 +144,7 @@ END_TEST
 START_TEST(what_is_wrong_is_on_the_page)
 {
 	static const char *const texts[] = { "Lost lines of the log",
-		"Of the program before an upgrade", "worker 1 (process 4)",
+		"Of the program before an upgrade", "4444", "1 min 1 s",
 		"<h2>Upstreams</h2>", "refused", "Last crashes", "not ready",
 		"up to 200.0 ms", "set aside: its plugin crashed" };
 	json_t *listener;

@@ -253,23 +253,43 @@ put_workers(FILE *out, const char *title, const json_t *workers)
 	home_end_table(out);
 }
 
-/* Of them only the processes are known. */
+/* Of these only the processes are known, and for how long they may stay. */
+static void
+put_old_worker(FILE *out, const json_t *one)
+{
+	const json_t *left = json_object_get(one, "left_ms");
+
+	fputs("<tr>", out);
+	html_cell(out, "Worker", "name");
+	fprintf(out, "worker %lld", answer_number(one, "worker"));
+	html_end_cell(out);
+	html_text_cell(out, "State", answer_text(one, "state"));
+	html_cell(out, "Process", "n");
+	fprintf(out, "%lld", answer_number(one, "pid"));
+	html_end_cell(out);
+	html_number_cell(out, "Open at the upgrade",
+	    answer_number(one, "connections_at_upgrade"));
+	html_cell(out, "Time left", "n");
+	if (json_is_integer(left))
+		html_age(out, json_integer_value(left) / 1000);
+	else
+		fputs("–", out);
+	html_end_cell(out);
+	fputs("</tr>\n", out);
+}
+
 static void
 put_old_workers(FILE *out, const json_t *workers)
 {
-	const json_t *one;
+	static const char *const heads[] = { "Worker", "State", "#Process",
+		"#Open at the upgrade", "#Time left", NULL };
 
 	if (json_array_size(workers) == 0)
 		return;
-	fputs("<section><h2>Of the program before an upgrade</h2>"
-	      "<div class=\"note\">until their connections end:",
-	    out);
-	for (size_t i = 0; i < json_array_size(workers); i++) {
-		one = json_array_get(workers, i);
-		fprintf(out, "%s worker %lld (process %lld)", i > 0 ? "," : "",
-		    answer_number(one, "worker"), answer_number(one, "pid"));
-	}
-	fputs("</div></section>\n", out);
+	home_table(out, "Of the program before an upgrade", heads);
+	for (size_t i = 0; i < json_array_size(workers); i++)
+		put_old_worker(out, json_array_get(workers, i));
+	home_end_table(out);
 }
 
 static void
