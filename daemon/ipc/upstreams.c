@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "ipc/shm_internal.h"
 
 #define LOOKS_MAX 100 /* at a place that changes all the time */
@@ -100,15 +101,11 @@ see(const struct shm *shm, unsigned int worker, unsigned int number,
 	return ret_state->name[0] != '\0';
 }
 
-/* FNV-1a, of the listener and the name. */
-static uint64_t
-key_of(const struct upstream_state *state)
+uint64_t
+upstream_key(uint32_t slot, const char *name)
 {
-	uint64_t key = 14695981039346656037u ^ state->slot;
-
-	for (const char *c = state->name; *c != '\0'; c++)
-		key = (key ^ (unsigned char)*c) * 1099511628211u;
-	return key;
+	return hash_add(hash_add(HASH_BEGIN, &slot, sizeof(slot)), name,
+	    strlen(name));
 }
 
 /* NULL: there is none yet. */
@@ -200,7 +197,7 @@ is_recent(const struct upstream_state *state, uint64_t newest, uint64_t now_ms)
 static int
 add(struct upstream_list *list, const struct upstream_state *state, bool recent)
 {
-	uint64_t key = key_of(state);
+	uint64_t key = upstream_key(state->slot, state->name);
 	struct upstream_sum *sum = find(list, state, key);
 
 	if (sum == NULL && list->count == UPSTREAMS_SHOWN_MAX)
@@ -357,7 +354,7 @@ upstreams_retire(struct shm *shm, unsigned int worker)
 	for (unsigned int i = 0; i < used; i++) {
 		if (!see(shm, worker, i, &state))
 			continue;
-		key = key_of(&state);
+		key = upstream_key(state.slot, state.name);
 		sum = find(list, &state, key);
 		if (sum == NULL)
 			sum = append(list, &state, key);

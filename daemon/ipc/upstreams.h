@@ -42,6 +42,9 @@ struct upstream_state {
 	char error[UPSTREAM_ERROR_MAX]; /* the last one; "": none so far */
 };
 
+/* A hash of the listener and the name. */
+uint64_t upstream_key(uint32_t slot, const char *name);
+
 /* Worker: show it in one of its UPSTREAMS_MAX places. */
 void upstream_show(struct shm *shm, unsigned int place,
     const struct upstream_state *state);

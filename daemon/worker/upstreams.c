@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/container_of.h"
-#include "base/hash.h"
 #include "config/address.h"
 #include "ipc/upstreams.h"
 #include "worker/conn.h"
@@ -45,13 +44,6 @@ static void
 show(const struct upstream *upstream)
 {
 	upstream_show(engine.shm, place_of(upstream), &upstream->state);
-}
-
-static uint64_t
-key_of(uint32_t slot, const char *name)
-{
-	return hash_add(hash_add(HASH_BEGIN, &slot, sizeof(slot)), name,
-	    strlen(name));
 }
 
 static struct upstream *
@@ -162,7 +154,7 @@ on_end(struct keeper *keeper, const struct sl_conn *conn)
 static struct upstream *
 get(uint32_t slot, const char *name)
 {
-	uint64_t key = key_of(slot, name);
+	uint64_t key = upstream_key(slot, name);
 	struct upstream *upstream = find(slot, name, key);
 
 	if (upstream != NULL)
