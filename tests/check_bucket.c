@@ -113,6 +113,28 @@ START_TEST(a_clock_that_stands_or_goes_back_lets_nothing_through)
 }
 END_TEST
 
+START_TEST(two_that_tell_each_other_are_equally_full)
+{
+	struct bucket one = { 0 }, other = { 0 };
+	uint64_t rate = 100000, until;
+
+	bucket_leak(&one, rate, 1000);
+	bucket_add(&one, rate, 20000);
+	until = bucket_until_us(&one, rate);
+	ck_assert_uint_eq(until, 1200000);
+	bucket_leak(&other, rate, 1100);
+	bucket_fill_until_us(&other, rate, until);
+	ck_assert_uint_eq(bucket_room(&other, rate), 15000);
+	/* One that is fuller stays so, and old news changes nothing. */
+	bucket_add(&other, rate, 1000);
+	bucket_fill_until_us(&other, rate, until);
+	bucket_fill_until_us(&other, rate, 0);
+	ck_assert_uint_eq(bucket_room(&other, rate), 14000);
+	bucket_fill_until_us(&other, rate, UINT64_MAX);
+	ck_assert_uint_le(bucket_wait_ms(&other, rate), 4000);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -123,6 +145,7 @@ main(void)
 		what_others_pour_in_is_a_debt_with_an_end,
 		a_rate_that_falls_holds_at_once,
 		a_clock_that_stands_or_goes_back_lets_nothing_through,
+		two_that_tell_each_other_are_equally_full,
 		NULL,
 	};
 

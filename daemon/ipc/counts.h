@@ -105,6 +105,8 @@ struct counts {
 	 * other workers want to know.
 	 */
 	uint64_t paced[PACES];
+	/* When the bucket of its rate will be empty here: see pacer.c. */
+	_Atomic uint64_t pace_until_us[PACES];
 	_Atomic uint32_t tenancy; /* of the slot: see shm_internal.h */
 	_Atomic uint32_t named;	  /* counters that have a name */
 };

@@ -146,6 +146,9 @@ struct counts *shm_own_counts(struct shm *shm, unsigned int slot,
  */
 uint64_t shm_paced(const struct shm *shm, unsigned int slot,
     enum pace direction);
+/* And the latest of what these say in pace_until_us. */
+uint64_t shm_pace_until_us(const struct shm *shm, unsigned int slot,
+    enum pace direction);
 /*
  * Master: what all workers, also dead ones, have counted for a listener since
  * it came; and what a worker has counted for all listeners since its process

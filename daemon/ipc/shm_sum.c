@@ -39,6 +39,8 @@ shm_own_counts(struct shm *shm, unsigned int slot,
 	atomic_store(&counts->named, 0);
 	memset(counts->value, 0, sizeof(counts->value));
 	memset(counts->paced, 0, sizeof(counts->paced));
+	for (int i = 0; i < PACES; i++)
+		atomic_store(&counts->pace_until_us[i], 0);
 	atomic_store(&counts->tenancy, tenancy);
 	return counts;
 }
@@ -78,6 +80,23 @@ shm_paced(const struct shm *shm, unsigned int slot, enum pace direction)
 			sum += counts_paced(counts, direction);
 	}
 	return sum;
+}
+
+uint64_t
+shm_pace_until_us(const struct shm *shm, unsigned int slot, enum pace direction)
+{
+	const struct counts *counts;
+	uint64_t until, latest = 0;
+
+	for (unsigned int i = 0; slot < LISTENERS_MAX && i < shm->used; i++) {
+		counts = counts_of(shm, i, slot);
+		if (counts == NULL)
+			continue;
+		until = atomic_load_explicit(&counts->pace_until_us[direction],
+		    memory_order_acquire);
+		latest = until > latest ? until : latest;
+	}
+	return latest;
 }
 
 void

@@ -12,7 +12,7 @@
  * Others pour in as well, without asking at the same moment, and a rate may
  * fall.  What is above this much is forgotten, so that nothing stops for long.
  */
-#define DEBT_MAX_MS 10000u
+#define DEBT_MAX_MS 3000u
 
 static uint64_t
 size_of(uint64_t rate)
@@ -58,6 +58,27 @@ bucket_add(struct bucket *bucket, uint64_t rate, uint64_t bytes)
 		bucket->level = most;
 	else
 		bucket->level += bytes * BYTE;
+}
+
+uint64_t
+bucket_until_us(const struct bucket *bucket, uint64_t rate)
+{
+	return bucket->at_ms * 1000 + bucket->level * 1000 / rate;
+}
+
+void
+bucket_fill_until_us(struct bucket *bucket, uint64_t rate, uint64_t until_us)
+{
+	uint64_t now_us = bucket->at_ms * 1000, us, level;
+
+	if (until_us <= now_us)
+		return;
+	us = until_us - now_us;
+	if (us > (DEBT_MAX_MS + SIZE_MS) * 1000)
+		us = (DEBT_MAX_MS + SIZE_MS) * 1000;
+	level = us * rate / 1000;
+	if (level > bucket->level)
+		bucket->level = level;
 }
 
 uint64_t

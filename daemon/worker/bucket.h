@@ -24,6 +24,13 @@ void bucket_leak(struct bucket *bucket, uint64_t rate, uint64_t now_ms);
 uint64_t bucket_room(const struct bucket *bucket, uint64_t rate);
 /* So many have gone: more than there was room for, perhaps. */
 void bucket_add(struct bucket *bucket, uint64_t rate, uint64_t bytes);
+/*
+ * When it will be empty, in microseconds of that clock; and make it at least so
+ * full that this is no earlier.
+ */
+uint64_t bucket_until_us(const struct bucket *bucket, uint64_t rate);
+void bucket_fill_until_us(struct bucket *bucket, uint64_t rate,
+    uint64_t until_us);
 /* In how long will half of it be free?  In milliseconds, at least 1. */
 uint64_t bucket_wait_ms(const struct bucket *bucket, uint64_t rate);
 

@@ -6,6 +6,8 @@
 
 #include "worker/pacer.h"
 
+#include <stdatomic.h>
+
 #include "base/container_of.h"
 #include "base/jitter.h"
 #include "ipc/counts.h"
@@ -29,21 +31,40 @@ rate_of(const struct pacer *pacer)
 	return pacer->endpoint->limits->listener_rate[pacer->direction];
 }
 
-/* Bring the bucket up to date, once in a millisecond. */
+/* Show the others how full our bucket is; 0: we have none. */
+static void
+show(const struct pacer *pacer, uint64_t until_us)
+{
+	atomic_store_explicit(
+	    &pacer->endpoint->counts->pace_until_us[pacer->direction], until_us,
+	    memory_order_release);
+}
+
+/*
+ * Bring the bucket up to date, once in a millisecond.  What the others have
+ * moved goes in, and it is never less full than theirs: a difference would stay,
+ * and those whose bucket is fuller would never find room.  Their levels are read
+ * before their counts, so that nothing is in both and counted twice.
+ */
 static void
 look(struct pacer *pacer)
 {
-	uint64_t rate = rate_of(pacer), now = engine_now(), moved;
+	const struct endpoint *endpoint = pacer->endpoint;
+	uint64_t rate = rate_of(pacer), now = engine_now(), moved, until_us;
 
 	if (pacer->begun && pacer->bucket.at_ms == now)
 		return;
+	until_us =
+	    shm_pace_until_us(engine.shm, endpoint->slot, pacer->direction);
 	bucket_leak(&pacer->bucket, rate, now);
-	moved = shm_paced(engine.shm, pacer->endpoint->slot, pacer->direction);
+	moved = shm_paced(engine.shm, endpoint->slot, pacer->direction);
 	/* It is less than before when a worker has died. */
 	if (pacer->begun && moved > pacer->seen)
 		bucket_add(&pacer->bucket, rate, moved - pacer->seen);
+	bucket_fill_until_us(&pacer->bucket, rate, until_us);
 	pacer->seen = moved;
 	pacer->begun = true;
+	show(pacer, bucket_until_us(&pacer->bucket, rate));
 }
 
 static void
@@ -151,6 +172,7 @@ pacer_configure(struct pacer *pacer)
 		return;
 	pacer->begun = false; /* what moves now counts for no later rate */
 	pacer->bucket = (struct bucket){ 0 };
+	show(pacer, 0);
 }
 
 void
@@ -198,13 +220,15 @@ pacer_room(struct pacer *pacer, struct pace_place *place, size_t most)
 void
 pacer_add(struct pacer *pacer, struct pace_place *place, size_t bytes)
 {
-	uint64_t share = share_of(pacer, place), used;
+	uint64_t rate = rate_of(pacer), share = share_of(pacer, place), used;
 
 	used = bytes < share ? bytes : share;
 	place->share -= used;
 	pacer->kept -= used;
 	count_paced(pacer->endpoint->counts, pacer->direction, bytes);
 	pacer->seen += bytes;
-	if (rate_of(pacer) != 0)
-		bucket_add(&pacer->bucket, rate_of(pacer), bytes);
+	if (rate == 0)
+		return;
+	bucket_add(&pacer->bucket, rate, bytes);
+	show(pacer, bucket_until_us(&pacer->bucket, rate));
 }
