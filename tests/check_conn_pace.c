@@ -401,6 +401,85 @@ START_TEST(a_pipe_keeps_both_rates)
 }
 END_TEST
 
+START_TEST(the_other_end_of_a_pipe_is_not_idle)
+{
+	int from, to;
+
+	begin(&full);
+	left = NULL;
+	plugin.in_open = pipe_them;
+	worker_settings()->timeouts.idle_ms = 200;
+	worker_settings()->limits.write_buffer = 1024;
+	limit(0, 2000);
+	from = worker_connect();
+	to = worker_connect();
+	plugin.calls[0] = '\0';
+	peer_write(from, bytes, 4000);
+	read_slowly(to, 0, 4000, 2000);
+	ck_assert_str_eq(plugin.calls, "");
+	close(from);
+	close(to);
+	worker_end();
+}
+END_TEST
+
+START_TEST(what_is_dropped_is_not_charged_to_the_listener)
+{
+	const struct pacer *pacer;
+	int fd;
+
+	begin(&full);
+	limit_all(1000000, 0);
+	pacer = &worker_listener()->endpoint.pacer[PACE_IN];
+	fd = worker_connect();
+	ck_assert_int_eq(sl_shutdown(plugin.conn, SL_SHUT_READ), 0);
+	worker_idle();
+	peer_write(fd, bytes, sizeof(bytes));
+	while (plugin.conn->bytes_in < sizeof(bytes))
+		worker_pass(true);
+	ck_assert_uint_eq(pacer->bucket.level, 0);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(an_end_waits_for_input_that_we_hold_back)
+{
+	int fd;
+
+	begin(&no_end);
+	worker_settings()->timeouts.linger_ms = 50;
+	worker_settings()->timeouts.close_ms = 50;
+	limit(10000, 0);
+	fd = worker_connect();
+	peer_write(fd, bytes, 6000);
+	ck_assert_int_eq(sl_end(plugin.conn, NULL, 0), 0);
+	while (plugin.conn != NULL)
+		worker_pass(true);
+	ck_assert_uint_eq(plugin.input_len, 6000);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
+START_TEST(one_whose_time_is_over_is_not_excused)
+{
+	int fd;
+
+	begin(&full);
+	worker_settings()->timeouts.close_ms = 50;
+	limit(0, 10);
+	fd = worker_connect();
+	send_much();
+	conn_expire(plugin.conn, SL_WHY_RELOAD);
+	while (plugin.conn != NULL) /* and not for 50 minutes */
+		worker_pass(true);
+	ck_assert_uint_eq(plugin.why, SL_WHY_UNDELIVERED);
+	close(fd);
+	worker_end();
+}
+END_TEST
+
 START_TEST(min_rate_does_not_judge_what_we_held_back)
 {
 	uint64_t window;
@@ -438,6 +517,10 @@ main(void)
 		input_shares_the_rate_of_its_listener,
 		one_that_waits_may_end,
 		a_pipe_keeps_both_rates,
+		the_other_end_of_a_pipe_is_not_idle,
+		what_is_dropped_is_not_charged_to_the_listener,
+		an_end_waits_for_input_that_we_hold_back,
+		one_whose_time_is_over_is_not_excused,
 		min_rate_does_not_judge_what_we_held_back,
 		NULL,
 	};

@@ -141,6 +141,7 @@ struct sl_conn {
 	bool to_watch : 1;	/* if it still waits for nothing in a pass */
 	bool local_first : 1;	/* we finished before the peer did */
 	bool reset : 1;		/* end with RST */
+	bool expired : 1;	/* by conn_expire(): it is waited for no more */
 	bool own_idle : 1;	/* idle_ms was set by sl_timeout() */
 	bool no_hold : 1;	/* sl_unref(): does not hold up a drain */
 	bool stays : 1;		/* `migrate` refused it, or is running */

@@ -56,6 +56,23 @@ conn_restart_idle(struct sl_conn *conn)
 	conn->active_ms = engine_now();
 }
 
+/* Does it wait for a rate, or the other end of its pipe? */
+static bool
+is_paced(const struct sl_conn *conn)
+{
+	return conn_marked(conn, MARKS_PACED) ||
+	    (conn->piped && conn_marked(conn->extra->pipe, MARKS_PACED));
+}
+
+/* Is its end held up by a rate, and may that be so? */
+static bool
+end_is_paced(const struct sl_conn *conn)
+{
+	uint32_t marks = conn->in == HALF_OPEN ? MARKS_PACED : MARK_PACED_OUT;
+
+	return conn_marked(conn, marks) && !conn->expired;
+}
+
 /* When the idle timeout is due; UINT64_MAX: never. */
 static uint64_t
 idle_deadline(const struct sl_conn *conn)
@@ -63,7 +80,7 @@ idle_deadline(const struct sl_conn *conn)
 	uint64_t idle = idle_ms(conn);
 
 	if (idle == 0 || idle > UINT64_MAX - conn->active_ms ||
-	    conn_closing(conn) || conn_marked(conn, MARKS_PACED))
+	    conn_closing(conn) || is_paced(conn))
 		return UINT64_MAX;
 	return conn->active_ms + idle;
 }
@@ -98,7 +115,8 @@ awaits_acknowledgement(const struct sl_conn *conn)
 static uint64_t
 linger_deadline(const struct sl_conn *conn)
 {
-	if (conn->out != HALF_CLOSED || conn->closing_ms == 0)
+	if (conn->out != HALF_CLOSED || conn->closing_ms == 0 ||
+	    end_is_paced(conn))
 		return UINT64_MAX;
 	if (awaits_acknowledgement(conn))
 		return conn->progress_ms + stall_ms(conn);
@@ -111,8 +129,7 @@ close_deadline(const struct sl_conn *conn)
 {
 	uint64_t close_ms = conn->endpoint->timeouts->close_ms;
 
-	if (conn->closing_ms == 0 || close_ms == 0 ||
-	    conn_marked(conn, MARK_PACED_OUT))
+	if (conn->closing_ms == 0 || close_ms == 0 || end_is_paced(conn))
 		return UINT64_MAX;
 	return conn->closing_ms + close_ms;
 }

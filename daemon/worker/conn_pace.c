@@ -17,6 +17,9 @@
 #include "worker/listener.h"
 #include "worker/service.h"
 
+/* A reload may have changed the rate. */
+#define LOOK_AGAIN_MS 1000
+
 struct half_pace {
 	struct sl_conn *conn;
 	struct bucket bucket;
@@ -41,15 +44,35 @@ direction_of(const struct half_pace *half)
 								: PACE_IN;
 }
 
-/* The wait was ours: it counts neither as slow nor as a long end. */
+/*
+ * The wait was ours: it counts neither as slow nor as idle nor as a long end,
+ * unless its time was over before.
+ */
 static void
 excuse(struct half_pace *half)
 {
 	struct sl_conn *conn = half->conn;
+	uint64_t now = engine_now(), since = half->since_ms;
 
-	if (conn->closing_ms != 0)
-		conn->closing_ms += engine_now() - half->since_ms;
+	conn->active_ms = now;
 	conn->extra->rate_ms = 0; /* limits.min_rate: a new window begins */
+	if (conn->closing_ms == 0 || conn->expired)
+		return;
+	if (conn->closing_ms > since)
+		since = conn->closing_ms;
+	conn->closing_ms += now - since;
+	if (conn->out == HALF_CLOSED)
+		conn->progress_ms += now - since; /* of linger */
+}
+
+/* The other end of a pipe was held up as well. */
+static void
+excuse_other(const struct sl_conn *conn)
+{
+	if (!conn->piped)
+		return;
+	conn->extra->pipe->active_ms = engine_now();
+	conn_pend(conn->extra->pipe);
 }
 
 /* It may go on. */
@@ -59,10 +82,10 @@ end_wait(struct half_pace *half)
 	enum pace direction = direction_of(half);
 
 	half->conn->marks &= ~marks[direction];
-	if (direction == PACE_OUT)
-		excuse(half);
-	else
+	if (direction == PACE_IN)
 		half->conn->marks |= MARK_READ_ON;
+	excuse(half);
+	excuse_other(half->conn);
 	conn_pend(half->conn);
 }
 
@@ -130,14 +153,15 @@ half_of(struct sl_conn *conn, enum pace direction)
 static size_t
 own_room(struct half_pace *half, uint64_t rate, size_t most)
 {
-	uint64_t now = engine_now(), room;
+	uint64_t now = engine_now(), room, wait_ms;
 
 	bucket_leak(&half->bucket, rate, now);
 	room = bucket_room(&half->bucket, rate);
 	if (room > 0)
 		return most < room ? most : room;
+	wait_ms = bucket_wait_ms(&half->bucket, rate);
 	timers_set(engine.timers, &half->timer,
-	    now + bucket_wait_ms(&half->bucket, rate));
+	    now + (wait_ms < LOOK_AGAIN_MS ? wait_ms : LOOK_AGAIN_MS));
 	begin_wait(half, false);
 	return 0;
 }
@@ -149,7 +173,7 @@ conn_pace_room(struct sl_conn *conn, enum pace direction, size_t most)
 	struct pacer *pacer = &conn->endpoint->pacer[direction];
 	struct half_pace *half = half_of(conn, direction);
 
-	if (half == NULL)
+	if (half == NULL || most == 0)
 		return most;
 	if (conn_marked(conn, marks[direction]))
 		return 0;

@@ -330,7 +330,7 @@ note_input(struct sl_conn *conn, ssize_t n)
 {
 	conn->bytes_in += n;
 	count_add(conn->endpoint->counts, COUNT_BYTES_IN, n);
-	if (conn->endpoint->pacer[PACE_IN].on)
+	if (reads_paced(conn) && conn->in == HALF_OPEN)
 		conn_pace_add(conn, PACE_IN, n);
 	conn->active_ms = engine_now();
 }
@@ -366,7 +366,7 @@ read_spliced(struct sl_conn *conn)
 		return false;
 	}
 	note_input(conn, n);
-	return n == READ_BUDGET;
+	return (size_t)n == most;
 }
 
 bool

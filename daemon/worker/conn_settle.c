@@ -164,8 +164,9 @@ conn_settle(struct sl_conn *conn)
 		return;
 	}
 	if (drain_due(conn) || represent_due(conn) || conn_read_on_due(conn) ||
-	    (conn_unsent(conn) > 0 &&
-		!conn_marked(conn, MARK_BLOCKED | MARK_PACED_OUT)))
+	    (conn->queue.bytes > 0 &&
+		!conn_marked(conn, MARK_BLOCKED | MARK_PACED_OUT)) ||
+	    (conn->stream.unsent > 0 && !conn_marked(conn, MARK_BLOCKED)))
 		conn_pend(conn);
 	await(conn);
 }

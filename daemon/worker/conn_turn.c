@@ -87,6 +87,7 @@ conn_expire(struct sl_conn *conn, enum sl_why why)
 {
 	conn_last_look(conn);
 	conn_settle(conn);
+	conn->expired = true;
 	conn_close(conn, why);
 	conn_settle(conn);
 }

@@ -3,12 +3,14 @@ listener. A slow machine makes nothing faster, so the tests hold only against
 what is too fast."""
 
 import os
+import selectors
 import signal
 import threading
 import time
 
 from sluice_test import (Daemon, check, connector, equal, listener, main,
                          plugin, receive, test_plugin)
+from harness.places import patience
 from harness.tls import client_context, tls_listener
 from harness.upstream import Upstream
 
@@ -174,6 +176,64 @@ def test_not_what_the_plugin_connects_to():
             with peer.accept() as upstream:
                 upstream.sendall(DATA)
                 equal(receive(s, MUCH), DATA)
+
+
+def receive_some(s):
+    try:
+        return s.recv(1 << 16)
+    except ConnectionError:
+        return b""
+
+
+def everybody_gets(clients, n):
+    """Each receives so much, while all want more; or it ends.
+
+    Returns those that have not ended.
+    """
+    got = dict.fromkeys(clients, 0)
+    deadline = time.monotonic() + patience()
+    with selectors.DefaultSelector() as selector:
+        for s in clients:
+            selector.register(s, selectors.EVENT_READ)
+        while min(got.values()) < n:
+            check(time.monotonic() < deadline, list(got.values()))
+            for key, _ in selector.select(1):
+                part = receive_some(key.fileobj)
+                if not part:
+                    selector.unregister(key.fileobj)
+                    del got[key.fileobj]
+                    continue
+                got[key.fileobj] += len(part)
+    return list(got)
+
+
+def test_no_worker_starves_another():
+    """Also not one that is new, and has moved nothing so far."""
+    with daemon(listener("chargen", plugin("chargen"),
+                         limits={"listener_rate_out": 400000}),
+                workers=2) as d:
+        clients = [d.connect() for _ in range(10)]
+        equal(len(everybody_gets(clients, 50000)), 10)
+        os.kill(d.workers()[0], signal.SIGKILL)
+        d.wait_log("killed by SIGKILL")
+        clients += [d.connect() for _ in range(6)]
+        check(len(everybody_gets(clients, 50000)) >= 6)
+
+
+def test_a_drain_does_not_wait_for_it():
+    """A rate holds up no listener that is to go."""
+    with daemon(listener("chargen", plugin("chargen"),
+                         limits={"rate_out": 500},
+                         timeouts={"close": "100ms"}),
+                listener("echo", plugin("echo")),
+                drain_timeout="100ms") as d:
+        s = d.connect()
+        s.recv(50)
+        del d.listeners[0]
+        d.write_config()
+        d.reload_ready()
+        d.wait_log("chargen .* closed why=undelivered .* after=reload")
+        s.close()
 
 
 def test_a_reload_sets_and_lifts_it_under_connections():
