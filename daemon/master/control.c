@@ -23,6 +23,7 @@
 #include "config/settings.h"
 #include "master/aside.h"
 #include "master/bind.h"
+#include "master/control_closed.h"
 #include "master/control_conn.h"
 #include "master/control_path.h"
 #include "master/event_in.h"
@@ -79,23 +80,11 @@ may_come_in(const struct control *control, int fd, const struct ucred *peer)
 	    (peer->gid == group || in_groups(fd, group));
 }
 
-/* One line, if the socket takes it, as a new socket always does. */
 static void
 turn_away(int fd, const char *member, const char *why)
 {
-	json_t *reply =
-	    json_pack("{s:b, s:b, s:s}", "ok", 0, member, 1, "error", why);
-	char *line = json_dumps(reply, JSON_COMPACT);
-	size_t length;
-
-	if (line != NULL) {
-		length = strlen(line);
-		line[length++] = '\n'; /* where the NUL was */
-		send(fd, line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-	}
-	free(line);
-	json_decref(reply);
-	aside_drop(fd);
+	control_reply_and_drop(fd,
+	    json_pack("{s:b, s:b, s:s}", "ok", 0, member, 1, "error", why));
 }
 
 static void

@@ -19,8 +19,8 @@ struct control_closed {
 	char *why;
 };
 
-static void
-reply_and_drop(int fd, json_t *reply)
+void
+control_reply_and_drop(int fd, json_t *reply)
 {
 	char *line = json_dumps(reply, JSON_COMPACT);
 	size_t length;
@@ -38,7 +38,7 @@ reply_and_drop(int fd, json_t *reply)
 void
 control_tell_last(int fd, bool good, const char *reasons, const char *verdict)
 {
-	reply_and_drop(fd,
+	control_reply_and_drop(fd,
 	    json_pack("{s:b, s:s, s:o, s:o}", "ok", good, "version",
 		PACKAGE_VERSION, "problems",
 		control_lines(reasons, strchr(reasons, '\0')), "verdict",
@@ -62,7 +62,7 @@ closed_accept_cb(evutil_socket_t listening, short what, void *arg)
 				event_del(closed->readable);
 			return;
 		}
-		reply_and_drop(fd,
+		control_reply_and_drop(fd,
 		    json_pack("{s:b, s:o}", "ok", 0, "error",
 			json_text(closed->why)));
 	}
