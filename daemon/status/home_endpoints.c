@@ -177,6 +177,29 @@ home_connectors(FILE *out, const json_t *connectors)
 	home_end_table(out);
 }
 
+typedef void put_fn(FILE *out, const json_t *endpoint, const json_t *one);
+
+/*
+ * Put each of what the endpoints have in the list of that name.  Returns how
+ * many there were.  put NULL: only count them.
+ */
+static size_t
+each_of(FILE *out, const json_t *endpoints, const char *name, put_fn *put)
+{
+	const json_t *one, *list;
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_array_size(endpoints); i++) {
+		one = json_array_get(endpoints, i);
+		list = json_object_get(one, name);
+		count += json_array_size(list);
+		for (size_t k = 0; put != NULL && k < json_array_size(list);
+		     k++)
+			put(out, one, json_array_get(list, k));
+	}
+	return count;
+}
+
 /* What a plugin connects to. */
 static void
 put_upstream(FILE *out, const json_t *endpoint, const json_t *one)
@@ -215,36 +238,19 @@ put_upstream(FILE *out, const json_t *endpoint, const json_t *one)
 	fputs("</tr>\n", out);
 }
 
-/* Returns how many there were.  out NULL: only count them. */
-static size_t
-each_upstream(FILE *out, const json_t *endpoints)
-{
-	const json_t *one, *list;
-	size_t count = 0;
-
-	for (size_t i = 0; i < json_array_size(endpoints); i++) {
-		one = json_array_get(endpoints, i);
-		list = json_object_get(one, "upstreams");
-		count += json_array_size(list);
-		for (size_t k = 0; out != NULL && k < json_array_size(list);
-		     k++)
-			put_upstream(out, one, json_array_get(list, k));
-	}
-	return count;
-}
-
 void
 home_upstreams(FILE *out, const json_t *listeners, const json_t *connectors)
 {
 	static const char *const heads[] = { "Upstream", "Of", "State", "#Open",
 		"#Connected", "#Failed", "#In a row", "Last error", NULL };
 
-	if (each_upstream(NULL, listeners) + each_upstream(NULL, connectors) ==
+	if (each_of(NULL, listeners, "upstreams", NULL) +
+		each_of(NULL, connectors, "upstreams", NULL) ==
 	    0)
 		return;
 	home_table(out, "Upstreams", heads);
-	each_upstream(out, listeners);
-	each_upstream(out, connectors);
+	each_of(out, listeners, "upstreams", put_upstream);
+	each_of(out, connectors, "upstreams", put_upstream);
 	home_end_table(out);
 }
 
@@ -278,37 +284,19 @@ put_certificate(FILE *out, const json_t *endpoint, const json_t *one)
 	fputs("</tr>\n", out);
 }
 
-/* Returns how many there were.  out NULL: only count them. */
-static size_t
-each_certificate(FILE *out, const json_t *endpoints)
-{
-	const json_t *one, *list;
-	size_t count = 0;
-
-	for (size_t i = 0; i < json_array_size(endpoints); i++) {
-		one = json_array_get(endpoints, i);
-		list = json_object_get(one, "certificates");
-		count += json_array_size(list);
-		for (size_t k = 0; out != NULL && k < json_array_size(list);
-		     k++)
-			put_certificate(out, one, json_array_get(list, k));
-	}
-	return count;
-}
-
 void
 home_certificates(FILE *out, const json_t *listeners, const json_t *connectors)
 {
 	static const char *const heads[] = { "Certificate", "For", "Ends",
 		"#Days left", NULL };
 
-	if (each_certificate(NULL, listeners) +
-		each_certificate(NULL, connectors) ==
+	if (each_of(NULL, listeners, "certificates", NULL) +
+		each_of(NULL, connectors, "certificates", NULL) ==
 	    0)
 		return;
 	home_table(out, "Certificates", heads);
-	each_certificate(out, listeners);
-	each_certificate(out, connectors);
+	each_of(out, listeners, "certificates", put_certificate);
+	each_of(out, connectors, "certificates", put_certificate);
 	home_end_table(out);
 }
 
